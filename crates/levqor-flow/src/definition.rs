@@ -1,0 +1,237 @@
+//! A checked workflow: references resolved, expressions compiled, places known.
+//!
+//! Values of these types come from [`crate::document::check`] only, so the interpreter need not check again.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::{expression::Expression, schedule::Schedule};
+
+/// A valid workflow document.
+#[derive(Debug)]
+pub struct Workflow {
+    pub namespace: String,
+    pub name: String,
+    pub version: String,
+    pub title: Option<String>,
+    pub summary: Option<String>,
+    /// The document as it was given, for `$workflow.definition`.
+    pub source: Arc<Value>,
+    pub input: Input,
+    pub output: Output,
+    pub timeout: Option<DurationSpec>,
+    pub schedule: Option<Schedule>,
+    /// Names of `use.secrets`.
+    pub secrets: Vec<String>,
+    pub tasks: TaskList,
+}
+
+/// Tasks in declaration order. `Then::Task` holds positions in the list that the task stands in.
+pub type TaskList = Arc<[Task]>;
+
+/// One task, with what all kinds have in common.
+#[derive(Debug)]
+pub struct Task {
+    pub name: Arc<str>,
+    /// JSON Pointer of the task in the document, such as `/do/0/fetch`.
+    pub reference: Arc<str>,
+    /// The task as it was given, for `$task.definition`.
+    pub source: Arc<Value>,
+    pub condition: Option<Expression>,
+    pub input: Input,
+    pub output: Output,
+    pub export: Export,
+    pub timeout: Option<DurationSpec>,
+    pub then: Then,
+    pub kind: TaskKind,
+}
+
+/// Where to go after a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Continue,
+    /// Leave the current list; the parent goes on.
+    Exit,
+    /// End the workflow.
+    End,
+    /// Go to the task at this position of the same list.
+    Task(usize),
+}
+
+/// `input`: what comes in, checked and shaped.
+#[derive(Debug, Default)]
+pub struct Input {
+    pub schema: Option<Schema>,
+    pub from: Option<Template>,
+}
+
+/// `output`: what goes out, shaped and checked.
+#[derive(Debug, Default)]
+pub struct Output {
+    pub shape: Option<Template>,
+    pub schema: Option<Schema>,
+}
+
+/// `export`: the new context.
+#[derive(Debug, Default)]
+pub struct Export {
+    pub shape: Option<Template>,
+    pub schema: Option<Schema>,
+}
+
+/// A compiled JSON Schema.
+#[derive(Clone)]
+pub struct Schema(pub Arc<jsonschema::Validator>);
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Schema(…)")
+    }
+}
+
+/// Data that may hold expressions: evaluated, it is data.
+#[derive(Debug, Clone)]
+pub enum Template {
+    Literal(Value),
+    Expression(Expression),
+    Array(Vec<Template>),
+    Object(Vec<(String, Template)>),
+}
+
+/// A span of time, fixed or computed (an expression gives ISO 8601 text or a duration object).
+#[derive(Debug, Clone)]
+pub enum DurationSpec {
+    Fixed(Duration),
+    Computed(Expression),
+}
+
+#[derive(Debug)]
+pub enum TaskKind {
+    CallHttp(CallHttp),
+    Do(TaskList),
+    For(For),
+    Fork(Fork),
+    Raise(RaiseError),
+    RunWorkflow(RunWorkflow),
+    Set(Template),
+    Switch(Vec<Case>),
+    Try(Try),
+    Wait(DurationSpec),
+}
+
+/// `call: http`.
+#[derive(Debug)]
+pub struct CallHttp {
+    /// Upper case.
+    pub method: String,
+    pub endpoint: Endpoint,
+    /// Gives an object of texts, numbers and booleans.
+    pub headers: Option<Template>,
+    pub query: Option<Template>,
+    pub body: Option<Template>,
+    pub output: HttpOutput,
+    /// Follow redirects, and take 300 to 399 as success.
+    pub redirect: bool,
+}
+
+#[derive(Debug)]
+pub enum Endpoint {
+    /// RFC 6570 level 1: `{name}` is the top-level member of the input with that name.
+    UriTemplate(String),
+    Computed(Expression),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpOutput {
+    Raw,
+    Content,
+    Response,
+}
+
+#[derive(Debug)]
+pub struct For {
+    pub each: String,
+    pub at: String,
+    pub items: Expression,
+    pub condition: Option<Expression>,
+    pub tasks: TaskList,
+}
+
+#[derive(Debug)]
+pub struct Fork {
+    /// One task a branch.
+    pub branches: TaskList,
+    pub compete: bool,
+}
+
+/// `raise`: an error whose parts may be computed. `kind` is its `type`.
+#[derive(Debug)]
+pub struct RaiseError {
+    pub kind: Template,
+    pub status: Template,
+    pub title: Option<Template>,
+    pub detail: Option<Template>,
+}
+
+/// `run: workflow`.
+#[derive(Debug)]
+pub struct RunWorkflow {
+    pub namespace: String,
+    pub name: String,
+    /// A version, or `latest`.
+    pub version: String,
+    /// None: the task's transformed input.
+    pub input: Option<Template>,
+    /// False: go on at once with the transformed input.
+    pub wait: bool,
+}
+
+/// A case of a `switch`; without a condition it is the default.
+#[derive(Debug)]
+pub struct Case {
+    pub name: String,
+    pub condition: Option<Expression>,
+    pub then: Then,
+}
+
+#[derive(Debug)]
+pub struct Try {
+    pub tasks: TaskList,
+    pub catch: Catch,
+}
+
+#[derive(Debug)]
+pub struct Catch {
+    /// Members of the error that must be equal, as (member, value); `type` knows the aliases of the standard types.
+    pub filter: Vec<(String, Template)>,
+    /// Name of the variable that holds the error, without `$`.
+    pub variable: String,
+    pub when: Option<Expression>,
+    pub except_when: Option<Expression>,
+    pub retry: Option<Retry>,
+    pub tasks: Option<TaskList>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Retry {
+    pub when: Option<Expression>,
+    pub except_when: Option<Expression>,
+    pub delay: Option<DurationSpec>,
+    pub backoff: Backoff,
+    pub jitter: Option<(DurationSpec, DurationSpec)>,
+    /// Retries after the first attempt.
+    pub attempts_max: Option<u64>,
+    /// Bounds one attempt.
+    pub attempt_duration: Option<DurationSpec>,
+    /// No retry starts later than this after the first attempt.
+    pub duration: Option<DurationSpec>,
+}
+
+/// How the delay grows, by retry number n from 1: d, n·d, 2^(n-1)·d.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backoff {
+    Constant,
+    Linear,
+    Exponential,
+}

@@ -1,0 +1,34 @@
+//! The vocabulary of Levqor: ids, time, money, regions, plans, limits and problem codes.
+//!
+//! Every other crate speaks these words; this one knows nothing of async, SQL or HTTP. Values of these
+//! types are valid by construction: they are parsed at the edge and trusted inside.
+
+mod blueprint;
+mod id;
+pub mod limits;
+mod money;
+mod plan_usage;
+mod problem;
+mod random;
+mod region;
+mod role;
+mod run_status;
+mod secret;
+mod time;
+
+pub use blueprint::{
+    Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
+};
+pub use id::{
+    AccountId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RunId, SessionId, UserId,
+    WorkflowId,
+};
+pub use money::{Currency, Money, MoneyError};
+pub use plan_usage::UsageCount;
+pub use problem::ProblemCode;
+pub use random::{Random, SeededRandom, SystemRandom};
+pub use region::{Region, RegionCode, RegionError, RegionRegistry, RegionStatus, Residency};
+pub use role::Role;
+pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
+pub use secret::Secret;
+pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

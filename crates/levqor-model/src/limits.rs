@@ -1,0 +1,25 @@
+//! Limits that every part of the product agrees on (SPEC §6). Each has its own error where it is enforced.
+
+use std::time::Duration;
+
+/// A workflow document as text.
+pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// A run's input or output, and a task's output, as JSON; configurable downwards and upwards.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Nesting of a document, an input or an expression's result.
+pub const NESTING_MAX: usize = 64;
+/// Tasks that one run may execute, repeats included.
+pub const TASKS_PER_RUN_MAX: u64 = 100_000;
+/// Runs that call runs that call runs.
+pub const SUBRUN_DEPTH_MAX: u32 = 16;
+/// An HTTP request body on routes that take a document or an input.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How long `POST …/runs` may hold its answer.
+pub const WAIT_SECONDS_MAX: u64 = 60;
+/// How long a magic link can be used.
+pub const LINK_TTL: Duration = Duration::from_secs(15 * 60);
+/// How long the answer to an `Idempotency-Key` is kept.
+pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Items on one page of a list.
+pub const PAGE_ITEMS_MAX: usize = 200;
+pub const PAGE_ITEMS_DEFAULT: usize = 50;

@@ -1,0 +1,75 @@
+//! Problem codes: every way in which the API says no.
+//!
+//! Each has a stable `type` (`/docs/problems/<slug>`), a status and a title (RFC 9457), and a page in
+//! `docs/problems/` that says what to do.
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $variant:ident = $status:literal $slug:literal $title:literal),+ $(,)?) => {
+        /// A kind of problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ProblemCode { $($(#[$doc])* $variant),+ }
+
+        impl ProblemCode {
+            pub const ALL: &'static [ProblemCode] = &[$(ProblemCode::$variant),+];
+
+            /// The last part of the problem's `type`.
+            pub const fn slug(self) -> &'static str {
+                match self { $(ProblemCode::$variant => $slug),+ }
+            }
+
+            pub const fn status(self) -> u16 {
+                match self { $(ProblemCode::$variant => $status),+ }
+            }
+
+            pub const fn title(self) -> &'static str {
+                match self { $(ProblemCode::$variant => $title),+ }
+            }
+        }
+    };
+}
+
+problems! {
+    /// The body is not JSON, or not of the expected shape.
+    BadRequest = 400 "bad-request" "The request could not be understood",
+    BadParameter = 400 "bad-parameter" "A parameter has a value that is not allowed",
+    BadCursor = 400 "bad-cursor" "The page cursor is not one that this server gave",
+    BadIdempotencyKey = 400 "bad-idempotency-key" "The Idempotency-Key header is not usable",
+    Unauthenticated = 401 "unauthenticated" "Sign in or send an API key",
+    Forbidden = 403 "forbidden" "Your role does not allow this",
+    NotFound = 404 "not-found" "There is nothing at this address",
+    WorkflowNotFound = 404 "workflow-not-found" "The workflow does not exist",
+    RunNotFound = 404 "run-not-found" "The run does not exist",
+    RegionNotFound = 404 "region-not-found" "The region does not exist",
+    MethodNotAllowed = 405 "method-not-allowed" "This address does not take that method",
+    RequestTimeout = 408 "request-timeout" "The request took too long to arrive",
+    NameTaken = 409 "name-taken" "A workflow of that namespace and name exists already",
+    RunEnded = 409 "run-ended" "The run has ended already",
+    RunNotEnded = 409 "run-not-ended" "The run has not ended yet",
+    IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",
+    LastOwnerKey = 409 "last-owner-key" "The last owner key cannot be revoked",
+    BodyTooLarge = 413 "body-too-large" "The request body is too large",
+    UnsupportedMediaType = 415 "unsupported-media-type" "The content type is not supported here",
+    InvalidWorkflow = 422 "invalid-workflow" "The workflow document is not valid",
+    InvalidFields = 422 "invalid-fields" "Some fields have values that are not allowed",
+    IdempotencyMismatch = 422 "idempotency-mismatch" "The Idempotency-Key was used with another request",
+    PlanLimit = 403 "plan-limit" "The plan's limit is reached",
+    RateLimited = 429 "rate-limited" "Too many requests",
+    Internal = 500 "internal" "Internal error",
+    Overloaded = 503 "overloaded" "The server has too much work",
+    StorageUnavailable = 503 "storage-unavailable" "The database cannot take this request now",
+    Draining = 503 "draining" "The node is shutting down",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn slugs_are_unique_and_statuses_are_errors() {
+        let slugs: HashSet<_> = ProblemCode::ALL.iter().map(|code| code.slug()).collect();
+        assert_eq!(slugs.len(), ProblemCode::ALL.len());
+        assert!(ProblemCode::ALL.iter().all(|code| (400..600).contains(&code.status())));
+    }
+}
