@@ -1,1 +1,234 @@
+//! The durable engine: owns runs, performs the effects that `levqor-flow` asks for, and journals what they gave.
+//!
+//! ```text
+//! start ─► accept (durable) ─► driver: Machine::run ─► append (durable) ─► perform effects ─► events ─┐
+//!                                  ▲                                                                   │
+//!                                  └───────────────────────────────────────────────────────────────────┘
+//! timers, schedules ─► wake a run that left memory: replay its journal, go on
+//! ```
+//!
+//! Invariant: an effect is performed only after the journal entry that led to it is durable, and nothing is
+//! acknowledged before its entry is durable. A stale epoch can compute but never append.
 
+use std::{sync::Arc, time::Duration};
+
+use levqor_flow::machine::{FlowError, Surroundings};
+use levqor_model::{
+    AccountId, Clock, NodeId, Random, RegionCode, Residency, RunId, RunStatus, TaskStatus, Timestamp,
+    TriggerKind, WorkflowId,
+};
+use levqor_store::{Store, runs::Run};
+use serde::Serialize;
+use serde_json::Value;
+
+pub mod egress;
+
+/// What an engine is built from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub node: NodeId,
+    pub region: RegionCode,
+    pub surroundings: Arc<Surroundings>,
+    pub egress: egress::Policy,
+    pub limits: Limits,
+}
+
+/// Bounds of the engine.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Runs held in memory at once; more wait in the database.
+    pub active_runs: usize,
+    /// Effects (calls) in flight at once.
+    pub effects: usize,
+    /// Runs of one account that have not ended; more are refused.
+    pub runs_per_account: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { active_runs: 10_000, effects: 1_024, runs_per_account: 100_000 }
+    }
+}
+
+/// A request to start a run.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    pub account_id: AccountId,
+    pub workflow_id: WorkflowId,
+    /// None: the current version.
+    pub version: Option<String>,
+    pub input: Value,
+    pub trigger: TriggerKind,
+    pub residency: Residency,
+    /// None: this node's region.
+    pub home_region: Option<RegionCode>,
+}
+
+/// Where a retry begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryFrom {
+    /// The same run goes on from the task that failed.
+    Failed,
+    /// A new run with the same version and input.
+    Start,
+}
+
+/// A run with its payloads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDetail {
+    pub run: Run,
+    pub input: Value,
+    pub output: Option<Value>,
+    pub error: Option<FlowError>,
+}
+
+/// One execution of a task, as the run page shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskRecord {
+    /// Numbers the executions within the run, from 1.
+    pub task: u64,
+    pub name: String,
+    pub reference: String,
+    pub iteration: Vec<u64>,
+    pub attempt: u32,
+    pub status: TaskStatus,
+    pub input: Value,
+    pub output: Option<Value>,
+    pub error: Option<FlowError>,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub region: RegionCode,
+}
+
+/// What watchers of a run are told.
+#[derive(Debug, Clone)]
+pub enum RunUpdate {
+    /// The run's row changed; its status now.
+    Run { status: RunStatus, at: Timestamp },
+    /// A task began, became something else or ended.
+    Task(Arc<TaskRecord>),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("run {0} does not exist")]
+    RunNotFound(RunId),
+    #[error("workflow {0} does not exist")]
+    WorkflowNotFound(WorkflowId),
+    #[error("workflow {workflow} has no version {version:?}")]
+    VersionNotFound { workflow: WorkflowId, version: String },
+    #[error("run {id} has already ended as {status}")]
+    RunEnded { id: RunId, status: RunStatus },
+    #[error("run {id} is {status}; only a faulted run can be retried from the failed task")]
+    NotFaulted { id: RunId, status: RunStatus },
+    #[error("run {id} is {status}; wait for its end or cancel it before you run it again")]
+    NotEnded { id: RunId, status: RunStatus },
+    #[error("the input has {bytes} bytes of JSON; at most {max} are allowed")]
+    InputTooLarge { bytes: usize, max: usize },
+    #[error("the input is nested deeper than {0} levels")]
+    InputTooDeep(usize),
+    #[error("the stored definition of {workflow} {version} cannot be used by this build: {reason}")]
+    Definition { workflow: WorkflowId, version: String, reason: String },
+    #[error("the engine has too much work; try again in {retry_after:?}")]
+    Overloaded { retry_after: Duration },
+    #[error("the node is shutting down")]
+    Draining,
+    #[error("the journal of run {id} cannot be replayed: {reason}")]
+    Journal { id: RunId, reason: String },
+    #[error("could not reach the store")]
+    Store(#[from] levqor_store::Error),
+}
+
+/// A running engine; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    _skeleton: (),
+}
+
+/// What the engine is doing now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Load {
+    pub active_runs: usize,
+    pub effects_in_flight: usize,
+    pub timers_near: usize,
+}
+
+impl Engine {
+    /// Registers the node, takes over what a dead predecessor left, and begins to work in the background.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn start(_setup: Setup) -> Result<Self, Error> {
+        unimplemented!("Engine::start")
+    }
+
+    /// Accepts a run; durable when this returns.
+    pub async fn start_run(&self, _request: StartRun) -> Result<RunDetail, Error> {
+        unimplemented!("Engine::start_run")
+    }
+
+    /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.
+    pub async fn wait_ended(
+        &self,
+        _account: AccountId,
+        _run: RunId,
+        _patience: Duration,
+    ) -> Result<RunDetail, Error> {
+        unimplemented!("Engine::wait_ended")
+    }
+
+    pub async fn run(&self, _account: AccountId, _run: RunId) -> Result<RunDetail, Error> {
+        unimplemented!("Engine::run")
+    }
+
+    /// Task executions in the order in which they began, after `after`, at most `limit`; folded from the journal.
+    pub async fn tasks(
+        &self,
+        _account: AccountId,
+        _run: RunId,
+        _after: Option<u64>,
+        _limit: usize,
+    ) -> Result<Vec<TaskRecord>, Error> {
+        unimplemented!("Engine::tasks")
+    }
+
+    /// Updates from now on; the channel closes when the run ends. A slow reader loses the oldest updates and is told so.
+    pub async fn watch(
+        &self,
+        _account: AccountId,
+        _run: RunId,
+    ) -> Result<tokio::sync::broadcast::Receiver<RunUpdate>, Error> {
+        unimplemented!("Engine::watch")
+    }
+
+    /// Ends the run, its sub-runs and its calls; durable when this returns.
+    pub async fn cancel(&self, _account: AccountId, _run: RunId) -> Result<RunDetail, Error> {
+        unimplemented!("Engine::cancel")
+    }
+
+    pub async fn retry(
+        &self,
+        _account: AccountId,
+        _run: RunId,
+        _from: RetryFrom,
+    ) -> Result<RunDetail, Error> {
+        unimplemented!("Engine::retry")
+    }
+
+    /// Why the run is not moving, in one sentence computed from its pending effects; None when it has ended.
+    pub async fn waiting_for(&self, _account: AccountId, _run: RunId) -> Result<Option<String>, Error> {
+        unimplemented!("Engine::waiting_for")
+    }
+
+    pub fn load(&self) -> Load {
+        unimplemented!("Engine::load")
+    }
+
+    /// Stops taking work, lets calls in flight end for at most `patience`, leaves the rest to the next start.
+    pub async fn drain(&self, _patience: Duration) {
+        unimplemented!("Engine::drain")
+    }
+}
