@@ -1,1 +1,19 @@
+//! The HTTP face of Levqor: the JSON API, the console and the public pages.
+//!
+//! A feature is a folder under `features/`: `routes` (JSON: parse, call, render), `pages` (HTML), `service` (rules;
+//! knows nothing of HTTP). Siblings call each other only through `service`. SQL lives in `levqor-store`.
 
+pub mod app;
+pub mod features;
+pub mod gateway;
+pub mod openapi;
+pub mod pages;
+pub mod problem;
+
+pub use app::{App, Environment, Parts, Settings};
+pub use problem::Problem;
+
+/// Every route, behind the gateway.
+pub fn router(app: App) -> axum::Router {
+    gateway::wrap(features::routes(), app)
+}

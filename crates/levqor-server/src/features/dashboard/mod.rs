@@ -1,0 +1,9 @@
+//! The console: workflows, runs, keys.
+
+use axum::Router;
+
+use crate::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+}

@@ -1,0 +1,9 @@
+//! Liveness and readiness.
+
+use axum::Router;
+
+use crate::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+}

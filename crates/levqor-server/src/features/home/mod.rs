@@ -1,0 +1,9 @@
+//! The front page.
+
+use axum::Router;
+
+use crate::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+}

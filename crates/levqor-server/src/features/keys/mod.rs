@@ -1,0 +1,9 @@
+//! API keys.
+
+use axum::Router;
+
+use crate::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+}

@@ -1,0 +1,9 @@
+//! Workflows and their versions.
+
+use axum::Router;
+
+use crate::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+}

@@ -1,0 +1,1 @@
+//! What all pages share: the layout, the style sheet, the scripts, small components.
