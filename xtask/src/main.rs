@@ -1,1 +1,49 @@
-fn main() {}
+//! Chores of the project: `cargo xtask ci` is what continuous integration runs, nothing more and nothing less.
+
+mod ci;
+mod packages;
+mod run;
+mod tidy;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", about = "Chores of the Levqor project")]
+struct Xtask {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Everything that a change must pass: format, tidy, deny, clippy, tests, documentation.
+    Ci,
+    /// Walls that the compiler can't keep, checked as text.
+    Tidy,
+    /// Install the Debian packages that the tests need.
+    Packages,
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let outcome = match Xtask::parse().chore {
+        Chore::Ci => ci::ci(&root),
+        Chore::Tidy => tidy::tidy(&root),
+        Chore::Packages => packages::install(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}

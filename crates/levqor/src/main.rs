@@ -1,1 +1,70 @@
-fn main() {}
+//! The `levqor` binary: reads the command line and the configuration, wires the crates, starts and stops the process.
+
+mod bootstrap;
+mod cli;
+mod commands;
+mod config;
+mod console;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+/// How a command ended; the process's exit code (SPEC §12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Failed,
+    /// Wrong use or configuration.
+    WrongUse,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::WrongUse => 2,
+        })
+    }
+}
+
+/// Stack of each worker thread; expressions recurse within their own bound, well below this.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("levqor: another TLS provider is installed already");
+        return Exit::Failed.into();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
+    match runtime {
+        Ok(runtime) => {
+            let exit = runtime.block_on(run(cli));
+            // Threads that still read a slow disk must not keep the process.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+            exit.into()
+        }
+        Err(error) => {
+            eprintln!("levqor: cannot start the runtime: {error}");
+            Exit::Failed.into()
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Exit {
+    let flags = cli.settings.flags();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => commands::serve::serve(&flags, cli.json).await,
+        Command::Run(args) => commands::run::run(&flags, &args, cli.json).await,
+        Command::Validate(args) => commands::validate::validate(&args, cli.json),
+        Command::Ask(args) => commands::ask::ask(&args, cli.json),
+        Command::Check => commands::check::check(&flags, cli.json),
+        Command::Status(args) => commands::status::status(&args, cli.json).await,
+        Command::Completions { shell } => commands::completions::completions(shell),
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Flags;
+
+/// AI workflow automation that keeps running when a region does not.
+///
+/// Without a command, `levqor` serves: API, console and engine in one process.
+#[derive(Debug, Parser)]
+#[command(name = "levqor", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub settings: SettingFlags,
+    /// Print results as JSON on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  levqor                                   serve on http://127.0.0.1:8000
+  levqor ask \"every weekday at 9am London time, fetch https://example.com/orders\"
+  levqor validate order.yaml               check a workflow file
+  levqor run order.yaml --input '{\"id\":7}' run it here, without a server
+  levqor check                             show the effective configuration
+  levqor status                            ask a running server how it is";
+
+/// Settings that the command line can give; they beat the environment and the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SettingFlags {
+    /// Configuration file (levqor.toml when it is there).
+    #[arg(long, global = true, env = "LEVQOR_CONFIG", value_name = "FILE", help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
+    /// Region of this node, such as eu-west.
+    #[arg(long, global = true, value_name = "CODE", help_heading = "Configuration")]
+    pub region: Option<String>,
+    /// Address and port to serve on.
+    #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Configuration")]
+    pub listen: Option<String>,
+    /// Where the embedded database and local state live.
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Configuration")]
+    pub data_dir: Option<String>,
+    /// Log filter, such as info or levqor_engine=debug,info.
+    #[arg(long, global = true, value_name = "FILTER", help_heading = "Configuration")]
+    pub log: Option<String>,
+    /// How log lines look: pretty or json.
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Configuration")]
+    pub log_format: Option<String>,
+}
+
+impl SettingFlags {
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            region: self.region.clone(),
+            listen: self.listen.clone(),
+            data_dir: self.data_dir.clone(),
+            log: self.log.clone(),
+            log_format: self.log_format.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API, the console and the engine (the default).
+    Serve,
+    /// Run a workflow file here, without a server, and print its output.
+    Run(RunArgs),
+    /// Check workflow files and say what is wrong, with places.
+    Validate(ValidateArgs),
+    /// Draft a workflow from a sentence, or answer a question from the documentation.
+    Ask(AskArgs),
+    /// Explain the effective configuration: each value and where it comes from.
+    Check,
+    /// Ask a running server how it is.
+    Status(ClientArgs),
+    /// Print a completion script for your shell.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A workflow in YAML or JSON; `-` reads standard input.
+    pub file: PathBuf,
+    /// Input as JSON, or @FILE.
+    #[arg(long, value_name = "JSON")]
+    pub input: Option<String>,
+    /// Further workflow files that `run: workflow` tasks may name.
+    #[arg(long = "with", value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+    /// Networks that calls may reach besides the public internet (adds to egress.allow).
+    #[arg(long, value_name = "NETWORK")]
+    pub allow: Vec<String>,
+    /// Send calls that start with FROM to TO instead, to try a workflow against a stand-in.
+    #[arg(long, value_name = "FROM=TO")]
+    pub rewrite: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Workflows in YAML or JSON; `-` reads standard input.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// What to automate, or what to know.
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// Write the drafted workflow to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// Address of the server.
+    #[arg(long, env = "LEVQOR_URL", default_value = "http://127.0.0.1:8000")]
+    pub url: String,
+    /// API key.
+    #[arg(long, env = "LEVQOR_API_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+}

@@ -1,0 +1,9 @@
+//! The subcommands, a file each.
+
+pub mod ask;
+pub mod check;
+pub mod completions;
+pub mod run;
+pub mod serve;
+pub mod status;
+pub mod validate;

@@ -1,0 +1,111 @@
+//! `levqor status`: how a running server is, in a terminal.
+
+use std::{io::stdout, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Exit,
+    cli::ClientArgs,
+    console::{Tone, paint, table},
+};
+
+/// Longest time for one answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+pub async fn status(args: &ClientArgs, as_json: bool) -> Exit {
+    let client = match reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build() {
+        Ok(client) => client,
+        Err(error) => {
+            eprintln!("levqor: cannot make requests: {error}");
+            return Exit::Failed;
+        }
+    };
+    let base = args.url.trim_end_matches('/');
+    if !matches!(url::Url::parse(base), Ok(url) if matches!(url.scheme(), "http" | "https")) {
+        eprintln!("levqor: --url {base:?} is not an http or https address; write it like http://127.0.0.1:8000");
+        return Exit::WrongUse;
+    }
+    let health = match get(&client, args, &format!("{base}/health")).await {
+        Ok(health) => health,
+        Err(problem) => {
+            if as_json {
+                println!("{:#}", json!({ "url": base, "reachable": false, "error": problem }));
+            } else {
+                eprintln!("levqor: {base} does not answer: {problem}; start it with `levqor`, or name another with --url");
+            }
+            return Exit::Failed;
+        }
+    };
+    let ready = get(&client, args, &format!("{base}/ready")).await.unwrap_or_default();
+    let metrics = get(&client, args, &format!("{base}/api/metrics/app")).await.unwrap_or_default();
+    let regions = get(&client, args, &format!("{base}/api/regions")).await.unwrap_or_default();
+    let is_ready = ready["status"] == "ready";
+    if as_json {
+        let all = json!({ "url": base, "reachable": true, "health": health, "ready": ready, "metrics": metrics, "regions": regions });
+        println!("{all:#}");
+    } else {
+        show(base, &health, &ready, &metrics, &regions, is_ready);
+    }
+    if is_ready { Exit::Done } else { Exit::Failed }
+}
+
+/// The JSON of an answer, also of a 503, which carries the reasons.
+async fn get(client: &reqwest::Client, args: &ClientArgs, url: &str) -> Result<Value, String> {
+    let mut request = client.get(url);
+    if let Some(key) = &args.key {
+        request = request.bearer_auth(key);
+    }
+    let answer = request.send().await.map_err(|error| cause(&error))?;
+    let text = answer.text().await.map_err(|error| cause(&error))?;
+    serde_json::from_str(&text).map_err(|_| format!("{url} did not answer with JSON; is it a Levqor server?"))
+}
+
+/// The innermost reason, which is the one that says something.
+fn cause(error: &reqwest::Error) -> String {
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}
+
+fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Value, is_ready: bool) {
+    let word = if is_ready { paint("ready", Tone::Good, &stdout()) } else { paint("not ready", Tone::Bad, &stdout()) };
+    println!(
+        "{} {word}  levqor {} in {}, up {} s",
+        paint(base, Tone::Strong, &stdout()),
+        text(&health["version"]),
+        text(&health["region"]),
+        text(&health["uptime_seconds"])
+    );
+    if let Some(checks) = ready["checks"].as_object() {
+        let rows = checks.iter().map(|(name, check)| {
+            vec![name.clone(), text(&check["status"]), text(&check["detail"])]
+        });
+        println!("\n{}", table(&["dependency", "state", "detail"], rows));
+    }
+    let figures = [
+        ("requests", &metrics["requests_total"]),
+        ("errors, last 5 min", &metrics["errors_last_5m"]),
+        ("latency p95, ms", &metrics["latency_ms"]["p95"]),
+        ("runs running", &metrics["runs"]["running"]),
+        ("runs waiting", &metrics["runs"]["waiting"]),
+        ("runs completed", &metrics["runs"]["completed"]),
+        ("runs faulted", &metrics["runs"]["faulted"]),
+    ];
+    println!("\n{}", table(&["figure", "value"], figures.iter().map(|(name, value)| vec![(*name).to_owned(), text(value)])));
+    if let Some(list) = regions["regions"].as_array() {
+        let rows = list.iter().map(|region| vec![text(&region["code"]), text(&region["name"]), text(&region["status"])]);
+        println!("\n{}", table(&["region", "name", "status"], rows));
+    }
+}
+
+/// A value without quotes; a dash when it is not there.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

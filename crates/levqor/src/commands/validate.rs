@@ -1,0 +1,85 @@
+//! `levqor validate`: what is wrong with workflow files, and where.
+
+use std::{
+    io::{Read, stderr, stdout},
+    path::Path,
+};
+
+use levqor_flow::document::{self, Checked};
+use levqor_model::limits::DOCUMENT_BYTES_MAX;
+use serde_json::json;
+
+use crate::{
+    Exit,
+    cli::ValidateArgs,
+    console::{Tone, paint},
+};
+
+pub fn validate(args: &ValidateArgs, as_json: bool) -> Exit {
+    let mut reports = Vec::new();
+    let mut all_valid = true;
+    for file in &args.files {
+        let text = match read(file) {
+            Ok(text) => text,
+            Err(problem) => {
+                eprintln!("{} {problem}", paint("error:", Tone::Bad, &stderr()));
+                return Exit::WrongUse;
+            }
+        };
+        let checked = document::parse(&text);
+        all_valid &= checked.workflow.is_some();
+        if as_json {
+            reports.push(json!({
+                "file": file.display().to_string(),
+                "valid": checked.workflow.is_some(),
+                "errors": checked.errors,
+                "warnings": checked.warnings,
+            }));
+        } else {
+            show(file, &checked);
+        }
+    }
+    if as_json {
+        println!("{:#}", json!({ "valid": all_valid, "files": reports }));
+    }
+    if all_valid { Exit::Done } else { Exit::Failed }
+}
+
+fn show(file: &Path, checked: &Checked) {
+    for (issues, word, tone) in [(&checked.errors, "error", Tone::Bad), (&checked.warnings, "warning", Tone::Warning)] {
+        for issue in issues {
+            let place = if issue.pointer.is_empty() { "/" } else { &issue.pointer };
+            eprintln!("{}: {} at {place}: {}", file.display(), paint(word, tone, &stderr()), issue.message);
+        }
+    }
+    if let Some(workflow) = &checked.workflow {
+        println!(
+            "{}: {} {}/{} {}",
+            file.display(),
+            paint("valid", Tone::Good, &stdout()),
+            workflow.namespace,
+            workflow.name,
+            workflow.version
+        );
+    }
+}
+
+/// Reads a workflow file, or standard input for `-`.
+///
+/// # Errors
+/// A sentence that names the file, the problem and the remedy; also for files over the size that a document may have.
+pub fn read(file: &Path) -> Result<String, String> {
+    // One byte more than allowed shows that there is more, without reading all of it.
+    let limit = DOCUMENT_BYTES_MAX as u64 + 1;
+    let mut text = Vec::new();
+    let outcome = if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|opened| opened.take(limit).read_to_end(&mut text))
+    };
+    outcome.map_err(|error| format!("{}: {error}; name a readable workflow file", file.display()))?;
+    if text.len() > DOCUMENT_BYTES_MAX {
+        return Err(format!("{}: larger than 1 MiB, the most that a workflow document may have; split it into several workflows", file.display()));
+    }
+    String::from_utf8(text).map_err(|_| format!("{}: not UTF-8 text; save the file as UTF-8", file.display()))
+}

@@ -1,0 +1,149 @@
+//! Every configuration key, in one list: its names, its shape, its default and what it does.
+
+/// What a value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Text,
+    /// A whole number within these bounds, both included.
+    Number(u64, u64),
+    Flag,
+    /// Comma-separated in the environment, an array of texts in the file.
+    List,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The dotted name in `levqor.toml`.
+    pub name: &'static str,
+    /// The variable's name in the environment.
+    pub variable: &'static str,
+    pub shape: Shape,
+    /// Empty when there is none.
+    pub default: &'static str,
+    /// Its value is never shown.
+    pub secret: bool,
+    /// False for names that are agreed and reserved, but that this version does not act on.
+    pub in_use: bool,
+    pub about: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    variable: &'static str,
+    shape: Shape,
+    default: &'static str,
+    about: &'static str,
+) -> Key {
+    Key { name, variable, shape, default, secret: false, in_use: true, about }
+}
+
+impl Key {
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    const fn reserved(mut self) -> Self {
+        self.in_use = false;
+        self
+    }
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// The list. Names and variables are unique; a test checks it.
+pub const KEYS: &[Key] = &[
+    key("region", "LEVQOR_REGION", Shape::Text, "eu-west", "the region of this node"),
+    key("env", "LEVQOR_ENV", Shape::Word(&["development", "production"]), "development", "production refuses default secrets"),
+    key("listen", "LEVQOR_LISTEN", Shape::Text, "127.0.0.1:8000", "address and port to serve on"),
+    key("data_dir", "LEVQOR_DATA_DIR", Shape::Text, "./levqor-data", "where the embedded database and local state live"),
+    key("public_url", "LEVQOR_PUBLIC_URL", Shape::Text, "", "what links start with; empty: http:// and the listen address"),
+    key("operator_email", "LEVQOR_OPERATOR_EMAIL", Shape::Text, "operator@localhost", "the first operator, created at the first start"),
+    key("log", "LEVQOR_LOG", Shape::Text, "info", "log filter, such as info or levqor_engine=debug,info"),
+    key("log_format", "LEVQOR_LOG_FORMAT", Shape::Word(&["pretty", "json"]), "pretty", "how log lines look"),
+    key("database.url", "LEVQOR_DATABASE_URL", Shape::Text, "", "empty: embedded SQLite in the data directory").secret(),
+    key("database.read_url", "LEVQOR_DATABASE_READ_URL", Shape::Text, "", "a replica to read from").secret().reserved(),
+    key("egress.allow", "LEVQOR_EGRESS_ALLOW", Shape::List, "", "networks that workflows may reach besides the public internet"),
+    key("egress.timeout_seconds", "LEVQOR_EGRESS_TIMEOUT_SECONDS", Shape::Number(1, 600), "30", "longest time for one call"),
+    key("egress.response_bytes_max", "LEVQOR_EGRESS_RESPONSE_BYTES_MAX", Shape::Number(1024, 64 * MEBIBYTE), "1048576", "largest response to one call"),
+    key("limits.body_bytes_max", "LEVQOR_LIMITS_BODY_BYTES_MAX", Shape::Number(1024, 64 * MEBIBYTE), "2097152", "largest request body"),
+    key("limits.payload_bytes_max", "LEVQOR_LIMITS_PAYLOAD_BYTES_MAX", Shape::Number(1024, 64 * MEBIBYTE), "1048576", "largest input or output of a run or task"),
+    key("limits.active_runs", "LEVQOR_LIMITS_ACTIVE_RUNS", Shape::Number(1, 1_000_000), "10000", "runs held in memory at once"),
+    key("limits.effects", "LEVQOR_LIMITS_EFFECTS", Shape::Number(1, 100_000), "1024", "calls in flight at once"),
+    key("limits.request_timeout_seconds", "LEVQOR_LIMITS_REQUEST_TIMEOUT_SECONDS", Shape::Number(1, 3600), "90", "longest time for one request"),
+    key("limits.drain_seconds", "LEVQOR_LIMITS_DRAIN_SECONDS", Shape::Number(0, 3600), "10", "how long a stop waits for calls in flight"),
+    key("ai.anonymous_per_minute", "LEVQOR_AI_ANONYMOUS_PER_MINUTE", Shape::Number(0, 100_000), "20", "AI requests a minute from one address without a key"),
+    key("metrics.public", "LEVQOR_METRICS_PUBLIC", Shape::Flag, "true", "whether /metrics answers without a key"),
+    key("security.hmac_secret", "SECURITY_HMAC_SECRET", Shape::Text, "", "signs tokens and cookies; at least 32 characters").secret(),
+    key("security.block_high_risk_ips", "BLOCK_HIGH_RISK_IPS", Shape::Flag, "false", "refuse suspicious addresses").reserved(),
+    key("ai.openai_api_key", "OPENAI_API_KEY", Shape::Text, "", "key of an OpenAI-compatible provider").secret().reserved(),
+    key("ai.openai_base_url", "OPENAI_BASE_URL", Shape::Text, "", "address of that provider").reserved(),
+    key("billing.stripe_secret_key", "STRIPE_SECRET_KEY", Shape::Text, "", "Stripe key").secret().reserved(),
+    key("billing.stripe_webhook_secret", "STRIPE_WEBHOOK_SECRET", Shape::Text, "", "Stripe webhook secret").secret().reserved(),
+    key("billing.stripe_api_base", "STRIPE_API_BASE", Shape::Text, "", "Stripe address").reserved(),
+    key("mail.smtp_url", "SMTP_URL", Shape::Text, "", "mail server").secret().reserved(),
+    key("errors.sentry_dsn", "SENTRY_DSN", Shape::Text, "", "error reporter").secret().reserved(),
+    key("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Shape::Text, "", "OpenTelemetry collector").reserved(),
+];
+
+/// Variables that start with `LEVQOR_` and belong to client commands, not to the server's configuration.
+pub const CLIENT_VARIABLES: &[&str] = &["LEVQOR_URL", "LEVQOR_API_KEY", "LEVQOR_CONFIG"];
+
+/// A key by its dotted name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known word nearest to `word`, when it is near enough to be what was meant.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len() / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits that turn one word into the other. Source: Wagner, Fischer, "The string-to-string correction problem", 1974.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().take(64).enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let substituted = corner + usize::from(a != *b);
+            corner = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_and_variables_are_unique_and_variables_follow_the_rule() {
+        let names: HashSet<_> = KEYS.iter().map(|key| key.name).collect();
+        let variables: HashSet<_> = KEYS.iter().map(|key| key.variable).collect();
+        assert_eq!((names.len(), variables.len()), (KEYS.len(), KEYS.len()));
+        for key in KEYS.iter().filter(|key| key.variable.starts_with("LEVQOR_")) {
+            let expected = format!("LEVQOR_{}", key.name.to_uppercase().replace('.', "_"));
+            assert_eq!(key.variable, expected);
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_finds_the_key() {
+        let known = || KEYS.iter().map(|key| key.variable);
+        assert_eq!(nearest("LEVQOR_REGOIN", known()), Some("LEVQOR_REGION"));
+        assert_eq!(nearest("LEVQOR_DATADIR", known()), Some("LEVQOR_DATA_DIR"));
+        assert_eq!(nearest("PATH", known()), None);
+    }
+}

@@ -1,0 +1,379 @@
+//! The configuration: parsed once at start into typed sections; every complaint names the key, the value's problem
+//! and the remedy.
+//!
+//! `layers` collects texts with their origins (pure), this module turns them into types (pure); only [`load`]
+//! touches the world.
+
+pub mod keys;
+pub mod layers;
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use levqor_engine::egress::Network;
+use levqor_model::{Region, RegionRegistry, Secret};
+use levqor_server::Environment;
+
+use keys::{KEYS, Shape};
+use layers::{Complaint, Layers, Origin};
+
+/// The file that is read when no other is named, if it is there.
+const FILE_DEFAULT: &str = "levqor.toml";
+
+/// Shortest `SECURITY_HMAC_SECRET` that production accepts.
+const SECRET_CHARS_MIN: usize = 32;
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    pub config: Option<PathBuf>,
+    pub region: Option<String>,
+    pub listen: Option<String>,
+    pub data_dir: Option<String>,
+    pub log: Option<String>,
+    pub log_format: Option<String>,
+}
+
+/// The effective configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub region: Region,
+    pub regions: RegionRegistry,
+    pub environment: Environment,
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    pub public_url: String,
+    pub operator_email: String,
+    pub log: Log,
+    pub egress: Egress,
+    pub limits: Limits,
+    pub anonymous_ai_per_minute: u32,
+    pub metrics_public: bool,
+    /// None: a generated one is kept in the data directory (development only).
+    pub hmac_secret: Option<Secret>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Debug, Clone)]
+pub struct Egress {
+    pub allow: Vec<Network>,
+    pub timeout: Duration,
+    pub response_bytes_max: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub body_bytes_max: usize,
+    pub payload_bytes_max: usize,
+    pub active_runs: usize,
+    pub effects: usize,
+    pub request_timeout: Duration,
+    pub drain: Duration,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone)]
+pub struct Complaints(pub Vec<Complaint>);
+
+impl fmt::Display for Complaints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, complaint) in self.0.iter().enumerate() {
+            if place > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{complaint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Complaints {}
+
+/// Reads file and environment, and lays the flags on top.
+pub fn load(flags: &Flags) -> Layers {
+    let mut layers = Layers::defaults();
+    let path = flags.config.clone().unwrap_or_else(|| PathBuf::from(FILE_DEFAULT));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => layers.file(&path, &text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => {}
+        Err(error) => layers.complain(format!(
+            "--config {}: {error}; name a readable file or leave the option out",
+            path.display()
+        )),
+    }
+    layers.environment(std::env::vars_os().filter_map(|(name, value)| {
+        // A variable that is not text cannot be one of ours, except by mistake; the value then fails its own check.
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    }));
+    layers.flag("region", "--region", flags.region.clone());
+    layers.flag("listen", "--listen", flags.listen.clone());
+    layers.flag("data_dir", "--data-dir", flags.data_dir.clone());
+    layers.flag("log", "--log", flags.log.clone());
+    layers.flag("log_format", "--log-format", flags.log_format.clone());
+    layers
+}
+
+/// Turns layers into the typed configuration.
+///
+/// # Errors
+/// Every complaint at once, those of the layers first.
+pub fn resolve(layers: &Layers) -> Result<Config, Complaints> {
+    let mut reader = Reader { layers, complaints: layers.complaints.clone() };
+    for key in KEYS {
+        reader.shape(key);
+    }
+    let config = reader.config();
+    match config {
+        Some(config) if reader.complaints.is_empty() => Ok(config),
+        _ => Err(Complaints(reader.complaints)),
+    }
+}
+
+struct Reader<'a> {
+    layers: &'a Layers,
+    complaints: Vec<Complaint>,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.layers.settings.get(name).map_or("", |setting| &setting.value)
+    }
+
+    fn origin(&self, name: &str) -> Origin {
+        self.layers.settings.get(name).map_or(Origin::Default, |setting| setting.origin.clone())
+    }
+
+    /// Complains about `name`: "environment LEVQOR_LISTEN: listen: …; …".
+    fn complain(&mut self, name: &str, problem: impl fmt::Display, remedy: &str) {
+        let origin = self.origin(name);
+        self.complaints.push(Complaint(format!("{origin}: {name}: {problem}; {remedy}")));
+    }
+
+    fn shape(&mut self, key: &keys::Key) {
+        let value = self.text(key.name).to_owned();
+        let shown = if key.secret { "the value".to_owned() } else { format!("{value:?}") };
+        match key.shape {
+            Shape::Number(min, max) => match value.parse::<u64>() {
+                Ok(number) if (min..=max).contains(&number) => {}
+                _ => self.complain(
+                    key.name,
+                    format!("{shown} is not a whole number from {min} to {max}"),
+                    "give one, or leave the key out",
+                ),
+            },
+            Shape::Flag if !matches!(value.as_str(), "true" | "false") => {
+                self.complain(key.name, format!("{shown} is neither true nor false"), "write true or false");
+            }
+            Shape::Word(words) if !words.contains(&value.as_str()) => {
+                self.complain(key.name, format!("{shown} is not known"), &format!("use one of: {}", words.join(", ")));
+            }
+            Shape::Text | Shape::List | Shape::Flag | Shape::Word(_) => {}
+        }
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        // A value of another shape has its complaint already.
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    fn size(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX)
+    }
+
+    fn config(&mut self) -> Option<Config> {
+        let region = self.region();
+        let listen = self.listen();
+        let allow = self.networks();
+        let environment = match self.text("env") {
+            "production" => Environment::Production,
+            _ => Environment::Development,
+        };
+        let hmac_secret = self.secret(environment);
+        let public_url = self.public_url(listen);
+        self.database();
+        self.email();
+        Some(Config {
+            region: region?,
+            regions: self.layers.regions.clone(),
+            environment,
+            listen: listen?,
+            data_dir: PathBuf::from(self.text("data_dir")),
+            public_url: public_url?,
+            operator_email: self.text("operator_email").to_lowercase(),
+            log: Log {
+                filter: self.text("log").to_owned(),
+                format: if self.text("log_format") == "json" { LogFormat::Json } else { LogFormat::Pretty },
+            },
+            egress: Egress {
+                allow,
+                timeout: Duration::from_secs(self.number("egress.timeout_seconds")),
+                response_bytes_max: self.size("egress.response_bytes_max"),
+            },
+            limits: Limits {
+                body_bytes_max: self.size("limits.body_bytes_max"),
+                payload_bytes_max: self.size("limits.payload_bytes_max"),
+                active_runs: self.size("limits.active_runs"),
+                effects: self.size("limits.effects"),
+                request_timeout: Duration::from_secs(self.number("limits.request_timeout_seconds")),
+                drain: Duration::from_secs(self.number("limits.drain_seconds")),
+            },
+            anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute")).unwrap_or(u32::MAX),
+            metrics_public: self.text("metrics.public") == "true",
+            hmac_secret,
+        })
+    }
+
+    fn region(&mut self) -> Option<Region> {
+        match self.layers.regions.find(self.text("region")) {
+            Ok(region) => Some(region.clone()),
+            Err(error) => {
+                self.complain("region", error, "set LEVQOR_REGION to one of them, or list the region in levqor.toml");
+                None
+            }
+        }
+    }
+
+    fn listen(&mut self) -> Option<SocketAddr> {
+        let text = self.text("listen").to_owned();
+        match text.parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                let problem = format!("{text:?} is not an address and a port");
+                self.complain("listen", problem, "write it like 127.0.0.1:8000 or [::1]:8000");
+                None
+            }
+        }
+    }
+
+    fn networks(&mut self) -> Vec<Network> {
+        let mut networks = Vec::new();
+        let list = self.text("egress.allow").to_owned();
+        for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.parse() {
+                Ok(network) => networks.push(network),
+                Err(problem) => {
+                    self.complain("egress.allow", problem, "write networks like 10.1.0.0/16 or 127.0.0.1/32");
+                }
+            }
+        }
+        networks
+    }
+
+    fn secret(&mut self, environment: Environment) -> Option<Secret> {
+        let text = self.text("security.hmac_secret").to_owned();
+        if environment == Environment::Production {
+            let varied = text.chars().collect::<std::collections::BTreeSet<_>>().len() >= 8;
+            if text.chars().count() < SECRET_CHARS_MIN || !varied {
+                let problem = if text.is_empty() { "production needs a secret" } else { "the secret is too weak" };
+                self.complain(
+                    "security.hmac_secret",
+                    problem,
+                    "set SECURITY_HMAC_SECRET to at least 32 random characters, such as the output of `openssl rand -base64 48`",
+                );
+            }
+        }
+        (!text.is_empty()).then(|| Secret::new(text))
+    }
+
+    fn public_url(&mut self, listen: Option<SocketAddr>) -> Option<String> {
+        let text = self.text("public_url").trim_end_matches('/').to_owned();
+        if text.is_empty() {
+            return listen.map(|address| format!("http://{address}"));
+        }
+        match url::Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.path() == "/" => Some(text),
+            _ => {
+                let problem = format!("{text:?} is not an http or https address without a path");
+                self.complain("public_url", problem, "write it like https://levqor.example.com");
+                None
+            }
+        }
+    }
+
+    fn database(&mut self) {
+        if !self.text("database.url").is_empty() {
+            self.complain(
+                "database.url",
+                "this version has the embedded SQLite database only",
+                "leave the key empty; PostgreSQL joins in a later version",
+            );
+        }
+    }
+
+    fn email(&mut self) {
+        let email = self.text("operator_email").to_owned();
+        let parts = email.split_once('@');
+        if !parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !email.contains(char::is_whitespace)) {
+            self.complain("operator_email", format!("{email:?} is not an e-mail address"), "write it like you@example.com");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn resolved(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let mut layers = Layers::defaults();
+        layers.file(Path::new("levqor.toml"), file);
+        layers.environment(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        resolve(&layers).map_err(|complaints| complaints.to_string())
+    }
+
+    #[test]
+    fn the_environment_beats_the_file_and_the_file_beats_the_default() {
+        let file = "listen = \"127.0.0.1:9000\"\n[limits]\neffects = 7\n";
+        let config = resolved(file, &[("LEVQOR_LISTEN", "[::1]:9001")]).unwrap();
+        assert_eq!(config.listen.to_string(), "[::1]:9001");
+        assert_eq!(config.limits.effects, 7);
+        assert_eq!(config.region.code.as_str(), "eu-west");
+        assert_eq!(config.public_url, "http://[::1]:9001");
+    }
+
+    #[test]
+    fn each_mistake_names_the_place_the_problem_and_the_remedy() {
+        let rows: &[(&str, &[(&str, &str)], &str)] = &[
+            ("lisen = \"x\"", &[], "levqor.toml:1: unknown key lisen; did you mean listen? `levqor check` lists all keys"),
+            ("\n[limits]\nefects = 7", &[], "levqor.toml:3: unknown key limits.efects; did you mean limits.effects?"),
+            ("[colours]\nred = 1", &[], "levqor.toml:1: unknown key colours; remove it"),
+            ("listen = 8000", &[], "levqor.toml:1: listen is an integer; it takes a text in quotes"),
+            ("[limits]\neffects = \"7\"", &[], "levqor.toml:2: limits.effects is a string; it takes a whole number"),
+            ("[limits]\neffects = 0", &[], "levqor.toml:2: limits.effects: \"0\" is not a whole number from 1 to 100000"),
+            ("listen = \"x", &[], "levqor.toml:1:"),
+            ("", &[("LEVQOR_REGION", "mars")], "environment LEVQOR_REGION: region: region \"mars\" is not known; supported: eu-west, us-east, ap-south"),
+            ("", &[("LEVQOR_REGOIN", "eu-west")], "environment: unknown variable LEVQOR_REGOIN; did you mean LEVQOR_REGION?"),
+            ("", &[("LEVQOR_ENV", "prod")], "environment LEVQOR_ENV: env: \"prod\" is not known; use one of: development, production"),
+            ("", &[("LEVQOR_LISTEN", "8000")], "environment LEVQOR_LISTEN: listen: \"8000\" is not an address and a port"),
+            ("", &[("LEVQOR_PUBLIC_URL", "levqor.example")], "public_url: \"levqor.example\" is not an http or https address"),
+            ("", &[("LEVQOR_ENV", "production")], "default: security.hmac_secret: production needs a secret; set SECURITY_HMAC_SECRET"),
+            ("", &[("LEVQOR_ENV", "production"), ("SECURITY_HMAC_SECRET", "short")], "the secret is too weak"),
+            ("", &[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")], "database.url: this version has the embedded SQLite"),
+            ("[egress]\nallow = [\"10.0.0.0/99\"]", &[], "levqor.toml:2: egress.allow:"),
+            ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
+        ];
+        for (file, environment, expected) in rows {
+            let complaint = resolved(file, environment).unwrap_err();
+            assert!(complaint.contains(expected), "for {file:?} {environment:?}:\n  {complaint}\nlacks\n  {expected}");
+            assert!(!complaint.contains("hunter2"), "a secret is shown");
+        }
+    }
+
+    #[test]
+    fn a_file_may_bring_its_own_regions() {
+        let file = "region = \"north\"\n[[regions]]\ncode = \"north\"\nname = \"North\"\ndescription = \"Oslo\"\njurisdiction = \"NO\"\n";
+        let config = resolved(file, &[]).unwrap();
+        assert_eq!((config.region.code.as_str(), config.regions.all().len()), ("north", 1));
+    }
+}

@@ -1,0 +1,41 @@
+//! How the terminal looks: tables, colour when a person watches, plain text when piped.
+
+use std::io::IsTerminal;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// Colours and words that carry the same meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Bad,
+    Warning,
+    Quiet,
+    Strong,
+}
+
+/// Writes `text` in a tone, when standard error or output (whichever is asked for) is a terminal that takes colour.
+pub fn paint(text: &str, tone: Tone, stream: &impl IsTerminal) -> String {
+    if !stream.is_terminal() || std::env::var_os("NO_COLOR").is_some() {
+        return text.to_owned();
+    }
+    let code = match tone {
+        Tone::Good => "32",
+        Tone::Bad => "31",
+        Tone::Warning => "33",
+        Tone::Quiet => "2",
+        Tone::Strong => "1",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// A table without lines, wrapped to the terminal.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>());
+    for row in rows {
+        table.add_row(row);
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
