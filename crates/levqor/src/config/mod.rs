@@ -6,6 +6,8 @@
 
 pub mod keys;
 pub mod layers;
+#[cfg(test)]
+mod page;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
