@@ -43,6 +43,7 @@ problems! {
     MethodNotAllowed = 405 "method-not-allowed" "This address does not take that method",
     RequestTimeout = 408 "request-timeout" "The request took too long to arrive",
     NameTaken = 409 "name-taken" "A workflow of that namespace and name exists already",
+    VersionTaken = 409 "version-taken" "That version of the workflow exists already",
     RunEnded = 409 "run-ended" "The run has ended already",
     RunNotEnded = 409 "run-not-ended" "The run has not ended yet",
     IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",

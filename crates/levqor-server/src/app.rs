@@ -1,10 +1,23 @@
 //! What every handler can reach.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use levqor_engine::Engine;
 use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Secret, Timestamp};
 use levqor_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    features::metrics::{Counter, Metrics},
+    gateway::Callers,
+};
 
 /// Whether mistakes are forgiven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +45,16 @@ pub struct Settings {
     pub payload_bytes_max: usize,
     /// AI requests a minute from one address without a key.
     pub anonymous_ai_per_minute: u32,
+    /// Requests a minute from one address to one route without a key; 0 is no limit.
+    pub anonymous_requests_per_minute: u32,
+    /// Requests a minute of one account; 0 is no limit, None is the blueprint's fair use. Operators have no limit.
+    pub account_requests_per_minute: Option<u32>,
+    /// Requests in progress at once; more are told to come back.
+    pub requests_max: usize,
+    /// Connections at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// Less free space than this where the database lives, and the node is not ready.
+    pub disk_free_bytes_min: u64,
     pub data_dir: Option<std::path::PathBuf>,
 }
 
@@ -48,6 +71,11 @@ impl Default for Settings {
             body_bytes_max: levqor_model::limits::BODY_BYTES_MAX,
             payload_bytes_max: levqor_model::limits::PAYLOAD_BYTES_MAX,
             anonymous_ai_per_minute: 20,
+            anonymous_requests_per_minute: 100,
+            account_requests_per_minute: None,
+            requests_max: 4_096,
+            connections_max: 8_192,
+            disk_free_bytes_min: 64 * 1024 * 1024,
             data_dir: None,
         }
     }
@@ -76,15 +104,60 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 pub struct Inner {
     pub parts: Parts,
+    pub metrics: Metrics,
+    /// Cancelled when the server stops taking requests; long answers (event streams) end then.
+    pub stopping: CancellationToken,
+    pub(crate) callers: Callers,
+    memories: Memories,
 }
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts }))
+        Self(Arc::new(Inner {
+            metrics: Metrics::new(&parts),
+            stopping: CancellationToken::new(),
+            callers: Callers::new(),
+            memories: Memories::default(),
+            parts,
+        }))
     }
 
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// Counts one more of `what`, now. Totals survive restarts.
+    pub fn count(&self, what: Counter) {
+        self.metrics.add(what, self.now(), 1);
+    }
+
+    /// A key or a session was revoked: nobody is let in from memory any more.
+    pub fn forget_callers(&self) {
+        self.callers.forget_all();
+    }
+
+    /// The memory of a feature that is no business of others: made on first use, one of each type for the app's life.
+    pub fn memory<T: Any + Send + Sync>(&self, make: impl FnOnce(&Parts) -> T) -> Arc<T> {
+        self.memories.get(|| make(&self.parts))
+    }
+}
+
+/// One value of each type.
+#[derive(Default)]
+struct Memories(Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl Memories {
+    fn get<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let any = all.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make())).clone();
+        drop(all);
+        any.downcast().expect("a value is filed under its own type")
+    }
+}
+
+impl fmt::Debug for Memories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memories(…)")
     }
 }
 

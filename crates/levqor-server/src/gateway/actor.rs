@@ -1,6 +1,16 @@
 //! Who asks.
 
-use levqor_model::{AccountId, KeyId, Role, SessionId, UserId};
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{Method, request::Parts};
+use levqor_model::{AccountId, KeyId, ProblemCode, Role, SessionId, UserId};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use subtle::ConstantTimeEq;
+
+use super::{authenticate, tokens};
+use crate::{App, Problem};
 
 /// A caller who proved who they are. As an extractor it answers 401 without an API key or a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +29,23 @@ pub enum ActedBy {
     Session { session: SessionId, user: UserId },
 }
 
+impl Actor {
+    /// # Errors
+    /// 403 when the caller's role is weaker than `role`.
+    pub fn require(&self, role: Role) -> Result<(), Problem> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let (has, needs) = (self.role.as_str(), role.as_str());
+        Err(Problem::new(
+            ProblemCode::Forbidden,
+            format!(
+                "this needs the role {needs}; yours is {has}. Ask an admin of the account for a key or a membership with that role"
+            ),
+        ))
+    }
+}
+
 /// The caller, when they sent a key or have a session; a wrong key is still 401.
 #[derive(Debug, Clone)]
 pub struct OptionalActor(pub Option<Actor>);
@@ -30,4 +57,80 @@ pub struct PageActor {
     pub email: String,
     /// What forms must carry in the field `csrf`.
     pub csrf: String,
+}
+
+impl PageActor {
+    /// Call it first in every handler of a form.
+    ///
+    /// # Errors
+    /// 403 when `sent` is not this session's token.
+    pub fn check_csrf(&self, sent: &str) -> Result<(), Problem> {
+        if bool::from(sent.as_bytes().ct_eq(self.csrf.as_bytes())) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ProblemCode::Forbidden,
+            "the form is too old or did not come from this site; reload the page and send it again",
+        ))
+    }
+}
+
+pub(crate) fn unauthenticated() -> Problem {
+    Problem::new(ProblemCode::Unauthenticated, "send an API key as `Authorization: Bearer lvq_…`, or sign in")
+}
+
+impl FromRequestParts<App> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        authenticate::identity(parts, app)
+            .await?
+            .map(|identity| identity.actor.clone())
+            .ok_or_else(unauthenticated)
+    }
+}
+
+impl FromRequestParts<App> for OptionalActor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let identity = authenticate::identity(parts, app).await?;
+        Ok(OptionalActor(identity.map(|identity| identity.actor.clone())))
+    }
+}
+
+impl FromRequestParts<App> for PageActor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let identity = match authenticate::identity(parts, app).await {
+            Ok(identity) => identity,
+            // An ended session is no error of the reader: let them sign in again.
+            Err(problem) if problem.code == ProblemCode::Unauthenticated => None,
+            Err(problem) => return Err(problem.into_response()),
+        };
+        let signed_in = identity.and_then(|identity| {
+            let ActedBy::Session { session, .. } = identity.actor.by else { return None };
+            Some(PageActor {
+                actor: identity.actor.clone(),
+                email: identity.email.clone(),
+                csrf: tokens::csrf_token(&app.settings.secret, session),
+            })
+        });
+        signed_in.ok_or_else(|| to_sign_in(parts))
+    }
+}
+
+/// What stands in a query value as it is.
+const QUERY_VALUE: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>').add(b'?');
+
+fn to_sign_in(parts: &Parts) -> Response {
+    if parts.method != Method::GET {
+        // The form's data would be lost on the way; 303 makes the browser ask for the page with GET.
+        return Redirect::to("/signin").into_response();
+    }
+    let asked = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let next = utf8_percent_encode(asked, QUERY_VALUE);
+    Redirect::temporary(&format!("/signin?next={next}")).into_response()
 }

@@ -1,0 +1,211 @@
+//! Finds out who asks: an API key in `Authorization`, or the cookie of a session.
+//!
+//! What was found is remembered for a few seconds, so that a busy key costs no read a request. A key or session that is
+//! revoked on this node is forgotten at once; one that is revoked elsewhere lives on here for [`REMEMBERED`] at most.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum_extra::extract::cookie::CookieJar;
+use http::{HeaderMap, header, request::Parts};
+use levqor_model::{KeyId, ProblemCode, Role, Timestamp};
+use moka::sync::Cache;
+
+use super::{ActedBy, Actor, tokens};
+use crate::{App, Problem};
+
+/// The cookie of a session in the console.
+pub const SESSION_COOKIE: &str = "levqor_session";
+
+const REMEMBERED: Duration = Duration::from_secs(5);
+const REMEMBERED_MAX: u64 = 10_000;
+/// A session's last use is noted when it is older than this.
+const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// Keys whose last use waits to be written; more are noted at their next use.
+const TOUCHED_MAX: usize = 10_000;
+
+/// A caller, and until when that holds.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) actor: Actor,
+    /// Empty for API keys.
+    pub(crate) email: String,
+    expires_at: Option<Timestamp>,
+}
+
+/// What the gateway remembers about callers.
+pub(crate) struct Callers {
+    keys: Cache<[u8; 32], Arc<Identity>>,
+    sessions: Cache<[u8; 32], Arc<Identity>>,
+    touched: Mutex<HashMap<KeyId, Timestamp>>,
+}
+
+impl fmt::Debug for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callers").finish_non_exhaustive()
+    }
+}
+
+impl Callers {
+    pub(crate) fn new() -> Self {
+        let cache = || Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
+        Self { keys: cache(), sessions: cache(), touched: Mutex::new(HashMap::new()) }
+    }
+
+    /// A key or a session was revoked: look everybody up anew.
+    pub(crate) fn forget_all(&self) {
+        self.keys.invalidate_all();
+        self.sessions.invalidate_all();
+    }
+
+    fn touch(&self, key: KeyId, now: Timestamp) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if touched.len() < TOUCHED_MAX || touched.contains_key(&key) {
+            touched.insert(key, now);
+        }
+    }
+
+    /// Takes the uses of keys that are not written yet.
+    pub(crate) fn take_touched(&self) -> Vec<(KeyId, Timestamp)> {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.drain().collect()
+    }
+
+    /// Gives back what could not be written; later uses win.
+    pub(crate) fn give_back_touched(&self, uses: Vec<(KeyId, Timestamp)>) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, at) in uses {
+            let latest = touched.entry(key).or_insert(at);
+            *latest = (*latest).max(at);
+        }
+    }
+}
+
+/// The result of the first look, kept with the request so that layers and handlers agree and look once.
+#[derive(Clone)]
+struct Found(Result<Option<Arc<Identity>>, Problem>);
+
+/// Who sent the request. None: nobody said who they are.
+///
+/// # Errors
+/// 401 for a key that is unknown, revoked or expired; 503 when the store cannot be asked.
+pub(crate) async fn identity(parts: &mut Parts, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
+    if let Some(Found(found)) = parts.extensions.get::<Found>() {
+        return found.clone();
+    }
+    let found = look(&parts.headers, app).await;
+    parts.extensions.insert(Found(found.clone()));
+    found
+}
+
+async fn look(headers: &HeaderMap, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let key = value.to_str().ok().and_then(bearer).ok_or_else(|| {
+            denied("the Authorization header must be `Bearer lvq_…`, with an API key of Levqor")
+        })?;
+        return by_key(key, app).await.map(Some);
+    }
+    match CookieJar::from_headers(headers).get(SESSION_COOKIE) {
+        Some(cookie) if tokens::is_token_shaped(cookie.value()) => by_session(cookie.value(), app).await,
+        _ => Ok(None),
+    }
+}
+
+/// The token of `Bearer …`; the scheme's case does not matter (RFC 9110).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && tokens::is_key_shaped(token)).then_some(token)
+}
+
+fn denied(detail: &str) -> Problem {
+    Problem::new(ProblemCode::Unauthenticated, detail)
+}
+
+async fn by_key(text: &str, app: &App) -> Result<Arc<Identity>, Problem> {
+    let hash = tokens::token_hash(text);
+    let callers = &app.callers;
+    let identity = match callers.keys.get(&hash) {
+        Some(identity) => identity,
+        None => {
+            let key = app.store.key_by_hash(hash).await?.ok_or_else(|| {
+                denied("there is no such API key; make one in the console or with POST /api/keys")
+            })?;
+            if key.revoked_at.is_some() {
+                return Err(denied("this API key was revoked; use another one"));
+            }
+            let identity = Arc::new(Identity {
+                actor: Actor {
+                    account_id: key.account_id,
+                    role: key.role,
+                    operator: key.operator,
+                    by: ActedBy::Key(key.id),
+                },
+                email: String::new(),
+                expires_at: key.expires_at,
+            });
+            callers.keys.insert(hash, identity.clone());
+            identity
+        }
+    };
+    let now = app.now();
+    if let Some(at) = identity.expires_at.filter(|at| *at <= now) {
+        return Err(denied(&format!("this API key expired at {at}; use another one")));
+    }
+    if let ActedBy::Key(id) = identity.actor.by {
+        callers.touch(id, now);
+    }
+    Ok(identity)
+}
+
+/// An unknown or ended session is the same as none: browsers send cookies on their own.
+async fn by_session(token: &str, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
+    let hash = tokens::token_hash(token);
+    let now = app.now();
+    if let Some(identity) = app.callers.sessions.get(&hash) {
+        return Ok(identity.expires_at.is_none_or(|at| at > now).then_some(identity));
+    }
+    let Some(session) = app.store.session_by_hash(hash, now).await? else { return Ok(None) };
+    let Some(user) = app.store.user(session.user_id).await? else { return Ok(None) };
+    let role: Option<Role> = app
+        .store
+        .memberships_of(user.id)
+        .await?
+        .into_iter()
+        .find(|membership| membership.account_id == session.account_id)
+        .map(|membership| membership.role);
+    // A person who has left the account keeps a cookie, but nothing that it opens.
+    let Some(role) = role else { return Ok(None) };
+    if now.since(session.last_seen_at) >= SEEN_EVERY {
+        app.store.touch_session(session.id, now).await?;
+    }
+    let identity = Arc::new(Identity {
+        actor: Actor {
+            account_id: session.account_id,
+            role,
+            operator: user.operator,
+            by: ActedBy::Session { session: session.id, user: user.id },
+        },
+        email: user.email,
+        expires_at: Some(session.expires_at),
+    });
+    app.callers.sessions.insert(hash, identity.clone());
+    Ok(Some(identity))
+}
+
+/// The value of `Set-Cookie` that opens a session; `token` is what [`tokens::new_token`] made, its hash is in the store.
+pub fn session_cookie(app: &App, token: &str, lifetime: Duration) -> String {
+    // Browsers drop `Secure` cookies that come over plain HTTP, so a server on plain HTTP does without.
+    let secure = if app.settings.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let seconds = lifetime.as_secs();
+    format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+}
+
+/// The value of `Set-Cookie` that makes the browser forget its session.
+pub fn no_session_cookie(app: &App) -> String {
+    session_cookie(app, "", Duration::ZERO)
+}
