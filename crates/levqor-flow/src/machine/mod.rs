@@ -5,14 +5,47 @@
 //!
 //! Invariant: an event is applied only when the machine is idle, so replay needs no record of how work was sliced.
 //! The exceptions, `Cancelled` and `Aborted`, carry the number of tasks that had begun.
+//!
+//! ```text
+//! events ─► events.rs ─► queue of steps (step.rs) ─► enter.rs ─► finish.rs ─► … ─► effects (effects.rs), notes
+//!                              ▲                        └─► errors: fault.rs, catching.rs
+//!                              └──────────── the tree of tasks under way: frame.rs, arena.rs
+//! ```
+//!
+//! The state is explicit (no recursion over tasks, no futures), so a run can be cloned, printed and left at any point.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use levqor_model::{RunId, RunStatus, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use self::{
+    arena::{Arena, FrameId},
+    effects::Pending,
+    fault::Fault,
+    frame::Due,
+    step::{Step, Until},
+};
 use crate::{definition::Workflow, expression::Bounds};
+
+mod arena;
+mod catching;
+mod effects;
+mod enter;
+mod events;
+mod fault;
+mod finish;
+mod frame;
+mod http;
+mod payload;
+mod replay;
+mod scope;
+mod step;
 
 /// Numbers a run's effects, from 1, in the order in which the interpreter asks for them.
 pub type EffectId = u64;
@@ -275,18 +308,53 @@ pub enum ApplyError {
     NotPending(EffectId),
     #[error("the run is {0}")]
     Status(RunStatus),
+    /// Replay would apply it at another point than this.
+    #[error("the run has work to do before it takes this event; call run until it is idle")]
+    Busy,
 }
 
 /// One run.
+#[derive(Debug, Clone)]
 pub struct Machine {
-    #[expect(dead_code, reason = "skeleton")]
     workflow: Arc<Workflow>,
+    surroundings: Arc<Surroundings>,
+    run: RunId,
+    seed: u64,
+    started_at: Timestamp,
+    /// The moment of the last event: the only time that the run knows.
+    now: Timestamp,
+    raw_input: Arc<Value>,
+    context: Arc<Value>,
+    root: Root,
+    frames: Arena,
+    queue: VecDeque<Step>,
+    pending: BTreeMap<EffectId, Pending>,
+    /// Effects that `run` has not handed out yet.
+    outbox: Vec<Effect>,
+    effects_asked: EffectId,
+    begun: u64,
+    /// The workflow's timeout, as a span and as the timer that was asked for.
+    run_deadline: Option<(Duration, Due)>,
+    /// How many attempts of a call have had their result, by path: see [`HttpRequest::key`].
+    key_groups: HashMap<String, u64>,
+    state: RunState,
+    /// What the journal shows to have been fast enough is not timed again.
+    patient: bool,
 }
 
-impl fmt::Debug for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Machine(…)")
-    }
+/// The workflow's own list.
+#[derive(Debug, Clone, Default)]
+struct Root {
+    child: Option<FrameId>,
+    lap: u32,
+}
+
+#[derive(Debug, Clone)]
+enum RunState {
+    Live,
+    Completed(Arc<Value>),
+    Faulted(Box<Fault>),
+    Cancelled,
 }
 
 impl Machine {
@@ -295,36 +363,65 @@ impl Machine {
     /// # Errors
     /// [`ApplyError::Start`] for any other event.
     pub fn start(
-        _workflow: Arc<Workflow>,
-        _surroundings: Arc<Surroundings>,
-        _started: &Event,
+        workflow: Arc<Workflow>,
+        surroundings: Arc<Surroundings>,
+        started: &Event,
     ) -> Result<Self, ApplyError> {
-        unimplemented!("Machine::start")
+        let Event::Started { at, run, input, seed } = started else { return Err(ApplyError::Start) };
+        Ok(Self {
+            workflow,
+            surroundings,
+            run: *run,
+            seed: *seed,
+            started_at: *at,
+            now: *at,
+            raw_input: Arc::new(input.clone()),
+            context: Arc::new(Value::Object(Map::new())),
+            root: Root::default(),
+            frames: Arena::default(),
+            queue: VecDeque::from([Step::Open]),
+            pending: BTreeMap::new(),
+            outbox: Vec::new(),
+            effects_asked: 0,
+            begun: 0,
+            run_deadline: None,
+            key_groups: HashMap::new(),
+            state: RunState::Live,
+            patient: false,
+        })
     }
 
     /// Takes an event in. Call [`Machine::run`] next.
     ///
     /// # Errors
     /// When the event does not fit; the machine is unchanged then. An `EffectEnded` or `TimerFired` for an effect that
-    /// was abandoned or has ended is [`ApplyError::NotPending`]: drop it, it must not be journalled.
-    pub fn apply(&mut self, _event: &Event, _notes: &mut dyn Notes) -> Result<(), ApplyError> {
-        unimplemented!("Machine::apply")
+    /// was abandoned or has ended is [`ApplyError::NotPending`]: drop it, it must not be journalled. `Cancelled` and
+    /// `Aborted` first do what is due before the next task begins, and are refused when that ends the run.
+    pub fn apply(&mut self, event: &Event, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+        self.take_in(event, notes)
     }
 
     /// Executes pure work, at most `tasks` task executions of it, and appends the effects asked for.
     ///
     /// # Errors
-    /// [`MustAbort`] when an expression ran over its time.
+    /// [`MustAbort`] when an expression ran over its time. The step is put back: applying [`Event::Aborted`] with this
+    /// error ends the run there, calling `run` again tries it again.
     pub fn run(
         &mut self,
-        _tasks: u64,
-        _effects: &mut Vec<Effect>,
-        _notes: &mut dyn Notes,
+        tasks: u64,
+        effects: &mut Vec<Effect>,
+        notes: &mut dyn Notes,
     ) -> Result<Progress, MustAbort> {
-        unimplemented!("Machine::run")
+        let until = Until { begun: self.begun.saturating_add(tasks), reference: None };
+        let progress = self.work(until, notes);
+        effects.append(&mut self.outbox);
+        progress
     }
 
     /// Rebuilds a run from its whole journal; afterwards [`Machine::pending`] are the effects to perform (again).
+    ///
+    /// The work that follows the last event is done too, unless an expression is too slow: [`Machine::run`] says so, and
+    /// gives the effects that the last event abandoned.
     ///
     /// # Errors
     /// When the journal does not fit the workflow.
@@ -334,32 +431,38 @@ impl Machine {
         journal: &[Event],
         notes: &mut dyn Notes,
     ) -> Result<Self, ApplyError> {
-        let _ = (journal, notes);
-        Self::start(workflow, surroundings, &journal[0])
+        replay::replay(workflow, surroundings, journal, notes)
     }
 
     /// Running, Waiting (all that is pending are timers of `wait`), Completed, Faulted or Cancelled.
     pub fn status(&self) -> RunStatus {
-        unimplemented!("Machine::status")
+        self.status_now()
     }
 
     /// The run's output; only when completed.
     pub fn output(&self) -> Option<&Value> {
-        unimplemented!("Machine::output")
+        if let RunState::Completed(output) = &self.state { Some(output) } else { None }
     }
 
     /// The run's error; only when faulted.
     pub fn error(&self) -> Option<&FlowError> {
-        unimplemented!("Machine::error")
+        if let RunState::Faulted(fault) = &self.state { Some(&fault.error) } else { None }
     }
 
     /// Effects that were asked for and have neither ended nor been abandoned, in order.
     pub fn pending(&self) -> Vec<Effect> {
-        unimplemented!("Machine::pending")
+        self.pending.values().map(|pending| pending.effect.clone()).collect()
     }
 
     /// Task executions begun so far.
     pub fn tasks_begun(&self) -> u64 {
-        unimplemented!("Machine::tasks_begun")
+        self.begun
+    }
+
+    fn bounds(&self) -> Bounds {
+        // Long enough for anything that once took less, short enough to add to any moment.
+        const PATIENCE: Duration = Duration::from_secs(3_600);
+        let bounds = self.surroundings.bounds;
+        if self.patient { Bounds { time: PATIENCE, ..bounds } } else { bounds }
     }
 }

@@ -1,0 +1,223 @@
+//! Events, taken in: what they mean for the tasks that waited for them.
+
+use std::{sync::Arc, time::Duration};
+
+use levqor_model::{RunStatus, TaskStatus, Timestamp};
+
+use super::{
+    ApplyError, Effect, EffectId, Event, FlowError, Machine, Notes, Outcome, RunState,
+    arena::FrameId,
+    effects::Purpose,
+    fault::Resume,
+    frame::{Body, Due, Frame, TryPhase},
+    step::{Step, Until},
+};
+
+impl Machine {
+    pub(super) fn take_in(&mut self, event: &Event, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+        match event {
+            Event::Started { .. } => Err(ApplyError::Start),
+            Event::EffectEnded { at, effect, outcome } => self.effect_ended(*at, *effect, outcome),
+            Event::TimerFired { at, effect } => self.timer_fired(*at, *effect),
+            Event::Cancelled { at, .. } => self.cancel(*at, notes),
+            Event::Aborted { at, error, .. } => self.abort(*at, error, notes),
+            Event::Retried { at } => self.retry(*at, notes),
+        }
+    }
+
+    fn effect_ended(&mut self, at: Timestamp, effect: EffectId, outcome: &Outcome) -> Result<(), ApplyError> {
+        let pending = self.pending.get(&effect).ok_or(ApplyError::NotPending(effect))?;
+        let (frame, detached) = match (pending.purpose, &pending.effect) {
+            (Purpose::SubRun(frame), Effect::RunWorkflow { call, .. }) => (frame, !call.wait),
+            (Purpose::Call(frame) | Purpose::SubRun(frame), _) => (frame, false),
+            _ => return Err(ApplyError::NotPending(effect)),
+        };
+        self.must_be_idle()?;
+        self.now = at;
+        self.pending.remove(&effect);
+        if Self::settles(outcome) {
+            self.settle_key(frame);
+        }
+        let step = match outcome {
+            Outcome::Output(_) if detached => self.frames.get(frame).map(|entry| Step::Finish {
+                frame,
+                output: Arc::clone(&entry.input),
+                then: None,
+            }),
+            Outcome::Output(output) => {
+                Some(Step::Finish { frame, output: Arc::new(output.clone()), then: None })
+            }
+            Outcome::Failed { error, .. } => self.fail(frame, error.clone()),
+        };
+        self.queue.extend(step);
+        Ok(())
+    }
+
+    fn timer_fired(&mut self, at: Timestamp, effect: EffectId) -> Result<(), ApplyError> {
+        let pending = self.pending.get(&effect).ok_or(ApplyError::NotPending(effect))?;
+        let step = match pending.purpose {
+            Purpose::Call(_) | Purpose::SubRun(_) => return Err(ApplyError::NotPending(effect)),
+            Purpose::Wait(frame) => self.frames.get(frame).map(|entry| Step::Finish {
+                frame,
+                output: Arc::clone(&entry.input),
+                then: None,
+            }),
+            Purpose::Deadline(frame) => Some(Step::Expire(frame)),
+            Purpose::Attempt(frame) => Some(Step::ExpireAttempt(frame)),
+            Purpose::Delay(frame) => Some(Step::Attempt(frame)),
+            Purpose::RunDeadline => Some(Step::ExpireRun),
+        };
+        self.must_be_idle()?;
+        self.now = at;
+        self.pending.remove(&effect);
+        self.queue.extend(step);
+        Ok(())
+    }
+
+    fn must_be_idle(&self) -> Result<(), ApplyError> {
+        if self.queue.is_empty() { Ok(()) } else { Err(ApplyError::Busy) }
+    }
+
+    fn cancel(&mut self, at: Timestamp, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+        self.settle(None, notes)?;
+        self.now = at;
+        self.end(RunState::Cancelled, notes);
+        Ok(())
+    }
+
+    fn abort(&mut self, at: Timestamp, error: &FlowError, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+        self.settle(Some(&error.instance), notes)?;
+        self.now = at;
+        let resume = match self.queue.pop_front() {
+            Some(step) if self.place(&step) == Some(&error.instance) => match step {
+                Step::Enter(frame)
+                | Step::ListEnded { frame, .. }
+                | Step::Finish { frame, .. }
+                | Step::Catch { frame, .. }
+                | Step::Attempt(frame) => Resume::Task(frame),
+                step => Resume::Step(Box::new(step)),
+            },
+            _ => Resume::Interrupted,
+        };
+        let blamed = if let Resume::Task(frame) = &resume { Some(*frame) } else { None };
+        self.fault(resume, blamed, error.clone(), notes);
+        Ok(())
+    }
+
+    /// Does what is due before the next task begins, so that a run is interrupted at the same place live and in replay.
+    fn settle(&mut self, reference: Option<&str>, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+        if self.status().is_ended() {
+            return Err(ApplyError::Status(self.status()));
+        }
+        // A step that is too slow stays where it is; the run ends anyway.
+        let _ = self.work(Until { begun: self.begun, reference }, notes);
+        if self.status().is_ended() { Err(ApplyError::Status(self.status())) } else { Ok(()) }
+    }
+
+    /// Goes on after a fault. Time that passed since then counts for no timer: deadlines and waits move by it.
+    fn retry(&mut self, at: Timestamp, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+        let RunState::Faulted(fault) = &self.state else {
+            return Err(ApplyError::Status(self.status()));
+        };
+        let fault = fault.clone();
+        let paused = at.since(fault.at);
+        self.state = RunState::Live;
+        self.now = at;
+        if let Some((span, due)) = self.run_deadline {
+            // Where it was the workflow's timeout that ended the run, it begins anew.
+            let moment = if due.at > fault.at { due.at + paused } else { at + span };
+            self.run_deadline = Some((span, self.ask_timer(Purpose::RunDeadline, moment)));
+        }
+        match fault.resume {
+            Resume::Task(frame) => self.reset(frame),
+            Resume::Step(step) => self.queue.push_back(*step),
+            Resume::Interrupted => {}
+        }
+        for frame in self.subtree(self.root.child) {
+            self.resume(frame, paused, notes);
+        }
+        Ok(())
+    }
+
+    /// Makes a task ready to be entered again, from its raw input.
+    fn reset(&mut self, id: FrameId) {
+        if let Some(frame) = self.frames.get_mut(id) {
+            frame.attempt = frame.attempt.saturating_add(1);
+            frame.input = Arc::clone(&frame.raw);
+            frame.deadline = None;
+            frame.body = Body::Ready;
+        }
+    }
+
+    fn resume(&mut self, id: FrameId, paused: Duration, notes: &mut dyn Notes) {
+        let Some(frame) = self.frames.get(id) else { return };
+        match &frame.body {
+            Body::Ready => self.queue.push_back(Step::Begin(id)),
+            Body::Effect(_) => {
+                self.reset(id);
+                self.queue.push_back(Step::Begin(id));
+            }
+            Body::Wait(due) => {
+                let moment = due.at + paused;
+                self.rearm_deadline(id, paused);
+                let due = self.ask_timer(Purpose::Wait(id), moment);
+                if let Some(frame) = self.frames.get_mut(id) {
+                    frame.body = Body::Wait(due);
+                }
+                self.note_became(id, TaskStatus::Waiting, notes);
+            }
+            Body::List(_) | Body::Loop(_) | Body::Fork(_) => {
+                self.rearm_deadline(id, paused);
+                self.note_became(id, TaskStatus::Running, notes);
+            }
+            Body::Try(body) => {
+                let limit = body.limit.map(|due| due.at + paused);
+                let delay = match body.phase {
+                    TryPhase::Delaying(due) => Some(due.at + paused),
+                    TryPhase::Attempting | TryPhase::Handling(_) => None,
+                };
+                self.rearm_deadline(id, paused);
+                let limit = limit.map(|at| self.ask_timer(Purpose::Attempt(id), at));
+                let delay = delay.map(|at| self.ask_timer(Purpose::Delay(id), at));
+                if let Some(Frame { body: Body::Try(body), .. }) = self.frames.get_mut(id) {
+                    body.since = body.since + paused;
+                    body.limit = limit;
+                    if let Some(due) = delay {
+                        body.phase = TryPhase::Delaying(due);
+                    }
+                }
+                self.note_became(id, TaskStatus::Running, notes);
+            }
+        }
+    }
+
+    fn rearm_deadline(&mut self, id: FrameId, paused: Duration) {
+        let Some(due) = self.frames.get(id).and_then(|frame| frame.deadline) else { return };
+        let due: Due = self.ask_timer(Purpose::Deadline(id), due.at + paused);
+        if let Some(frame) = self.frames.get_mut(id) {
+            frame.deadline = Some(due);
+        }
+    }
+
+    pub(super) fn status_now(&self) -> RunStatus {
+        match &self.state {
+            RunState::Completed(_) => RunStatus::Completed,
+            RunState::Faulted(_) => RunStatus::Faulted,
+            RunState::Cancelled => RunStatus::Cancelled,
+            RunState::Live => {
+                let mut waits = false;
+                for pending in self.pending.values() {
+                    match pending.purpose {
+                        Purpose::Wait(_) => waits = true,
+                        // These bound what is going on; nobody waits for them.
+                        Purpose::Deadline(_) | Purpose::Attempt(_) | Purpose::RunDeadline => {}
+                        Purpose::Call(_) | Purpose::SubRun(_) | Purpose::Delay(_) => {
+                            return RunStatus::Running;
+                        }
+                    }
+                }
+                if waits && self.queue.is_empty() { RunStatus::Waiting } else { RunStatus::Running }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The work that is left, in order, and the loop that does it.
+//!
+//! Tasks begin in the order of the queue, first in, first out, so the branches of a fork take turns. What follows from
+//! a task (its end, the end of the list, an error on its way out) is done at once, up to the tasks that it leads to.
+//!
+//! Invariant: a step evaluates first and changes the run after, and asks for effects last. So a step that is too slow
+//! can be put back, and the run is as if it had not been tried.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{FlowError, Machine, MustAbort, Notes, Progress, arena::FrameId, scope::Trouble};
+use crate::definition::Then;
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// The workflow's input.
+    Open,
+    /// Count and announce a task, then enter it.
+    Begin(FrameId),
+    /// Input, and what the task does.
+    Enter(FrameId),
+    /// The task's list (or one iteration of it) has come to its end.
+    ListEnded { frame: FrameId, output: Arc<Value> },
+    /// Output and export, then what comes next. `then` overrides the task's own.
+    Finish { frame: FrameId, output: Arc<Value>, then: Option<Then> },
+    /// An error on its way out: `failed` is the task that it comes from, `from` the task that it is leaving.
+    Raise { failed: FrameId, from: FrameId, error: Box<FlowError> },
+    /// A `try` looks at an error from inside it.
+    Catch { frame: FrameId, failed: FrameId, error: Box<FlowError> },
+    /// A `try` begins its next attempt.
+    Attempt(FrameId),
+    /// A task's time is up.
+    Expire(FrameId),
+    /// An attempt's time is up.
+    ExpireAttempt(FrameId),
+    /// The workflow's time is up.
+    ExpireRun,
+    /// The workflow's output.
+    Close(Arc<Value>),
+}
+
+/// Where to stop before the work is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until<'a> {
+    /// Do not begin a task after this many.
+    pub begun: u64,
+    /// With that many begun, stop before a step that may evaluate something for the task of this reference. This is
+    /// how replay finds the place of an abortion.
+    pub reference: Option<&'a str>,
+}
+
+impl Until<'_> {
+    pub(super) const IDLE: Until<'static> = Until { begun: u64::MAX, reference: None };
+}
+
+/// The places that errors of the workflow itself have.
+pub(super) const INPUT: &str = "/input";
+pub(super) const OUTPUT: &str = "/output";
+pub(super) const TIMEOUT: &str = "/timeout";
+
+/// What a step leads to.
+pub(super) type Next = Result<Option<Step>, Trouble>;
+
+impl Machine {
+    pub(super) fn work(&mut self, until: Until<'_>, notes: &mut dyn Notes) -> Result<Progress, MustAbort> {
+        while let Some(first) = self.queue.pop_front() {
+            if matches!(first, Step::Begin(_)) && self.begun >= until.begun {
+                self.queue.push_front(first);
+                return Ok(Progress::More);
+            }
+            let mut next = Some(first);
+            while let Some(step) = next {
+                if self.begun >= until.begun
+                    && until.reference.is_some_and(|reference| self.place(&step) == Some(reference))
+                {
+                    self.queue.push_front(step);
+                    return Ok(Progress::More);
+                }
+                next = match self.step(&step, notes) {
+                    Ok(next) => next,
+                    Err(Trouble::Error(error)) => self.failure(&step, error, notes),
+                    Err(Trouble::Slow(mut error)) => {
+                        error.instance = self.place(&step).unwrap_or_default().to_owned();
+                        self.queue.push_front(step);
+                        return Err(MustAbort(error));
+                    }
+                };
+            }
+        }
+        Ok(Progress::Idle)
+    }
+
+    fn step(&mut self, step: &Step, notes: &mut dyn Notes) -> Next {
+        match step {
+            Step::Open => self.open(),
+            Step::Begin(frame) => Ok(self.begin(*frame, notes)),
+            Step::Enter(frame) => self.enter(*frame, notes),
+            Step::ListEnded { frame, output } => self.list_ended(*frame, output),
+            Step::Finish { frame, output, then } => self.finish(*frame, output, *then, notes),
+            Step::Raise { failed, from, error } => Ok(self.raise(*failed, *from, error, notes)),
+            Step::Catch { frame, failed, error } => self.catch(*frame, *failed, error, notes),
+            Step::Attempt(frame) => self.attempt(*frame),
+            Step::Expire(frame) => Ok(self.expire(*frame, notes)),
+            Step::ExpireAttempt(frame) => Ok(self.expire_attempt(*frame, notes)),
+            Step::ExpireRun => Ok(self.expire_run(notes)),
+            Step::Close(output) => self.close(output, notes),
+        }
+    }
+
+    /// The task (or the part of the workflow) that a step evaluates for; None when it evaluates nothing.
+    pub(super) fn place(&self, step: &Step) -> Option<&str> {
+        match step {
+            Step::Open => Some(INPUT),
+            Step::Close(_) => Some(OUTPUT),
+            Step::Enter(frame)
+            | Step::ListEnded { frame, .. }
+            | Step::Finish { frame, .. }
+            | Step::Catch { frame, .. }
+            | Step::Attempt(frame) => self.frames.get(*frame).map(|frame| &*frame.task().reference),
+            Step::Begin(_)
+            | Step::Raise { .. }
+            | Step::Expire(_)
+            | Step::ExpireAttempt(_)
+            | Step::ExpireRun => None,
+        }
+    }
+
+    /// Where the error of a failed step goes.
+    fn failure(&mut self, step: &Step, error: FlowError, notes: &mut dyn Notes) -> Option<Step> {
+        match step {
+            Step::Enter(frame)
+            | Step::ListEnded { frame, .. }
+            | Step::Finish { frame, .. }
+            | Step::Catch { frame, .. }
+            | Step::Attempt(frame) => self.fail(*frame, error),
+            Step::Open | Step::Close(_) => {
+                let place = self.place(step).unwrap_or_default().to_owned();
+                self.fault_at(step.clone(), FlowError { instance: place, ..error }, notes);
+                None
+            }
+            Step::Begin(_)
+            | Step::Raise { .. }
+            | Step::Expire(_)
+            | Step::ExpireAttempt(_)
+            | Step::ExpireRun => None,
+        }
+    }
+
+    /// Begins the way of an error out of the task where it came up.
+    pub(super) fn fail(&self, frame: FrameId, error: FlowError) -> Option<Step> {
+        let instance = self.frames.get(frame)?.task().reference.to_string();
+        let error = Box::new(FlowError { instance, ..error });
+        Some(Step::Raise { failed: frame, from: frame, error })
+    }
+}
