@@ -2,7 +2,7 @@
 //!
 //! Values of these types come from [`crate::document::check`] only, so the interpreter need not check again.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub struct Task {
     /// JSON Pointer of the task in the document, such as `/do/0/fetch`.
     pub reference: Arc<str>,
     /// The task as it was given, for `$task.definition`.
-    pub source: Arc<Value>,
+    pub source: TaskSource,
     pub condition: Option<Expression>,
     pub input: Input,
     pub output: Output,
@@ -45,6 +45,29 @@ pub struct Task {
     pub timeout: Option<DurationSpec>,
     pub then: Then,
     pub kind: TaskKind,
+}
+
+/// A task as it was given: a view into the document, since copies of nested tasks would add up to many documents.
+#[derive(Debug, Clone)]
+pub struct TaskSource {
+    document: Arc<Value>,
+    pointer: Arc<str>,
+}
+
+impl TaskSource {
+    /// `pointer` is a JSON Pointer into `document`.
+    pub(crate) fn new(document: Arc<Value>, pointer: Arc<str>) -> Self {
+        Self { document, pointer }
+    }
+}
+
+impl Deref for TaskSource {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        const NOTHING: &Value = &Value::Null;
+        self.document.pointer(&self.pointer).unwrap_or(NOTHING)
+    }
 }
 
 /// Where to go after a task.
@@ -99,7 +122,10 @@ pub enum Template {
     Object(Vec<(String, Template)>),
 }
 
-/// A span of time, fixed or computed (an expression gives ISO 8601 text or a duration object).
+/// A span of time, fixed or computed: an expression whose result [`crate::document::duration`] reads.
+///
+/// A task's own durations are computed on its transformed input with the variables of a task definition; those of
+/// `retry` on the error, with the error's variable as well; the workflow's `timeout` on the raw input.
 #[derive(Debug, Clone)]
 pub enum DurationSpec {
     Fixed(Duration),
@@ -112,7 +138,7 @@ pub enum TaskKind {
     Do(TaskList),
     For(For),
     Fork(Fork),
-    Raise(RaiseError),
+    Raise(Arc<RaiseError>),
     RunWorkflow(RunWorkflow),
     Set(Template),
     Switch(Vec<Case>),
@@ -209,7 +235,8 @@ pub struct Catch {
     pub variable: String,
     pub when: Option<Expression>,
     pub except_when: Option<Expression>,
-    pub retry: Option<Retry>,
+    /// Shared with `use.retries` when the policy stands there.
+    pub retry: Option<Arc<Retry>>,
     pub tasks: Option<TaskList>,
 }
 

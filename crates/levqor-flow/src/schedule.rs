@@ -1,8 +1,15 @@
 //! When a workflow starts by itself: `schedule` of the DSL, in a time zone.
 
+mod cron;
+mod describe;
+mod zone;
+
 use std::time::Duration;
 
 use levqor_model::Timestamp;
+
+pub use cron::Cron;
+pub use zone::Zone;
 
 /// A checked schedule. The DSL's cron is UTC; a zone comes from `document.metadata.levqor.zone`.
 #[derive(Debug, Clone)]
@@ -13,31 +20,23 @@ pub struct Schedule {
     pub zone: jiff::tz::TimeZone,
 }
 
-/// A five-field cron expression.
-#[derive(Debug, Clone)]
-pub struct Cron {
-    pub text: String,
-    pattern: croner::Cron,
-}
-
-impl Cron {
-    /// # Errors
-    /// What is wrong with the expression, and for one that never fires, that it never does.
-    pub fn parse(_text: &str) -> Result<Self, String> {
-        unimplemented!("Cron::parse")
-    }
-}
-
 impl Schedule {
     /// The first due time strictly after `after`. `anchor` is when the schedule was put in force (`every` counts from there).
     /// None when the schedule has no due times of its own (only `after`).
-    pub fn next(&self, _anchor: Timestamp, _after: Timestamp) -> Option<Timestamp> {
-        let _ = &self.cron.as_ref().map(|cron| &cron.pattern);
-        unimplemented!("Schedule::next")
+    pub fn next(&self, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {
+        let every = self.every.and_then(|every| next_interval(anchor, every, after));
+        let cron = self.cron.as_ref().and_then(|cron| cron.next(after, &self.zone));
+        match (every, cron) {
+            (Some(every), Some(cron)) => Some(every.min(cron)),
+            (every, cron) => every.or(cron),
+        }
     }
+}
 
-    /// In words: "every weekday at 09:00 Europe/London"; falls back to the cron text.
-    pub fn describe(&self) -> String {
-        unimplemented!("Schedule::describe")
-    }
+/// The first of `anchor + n·every` (n from 1) after `after`.
+fn next_interval(anchor: Timestamp, every: Duration, after: Timestamp) -> Option<Timestamp> {
+    let every = i64::try_from(every.as_micros()).ok().filter(|every| *every > 0)?;
+    let passed = after.as_micros().checked_sub(anchor.as_micros())?;
+    let number = passed.div_euclid(every).checked_add(1)?.max(1);
+    anchor.as_micros().checked_add(number.checked_mul(every)?).map(Timestamp::from_micros)
 }

@@ -1,19 +1,42 @@
 //! From text to a checked workflow, or to a list of places and reasons.
+//!
+//! ```text
+//! text ─► read ─► plain data ─► check ─┬─► Workflow (expressions and schemas compiled, references resolved)
+//!                 (bounded)            └─► errors and warnings, each with a JSON Pointer
+//! ```
+//!
+//! The checks are written by hand, task by task, rather than left to the DSL's JSON Schema: that schema is a choice
+//! of twelve tasks at every level, which takes exponential time on nested tasks and explains nothing when it fails.
+//!
+//! Invariant: neither step panics, fetches anything, or takes more than about linear time and memory, whatever it is given.
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::definition::Workflow;
 
-/// Something to say about a place in a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Issue {
-    /// JSON Pointer (RFC 6901); empty for the whole document.
-    pub pointer: String,
-    pub message: String,
-}
+mod call;
+mod checker;
+mod data;
+mod duration;
+mod fault;
+mod flow;
+mod issue;
+mod json_schema;
+mod kinds;
+mod near;
+mod read;
+mod root;
+mod schema_graph;
+mod task;
+mod tree;
+
+pub use duration::duration;
+pub use issue::Issue;
+use issue::clip;
+pub(crate) use near::nearest;
+pub use read::{bounded, read};
 
 /// What checking a document found. `workflow` is there exactly when `errors` is empty.
 #[derive(Debug)]
@@ -23,18 +46,12 @@ pub struct Checked {
     pub warnings: Vec<Issue>,
 }
 
-/// Reads YAML 1.2 (of which JSON is a part) into plain data, within the bounds of `levqor_model::limits`.
-///
-/// # Errors
-/// One issue at the document's root, which gives line and column where there are any: not YAML, larger than
-/// 1 MiB, nested deeper than 64, a doubled key, aliases that expand beyond bounds, several documents.
-pub fn read(_text: &str) -> Result<Value, Issue> {
-    unimplemented!("document::read")
-}
-
 /// Checks a document that was read, and compiles it.
-pub fn check(_document: &Value) -> Checked {
-    unimplemented!("document::check")
+pub fn check(document: &Value) -> Checked {
+    match bounded(document) {
+        Ok(()) => checker::Checker::new(document).check(),
+        Err(issue) => Checked { workflow: None, errors: vec![issue], warnings: Vec::new() },
+    }
 }
 
 /// [`read`] and [`check`] in one.

@@ -1,0 +1,89 @@
+//! JSON Schemas inside a workflow: `input.schema`, `output.schema`, `export.schema`.
+//!
+//! The validator never fetches anything. What a schema may cost is bounded by [`super::schema_graph`].
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    checker::Checker,
+    issue::{Issue, Place, clip},
+    schema_graph,
+};
+use crate::definition::Schema;
+
+impl<'d> Checker<'d> {
+    /// The `schema` of an `input`, `output` or `export`.
+    pub(super) fn schema(&mut self, owner: &'d Map<String, Value>, place: &Place<'_>) -> Option<Schema> {
+        let value = owner.get("schema")?;
+        let place = place.key("schema");
+        let schema = self.object(value, &place, "{ document: { type: object } }")?;
+        self.closed(schema, &place, &["format", "document", "resource"]);
+        if let Some(format) = self.optional_text(schema, &place, "format")
+            && format.split(':').next() != Some("json")
+        {
+            self.unsupported(
+                &place.key("format"),
+                &format!("schemas in the format {:?}; use json, or remove `format`", clip(format)),
+            );
+        }
+        if schema.contains_key("resource") {
+            self.unsupported(
+                &place.key("resource"),
+                "schemas from elsewhere (`resource`); write it under `document`",
+            );
+            return None;
+        }
+        let document = self.required(schema, &place, "document")?;
+        let place = place.key("document");
+        match compile(document) {
+            Ok(schema) => Some(schema),
+            Err(refusal) => {
+                let pointer = format!("{}{}", place.pointer(), refusal.pointer);
+                self.errors.push(pointer, refusal.message);
+                None
+            }
+        }
+    }
+}
+
+/// Never fetches.
+struct Offline;
+
+impl jsonschema::Retrieve for Offline {
+    fn retrieve(
+        &self,
+        uri: &jsonschema::Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("{} is elsewhere", uri.as_str()).into())
+    }
+}
+
+fn compile(document: &Value) -> Result<Schema, Issue> {
+    if !document.is_object() && !document.is_boolean() {
+        return Err(Issue {
+            pointer: String::new(),
+            message: "a JSON Schema is an object; write for example { type: object }".to_owned(),
+        });
+    }
+    schema_graph::check(document)?;
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .with_retriever(Offline)
+        .with_pattern_options(
+            jsonschema::PatternOptions::fancy_regex().backtrack_limit(100_000).size_limit(1024 * 1024),
+        )
+        .build(document)
+        .map(|validator| Schema(Arc::new(validator)))
+        .map_err(|error| Issue {
+            pointer: error.instance_path().to_string(),
+            message: format!("not a JSON Schema (draft 2020-12): {}", clip_line(&error.to_string())),
+        })
+}
+
+/// A library's message, whose length depends on the schema, cut to a line.
+fn clip_line(message: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    message.lines().next().unwrap_or_default().chars().take(CHARS_MAX).collect()
+}
