@@ -1,10 +1,11 @@
 //! The `levqor` binary: reads the command line and the configuration, wires the crates, starts and stops the process.
 
-mod bootstrap;
 mod cli;
 mod commands;
 mod config;
 mod console;
+mod data_dir;
+mod first_start;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The first start: what a new data directory gets, and what is told once.
+//! The data directory: who owns it, and the secret that development keeps there.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

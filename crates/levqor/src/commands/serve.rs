@@ -1,0 +1,276 @@
+//! `levqor serve`: API, console and engine in one process, from the first start to a clean stop.
+
+use std::{
+    io::{IsTerminal, Write, stdout},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use levqor_engine::{Engine, Setup, egress};
+use levqor_flow::machine::Surroundings;
+use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
+use levqor_server::{App, Environment, Parts, Settings, features::sign_in};
+use levqor_store::{Options, Store};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Exit,
+    config::{self, Config, Flags, keys::KEYS, layers::Layers},
+    console::{Tone, paint},
+    data_dir::DataDir,
+    first_start::first_start,
+    telemetry,
+};
+
+/// What was not wrong use but still keeps the server from starting or running.
+#[derive(Debug)]
+enum Failure {
+    /// Configuration, port, directory or database: exit 2.
+    Refused(String),
+    Broken(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Broken(error)
+    }
+}
+
+pub async fn serve(flags: &Flags, as_json: bool) -> Exit {
+    match start(flags, as_json).await {
+        Ok(()) => Exit::Done,
+        Err(Failure::Refused(problem)) => {
+            for line in problem.lines() {
+                eprintln!("levqor: {line}");
+            }
+            Exit::WrongUse
+        }
+        Err(Failure::Broken(error)) => {
+            eprintln!("levqor: {error:#}");
+            Exit::Failed
+        }
+    }
+}
+
+async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
+    let layers = config::load(flags);
+    let config = config::resolve(&layers).map_err(|complaints| Failure::Refused(complaints.to_string()))?;
+    telemetry::start(&config.log, &config.region.code).map_err(Failure::Refused)?;
+    warn_of_reserved_keys(&layers);
+    // The cheap refusals come first, so that a start that fails leaves nothing behind.
+    let listener = listen(config.listen).await?;
+    let address = listener.local_addr().map_err(|error| Failure::Broken(error.into()))?;
+    let data_dir = DataDir::take(&config.data_dir).map_err(Failure::Refused)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let secret = secret(&config, &data_dir, &*random)?;
+    let store = open(&data_dir).await?;
+    let outcome = run(&config, listener, address, &data_dir, secret, store.clone(), clock, random, as_json).await;
+    store.close().await;
+    outcome
+}
+
+#[expect(clippy::too_many_arguments, reason = "this is where everything that was made comes together")]
+async fn run(
+    config: &Config,
+    listener: TcpListener,
+    address: SocketAddr,
+    data_dir: &DataDir,
+    secret: Secret,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let started_at = clock.now();
+    let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
+    let node = NodeId::new(started_at, &*random);
+    let engine = Engine::start(setup(config, node, store.clone(), clock.clone(), random.clone()))
+        .await
+        .map_err(|error| Failure::Broken(error.into()))?;
+    let blueprint = Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
+    // A port of 0 means "any free one"; links must name the one that it became.
+    let public_url = if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
+    let app = App::new(Parts {
+        settings: settings(config, data_dir, secret, public_url.clone()),
+        store,
+        engine: engine.clone(),
+        clock,
+        random,
+        node,
+        region: config.region.clone(),
+        regions: config.regions.clone(),
+        blueprint,
+        started_at,
+    });
+    let link = sign_in::service::operator_link(&app, &config.operator_email).await.map_err(anyhow::Error::from)?;
+    let welcome = Welcome { config, data_dir, url: public_url, key: first.map(|first| first.owner_key), link };
+    welcome.tell(as_json).map_err(anyhow::Error::from)?;
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(wait_for_signal(stop.clone()));
+    let served = levqor_server::serve(listener, app, stop.clone()).await;
+    signals.abort();
+    tracing::info!("stopping: calls in flight have up to {} s to end", config.limits.drain.as_secs());
+    engine.drain(config.limits.drain).await;
+    tracing::info!("stopped");
+    served.map_err(|error| Failure::Broken(anyhow::Error::from(error).context("the server failed")))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let problem = match error.kind() {
+            std::io::ErrorKind::AddrInUse => format!(
+                "the address {address} is taken by another program; stop it, or set LEVQOR_LISTEN to another port such as 127.0.0.1:{}",
+                address.port().wrapping_add(1).max(1024)
+            ),
+            std::io::ErrorKind::PermissionDenied => {
+                format!("{address} may not be used by this user; choose a port above 1023 with LEVQOR_LISTEN")
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                format!("{address} is not an address of this machine; set LEVQOR_LISTEN to one that is")
+            }
+            _ => format!("cannot listen on {address}: {error}; set LEVQOR_LISTEN to another address"),
+        };
+        Failure::Refused(problem)
+    })
+}
+
+fn secret(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Secret, Failure> {
+    if let Some(secret) = &config.hmac_secret {
+        return Ok(secret.clone());
+    }
+    // Production without a secret was refused with the configuration.
+    let (secret, _) = data_dir.development_secret(random).map_err(Failure::Refused)?;
+    tracing::warn!(
+        "SECURITY_HMAC_SECRET is not set: a generated development secret is used; set it before you run in production"
+    );
+    Ok(secret)
+}
+
+async fn open(data_dir: &DataDir) -> Result<Store, Failure> {
+    let options = Options { path: Some(data_dir.database()), ..Options::default() };
+    tokio::task::spawn_blocking(move || Store::open(options))
+        .await
+        .map_err(|error| Failure::Broken(error.into()))?
+        .map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn setup(config: &Config, node: NodeId, store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Setup {
+    Setup {
+        store,
+        clock,
+        random,
+        node,
+        region: config.region.code.clone(),
+        surroundings: Arc::new(Surroundings {
+            payload_bytes_max: config.limits.payload_bytes_max,
+            ..Surroundings::default()
+        }),
+        egress: egress::Policy {
+            allow: config.egress.allow.clone(),
+            timeout: config.egress.timeout,
+            response_bytes_max: config.egress.response_bytes_max,
+            ..egress::Policy::default()
+        },
+        limits: levqor_engine::Limits {
+            active_runs: config.limits.active_runs,
+            effects: config.limits.effects,
+            ..levqor_engine::Limits::default()
+        },
+    }
+}
+
+fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: String) -> Settings {
+    Settings {
+        environment: config.environment,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: option_env!("LEVQOR_BUILD").unwrap_or("unknown").to_owned(),
+        public_url,
+        secret,
+        metrics_public: config.metrics_public,
+        request_timeout: config.limits.request_timeout,
+        body_bytes_max: config.limits.body_bytes_max,
+        payload_bytes_max: config.limits.payload_bytes_max,
+        anonymous_ai_per_minute: config.anonymous_ai_per_minute,
+        data_dir: Some(data_dir.path().to_owned()),
+        ..Settings::default()
+    }
+}
+
+fn warn_of_reserved_keys(layers: &Layers) {
+    for key in KEYS.iter().filter(|key| !key.in_use) {
+        let set = layers.settings.get(key.name).is_some_and(|setting| setting.value != key.default);
+        if set {
+            tracing::warn!("{} is set, but this version does not use it yet", key.variable);
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM begin the stop; a second one ends the process at once.
+async fn wait_for_signal(stop: CancellationToken) {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::error!("SIGTERM cannot be awaited: {error}");
+            return;
+        }
+    };
+    for round in 0..2 {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        if round == 0 {
+            stop.cancel();
+        } else {
+            // What is durable stays durable; this is the impatient operator's right.
+            std::process::exit(1);
+        }
+    }
+}
+
+/// What is told at the start, on standard output.
+struct Welcome<'a> {
+    config: &'a Config,
+    data_dir: &'a DataDir,
+    url: String,
+    key: Option<Secret>,
+    link: Option<String>,
+}
+
+impl Welcome<'_> {
+    fn tell(&self, as_json: bool) -> std::io::Result<()> {
+        let mut out = stdout().lock();
+        if as_json {
+            let told = json!({
+                "url": self.url, "region": self.config.region.code, "version": env!("CARGO_PKG_VERSION"),
+                "data_dir": self.data_dir.path().display().to_string(),
+                "owner_key": self.key.as_ref().map(Secret::expose), "sign_in": self.link,
+            });
+            writeln!(out, "{told}")?;
+            return out.flush();
+        }
+        let strong = |text: &str| paint(text, Tone::Strong, &stdout());
+        writeln!(out, "{} {} in {} ({})\n", strong("Levqor"), env!("CARGO_PKG_VERSION"), self.config.region.code, self.config.region.name)?;
+        for (name, path) in [("Console", "/dashboard"), ("Status", "/status"), ("API", "/docs/api"), ("Guides", "/docs")] {
+            writeln!(out, "  {name:<9}{}{path}", self.url)?;
+        }
+        writeln!(out, "  {:<9}{}", "Data", self.data_dir.path().display())?;
+        if let Some(link) = &self.link {
+            writeln!(out, "\n  Sign in as {} within 15 minutes, once:\n  {link}", self.config.operator_email)?;
+        }
+        if let Some(key) = &self.key {
+            writeln!(out, "\n  Owner key, shown this once and stored only as a hash:\n{}", strong(key.expose()))?;
+            writeln!(out, "\n  Next: open the sign-in link and run the sample workflow, or")?;
+            writeln!(out, "  levqor ask \"every weekday at 9am London time, fetch https://example.com/orders\"")?;
+        }
+        if stdout().is_terminal() {
+            writeln!(out, "\n  Ctrl-C stops the server; what was accepted goes on at the next start.")?;
+        }
+        writeln!(out)?;
+        out.flush()
+    }
+}
