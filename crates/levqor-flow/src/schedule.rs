@@ -9,6 +9,7 @@ use std::time::Duration;
 use levqor_model::Timestamp;
 
 pub use cron::Cron;
+pub(crate) use describe::span;
 pub use zone::Zone;
 
 /// A checked schedule. The DSL's cron is UTC; a zone comes from `document.metadata.levqor.zone`.

@@ -46,7 +46,7 @@ impl Schedule {
 }
 
 /// "5 minutes", "1 hour 30 minutes".
-fn span(span: Duration) -> String {
+pub(crate) fn span(span: Duration) -> String {
     let total = span.as_millis();
     let units =
         [("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000), ("millisecond", 1)];
