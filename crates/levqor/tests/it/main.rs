@@ -1,0 +1,8 @@
+//! The binary as its users meet it: real processes, real sockets, a real browser.
+
+mod api;
+mod command_line;
+mod crash;
+mod examples;
+mod sentence;
+mod start;

@@ -1,0 +1,89 @@
+//! Starting and stopping: what a newcomer sees, and every refusal to start.
+
+use std::{fs, net::TcpListener, path::Path, process::Command};
+
+use levqor_testkit::{Server, temp_dir, wait_for};
+
+use crate::api::{Levqor, setup};
+
+#[tokio::test]
+async fn the_first_start_tells_what_to_do_and_ctrl_c_ends_it_cleanly() {
+    let directory = temp_dir();
+    let mut levqor = Levqor::first(directory.path()).await;
+    let log = levqor.server.log();
+    for part in ["Console", "/dashboard", "/signin/link/", "lvq_", "SECURITY_HMAC_SECRET is not set"] {
+        assert!(log.contains(part), "{part} is missing in:\n{log}");
+    }
+    assert_eq!(log.matches("SECURITY_HMAC_SECRET").count(), 1, "one warning");
+    let workflows = levqor.get("/api/workflows").await;
+    let sample = &workflows["workflows"][0];
+    assert_eq!(sample["name"], "welcome");
+    let run = levqor.start(sample["id"].as_str().unwrap(), &serde_json::json!({ "wait_seconds": 30 })).await;
+    assert_eq!(run["output"]["verdict"], "a party of 3", "{run}");
+    interrupt(&levqor.server);
+    let code = wait_for("the server to stop", || std::future::ready(levqor.server.exit_code().unwrap())).await;
+    assert_eq!(code, 0, "{}", levqor.server.log());
+    let again = Levqor::again(directory.path(), &levqor.key).await;
+    assert!(!again.server.log().contains("lvq_"), "the key is told once");
+    assert_eq!(again.get("/api/runs").await["runs"].as_array().unwrap().len(), 1);
+}
+
+fn interrupt(server: &Server) {
+    assert!(Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap().success());
+}
+
+/// Starts a server that must refuse, and gives what it said.
+async fn refused(directory: &Path, environment: &[(&str, &str)]) -> String {
+    let mut setup = setup(directory);
+    for (name, value) in environment {
+        setup = setup.env(name, value);
+    }
+    let mut server = Server::spawn(&setup).unwrap();
+    let code = wait_for("the server to refuse", || std::future::ready(server.exit_code().unwrap())).await;
+    assert_eq!(code, 2, "{}", server.log());
+    server.log()
+}
+
+#[tokio::test]
+async fn each_reason_not_to_start_is_told_with_its_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let below_a_file = file.path().join("data").display().to_string();
+    let rows: &[(&[(&str, &str)], &[&str])] = &[
+        (&[("LEVQOR_REGION", "mars")], &["mars", "supported: eu-west, us-east, ap-south"]),
+        (&[("LEVQOR_LISTEN", &address)], &["taken by another program", "LEVQOR_LISTEN"]),
+        (&[("LEVQOR_REGOIN", "eu-west")], &["unknown variable LEVQOR_REGOIN", "did you mean LEVQOR_REGION?"]),
+        (&[("LEVQOR_ENV", "production")], &["production needs a secret", "openssl rand"]),
+        (&[("LEVQOR_DATA_DIR", &below_a_file)], &["data directory", "LEVQOR_DATA_DIR"]),
+        (&[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")], &["database.url", "leave the key empty"]),
+    ];
+    for (environment, parts) in rows {
+        let directory = temp_dir();
+        let told = refused(directory.path(), environment).await;
+        for part in *parts {
+            assert!(told.contains(part), "{environment:?}: {part:?} is missing in:\n{told}");
+        }
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_or_foreign_database_is_left_alone() {
+    let directory = temp_dir();
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let rubbish = b"this is not a database, but somebody's notes".repeat(100);
+    fs::write(data.join("levqor.db"), &rubbish).unwrap();
+    let told = refused(directory.path(), &[]).await;
+    assert!(told.contains("not a Levqor database") && told.contains("backup"), "{told}");
+    assert_eq!(fs::read(data.join("levqor.db")).unwrap(), rubbish);
+}
+
+#[tokio::test]
+async fn a_data_directory_has_one_owner() {
+    let directory = temp_dir();
+    let levqor = Levqor::first(directory.path()).await;
+    let told = refused(directory.path(), &[]).await;
+    assert!(told.contains(&format!("in use by another levqor (process {})", levqor.server.id())), "{told}");
+}
