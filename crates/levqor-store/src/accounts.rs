@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, Role, Timestamp, UserId};
 
-use crate::{Error, Store};
+use crate::{Error, Row, Store, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -30,36 +30,112 @@ pub struct Membership {
     pub role: Role,
 }
 
+impl User {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self { id: row.take()?, email: row.take()?, operator: row.take()?, created_at: row.take()? })
+    }
+}
+
 impl Store {
-    pub async fn create_account(&self, _account: Account) -> Result<(), Error> {
-        unimplemented!("create_account")
+    pub async fn create_account(&self, account: Account) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "INSERT INTO accounts (account_id, name, plan, created_at) VALUES ($1, $2, $3, $4)",
+                    params![account.id, account.name, account.plan, account.created_at],
+                )
+                .map(drop)
+        })
+        .await
     }
 
-    pub async fn account(&self, _id: AccountId) -> Result<Option<Account>, Error> {
-        unimplemented!("account")
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
+        self.read(move |session| {
+            session.row(
+                "SELECT account_id, name, plan, created_at FROM accounts WHERE account_id = $1",
+                params![id],
+                |row| {
+                    Ok(Account {
+                        id: row.take()?,
+                        name: row.take()?,
+                        plan: row.take()?,
+                        created_at: row.take()?,
+                    })
+                },
+            )
+        })
+        .await
     }
 
     pub async fn accounts_count(&self) -> Result<i64, Error> {
-        unimplemented!("accounts_count")
+        self.read(|session| Ok(session.scalar("SELECT count(*) FROM accounts", &[])?.unwrap_or_default()))
+            .await
     }
 
-    pub async fn create_user(&self, _user: User) -> Result<(), Error> {
-        unimplemented!("create_user")
+    /// # Errors
+    /// [`Conflict::UserEmail`](crate::Conflict::UserEmail) when somebody has that address.
+    pub async fn create_user(&self, user: User) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "INSERT INTO users (user_id, email, operator, created_at) VALUES ($1, $2, $3, $4)",
+                    params![user.id, user.email, user.operator, user.created_at],
+                )
+                .map(drop)
+        })
+        .await
     }
 
-    pub async fn user(&self, _id: UserId) -> Result<Option<User>, Error> {
-        unimplemented!("user")
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
+        self.read(move |session| {
+            session.row(
+                "SELECT user_id, email, operator, created_at FROM users WHERE user_id = $1",
+                params![id],
+                User::read,
+            )
+        })
+        .await
     }
 
-    pub async fn user_by_email(&self, _email: String) -> Result<Option<User>, Error> {
-        unimplemented!("user_by_email")
+    /// `email` in lower case, as it is stored.
+    pub async fn user_by_email(&self, email: String) -> Result<Option<User>, Error> {
+        self.read(move |session| {
+            session.row(
+                "SELECT user_id, email, operator, created_at FROM users WHERE email = $1",
+                params![email],
+                User::read,
+            )
+        })
+        .await
     }
 
-    pub async fn add_member(&self, _membership: Membership) -> Result<(), Error> {
-        unimplemented!("add_member")
+    /// Adds the user, or gives them that role when they are a member already.
+    ///
+    /// # Errors
+    /// [`Conflict::Other`](crate::Conflict::Other) when the account or the user does not exist.
+    pub async fn add_member(&self, membership: Membership) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "INSERT INTO memberships (account_id, user_id, role) VALUES ($1, $2, $3)
+                     ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",
+                    params![membership.account_id, membership.user_id, membership.role],
+                )
+                .map(drop)
+        })
+        .await
     }
 
-    pub async fn memberships_of(&self, _user: UserId) -> Result<Vec<Membership>, Error> {
-        unimplemented!("memberships_of")
+    /// Oldest account first, at most 1,000.
+    pub async fn memberships_of(&self, user: UserId) -> Result<Vec<Membership>, Error> {
+        self.read(move |session| {
+            session.rows(
+                "SELECT account_id, user_id, role FROM memberships WHERE user_id = $1
+                 ORDER BY account_id LIMIT 1000",
+                params![user],
+                |row| Ok(Membership { account_id: row.take()?, user_id: row.take()?, role: row.take()? }),
+            )
+        })
+        .await
     }
 }

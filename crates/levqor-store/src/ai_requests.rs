@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, RegionCode, Timestamp};
 
-use crate::{Error, Store};
+use crate::{Error, Row, Store, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AiRequest {
@@ -18,18 +18,81 @@ pub struct AiRequest {
     pub latency_us: i64,
 }
 
+impl AiRequest {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            at: row.take()?,
+            account_id: row.take()?,
+            region: row.take()?,
+            kind: row.take()?,
+            backend: row.take()?,
+            language: row.take()?,
+            success: row.take()?,
+            credits: row.take()?,
+            latency_us: row.take()?,
+        })
+    }
+}
+
 impl Store {
-    pub async fn add_ai_request(&self, _request: AiRequest) -> Result<(), Error> {
-        unimplemented!("add_ai_request")
+    pub async fn add_ai_request(&self, request: AiRequest) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "INSERT INTO ai_requests
+                        (at, account_id, region, kind, backend, language, success, credits, latency_us)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    params![
+                        request.at,
+                        request.account_id,
+                        request.region,
+                        request.kind,
+                        request.backend,
+                        request.language,
+                        request.success,
+                        request.credits,
+                        request.latency_us,
+                    ],
+                )
+                .map(drop)
+        })
+        .await
     }
 
-    /// Newest first.
+    /// Newest first. None as account: all of them. A page that begins before a moment leaves out what else happened in
+    /// that very microsecond.
     pub async fn ai_requests(
         &self,
-        _account: Option<AccountId>,
-        _before: Option<Timestamp>,
-        _limit: usize,
+        account: Option<AccountId>,
+        before: Option<Timestamp>,
+        limit: usize,
     ) -> Result<Vec<AiRequest>, Error> {
-        unimplemented!("ai_requests")
+        let before = before.map_or(i64::MAX, Timestamp::as_micros);
+        self.read(move |session| match account {
+            Some(account) => session.rows(
+                "SELECT at, account_id, region, kind, backend, language, success, credits, latency_us
+                 FROM ai_requests WHERE account_id = $1 AND at < $2
+                 ORDER BY at DESC, request_seq DESC LIMIT $3",
+                params![account, before, limit],
+                AiRequest::read,
+            ),
+            None => session.rows(
+                "SELECT at, account_id, region, kind, backend, language, success, credits, latency_us
+                 FROM ai_requests WHERE at < $1 ORDER BY at DESC, request_seq DESC LIMIT $2",
+                params![before, limit],
+                AiRequest::read,
+            ),
+        })
+        .await
+    }
+
+    pub async fn prune_ai_requests(&self, before: Timestamp) -> Result<(), Error> {
+        self.prune(
+            "DELETE FROM ai_requests WHERE request_seq IN
+                (SELECT request_seq FROM ai_requests WHERE at < $1 LIMIT $2)",
+            before,
+        )
+        .await
+        .map(drop)
     }
 }

@@ -13,7 +13,7 @@ pub enum Conflict {
     Other,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error(
         "the database file is damaged or is not a Levqor database: {0}; restore a backup or move the file away to start afresh"

@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, KeyId, Role, Timestamp};
 
-use crate::{Error, Store};
+use crate::{Error, Row, Store, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -22,33 +22,121 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// The columns of [`ApiKey`], in the order in which [`ApiKey::read`] takes them.
+macro_rules! columns {
+    () => {
+        "key_id, account_id, name, prefix, hash, role, operator, created_at, expires_at, last_used_at, revoked_at"
+    };
+}
+
+impl ApiKey {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.take()?,
+            account_id: row.take()?,
+            name: row.take()?,
+            prefix: row.take()?,
+            hash: row.take()?,
+            role: row.take()?,
+            operator: row.take()?,
+            created_at: row.take()?,
+            expires_at: row.take()?,
+            last_used_at: row.take()?,
+            revoked_at: row.take()?,
+        })
+    }
+}
+
 impl Store {
-    pub async fn create_key(&self, _key: ApiKey) -> Result<(), Error> {
-        unimplemented!("create_key")
+    /// # Errors
+    /// [`Conflict::Other`](crate::Conflict::Other) when the account does not exist or the key is there.
+    pub async fn create_key(&self, key: ApiKey) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    concat!(
+                        "INSERT INTO api_keys (",
+                        columns!(),
+                        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+                    ),
+                    params![
+                        key.id,
+                        key.account_id,
+                        key.name,
+                        key.prefix,
+                        key.hash,
+                        key.role,
+                        key.operator,
+                        key.created_at,
+                        key.expires_at,
+                        key.last_used_at,
+                        key.revoked_at,
+                    ],
+                )
+                .map(drop)
+        })
+        .await
     }
 
     /// Also revoked and expired ones: the caller decides.
-    pub async fn key_by_hash(&self, _hash: [u8; 32]) -> Result<Option<ApiKey>, Error> {
-        unimplemented!("key_by_hash")
+    pub async fn key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, Error> {
+        self.read(move |session| {
+            session.row(
+                concat!("SELECT ", columns!(), " FROM api_keys WHERE hash = $1"),
+                params![hash],
+                ApiKey::read,
+            )
+        })
+        .await
     }
 
     /// Oldest first.
     pub async fn keys_of(
         &self,
-        _account: AccountId,
-        _after: Option<KeyId>,
-        _limit: usize,
+        account: AccountId,
+        after: Option<KeyId>,
+        limit: usize,
     ) -> Result<Vec<ApiKey>, Error> {
-        unimplemented!("keys_of")
+        let after = after.map_or_else(String::new, |key| key.to_string());
+        self.read(move |session| {
+            session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM api_keys WHERE account_id = $1 AND key_id > $2 ORDER BY key_id LIMIT $3"
+                ),
+                params![account, after, limit],
+                ApiKey::read,
+            )
+        })
+        .await
     }
 
     /// False when there is no such live key in the account.
-    pub async fn revoke_key(&self, _account: AccountId, _id: KeyId, _at: Timestamp) -> Result<bool, Error> {
-        unimplemented!("revoke_key")
+    pub async fn revoke_key(&self, account: AccountId, id: KeyId, at: Timestamp) -> Result<bool, Error> {
+        self.write(move |session| {
+            let revoked = session.execute(
+                "UPDATE api_keys SET revoked_at = $3
+                 WHERE key_id = $1 AND account_id = $2 AND revoked_at IS NULL",
+                params![id, account, at],
+            )?;
+            Ok(revoked > 0)
+        })
+        .await
     }
 
-    /// Notes the last use of several keys at once.
-    pub async fn touch_keys(&self, _used: Vec<(KeyId, Timestamp)>) -> Result<(), Error> {
-        unimplemented!("touch_keys")
+    /// Notes the last use of several keys at once. An earlier use never hides a later one.
+    pub async fn touch_keys(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), Error> {
+        self.write(move |session| {
+            for (id, at) in &used {
+                session.execute(
+                    "UPDATE api_keys SET last_used_at = $2
+                     WHERE key_id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
+                    params![id, at],
+                )?;
+            }
+            Ok(())
+        })
+        .await
     }
 }

@@ -3,11 +3,20 @@
 //! Writes go through one committer that batches whatever is queued into one transaction and answers only after its
 //! commit, so an answer means "durable". Reads use a small pool of read-only connections.
 //!
+//! ```text
+//! runs, workflows, … (SQL with $1, values)  ─► Store::write ─► committer ─┐
+//!                                           └► Store::read  ─► readers  ──┴─► the database
+//! ```
+//!
 //! Deliberately knows no rules: what may be written is the caller's business; what fits the schema is ours.
 //!
-//! Invariant: no caller sees a backend's types. A second backend joins behind the same methods.
+//! Invariant: no caller sees a backend's types. A second backend joins behind the same methods: the nouns hold SQL
+//! that both understand, and only [`Store::write`] and [`Store::read`] know which one is there.
 
 mod error;
+mod prune;
+mod sqlite;
+mod value;
 
 pub mod accounts;
 pub mod ai_requests;
@@ -23,9 +32,11 @@ pub mod timers;
 pub mod usage;
 pub mod workflows;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 pub use error::{Conflict, Error};
+use sqlite::{Row, Session, Sqlite};
+use value::params;
 
 /// Where the database is, and how it is used.
 #[derive(Debug, Clone)]
@@ -47,7 +58,7 @@ impl Default for Options {
 /// A handle to the database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    _skeleton: (),
+    sqlite: Arc<Sqlite>,
 }
 
 /// What `/ready` wants to know.
@@ -68,21 +79,82 @@ impl Store {
     ///
     /// # Errors
     /// Corrupt or foreign file, read-only place, full disk, a newer schema than this build knows; each says what to do.
-    pub fn open(_options: Options) -> Result<Self, Error> {
-        unimplemented!("Store::open")
+    pub fn open(options: Options) -> Result<Self, Error> {
+        Ok(Self { sqlite: Arc::new(Sqlite::open(&options)?) })
     }
 
     /// Finishes what is queued, checkpoints and closes. Later calls give [`Error::Closed`].
     pub async fn close(&self) {
-        unimplemented!("Store::close")
+        self.sqlite.close().await;
     }
 
+    /// Writes a row, then reads that very row back.
     pub async fn readiness(&self) -> Readiness {
-        unimplemented!("Store::readiness")
+        let begun = Instant::now();
+        let written = self
+            .write(|session| {
+                session.scalar::<i64>(
+                    "INSERT INTO heartbeats (name, beats) VALUES ('readiness', 1)
+                     ON CONFLICT (name) DO UPDATE SET beats = heartbeats.beats + 1
+                     RETURNING beats",
+                    &[],
+                )
+            })
+            .await;
+        let write = match &written {
+            Ok(_) => Ok(micros_since(begun)),
+            Err(error) => Err(error.to_string()),
+        };
+        let begun = Instant::now();
+        let found = self
+            .read(|session| {
+                session.scalar::<i64>("SELECT beats FROM heartbeats WHERE name = $1", params!["readiness"])
+            })
+            .await;
+        let read = match (found, written) {
+            (Err(error), _) => Err(error.to_string()),
+            // Another check may have written since.
+            (Ok(Some(found)), Ok(Some(written))) if found < written => {
+                Err("the row that was just written is not there".to_owned())
+            }
+            (Ok(None), Ok(_)) => Err("the row that was just written is not there".to_owned()),
+            (Ok(_), _) => Ok(micros_since(begun)),
+        };
+        Readiness {
+            write,
+            read,
+            migration: self.sqlite.migration().await.unwrap_or_default(),
+            migration_expected: sqlite::expected(),
+            disk_free_bytes: self.sqlite.disk_free_bytes(),
+        }
     }
 
     /// Jobs waiting for the committer now, and its capacity: the measure of back-pressure.
     pub fn queue_depth(&self) -> (usize, usize) {
-        unimplemented!("Store::queue_depth")
+        self.sqlite.queue_depth()
     }
+
+    /// Runs `work` in a transaction that is durable when this returns `Ok`. On an error nothing of it is written.
+    ///
+    /// Cancel safe in this sense: the caller may go away; a job that is queued then runs whole, unseen.
+    async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
+    {
+        self.sqlite.write(work).await
+    }
+
+    /// Runs `work` where it sees every write that was answered before. Cancel safe.
+    async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
+    {
+        self.sqlite.read(work).await
+    }
+}
+
+fn micros_since(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, LinkId, SessionId, Timestamp, UserId};
 
-use crate::{Error, Store};
+use crate::{Error, Store, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -25,34 +25,119 @@ pub struct Session {
 }
 
 impl Store {
-    pub async fn create_link(&self, _link: Link) -> Result<(), Error> {
-        unimplemented!("create_link")
+    pub async fn create_link(&self, link: Link) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "INSERT INTO links (link_id, user_id, hash, created_at, expires_at)
+                     VALUES ($1, $2, $3, $4, $5)",
+                    params![link.id, link.user_id, link.hash, link.created_at, link.expires_at],
+                )
+                .map(drop)
+        })
+        .await
     }
 
     /// Spends the link: gives its user once, only before it expires.
-    pub async fn use_link(&self, _hash: [u8; 32], _now: Timestamp) -> Result<Option<UserId>, Error> {
-        unimplemented!("use_link")
+    pub async fn use_link(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<UserId>, Error> {
+        self.write(move |session| {
+            session.scalar(
+                "UPDATE links SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2
+                 RETURNING user_id",
+                params![hash, now],
+            )
+        })
+        .await
     }
 
-    pub async fn create_session(&self, _session: Session) -> Result<(), Error> {
-        unimplemented!("create_session")
+    pub async fn create_session(&self, new: Session) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "INSERT INTO sessions
+                        (session_id, user_id, account_id, hash, created_at, last_seen_at, expires_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                    params![
+                        new.id,
+                        new.user_id,
+                        new.account_id,
+                        new.hash,
+                        new.created_at,
+                        new.last_seen_at,
+                        new.expires_at,
+                    ],
+                )
+                .map(drop)
+        })
+        .await
     }
 
     /// Only one that is neither expired nor revoked.
-    pub async fn session_by_hash(&self, _hash: [u8; 32], _now: Timestamp) -> Result<Option<Session>, Error> {
-        unimplemented!("session_by_hash")
+    pub async fn session_by_hash(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<Session>, Error> {
+        self.read(move |session| {
+            session.row(
+                "SELECT session_id, user_id, account_id, hash, created_at, last_seen_at, expires_at
+                 FROM sessions WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2",
+                params![hash, now],
+                |row| {
+                    Ok(Session {
+                        id: row.take()?,
+                        user_id: row.take()?,
+                        account_id: row.take()?,
+                        hash: row.take()?,
+                        created_at: row.take()?,
+                        last_seen_at: row.take()?,
+                        expires_at: row.take()?,
+                    })
+                },
+            )
+        })
+        .await
     }
 
-    pub async fn touch_session(&self, _id: SessionId, _now: Timestamp) -> Result<(), Error> {
-        unimplemented!("touch_session")
+    pub async fn touch_session(&self, id: SessionId, now: Timestamp) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "UPDATE sessions SET last_seen_at = $2 WHERE session_id = $1 AND last_seen_at < $2",
+                    params![id, now],
+                )
+                .map(drop)
+        })
+        .await
     }
 
-    pub async fn revoke_session(&self, _id: SessionId, _now: Timestamp) -> Result<(), Error> {
-        unimplemented!("revoke_session")
+    pub async fn revoke_session(&self, id: SessionId, now: Timestamp) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "UPDATE sessions SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL",
+                    params![id, now],
+                )
+                .map(drop)
+        })
+        .await
     }
 
     /// Forgets links and sessions that ended before then.
-    pub async fn prune_sign_in(&self, _before: Timestamp) -> Result<(), Error> {
-        unimplemented!("prune_sign_in")
+    pub async fn prune_sign_in(&self, before: Timestamp) -> Result<(), Error> {
+        self.prune(
+            "DELETE FROM links WHERE link_id IN (SELECT link_id FROM links WHERE expires_at < $1 LIMIT $2)",
+            before,
+        )
+        .await?;
+        self.prune(
+            "DELETE FROM sessions WHERE session_id IN
+                (SELECT session_id FROM sessions WHERE expires_at < $1 LIMIT $2)",
+            before,
+        )
+        .await?;
+        self.prune(
+            "DELETE FROM sessions WHERE session_id IN
+                (SELECT session_id FROM sessions WHERE revoked_at IS NOT NULL AND revoked_at < $1 LIMIT $2)",
+            before,
+        )
+        .await
+        .map(drop)
     }
 }

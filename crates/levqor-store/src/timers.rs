@@ -2,7 +2,7 @@
 
 use levqor_model::{RunId, Timestamp};
 
-use crate::{Error, Store};
+use crate::{Error, Row, Session, Store, params};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
@@ -11,22 +11,70 @@ pub struct Timer {
     pub due_at: Timestamp,
 }
 
+impl Timer {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self { run_id: row.take()?, effect: row.take()?, due_at: row.take()? })
+    }
+}
+
 impl Store {
     /// Timers due at or before `until`, in order of (due_at, run_id, effect), after `from`.
     pub async fn due_timers(
         &self,
-        _from: Option<Timer>,
-        _until: Timestamp,
-        _limit: usize,
+        from: Option<Timer>,
+        until: Timestamp,
+        limit: usize,
     ) -> Result<Vec<Timer>, Error> {
-        unimplemented!("due_timers")
+        self.read(move |session| match from {
+            Some(from) => session.rows(
+                "SELECT run_id, effect, due_at FROM timers
+                 WHERE (due_at, run_id, effect) > ($1, $2, $3) AND due_at <= $4
+                 ORDER BY due_at, run_id, effect LIMIT $5",
+                params![from.due_at, from.run_id, from.effect, until, limit],
+                Timer::read,
+            ),
+            None => session.rows(
+                "SELECT run_id, effect, due_at FROM timers
+                 WHERE due_at <= $1 ORDER BY due_at, run_id, effect LIMIT $2",
+                params![until, limit],
+                Timer::read,
+            ),
+        })
+        .await
     }
 
-    pub async fn timers_of(&self, _run: RunId) -> Result<Vec<Timer>, Error> {
-        unimplemented!("timers_of")
+    /// In order of effect.
+    pub async fn timers_of(&self, run: RunId) -> Result<Vec<Timer>, Error> {
+        self.read(move |session| {
+            session.rows(
+                "SELECT run_id, effect, due_at FROM timers WHERE run_id = $1 ORDER BY effect LIMIT 200000",
+                params![run],
+                Timer::read,
+            )
+        })
+        .await
     }
 
     pub async fn timers_count(&self) -> Result<i64, Error> {
-        unimplemented!("timers_count")
+        self.read(|session| Ok(session.scalar("SELECT count(*) FROM timers", &[])?.unwrap_or_default())).await
     }
+}
+
+/// Sets the timer, also when the effect has one already.
+pub(crate) fn set(session: &Session, run: RunId, effect: u64, due_at: Timestamp) -> Result<(), Error> {
+    session
+        .execute(
+            "INSERT INTO timers (run_id, effect, due_at) VALUES ($1, $2, $3)
+             ON CONFLICT (run_id, effect) DO UPDATE SET due_at = excluded.due_at",
+            params![run, effect, due_at],
+        )
+        .map(drop)
+}
+
+pub(crate) fn clear(session: &Session, run: RunId, effect: u64) -> Result<(), Error> {
+    session.execute("DELETE FROM timers WHERE run_id = $1 AND effect = $2", params![run, effect]).map(drop)
+}
+
+pub(crate) fn clear_all(session: &Session, run: RunId) -> Result<(), Error> {
+    session.execute("DELETE FROM timers WHERE run_id = $1", params![run]).map(drop)
 }

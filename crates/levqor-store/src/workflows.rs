@@ -1,8 +1,10 @@
 //! Workflows and their versions.
 
+use std::time::Duration;
+
 use levqor_model::{AccountId, Timestamp, WorkflowId};
 
-use crate::{Error, Store};
+use crate::{Error, Row, Session, Store, params, schedules, usage};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workflow {
@@ -36,16 +38,76 @@ pub struct NewSchedule {
     pub next_due_at: Option<Timestamp>,
 }
 
+/// The columns of [`Workflow`], in the order in which [`Workflow::read`] takes them.
+macro_rules! columns {
+    () => {
+        "workflow_id, account_id, namespace, name, version, title, created_at, updated_at"
+    };
+}
+
+impl Workflow {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.take()?,
+            account_id: row.take()?,
+            namespace: row.take()?,
+            name: row.take()?,
+            version: row.take()?,
+            title: row.take()?,
+            created_at: row.take()?,
+            updated_at: row.take()?,
+        })
+    }
+}
+
+impl Version {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            workflow_id: row.take()?,
+            version: row.take()?,
+            definition: row.take()?,
+            source: row.take()?,
+            created_at: row.take()?,
+        })
+    }
+}
+
 impl Store {
     /// # Errors
     /// [`Conflict::WorkflowName`](crate::Conflict::WorkflowName) when the name is taken.
     pub async fn create_workflow(
         &self,
-        _workflow: Workflow,
-        _version: Version,
-        _schedule: Option<NewSchedule>,
+        workflow: Workflow,
+        version: Version,
+        schedule: Option<NewSchedule>,
     ) -> Result<(), Error> {
-        unimplemented!("create_workflow")
+        self.write(move |session| {
+            session.execute(
+                "INSERT INTO workflows
+                    (workflow_id, account_id, namespace, name, version, title, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                params![
+                    workflow.id,
+                    workflow.account_id,
+                    workflow.namespace,
+                    workflow.name,
+                    workflow.version,
+                    workflow.title,
+                    workflow.created_at,
+                    workflow.updated_at,
+                ],
+            )?;
+            insert_version(session, &version)?;
+            schedules::replace(
+                session,
+                workflow.id,
+                workflow.account_id,
+                &version.version,
+                schedule.as_ref(),
+            )?;
+            usage::workflows_changed(session, workflow.account_id, workflow.created_at.date(), 1)
+        })
+        .await
     }
 
     /// Makes it the current version; false when the workflow is not there.
@@ -54,66 +116,189 @@ impl Store {
     /// [`Conflict::WorkflowVersion`](crate::Conflict::WorkflowVersion) when that version exists.
     pub async fn add_version(
         &self,
-        _account: AccountId,
-        _version: Version,
-        _title: Option<String>,
-        _schedule: Option<NewSchedule>,
+        account: AccountId,
+        version: Version,
+        title: Option<String>,
+        schedule: Option<NewSchedule>,
     ) -> Result<bool, Error> {
-        unimplemented!("add_version")
+        self.write(move |session| {
+            let id = version.workflow_id;
+            let updated = session.execute(
+                "UPDATE workflows SET version = $3, title = $4, updated_at = $5
+                 WHERE workflow_id = $1 AND account_id = $2 AND deleted_at IS NULL",
+                params![id, account, version.version, title, version.created_at],
+            )?;
+            if updated == 0 {
+                return Ok(false);
+            }
+            insert_version(session, &version)?;
+            schedules::replace(session, id, account, &version.version, schedule.as_ref())?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Not when deleted.
-    pub async fn workflow(&self, _account: AccountId, _id: WorkflowId) -> Result<Option<Workflow>, Error> {
-        unimplemented!("workflow")
+    pub async fn workflow(&self, account: AccountId, id: WorkflowId) -> Result<Option<Workflow>, Error> {
+        self.read(move |session| {
+            session.row(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM workflows WHERE workflow_id = $1 AND account_id = $2 AND deleted_at IS NULL"
+                ),
+                params![id, account],
+                Workflow::read,
+            )
+        })
+        .await
     }
 
     pub async fn workflow_by_name(
         &self,
-        _account: AccountId,
-        _namespace: String,
-        _name: String,
+        account: AccountId,
+        namespace: String,
+        name: String,
     ) -> Result<Option<Workflow>, Error> {
-        unimplemented!("workflow_by_name")
+        self.read(move |session| {
+            session.row(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM workflows WHERE account_id = $1 AND namespace = $2 AND name = $3 AND deleted_at IS NULL"
+                ),
+                params![account, namespace, name],
+                Workflow::read,
+            )
+        })
+        .await
     }
 
     /// Newest first.
     pub async fn workflows_of(
         &self,
-        _account: AccountId,
-        _before: Option<WorkflowId>,
-        _limit: usize,
+        account: AccountId,
+        before: Option<WorkflowId>,
+        limit: usize,
     ) -> Result<Vec<Workflow>, Error> {
-        unimplemented!("workflows_of")
+        self.read(move |session| match before {
+            Some(before) => session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM workflows WHERE account_id = $1 AND workflow_id < $2 AND deleted_at IS NULL
+                     ORDER BY workflow_id DESC LIMIT $3"
+                ),
+                params![account, before, limit],
+                Workflow::read,
+            ),
+            None => session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM workflows WHERE account_id = $1 AND deleted_at IS NULL
+                     ORDER BY workflow_id DESC LIMIT $2"
+                ),
+                params![account, limit],
+                Workflow::read,
+            ),
+        })
+        .await
     }
 
     /// Of one account, or of all.
-    pub async fn workflows_count(&self, _account: Option<AccountId>) -> Result<i64, Error> {
-        unimplemented!("workflows_count")
+    pub async fn workflows_count(&self, account: Option<AccountId>) -> Result<i64, Error> {
+        self.read(move |session| count(session, account)).await
     }
 
     /// Also of a deleted workflow: runs keep their version.
-    pub async fn version(&self, _id: WorkflowId, _version: String) -> Result<Option<Version>, Error> {
-        unimplemented!("version")
+    pub async fn version(&self, id: WorkflowId, version: String) -> Result<Option<Version>, Error> {
+        self.read(move |session| {
+            session.row(
+                "SELECT workflow_id, version, definition, source, created_at FROM workflow_versions
+                 WHERE workflow_id = $1 AND version = $2",
+                params![id, version],
+                Version::read,
+            )
+        })
+        .await
     }
 
-    /// Newest first.
+    /// Newest first; none of a deleted workflow.
     pub async fn versions_of(
         &self,
-        _account: AccountId,
-        _id: WorkflowId,
-        _before: Option<Timestamp>,
-        _limit: usize,
+        account: AccountId,
+        id: WorkflowId,
+        before: Option<Timestamp>,
+        limit: usize,
     ) -> Result<Vec<Version>, Error> {
-        unimplemented!("versions_of")
+        let before = before.map_or(i64::MAX, Timestamp::as_micros);
+        self.read(move |session| {
+            session.rows(
+                "SELECT workflow_id, version, definition, source, created_at FROM workflow_versions
+                 WHERE workflow_id = $1 AND created_at < $2
+                     AND EXISTS (SELECT 1 FROM workflows
+                         WHERE workflows.workflow_id = $1 AND account_id = $3 AND deleted_at IS NULL)
+                 ORDER BY created_at DESC LIMIT $4",
+                params![id, before, account, limit],
+                Version::read,
+            )
+        })
+        .await
     }
 
     /// Takes its schedule away too; its runs stay. False when it is not there.
     pub async fn delete_workflow(
         &self,
-        _account: AccountId,
-        _id: WorkflowId,
-        _at: Timestamp,
+        account: AccountId,
+        id: WorkflowId,
+        at: Timestamp,
     ) -> Result<bool, Error> {
-        unimplemented!("delete_workflow")
+        self.write(move |session| {
+            let deleted = session.execute(
+                "UPDATE workflows SET deleted_at = $3
+                 WHERE workflow_id = $1 AND account_id = $2 AND deleted_at IS NULL",
+                params![id, account, at],
+            )?;
+            if deleted == 0 {
+                return Ok(false);
+            }
+            schedules::replace(session, id, account, "", None)?;
+            usage::workflows_changed(session, account, at.date(), -1)?;
+            Ok(true)
+        })
+        .await
     }
+}
+
+/// Workflows of one account, or of all.
+pub(crate) fn count(session: &Session, account: Option<AccountId>) -> Result<i64, Error> {
+    let count = match account {
+        Some(account) => session.scalar(
+            "SELECT count(*) FROM workflows WHERE account_id = $1 AND deleted_at IS NULL",
+            params![account],
+        )?,
+        None => session.scalar("SELECT count(*) FROM workflows WHERE deleted_at IS NULL", &[])?,
+    };
+    Ok(count.unwrap_or_default())
+}
+
+/// The list of versions pages by their time, so a version that comes within the microsecond of the one before it is
+/// dated one microsecond later.
+fn insert_version(session: &Session, version: &Version) -> Result<(), Error> {
+    let latest: Option<Option<Timestamp>> = session.scalar(
+        "SELECT max(created_at) FROM workflow_versions WHERE workflow_id = $1",
+        params![version.workflow_id],
+    )?;
+    let created_at = match latest.flatten() {
+        Some(latest) => version.created_at.max(latest + Duration::from_micros(1)),
+        None => version.created_at,
+    };
+    session
+        .execute(
+            "INSERT INTO workflow_versions (workflow_id, version, definition, source, created_at)
+             VALUES ($1, $2, $3, $4, $5)",
+            params![version.workflow_id, version.version, version.definition, version.source, created_at],
+        )
+        .map(drop)
 }

@@ -1,0 +1,86 @@
+//! Accepting a run: its row, its input, its first journal entry and everything that counts it, or nothing.
+
+use levqor_model::RunId;
+
+use super::{Accepted, NewRun, Run, append, counts};
+use crate::{Conflict, Error, Session, Store, params, schedules, usage};
+
+impl Store {
+    /// Durable when this returns; counts the account's usage in the same transaction.
+    pub async fn accept_run(&self, new: NewRun) -> Result<Accepted, Error> {
+        self.write(move |session| accept(session, &new)).await
+    }
+}
+
+fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
+    let run = &new.run;
+    if let Some(firing) = new.firing
+        && let Some(other) = schedules::take(session, run.workflow_id, firing, run.id)?
+    {
+        return Ok(Accepted::Already(other));
+    }
+    let next_seq = i64::from(new.events.is_some());
+    if !insert(session, run, next_seq)? {
+        if new.firing.is_some() {
+            // The due time is free but the run is there: taking the one for the other would lose a start.
+            return Err(Error::Conflict(Conflict::Other));
+        }
+        return existing(session, run)?.map(Accepted::Already).ok_or(Error::Conflict(Conflict::Other));
+    }
+    append::write_payload(session, run.id, "input", &new.input)?;
+    if let Some(events) = &new.events {
+        append::write_entry(session, run.id, 0, run.created_at, &run.region, events)?;
+    }
+    counts::add(session, run.account_id, run.status, 1)?;
+    usage::add(session, Some(run.account_id), new.day, 1, 0)?;
+    Ok(Accepted::New)
+}
+
+/// False when the run or its parent's effect is there already.
+fn insert(session: &Session, run: &Run, next_seq: i64) -> Result<bool, Error> {
+    let (parent_run, parent_effect) = run.parent.unzip();
+    let inserted = session.execute(
+        concat!(
+            "INSERT INTO runs (",
+            super::columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+             ON CONFLICT DO NOTHING"
+        ),
+        params![
+            run.id,
+            run.account_id,
+            run.workflow_id,
+            run.namespace,
+            run.name,
+            run.version,
+            run.status,
+            run.trigger,
+            run.region,
+            run.home_region,
+            run.residency,
+            run.waiting_for,
+            parent_run,
+            parent_effect,
+            run.depth,
+            run.retry_of,
+            run.created_at,
+            run.started_at,
+            run.ended_at,
+            run.owner,
+            run.epoch,
+            next_seq,
+        ],
+    )?;
+    Ok(inserted > 0)
+}
+
+fn existing(session: &Session, run: &Run) -> Result<Option<RunId>, Error> {
+    match run.parent {
+        Some((parent, effect)) => session.scalar(
+            "SELECT run_id FROM runs
+             WHERE run_id = $1 OR (parent_run_id IS NOT NULL AND parent_run_id = $2 AND parent_effect = $3) LIMIT 1",
+            params![run.id, parent, effect],
+        ),
+        None => session.scalar("SELECT run_id FROM runs WHERE run_id = $1", params![run.id]),
+    }
+}

@@ -1,0 +1,155 @@
+//! Moving a run on: one journal entry and the row beside it, refused unless the writer still owns the run.
+
+use levqor_model::{AccountId, NodeId, RegionCode, RunId, RunStatus, Timestamp};
+
+use super::{Append, counts};
+use crate::{Error, Session, Store, params, timers};
+
+impl Store {
+    /// Durable when this returns. An end clears all timers of the run.
+    ///
+    /// # Errors
+    /// [`Error::Stale`](crate::Error::Stale) when the epoch or the place is not the row's, or the run has ended; nothing
+    /// is written then.
+    pub async fn append(&self, append: Append) -> Result<(), Error> {
+        self.write(move |session| write(session, &append)).await
+    }
+
+    /// Appends to a faulted run and makes it running again; false when it is not faulted or has moved on. Its output
+    /// and error are taken away: they are those of an end that no longer is one.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one journal entry and its writer")]
+    pub async fn reopen_run(
+        &self,
+        id: RunId,
+        epoch: i64,
+        node: NodeId,
+        seq: i64,
+        at: Timestamp,
+        region: RegionCode,
+        events: String,
+    ) -> Result<bool, Error> {
+        self.write(move |session| {
+            let account: Option<AccountId> = session.scalar(
+                "UPDATE runs SET status = 'running', ended_at = NULL, waiting_for = NULL, owner = $4, epoch = $2,
+                     region = $5, next_seq = next_seq + 1
+                 WHERE run_id = $1 AND epoch <= $2 AND next_seq = $3 AND status = 'faulted'
+                 RETURNING account_id",
+                params![id, epoch, seq, node, region],
+            )?;
+            let Some(account) = account else { return Ok(false) };
+            write_entry(session, id, seq, at, &region, &events)?;
+            session.execute(
+                "DELETE FROM run_payloads WHERE run_id = $1 AND part IN ('output', 'error')",
+                params![id],
+            )?;
+            counts::move_one(session, account, RunStatus::Faulted, RunStatus::Running)?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+fn write(session: &Session, append: &Append) -> Result<(), Error> {
+    let id = append.run_id;
+    let row = session.row(
+        "SELECT account_id, status FROM runs
+         WHERE run_id = $1 AND epoch = $2 AND next_seq = $3 AND ended_at IS NULL",
+        params![id, append.epoch, append.seq],
+        |row| Ok((row.take::<AccountId>()?, row.take::<RunStatus>()?)),
+    )?;
+    let (account, was) = row.ok_or(Error::Stale(id))?;
+    if !update(session, append, was)? {
+        return Err(Error::Stale(id));
+    }
+    if let Some(events) = &append.events {
+        write_entry(session, id, append.seq, append.at, &append.region, events)?;
+    }
+    if let Some(output) = &append.output {
+        write_payload(session, id, "output", output)?;
+    }
+    if let Some(error) = &append.error {
+        write_payload(session, id, "error", error)?;
+    }
+    if append.status.is_ended() {
+        timers::clear_all(session, id)?;
+    } else {
+        for effect in &append.timers_cleared {
+            timers::clear(session, id, *effect)?;
+        }
+        for (effect, due_at) in &append.timers_set {
+            timers::set(session, id, *effect, *due_at)?;
+        }
+    }
+    if was != append.status {
+        counts::move_one(session, account, was, append.status)?;
+    }
+    Ok(())
+}
+
+/// Changes the row if it still is what was read; false otherwise.
+fn update(session: &Session, append: &Append, was: RunStatus) -> Result<bool, Error> {
+    let next_seq = append.seq + i64::from(append.events.is_some());
+    let updated = if was == append.status {
+        // Naming only what changes spares the indexes that hold the status.
+        session.execute(
+            "UPDATE runs SET region = $5, waiting_for = $6, started_at = coalesce($7, started_at), next_seq = $8
+             WHERE run_id = $1 AND epoch = $2 AND next_seq = $3 AND status = $4",
+            params![
+                append.run_id,
+                append.epoch,
+                append.seq,
+                was,
+                append.region,
+                append.waiting_for,
+                append.started_at,
+                next_seq,
+            ],
+        )?
+    } else {
+        let ended_at = append.status.is_ended().then(|| append.ended_at.unwrap_or(append.at));
+        session.execute(
+            "UPDATE runs SET region = $5, waiting_for = $6, started_at = coalesce($7, started_at), next_seq = $8,
+                 status = $9, ended_at = $10
+             WHERE run_id = $1 AND epoch = $2 AND next_seq = $3 AND status = $4",
+            params![
+                append.run_id,
+                append.epoch,
+                append.seq,
+                was,
+                append.region,
+                append.waiting_for,
+                append.started_at,
+                next_seq,
+                append.status,
+                ended_at,
+            ],
+        )?
+    };
+    Ok(updated > 0)
+}
+
+pub(super) fn write_entry(
+    session: &Session,
+    run: RunId,
+    seq: i64,
+    at: Timestamp,
+    region: &RegionCode,
+    events: &str,
+) -> Result<(), Error> {
+    session
+        .execute(
+            "INSERT INTO journal (run_id, seq, at, region, events) VALUES ($1, $2, $3, $4, $5)",
+            params![run, seq, at, region, events],
+        )
+        .map(drop)
+}
+
+pub(super) fn write_payload(session: &Session, run: RunId, part: &str, body: &str) -> Result<(), Error> {
+    session
+        .execute(
+            "INSERT INTO run_payloads (run_id, part, body) VALUES ($1, $2, $3)
+             ON CONFLICT (run_id, part) DO UPDATE SET body = excluded.body",
+            params![run, part, body],
+        )
+        .map(drop)
+}

@@ -1,0 +1,78 @@
+//! Who drives a run. An epoch only grows, so what an older owner still computes can never be written.
+
+use levqor_model::{NodeId, RunId};
+
+use super::{Run, columns};
+use crate::{Error, Store, params};
+
+/// Runs that one transaction takes over: bounds how long other writers wait.
+const TAKEN_AT_ONCE: usize = 5_000;
+
+impl Store {
+    /// Takes the run for this node (unless a newer epoch has it) and gives its row.
+    pub async fn own_run(&self, id: RunId, node: NodeId, epoch: i64) -> Result<Option<Run>, Error> {
+        self.write(move |session| {
+            session.row(
+                concat!(
+                    "UPDATE runs SET owner = $2, epoch = $3 WHERE run_id = $1 AND epoch <= $3 RETURNING ",
+                    columns!()
+                ),
+                params![id, node, epoch],
+                Run::read,
+            )
+        })
+        .await
+    }
+
+    /// Takes all runs that have not ended and that no newer epoch has; gives how many.
+    ///
+    /// In several transactions: when it fails halfway, the next call takes the rest.
+    pub async fn own_live_runs(&self, node: NodeId, epoch: i64) -> Result<u64, Error> {
+        let mut total = 0;
+        let mut after = String::new();
+        loop {
+            let from = after.clone();
+            let (taken, last) = self
+                .write(move |session| {
+                    let last: Option<Option<String>> = session.scalar(
+                        "SELECT max(page.run_id) FROM
+                            (SELECT run_id FROM runs WHERE ended_at IS NULL AND run_id > $1
+                             ORDER BY run_id LIMIT $2) AS page",
+                        params![from, TAKEN_AT_ONCE],
+                    )?;
+                    let Some(last) = last.flatten() else { return Ok((0, None)) };
+                    let taken = session.execute(
+                        "UPDATE runs SET owner = $3, epoch = $4
+                         WHERE ended_at IS NULL AND run_id > $1 AND run_id <= $2
+                             AND (epoch < $4 OR (epoch = $4 AND owner IS NULL))",
+                        params![from, last, node, epoch],
+                    )?;
+                    Ok((taken, Some(last)))
+                })
+                .await?;
+            total += taken;
+            match last {
+                Some(last) => after = last,
+                None => return Ok(total),
+            }
+        }
+    }
+
+    /// Runs that are pending or running, oldest first: the ones to load after a start.
+    pub async fn runs_to_drive(&self, after: Option<RunId>, limit: usize) -> Result<Vec<Run>, Error> {
+        let after = after.map_or_else(String::new, |run| run.to_string());
+        self.read(move |session| {
+            session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM runs WHERE ended_at IS NULL AND run_id > $1 AND status IN ('pending', 'running')
+                     ORDER BY run_id LIMIT $2"
+                ),
+                params![after, limit],
+                Run::read,
+            )
+        })
+        .await
+    }
+}

@@ -1,0 +1,239 @@
+//! The one writer: a thread that turns whatever is queued into one transaction and one fsync.
+//!
+//! ```text
+//! callers ─► bounded queue ─► BEGIN, (SAVEPOINT job RELEASE)…, COMMIT ─► answers
+//!                 ▲                                    │
+//!                 └── what arrives meanwhile is the next batch
+//! ```
+//!
+//! Invariant: an answer is sent only after the outcome of its transaction is known; `Ok` means durable.
+//! A job that fails or panics is rolled back alone. When the commit fails, all jobs of the batch fail with its error,
+//! and the thread goes on with the next batch.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, warn};
+
+use super::session::Session;
+use crate::Error;
+
+/// Jobs in one transaction at most: bounds how long the first of them waits for the last.
+const BATCH_MAX: usize = 1_024;
+
+/// A write in the queue.
+trait Job: Send {
+    /// Runs within a savepoint and keeps its result for later.
+    fn run(&mut self, session: &Session) -> Result<(), Error>;
+    /// Answers the caller, who may be gone: with what the job gave, or with why its batch was not committed.
+    fn answer(self: Box<Self>, batch: Result<(), Error>);
+}
+
+struct Typed<T, F> {
+    work: Option<F>,
+    result: Option<Result<T, Error>>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Job for Typed<T, F>
+where
+    T: Send,
+    F: FnOnce(&Session) -> Result<T, Error> + Send,
+{
+    fn run(&mut self, session: &Session) -> Result<(), Error> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let result = catch_unwind(AssertUnwindSafe(|| work(session))).unwrap_or_else(|_| {
+            error!("a write to the database panicked and was rolled back");
+            Err(Error::Unavailable("the write failed inside; this is a defect of levqor".to_owned()))
+        });
+        let outcome = result.as_ref().map(drop).map_err(Clone::clone);
+        self.result = Some(result);
+        outcome
+    }
+
+    fn answer(self: Box<Self>, batch: Result<(), Error>) {
+        let result = match (self.result, batch) {
+            // A job's own error is more to the point than that of its batch.
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(Error::Closed),
+        };
+        // An error means that the caller no longer waits, which is its right.
+        let _ = self.reply.send(result);
+    }
+}
+
+enum Message {
+    Write(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the writer.
+#[derive(Debug)]
+pub(super) struct Committer {
+    queue: mpsc::Sender<Message>,
+}
+
+impl Committer {
+    /// `keep_alive` is dropped after the connection: for a directory that must outlive it.
+    pub(super) fn start(
+        session: Session,
+        queue: usize,
+        keep_alive: impl Send + 'static,
+    ) -> Result<Self, std::io::Error> {
+        let (sender, receiver) = mpsc::channel(queue.max(1));
+        thread::Builder::new().name("levqor-committer".to_owned()).spawn(move || {
+            Writer { session, receiver }.work();
+            drop(keep_alive);
+        })?;
+        Ok(Self { queue: sender })
+    }
+
+    /// Waits for a place in the queue, then for the commit.
+    ///
+    /// Cancel safe in this sense: a caller that goes away before the job is queued has written nothing; afterwards
+    /// the job runs whole, unseen.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Typed { work: Some(work), result: None, reply });
+        self.queue.send(Message::Write(job)).await.map_err(|_| Error::Closed)?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Returns when everything queued before has been answered and the connection is closed.
+    pub(super) async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.queue.send(Message::Close(reply)).await.is_ok() {
+            // An error means that another close was first; its end is ours.
+            let _ = answer.await;
+        }
+        self.queue.closed().await;
+    }
+
+    pub(super) fn depth(&self) -> (usize, usize) {
+        let capacity = self.queue.max_capacity();
+        (capacity - self.queue.capacity(), capacity)
+    }
+}
+
+struct Writer {
+    session: Session,
+    receiver: mpsc::Receiver<Message>,
+}
+
+impl Writer {
+    fn work(mut self) {
+        let mut closers = Vec::new();
+        let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH_MAX);
+        while let Some(message) = self.receiver.blocking_recv() {
+            self.take(message, &mut jobs, &mut closers);
+            while jobs.len() < BATCH_MAX
+                && let Ok(message) = self.receiver.try_recv()
+            {
+                self.take(message, &mut jobs, &mut closers);
+            }
+            self.commit(&mut jobs);
+        }
+        let Self { session, .. } = self;
+        close(session);
+        for closer in closers {
+            let _: Result<(), ()> = closer.send(());
+        }
+    }
+
+    fn take(
+        &mut self,
+        message: Message,
+        jobs: &mut Vec<Box<dyn Job>>,
+        closers: &mut Vec<oneshot::Sender<()>>,
+    ) {
+        match message {
+            Message::Write(job) => jobs.push(job),
+            Message::Close(closer) => {
+                // New callers are refused from here on; what is queued still comes out.
+                self.receiver.close();
+                closers.push(closer);
+            }
+        }
+    }
+
+    /// Commits the jobs and answers them. A job can make SQLite give the whole transaction up (full disk, input or
+    /// output error): then the jobs before it fail with it, and those after it get a transaction of their own.
+    fn commit(&self, jobs: &mut Vec<Box<dyn Job>>) {
+        let mut waiting = jobs.drain(..);
+        while waiting.len() > 0 {
+            if let Err(error) = self.statement("BEGIN IMMEDIATE") {
+                waiting.for_each(|job| job.answer(Err(error.clone())));
+                return;
+            }
+            let mut done = Vec::with_capacity(waiting.len());
+            let mut given_up = None;
+            for mut job in waiting.by_ref() {
+                let outcome = self.run_alone(job.as_mut());
+                done.push(job);
+                if let Err(error) = outcome {
+                    given_up = Some(error);
+                    break;
+                }
+            }
+            let batch = match given_up {
+                Some(error) => Err(error),
+                None => self.statement("COMMIT"),
+            };
+            if let Err(error) = &batch {
+                warn!(jobs = done.len(), %error, "a batch of writes was not committed");
+                self.abandon();
+            }
+            done.into_iter().for_each(|job| job.answer(batch.clone()));
+        }
+    }
+
+    /// Runs one job in its savepoint. An error is one of the whole transaction, which cannot go on.
+    fn run_alone(&self, job: &mut dyn Job) -> Result<(), Error> {
+        self.statement("SAVEPOINT job")?;
+        match job.run(&self.session) {
+            Ok(()) => self.statement("RELEASE job"),
+            Err(error) if self.session.connection().is_autocommit() => Err(error),
+            Err(_) => {
+                self.statement("ROLLBACK TO job")?;
+                self.statement("RELEASE job")
+            }
+        }
+    }
+
+    fn abandon(&self) {
+        if !self.session.connection().is_autocommit()
+            && let Err(error) = self.statement("ROLLBACK")
+        {
+            error!(%error, "a failed transaction could not be rolled back");
+        }
+    }
+
+    fn statement(&self, sql: &'static str) -> Result<(), Error> {
+        self.session.execute(sql, &[]).map(drop)
+    }
+}
+
+/// Moves the log into the database file, so that the file alone is the whole database.
+fn close(session: Session) {
+    let connection = session.into_connection();
+    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    match checkpoint {
+        Ok(0) => debug!("the database is closed"),
+        // Another process uses the file; the last one to leave does it.
+        Ok(_) => debug!("the database is closed; another process still uses it"),
+        Err(error) => {
+            warn!(%error, "the log could not be moved into the database file; the next start does it")
+        }
+    }
+    if let Err((_, error)) = connection.close() {
+        warn!(%error, "the database was not closed cleanly; the next start recovers it");
+    }
+}

@@ -1,0 +1,137 @@
+//! Accounts, people, keys and sign-in.
+
+use std::time::Duration;
+
+use levqor_model::{KeyId, LinkId, Role, SeededRandom, SessionId};
+use levqor_store::{
+    Conflict, Error,
+    accounts::Membership,
+    keys::ApiKey,
+    sessions::{Link, Session},
+};
+
+use crate::support::{NOW, World};
+
+const HASH: [u8; 32] = [7; 32];
+
+#[tokio::test]
+async fn accounts_and_users_are_found() {
+    let world = World::new();
+    let (first, second) = (world.account().await, world.account().await);
+    assert_eq!(world.store.accounts_count().await, Ok(2));
+    assert_eq!(world.store.account(first).await.unwrap().unwrap().id, first);
+    assert_eq!(world.store.account(world.account_id()).await, Ok(None));
+
+    let user = world.user("ada@example.com").await;
+    assert_eq!(world.store.user(user).await.unwrap().unwrap().email, "ada@example.com");
+    assert_eq!(world.store.user_by_email("ada@example.com".to_owned()).await.unwrap().unwrap().id, user);
+    assert_eq!(world.store.user_by_email("bob@example.com".to_owned()).await, Ok(None));
+    let mut twin = world.store.user(user).await.unwrap().unwrap();
+    twin.id = world.user_id();
+    assert_eq!(world.store.create_user(twin).await, Err(Error::Conflict(Conflict::UserEmail)));
+
+    for (account, role) in [(first, Role::Owner), (second, Role::Viewer), (second, Role::Editor)] {
+        world.store.add_member(Membership { account_id: account, user_id: user, role }).await.unwrap();
+    }
+    let mut memberships = world.store.memberships_of(user).await.unwrap();
+    memberships.sort_by_key(|membership| membership.role);
+    let roles: Vec<_> = memberships.iter().map(|m| (m.account_id, m.role)).collect();
+    assert_eq!(roles, [(second, Role::Editor), (first, Role::Owner)], "the last role holds");
+    let stranger = Membership { account_id: first, user_id: world.user_id(), role: Role::Viewer };
+    assert_eq!(world.store.add_member(stranger).await, Err(Error::Conflict(Conflict::Other)));
+}
+
+#[tokio::test]
+async fn keys_are_found_by_hash_and_revoked_once() {
+    let world = World::new();
+    let random = SeededRandom::new(1);
+    let account = world.account().await;
+    let key = |number: u8| ApiKey {
+        id: KeyId::new(NOW + Duration::from_secs(u64::from(number)), &random),
+        account_id: account,
+        name: format!("key {number}"),
+        prefix: "lvq_abc".to_owned(),
+        hash: [number; 32],
+        role: Role::Admin,
+        operator: number == 0,
+        created_at: NOW,
+        expires_at: (number == 1).then_some(NOW),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    let keys = [key(0), key(1), key(2)];
+    for key in &keys {
+        world.store.create_key(key.clone()).await.unwrap();
+    }
+    let store = &world.store;
+    assert_eq!(store.key_by_hash([1; 32]).await, Ok(Some(keys[1].clone())));
+    assert_eq!(store.key_by_hash(HASH).await, Ok(None));
+    let mut twin = keys[0].clone();
+    twin.id = KeyId::new(NOW, &random);
+    assert_eq!(store.create_key(twin).await, Err(Error::Conflict(Conflict::Other)), "one key per hash");
+    assert_eq!(store.keys_of(account, None, 2).await.unwrap(), keys[..2]);
+    assert_eq!(store.keys_of(account, Some(keys[1].id), 2).await.unwrap(), keys[2..]);
+
+    let later = NOW + Duration::from_secs(9);
+    store.touch_keys(vec![(keys[0].id, later), (keys[2].id, NOW)]).await.unwrap();
+    store.touch_keys(vec![(keys[0].id, NOW)]).await.unwrap();
+    assert_eq!(store.key_by_hash([0; 32]).await.unwrap().unwrap().last_used_at, Some(later));
+
+    assert_eq!(store.revoke_key(world.account_id(), keys[2].id, later).await, Ok(false));
+    assert_eq!(store.revoke_key(account, keys[2].id, later).await, Ok(true));
+    assert_eq!(store.revoke_key(account, keys[2].id, NOW).await, Ok(false));
+    assert_eq!(store.key_by_hash([2; 32]).await.unwrap().unwrap().revoked_at, Some(later));
+}
+
+#[tokio::test]
+async fn a_link_is_spent_once_and_in_time() {
+    let world = World::new();
+    let user = world.user("ada@example.com").await;
+    let minute = Duration::from_secs(60);
+    let link = Link {
+        id: LinkId::new(NOW, &SeededRandom::new(1)),
+        user_id: user,
+        hash: HASH,
+        created_at: NOW,
+        expires_at: NOW + minute,
+    };
+    let store = &world.store;
+    store.create_link(link).await.unwrap();
+    assert_eq!(store.use_link([8; 32], NOW).await, Ok(None), "unknown");
+    assert_eq!(store.use_link(HASH, NOW + minute).await, Ok(None), "too late");
+    assert_eq!(store.use_link(HASH, NOW).await, Ok(Some(user)));
+    assert_eq!(store.use_link(HASH, NOW).await, Ok(None), "spent");
+}
+
+#[tokio::test]
+async fn a_session_lives_until_it_expires_or_is_revoked() {
+    let world = World::new();
+    let (user, account) = (world.user("ada@example.com").await, world.account().await);
+    let (random, hour) = (SeededRandom::new(1), Duration::from_secs(3_600));
+    let session = |number: u8| Session {
+        id: SessionId::new(NOW, &random),
+        user_id: user,
+        account_id: account,
+        hash: [number; 32],
+        created_at: NOW,
+        last_seen_at: NOW,
+        expires_at: NOW + hour,
+    };
+    let (first, second) = (session(1), session(2));
+    let store = &world.store;
+    store.create_session(first.clone()).await.unwrap();
+    store.create_session(second.clone()).await.unwrap();
+    assert_eq!(store.session_by_hash(first.hash, NOW).await, Ok(Some(first.clone())));
+    assert_eq!(store.session_by_hash(first.hash, NOW + hour).await, Ok(None));
+    store.touch_session(first.id, NOW + hour / 2).await.unwrap();
+    store.touch_session(first.id, NOW).await.unwrap();
+    let seen = store.session_by_hash(first.hash, NOW).await.unwrap().unwrap().last_seen_at;
+    assert_eq!(seen, NOW + hour / 2);
+    store.revoke_session(first.id, NOW).await.unwrap();
+    assert_eq!(store.session_by_hash(first.hash, NOW).await, Ok(None));
+
+    store.prune_sign_in(NOW + hour / 2).await.unwrap();
+    assert_eq!(store.session_by_hash(second.hash, NOW).await, Ok(Some(second.clone())), "still lives");
+    store.prune_sign_in(NOW + hour * 2).await.unwrap();
+    assert_eq!(store.session_by_hash(second.hash, NOW).await, Ok(None));
+}
