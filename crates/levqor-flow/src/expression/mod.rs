@@ -1,13 +1,55 @@
 //! jq expressions, compiled once, with bounds on steps, time, stack and memory.
+//!
+//! ```text
+//! text ─► guard ─► jaq's parser ─► rewrite (gates) ─► jaq's compiler ─► Expression
+//!                                                                          │ evaluate
+//! JSON ─► value ─► jaq's interpreter ◄──► budget ──────────────────────────┤
+//!                       │  ▲                                               ▼
+//!                       ▼  │                                    JSON, or the bound that was met
+//!                  natives, prelude.jq
+//! ```
+//!
+//! The interpreter is the library's; the values, the functions and the gates are ours, because the library's
+//! own bound nothing. Each module says what it keeps: [`budget`] counts, [`value`] owns, [`rewrite`] makes
+//! programs pay, [`guard`] keeps the parser's stack, [`stack`] gives evaluations a larger one.
+//!
+//! Invariant: a result depends on the text, the data and the bounds alone. There is no clock, no environment,
+//! no input and no output in the language; [`ExpressionError::TooSlow`] and [`ExpressionError::TooDeep`] are
+//! the only errors that depend on the machine.
 
+mod access;
+mod arithmetic;
+mod budget;
+mod compare;
+mod compile;
+mod guard;
+mod json;
+mod natives;
+mod number;
+mod prelude;
+mod rewrite;
+mod stack;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+use jaq_core::{Ctx, Vars};
+use levqor_model::limits;
 use serde_json::Value;
+
+use self::budget::{Session, Stop};
+use self::json::NotJson;
+use self::natives::Jq;
+use self::value::Val;
 
 /// A compiled jq expression; cheap to clone, free to share between threads.
 #[derive(Clone)]
 pub struct Expression {
-    text: std::sync::Arc<str>,
+    text: Arc<str>,
+    program: Arc<compile::Program>,
 }
 
 /// What one evaluation may use.
@@ -49,8 +91,9 @@ impl Expression {
     ///
     /// # Errors
     /// [`ExpressionError::Compile`] with what is wrong and where; an unknown variable or function is named.
-    pub fn compile(_text: &str, _variables: &[&str]) -> Result<Self, ExpressionError> {
-        unimplemented!("Expression::compile")
+    pub fn compile(text: &str, variables: &[&str]) -> Result<Self, ExpressionError> {
+        let program = compile::compile(text, variables)?;
+        Ok(Self { text: text.into(), program: Arc::new(program) })
     }
 
     /// The expression as written.
@@ -60,7 +103,7 @@ impl Expression {
 
     /// The outside variables (without `$`) that the expression really mentions, so that only those are computed.
     pub fn variables(&self) -> &[String] {
-        unimplemented!("Expression::variables")
+        &self.program.variables
     }
 
     /// Evaluates on `input`; `variable` gives the value of each of [`Expression::variables`].
@@ -70,11 +113,105 @@ impl Expression {
     /// All but `Compile`. A non-finite number in the result is an `Evaluate` error.
     pub fn evaluate(
         &self,
-        _input: &Value,
-        _variable: &dyn Fn(&str) -> Value,
-        _bounds: &Bounds,
+        input: &Value,
+        variable: &dyn Fn(&str) -> Value,
+        bounds: &Bounds,
     ) -> Result<Value, ExpressionError> {
-        unimplemented!("Expression::evaluate")
+        let variables: Vec<Value> = self.program.variables.iter().map(|name| variable(name)).collect();
+        if !self.program.needs_stack {
+            match self.run(input, &variables, bounds, stack::BORROWED) {
+                Err(Failure::NeedsStack) => {}
+                Err(Failure::Final(error)) => return Err(error),
+                Ok(result) => return Ok(result),
+            }
+        }
+        let outcome = stack::with_own(|| self.run(input, &variables, bounds, stack::OWN));
+        match outcome {
+            Some(Ok(result)) => Ok(result),
+            Some(Err(Failure::Final(error))) => Err(error),
+            Some(Err(Failure::NeedsStack)) | None => Err(ExpressionError::TooDeep),
+        }
+    }
+
+    fn run(
+        &self,
+        input: &Value,
+        variables: &[Value],
+        bounds: &Bounds,
+        stack: usize,
+    ) -> Result<Value, Failure> {
+        let session = Session::open(bounds, stack);
+        let outcome = self.run_metered(input, variables);
+        // A bound that was met is the answer, whatever the program made of it.
+        let outcome = match budget::stopped() {
+            Some(stop) => Err(Failure::of(stop, bounds)),
+            None => outcome.map_err(|message| Failure::Final(ExpressionError::Evaluate(message))),
+        };
+        drop(session);
+        outcome
+    }
+
+    fn run_metered(&self, input: &Value, variables: &[Value]) -> Result<Value, String> {
+        let read = |json: &Value| {
+            json::from_json(json)
+                .ok_or_else(|| format!("the data is nested more than {} levels deep", value::DEPTH_MAX))
+        };
+        let input = read(input)?;
+        let variables = variables.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let ctx = Ctx::<Jq>::new(&self.program.filter.lut, Vars::new(variables));
+        let mut results = self.program.filter.id.run((ctx, input)).map(|result| {
+            result.map_err(|exception| match exception.get_err() {
+                Ok(error) => message(error.into_val()),
+                // A bound, and recorded as such; or a label that is broken out of elsewhere.
+                Err(_) => "the expression ended without a result".to_owned(),
+            })
+        });
+        let Some(first) = results.next().transpose()? else { return Ok(Value::Null) };
+        let Some(second) = results.next().transpose()? else { return result(&first) };
+        let all: Val = [first, second].into_iter().map(Ok).chain(results).collect::<Result<_, String>>()?;
+        result(&all)
+    }
+}
+
+/// Copies a result out.
+fn result(val: &Val) -> Result<Value, String> {
+    if budget::stopped().is_some() {
+        return Ok(Value::Null);
+    }
+    json::to_json(val, limits::NESTING_MAX).map_err(|problem| match problem {
+        NotJson::NotFinite => "the result contains a number that is infinite or not a number".to_owned(),
+        NotJson::TooDeep => format!("the result is nested more than {} levels deep", limits::NESTING_MAX),
+    })
+}
+
+/// What the program said in its error.
+fn message(error: Val) -> String {
+    const MESSAGE_CHARS_MAX: usize = 1000;
+    match error.as_str() {
+        Some(text) => text.chars().take(MESSAGE_CHARS_MAX).collect(),
+        None => format!("the expression raised {error}"),
+    }
+}
+
+enum Failure {
+    Final(ExpressionError),
+    /// The stack lent by the caller does not do.
+    NeedsStack,
+}
+
+impl Failure {
+    fn of(stop: Stop, bounds: &Bounds) -> Self {
+        Self::Final(match stop {
+            Stop::Stack => return Self::NeedsStack,
+            Stop::Steps => ExpressionError::TooManySteps(bounds.steps),
+            Stop::Data => ExpressionError::TooMuchData(bounds.bytes),
+            Stop::Deep => ExpressionError::TooDeep,
+            Stop::Slow => ExpressionError::TooSlow(bounds.time),
+            Stop::Nesting => ExpressionError::Evaluate(format!(
+                "the expression makes data that is nested more than {} levels deep",
+                value::DEPTH_MAX
+            )),
+        })
     }
 }
 

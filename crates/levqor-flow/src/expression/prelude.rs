@@ -1,0 +1,79 @@
+//! The library of functions, of which each program gets only what it uses: most use two or three of them, and
+//! a program is compiled once but kept for as long as its workflow.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use jaq_core::load::parse::Def;
+use jaq_core::native::Fun;
+
+use super::natives::{self, Jq};
+use super::rewrite::{Rewriter, Signature};
+
+/// A definition, gated, with the functions that it calls.
+struct Entry {
+    def: Def<&'static str>,
+    calls: Vec<Signature<'static>>,
+}
+
+struct Library {
+    entries: Vec<Entry>,
+    by_signature: HashMap<Signature<'static>, usize>,
+    /// Whether calls may have more than one result.
+    many: HashMap<Signature<'static>, bool>,
+}
+
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let mut library = Library { entries: Vec::new(), by_signature: HashMap::new(), many: HashMap::new() };
+    for (name, args, _) in natives::all() {
+        let many = MANY.contains(&name);
+        library.many.insert((name, args.len()), many);
+    }
+    let defs = jaq_core::load::parse(include_str!("prelude.jq"), |parser| parser.defs()).unwrap_or_default();
+    for def in defs {
+        let signature = (def.name, def.args.len());
+        let known = |signature: Signature<'_>| library.many.get(&signature).copied();
+        // The library is fixed, and a test calls all of it: nothing is left out here.
+        let Ok((def, many, facts)) = Rewriter::new(&known).definition(def) else { continue };
+        library.by_signature.insert(signature, library.entries.len());
+        library.many.insert(signature, many);
+        library.entries.push(Entry { def, calls: facts.calls });
+    }
+    library
+});
+
+/// Native functions that may have more than one result; the others answer once.
+const MANY: [&str; 5] = ["range", "path", "path_value", "limit", "skip"];
+
+/// Whether calls of the function may have more than one result; None when there is no such function.
+pub(super) fn many(signature: Signature<'_>) -> Option<bool> {
+    LIBRARY.many.get(&signature).copied()
+}
+
+/// The numbers of arguments with which a function of this name exists.
+pub(super) fn arities(name: &str) -> Vec<usize> {
+    let mut arities: Vec<_> =
+        LIBRARY.many.keys().filter(|(known, _)| *known == name).map(|(_, n)| *n).collect();
+    arities.sort_unstable();
+    arities
+}
+
+/// The definitions that `calls` need, in the order of the library, and the native functions behind them.
+pub(super) fn needed(calls: &[Signature<'_>]) -> (Vec<Def<&'static str>>, Vec<Fun<Jq>>) {
+    let library = &*LIBRARY;
+    let mut wanted: HashMap<Signature<'_>, ()> = HashMap::new();
+    let mut open: Vec<Signature<'_>> = calls.to_vec();
+    open.extend([(natives::TICK, 0), (natives::FORK, 0), (natives::LOOP, 0), (natives::LINK, 0)]);
+    while let Some(signature) = open.pop() {
+        if wanted.insert(signature, ()).is_none()
+            && let Some(&index) = library.by_signature.get(&signature)
+        {
+            open.extend(&library.entries[index].calls);
+        }
+    }
+    let defs = library.entries.iter().map(|entry| &entry.def);
+    let defs = defs.filter(|def| wanted.contains_key(&(def.name, def.args.len()))).cloned().collect();
+    let natives =
+        natives::all().filter(|(name, args, _)| wanted.contains_key(&(*name, args.len()))).collect();
+    (defs, natives)
+}
