@@ -21,7 +21,29 @@ use levqor_store::{Store, runs::Run};
 use serde::Serialize;
 use serde_json::Value;
 
+mod admission;
+mod backlog;
+mod core;
+mod definitions;
+mod driver;
 pub mod egress;
+mod ends;
+mod engine;
+#[doc(hidden)]
+pub mod fault;
+mod lease;
+mod notepad;
+mod payload;
+mod pending;
+mod pool;
+mod quota;
+mod registry;
+mod schedules;
+mod start;
+mod sub_run;
+mod tasks;
+mod timers;
+mod watch;
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -138,15 +160,33 @@ pub enum Error {
     Draining,
     #[error("the journal of run {id} cannot be replayed: {reason}")]
     Journal { id: RunId, reason: String },
+    #[error(
+        "the account has {limit} runs that have not ended, which is its limit; let some end or cancel them"
+    )]
+    TooManyRuns { limit: i64 },
+    #[error("there is no workflow {namespace}/{name}")]
+    NoSuchWorkflow { namespace: String, name: String },
+    #[error("runs that start runs are nested deeper than {max} levels")]
+    TooDeep { max: u32 },
+    #[error("the system gave no threads for the work of runs")]
+    Threads(#[source] std::io::Error),
+    #[error(transparent)]
+    Client(#[from] egress::BuildError),
     #[error("could not reach the store")]
     Store(#[from] levqor_store::Error),
 }
 
-/// A running engine; cheap to clone.
+/// A running engine; cheap to clone. When the last clone is dropped it stops as a killed process would; use
+/// [`Engine::drain`] to end in order.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    _skeleton: (),
+    core: Arc<core::Core>,
+    _stop: Arc<StopOnDrop>,
 }
+
+/// Stops the background work of an engine that nobody holds any more.
+#[derive(Debug)]
+struct StopOnDrop(Arc<core::Core>);
 
 /// What the engine is doing now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -154,81 +194,4 @@ pub struct Load {
     pub active_runs: usize,
     pub effects_in_flight: usize,
     pub timers_near: usize,
-}
-
-impl Engine {
-    /// Registers the node, takes over what a dead predecessor left, and begins to work in the background.
-    ///
-    /// # Errors
-    /// When the store cannot be reached.
-    pub async fn start(_setup: Setup) -> Result<Self, Error> {
-        unimplemented!("Engine::start")
-    }
-
-    /// Accepts a run; durable when this returns.
-    pub async fn start_run(&self, _request: StartRun) -> Result<RunDetail, Error> {
-        unimplemented!("Engine::start_run")
-    }
-
-    /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.
-    pub async fn wait_ended(
-        &self,
-        _account: AccountId,
-        _run: RunId,
-        _patience: Duration,
-    ) -> Result<RunDetail, Error> {
-        unimplemented!("Engine::wait_ended")
-    }
-
-    pub async fn run(&self, _account: AccountId, _run: RunId) -> Result<RunDetail, Error> {
-        unimplemented!("Engine::run")
-    }
-
-    /// Task executions in the order in which they began, after `after`, at most `limit`; folded from the journal.
-    pub async fn tasks(
-        &self,
-        _account: AccountId,
-        _run: RunId,
-        _after: Option<u64>,
-        _limit: usize,
-    ) -> Result<Vec<TaskRecord>, Error> {
-        unimplemented!("Engine::tasks")
-    }
-
-    /// Updates from now on; the channel closes when the run ends. A slow reader loses the oldest updates and is told so.
-    pub async fn watch(
-        &self,
-        _account: AccountId,
-        _run: RunId,
-    ) -> Result<tokio::sync::broadcast::Receiver<RunUpdate>, Error> {
-        unimplemented!("Engine::watch")
-    }
-
-    /// Ends the run, its sub-runs and its calls; durable when this returns.
-    pub async fn cancel(&self, _account: AccountId, _run: RunId) -> Result<RunDetail, Error> {
-        unimplemented!("Engine::cancel")
-    }
-
-    pub async fn retry(
-        &self,
-        _account: AccountId,
-        _run: RunId,
-        _from: RetryFrom,
-    ) -> Result<RunDetail, Error> {
-        unimplemented!("Engine::retry")
-    }
-
-    /// Why the run is not moving, in one sentence computed from its pending effects; None when it has ended.
-    pub async fn waiting_for(&self, _account: AccountId, _run: RunId) -> Result<Option<String>, Error> {
-        unimplemented!("Engine::waiting_for")
-    }
-
-    pub fn load(&self) -> Load {
-        unimplemented!("Engine::load")
-    }
-
-    /// Stops taking work, lets calls in flight end for at most `patience`, leaves the rest to the next start.
-    pub async fn drain(&self, _patience: Duration) {
-        unimplemented!("Engine::drain")
-    }
 }

@@ -1,1 +1,19 @@
+//! What the tests of several crates need: a programmable HTTP callee with a ledger, waiting with a ceiling, real processes.
+//!
+//! Not part of the product: only `dev-dependencies` name this crate.
 
+mod http_stub;
+mod process;
+mod wait;
+
+pub use http_stub::{HttpStub, Received, Reply, Route};
+pub use process::{Server, ServerSetup};
+pub use wait::{wait_for, wait_until};
+
+/// A directory that goes away with the value.
+///
+/// # Panics
+/// When the system's temporary place cannot be written.
+pub fn temp_dir() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("levqor-test-").tempdir().expect("the temporary directory can be written")
+}

@@ -1,0 +1,115 @@
+//! What all parts of the engine share.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use levqor_flow::machine::Surroundings;
+use levqor_model::{Clock, NodeId, Random, RegionCode, RunId};
+use levqor_store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Limits,
+    backlog::Backlog,
+    definitions::Definitions,
+    egress,
+    ends::Ends,
+    fault::{Faults, Point},
+    pool::Pool,
+    quota::Quota,
+    registry::Registry,
+    timers::Timers,
+    watch::Watchers,
+};
+
+/// Runs that are loaded only to be cancelled, when no place is free.
+pub(crate) const URGENT_PLACES: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) node: NodeId,
+    pub(crate) epoch: i64,
+    pub(crate) region: RegionCode,
+    pub(crate) surroundings: Arc<Surroundings>,
+    pub(crate) limits: Limits,
+    pub(crate) client: egress::Client,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) backlog: Backlog,
+    /// Room in memory for runs.
+    pub(crate) places: Arc<Semaphore>,
+    /// A little more of it, for cancelling.
+    pub(crate) urgent_places: Arc<Semaphore>,
+    /// Calls in flight.
+    pub(crate) calls: Arc<Semaphore>,
+    pub(crate) timers: Timers,
+    pub(crate) schedules_bell: tokio::sync::Notify,
+    pub(crate) pool: Pool,
+    /// Keeps readers of journals from taking the whole pool.
+    pub(crate) folds: Semaphore,
+    pub(crate) definitions: Definitions,
+    pub(crate) watchers: Watchers,
+    pub(crate) ends: Ends,
+    pub(crate) quota: Quota,
+    pub(crate) faults: Faults,
+    /// Stop taking work.
+    pub(crate) soft: CancellationToken,
+    /// Stop now, in the middle of whatever it is.
+    pub(crate) hard: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+}
+
+impl Core {
+    /// Runs a part of the engine in the background, until it ends or the engine stops hard.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_task(work);
+    }
+
+    /// Like [`Core::spawn`], for work that has a result or may be aborted. None: the engine stopped hard.
+    pub(crate) fn spawn_task<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<Option<T>> {
+        self.tracker.spawn(self.hard.clone().run_until_cancelled_owned(work))
+    }
+
+    /// Crashes when the plan says so; otherwise does nothing.
+    pub(crate) async fn reach(&self, point: Point) {
+        if self.faults.strikes(point) {
+            tracing::info!(?point, "planned crash");
+            self.hard.cancel();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Has the run loaded when there is a place; does nothing when it is in memory.
+    pub(crate) fn wake(&self, run: RunId) {
+        if !self.registry.contains(run) {
+            self.backlog.push(run);
+        }
+    }
+}
+
+/// Waiting times after failures of the store: they double, up to a bound, and end with the engine.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const LEAST: Duration = Duration::from_millis(20);
+    const MOST: Duration = Duration::from_secs(5);
+
+    pub(crate) fn new() -> Self {
+        Self { next: Self::LEAST }
+    }
+
+    /// Cancel safe.
+    pub(crate) async fn pause(&mut self) {
+        let pause = self.next;
+        self.next = (pause * 2).min(Self::MOST);
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,61 @@
+//! Compiled workflows, by workflow and version. A version never changes, so an entry is never stale.
+
+use std::sync::Arc;
+
+use levqor_flow::{definition::Workflow, document};
+use levqor_model::WorkflowId;
+
+use crate::{Error, core::Core};
+
+/// Compiled documents held in memory; the least used go first.
+const ENTRIES_MAX: u64 = 2_048;
+
+#[derive(Debug)]
+pub(crate) struct Definitions {
+    compiled: moka::sync::Cache<(WorkflowId, Arc<str>), Arc<Workflow>>,
+}
+
+impl Definitions {
+    pub(crate) fn new() -> Self {
+        Self { compiled: moka::sync::Cache::new(ENTRIES_MAX) }
+    }
+}
+
+impl Core {
+    /// # Errors
+    /// [`Error::VersionNotFound`], [`Error::Definition`] when this build refuses what an older one accepted, [`Error::Store`].
+    pub(crate) async fn definition(
+        &self,
+        workflow: WorkflowId,
+        version: &str,
+    ) -> Result<Arc<Workflow>, Error> {
+        let key = (workflow, Arc::from(version));
+        if let Some(compiled) = self.definitions.compiled.get(&key) {
+            return Ok(compiled);
+        }
+        let row = self
+            .store
+            .version(workflow, version.to_owned())
+            .await?
+            .ok_or_else(|| Error::VersionNotFound { workflow, version: version.to_owned() })?;
+        let text = row.definition;
+        let compiled = self
+            .pool
+            .run(move || compile(&text))
+            .await
+            .unwrap_or_else(|panicked| Err(panicked.to_string()))
+            .map_err(|reason| Error::Definition { workflow, version: version.to_owned(), reason })?;
+        self.definitions.compiled.insert(key, Arc::clone(&compiled));
+        Ok(compiled)
+    }
+}
+
+fn compile(text: &str) -> Result<Arc<Workflow>, String> {
+    let value =
+        serde_json::from_str(text).map_err(|reason| format!("the stored text is not JSON: {reason}"))?;
+    let checked = document::check(&value);
+    checked.workflow.ok_or_else(|| match checked.errors.first() {
+        Some(issue) => format!("{}: {}", issue.pointer, issue.message),
+        None => "it has no tasks".to_owned(),
+    })
+}

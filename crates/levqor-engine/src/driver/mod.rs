@@ -1,0 +1,223 @@
+//! Drives one run: pure work, then one durable append, then the effects, then the wait for what they give.
+//!
+//! ```text
+//!        ┌────────────────────────────────────────────────────┐
+//!        ▼                                                    │
+//!   mail ─► apply ─► slices until idle ─► append (durable) ─► perform ─► wait ─► leave memory
+//!                                             │
+//!                                             └─ refused as stale: somebody else has the run
+//! ```
+//!
+//! Invariants: events are applied in memory before they are durable, but nothing outside learns of them before: no
+//! effect, no reply, no update. What an append refuses is thrown away with the machine.
+
+mod commit;
+mod perform;
+mod resume;
+mod slices;
+mod wait;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use levqor_flow::{
+    definition::Workflow,
+    machine::{Effect, EffectId, Event, Machine},
+};
+use levqor_model::{RunStatus, Timestamp};
+use levqor_store::runs::Run;
+
+use crate::{
+    core::Core,
+    fault::Point,
+    notepad::Notepad,
+    pool::Panicked,
+    registry::{Mail, Seat},
+    sub_run,
+};
+use perform::InFlight;
+
+pub(crate) use resume::drive_stored;
+
+/// Why driving stopped before the run's end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It waits for something far away, and was written down.
+    Left,
+    /// The engine stops.
+    Drained,
+    /// Somebody else has written to the run, or a commit of our own went through without an answer.
+    Stale,
+    /// The run can't be moved by this build; the reason stands in its row.
+    Stuck(String),
+    /// The store refuses for good.
+    Store(levqor_store::Error),
+}
+
+impl From<Panicked> for Stop {
+    fn from(panicked: Panicked) -> Self {
+        Stop::Stuck(panicked.to_string())
+    }
+}
+
+pub(crate) struct Driver {
+    core: Arc<Core>,
+    seat: Seat,
+    workflow: Arc<Workflow>,
+    /// As it was written last.
+    run: Run,
+    /// None only while a slice is computed elsewhere.
+    machine: Option<Machine>,
+    notepad: Notepad,
+    /// Asked for by the machine since the last append.
+    effects: Vec<Effect>,
+    /// Applied since the last append.
+    events: Vec<Event>,
+    in_flight: HashMap<EffectId, InFlight>,
+    /// Timer rows that stand for nothing; the next append takes them away.
+    timers_stray: Vec<(EffectId, Timestamp)>,
+    /// For a run that came back, until its first append: the effects whose ends its journal had.
+    resumed: Option<HashSet<EffectId>>,
+    last_at: Timestamp,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        seat: Seat,
+        workflow: Arc<Workflow>,
+        run: Run,
+        machine: Machine,
+    ) -> Self {
+        let last_at = run.created_at;
+        Self {
+            core,
+            seat,
+            workflow,
+            run,
+            machine: Some(machine),
+            notepad: Notepad::default(),
+            effects: Vec::new(),
+            events: Vec::new(),
+            in_flight: HashMap::new(),
+            timers_stray: Vec::new(),
+            resumed: None,
+            last_at,
+        }
+    }
+
+    /// Drives the run until it ends, leaves memory or is lost to another owner.
+    pub(crate) async fn drive(mut self) {
+        let stop = match self.advance().await {
+            Ok(()) => return,
+            Err(stop) => stop,
+        };
+        self.abort_calls();
+        let id = self.run.id;
+        match stop {
+            Stop::Left | Stop::Drained => {}
+            Stop::Stale => {
+                tracing::warn!(run.id = %id, "run {id} has moved on elsewhere; what was computed here is dropped");
+                sub_run::look_again_later(&self.core, id);
+            }
+            Stop::Stuck(reason) => self.report_stuck(&reason).await,
+            Stop::Store(reason) => {
+                tracing::error!(run.id = %id, error = %reason, "run {id} stops: the store refuses its journal");
+            }
+        }
+    }
+
+    async fn advance(&mut self) -> Result<(), Stop> {
+        self.cancel_if_asked();
+        self.settle().await?;
+        self.take_mail().await?;
+        self.commit().await?;
+        self.cancel_orphans().await;
+        loop {
+            if self.status().is_ended() {
+                self.finish().await;
+                return Ok(());
+            }
+            self.wait().await?;
+            self.follow_watchers().await;
+            self.take_mail().await?;
+            self.commit().await?;
+        }
+    }
+
+    /// Takes in everything that has come, as if it had come one by one; one append follows for all of it.
+    async fn take_mail(&mut self) -> Result<(), Stop> {
+        for mail in self.seat.entry.take_mails() {
+            if self.status().is_ended() {
+                return Ok(());
+            }
+            let at = self.moment();
+            let event = match mail {
+                Mail::Ended { effect, outcome } => {
+                    self.in_flight.remove(&effect);
+                    Event::EffectEnded { at, effect, outcome }
+                }
+                Mail::Due { effect } => Event::TimerFired { at, effect },
+            };
+            if self.apply(event) {
+                self.settle().await?;
+            }
+        }
+        self.cancel_if_asked();
+        self.settle().await
+    }
+
+    fn cancel_if_asked(&mut self) {
+        if self.seat.entry.cancel_requested() && !self.status().is_ended() {
+            let event = Event::Cancelled {
+                at: self.moment(),
+                tasks_begun: self.machine().map_or(0, Machine::tasks_begun),
+            };
+            self.apply(event);
+        }
+    }
+
+    /// False when the event doesn't fit any more, such as the end of an effect that was abandoned.
+    fn apply(&mut self, event: Event) -> bool {
+        let Some(machine) = &mut self.machine else { return false };
+        match machine.apply(&event, &mut self.notepad) {
+            Ok(()) => {
+                self.events.push(event);
+                true
+            }
+            Err(reason) => {
+                tracing::debug!(run.id = %self.run.id, %reason, "an event came too late");
+                false
+            }
+        }
+    }
+
+    /// What time it is for the run: never earlier than its last event, whatever the clock does.
+    fn moment(&mut self) -> Timestamp {
+        self.last_at = self.last_at.max(self.core.clock.now());
+        self.last_at
+    }
+
+    fn machine(&self) -> Option<&Machine> {
+        self.machine.as_ref()
+    }
+
+    fn status(&self) -> RunStatus {
+        self.machine().map_or(self.run.status, Machine::status)
+    }
+
+    /// The end is durable: tells everyone who waits for it.
+    async fn finish(&mut self) {
+        self.abort_calls();
+        self.core.reach(Point::AfterEnd).await;
+        let core = &self.core;
+        core.quota.subtract(self.run.account_id);
+        core.watchers.close(self.run.id);
+        core.ends.announce(self.run.id);
+        if let (Some((parent, effect)), Some(machine)) = (self.run.parent, self.machine()) {
+            sub_run::report(core, parent, effect, sub_run::outcome(self.run.id, machine));
+        }
+    }
+}

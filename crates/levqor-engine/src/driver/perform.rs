@@ -1,0 +1,101 @@
+//! Performs effects that are allowed to happen: what led to them is durable.
+
+use std::sync::Arc;
+
+use levqor_flow::machine::{Effect, EffectId, HttpRequest};
+use levqor_model::RunId;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::Driver;
+use crate::{core::Core, fault::Point, registry::Mail, sub_run};
+
+/// An effect that was begun.
+#[derive(Debug)]
+pub(super) enum InFlight {
+    Call(AbortHandle),
+    /// Ends when the sub-run is accepted, with its id.
+    SubRun(JoinHandle<Option<RunId>>),
+}
+
+impl InFlight {
+    /// Whether somebody works on it here; a sub-run that was accepted needs nobody.
+    fn is_busy(&self) -> bool {
+        match self {
+            InFlight::Call(call) => !call.is_finished(),
+            InFlight::SubRun(acceptance) => !acceptance.is_finished(),
+        }
+    }
+}
+
+impl Driver {
+    pub(super) fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Abandon { id } => self.abandon(id),
+                // The next start performs it: it is pending in the journal.
+                _ if self.core.soft.is_cancelled() => {}
+                Effect::CallHttp { id, call } => {
+                    let task =
+                        self.core.spawn_task(perform_call(Arc::clone(&self.core), self.run.id, id, call));
+                    self.in_flight.insert(id, InFlight::Call(task.abort_handle()));
+                }
+                Effect::RunWorkflow { id, call } => {
+                    let work = sub_run::perform(Arc::clone(&self.core), self.run.clone(), id, call);
+                    let task = self.core.spawn_task(work);
+                    let core = Arc::clone(&self.core);
+                    let run = self.run.id;
+                    let acceptance = self.core.tracker.spawn(async move {
+                        let child = task.await.ok().flatten().flatten();
+                        if let (Some(child), Some(entry)) = (child, core.registry.get(run)) {
+                            entry.know_child(id, child);
+                        }
+                        child
+                    });
+                    self.in_flight.insert(id, InFlight::SubRun(acceptance));
+                }
+                Effect::Timer { .. } => {}
+            }
+        }
+    }
+
+    fn abandon(&mut self, effect: EffectId) {
+        match self.in_flight.remove(&effect) {
+            None => {}
+            Some(InFlight::Call(call)) => call.abort(),
+            Some(InFlight::SubRun(acceptance)) => {
+                let core = Arc::clone(&self.core);
+                // Not aborted: an acceptance that is on its way may still become durable, and then its run must be cancelled.
+                self.core.spawn(async move {
+                    if let Ok(Some(child)) = acceptance.await {
+                        sub_run::cancel(&core, child).await;
+                    }
+                });
+            }
+        }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.values().any(InFlight::is_busy)
+    }
+
+    pub(super) fn abort_calls(&mut self) {
+        for (_, in_flight) in self.in_flight.drain() {
+            if let InFlight::Call(call) = in_flight {
+                call.abort();
+            }
+        }
+    }
+}
+
+async fn perform_call(core: Arc<Core>, run: RunId, effect: EffectId, call: HttpRequest) {
+    // Never closed.
+    let Ok(turn) = core.calls.acquire().await else { return };
+    core.reach(Point::BeforeCall).await;
+    let outcome = core.client.call(&call).await;
+    core.reach(Point::AfterCall).await;
+    drop(turn);
+    if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
+        // The run was dropped: whoever has it performs the call again, under the same key.
+        tracing::debug!(run.id = %run, effect, "an answer came for a run that is not here any more");
+    }
+}

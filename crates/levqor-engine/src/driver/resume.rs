@@ -1,0 +1,230 @@
+//! A run that comes back into memory: its journal is replayed, and what it waited for is begun again.
+
+use std::{collections::HashSet, sync::Arc};
+
+use levqor_flow::{
+    definition::Workflow,
+    machine::{Effect, EffectId, Event, Machine},
+};
+use levqor_model::{RunId, RunStatus};
+use levqor_store::runs::{Append, Run};
+use serde_json::Value;
+
+use super::Driver;
+use crate::{
+    Error,
+    core::{Backoff, Core},
+    notepad::Notepad,
+    pending::Pending,
+    registry::{Mail, Seat},
+    sub_run,
+    watch::Live,
+};
+
+/// A run as it was read.
+struct Stored {
+    run: Run,
+    workflow: Arc<Workflow>,
+    events: Vec<Event>,
+}
+
+enum Trouble {
+    /// The store can't be reached.
+    Later(Error),
+    /// Nothing will change by trying again.
+    Stuck(Box<Run>, String),
+}
+
+/// Loads the run and drives it. Ends at once when the run has ended or has another owner.
+pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
+    let mut backoff = Backoff::new();
+    let stored = loop {
+        match load(&core, id).await {
+            Ok(Some(stored)) => break stored,
+            Ok(None) => {
+                core.ends.announce(id);
+                return;
+            }
+            Err(Trouble::Later(reason)) => {
+                tracing::warn!(run.id = %id, error = %reason, "run {id} could not be loaded; trying again");
+                if core.soft.is_cancelled() {
+                    return;
+                }
+                backoff.pause().await;
+            }
+            Err(Trouble::Stuck(run, reason)) => {
+                report_stuck(&core, &run, &reason).await;
+                return;
+            }
+        }
+    };
+    let run = stored.run.clone();
+    match restore(&core, seat, stored).await {
+        Ok(driver) => driver.drive().await,
+        Err(Some(reason)) => report_stuck(&core, &run, &reason).await,
+        Err(None) => sub_run::look_again_later(&core, id),
+    }
+}
+
+async fn load(core: &Arc<Core>, id: RunId) -> Result<Option<Stored>, Trouble> {
+    let later = |reason: levqor_store::Error| Trouble::Later(reason.into());
+    let Some(row) = core.store.run(None, id).await.map_err(later)? else { return Ok(None) };
+    if row.status.is_ended() {
+        return Ok(None);
+    }
+    let run = if row.epoch == core.epoch && row.owner == Some(core.node) {
+        row
+    } else {
+        match core.store.own_run(id, core.node, core.epoch).await.map_err(later)? {
+            Some(run) if !run.status.is_ended() => run,
+            _ => return Ok(None),
+        }
+    };
+    let sort = |run: &Run, error: Error| match error {
+        Error::Store(reason) if reason.is_retryable() => Trouble::Later(reason.into()),
+        reason => Trouble::Stuck(Box::new(run.clone()), reason.to_string()),
+    };
+    let workflow = core.definition(run.workflow_id, &run.version).await.map_err(|error| sort(&run, error))?;
+    let mut events = core.journal(id).await.map_err(|error| sort(&run, error))?.events;
+    if events.is_empty() {
+        let payloads = core.store.payloads(id).await.map_err(later)?.unwrap_or_default();
+        let input = serde_json::from_str(&payloads.input).unwrap_or(Value::Null);
+        events.push(Event::Started { at: core.clock.now(), run: id, input, seed: core.random.u64() });
+    }
+    Ok(Some(Stored { run, workflow, events }))
+}
+
+/// A driver that stands where the journal ends. `Err(None)`: the store failed; try again later.
+async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver, Option<String>> {
+    let Stored { run, workflow, events } = stored;
+    let last_at = events.last().map_or(run.created_at, Event::at);
+    let unwritten = run.next_seq == 0;
+    let ended: HashSet<EffectId> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::EffectEnded { effect, .. } => Some(*effect),
+            _ => None,
+        })
+        .collect();
+    let first = (events.len() == 1).then(|| events[0].clone());
+    let surroundings = Arc::clone(&core.surroundings);
+    let compiled = Arc::clone(&workflow);
+    let (machine, notepad) = match &first {
+        // Nothing has been done yet; the driver does it in slices.
+        Some(started) => (Machine::start(compiled, surroundings, started), Notepad::default()),
+        None => core
+            .pool
+            .run(move || {
+                let mut notepad = Notepad::default();
+                let machine = Machine::replay(compiled, surroundings, &events, &mut notepad);
+                (machine, notepad)
+            })
+            .await
+            .map_err(|panicked| Some(panicked.to_string()))?,
+    };
+    let machine = machine
+        .map_err(|reason| Some(Error::Journal { id: run.id, reason: reason.to_string() }.to_string()))?;
+
+    let asked = machine.pending();
+    let id = run.id;
+    let rows = core.store.timers_of(id).await.map_err(|_| None)?;
+    let mut driver = Driver::new(Arc::clone(core), seat, workflow, run, machine);
+    driver.notepad = notepad;
+    driver.last_at = last_at;
+    driver.resumed = Some(ended);
+    if unwritten {
+        driver.events.extend(first.clone());
+    }
+
+    let now = core.clock.now();
+    for effect in &asked {
+        if let Effect::Timer { id, at } = effect
+            && *at <= now
+        {
+            driver.seat.entry.push(Mail::Due { effect: *id });
+        }
+    }
+    let has_row = |effect: &Effect| match effect {
+        Effect::Timer { id, .. } => rows.iter().any(|row| row.effect == *id),
+        _ => false,
+    };
+    let timers: HashSet<EffectId> = asked
+        .iter()
+        .filter_map(|effect| if let Effect::Timer { id, .. } = effect { Some(*id) } else { None })
+        .collect();
+    if first.is_none() {
+        // Before the first step the machine has not asked for the timers that its rows may stand for.
+        driver.timers_stray = rows
+            .iter()
+            .filter(|row| !timers.contains(&row.effect))
+            .map(|row| (row.effect, row.due_at))
+            .collect();
+    }
+    let (armed, rest): (Vec<Effect>, Vec<Effect>) = asked.into_iter().partition(has_row);
+    *driver.seat.entry.pending() = Pending::of(&armed);
+    driver.effects = rest;
+
+    if first.is_none() {
+        driver.follow_watchers().await;
+    } else if core.watchers.wanted(id) {
+        driver.notepad.live = Some(Live::new(core.region.clone(), []));
+    }
+    if let Some((parent, effect)) = driver.run.parent
+        && sub_run::is_orphan(core, parent, effect).await.map_err(|_| None)?
+    {
+        driver.seat.entry.cancel();
+    }
+    Ok(driver)
+}
+
+impl Driver {
+    /// After the first append of a run that came back: sub-runs that nobody waits for any more are cancelled.
+    pub(super) async fn cancel_orphans(&mut self) {
+        let Some(ended) = self.resumed.take() else { return };
+        let wanted: HashSet<EffectId> = self.seat.entry.pending().keys().copied().chain(ended).collect();
+        let mut after = None;
+        loop {
+            let page = match self.core.store.children_of(self.run.id, after, 100).await {
+                Ok(page) => page,
+                Err(reason) => {
+                    tracing::warn!(run.id = %self.run.id, error = %reason, "sub-runs could not be looked for");
+                    return;
+                }
+            };
+            let Some(last) = page.last() else { return };
+            after = Some(last.id);
+            for child in page {
+                if child.parent.is_some_and(|(_, effect)| !wanted.contains(&effect)) {
+                    let core = Arc::clone(&self.core);
+                    self.core.spawn(async move { sub_run::cancel(&core, child.id).await });
+                }
+            }
+        }
+    }
+}
+
+/// Writes why a run can't go on into its row, so that it is seen.
+pub(super) async fn report_stuck(core: &Core, run: &Run, reason: &str) {
+    let id = run.id;
+    tracing::error!(run.id = %id, reason, "run {id} cannot go on");
+    let now = core.clock.now();
+    let append = Append {
+        run_id: id,
+        epoch: run.epoch,
+        seq: run.next_seq,
+        at: now,
+        region: core.region.clone(),
+        events: None,
+        status: if run.status == RunStatus::Pending { RunStatus::Running } else { run.status },
+        waiting_for: Some(format!("cannot go on: {reason}")),
+        started_at: run.started_at.or(Some(now)),
+        ended_at: None,
+        output: None,
+        error: None,
+        timers_set: Vec::new(),
+        timers_cleared: Vec::new(),
+    };
+    if let Err(reason) = core.store.append(append).await {
+        tracing::warn!(run.id = %id, error = %reason, "could not write down why run {id} cannot go on");
+    }
+}

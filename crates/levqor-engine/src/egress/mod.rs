@@ -1,0 +1,23 @@
+//! Calls to the outside world, and the addresses that workflows must not reach.
+//!
+//! ```text
+//! HttpRequest ─► rewrite ─► address guard ─► send ─► redirect? ──► content ─► Outcome
+//!                  ▲                                    │
+//!                  └──────────── next hop ──────────────┘
+//! ```
+//!
+//! Invariant: every hop passes the guard twice: the URL's host when it is an address (the resolver never sees those), and
+//! the resolver's answers when it is a name. Nothing is taken from the environment: no proxy, no netrc.
+
+mod address;
+mod body;
+mod client;
+mod content;
+mod guard;
+mod policy;
+mod redirect;
+
+pub use address::refusal;
+pub(crate) use client::host_of;
+pub use client::{BuildError, Client};
+pub use policy::{Network, Policy};

@@ -1,0 +1,365 @@
+//! The engine as callers see it.
+
+use std::{sync::Arc, time::Duration};
+
+use levqor_model::{AccountId, RunId, RunStatus, TriggerKind};
+use levqor_store::runs::Run;
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Engine, Error, Load, RetryFrom, RunDetail, RunUpdate, Setup, StartRun, StopOnDrop, TaskRecord, admission,
+    backlog::Backlog,
+    core::{Core, URGENT_PLACES},
+    definitions::Definitions,
+    egress,
+    ends::Ends,
+    fault::Faults,
+    lease,
+    pending::describe,
+    pool::Pool,
+    quota::Quota,
+    registry::Registry,
+    schedules,
+    start::Start,
+    sub_run,
+    tasks::Window,
+    timers::{self, Timers},
+    watch::Watchers,
+};
+
+/// Threads for pure work.
+const POOL_THREADS: usize = 3;
+/// How long `cancel` waits for the run's driver.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// Registers the node, takes over what a dead predecessor left, and begins to work in the background.
+    ///
+    /// # Errors
+    /// When the store cannot be reached, or the machine gives no threads or no TLS.
+    pub async fn start(setup: Setup) -> Result<Self, Error> {
+        Self::start_with(setup, Faults::default()).await
+    }
+
+    /// [`Engine::start`] with a planned crash, for tests.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    #[doc(hidden)]
+    pub async fn start_with(setup: Setup, faults: Faults) -> Result<Self, Error> {
+        let Setup { store, clock, random, node, region, surroundings, egress, limits } = setup;
+        let client = egress::Client::new(egress, &surroundings.runtime_version)?;
+        let pool = Pool::new(POOL_THREADS).map_err(Error::Threads)?;
+        let now = clock.now();
+        let epoch = store
+            .register_node(
+                node,
+                region.clone(),
+                surroundings.runtime_version.clone(),
+                now,
+                now + lease::LEASE,
+            )
+            .await?;
+        let taken = store.own_live_runs(node, epoch).await?;
+        tracing::info!(node.id = %node, epoch, runs = taken, region = %region, "node {node} drives {taken} runs that were there");
+
+        let core = Arc::new(Core {
+            store,
+            clock,
+            random,
+            node,
+            epoch,
+            region,
+            surroundings,
+            client,
+            registry: Arc::new(Registry::default()),
+            backlog: Backlog::new(),
+            places: Arc::new(Semaphore::new(limits.active_runs)),
+            urgent_places: Arc::new(Semaphore::new(URGENT_PLACES)),
+            calls: Arc::new(Semaphore::new(limits.effects)),
+            limits,
+            timers: Timers::default(),
+            schedules_bell: Notify::new(),
+            pool,
+            folds: Semaphore::new(POOL_THREADS - 1),
+            definitions: Definitions::new(),
+            watchers: Watchers::default(),
+            ends: Ends::default(),
+            quota: Quota::default(),
+            faults,
+            soft: CancellationToken::new(),
+            hard: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+        });
+        core.spawn(lease::run(Arc::clone(&core)));
+        core.spawn(timers::run(Arc::clone(&core)));
+        core.spawn(admission::run(Arc::clone(&core)));
+        core.spawn(schedules::run(Arc::clone(&core)));
+        let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
+        Ok(Self { core, _stop: stop })
+    }
+
+    /// Accepts a run; durable when this returns.
+    pub async fn start_run(&self, request: StartRun) -> Result<RunDetail, Error> {
+        let core = &self.core;
+        let StartRun { account_id, workflow_id, version, input, trigger, residency, home_region } = request;
+        let workflow = core
+            .store
+            .workflow(account_id, workflow_id)
+            .await?
+            .ok_or(Error::WorkflowNotFound(workflow_id))?;
+        let start = Start {
+            account_id,
+            workflow_id,
+            version: version.unwrap_or(workflow.version),
+            input: input.clone(),
+            trigger,
+            residency,
+            home_region,
+            parent: None,
+            depth: 0,
+            retry_of: None,
+            firing: None,
+        };
+        let (run, _) = start.accept(core).await?;
+        Ok(RunDetail { run, input, output: None, error: None })
+    }
+
+    /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.
+    pub async fn wait_ended(
+        &self,
+        account: AccountId,
+        run: RunId,
+        patience: Duration,
+    ) -> Result<RunDetail, Error> {
+        let waiter = self.core.ends.waiter(run);
+        let mut ended = std::pin::pin!(waiter.ended());
+        // From here on no end is missed; what ended before stands in the row.
+        ended.as_mut().enable();
+        if !self.row(account, run).await?.status.is_ended() {
+            // Late is an answer too.
+            let _ = tokio::time::timeout(patience, ended).await;
+        }
+        self.run(account, run).await
+    }
+
+    pub async fn run(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
+        let row = self.row(account, run).await?;
+        let payloads = self.core.store.payloads(run).await?.unwrap_or_default();
+        let unreadable = |reason: serde_json::Error| {
+            Error::Store(levqor_store::Error::Decode(format!("a payload of run {run}: {reason}")))
+        };
+        Ok(RunDetail {
+            run: row,
+            input: serde_json::from_str(&payloads.input).map_err(unreadable)?,
+            output: payloads.output.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?,
+            error: payloads.error.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?,
+        })
+    }
+
+    /// Task executions in the order in which they began, after `after`, at most `limit`; folded from the journal.
+    pub async fn tasks(
+        &self,
+        account: AccountId,
+        run: RunId,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, Error> {
+        let row = self.row(account, run).await?;
+        self.core.records(&row, Window::Page { after: after.unwrap_or(0), limit }).await
+    }
+
+    /// Updates from now on; the channel closes when the run ends. A slow reader loses the oldest updates and is told so.
+    pub async fn watch(
+        &self,
+        account: AccountId,
+        run: RunId,
+    ) -> Result<broadcast::Receiver<RunUpdate>, Error> {
+        self.row(account, run).await?;
+        let updates = self.core.watchers.watch(run);
+        // Looked at after the channel stands: an end after this look closes it, an end before it is seen here.
+        if self.row(account, run).await?.status.is_ended() {
+            self.core.watchers.close(run);
+        } else if let Some(entry) = self.core.registry.get(run) {
+            entry.bell.notify_one();
+        }
+        Ok(updates)
+    }
+
+    /// Ends the run, its sub-runs and its calls; durable when this returns.
+    pub async fn cancel(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
+        const LOOK_AGAIN: Duration = Duration::from_secs(1);
+        let core = &self.core;
+        let row = self.row(account, run).await?;
+        if row.status.is_ended() {
+            return Err(Error::RunEnded { id: run, status: row.status });
+        }
+        let deadline = tokio::time::Instant::now() + CANCEL_PATIENCE;
+        loop {
+            if core.soft.is_cancelled() {
+                return Err(Error::Draining);
+            }
+            let waiter = core.ends.waiter(run);
+            let mut ended = std::pin::pin!(waiter.ended());
+            ended.as_mut().enable();
+            sub_run::cancel(core, run).await;
+            // The wish may be lost with a driver that was just leaving: look again now and then.
+            let _ = tokio::time::timeout(LOOK_AGAIN, ended).await;
+            let detail = self.run(account, run).await?;
+            match detail.run.status {
+                RunStatus::Cancelled => return Ok(detail),
+                status if status.is_ended() => return Err(Error::RunEnded { id: run, status }),
+                _ if tokio::time::Instant::now() > deadline => {
+                    return Err(Error::Overloaded { retry_after: CANCEL_PATIENCE });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub async fn retry(&self, account: AccountId, run: RunId, from: RetryFrom) -> Result<RunDetail, Error> {
+        let core = &self.core;
+        if core.soft.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        match from {
+            RetryFrom::Failed => {
+                let row = self.row(account, run).await?;
+                if row.status != RunStatus::Faulted {
+                    return Err(Error::NotFaulted { id: run, status: row.status });
+                }
+                core.reopen(&row).await?;
+                self.run(account, run).await
+            }
+            RetryFrom::Start => {
+                let ended = self.run(account, run).await?;
+                let row = ended.run;
+                if !row.status.is_ended() {
+                    return Err(Error::NotEnded { id: run, status: row.status });
+                }
+                let start = Start {
+                    account_id: account,
+                    workflow_id: row.workflow_id,
+                    version: row.version,
+                    input: ended.input.clone(),
+                    trigger: TriggerKind::Retry,
+                    residency: row.residency,
+                    home_region: Some(row.home_region),
+                    parent: None,
+                    depth: 0,
+                    retry_of: Some(run),
+                    firing: None,
+                };
+                let (run, _) = start.accept(core).await?;
+                Ok(RunDetail { run, input: ended.input, output: None, error: None })
+            }
+        }
+    }
+
+    /// Why the run is not moving, in one sentence computed from its pending effects; None when it has ended.
+    pub async fn waiting_for(&self, account: AccountId, run: RunId) -> Result<Option<String>, Error> {
+        let row = self.row(account, run).await?;
+        if row.status.is_ended() {
+            return Ok(None);
+        }
+        if row.waiting_for.is_some() && row.status != RunStatus::Running {
+            return Ok(row.waiting_for);
+        }
+        let live = self.core.registry.get(run).and_then(|entry| describe(&entry.pending(), &[]));
+        Ok(Some(live.or(row.waiting_for).unwrap_or_else(|| {
+            match row.status {
+                RunStatus::Pending => "waits for a free place on a node",
+                _ => "executes its tasks",
+            }
+            .to_owned()
+        })))
+    }
+
+    pub fn load(&self) -> Load {
+        let core = &self.core;
+        Load {
+            active_runs: core.registry.len(),
+            effects_in_flight: core.limits.effects.saturating_sub(core.calls.available_permits()),
+            timers_near: core.timers.len(),
+        }
+    }
+
+    /// Stops taking work, lets calls in flight end for at most `patience`, leaves the rest to the next start.
+    pub async fn drain(&self, patience: Duration) {
+        let core = &self.core;
+        core.soft.cancel();
+        let quiet = async {
+            while core.registry.len() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(patience, quiet).await.is_err() {
+            tracing::warn!(
+                runs = core.registry.len(),
+                "calls were still in flight when patience ended; they are made again later"
+            );
+        }
+        core.hard.cancel();
+        core.tracker.close();
+        core.tracker.wait().await;
+        if let Err(reason) = core.store.stop_node(core.node, core.clock.now()).await {
+            tracing::warn!(node.id = %core.node, error = %reason, "the node could not be marked as stopped");
+        }
+    }
+
+    /// Looks at the clock now: for clocks that are moved by hand.
+    pub fn clock_moved(&self) {
+        self.core.timers.bell.notify_one();
+        self.core.schedules_bell.notify_one();
+    }
+
+    /// Looks at the schedules now: they were changed in the store.
+    pub fn schedules_changed(&self) {
+        self.core.schedules_bell.notify_one();
+    }
+
+    /// Stops dead, as a killed process would: nothing is finished or written. For tests.
+    #[doc(hidden)]
+    pub async fn halt(&self) {
+        self.core.soft.cancel();
+        self.core.hard.cancel();
+        self.core.tracker.close();
+        self.core.tracker.wait().await;
+    }
+
+    /// Whether the engine has stopped, by itself or because it was told to.
+    pub fn is_stopped(&self) -> bool {
+        self.core.hard.is_cancelled()
+    }
+
+    async fn row(&self, account: AccountId, run: RunId) -> Result<Run, Error> {
+        self.core.store.run(Some(account), run).await?.ok_or(Error::RunNotFound(run))
+    }
+}
+
+impl Core {
+    /// Has a faulted run go on from the task that failed.
+    async fn reopen(self: &Arc<Self>, row: &Run) -> Result<(), Error> {
+        let at = row.ended_at.map_or_else(|| self.clock.now(), |ended| self.clock.now().max(ended));
+        let events = serde_json::to_string(&[levqor_flow::machine::Event::Retried { at }])
+            .map_err(|reason| Error::Journal { id: row.id, reason: reason.to_string() })?;
+        let reopened = self
+            .store
+            .reopen_run(row.id, self.epoch, self.node, row.next_seq, at, self.region.clone(), events)
+            .await?;
+        if !reopened {
+            let status = self.store.run(None, row.id).await?.map_or(row.status, |row| row.status);
+            return Err(Error::NotFaulted { id: row.id, status });
+        }
+        self.wake(row.id);
+        Ok(())
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.soft.cancel();
+        self.0.hard.cancel();
+    }
+}

@@ -1,0 +1,145 @@
+//! What a run waits for, in a form that can be shown.
+
+use std::collections::BTreeMap;
+
+use levqor_flow::machine::{Effect, EffectId, HttpRequest, SubRun};
+use levqor_model::{RunId, Timestamp};
+use percent_encoding::percent_decode_str;
+
+use crate::egress::host_of;
+
+/// An effect that the run waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pending {
+    Call { method: String, host: String, task: String, attempt: u64 },
+    SubRun { target: String, task: String, child: Option<RunId> },
+    Timer { at: Timestamp },
+}
+
+impl Pending {
+    pub(crate) fn call(call: &HttpRequest) -> Self {
+        let (task, attempt) = task_of(&call.key);
+        Pending::Call { method: call.method.clone(), host: host_of(&call.uri), task, attempt }
+    }
+
+    pub(crate) fn sub_run(call: &SubRun) -> Self {
+        let (task, _) = task_of(&call.key);
+        Pending::SubRun { target: format!("{}/{}", call.namespace, call.name), task, child: None }
+    }
+
+    /// All of a machine's pending effects.
+    pub(crate) fn of(effects: &[Effect]) -> BTreeMap<EffectId, Pending> {
+        effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::CallHttp { id, call } => Some((*id, Pending::call(call))),
+                Effect::RunWorkflow { id, call } => Some((*id, Pending::sub_run(call))),
+                Effect::Timer { id, at } => Some((*id, Pending::Timer { at: *at })),
+                Effect::Abandon { .. } => None,
+            })
+            .collect()
+    }
+}
+
+/// The name of the task that a key belongs to, and the attempt, from 1.
+///
+/// A key is `<run>/<path>/<group>`; the path's last part is the task's name with the marks of loops and jumps behind it.
+fn task_of(key: &str) -> (String, u64) {
+    let (path, group) = key.rsplit_once('/').unwrap_or((key, "0"));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.split('@').next().unwrap_or(name);
+    let name = match name.find('[') {
+        Some(mark) if name.ends_with(']') => &name[..mark],
+        _ => name,
+    };
+    // A JSON Pointer writes ~ and / as ~0 and ~1.
+    let name = percent_decode_str(name).decode_utf8_lossy().replace("~1", "/").replace("~0", "~");
+    (name, group.parse::<u64>().unwrap_or(0).saturating_add(1))
+}
+
+/// Why the run is not moving, in one sentence. What it calls comes first, then sub-runs, then the next timer.
+/// `sleeping` are the names of tasks that wait.
+pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str]) -> Option<String> {
+    let others = |kind: &str, count: usize| match count {
+        0 | 1 => String::new(),
+        more => format!(" and {} other {kind}", more - 1),
+    };
+    let calls: Vec<_> = pending.values().filter(|item| matches!(item, Pending::Call { .. })).collect();
+    if let Some(Pending::Call { method, host, task, attempt }) = calls.first() {
+        let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+        return Some(format!("calls {method} {host} (task {task}){attempt}{}", others("calls", calls.len())));
+    }
+    let runs: Vec<_> = pending.values().filter(|item| matches!(item, Pending::SubRun { .. })).collect();
+    if let Some(Pending::SubRun { target, task, child }) = runs.first() {
+        let child = child.map_or_else(|| "a run".to_owned(), |child| format!("run {child}"));
+        return Some(format!("waits for {child} of {target} (task {task}){}", others("runs", runs.len())));
+    }
+    let next = pending
+        .values()
+        .filter_map(|item| match item {
+            Pending::Timer { at } => Some(*at),
+            _ => None,
+        })
+        .min()?;
+    // More than one sleeping task: the timers don't say which is whose.
+    let task = match sleeping {
+        [task] => format!(" (task {task})"),
+        _ => String::new(),
+    };
+    Some(format!("waits until {}{task}", moment(next)))
+}
+
+/// RFC 3339 without empty fractions: people read this.
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    match text.strip_suffix(".000000Z") {
+        Some(whole) => format!("{whole}Z"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_its_task_and_attempt() {
+        for (key, task, attempt) in [
+            ("run_01/do/0/charge/0", "charge", 1),
+            ("run_01/do/0/charge/2", "charge", 3),
+            ("run_01/do/0/loop[3]/do/1/charge%20card@2/0", "charge card", 1),
+            ("run_01/do/0/a~1b~0c[1]/1", "a/b~c", 2),
+            ("", "", 1),
+        ] {
+            assert_eq!(task_of(key), (task.to_owned(), attempt), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_a_run_waits_for_is_one_sentence() {
+        let call = |attempt| Pending::Call {
+            method: "POST".into(),
+            host: "api.example.com".into(),
+            task: "charge".into(),
+            attempt,
+        };
+        let sub_run = Pending::SubRun { target: "orders/ship".into(), task: "ship".into(), child: None };
+        let timer = |seconds| Pending::Timer { at: Timestamp::from_seconds(seconds) };
+        let rows: [(Vec<Pending>, &[&str], Option<&str>); 6] = [
+            (vec![], &[], None),
+            (vec![call(1)], &[], Some("calls POST api.example.com (task charge)")),
+            (
+                vec![timer(5), call(2), call(1)],
+                &[],
+                Some("calls POST api.example.com (task charge), attempt 2 and 1 other calls"),
+            ),
+            (vec![timer(5), sub_run], &[], Some("waits for a run of orders/ship (task ship)")),
+            (vec![timer(9), timer(5)], &["pause"], Some("waits until 1970-01-01T00:00:05Z (task pause)")),
+            (vec![timer(9)], &["a", "b"], Some("waits until 1970-01-01T00:00:09Z")),
+        ];
+        for (pending, sleeping, sentence) in rows {
+            let pending = pending.into_iter().enumerate().map(|(id, item)| (id as u64, item)).collect();
+            assert_eq!(describe(&pending, sleeping).as_deref(), sentence);
+        }
+    }
+}

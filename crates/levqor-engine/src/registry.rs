@@ -1,0 +1,203 @@
+//! The runs that are in memory, and their inboxes.
+//!
+//! Invariant: whoever has something for a run finds it here and delivers, or finds it absent and wakes it. Leaving and
+//! delivering exclude each other, so nothing falls between them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use levqor_flow::machine::{EffectId, Outcome};
+use levqor_model::RunId;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use crate::pending::Pending;
+
+/// Something that happened to a run. There is at most one for each pending effect, which bounds an inbox.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    Ended { effect: EffectId, outcome: Outcome },
+    Due { effect: EffectId },
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    mails: Vec<Mail>,
+    cancel: bool,
+}
+
+/// A run in memory, as others see it.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    inbox: Mutex<Inbox>,
+    /// Rings when there is mail, or something else for the driver to look at.
+    pub(crate) bell: Notify,
+    /// What the run waits for; written by its driver, read by whoever asks why it doesn't move.
+    pending: Mutex<BTreeMap<EffectId, Pending>>,
+}
+
+impl Entry {
+    pub(crate) fn cancel(&self) {
+        self.inbox().cancel = true;
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn cancel_requested(&self) -> bool {
+        self.inbox().cancel
+    }
+
+    pub(crate) fn take_mails(&self) -> Vec<Mail> {
+        std::mem::take(&mut self.inbox().mails)
+    }
+
+    pub(crate) fn push(&self, mail: Mail) {
+        self.inbox().mails.push(mail);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn has_mail(&self) -> bool {
+        let inbox = self.inbox();
+        inbox.cancel || !inbox.mails.is_empty()
+    }
+
+    pub(crate) fn pending(&self) -> MutexGuard<'_, BTreeMap<EffectId, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The sub-run that the effect started.
+    pub(crate) fn know_child(&self, effect: EffectId, run: RunId) {
+        if let Some(Pending::SubRun { child, .. }) = self.pending().get_mut(&effect) {
+            *child = Some(run);
+        }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    runs: Mutex<HashMap<RunId, Arc<Entry>>>,
+}
+
+/// A run's place in memory; given back when dropped, also when its driver is cut short.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    registry: Arc<Registry>,
+    run: RunId,
+    pub(crate) entry: Arc<Entry>,
+    /// None for a run that no place was left for: it is only here until it is accepted.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Registry {
+    /// A seat for the run; None when it has one.
+    pub(crate) fn enter(self: &Arc<Self>, run: RunId) -> Option<Seat> {
+        let mut runs = self.runs();
+        if runs.contains_key(&run) {
+            return None;
+        }
+        let entry = Arc::new(Entry::default());
+        runs.insert(run, Arc::clone(&entry));
+        drop(runs);
+        Some(Seat { registry: Arc::clone(self), run, entry, _place: None })
+    }
+
+    pub(crate) fn get(&self, run: RunId) -> Option<Arc<Entry>> {
+        self.runs().get(&run).cloned()
+    }
+
+    pub(crate) fn contains(&self, run: RunId) -> bool {
+        self.runs().contains_key(&run)
+    }
+
+    /// Puts mail into the run's inbox, or gives it back when the run is not in memory.
+    pub(crate) fn deliver(&self, run: RunId, mail: Mail) -> Result<(), Mail> {
+        let runs = self.runs();
+        match runs.get(&run) {
+            None => Err(mail),
+            Some(entry) => {
+                entry.push(mail);
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks the run's driver to cancel it; false when the run is not in memory.
+    pub(crate) fn cancel(&self, run: RunId) -> bool {
+        let runs = self.runs();
+        runs.get(&run).inspect(|entry| entry.cancel()).is_some()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.runs().len()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Entry>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    pub(crate) fn with_place(mut self, place: OwnedSemaphorePermit) -> Self {
+        self._place = Some(place);
+        self
+    }
+
+    /// Leaves memory unless mail has come; false when it has.
+    pub(crate) fn leave_if_quiet(&self) -> bool {
+        let mut runs = self.registry.runs();
+        if self.entry.has_mail() {
+            return false;
+        }
+        runs.remove(&self.run);
+        true
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut runs = self.registry.runs();
+        // After `leave_if_quiet` the run may have come back with another seat.
+        if runs.get(&self.run).is_some_and(|entry| Arc::ptr_eq(entry, &self.entry)) {
+            runs.remove(&self.run);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_model::{SeededRandom, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_run_with_mail_does_not_leave() {
+        let registry = Arc::new(Registry::default());
+        let run = RunId::new(Timestamp::from_seconds(1), &SeededRandom::new(1));
+        let seat = registry.enter(run).unwrap();
+        assert!(registry.enter(run).is_none());
+        registry.deliver(run, Mail::Due { effect: 1 }).unwrap();
+        assert!(!seat.leave_if_quiet());
+        assert_eq!(seat.entry.take_mails().len(), 1);
+        assert!(seat.leave_if_quiet());
+        assert!(registry.deliver(run, Mail::Due { effect: 1 }).is_err());
+
+        // The old seat does not take the new one's place away.
+        let again = registry.enter(run).unwrap();
+        drop(seat);
+        assert!(registry.contains(run));
+        drop(again);
+        assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn a_cancelled_run_does_not_leave() {
+        let registry = Arc::new(Registry::default());
+        let seat = registry.enter(RunId::new(Timestamp::from_seconds(1), &SeededRandom::new(1))).unwrap();
+        seat.entry.cancel();
+        assert!(!seat.leave_if_quiet());
+    }
+}

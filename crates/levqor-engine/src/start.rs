@@ -1,0 +1,144 @@
+//! Accepting runs: the one way in, for people, schedules and other runs alike.
+//!
+//! Acceptance is one commit: the run's row with its first journal entry. The machine that was made for it goes on
+//! from there, without reading anything back.
+
+use std::{sync::Arc, time::Duration};
+
+use levqor_flow::machine::{EffectId, Event, Machine};
+use levqor_model::{
+    AccountId, RegionCode, Residency, RunId, RunStatus, TriggerKind, WorkflowId, limits::NESTING_MAX,
+};
+use levqor_store::runs::{Accepted, Firing, NewRun, Run};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::{
+    Error, core::Core, driver::Driver, fault::Point, payload::depth_exceeds, sub_run::look_again_later,
+};
+
+/// A run to be, with its version chosen.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) account_id: AccountId,
+    pub(crate) workflow_id: WorkflowId,
+    pub(crate) version: String,
+    pub(crate) input: Value,
+    pub(crate) trigger: TriggerKind,
+    pub(crate) residency: Residency,
+    pub(crate) home_region: Option<RegionCode>,
+    pub(crate) parent: Option<(RunId, EffectId)>,
+    pub(crate) depth: u32,
+    pub(crate) retry_of: Option<RunId>,
+    pub(crate) firing: Option<Firing>,
+}
+
+impl Start {
+    /// Durable when this returns; the run is driven from then on. The row is the new run's, unless it is
+    /// [`Accepted::Already`] there.
+    ///
+    /// Cancel safe: an acceptance that has begun is finished, and its run driven, whether or not anyone waits for it.
+    pub(crate) async fn accept(self, core: &Arc<Core>) -> Result<(Run, Accepted), Error> {
+        if core.soft.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        check_input_depth(&self.input)?;
+        let input = serde_json::to_string(&self.input).unwrap_or_default();
+        let max = core.surroundings.payload_bytes_max;
+        if input.len() > max {
+            return Err(Error::InputTooLarge { bytes: input.len(), max });
+        }
+        let (queued, capacity) = core.store.queue_depth();
+        if queued * 10 >= capacity * 9 {
+            return Err(Error::Overloaded { retry_after: Duration::from_secs(1) });
+        }
+        let workflow = core.definition(self.workflow_id, &self.version).await?;
+
+        let now = core.clock.now();
+        let id = RunId::new(now, &*core.random);
+        let started = Event::Started { at: now, run: id, input: self.input, seed: core.random.u64() };
+        let machine = Machine::start(Arc::clone(&workflow), Arc::clone(&core.surroundings), &started)
+            .map_err(|reason| Error::Journal { id, reason: reason.to_string() })?;
+        let events = serde_json::to_string(&[&started])
+            .map_err(|reason| Error::Journal { id, reason: reason.to_string() })?;
+
+        let account_id = self.account_id;
+        core.reserve_run(account_id).await?;
+        let Some(mut seat) = core.registry.enter(id) else {
+            core.quota.subtract(account_id);
+            return Err(Error::Journal { id, reason: "its id is in use".to_owned() });
+        };
+        let place = Arc::clone(&core.places).try_acquire_owned().ok();
+        let has_place = place.is_some();
+        if let Some(place) = place {
+            seat = seat.with_place(place);
+        }
+        let run = Run {
+            id,
+            account_id,
+            workflow_id: self.workflow_id,
+            namespace: workflow.namespace.clone(),
+            name: workflow.name.clone(),
+            version: self.version,
+            status: if has_place { RunStatus::Running } else { RunStatus::Pending },
+            trigger: self.trigger,
+            region: core.region.clone(),
+            home_region: self.home_region.unwrap_or_else(|| core.region.clone()),
+            residency: self.residency,
+            waiting_for: None,
+            parent: self.parent,
+            depth: self.depth,
+            retry_of: self.retry_of,
+            created_at: now,
+            started_at: has_place.then_some(now),
+            ended_at: None,
+            owner: Some(core.node),
+            epoch: core.epoch,
+            next_seq: 1,
+        };
+        let new =
+            NewRun { run: run.clone(), input, events: Some(events), firing: self.firing, day: now.date() };
+        let driver = Driver::new(Arc::clone(core), seat, workflow, run.clone(), machine);
+        let (reply, answer) = oneshot::channel();
+        core.spawn(accept_and_drive(Arc::clone(core), new, driver, has_place, reply));
+        // Dropped without an answer: the engine stopped hard.
+        let accepted = answer.await.map_err(|_| Error::Draining)??;
+        Ok((run, accepted))
+    }
+}
+
+async fn accept_and_drive(
+    core: Arc<Core>,
+    new: NewRun,
+    driver: Driver,
+    has_place: bool,
+    reply: oneshot::Sender<Result<Accepted, Error>>,
+) {
+    let (id, account) = (new.run.id, new.run.account_id);
+    core.reach(Point::BeforeAccept).await;
+    let accepted = core.store.accept_run(new).await;
+    core.reach(Point::AfterAccept).await;
+    let is_new = matches!(accepted, Ok(Accepted::New));
+    if !is_new {
+        core.quota.subtract(account);
+    }
+    if accepted.as_ref().is_err_and(levqor_store::Error::is_retryable) {
+        // It may be durable all the same.
+        look_again_later(&core, id);
+    }
+    // Whoever asked may have gone.
+    let _ = reply.send(accepted.map_err(Error::from));
+    if !is_new {
+        return;
+    }
+    if has_place {
+        driver.drive().await;
+    } else {
+        drop(driver);
+        core.backlog.push(id);
+    }
+}
+
+fn check_input_depth(input: &Value) -> Result<(), Error> {
+    if depth_exceeds(input, NESTING_MAX) { Err(Error::InputTooDeep(NESTING_MAX)) } else { Ok(()) }
+}

@@ -1,0 +1,172 @@
+//! The task records of a run, folded from its journal.
+//!
+//! Nothing is stored for the run page: replaying the journal gives every record again.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use levqor_flow::machine::{Event, FlowError, Machine, Notes, TaskNote};
+use levqor_model::{RegionCode, RunId, TaskStatus, Timestamp};
+use levqor_store::runs::Run;
+
+use crate::{Error, TaskRecord, core::Core};
+
+/// Journal entries read at once.
+const PAGE: usize = 256;
+
+/// A run's journal, read whole.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) events: Vec<Event>,
+    /// Where the run was from which moment on.
+    pub(crate) regions: Vec<(Timestamp, RegionCode)>,
+}
+
+impl TaskRecord {
+    /// None when the note is not that a task began.
+    pub(crate) fn began(note: &TaskNote<'_>, region: &RegionCode) -> Option<Self> {
+        let TaskNote::Began { at, task, name, reference, iteration, attempt, input } = note else {
+            return None;
+        };
+        Some(Self {
+            task: *task,
+            name: (*name).to_owned(),
+            reference: (*reference).to_owned(),
+            iteration: iteration.to_vec(),
+            attempt: *attempt,
+            status: TaskStatus::Running,
+            input: (*input).clone(),
+            output: None,
+            error: None,
+            started_at: *at,
+            ended_at: None,
+            region: region.clone(),
+        })
+    }
+
+    pub(crate) fn take_in(&mut self, note: &TaskNote<'_>, at_region: &RegionCode) {
+        match note {
+            TaskNote::Began { .. } => return,
+            TaskNote::Became { status, .. } => self.status = *status,
+            TaskNote::Ended { at, status, output, error, .. } => {
+                self.status = *status;
+                self.output = output.cloned();
+                self.error = error.map(|error| FlowError::clone(error));
+                self.ended_at = Some(*at);
+            }
+        }
+        self.region = at_region.clone();
+    }
+}
+
+/// Which records a fold keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Window {
+    /// In order after this one, at most so many.
+    Page { after: u64, limit: usize },
+    /// Those that have not ended.
+    Open,
+}
+
+#[derive(Debug)]
+struct Collector {
+    window: Window,
+    kept: VecDeque<TaskRecord>,
+    regions: Vec<(Timestamp, RegionCode)>,
+    region_at: usize,
+    fallback: RegionCode,
+}
+
+impl Collector {
+    /// Notes come in the order of their moments, so the regions are walked once.
+    fn region(&mut self, at: Timestamp) -> RegionCode {
+        while self.regions.get(self.region_at + 1).is_some_and(|(since, _)| *since <= at) {
+            self.region_at += 1;
+        }
+        self.regions.get(self.region_at).map_or_else(|| self.fallback.clone(), |(_, region)| region.clone())
+    }
+}
+
+impl Notes for Collector {
+    fn note(&mut self, note: TaskNote<'_>) {
+        let (at, task) = match note {
+            TaskNote::Began { at, task, .. }
+            | TaskNote::Became { at, task, .. }
+            | TaskNote::Ended { at, task, .. } => (at, task),
+        };
+        if let TaskNote::Began { .. } = note {
+            let keep = match self.window {
+                Window::Page { after, limit } => task > after && self.kept.len() < limit,
+                Window::Open => true,
+            };
+            if keep {
+                let region = self.region(at);
+                self.kept.extend(TaskRecord::began(&note, &region));
+            }
+            return;
+        }
+        // Tasks begin in the order of their numbers, so `kept` is sorted.
+        let Ok(place) = self.kept.binary_search_by_key(&task, |record| record.task) else { return };
+        if matches!((self.window, &note), (Window::Open, TaskNote::Ended { .. })) {
+            self.kept.remove(place);
+            return;
+        }
+        let region = self.region(at);
+        self.kept[place].take_in(&note, &region);
+    }
+}
+
+impl Core {
+    pub(crate) async fn journal(&self, run: RunId) -> Result<Journal, Error> {
+        let mut journal = Journal::default();
+        let mut after = None;
+        loop {
+            let page = self.store.journal(run, after, PAGE).await?;
+            let full = page.len() == PAGE;
+            after = page.last().map(|entry| entry.seq).or(after);
+            for entry in page {
+                let events: Vec<Event> =
+                    serde_json::from_str(&entry.events).map_err(|reason| Error::Journal {
+                        id: run,
+                        reason: format!("entry {} cannot be read: {reason}", entry.seq),
+                    })?;
+                if let Some(first) = events.first()
+                    && journal.regions.last().is_none_or(|(_, region)| *region != entry.region)
+                {
+                    journal.regions.push((first.at(), entry.region));
+                }
+                journal.events.extend(events);
+            }
+            if !full {
+                return Ok(journal);
+            }
+        }
+    }
+
+    /// The records of a run's tasks as its journal stands now.
+    pub(crate) async fn records(&self, run: &Run, window: Window) -> Result<Vec<TaskRecord>, Error> {
+        // Never closed.
+        let _turn = self.folds.acquire().await.map_err(|_| Error::Draining)?;
+        let workflow = self.definition(run.workflow_id, &run.version).await?;
+        let journal = self.journal(run.id).await?;
+        if journal.events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let surroundings = Arc::clone(&self.surroundings);
+        let mut collector = Collector {
+            window,
+            kept: VecDeque::new(),
+            regions: journal.regions,
+            region_at: 0,
+            fallback: run.region.clone(),
+        };
+        let id = run.id;
+        self.pool
+            .run(move || {
+                Machine::replay(workflow, surroundings, &journal.events, &mut collector)
+                    .map(|_| Vec::from(collector.kept))
+                    .map_err(|reason| Error::Journal { id, reason: reason.to_string() })
+            })
+            .await
+            .unwrap_or_else(|panicked| Err(Error::Journal { id, reason: panicked.to_string() }))
+    }
+}

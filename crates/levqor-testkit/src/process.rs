@@ -1,0 +1,219 @@
+//! Real processes: a built binary as a server that can be killed at any moment.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::wait::wait_for;
+
+/// Lines kept of a server's output; older ones go.
+const LINES_MAX: usize = 10_000;
+
+/// How to start a server.
+#[derive(Debug, Clone)]
+pub struct ServerSetup {
+    pub binary: PathBuf,
+    pub arguments: Vec<String>,
+    /// The whole environment besides `PATH` and `HOME`.
+    pub environment: Vec<(String, String)>,
+    pub directory: PathBuf,
+    /// Where it will listen.
+    pub address: SocketAddr,
+}
+
+impl ServerSetup {
+    /// `<binary> serve` with its data in `directory`, on a free local port.
+    ///
+    /// # Errors
+    /// When no local port can be had.
+    pub fn new(binary: &Path, directory: &Path) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        Ok(Self {
+            binary: binary.to_owned(),
+            arguments: vec!["serve".to_owned()],
+            environment: vec![
+                ("LEVQOR_LISTEN".to_owned(), address.to_string()),
+                ("LEVQOR_DATA_DIR".to_owned(), directory.join("data").display().to_string()),
+            ],
+            directory: directory.to_owned(),
+            address,
+        })
+    }
+
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(given, _)| given != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// A running process; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Starts the process without waiting for it.
+    ///
+    /// # Errors
+    /// When the binary cannot be run.
+    pub fn spawn(setup: &ServerSetup) -> anyhow::Result<Self> {
+        let mut command = Command::new(&setup.binary);
+        command.args(&setup.arguments).current_dir(&setup.directory).env_clear();
+        for name in ["PATH", "HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("could not run {}", setup.binary.display()))?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        if let Some(stdout) = child.stdout.take() {
+            collect(stdout, Arc::clone(&lines));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            collect(stderr, Arc::clone(&lines));
+        }
+        Ok(Self { child, address: setup.address, lines })
+    }
+
+    /// Starts the process and waits until `/ready` answers 200.
+    ///
+    /// # Errors
+    /// When it cannot be run or ends before it is ready; its output is in the message.
+    pub async fn start(setup: &ServerSetup) -> anyhow::Result<Self> {
+        let mut server = Self::spawn(setup)?;
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// Waits until `/ready` answers 200.
+    ///
+    /// # Errors
+    /// When the process ends first; its output is in the message.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        let address = self.address;
+        let child = &mut self.child;
+        let ended = wait_for("the server to be ready", || {
+            let ended = child.try_wait().ok().flatten();
+            async move {
+                match ended {
+                    Some(status) => Some(Some(status)),
+                    None => (probe(address, "/ready").await == Some(200)).then_some(None),
+                }
+            }
+        })
+        .await;
+        match ended {
+            None => Ok(()),
+            Some(status) => bail!("the server ended with {status} before it was ready:\n{}", self.log()),
+        }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: the process gets no chance to finish anything.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The exit code once it has ended; None while it runs, or when a signal ended it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn exit_code(&mut self) -> anyhow::Result<Option<i32>> {
+        Ok(self.child.try_wait()?.and_then(|status| status.code()))
+    }
+
+    /// What it printed, both streams in order of arrival.
+    pub fn log(&self) -> String {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// Waits for the first printed line that contains `text`.
+    pub async fn line(&self, text: &str) -> String {
+        wait_for(&format!("a line with {text:?}"), || {
+            let found = self
+                .lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .find(|line| line.contains(text))
+                .cloned();
+            std::future::ready(found)
+        })
+        .await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.kill();
+    }
+}
+
+/// A local port that was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no local port is free")?;
+    Ok(listener.local_addr()?)
+}
+
+fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            if lines.len() == LINES_MAX {
+                lines.remove(0);
+            }
+            lines.push(line);
+        }
+    });
+}
+
+/// The status of a GET, by hand: the kit needs no HTTP client for this.
+async fn probe(address: SocketAddr, path: &'static str) -> Option<u16> {
+    tokio::task::spawn_blocking(move || {
+        let patience = Duration::from_secs(1);
+        let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
+        stream.set_read_timeout(Some(patience)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+        let mut head = [0_u8; 12];
+        stream.read_exact(&mut head).ok()?;
+        std::str::from_utf8(&head).ok()?.strip_prefix("HTTP/1.1 ")?.parse().ok()
+    })
+    .await
+    .ok()
+    .flatten()
+}
