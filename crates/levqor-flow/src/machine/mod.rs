@@ -15,7 +15,7 @@
 //! The state is explicit (no recursion over tasks, no futures), so a run can be cloned, printed and left at any point.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -336,7 +336,7 @@ pub struct Machine {
     /// The workflow's timeout, as a span and as the timer that was asked for.
     run_deadline: Option<(Duration, Due)>,
     /// How many attempts of a call have had their result, by path: see [`HttpRequest::key`].
-    key_groups: HashMap<String, u64>,
+    key_groups: BTreeMap<String, u64>,
     state: RunState,
     /// What the journal shows to have been fast enough is not timed again.
     patient: bool,
@@ -385,7 +385,7 @@ impl Machine {
             effects_asked: 0,
             begun: 0,
             run_deadline: None,
-            key_groups: HashMap::new(),
+            key_groups: BTreeMap::new(),
             state: RunState::Live,
             patient: false,
         })
