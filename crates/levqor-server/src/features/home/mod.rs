@@ -1,9 +1,15 @@
-//! The front page.
+//! The front page, and drafting without an account.
 
-use axum::Router;
+mod pages;
+mod pictures;
+pub mod service;
+
+use axum::{Router, routing::get};
 
 use crate::App;
 
 pub fn routes() -> Router<App> {
     Router::new()
+        .route("/", get(pages::home))
+        .route("/draft", get(pages::draft_form).post(pages::draft))
 }

@@ -1,9 +1,12 @@
-//! The status page, computed from stored samples.
+//! The status page: computed from stored samples, `unknown` without fresh ones.
 
-use axum::Router;
+mod pages;
+pub mod service;
+
+use axum::{Router, routing::get};
 
 use crate::App;
 
 pub fn routes() -> Router<App> {
-    Router::new()
+    Router::new().route("/status", get(pages::status))
 }

@@ -1,0 +1,362 @@
+//! `/` and `/draft`.
+
+use std::sync::LazyLock;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use levqor_model::Blueprint;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{
+    pictures,
+    service::{self, EXAMPLES},
+};
+use crate::{
+    App,
+    features::status_page::{self, service::RegionReport},
+    pages::{
+        FormData, Page, Section, View,
+        components::{
+            badge::{Tone, badge, region_badge},
+            code::{Language, code_block},
+            draft::{self, Preview},
+            form::{self, field_error},
+            graph::graph,
+            icon::icon,
+        },
+        count,
+    },
+};
+
+/// The first example, drafted once: the pictures of the front page are the product's own work.
+static SHOWN: LazyLock<Option<Preview>> = LazyLock::new(|| service::preview(EXAMPLES[0].1).ok());
+
+pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
+    let report = status_page::service::report(&app)
+        .await
+        .unwrap_or_else(|_| status_page::service::unreadable(app.regions.all(), app.now()));
+    let body = html! {
+        (hero())
+        (how())
+        (claims())
+        (plans(&app.blueprint))
+        (regions(&report.regions))
+    };
+    Page::new("Levqor", Section::Home, body)
+        .describe("Levqor turns a sentence into a durable workflow, runs it, and keeps the evidence of every step.")
+        .render(&view)
+}
+
+/// The form that a sentence is typed into.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Request {
+    #[serde(default)]
+    query: String,
+    /// The number of an example, when its button was pressed.
+    example: Option<usize>,
+}
+
+impl Request {
+    fn sentence(&self) -> &str {
+        self.example.and_then(|number| EXAMPLES.get(number)).map_or(&self.query, |(_, sentence)| sentence)
+    }
+}
+
+pub(super) async fn draft_form(view: View) -> Markup {
+    draft_page(html! { (ask("", None)) }, &view)
+}
+
+pub(super) async fn draft(view: View, FormData(request): FormData<Request>) -> Response {
+    match service::preview(request.sentence()) {
+        Ok(preview) => draft_page(drafted(&preview, &view), &view).into_response(),
+        Err(error) => {
+            let form = ask(&request.query, Some(&error.to_string()));
+            (StatusCode::UNPROCESSABLE_ENTITY, draft_page(form, &view)).into_response()
+        }
+    }
+}
+
+fn draft_page(content: Markup, view: &View) -> Markup {
+    let body = html! {
+        div.wide.band.stack-l {
+            div.band-head {
+                h1 { "A first draft" }
+                p { "Made by Levqor's built-in grammar, without a model. Nothing is stored, and no step is invented: what it does not understand, it says." }
+            }
+            (content)
+        }
+    };
+    Page::new("Draft", Section::Other, body).render(view)
+}
+
+fn drafted(preview: &Preview, view: &View) -> Markup {
+    let signed_in = view.reader.is_some();
+    html! {
+        (ask(&preview.sentence, None))
+        div.grid.main-aside {
+            div.stack {
+                (draft::findings(preview))
+                @if let Some(document) = &preview.document { (draft::definition(document)) }
+            }
+            div.stack {
+                @if let Some(document) = &preview.document {
+                    (draft::picture(document))
+                    section.card {
+                        div.body.stack {
+                            h2 { "Run it" }
+                            @if signed_in {
+                                p.quiet { "Take this sentence to the console, edit the workflow and create it." }
+                                a.button.primary href={ "/dashboard/workflows/new?sentence=" (encoded(&preview.sentence)) } { "Continue in the console" (icon("arrow")) }
+                            } @else {
+                                p.quiet { "Sign in to run it: your workflow gets a page, a history and an API address." }
+                                a.button.primary href={ "/signin?next=" (encoded(&format!("/dashboard/workflows/new?sentence={}", encoded(&preview.sentence)))) } { "Sign in to run it" (icon("arrow")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// The sentence box.
+fn ask(sentence: &str, error: Option<&str>) -> Markup {
+    html! {
+        form method="post" action="/draft" {
+            div.ask {
+                label for="query" { "Describe an automation" }
+                textarea id="query" name="query" rows="3" maxlength="1000" required
+                    placeholder="Every weekday at 9am London time, fetch …"
+                    aria-invalid=[error.map(|_| "true")]
+                    aria-describedby=[form::described_by("query", false, error.is_some())] { (form::text(sentence)) }
+                (field_error("query", error))
+                div.foot {
+                    span.small.faint { "No account needed. Nothing is stored." }
+                    button.button.primary type="submit" { "Draft the workflow" (icon("arrow")) }
+                }
+            }
+            div.examples {
+                span.faint { "Try" }
+                @for (number, (name, sentence)) in EXAMPLES.iter().enumerate() {
+                    button.chip type="submit" name="example" value=(number) formnovalidate title=(sentence) { (name) }
+                }
+            }
+        }
+    }
+}
+
+fn hero() -> Markup {
+    html! {
+        section.hero {
+            div.wide {
+                div {
+                    h1 { "Say what should happen. See that it did." }
+                    p.lead {
+                        "Levqor turns a sentence into a workflow in the open CNCF Serverless Workflow language, runs it on a "
+                        "durable engine, and keeps the evidence of every step. It is one program: it needs no other service, "
+                        "and drafting works without an AI key."
+                    }
+                    (ask("", None))
+                }
+                @if let Some(document) = SHOWN.as_ref().and_then(|shown| shown.document.as_ref()) {
+                    figure {
+                        (graph(&document.graph, "hero", "The workflow that was drafted from the first example"))
+                        figcaption { "Drafted from “" (EXAMPLES[0].0) "”, drawn from the document itself." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn how() -> Markup {
+    let shown = SHOWN.as_ref();
+    html! {
+        section.band id="how" aria-labelledby="how-title" {
+            div.wide {
+                div.band-head {
+                    h2 id="how-title" { "How it works" }
+                    p { "Three steps, and you can look at what lies between them." }
+                }
+                ol.steps {
+                    li.step {
+                        div {
+                            p.number { "1" }
+                            h3 { "Write a sentence" }
+                            p { "A grammar reads it: schedules with time zones, calls, conditions. Every word is used, or quoted back to you as not understood. You can also write the workflow yourself; it is the same language." }
+                        }
+                        figure {
+                            p.said { (EXAMPLES[0].1) }
+                            @if let Some(preview) = shown {
+                                ol.steps-list { @for line in &preview.summary { li { span { (line) } } } }
+                            }
+                            figcaption { "The sentence, and how it was understood." }
+                        }
+                    }
+                    li.step {
+                        div {
+                            p.number { "2" }
+                            h3 { "Check the document" }
+                            p { "The draft is a plain YAML document that you own. It passes the same validation as a hand-written one before you see it, and every error names its place. Versions are kept; a run keeps the version it began with." }
+                        }
+                        figure.flush {
+                            @if let Some(document) = shown.and_then(|shown| shown.document.as_ref()) {
+                                (code_block("how-yaml", "late-orders.yaml", &document.yaml, Language::Yaml))
+                            }
+                        }
+                    }
+                    li.step {
+                        div {
+                            p.number { "3" }
+                            h3 { "Let it run" }
+                            p { "A run is a journal: each result is on disk before the next step begins. When the process dies, the run goes on from its last entry; timers fire late rather than never. Its page shows every task with input, output and time, live." }
+                        }
+                        figure {
+                            (pictures::journal())
+                            figcaption { "A drawing of a run that outlives its process: finished tasks are not repeated." }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn claims() -> Markup {
+    let claims = [
+        ("check", "Green is earned", "A state is shown as good only when stored, fresh evidence says so. Without evidence the answer is “unknown”."),
+        ("layers", "Durable by default", "A run is on disk before you get its number. Results are committed once, and calls carry a stable idempotency key."),
+        ("book", "An open language", "Workflows are CNCF Serverless Workflow 1.0 documents with jq expressions. There is no private format to leave behind."),
+        ("shield", "Careful with the network", "Calls from workflows cannot reach private addresses unless the operator allows it, and every call has a time and size limit."),
+        ("pulse", "One API for everything", "What the console does, the API does: workflows, runs, live events, usage, with problem documents that say what to do."),
+        ("globe", "Regions in plain sight", "Every answer, run and task names its region. Planned regions are called planned."),
+    ];
+    html! {
+        section.band aria-labelledby="claims-title" {
+            div.wide {
+                div.band-head { h2 id="claims-title" { "What you can hold it to" } }
+                div.claims {
+                    @for (picture, title, text) in claims { div { h3 { (icon(picture)) (title) } p { (text) } } }
+                }
+            }
+        }
+    }
+}
+
+fn plans(blueprint: &Blueprint) -> Markup {
+    html! {
+        section.band id="plans" aria-labelledby="plans-title" {
+            div.wide {
+                div.band-head {
+                    h2 id="plans-title" { "Plans" }
+                    p { "The same product in every plan and every region; plans differ in amounts. Subscribing online is not available yet: the operator of a server sets each account's plan." }
+                }
+                div.card {
+                    div.table-wrap {
+                        table.fold.plans {
+                            caption.visually-hidden { "Plans and what they include" }
+                            thead {
+                                tr {
+                                    th scope="col" { "Plan" }
+                                    th.num scope="col" { "A month" }
+                                    th.num scope="col" { "A year" }
+                                    th.num scope="col" { "Workflows" }
+                                    th.num scope="col" { "Runs a month" }
+                                    th.num scope="col" { "AI credits" }
+                                    th.num scope="col" { "First response" }
+                                }
+                            }
+                            tbody {
+                                @for plan in &blueprint.plans {
+                                    tr {
+                                        th scope="row" { (plan.name) }
+                                        td.num.price data-label="A month" { (blueprint.money(plan.month_price)) }
+                                        td.num data-label="A year" { (blueprint.money(plan.year_price)) }
+                                        td.num data-label="Workflows" { (count(plan.workflows)) }
+                                        td.num data-label="Runs a month" { (count(plan.runs_per_month)) }
+                                        td.num data-label="AI credits" { (count(plan.ai_credits)) }
+                                        td.num data-label="First response" { (plan.first_response_hours) " h" }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                (promises(blueprint))
+            }
+        }
+    }
+}
+
+/// What comes with every plan, and what can be added.
+fn promises(blueprint: &Blueprint) -> Markup {
+    let money = |minor| blueprint.money(minor).to_string();
+    let uptime = f64::from(blueprint.uptime.promise_ppm) / 10_000.0;
+    html! {
+        div.promises {
+            div {
+                h3 { "Every plan" }
+                ul {
+                    li { (blueprint.trial.headline) ". " (blueprint.trial.card_note) "." }
+                    li { (blueprint.money_back_days) "-day money-back guarantee." }
+                    li { "Fair use: " (count(blueprint.fair_use.requests_per_minute.into())) " requests a minute and " (blueprint.fair_use.concurrent_runs) " concurrent runs." }
+                }
+            }
+            div {
+                h3 { (uptime) " % uptime" }
+                p { "When a month falls short, a part of its price comes back:" }
+                ul { @for credit in &blueprint.uptime.credits { li { (credit.band) ": " (credit.percent) " %" } } }
+            }
+            div {
+                h3 { "Add-ons, a month" }
+                ul { @for addon in &blueprint.addons { li { (addon.name) ": " (money(addon.month_price)) } } }
+            }
+            div {
+                h3 { "Done for you" }
+                ul { @for package in &blueprint.packages { li { (package.name) ": " (money(package.price)) } } }
+                p { "With " (blueprint.package_revision_rounds) " revision rounds." }
+            }
+        }
+    }
+}
+
+fn regions(regions: &[RegionReport]) -> Markup {
+    html! {
+        section.band id="regions" aria-labelledby="regions-title" {
+            div.wide {
+                div.band-head {
+                    h2 id="regions-title" { "Regions" }
+                    p { "A region is called active when its API, database and engine showed life within the last 15 seconds. " a href="/status" { "See the evidence" } "." }
+                }
+                ul.region-list {
+                    @for region in regions {
+                        li.planned[region.planned] {
+                            div.row.between { strong { (region.name) } (region_state(region)) }
+                            p.small.quiet { (region.description) }
+                            p.small { (region_badge(&region.code)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn region_state(region: &RegionReport) -> Markup {
+    use status_page::service::State;
+    match region.state {
+        _ if region.planned => badge(Tone::Idle, "dots", "planned"),
+        State::Operational => badge(Tone::Good, "check-ring", "active"),
+        State::Degraded => badge(Tone::Warn, "alert", "degraded"),
+        State::Down => badge(Tone::Bad, "cross-ring", "down"),
+        State::Unknown => badge(Tone::Idle, "question", "no fresh evidence"),
+    }
+}

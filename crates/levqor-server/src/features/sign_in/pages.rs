@@ -1,0 +1,223 @@
+//! The pages of signing in and out.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{Path, State},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use levqor_model::ProblemCode;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{
+    limits::Limits,
+    service::{self, Error},
+};
+use crate::{
+    App, Environment, Problem,
+    gateway::{ActedBy, ClientAddress, PageActor, Query, no_session_cookie, session_cookie},
+    pages::{
+        FormData, Page, Section, View,
+        components::{
+            badge::Tone,
+            form::Field,
+            icon::icon,
+            note::note,
+        },
+        from_this_site, local_path,
+    },
+};
+
+/// Every answer to the form takes at least this long, so that its time does not tell whether the address is known.
+const ANSWER_TIME: Duration = Duration::from_millis(200);
+/// Where people go who did not ask for a page.
+const START: &str = "/dashboard";
+
+/// Where to go after signing in.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Next {
+    next: Option<String>,
+}
+
+impl Next {
+    /// Only paths of this site are followed.
+    fn path(&self) -> &str {
+        self.next.as_deref().and_then(local_path).unwrap_or(START)
+    }
+}
+
+pub(super) async fn form(view: View, Query(next): Query<Next>) -> Response {
+    if view.reader.is_some() {
+        return Redirect::to(next.path()).into_response();
+    }
+    uncached(sign_in_page(&view, form_card("", next.path(), None)))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    #[serde(default)]
+    email: String,
+    next: Option<String>,
+}
+
+pub(super) async fn request(
+    State(app): State<App>,
+    client: ClientAddress,
+    headers: HeaderMap,
+    view: View,
+    FormData(request): FormData<Request>,
+) -> Result<Response, Problem> {
+    require_own_form(&headers)?;
+    let next = Next { next: request.next };
+    let email = match service::email(&request.email) {
+        Ok(email) => email,
+        Err(error) => {
+            let card = form_card(&request.email, next.path(), Some(&error.to_string()));
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, uncached(sign_in_page(&view, card))).into_response());
+        }
+    };
+    if !app.memory(|_| Limits::new()).allow(client.network(), &email) {
+        return Err(Problem::new(ProblemCode::RateLimited, "too many links were asked for; try again in a few minutes")
+            .retry_after(180));
+    }
+    let (sent, ()) = tokio::join!(send_link(&app, &email, next.path()), tokio::time::sleep(ANSWER_TIME));
+    sent?;
+    Ok(uncached(sign_in_page(&view, asked_card(&app, &email))))
+}
+
+/// Sends a link when somebody has that address. Nobody outside can tell.
+async fn send_link(app: &App, email: &str, next: &str) -> Result<(), Problem> {
+    if app.settings.environment == Environment::Production {
+        // There is no way yet to send mail, and a link in a production log would be a key lying about.
+        return Ok(());
+    }
+    let Some(user) = app.store.user_by_email(email.to_owned()).await? else { return Ok(()) };
+    let link =
+        service::issue_link(&app.store, &*app.random, &app.settings.public_url, user.id, app.now()).await?;
+    let query = if next == START { String::new() } else { format!("?next={}", encoded(next)) };
+    let (id, link) = (user.id, link.expose());
+    tracing::info!(target: "levqor::sign_in_link", "sign-in link of {id}: {link}{query}");
+    Ok(())
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+pub(super) async fn confirm(view: View, Path(token): Path<String>, Query(next): Query<Next>) -> Response {
+    let card = html! {
+        div.body.stack {
+            h1 { "Sign in to Levqor" }
+            p.quiet { "The link works once, for 15 minutes after it was asked for." }
+            form method="post" action={ "/signin/link/" (encoded(&token)) } {
+                input type="hidden" name="next" value=(next.path());
+                button.button.primary type="submit" { "Sign in" (icon("arrow")) }
+            }
+        }
+    };
+    uncached(sign_in_page(&view, card))
+}
+
+pub(super) async fn enter(
+    State(app): State<App>,
+    view: View,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    FormData(next): FormData<Next>,
+) -> Result<Response, Problem> {
+    require_own_form(&headers)?;
+    match service::enter(&app.store, &*app.random, &token, app.now()).await {
+        Ok(entered) => {
+            tracing::info!(session.id = %entered.session, "session {} begins", entered.session);
+            let cookie = session_cookie(&app, entered.token.expose(), service::SESSION_LIFETIME);
+            let headers = AppendHeaders([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]);
+            Ok((headers, Redirect::to(next.path())).into_response())
+        }
+        Err(error @ (Error::LinkSpent | Error::NoAccount)) => {
+            let status = if matches!(error, Error::LinkSpent) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
+            let card = html! {
+                div.body.stack {
+                    h1 { "That did not work" }
+                    (note(Tone::Bad, &html! { p { (error) "." } }))
+                    a.button.primary href="/signin" { "Ask for a new link" }
+                }
+            };
+            Ok((status, uncached(sign_in_page(&view, card))).into_response())
+        }
+        Err(Error::Store(error)) => Err(error.into()),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Token {
+    #[serde(default)]
+    csrf: String,
+}
+
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    page: PageActor,
+    FormData(form): FormData<Token>,
+) -> Result<Response, Problem> {
+    page.check_csrf(&form.csrf)?;
+    if let ActedBy::Session { session, .. } = page.actor.by {
+        app.store.revoke_session(session, app.now()).await?;
+        app.forget_callers();
+    }
+    let headers = AppendHeaders([(header::SET_COOKIE, no_session_cookie(&app))]);
+    Ok((headers, Redirect::to("/signin")).into_response())
+}
+
+fn require_own_form(headers: &HeaderMap) -> Result<(), Problem> {
+    if from_this_site(headers) {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemCode::Forbidden, "the form did not come from this site; open the page here and send it again"))
+}
+
+fn sign_in_page(view: &View, card: Markup) -> Markup {
+    Page::new("Sign in", Section::SignIn, html! { div.narrow { section.card { (card) } } }).render(view)
+}
+
+fn form_card(email: &str, next: &str, error: Option<&str>) -> Markup {
+    let mut field = Field::text("email", "E-mail", email).required().error(error);
+    field.kind = "email";
+    field.autocomplete = Some("email");
+    html! {
+        div.body.stack {
+            div {
+                h1 { "Sign in" }
+                p.quiet { "No password: you get a link that works once." }
+            }
+            form.stack method="post" action="/signin" novalidate {
+                input type="hidden" name="next" value=(next);
+                (field.render())
+                button.button.primary type="submit" { (icon("mail")) "Get a link" }
+            }
+        }
+    }
+}
+
+fn asked_card(app: &App, email: &str) -> Markup {
+    html! {
+        div.body.stack {
+            @if app.settings.environment == Environment::Production {
+                h1 { "Mail is not set up" }
+                p { "This server cannot send mail yet, so no link is on its way to " strong { (email) } "." }
+                p.quiet { "Its operator can sign in: at its first start " code { "levqor" } " prints a link for the first operator on its own line." }
+            } @else {
+                h1 { "Look for your link" }
+                p { "If " strong { (email) } " belongs to somebody here, a link that works once was made, good for 15 minutes." }
+                (note(Tone::Idle, &html! { p { "This server runs in development: it sends no mail and writes the link to its own log." } }))
+            }
+            a.button href="/signin" { "Use another address" }
+        }
+    }
+}
+
+/// Pages with an address or a token on them are kept nowhere.
+fn uncached(page: Markup) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], page).into_response()
+}

@@ -1,0 +1,152 @@
+//! The rules of signing in: who gets a link, what a link opens, how long it lasts.
+
+use std::time::Duration;
+
+use levqor_model::{
+    AccountId, LinkId, Random, Secret, SessionId, Timestamp, UserId, limits::LINK_TTL,
+};
+use levqor_store::{
+    Store,
+    sessions::{Link, Session},
+};
+
+use crate::{
+    App,
+    gateway::{new_token, token_hash},
+};
+
+/// A session ends this long after it began, however busy it is.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// The longest address that mail can have (RFC 5321, a path of 256 with its brackets).
+const EMAIL_CHARS_MAX: usize = 254;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EmailError {
+    #[error("enter your e-mail address")]
+    Missing,
+    #[error("enter an e-mail address such as name@example.org")]
+    Shape,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("this link was used already or is older than 15 minutes; ask for a new one")]
+    LinkSpent,
+    #[error("you belong to no account; ask an admin of one to add you")]
+    NoAccount,
+    #[error(transparent)]
+    Store(#[from] levqor_store::Error),
+}
+
+/// A session that just began; the token is in the cookie and nowhere else.
+#[derive(Debug)]
+pub struct Entered {
+    pub session: SessionId,
+    pub account: AccountId,
+    pub token: Secret,
+}
+
+/// An address in the form in which it is stored.
+///
+/// # Errors
+/// When it cannot be an address. Whether it is one, only mail can tell.
+pub fn email(text: &str) -> Result<String, EmailError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(EmailError::Missing);
+    }
+    let (local, domain) = text.rsplit_once('@').ok_or(EmailError::Shape)?;
+    let allowed = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\"@\\".contains(c);
+    let labels = domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    let fits = !local.is_empty() && local.len() <= 64 && text.len() <= EMAIL_CHARS_MAX;
+    if fits && labels && local.chars().all(allowed) && domain.chars().all(allowed) {
+        Ok(text.to_lowercase())
+    } else {
+        Err(EmailError::Shape)
+    }
+}
+
+/// Makes a link that signs `user` in: once, within 15 minutes. Only its hash is stored.
+///
+/// # Errors
+/// When the store cannot take it.
+pub async fn issue_link(
+    store: &Store,
+    random: &dyn Random,
+    public_url: &str,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Secret, levqor_store::Error> {
+    let token = new_token(random);
+    let link = Link {
+        id: LinkId::new(now, random),
+        user_id: user,
+        hash: token_hash(&token),
+        created_at: now,
+        expires_at: now + LINK_TTL,
+    };
+    store.create_link(link).await?;
+    Ok(Secret::new(format!("{public_url}/signin/link/{token}")))
+}
+
+/// A link for the operator with that address, which the server tells at its start; None when nobody has it.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn operator_link(app: &App, email: &str) -> Result<Option<String>, levqor_store::Error> {
+    let user = app.store.user_by_email(email.to_lowercase()).await?.filter(|user| user.operator);
+    let Some(user) = user else { return Ok(None) };
+    let link = issue_link(&app.store, &*app.random, &app.settings.public_url, user.id, app.now()).await?;
+    Ok(Some(link.expose().to_owned()))
+}
+
+/// Spends a link and begins a session in the person's first account.
+///
+/// # Errors
+/// [`Error::LinkSpent`], [`Error::NoAccount`]; the link is spent in both cases.
+pub async fn enter(store: &Store, random: &dyn Random, token: &str, now: Timestamp) -> Result<Entered, Error> {
+    let user = store.use_link(token_hash(token), now).await?.ok_or(Error::LinkSpent)?;
+    let account = store.memberships_of(user).await?.first().ok_or(Error::NoAccount)?.account_id;
+    let token = new_token(random);
+    let session = SessionId::new(now, random);
+    store
+        .create_session(Session {
+            id: session,
+            user_id: user,
+            account_id: account,
+            hash: token_hash(&token),
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now + SESSION_LIFETIME,
+        })
+        .await?;
+    Ok(Entered { session, account, token: Secret::new(token) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_stored_in_one_form() {
+        let long = format!("{}@b.example", "a".repeat(65));
+        let rows = [
+            ("  Ada@Example.ORG ", Ok("ada@example.org")),
+            ("a.b+c@localhost", Ok("a.b+c@localhost")),
+            ("", Err(EmailError::Missing)),
+            ("ada", Err(EmailError::Shape)),
+            ("@example.org", Err(EmailError::Shape)),
+            ("ada@", Err(EmailError::Shape)),
+            ("ada@example..org", Err(EmailError::Shape)),
+            ("ada@-example.org", Err(EmailError::Shape)),
+            ("a@b@c.example", Err(EmailError::Shape)),
+            ("ada lovelace@example.org", Err(EmailError::Shape)),
+            ("ada@example.org\r\nBcc: x@y.example", Err(EmailError::Shape)),
+            (&long, Err(EmailError::Shape)),
+        ];
+        for (text, result) in rows {
+            assert_eq!(email(text).as_deref(), result.as_ref().map(|text| *text).map_err(|error| error), "{text:?}");
+        }
+    }
+}

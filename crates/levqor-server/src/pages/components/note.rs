@@ -1,0 +1,51 @@
+//! Notes, empty states and the heads of pages: the places where a page speaks to its reader.
+
+use maud::{Markup, html};
+
+use super::{badge::Tone, icon::icon};
+
+/// A remark beside the content.
+pub fn note(tone: Tone, content: &Markup) -> Markup {
+    let (class, picture, role) = match tone {
+        Tone::Good => ("note good", "check-ring", "status"),
+        Tone::Bad => ("note bad", "cross-ring", "alert"),
+        Tone::Warn => ("note warn", "alert", "note"),
+        Tone::Accent => ("note ask", "question", "note"),
+        Tone::Run | Tone::Idle => ("note", "info", "note"),
+    };
+    html! { div class=(class) role=(role) { (icon(picture)) div { (content) } } }
+}
+
+/// Nothing here yet, and what to do about it.
+pub fn empty(picture: &str, title: &str, text: &str, action: &Markup) -> Markup {
+    html! {
+        div.empty {
+            (icon(picture))
+            h3 { (title) }
+            p { (text) }
+            (action)
+        }
+    }
+}
+
+/// The way back up: pairs of path and name; the last one is the page itself.
+pub fn crumbs(way: &[(&str, &str)], here: &str) -> Markup {
+    html! {
+        nav.crumbs aria-label="Breadcrumb" {
+            ol {
+                @for (path, name) in way { li { a href=(path) { (name) } } }
+                li aria-current="page" { (here) }
+            }
+        }
+    }
+}
+
+/// Title, what stands under it, and what can be done.
+pub fn page_head(title: &str, under: &Markup, actions: &Markup) -> Markup {
+    html! {
+        div.page-head {
+            div { h1 { (title) } div.quiet { (under) } }
+            div.actions { (actions) }
+        }
+    }
+}
