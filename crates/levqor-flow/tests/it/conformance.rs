@@ -1,0 +1,268 @@
+//! The conformance kit of the DSL, played against the interpreter with a stand-in for the services it calls.
+//!
+//! The runner knows the kit's sentences and nothing more; a sentence that it does not know fails the test, so a newer
+//! kit cannot pass by being misread.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use levqor_flow::{
+    definition::HttpOutput,
+    document,
+    machine::{
+        Effect, ErrorKind, Event, FlowError, HttpRequest, Machine, Notes, Outcome, Surroundings, TaskNote,
+    },
+};
+use levqor_model::{RunStatus, TaskStatus};
+use serde_json::{Value, json};
+
+use crate::machine::play::{START, started};
+
+/// What this server does not do yet, by scenario, with the construct that it refuses.
+const REFUSED: [(&str, &str); 4] = [
+    ("Call HTTP Using Basic Authentication", "/do/0/login/with/endpoint/authentication"),
+    ("Call OpenAPI With Content Output", "/do/0/findPet/call"),
+    ("Call OpenAPI With Response Output", "/do/0/getPet/call"),
+    ("Emit Task", "/do/0/emitEvent/emit"),
+];
+
+#[test]
+fn the_kit_passes() {
+    let scenarios = scenarios();
+    assert_eq!(scenarios.len(), 21, "the kit has 21 scenarios");
+    let mut refused = Vec::new();
+    for scenario in &scenarios {
+        let definition = scenario.steps.iter().find(|step| step.text.ends_with("workflow with definition:"));
+        let definition = definition.unwrap_or_else(|| panic!("{} has no definition", scenario.title));
+        let checked = document::parse(&definition.argument);
+        if let Some((_, pointer)) = REFUSED.iter().find(|(title, _)| *title == scenario.title) {
+            assert!(checked.workflow.is_none(), "{} is supported now: take it off the list", scenario.title);
+            let pointers: Vec<_> = checked.errors.iter().map(|issue| issue.pointer.as_str()).collect();
+            assert!(pointers.contains(pointer), "{}: {:#?}", scenario.title, checked.errors);
+            refused.push(&scenario.title);
+            continue;
+        }
+        let workflow =
+            checked.workflow.unwrap_or_else(|| panic!("{}: {:#?}", scenario.title, checked.errors));
+        let input = scenario.steps.iter().find(|step| step.text.ends_with("workflow input is:"));
+        let input = input.map_or(json!({}), |step| yaml(&step.argument));
+        let mut records = Records::default();
+        let machine = execute(workflow, input, &mut records);
+        for step in &scenario.steps {
+            verify(step, &machine, &records).unwrap_or_else(|reason| {
+                panic!("{}: `{}`: {reason}\n{machine:?}", scenario.title, step.text)
+            });
+        }
+    }
+    assert_eq!(refused.len(), REFUSED.len(), "a scenario on the list is not in the kit");
+}
+
+#[derive(Debug)]
+struct Scenario {
+    title: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+struct Step {
+    /// Without the keyword.
+    text: String,
+    /// The doc string that follows, or nothing.
+    argument: String,
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/serverless-workflow/ctk/features");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "feature"))
+        .collect();
+    files.sort();
+    files.iter().flat_map(|path| read(&fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Reads the Gherkin that the kit uses: scenarios, steps and doc strings.
+fn read(feature: &str) -> Vec<Scenario> {
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    let mut lines = feature.lines();
+    while let Some(line) = lines.next() {
+        let text = line.trim();
+        if let Some(title) = text.strip_prefix("Scenario:") {
+            scenarios.push(Scenario { title: title.trim().to_owned(), steps: Vec::new() });
+        } else if text.starts_with("\"\"\"") {
+            let indent = line.len() - line.trim_start().len();
+            let mut argument = String::new();
+            for line in lines.by_ref().take_while(|line| line.trim() != "\"\"\"") {
+                argument.push_str(line.get(indent..).unwrap_or(line.trim_start()));
+                argument.push('\n');
+            }
+            scenarios.last_mut().and_then(|scenario| scenario.steps.last_mut()).unwrap().argument = argument;
+        } else if let Some(scenario) = scenarios.last_mut()
+            && let Some(text) =
+                ["Given ", "When ", "Then ", "And "].iter().find_map(|keyword| text.strip_prefix(keyword))
+        {
+            scenario.steps.push(Step { text: text.to_owned(), argument: String::new() });
+        }
+    }
+    scenarios
+}
+
+fn yaml(text: &str) -> Value {
+    document::read(text).unwrap_or_else(|issue| panic!("{issue:?} in {text}"))
+}
+
+/// What was seen of the tasks.
+#[derive(Debug, Default)]
+struct Records(Vec<Record>);
+
+#[derive(Debug)]
+struct Record {
+    name: String,
+    status: TaskStatus,
+}
+
+impl Notes for Records {
+    fn note(&mut self, note: TaskNote<'_>) {
+        match note {
+            TaskNote::Began { name, task, .. } => {
+                assert_eq!(task, self.0.len() as u64 + 1);
+                self.0.push(Record { name: name.to_owned(), status: TaskStatus::Running });
+            }
+            TaskNote::Became { task, status, .. } | TaskNote::Ended { task, status, .. } => {
+                self.0[task as usize - 1].status = status;
+            }
+        }
+    }
+}
+
+fn execute(workflow: Arc<levqor_flow::definition::Workflow>, input: Value, records: &mut Records) -> Machine {
+    let mut machine = Machine::start(workflow, Arc::new(Surroundings::default()), &started(input)).unwrap();
+    loop {
+        let mut effects = Vec::new();
+        machine.run(u64::MAX, &mut effects, records).unwrap();
+        if machine.status().is_ended() {
+            return machine;
+        }
+        for effect in effects {
+            let event = match effect {
+                Effect::CallHttp { id, call } => {
+                    Event::EffectEnded { at: START, effect: id, outcome: petstore(&call) }
+                }
+                Effect::Timer { id, .. } => Event::TimerFired { at: START, effect: id },
+                Effect::RunWorkflow { .. } | Effect::Abandon { .. } => continue,
+            };
+            machine.apply(&event, records).unwrap();
+        }
+    }
+}
+
+/// The stand-in for the kit's pet store.
+fn petstore(call: &HttpRequest) -> Outcome {
+    assert_eq!(call.method, "GET");
+    let pet = |id: u64| json!({ "id": id, "name": "milou", "status": "available" });
+    let content = match call.uri.strip_prefix("https://petstore.swagger.io/v2/pet/").unwrap_or(&call.uri) {
+        "findByStatus?status=available" => json!([pet(1), pet(2)]),
+        "1" => pet(1),
+        "2" => pet(2),
+        other => {
+            let error = ErrorKind::Communication.error("not found", format!("nothing at {other}"));
+            return Outcome::Failed { error: FlowError { status: 404, ..error }, answered: true };
+        }
+    };
+    Outcome::Output(match call.output {
+        HttpOutput::Content => content,
+        HttpOutput::Response => json!({
+            "request": { "method": "GET", "uri": call.uri, "headers": {} },
+            "statusCode": 200,
+            "headers": { "content-type": "application/json" },
+            "content": content,
+        }),
+        HttpOutput::Raw => panic!("the kit does not use raw output"),
+    })
+}
+
+/// Checks what a step says about the run.
+fn verify(step: &Step, machine: &Machine, records: &Records) -> Result<(), String> {
+    let words: Vec<&str> = step.text.split(' ').collect();
+    match words[..] {
+        [.., "with", "definition:"] | ["given", "the", "workflow", "input", "is:"] => Ok(()),
+        ["the", "workflow", "is", "executed"] => Ok(()),
+        ["the", "workflow", "should", "complete"] => expect(machine.status() == RunStatus::Completed),
+        ["the", "workflow", "should", "complete", "with", "output:"] => {
+            same(machine.output(), &yaml(&step.argument))
+        }
+        ["the", "workflow", "should", "cancel"] => expect(machine.status() == RunStatus::Cancelled),
+        ["the", "workflow", "should", "fault"] => expect(machine.status() == RunStatus::Faulted),
+        ["the", "workflow", "should", "fault", "with", "error:"] => {
+            let error = serde_json::to_value(machine.error().ok_or("the run has no error")?).unwrap();
+            let expected = yaml(&step.argument);
+            for (name, member) in expected.as_object().ok_or("the expected error is no object")? {
+                same(error.get(name), member)?;
+            }
+            Ok(())
+        }
+        ["the", "workflow", "output", "should", "have", "properties", ..] => {
+            let output = machine.output().ok_or("the run has no output")?;
+            for path in quoted(&step.text) {
+                member(output, path)?;
+            }
+            Ok(())
+        }
+        ["the", "workflow", "output", "should", "have", _, path, "property", ref rest @ ..] => {
+            let found = member(machine.output().ok_or("the run has no output")?, path.trim_matches('\''))?;
+            match rest {
+                ["with", "value:"] => same(Some(found), &yaml(&step.argument)),
+                ["containing", count, "items"] => {
+                    let length =
+                        found.as_array().map(Vec::len).or(found.as_object().map(|object| object.len()));
+                    expect(length == count.parse().ok())
+                }
+                _ => Err("unknown sentence".to_owned()),
+            }
+        }
+        [task, "should", "run", "first"] => {
+            expect(records.0.first().is_some_and(|record| record.name == task))
+        }
+        [task, "should", "run", "last"] => expect(records.0.last().is_some_and(|record| record.name == task)),
+        [task, "should", "run", "after", other] => {
+            let last = records.0.iter().rposition(|record| record.name == task);
+            let first = records.0.iter().position(|record| record.name == other);
+            expect(last.is_some() && first.is_some() && last > first)
+        }
+        [task, "should", "run", "before", other] => {
+            let first = records.0.iter().position(|record| record.name == task);
+            let last = records.0.iter().rposition(|record| record.name == other);
+            expect(first.is_some() && last.is_some() && first < last)
+        }
+        [task, "should", verb @ ("complete" | "fault" | "cancel")] => {
+            let status = match verb {
+                "complete" => TaskStatus::Completed,
+                "fault" => TaskStatus::Faulted,
+                _ => TaskStatus::Cancelled,
+            };
+            expect(records.0.iter().any(|record| record.name == task && record.status == status))
+        }
+        _ => Err("unknown sentence".to_owned()),
+    }
+}
+
+fn expect(holds: bool) -> Result<(), String> {
+    if holds { Ok(()) } else { Err("it is not so".to_owned()) }
+}
+
+fn same(got: Option<&Value>, expected: &Value) -> Result<(), String> {
+    let equal = got == Some(expected)
+        || got.and_then(Value::as_f64).is_some_and(|number| Some(number) == expected.as_f64());
+    if equal { Ok(()) } else { Err(format!("expected {expected}, but was {got:?}")) }
+}
+
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\'').skip(1).step_by(2)
+}
+
+fn member<'a>(value: &'a Value, path: &str) -> Result<&'a Value, String> {
+    path.split('.')
+        .try_fold(value, |value, name| value.get(name))
+        .ok_or_else(|| format!("no {path} in {value}"))
+}

@@ -1,0 +1,12 @@
+//! The interpreter, values in and values out: a workflow, an input and what happens to it give a transcript.
+//!
+//! Every row is also played in slices of one task, and rebuilt from its journal after each event: the rebuilt run must
+//! be the same in every detail.
+
+mod calls;
+mod control_flow;
+mod data_flow;
+mod errors;
+mod life;
+pub(crate) mod play;
+mod properties;

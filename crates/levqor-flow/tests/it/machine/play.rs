@@ -1,0 +1,296 @@
+//! The one place that knows the interpreter's interface.
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use levqor_flow::{
+    definition::Workflow,
+    document,
+    machine::{
+        ApplyError, Effect, EffectId, ErrorKind, Event, FlowError, Machine, MustAbort, Notes, Outcome,
+        Progress, Surroundings, TaskNote,
+    },
+};
+use levqor_model::{RunId, RunStatus, Timestamp};
+use serde_json::{Value, json};
+
+/// What happens to a run. Numbers are those of effects.
+#[derive(Debug, Clone)]
+pub(crate) enum Do {
+    /// A call or a sub-run gives its result.
+    Answer(EffectId, Value),
+    /// A call is answered with this status, as an error.
+    Refuse(EffectId, i64),
+    /// A call fails without an answer.
+    Lose(EffectId),
+    /// Seconds pass; timers that become due fire in order.
+    Pass(u64),
+    Cancel,
+    Retry,
+}
+
+pub(crate) use Do::{Answer, Cancel, Lose, Pass, Refuse, Retry};
+
+/// When runs of the tests start.
+pub(crate) const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+/// Reads a workflow; `text` without a `document` gets one.
+pub(crate) fn workflow(text: &str) -> Arc<Workflow> {
+    let mut value = document::read(text).unwrap_or_else(|issue| panic!("{issue:?} in {text}"));
+    if let Some(members) = value.as_object_mut()
+        && !members.contains_key("document")
+    {
+        let header = json!({ "dsl": "1.0.3", "namespace": "tests", "name": "flow", "version": "1.0.0" });
+        members.insert("document".to_owned(), header);
+    }
+    let checked = document::check(&value);
+    checked.workflow.unwrap_or_else(|| panic!("{:#?} in {text}", checked.errors))
+}
+
+pub(crate) fn started(input: Value) -> Event {
+    Event::Started { at: START, run: "run_01KDV7N5C00000000000000000".parse().unwrap(), input, seed: 7 }
+}
+
+/// Plays a script, and says what the run asked for and how it ended.
+pub(crate) fn play(text: &str, input: Value, script: &[Do]) -> String {
+    play_in(&Arc::new(Surroundings::default()), text, input, script).said.join("; ")
+}
+
+/// The same, in given surroundings; gives all that was seen.
+pub(crate) fn play_in(surroundings: &Arc<Surroundings>, text: &str, input: Value, script: &[Do]) -> Player {
+    let workflow = workflow(text);
+    let in_slices = |slice| {
+        let mut player = Player::start(&workflow, surroundings, input.clone(), slice);
+        for step in script {
+            player.step(step);
+        }
+        player
+    };
+    let whole = in_slices(u64::MAX);
+    for sliced in [1, 3].map(in_slices) {
+        assert_eq!(whole.said, sliced.said, "slices change what a run does: {text}");
+        assert_eq!(whole.seen.0, sliced.seen.0, "slices change what is seen: {text}");
+    }
+    whole
+}
+
+/// Checks rows of title, workflow, input, script and transcript, and shows all that differ at once.
+pub(crate) fn check(rows: Vec<(&str, &str, Value, Vec<Do>, &str)>) {
+    let mut wrong = String::new();
+    for (title, text, input, script, expected) in rows {
+        let got = play(text, input, &script);
+        if got != expected {
+            let _ = writeln!(wrong, "{title}\n  expected {expected}\n  but was  {got}");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[derive(Debug)]
+pub(crate) struct Player {
+    workflow: Arc<Workflow>,
+    surroundings: Arc<Surroundings>,
+    pub(crate) machine: Machine,
+    pub(crate) journal: Vec<Event>,
+    now: Timestamp,
+    slice: u64,
+    /// What the run asked for and how it ended.
+    pub(crate) said: Vec<String>,
+    pub(crate) seen: Seen,
+    pub(crate) keys: Vec<String>,
+}
+
+impl Player {
+    pub(crate) fn start(
+        workflow: &Arc<Workflow>,
+        surroundings: &Arc<Surroundings>,
+        input: Value,
+        slice: u64,
+    ) -> Self {
+        let mut player = Self::start_only(workflow, surroundings, input, slice);
+        player.run();
+        player
+    }
+
+    /// A run that has done nothing yet.
+    pub(crate) fn start_only(
+        workflow: &Arc<Workflow>,
+        surroundings: &Arc<Surroundings>,
+        input: Value,
+        slice: u64,
+    ) -> Self {
+        let event = started(input);
+        let machine = Machine::start(Arc::clone(workflow), Arc::clone(surroundings), &event).unwrap();
+        Self {
+            workflow: Arc::clone(workflow),
+            surroundings: Arc::clone(surroundings),
+            machine,
+            journal: vec![event],
+            now: START,
+            slice,
+            said: Vec::new(),
+            seen: Seen::default(),
+            keys: Vec::new(),
+        }
+    }
+
+    pub(crate) fn step(&mut self, step: &Do) {
+        let failed = |effect, error, answered| Event::EffectEnded {
+            at: self.now,
+            effect,
+            outcome: Outcome::Failed { error, answered },
+        };
+        let communication =
+            |status| FlowError { status, ..ErrorKind::Communication.error("call failed", "no luck") };
+        let event = match step {
+            Answer(effect, value) => {
+                let outcome = Outcome::Output(value.clone());
+                Event::EffectEnded { at: self.now, effect: *effect, outcome }
+            }
+            Refuse(effect, status) => failed(*effect, communication(*status), true),
+            Lose(effect) => failed(*effect, communication(500), false),
+            Pass(seconds) => return self.pass(*seconds),
+            Cancel => Event::Cancelled { at: self.now, tasks_begun: self.machine.tasks_begun() },
+            Retry => Event::Retried { at: self.now },
+        };
+        self.apply(event);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        let until = self.now + Duration::from_secs(seconds);
+        loop {
+            let due = self.machine.pending().into_iter().filter_map(|effect| match effect {
+                Effect::Timer { id, at } if at <= until => Some((at, id)),
+                _ => None,
+            });
+            let Some((at, effect)) = due.min() else { break };
+            self.now = self.now.max(at);
+            self.apply(Event::TimerFired { at: self.now, effect });
+        }
+        self.now = until;
+    }
+
+    /// Applies and journals an event, or says why it is refused.
+    pub(crate) fn apply(&mut self, event: Event) {
+        match self.machine.apply(&event, &mut self.seen) {
+            Ok(()) => {
+                self.journal.push(event);
+                self.run();
+            }
+            Err(ApplyError::NotPending(effect)) => self.said.push(format!("#{effect} is not pending")),
+            Err(error) => self.said.push(format!("refused: {error}")),
+        }
+    }
+
+    /// Runs at most one slice. False when there is nothing left to do.
+    pub(crate) fn run_slice(&mut self) -> Result<bool, MustAbort> {
+        let mut effects = Vec::new();
+        let progress = self.machine.run(self.slice, &mut effects, &mut self.seen);
+        for effect in &effects {
+            self.say(effect);
+        }
+        progress.map(|progress| progress == Progress::More)
+    }
+
+    fn run(&mut self) {
+        loop {
+            match self.run_slice() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(MustAbort(error)) => {
+                    let tasks_begun = self.machine.tasks_begun();
+                    return self.apply(Event::Aborted { at: self.now, tasks_begun, error });
+                }
+            }
+        }
+        match self.machine.status() {
+            RunStatus::Waiting => self.said.push("waiting".to_owned()),
+            RunStatus::Cancelled => self.said.push("cancelled".to_owned()),
+            RunStatus::Completed => self.said.push(format!("= {}", self.machine.output().unwrap())),
+            RunStatus::Faulted => {
+                let error = self.machine.error().unwrap();
+                let kind = error.kind.rsplit('/').next().unwrap_or_default();
+                self.said.push(format!("! {kind} {} {}", error.status, error.instance));
+            }
+            _ => assert!(!self.machine.pending().is_empty(), "the run waits for nothing"),
+        }
+        self.compare_with_replay();
+    }
+
+    /// A run rebuilt from its journal is this run, in every detail.
+    pub(crate) fn compare_with_replay(&self) {
+        let mut seen = Seen::default();
+        let mut replayed = Machine::replay(
+            Arc::clone(&self.workflow),
+            Arc::clone(&self.surroundings),
+            &self.journal,
+            &mut seen,
+        )
+        .unwrap();
+        let mut effects = Vec::new();
+        assert_eq!(replayed.run(u64::MAX, &mut effects, &mut seen), Ok(Progress::Idle));
+        assert!(effects.iter().all(|effect| matches!(effect, Effect::Abandon { .. })), "{effects:?}");
+        assert_eq!(seen.0, self.seen.0, "replay shows something else: {:#?}", self.journal);
+        assert_eq!(format!("{replayed:?}"), format!("{:?}", self.machine), "replay gives another run");
+    }
+
+    fn say(&mut self, effect: &Effect) {
+        let text = match effect {
+            Effect::CallHttp { id, call } => {
+                self.keys.push(short_key(&call.key));
+                let mut text = format!("#{id} {} {}", call.method, call.uri);
+                for (what, pairs) in [("?", &call.query), ("h", &call.headers)] {
+                    for (name, value) in pairs {
+                        let _ = write!(text, " {what}{name}={value}");
+                    }
+                }
+                if let Some(body) = &call.body {
+                    let _ = write!(text, " {body}");
+                }
+                text
+            }
+            Effect::RunWorkflow { id, call } => {
+                self.keys.push(short_key(&call.key));
+                let detached = if call.wait { "" } else { " detached" };
+                format!(
+                    "#{id} run {}/{}:{} {}{detached}",
+                    call.namespace, call.name, call.version, call.input
+                )
+            }
+            Effect::Timer { id, at } => {
+                let span = at.since(self.now);
+                format!("#{id} +{span:?}")
+            }
+            Effect::Abandon { id } => format!("drop #{id}"),
+        };
+        self.said.push(text);
+    }
+}
+
+/// A key without the run's id, which is the same in all of them.
+fn short_key(key: &str) -> String {
+    let (run, rest) = key.split_once('/').unwrap();
+    assert!(run.parse::<RunId>().is_ok(), "{key}");
+    rest.to_owned()
+}
+
+/// Notes, written down.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(pub(crate) Vec<String>);
+
+impl Notes for Seen {
+    fn note(&mut self, note: TaskNote<'_>) {
+        self.0.push(match note {
+            TaskNote::Began { task, name, iteration, attempt, input, .. } => {
+                let iteration: String = iteration.iter().map(|position| format!("[{position}]")).collect();
+                let attempt = if attempt == 1 { String::new() } else { format!(" attempt {attempt}") };
+                format!("{task} {name}{iteration}{attempt} began {input}")
+            }
+            TaskNote::Became { task, status, .. } => format!("{task} {status}"),
+            TaskNote::Ended { task, status, output, error, .. } => {
+                let output = output.map(|output| format!(" {output}")).unwrap_or_default();
+                let error = error.map(|error| format!(" {}", error.kind.rsplit('/').next().unwrap()));
+                format!("{task} {status}{output}{}", error.unwrap_or_default())
+            }
+        });
+    }
+}
