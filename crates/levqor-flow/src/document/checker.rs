@@ -4,7 +4,7 @@
 //! replaced by something harmless, and no workflow is given when there was any error.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Checker<'d> {
     /// `use.errors` and `use.retries`.
     pub(super) faults: Faults<'d>,
     /// `use.timeouts`; None for one that is wrong, which was said where it stands.
-    pub(super) timeouts: HashMap<&'d str, Option<DurationSpec>>,
+    pub(super) timeouts: BTreeMap<&'d str, Option<DurationSpec>>,
     /// Bounds what compiling takes.
     pub(super) work: Work,
     /// Bytes of all tasks' references, which repeat the names of the enclosing tasks.
@@ -45,7 +45,7 @@ impl<'d> Checker<'d> {
             errors: Issues::default(),
             warnings: Issues::default(),
             faults: Faults::default(),
-            timeouts: HashMap::new(),
+            timeouts: BTreeMap::new(),
             work: Work::default(),
             reference_bytes: 0,
             names: None,
@@ -60,11 +60,11 @@ impl<'d> Checker<'d> {
     }
 
     pub(super) fn error(&mut self, place: &Place<'_>, message: impl Into<String>) {
-        self.errors.push(place.pointer(), message.into());
+        self.errors.push(place, "", message.into());
     }
 
     pub(super) fn warn(&mut self, place: &Place<'_>, message: impl Into<String>) {
-        self.warnings.push(place.pointer(), message.into());
+        self.warnings.push(place, "", message.into());
     }
 
     /// Valid in the DSL, and not built yet.
@@ -172,7 +172,7 @@ impl<'d> Checker<'d> {
     /// Refuses members that are not among `known`.
     pub(super) fn closed(&mut self, object: &Map<String, Value>, place: &Place<'_>, known: &[&str]) {
         for member in object.keys() {
-            if !known.contains(&member.as_str()) {
+            if !known.contains(&member.as_str()) && !self.errors.is_full() {
                 let listed = known.join(", ");
                 let hint = did_you_mean(member, known.iter().copied());
                 let message = format!(

@@ -1,6 +1,9 @@
 //! Errors: `raise`, `try` with `catch` and `retry`, and their reusable parts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
@@ -18,8 +21,8 @@ const ERROR: &str = "error";
 /// The reusable parts of `use` that are about errors. None stands for a part that is wrong, which was said once.
 #[derive(Debug, Default)]
 pub(super) struct Faults<'d> {
-    errors: HashMap<&'d str, Option<Arc<RaiseError>>>,
-    retries: HashMap<&'d str, &'d Value>,
+    errors: BTreeMap<&'d str, Option<Arc<RaiseError>>>,
+    retries: BTreeMap<&'d str, &'d Value>,
     /// By policy and by the name of the error's variable, which its conditions may mention.
     compiled: HashMap<(&'d str, &'d str), Option<Arc<Retry>>>,
 }

@@ -17,8 +17,8 @@ pub(super) const DIRECTIVES: [&str; 3] = ["continue", "exit", "end"];
 /// What a `then` can reach from where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Targets<'a, 'd> {
-    /// The tasks of the same list, with their positions.
-    List(&'a HashMap<&'d str, usize>),
+    /// The tasks of the same list: their names in order (None for what is no task), and where a name is.
+    List(&'a [Option<&'d str>], &'a HashMap<&'d str, usize>),
     /// A branch of a `fork` has no neighbours.
     Branch,
 }
@@ -47,11 +47,16 @@ impl<'d> Checker<'d> {
             _ => {}
         }
         let message = match targets {
-            Targets::List(names) => {
-                if let Some(position) = names.get(target) {
+            Targets::List(names, positions) => {
+                if let Some(position) = positions.get(target) {
                     return Some(Then::Task(*position));
                 }
-                let hint = did_you_mean(target, names.keys().copied().chain(DIRECTIVES));
+                if self.errors.is_long() {
+                    self.error(place, format!("there is no task `{}` in this list", clip(target)));
+                    return None;
+                }
+                let hint =
+                    did_you_mean(target, DIRECTIVES.into_iter().chain(names.iter().flatten().copied()));
                 if hint.is_empty() && self.is_task_somewhere(target) {
                     format!(
                         "`{}` is in another list; `then` reaches tasks of its own list only, so use exit or end, or move it",

@@ -55,14 +55,23 @@ impl<'a> Place<'a> {
         }
     }
 
+    fn steps(&self) -> impl Iterator<Item = Step<'a>> {
+        std::iter::successors(Some(*self), |place| place.outer.copied()).map(|place| place.step)
+    }
+
+    /// About the length of the pointer, without making it: names may be as long as the document.
+    pub(super) fn pointer_bytes(&self) -> usize {
+        let bytes = |step| match step {
+            Step::Root => 0,
+            Step::Key(key) => key.len() + 1,
+            Step::Index(_) => 3,
+        };
+        self.steps().map(bytes).sum()
+    }
+
     pub(super) fn pointer(&self) -> String {
-        let mut steps = Vec::new();
-        let mut place = Some(self);
-        while let Some(at) = place {
-            steps.push(at.step);
-            place = at.outer;
-        }
-        let mut pointer = String::new();
+        let steps: Vec<_> = self.steps().collect();
+        let mut pointer = String::with_capacity(self.pointer_bytes());
         for step in steps.into_iter().rev() {
             match step {
                 Step::Root => {}
@@ -97,23 +106,34 @@ pub(super) struct Issues {
 }
 
 impl Issues {
-    const COUNT_MAX: usize = 1_000;
+    const COUNT_MAX: usize = 500;
     const BYTES_MAX: usize = 1024 * 1024;
 
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    pub(super) fn push(&mut self, pointer: String, message: String) {
-        let bytes = pointer.len() + message.len();
+    /// There are so many that hints would help nobody, and would cost.
+    pub(super) fn is_long(&self) -> bool {
+        self.list.len() >= Self::COUNT_MAX / 5
+    }
+
+    /// No more issues are kept, so that there is no use in thinking about their words.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= Self::COUNT_MAX || self.bytes >= Self::BYTES_MAX
+    }
+
+    /// Adds an issue at `inner` (a JSON Pointer) inside of a place.
+    pub(super) fn push(&mut self, place: &Place<'_>, inner: &str, message: String) {
+        let bytes = place.pointer_bytes() + inner.len() + message.len();
         // The first issue is always kept, however long the names in its pointer are.
-        let room = self.list.len() < Self::COUNT_MAX && self.bytes + bytes <= Self::BYTES_MAX;
+        let room = !self.is_full() && self.bytes + bytes <= Self::BYTES_MAX;
         if !room && !self.list.is_empty() {
             self.left_out += 1;
             return;
         }
         self.bytes += bytes;
-        self.list.push(Issue { pointer, message });
+        self.list.push(Issue { pointer: place.pointer() + inner, message });
     }
 
     /// All issues; what is wrong with a reusable part is said once, however often the part is used.
@@ -154,10 +174,10 @@ mod tests {
     fn issues_are_bounded_and_say_so() {
         let mut issues = Issues::default();
         for number in 0..5_000 {
-            issues.push(format!("/{number}"), "wrong".to_owned());
+            issues.push(&Place::ROOT.index(number), "", "wrong".to_owned());
         }
         let issues = issues.finish();
         assert_eq!(issues.len(), Issues::COUNT_MAX + 1);
-        assert_eq!(issues.last().unwrap().message, "4000 more were left out; mend these first");
+        assert_eq!(issues.last().unwrap().message, "4500 more were left out; mend these first");
     }
 }

@@ -40,8 +40,7 @@ impl<'d> Checker<'d> {
         match compile(document) {
             Ok(schema) => Some(schema),
             Err(refusal) => {
-                let pointer = format!("{}{}", place.pointer(), refusal.pointer);
-                self.errors.push(pointer, refusal.message);
+                self.errors.push(&place, &refusal.pointer, refusal.message);
                 None
             }
         }

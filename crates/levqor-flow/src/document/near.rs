@@ -11,7 +11,7 @@ pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = 
 /// The candidate with the fewest edits from `name`, when that is few for its length; the first of several.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Longer names are not compared, and of more candidates only the first: a hint must not cost.
-    const CHARS_MAX: usize = 64;
+    const CHARS_MAX: usize = 40;
     const CANDIDATES_MAX: usize = 1_000;
     let wanted: Vec<char> = name.chars().take(CHARS_MAX + 1).collect();
     if wanted.len() > CHARS_MAX || wanted.is_empty() {
@@ -21,7 +21,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         0..=2 => 0,
         3..=5 => 1,
         6..=9 => 2,
-        _ => 3,
+        _ => EDITS_MAX,
     };
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.into_iter().take(CANDIDATES_MAX) {
@@ -40,6 +40,9 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     best.map(|(_, candidate)| candidate)
 }
 
+/// More edits are never allowed, so nobody needs their number.
+const EDITS_MAX: usize = 3;
+
 /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other (optimal string alignment).
 fn edits(one: &[char], other: &[char]) -> usize {
     let width = other.len() + 1;
@@ -54,6 +57,9 @@ fn edits(one: &[char], other: &[char]) -> usize {
                 least = least.min(before_last[column - 1] + 1);
             }
             current[column + 1] = least;
+        }
+        if current.iter().min() > Some(&EDITS_MAX) {
+            return usize::MAX;
         }
         before_last = std::mem::replace(&mut last, current);
     }

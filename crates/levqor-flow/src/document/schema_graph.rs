@@ -1,23 +1,23 @@
-//! What validating by a JSON Schema may cost, found from its references before the schema is compiled.
+//! What validating by a JSON Schema may cost, found from its references before it is compiled.
 //!
 //! A schema comes from whoever writes workflows, and a validator follows its references without counting. Here they
 //! must stay inside the schema; must not go round without going into the value, which would never end; and must
 //! neither multiply nor nest beyond bounds, on any value that is nested as deep as data may be.
 //!
 //! The schema is a graph. An edge is either on the same value (`allOf`, `$ref` …) or into a part of it (`properties`,
-//! `items` …). For one chain of parts from the root, the number of visits to each node is computed level by level; of
-//! the named parts the worst is taken at each level, which bounds every value from above.
+//! `items` …). All chains of parts that a value can have are followed from the root, with the number of visits to each node;
+//! chains that come to the same visits are followed once, as when an automaton is made deterministic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use levqor_model::limits::NESTING_MAX;
 use serde_json::{Map, Value};
 
-use super::issue::{Issue, clip};
+use super::issue::{Issue, Place, clip};
 
 /// Visits of subschemas for one part of a value. Real schemas need tens.
 const VISITS_MAX: u64 = 5_000;
-/// Subschemas inside subschemas while one value is validated, and while the schema is compiled; each takes some stack.
+/// Subschemas inside subschemas while one value is validated; each takes about half a kilobyte of stack.
 const DEPTH_MAX: usize = 500;
 
 /// How a keyword's value holds schemas.
@@ -30,17 +30,23 @@ enum Holds {
 }
 
 /// What part of the value a keyword's schemas apply to.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Part {
     /// None: it only keeps schemas for reference.
     Nothing,
     Same,
     /// The property of the schema's name.
     Property,
+    /// Properties by what they look like.
+    SomeProperties,
+    /// Properties that nothing else in the schema is about.
+    OtherProperties,
+    /// The names themselves.
+    Names,
     /// The item at the schema's position.
     Item,
-    /// Whichever part it is.
-    Any,
+    SomeItems,
+    OtherItems,
 }
 
 const APPLICATORS: [(&str, Holds, Part); 22] = [
@@ -58,41 +64,58 @@ const APPLICATORS: [(&str, Holds, Part); 22] = [
     ("contentSchema", Holds::Schemas, Part::Same),
     ("properties", Holds::Named, Part::Property),
     ("prefixItems", Holds::Schemas, Part::Item),
-    ("patternProperties", Holds::Named, Part::Any),
-    ("additionalProperties", Holds::Schemas, Part::Any),
-    ("unevaluatedProperties", Holds::Schemas, Part::Any),
-    ("propertyNames", Holds::Schemas, Part::Any),
-    ("items", Holds::Schemas, Part::Any),
-    ("additionalItems", Holds::Schemas, Part::Any),
-    ("unevaluatedItems", Holds::Schemas, Part::Any),
-    ("contains", Holds::Schemas, Part::Any),
+    ("patternProperties", Holds::Named, Part::SomeProperties),
+    ("additionalProperties", Holds::Schemas, Part::OtherProperties),
+    ("unevaluatedProperties", Holds::Schemas, Part::OtherProperties),
+    ("propertyNames", Holds::Schemas, Part::Names),
+    ("items", Holds::Schemas, Part::OtherItems),
+    ("additionalItems", Holds::Schemas, Part::OtherItems),
+    ("unevaluatedItems", Holds::Schemas, Part::OtherItems),
+    ("contains", Holds::Schemas, Part::SomeItems),
 ];
 
-/// An edge into a part of the value.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// A part of the value that a schema names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step<'s> {
     Property(&'s str),
     Item(usize),
-    Any,
+}
+
+/// Edges into the parts of an object, or of a list.
+#[derive(Default)]
+struct Parts<'s> {
+    named: Vec<(Step<'s>, usize)>,
+    /// Beside the named ones.
+    some: Vec<usize>,
+    /// Instead of the named ones.
+    other: Vec<usize>,
 }
 
 #[derive(Default)]
 struct Node<'s> {
     same: Vec<usize>,
-    parts: Vec<(Step<'s>, usize)>,
-    /// Schemas that are only kept here; the compiler does not go there by itself.
-    kept: Vec<usize>,
+    object: Parts<'s>,
+    list: Parts<'s>,
+    names: Vec<usize>,
 }
 
-/// Refuses a schema whose validation or compilation is not bounded.
+impl<'s> Parts<'s> {
+    fn edges(&self) -> usize {
+        self.named.len() + self.some.len() + self.other.len()
+    }
+}
+
+/// Refuses a schema whose validation is not bounded.
 ///
 /// # Errors
 /// What is wrong, with a pointer into the schema.
 pub(super) fn check(schema: &Value) -> Result<(), Issue> {
+    if schema.is_boolean() {
+        return Ok(());
+    }
     let graph = Graph::new(schema)?;
     let order = graph.order()?;
-    graph.nesting()?;
-    graph.visits(&order)
+    Walk::new(&graph, &order).check()
 }
 
 struct Graph<'s> {
@@ -103,6 +126,8 @@ struct Graph<'s> {
     anchors: HashMap<&'s str, usize>,
     /// `$ref`s: from, to where, and the pointer of the reference.
     references: Vec<(usize, &'s str, String)>,
+    /// The pointer to give for what is found where only this reference leads, outside of all keywords.
+    aside: Option<String>,
 }
 
 impl<'s> Graph<'s> {
@@ -113,8 +138,9 @@ impl<'s> Graph<'s> {
             numbers: HashMap::new(),
             anchors: HashMap::new(),
             references: Vec::new(),
+            aside: None,
         };
-        graph.add(root, "")?;
+        graph.add(root, &Place::ROOT)?;
         // A reference may point at something that no keyword holds, which adds nodes and further references.
         let mut next = 0;
         while let Some((from, reference, pointer)) = graph.references.get(next).cloned() {
@@ -127,7 +153,7 @@ impl<'s> Graph<'s> {
     }
 
     /// Adds a schema and those inside; None for a boolean one. Recursion ends with the document's nesting.
-    fn add(&mut self, schema: &'s Value, pointer: &str) -> Result<Option<usize>, Issue> {
+    fn add(&mut self, schema: &'s Value, place: &Place<'_>) -> Result<Option<usize>, Issue> {
         let Value::Object(members) = schema else { return Ok(None) };
         if let Some(number) = self.numbers.get(&std::ptr::from_ref(members)) {
             return Ok(Some(*number));
@@ -138,12 +164,12 @@ impl<'s> Graph<'s> {
         for dynamic in ["$dynamicRef", "$recursiveRef"] {
             if members.contains_key(dynamic) {
                 let message = format!("not supported yet: `{dynamic}` in a schema; use `$ref`");
-                return Err(refuse(&format!("{pointer}/{dynamic}"), message));
+                return Err(refuse(&self.pointer(&place.key(dynamic)), message));
             }
         }
-        if !pointer.is_empty() && members.get("$id").is_some_and(Value::is_string) {
+        if number > 0 && members.get("$id").is_some_and(Value::is_string) {
             return Err(refuse(
-                &format!("{pointer}/$id"),
+                &self.pointer(&place.key("$id")),
                 "not supported yet: `$id` inside a schema; use `$defs` and `#/$defs/name`",
             ));
         }
@@ -151,26 +177,22 @@ impl<'s> Graph<'s> {
             self.anchors.insert(anchor, number);
         }
         if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
-            self.references.push((number, reference, format!("{pointer}/$ref")));
+            self.references.push((number, reference, self.pointer(&place.key("$ref"))));
         }
         for (keyword, holds, part) in APPLICATORS {
+            let place = place.key(keyword);
             match (holds, members.get(keyword)) {
                 (Holds::Named, Some(Value::Object(named))) => {
                     for (name, schema) in named {
-                        let escaped = name.replace('~', "~0").replace('/', "~1");
-                        let at = format!("{pointer}/{keyword}/{escaped}");
-                        let step = if part == Part::Property { Step::Property(name) } else { Step::Any };
-                        self.connect(number, schema, &at, part, step)?;
+                        self.connect(number, schema, &place.key(name), part, Step::Property(name))?;
                     }
                 }
                 (Holds::Schemas, Some(schema @ Value::Object(_))) => {
-                    self.connect(number, schema, &format!("{pointer}/{keyword}"), part, Step::Any)?;
+                    self.connect(number, schema, &place, part, Step::Item(0))?;
                 }
                 (Holds::Schemas, Some(Value::Array(list))) => {
                     for (index, schema) in list.iter().enumerate() {
-                        let at = format!("{pointer}/{keyword}/{index}");
-                        let step = if part == Part::Item { Step::Item(index) } else { Step::Any };
-                        self.connect(number, schema, &at, part, step)?;
+                        self.connect(number, schema, &place.index(index), part, Step::Item(index))?;
                     }
                 }
                 _ => {}
@@ -179,19 +201,36 @@ impl<'s> Graph<'s> {
         Ok(Some(number))
     }
 
+    /// The pointer of a place; the schema itself when the names on the way are very long.
+    fn pointer(&self, place: &Place<'_>) -> String {
+        const BYTES_MAX: usize = 512;
+        match &self.aside {
+            Some(aside) => aside.clone(),
+            None if place.pointer_bytes() > BYTES_MAX => String::new(),
+            None => place.pointer(),
+        }
+    }
+
     fn connect(
         &mut self,
         from: usize,
         schema: &'s Value,
-        pointer: &str,
+        place: &Place<'_>,
         part: Part,
         step: Step<'s>,
     ) -> Result<(), Issue> {
-        let Some(to) = self.add(schema, pointer)? else { return Ok(()) };
+        let Some(to) = self.add(schema, place)? else { return Ok(()) };
+        let node = &mut self.nodes[from];
         match part {
-            Part::Nothing => self.nodes[from].kept.push(to),
-            Part::Same => self.nodes[from].same.push(to),
-            Part::Property | Part::Item | Part::Any => self.nodes[from].parts.push((step, to)),
+            Part::Nothing => {}
+            Part::Same => node.same.push(to),
+            Part::Property => node.object.named.push((step, to)),
+            Part::SomeProperties => node.object.some.push(to),
+            Part::OtherProperties => node.object.other.push(to),
+            Part::Names => node.names.push(to),
+            Part::Item => node.list.named.push((step, to)),
+            Part::SomeItems => node.list.some.push(to),
+            Part::OtherItems => node.list.other.push(to),
         }
         Ok(())
     }
@@ -215,7 +254,10 @@ impl<'s> Graph<'s> {
         let target =
             if fragment.is_empty() || fragment.starts_with('/') { root.pointer(&fragment) } else { None };
         match target {
-            Some(schema) => self.add(schema, &fragment),
+            Some(schema) => {
+                self.aside = Some(pointer.to_owned());
+                self.add(schema, &Place::ROOT)
+            }
             None => {
                 let message = format!("{:?} is not in this schema; mend the reference", clip(reference));
                 Err(refuse(pointer, message))
@@ -250,118 +292,269 @@ impl<'s> Graph<'s> {
              end; remove one",
         ))
     }
+}
 
-    /// Bounds the compiler's recursion: the longest path outside of loops, and everything in loops.
-    fn nesting(&self) -> Result<(), Issue> {
-        let edges: Vec<Vec<usize>> = self
-            .nodes
-            .iter()
-            .map(|node| {
-                let parts = node.parts.iter().map(|(_, target)| target);
-                node.same.iter().chain(parts).chain(&node.kept).copied().collect()
-            })
-            .collect();
-        let mut backwards = vec![Vec::new(); edges.len()];
-        for (from, targets) in edges.iter().enumerate() {
-            for to in targets {
-                backwards[*to].push(from);
-            }
+/// How often each subschema is visited first for one part of a value, by its number and in its order.
+type Arrivals = Vec<(usize, u64)>;
+
+/// What follows from some arrivals.
+struct Visits {
+    /// The longest way on the same part.
+    depth: usize,
+    /// The arrivals of the parts inside, one for each name that makes a difference.
+    inside: Vec<usize>,
+}
+
+/// Follows a value inwards, name by name. Which names lead to the same arrivals is found out once.
+struct Walk<'g, 's> {
+    graph: &'g Graph<'s>,
+    /// Positions in an order in which edges on the same part go forwards.
+    positions: Vec<usize>,
+    numbers: HashMap<Arrivals, usize>,
+    known: Vec<(Arrivals, Option<Visits>)>,
+    work_left: usize,
+}
+
+impl<'g, 's> Walk<'g, 's> {
+    /// Edges looked at; real schemas need thousands.
+    const WORK_MAX: usize = 2_000_000;
+
+    fn new(graph: &'g Graph<'s>, order: &[usize]) -> Self {
+        let mut positions = vec![0; order.len()];
+        for (position, node) in order.iter().enumerate() {
+            positions[*node] = position;
         }
-        let (before, above) = peel(&edges, &backwards);
-        let (after, below) = peel(&backwards, &edges);
-        let looped = (0..edges.len()).filter(|node| !before[*node] && !after[*node]).count();
-        if above + looped + below > DEPTH_MAX {
-            return Err(refuse(
-                "",
-                "the schemas of this schema are nested or recursive beyond bounds; use fewer",
-            ));
+        Self { graph, positions, numbers: HashMap::new(), known: Vec::new(), work_left: Self::WORK_MAX }
+    }
+
+    /// Takes every chain of parts that a value can have.
+    fn check(mut self) -> Result<(), Issue> {
+        let start = self.number(vec![(0, 1)]);
+        let mut level = BTreeMap::from([(start, 0_usize)]);
+        for _ in 0..=NESTING_MAX {
+            let mut next: BTreeMap<usize, usize> = BTreeMap::new();
+            for (arrivals, depth) in level {
+                self.explore(arrivals)?;
+                let Some((_, Some(visits))) = self.known.get(arrivals) else { continue };
+                let depth = depth + visits.depth;
+                let mut work = 0;
+                if depth > DEPTH_MAX {
+                    return Err(refuse("", "the references of this schema nest beyond bounds; use fewer"));
+                }
+                for inside in &visits.inside {
+                    work += 1;
+                    let deepest = next.entry(*inside).or_default();
+                    *deepest = (*deepest).max(depth);
+                }
+                self.spend(work)?;
+            }
+            if next.is_empty() {
+                break;
+            }
+            level = next;
         }
         Ok(())
     }
 
-    fn visits(&self, order: &[usize]) -> Result<(), Issue> {
-        let mut level = HashMap::from([(0_usize, (1_u64, 1_usize))]);
-        for _ in 0..=NESTING_MAX {
-            let mut totals = vec![(0_u64, 0_usize); self.nodes.len()];
-            for (node, visits) in level {
-                totals[node] = visits;
-            }
-            for node in order {
-                let (visits, depth) = totals[*node];
-                if visits == 0 {
-                    continue;
-                }
-                for target in &self.nodes[*node].same {
-                    let (sum, deepest) = &mut totals[*target];
-                    *sum = sum.saturating_add(visits);
-                    *deepest = (*deepest).max(depth + 1);
-                }
-            }
-            let sum = totals.iter().fold(0_u64, |sum, (visits, _)| sum.saturating_add(*visits));
+    fn number(&mut self, arrivals: Arrivals) -> usize {
+        if let Some(number) = self.numbers.get(&arrivals) {
+            return *number;
+        }
+        let number = self.known.len();
+        self.numbers.insert(arrivals.clone(), number);
+        self.known.push((arrivals, None));
+        number
+    }
+
+    fn explore(&mut self, number: usize) -> Result<(), Issue> {
+        let Some((arrivals, None)) = self.known.get(number) else { return Ok(()) };
+        // By position, so that a node is taken when all its visits are in: (visits, depth).
+        let mut open: BTreeMap<usize, (usize, u64, usize)> =
+            arrivals.iter().map(|(node, visits)| (self.positions[*node], (*node, *visits, 1))).collect();
+        let mut reached = Vec::new();
+        let (mut sum, mut deepest) = (0_u64, 0);
+        while let Some((_, (node, visits, depth))) = open.pop_first() {
+            sum = sum.saturating_add(visits);
+            deepest = deepest.max(depth);
             if sum > VISITS_MAX {
                 return Err(refuse(
                     "",
                     "the references of this schema multiply, so validating could take very long; refer to a schema once",
                 ));
             }
-            if totals.iter().any(|(_, depth)| *depth > DEPTH_MAX) {
-                return Err(refuse("", "the references of this schema nest beyond bounds; use fewer"));
-            }
-            level = self.parts(&totals);
-            if level.is_empty() {
-                break;
+            let node = &self.graph.nodes[node];
+            self.spend(1 + node.same.len())?;
+            reached.push((node, visits));
+            for target in &node.same {
+                let (_, total, longest) = open.entry(self.positions[*target]).or_insert((*target, 0, 0));
+                *total = total.saturating_add(visits);
+                *longest = (*longest).max(depth + 1);
             }
         }
+        let mut inside = self.parts(&reached, |node| &node.object, true)?;
+        inside.extend(self.parts(&reached, |node| &node.list, false)?);
+        let mut names = BTreeMap::new();
+        for (node, visits) in &reached {
+            add(&mut names, node.names.iter().map(|target| (*target, *visits)));
+        }
+        inside.extend((!names.is_empty()).then(|| self.number(names.into_iter().collect())));
+        inside.sort_unstable();
+        inside.dedup();
+        self.known[number].1 = Some(Visits { depth: deepest, inside });
         Ok(())
     }
 
-    /// The visits one part further into the value: those by its name, of the worst name, and those of any part.
-    fn parts(&self, totals: &[(u64, usize)]) -> HashMap<usize, (u64, usize)> {
-        let mut by_step: HashMap<(usize, Step<'s>), u64> = HashMap::new();
-        let mut next: HashMap<usize, (u64, usize)> = HashMap::new();
-        for (node, (visits, depth)) in totals.iter().enumerate().filter(|(_, (visits, _))| *visits > 0) {
-            for (step, target) in &self.nodes[node].parts {
-                let sum = by_step.entry((*target, *step)).or_default();
-                *sum = sum.saturating_add(*visits);
-                let (_, deepest) = next.entry(*target).or_default();
-                *deepest = (*deepest).max(depth + 1);
+    /// The arrivals at the parts of an object (or of a list): one for each name that some schema mentions, and one for
+    /// all other names. With `either`, a part meets only one of `some` and `other` of a schema.
+    fn parts(
+        &mut self,
+        reached: &[(&'g Node<'s>, u64)],
+        parts: impl Fn(&'g Node<'s>) -> &'g Parts<'s>,
+        either: bool,
+    ) -> Result<Vec<usize>, Issue> {
+        let mut named: BTreeMap<Step<'s>, Vec<usize>> = BTreeMap::new();
+        for (position, (node, _)) in reached.iter().enumerate() {
+            let parts = parts(node);
+            self.spend(parts.edges())?;
+            for (step, _) in &parts.named {
+                named.entry(*step).or_default().push(position);
             }
         }
-        for ((target, step), sum) in &by_step {
-            if *step != Step::Any {
-                let any = by_step.get(&(*target, Step::Any)).copied().unwrap_or_default();
-                let (visits, _) = next.entry(*target).or_default();
-                *visits = (*visits).max(sum.saturating_add(any));
-            } else {
-                let (visits, _) = next.entry(*target).or_default();
-                *visits = (*visits).max(*sum);
+        // For each name: what the schemas say that mention it, and what the others say of names that they do not.
+        let mut inside = Vec::with_capacity(named.len() + 1);
+        let unnamed = [(None, Vec::new())];
+        let named = named.into_iter().map(|(step, mentioning)| (Some(step), mentioning));
+        // Of a schema with patterns and a rule for other names, a name meets one or the other. Where two such schemas
+        // meet, both are counted rather than all choices tried.
+        let is_forked = |parts: &Parts<'_>| either && !parts.some.is_empty() && !parts.other.is_empty();
+        let forks = reached.iter().filter(|(node, _)| is_forked(parts(node))).count();
+        let choices: &[(bool, bool)] =
+            if forks == 1 { &[(true, false), (false, true)] } else { &[(true, true)] };
+        for (step, mentioning) in unnamed.into_iter().chain(named) {
+            for (some, other) in choices {
+                let mut arrivals = BTreeMap::new();
+                let mut mentioning = mentioning.iter().peekable();
+                for (position, (node, visits)) in reached.iter().enumerate() {
+                    let parts = parts(node);
+                    let mentioned = mentioning.next_if_eq(&&position).is_some();
+                    let all = !is_forked(parts);
+                    let named = parts.named.iter().filter(|(named, _)| mentioned && Some(*named) == step);
+                    let some = parts.some.iter().filter(|_| mentioned || all || *some);
+                    let other = parts.other.iter().filter(|_| !mentioned && (all || *other));
+                    let targets = named.map(|(_, target)| target).chain(some).chain(other);
+                    add(&mut arrivals, targets.map(|target| (*target, *visits)));
+                }
+                self.spend(reached.len())?;
+                inside.extend((!arrivals.is_empty()).then(|| self.number(arrivals.into_iter().collect())));
             }
         }
-        next
+        Ok(inside)
+    }
+
+    fn spend(&mut self, work: usize) -> Result<(), Issue> {
+        self.work_left = self.work_left.checked_sub(work).ok_or_else(tangled)?;
+        Ok(())
     }
 }
 
-/// Takes away nodes that nothing leads to, again and again: which were taken, and the longest path among them.
-fn peel(forwards: &[Vec<usize>], backwards: &[Vec<usize>]) -> (Vec<bool>, usize) {
-    let mut incoming: Vec<usize> = backwards.iter().map(Vec::len).collect();
-    let mut length = vec![1_usize; forwards.len()];
-    let mut taken = vec![false; forwards.len()];
-    let mut open: Vec<usize> = (0..forwards.len()).filter(|node| incoming[*node] == 0).collect();
-    let mut longest = 0;
-    while let Some(node) = open.pop() {
-        taken[node] = true;
-        longest = longest.max(length[node]);
-        for target in &forwards[node] {
-            length[*target] = length[*target].max(length[node] + 1);
-            incoming[*target] -= 1;
-            if incoming[*target] == 0 {
-                open.push(*target);
-            }
-        }
+/// Adds visits to arrivals.
+fn add(arrivals: &mut BTreeMap<usize, u64>, visits: impl Iterator<Item = (usize, u64)>) {
+    for (target, visits) in visits {
+        let total = arrivals.entry(target).or_default();
+        *total = total.saturating_add(visits);
     }
-    (taken, longest)
+}
+
+fn tangled() -> Issue {
+    refuse("", "the references of this schema are too tangled to bound what validating takes; use fewer")
 }
 
 fn refuse(pointer: &str, message: impl Into<String>) -> Issue {
     Issue { pointer: pointer.to_owned(), message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// `$defs` d0 to d(n-1), each made from the name of the next; the last takes objects.
+    fn chain(length: usize, link: impl Fn(&str) -> Value) -> Value {
+        let definitions: Map<String, Value> = (0..length)
+            .map(|index| {
+                let next = format!("#/$defs/d{}", index + 1);
+                (
+                    format!("d{index}"),
+                    if index + 1 == length { json!({ "type": "object" }) } else { link(&next) },
+                )
+            })
+            .collect();
+        json!({ "$ref": "#/$defs/d0", "$defs": definitions })
+    }
+
+    #[test]
+    fn ordinary_schemas_pass() {
+        let table = [
+            json!(true),
+            json!({}),
+            json!({ "type": "object", "properties": { "$id": { "type": "string" }, "const": { "$ref": "#" } } }),
+            json!({ "$anchor": "tree", "properties": { "left": { "$ref": "#tree" }, "right": { "$ref": "#" } } }),
+            json!({ "properties": {
+                "if": { "properties": { "then": { "$ref": "#" }, "else": { "$ref": "#" } } },
+                "while": { "properties": { "then": { "$ref": "#" } } },
+            } }),
+            json!({ "items": { "$ref": "#" }, "additionalProperties": { "$ref": "#" } }),
+            json!({ "patternProperties": { "^x": { "$ref": "#" } }, "additionalProperties": { "$ref": "#" } }),
+            json!({ "prefixItems": [{ "$ref": "#" }, { "$ref": "#" }], "items": { "$ref": "#" } }),
+            json!({ "items": { "properties": { "of": { "$ref": "#" } } }, "properties": { "a": { "$ref": "#" } } }),
+            json!({ "properties": { "a": { "$ref": "#/$defs/a%20b" } }, "$defs": { "a b": { "enum": [{ "$ref": "x" }] } } }),
+            json!({ "properties": { "a": { "$ref": "#/x/0/y" } }, "x": [{ "y": { "$ref": "#/$defs/z" } }], "$defs": { "z": {} } }),
+            chain(100, |next| json!({ "properties": { "x": { "$ref": next }, "y": { "$ref": next } } })),
+            chain(400, |next| json!({ "$ref": next })),
+        ];
+        for schema in table {
+            assert_eq!(check(&schema), Ok(()), "{schema}");
+        }
+    }
+
+    #[test]
+    fn boundless_schemas_are_refused() {
+        let twice = |next: &str| json!({ "allOf": [{ "$ref": next }, { "$ref": next }] });
+        let table = [
+            (json!({ "$ref": "#" }), "/$ref", "never end"),
+            (json!({ "not": { "anyOf": [{ "$ref": "#" }] } }), "/not/anyOf/0/$ref", "never end"),
+            (
+                json!({ "properties": { "a": { "allOf": [{ "$ref": "#/properties/a" }] } } }),
+                "/properties/a/allOf/0/$ref",
+                "never end",
+            ),
+            (chain(30, twice), "", "multiply"),
+            (json!({ "properties": { "a": twice("#") } }), "", "multiply"),
+            (
+                json!({ "oneOf": [{ "items": { "$ref": "#" } }, { "items": { "$ref": "#" } }] }),
+                "",
+                "multiply",
+            ),
+            (json!({ "items": { "$ref": "#" }, "contains": { "$ref": "#" } }), "", "multiply"),
+            (
+                json!({ "allOf": [{ "patternProperties": { "a": { "$ref": "#" } } }, { "additionalProperties": { "$ref": "#" } }] }),
+                "",
+                "multiply",
+            ),
+            (chain(2_000, |next| json!({ "$ref": next })), "", "nest beyond"),
+            (json!({ "$ref": "https://example.com/a" }), "/$ref", "references out of the schema"),
+            (json!({ "$ref": "other.json#/a" }), "/$ref", "references out of the schema"),
+            (json!({ "$ref": "file:///etc/passwd" }), "/$ref", "references out of the schema"),
+            (json!({ "items": { "$ref": "#/$defs/nothing" } }), "/items/$ref", "not in this schema"),
+            (json!({ "items": { "$ref": "#nothing" } }), "/items/$ref", "not in this schema"),
+            (json!({ "items": { "$id": "https://example.com/a" } }), "/items/$id", "not supported yet"),
+            (json!({ "items": { "$dynamicRef": "#a" } }), "/items/$dynamicRef", "not supported yet"),
+        ];
+        for (schema, pointer, reason) in table {
+            let refused = check(&schema).unwrap_err();
+            assert_eq!(refused.pointer, pointer, "{refused:?}");
+            assert!(refused.message.contains(reason), "{refused:?}");
+        }
+    }
 }

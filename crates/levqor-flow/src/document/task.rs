@@ -57,7 +57,7 @@ impl<'d> Checker<'d> {
                     task,
                     &place.key(name),
                     scope,
-                    Targets::List(&positions),
+                    Targets::List(&names, &positions),
                     &mut leads,
                 ));
             }
