@@ -1,9 +1,12 @@
-//! Chat and workflow drafting (SPEC §7).
+//! Chat and workflow drafting (SPEC §7): the built-in backend, which needs no key and no network.
+//!
+//! `service` holds the rules (lengths, credits, what an answer is made of), `retrieval` finds sections of `library`,
+//! `routes` speaks the shape that AI endpoints keep: `{success, …}` also for errors.
 
-use axum::Router;
+pub mod language;
+mod library;
+mod retrieval;
+mod routes;
+pub mod service;
 
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub use routes::routes;

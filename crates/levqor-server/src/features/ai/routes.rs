@@ -1,0 +1,312 @@
+//! `POST /api/ai/chat` and `POST /api/ai/workflow`.
+//!
+//! Both keep their own shape for errors: `{"success": false, "error": "…"}`.
+
+use std::{convert::Infallible, num::NonZeroU32, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{self, KeepAlive},
+    },
+    routing::post,
+};
+use futures_util::stream;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use levqor_model::Timestamp;
+use levqor_store::ai_requests::AiRequest;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    language::Language,
+    service::{
+        self, BACKEND, CHAT_CREDITS, CONTEXT_BYTES_MAX, QUESTION_CHARS, REQUEST_CHARS, WORKFLOW_CREDITS,
+    },
+};
+use crate::{
+    App,
+    features::metrics::Counter,
+    gateway::{Actor, ClientAddress, OptionalActor},
+};
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/api/ai/chat", post(chat)).route("/api/ai/workflow", post(workflow))
+}
+
+/// What a caller may send to either endpoint; members that only one knows are checked there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    query: Option<String>,
+    context: Option<Value>,
+    language: Option<String>,
+    conversation_id: Option<String>,
+    stream: Option<bool>,
+}
+
+/// A refusal in the shape of AI endpoints.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    error: String,
+    retry_after: Option<u64>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into(), retry_after: None }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response =
+            (self.status, Json(json!({ "success": false, "error": self.error }))).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+async fn chat(
+    State(app): State<App>,
+    address: ClientAddress,
+    OptionalActor(actor): OptionalActor,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let call = Call::begin(&app, "chat", actor, address, CHAT_CREDITS)?;
+    let (ask, query) = call.read(&body, &QUESTION_CHARS).await?;
+    call.credits_left().await?;
+    let language = Language::normalised(ask.language.as_deref().unwrap_or_default());
+    let answer = service::answer(&query, language, &app.blueprint);
+    let mut members = Map::new();
+    members.insert("success".into(), true.into());
+    if let Ok(Value::Object(parts)) = serde_json::to_value(&answer) {
+        members.extend(parts);
+    }
+    if let Some(conversation) = ask.conversation_id {
+        members.insert("conversation_id".into(), conversation.into());
+    }
+    let meta = call.end(language, answer.known).await;
+    members.insert("meta".into(), meta);
+    let whole = Value::Object(members);
+    if ask.stream == Some(true) {
+        return Ok(streamed(&answer.answer, &whole));
+    }
+    Ok(Json(whole).into_response())
+}
+
+async fn workflow(
+    State(app): State<App>,
+    address: ClientAddress,
+    OptionalActor(actor): OptionalActor,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let call = Call::begin(&app, "workflow", actor, address, WORKFLOW_CREDITS)?;
+    let (ask, query) = call.read(&body, &REQUEST_CHARS).await?;
+    for (name, given) in
+        [("conversation_id", ask.conversation_id.is_some()), ("stream", ask.stream.is_some())]
+    {
+        if given {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("{name} is not a field of this request; remove it"),
+            ));
+        }
+    }
+    call.credits_left().await?;
+    let language = Language::normalised(ask.language.as_deref().unwrap_or_default());
+    // A thousand characters are parsed in well under a millisecond, so this stays on the async worker.
+    let drafted = service::drafted(&query);
+    let meta = call.end(language, drafted.workflow.is_some()).await;
+    let Some(workflow) = drafted.workflow else {
+        let error = "no step of the request was understood; say what to do and with which address, such as \
+                     \"every day at 9am fetch https://example.com/orders\"";
+        let body = json!({
+            "success": false, "error": error, "warnings": drafted.warnings, "questions": drafted.questions, "meta": meta,
+        });
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response());
+    };
+    Ok(Json(json!({
+        "success": true,
+        "workflow": workflow,
+        "steps": drafted.steps,
+        "warnings": drafted.warnings,
+        "questions": drafted.questions,
+        "meta": meta,
+    }))
+    .into_response())
+}
+
+/// Sends the answer piece by piece as `answer` events, then everything as `done`.
+fn streamed(answer: &str, whole: &Value) -> Response {
+    let pieces: Vec<String> = answer.split_inclusive('\n').map(str::to_owned).collect();
+    let mut events: Vec<Result<sse::Event, Infallible>> = pieces
+        .into_iter()
+        .map(|piece| Ok(sse::Event::default().event("answer").data(json!({ "text": piece }).to_string())))
+        .collect();
+    events.push(Ok(sse::Event::default().event("done").data(whole.to_string())));
+    Sse::new(stream::iter(events)).keep_alive(KeepAlive::default()).into_response()
+}
+
+/// One AI request from its first check to its entry in the log.
+struct Call {
+    app: App,
+    kind: &'static str,
+    actor: Option<Actor>,
+    credits: i64,
+    begun_at: Timestamp,
+}
+
+/// Addresses remembered before those whose quota is full again are forgotten.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// Bounds what callers without a key may ask, by address.
+struct Anonymous(Option<DefaultKeyedRateLimiter<std::net::IpAddr>>);
+
+impl Call {
+    fn begin(
+        app: &App,
+        kind: &'static str,
+        actor: Option<Actor>,
+        address: ClientAddress,
+        credits: i64,
+    ) -> Result<Self, Refusal> {
+        app.count(Counter::AiRequests);
+        if actor.is_none() {
+            limit(app, address)?;
+        }
+        Ok(Self { app: app.clone(), kind, actor, credits, begun_at: app.now() })
+    }
+
+    /// The body, and the question in it.
+    async fn read(
+        &self,
+        body: &Bytes,
+        allowed: &std::ops::RangeInclusive<usize>,
+    ) -> Result<(Ask, String), Refusal> {
+        let ask: Ask = serde_json::from_slice(body).map_err(|error| {
+            Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("the body is not the expected JSON object: {error}; send {{\"query\": \"…\"}}"),
+            )
+        })?;
+        let Some(query) = ask.query.clone() else {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "query is missing; send {\"query\": \"…\"}"));
+        };
+        let query = service::checked(&query, allowed)
+            .map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?
+            .to_owned();
+        if ask.context.as_ref().is_some_and(|context| context.to_string().len() > CONTEXT_BYTES_MAX) {
+            return Err(Refusal::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!("context has more than {CONTEXT_BYTES_MAX} bytes; send less of it"),
+            ));
+        }
+        if ask.conversation_id.as_ref().is_some_and(|id| id.is_empty() || id.chars().count() > 100) {
+            return Err(Refusal::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "conversation_id takes 1 to 100 characters",
+            ));
+        }
+        Ok((ask, query))
+    }
+
+    /// Refuses when the account has used up its plan's credits of this month.
+    async fn credits_left(&self) -> Result<(), Refusal> {
+        let Some(actor) = &self.actor else { return Ok(()) };
+        let today = self.app.now().date();
+        let unavailable = |error: levqor_store::Error| {
+            tracing::error!("AI credits cannot be counted: {error}");
+            Refusal {
+                retry_after: Some(5),
+                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; try again")
+            }
+        };
+        let used = self
+            .app
+            .store
+            .usage(Some(actor.account_id), today.month_start(), today)
+            .await
+            .map_err(unavailable)?;
+        let account = self.app.store.account(actor.account_id).await.map_err(unavailable)?;
+        let plan = account.and_then(|account| self.app.blueprint.plan(&account.plan).cloned());
+        match plan {
+            Some(plan) if used.ai_credits + self.credits > plan.ai_credits => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                format!(
+                    "the {} plan has {} AI credits a month and {} are used; wait for the next month or choose a larger plan",
+                    plan.name, plan.ai_credits, used.ai_credits
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Meters and logs the call, never what was said; gives `meta`.
+    async fn end(self, language: Language, success: bool) -> Value {
+        let now = self.app.now();
+        let latency = now.since(self.begun_at);
+        let account_id = self.actor.as_ref().map(|actor| actor.account_id);
+        let region = self.app.region.code.clone();
+        tracing::info!(
+            region = %region, kind = self.kind, backend = BACKEND, language = language.code(), success,
+            credits = self.credits, latency_us = latency.as_micros() as u64, "AI request answered"
+        );
+        let request = AiRequest {
+            at: now,
+            account_id,
+            region: region.clone(),
+            kind: self.kind.to_owned(),
+            backend: BACKEND.to_owned(),
+            language: language.code().to_owned(),
+            success,
+            credits: self.credits,
+            latency_us: i64::try_from(latency.as_micros()).unwrap_or(i64::MAX),
+        };
+        // The answer is there already; a log that cannot be written must not take it away from the caller.
+        let metered = self.app.store.add_ai_credits(account_id, now.date(), self.credits).await;
+        if let Err(error) = metered.and(self.app.store.add_ai_request(request).await) {
+            tracing::error!("an AI request could not be metered: {error}");
+        }
+        json!({
+            "ai_backend": BACKEND,
+            "language": language.code(),
+            "region": region,
+            "latency_ms": latency.as_secs_f64() * 1_000.0,
+            "credits": self.credits,
+        })
+    }
+}
+
+fn limit(app: &App, address: ClientAddress) -> Result<(), Refusal> {
+    let limiter: Arc<Anonymous> = app.memory(|parts| {
+        let quota = NonZeroU32::new(parts.settings.anonymous_ai_per_minute).map(Quota::per_minute);
+        Anonymous(quota.map(RateLimiter::keyed))
+    });
+    let Some(limiter) = &limiter.0 else {
+        return Err(Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "AI requests need an API key here: Authorization: Bearer lvq_…",
+        ));
+    };
+    if limiter.len() > ADDRESSES_MAX {
+        limiter.retain_recent();
+    }
+    limiter.check_key(&address.network()).map_err(|until| {
+        let wait = until.wait_time_from(limiter.clock().now()).as_secs() + 1;
+        Refusal {
+            retry_after: Some(wait),
+            ..Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("too many AI requests without a key from this address; try again in {wait} s, or send an API key"),
+            )
+        }
+    })
+}
