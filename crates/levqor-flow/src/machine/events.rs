@@ -143,6 +143,7 @@ impl Machine {
     fn reset(&mut self, id: FrameId) {
         if let Some(frame) = self.frames.get_mut(id) {
             frame.attempt = frame.attempt.saturating_add(1);
+            frame.number = 0;
             frame.input = Arc::clone(&frame.raw);
             frame.deadline = None;
             frame.body = Body::Ready;

@@ -207,6 +207,18 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// The number of the effect; of the one to let go for `Abandon`.
+    pub fn id(&self) -> EffectId {
+        match self {
+            Effect::CallHttp { id, .. }
+            | Effect::RunWorkflow { id, .. }
+            | Effect::Timer { id, .. }
+            | Effect::Abandon { id } => *id,
+        }
+    }
+}
+
 /// A request, evaluated. `key` is the `Idempotency-Key`: `<run>/<path of the task, iterations included>/<attempt group>`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpRequest {

@@ -212,7 +212,7 @@ fn notes_tell_what_happens_to_tasks() {
     ];
     for (title, text, script, expected) in rows {
         let player = play_in(&Default::default(), &text, json!(0), &script);
-        assert_eq!(player.seen.0, expected, "{title}");
+        assert_eq!(player.seen.lines, expected, "{title}");
     }
 }
 

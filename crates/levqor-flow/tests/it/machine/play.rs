@@ -1,6 +1,6 @@
 //! The one place that knows the interpreter's interface.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Write, sync::Arc, time::Duration};
 
 use levqor_flow::{
     definition::Workflow,
@@ -68,7 +68,7 @@ pub(crate) fn play_in(surroundings: &Arc<Surroundings>, text: &str, input: Value
     let whole = in_slices(u64::MAX);
     for sliced in [1, 3].map(in_slices) {
         assert_eq!(whole.said, sliced.said, "slices change what a run does: {text}");
-        assert_eq!(whole.seen.0, sliced.seen.0, "slices change what is seen: {text}");
+        assert_eq!(whole.seen.lines, sliced.seen.lines, "slices change what is seen: {text}");
     }
     whole
 }
@@ -97,6 +97,8 @@ pub(crate) struct Player {
     pub(crate) said: Vec<String>,
     pub(crate) seen: Seen,
     pub(crate) keys: Vec<String>,
+    /// Effects asked for that have neither ended nor been let go.
+    open: BTreeSet<EffectId>,
 }
 
 impl Player {
@@ -130,6 +132,7 @@ impl Player {
             said: Vec::new(),
             seen: Seen::default(),
             keys: Vec::new(),
+            open: BTreeSet::new(),
         }
     }
 
@@ -173,6 +176,9 @@ impl Player {
     pub(crate) fn apply(&mut self, event: Event) {
         match self.machine.apply(&event, &mut self.seen) {
             Ok(()) => {
+                if let Event::EffectEnded { effect, .. } | Event::TimerFired { effect, .. } = &event {
+                    assert!(self.open.remove(effect), "#{effect} had ended or was let go");
+                }
                 self.journal.push(event);
                 self.run();
             }
@@ -213,6 +219,7 @@ impl Player {
             }
             _ => assert!(!self.machine.pending().is_empty(), "the run waits for nothing"),
         }
+        self.check_the_books();
         self.compare_with_replay();
     }
 
@@ -229,11 +236,27 @@ impl Player {
         let mut effects = Vec::new();
         assert_eq!(replayed.run(u64::MAX, &mut effects, &mut seen), Ok(Progress::Idle));
         assert!(effects.iter().all(|effect| matches!(effect, Effect::Abandon { .. })), "{effects:?}");
-        assert_eq!(seen.0, self.seen.0, "replay shows something else: {:#?}", self.journal);
+        assert_eq!(seen.lines, self.seen.lines, "replay shows something else: {:#?}", self.journal);
         assert_eq!(format!("{replayed:?}"), format!("{:?}", self.machine), "replay gives another run");
     }
 
+    /// Effects and notes add up: what is asked for ends, is let go or is pending; what begins ends, once.
+    fn check_the_books(&self) {
+        let pending: Vec<EffectId> = self.machine.pending().iter().map(Effect::id).collect();
+        assert!(self.open.iter().eq(&pending), "open {:?}, pending {pending:?}", self.open);
+        let status = self.machine.status();
+        assert!(!status.is_ended() || pending.is_empty());
+        if matches!(status, RunStatus::Completed | RunStatus::Cancelled) {
+            assert!(self.seen.open.is_empty(), "{:?} have begun and not ended", self.seen.open);
+        }
+        assert_eq!(self.seen.begun, self.machine.tasks_begun());
+    }
+
     fn say(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Abandon { id } => assert!(self.open.remove(id), "#{id} had ended or was let go"),
+            other => assert!(self.open.insert(other.id()), "{other:?} is asked for twice"),
+        }
         let text = match effect {
             Effect::CallHttp { id, call } => {
                 self.keys.push(short_key(&call.key));
@@ -275,11 +298,30 @@ fn short_key(key: &str) -> String {
 
 /// Notes, written down.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(pub(crate) Vec<String>);
+pub(crate) struct Seen {
+    pub(crate) lines: Vec<String>,
+    begun: u64,
+    /// Tasks that have begun and not ended.
+    open: BTreeSet<u64>,
+}
 
 impl Notes for Seen {
     fn note(&mut self, note: TaskNote<'_>) {
-        self.0.push(match note {
+        match &note {
+            TaskNote::Began { task, .. } => {
+                self.begun += 1;
+                assert_eq!(*task, self.begun, "tasks are numbered in the order in which they begin");
+                self.open.insert(*task);
+            }
+            // After a fault, a retry of the run goes on with tasks that had ended.
+            TaskNote::Became { task, .. } => {
+                self.open.insert(*task);
+            }
+            TaskNote::Ended { task, .. } => {
+                assert!(self.open.remove(task), "{note:?}, but it had ended");
+            }
+        }
+        self.lines.push(match note {
             TaskNote::Began { task, name, iteration, attempt, input, .. } => {
                 let iteration: String = iteration.iter().map(|position| format!("[{position}]")).collect();
                 let attempt = if attempt == 1 { String::new() } else { format!(" attempt {attempt}") };

@@ -232,7 +232,7 @@ proptest! {
         }
         prop_assert_eq!(&whole.journal, &sliced.journal);
         prop_assert_eq!(&whole.said, &sliced.said);
-        prop_assert_eq!(&whole.seen.0, &sliced.seen.0);
+        prop_assert_eq!(&whole.seen.lines, &sliced.seen.lines);
     }
 
     #[test]
