@@ -352,6 +352,7 @@ impl Core {
             let status = self.store.run(None, row.id).await?.map_or(row.status, |row| row.status);
             return Err(Error::NotFaulted { id: row.id, status });
         }
+        self.quota.add_reopened(row.account_id);
         self.wake(row.id);
         Ok(())
     }

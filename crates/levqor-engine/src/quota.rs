@@ -41,6 +41,13 @@ impl Quota {
         Some(fits)
     }
 
+    /// A run that had ended goes on; no limit holds it back.
+    pub(crate) fn add_reopened(&self, account: AccountId) {
+        if let Some(count) = self.counts().get_mut(&account) {
+            count.live += 1;
+        }
+    }
+
     /// A run of the account has ended, or was not accepted after all.
     pub(crate) fn subtract(&self, account: AccountId) {
         if let Some(count) = self.counts().get_mut(&account) {

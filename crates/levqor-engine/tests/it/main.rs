@@ -1,0 +1,13 @@
+//! The engine as its callers and callees see it: one binary, a module per noun.
+
+mod crash;
+mod cancel;
+mod egress;
+mod ownership;
+mod retry;
+mod runs;
+mod schedules;
+mod sub_runs;
+mod timers;
+mod watch;
+mod world;
