@@ -15,8 +15,12 @@ use levqor_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    features::metrics::{Counter, Metrics},
-    gateway::Callers,
+    background,
+    features::{
+        health,
+        metrics::{Counter, Metrics},
+    },
+    gateway::{Bounds, Callers, Rates},
 };
 
 /// Whether mistakes are forgiven.
@@ -55,6 +59,10 @@ pub struct Settings {
     pub connections_max: usize,
     /// Less free space than this where the database lives, and the node is not ready.
     pub disk_free_bytes_min: u64,
+    /// How long the head of a request may take to arrive; a connection that is idle for longer is closed.
+    pub header_timeout: Duration,
+    /// How long requests in progress may go on once the server is told to stop.
+    pub drain_timeout: Duration,
     pub data_dir: Option<std::path::PathBuf>,
 }
 
@@ -76,6 +84,8 @@ impl Default for Settings {
             requests_max: 4_096,
             connections_max: 8_192,
             disk_free_bytes_min: 64 * 1024 * 1024,
+            header_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(20),
             data_dir: None,
         }
     }
@@ -108,6 +118,9 @@ pub struct Inner {
     /// Cancelled when the server stops taking requests; long answers (event streams) end then.
     pub stopping: CancellationToken,
     pub(crate) callers: Callers,
+    pub(crate) bounds: Bounds,
+    pub(crate) rates: Rates,
+    pub(crate) health: health::Memory,
     memories: Memories,
 }
 
@@ -117,6 +130,9 @@ impl App {
             metrics: Metrics::new(&parts),
             stopping: CancellationToken::new(),
             callers: Callers::new(),
+            bounds: Bounds::new(&parts.settings),
+            rates: Rates::new(&parts),
+            health: health::Memory::default(),
             memories: Memories::default(),
             parts,
         }))
@@ -134,6 +150,11 @@ impl App {
     /// A key or a session was revoked: nobody is let in from memory any more.
     pub fn forget_callers(&self) {
         self.callers.forget_all();
+    }
+
+    /// Writes what is counted in memory. Call it last, when no request is in progress any more.
+    pub async fn flush(&self) {
+        background::flush(self).await;
     }
 
     /// The memory of a feature that is no business of others: made on first use, one of each type for the app's life.

@@ -2,16 +2,22 @@
 //!
 //! A feature is a folder under `features/`: `routes` (JSON: parse, call, render), `pages` (HTML), `service` (rules;
 //! knows nothing of HTTP). Siblings call each other only through `service`. SQL lives in `levqor-store`.
+//!
+//! A process makes an [`App`] and hands it to [`serve`], which returns when the last request is answered and the counts are
+//! written.
 
 pub mod app;
+mod background;
 pub mod features;
 pub mod gateway;
 pub mod openapi;
 pub mod pages;
 pub mod problem;
+mod serve;
 
 pub use app::{App, Environment, Parts, Settings};
 pub use problem::Problem;
+pub use serve::serve;
 
 /// Every route, behind the gateway.
 pub fn router(app: App) -> axum::Router {

@@ -4,13 +4,16 @@
 //! response's extensions, writes it anew with what only the request knows (`instance`, `request_id`, the absolute
 //! `type`), and logs the cause of an internal error once.
 
-use std::{error::Error as StdError, sync::Arc};
+use std::{collections::BTreeMap, error::Error as StdError, sync::Arc};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use levqor_model::{IdError, ProblemCode, RegionError};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{self, RefOr},
+};
 
 /// A field of the request that is not right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -167,6 +170,22 @@ impl ProblemDocument {
     }
 }
 
+/// For the description of the API: every operation may answer with a problem.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let schema = openapi::Ref::from_schema_name("Problem");
+        let content = openapi::ContentBuilder::new().schema(Some(schema)).build();
+        let response = openapi::ResponseBuilder::new()
+            .description("A problem (RFC 9457); its `type` is the address of a page that explains it")
+            .content("application/problem+json", content)
+            .build();
+        BTreeMap::from([("default".to_owned(), RefOr::T(response))])
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = self.document("", None, None).to_json();
@@ -261,7 +280,13 @@ impl From<levqor_engine::Error> for Problem {
                 Problem::new(ProblemCode::Draining, "the node is shutting down; try again").retry_after(2)
             }
             Error::Store(inner) => inner.into(),
-            error @ (Error::Definition { .. } | Error::Journal { .. }) => Problem::internal(error),
+            Error::TooManyRuns { .. } => Problem::new(ProblemCode::PlanLimit, detail),
+            Error::NoSuchWorkflow { .. } => Problem::new(ProblemCode::WorkflowNotFound, detail),
+            Error::TooDeep { .. } => Problem::new(ProblemCode::InvalidFields, detail),
+            error @ (Error::Definition { .. }
+            | Error::Journal { .. }
+            | Error::Threads(_)
+            | Error::Client(_)) => Problem::internal(error),
         }
     }
 }

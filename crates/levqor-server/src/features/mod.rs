@@ -1,8 +1,13 @@
 //! The features, and the one list of all their routes.
+//!
+//! A feature of the API gives an `OpenApiRouter` (`api()`), so that its routes and their description cannot part; a
+//! feature of pages gives a plain router.
 
 use axum::Router;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::App;
+use crate::{App, openapi, pages};
 
 pub mod ai;
 pub mod dashboard;
@@ -11,6 +16,7 @@ pub mod health;
 pub mod home;
 pub mod keys;
 pub mod metrics;
+pub mod plans;
 pub mod regions;
 pub mod runs;
 pub mod sign_in;
@@ -20,18 +26,27 @@ pub mod workflows;
 
 /// Every route of every feature.
 pub fn routes() -> Router<App> {
-    Router::new()
+    let (api, _) = api();
+    api.merge(openapi::routes())
         .merge(ai::routes())
         .merge(dashboard::routes())
         .merge(docs::routes())
-        .merge(health::routes())
         .merge(home::routes())
-        .merge(keys::routes())
-        .merge(metrics::routes())
-        .merge(regions::routes())
-        .merge(runs::routes())
+        .merge(pages::routes())
         .merge(sign_in::routes())
         .merge(status_page::routes())
-        .merge(usage::routes())
-        .merge(workflows::routes())
+}
+
+/// The routes of the API, and their description.
+pub fn api() -> (Router<App>, OpenApi) {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(health::api())
+        .merge(metrics::api())
+        .merge(regions::api())
+        .merge(plans::api())
+        .merge(usage::api())
+        .merge(keys::api())
+        .merge(workflows::api())
+        .merge(runs::api())
+        .split_for_parts()
 }

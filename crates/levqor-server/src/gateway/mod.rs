@@ -1,19 +1,105 @@
 //! What every request passes: id, time, size and rate limits, authentication, the access log, common headers.
+//!
+//! ```text
+//!            compress ─► envelope ─► panics ─► bounds ─► access ─► rate ─► body ─► idempotency ─► handler
+//! request ──►                                                                                        │
+//! answer  ◄── gzip ◄─ region, id, ◄─ 500 ◄─ 503 ◄─ 401, 403 ◄─ 429 ◄─ 408, 413 ◄─ first answer ◄─────┘
+//!                     headers, log                                                  again
+//! ```
+//!
+//! Invariant: whatever goes wrong at a step, the answer is a problem document (a page for browsers) with the region's
+//! and the request's names, because `envelope` is around all of them.
 
+mod access;
 mod actor;
 mod authenticate;
+mod body;
+mod bounds;
+mod client;
+mod cursor;
+mod envelope;
+mod extract;
+mod idempotency;
+mod origin;
+mod rate;
 mod tokens;
 
-use axum::Router;
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use http::StatusCode;
+use levqor_model::ProblemCode;
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
+};
 
+pub use access::{Access, RULES, Rule};
 pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
 pub(crate) use authenticate::Callers;
 pub use authenticate::{SESSION_COOKIE, no_session_cookie, session_cookie};
+pub(crate) use bounds::Bounds;
+pub use client::ClientAddress;
+pub(crate) use cursor::{Cursor, cut};
+pub use envelope::RequestName;
+pub(crate) use extract::page_limit;
+pub use extract::{Body, Id, Query};
+pub(crate) use idempotency::Remembered;
+pub(crate) use rate::Rates;
 pub use tokens::{KEY_PREFIX, NewKey, new_key, new_token, token_hash};
 
-use crate::App;
+use crate::{App, Problem};
+
+/// Answers below this size are not worth compressing.
+const COMPRESS_ABOVE: u64 = 1_024;
 
 /// Puts the whole gateway around `routes`.
 pub fn wrap(routes: Router<App>, app: App) -> Router {
-    routes.with_state(app)
+    let worth_compressing = SizeAbove::new(COMPRESS_ABOVE)
+        // A compressor holds small events back until it has enough of them.
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES);
+    let steps = ServiceBuilder::new()
+        .layer(CompressionLayer::new().gzip(true).compress_when(worth_compressing))
+        .layer(from_fn_with_state(app.clone(), envelope::envelope))
+        .layer(CatchPanicLayer::custom(envelope::answer_to_panic))
+        .layer(from_fn_with_state(app.clone(), bounds::bound))
+        .layer(from_fn_with_state(app.clone(), access::check))
+        .layer(from_fn_with_state(app.clone(), rate::limit))
+        .layer(from_fn_with_state(app.clone(), body::collect))
+        .layer(from_fn_with_state(app.clone(), idempotency::answer_once))
+        // `body::collect` has the one limit.
+        .layer(DefaultBodyLimit::disable());
+    routes.fallback(nothing_here).method_not_allowed_fallback(other_method).layer(steps).with_state(app)
+}
+
+async fn nothing_here() -> Problem {
+    Problem::not_found("there is nothing at this address; /openapi.json lists every address of the API")
+}
+
+async fn other_method() -> Problem {
+    Problem::new(
+        ProblemCode::MethodNotAllowed,
+        "this address does not take that method; the header Allow lists those that it takes",
+    )
+}
+
+/// The code for an answer that is only a status.
+fn code_of(status: StatusCode) -> ProblemCode {
+    match status.as_u16() {
+        401 => ProblemCode::Unauthenticated,
+        403 => ProblemCode::Forbidden,
+        404 => ProblemCode::NotFound,
+        405 => ProblemCode::MethodNotAllowed,
+        408 => ProblemCode::RequestTimeout,
+        413 => ProblemCode::BodyTooLarge,
+        415 => ProblemCode::UnsupportedMediaType,
+        422 => ProblemCode::InvalidFields,
+        429 => ProblemCode::RateLimited,
+        503 => ProblemCode::Overloaded,
+        400..500 => ProblemCode::BadRequest,
+        _ => ProblemCode::Internal,
+    }
 }

@@ -1,9 +1,11 @@
-//! Liveness and readiness.
+//! Liveness and readiness, and the samples that the status page is computed from.
+//!
+//! `service` judges, `probe` asks this node over its own socket, `routes` answers.
 
-use axum::Router;
+mod memory;
+mod probe;
+mod routes;
+pub mod service;
 
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub(crate) use memory::Memory;
+pub use routes::api;

@@ -1,9 +1,6 @@
-//! API keys.
+//! API keys: made, listed, revoked. The key itself is shown once; only its hash is stored.
 
-use axum::Router;
+mod routes;
+pub mod service;
 
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub use routes::api;

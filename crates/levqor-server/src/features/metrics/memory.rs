@@ -1,16 +1,21 @@
 //! The counters of this process, and their way to the store and back.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
+use http::{Method, StatusCode};
 use levqor_model::Timestamp;
 use levqor_store::Store;
 use tokio::sync::OnceCell;
 
 use super::{
     Counter,
+    exposition::Exposition,
     latency::{Latencies, Percentiles},
     totals::{Totals, WINDOW},
 };
@@ -19,21 +24,38 @@ use crate::app::Parts;
 /// What is counted while requests are answered.
 #[derive(Debug)]
 pub struct Metrics {
-    totals: Mutex<Totals>,
+    totals: Arc<Mutex<Totals>>,
+    pub(super) exposition: Exposition,
     latencies: Mutex<Latencies>,
     /// Set once the counts of earlier processes are in `totals`.
     restored: OnceCell<()>,
     /// One writer at a time, so that what one takes is written before the next looks.
     flushing: tokio::sync::Mutex<()>,
+    jobs: AtomicUsize,
+    jobs_alive: AtomicUsize,
+}
+
+/// As long as it lives, a job counts as alive.
+#[derive(Debug)]
+pub(crate) struct Alive<'a>(&'a AtomicUsize);
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Metrics {
-    pub(crate) fn new(_parts: &Parts) -> Self {
+    pub(crate) fn new(parts: &Parts) -> Self {
+        let totals = Arc::new(Mutex::new(Totals::new()));
         Self {
-            totals: Mutex::new(Totals::new()),
+            exposition: Exposition::new(parts, totals.clone()),
+            totals,
             latencies: Mutex::new(Latencies::new()),
             restored: OnceCell::new(),
             flushing: tokio::sync::Mutex::new(()),
+            jobs: AtomicUsize::new(0),
+            jobs_alive: AtomicUsize::new(0),
         }
     }
 
@@ -51,8 +73,33 @@ impl Metrics {
         self.totals().last_5m(counter, now)
     }
 
-    pub(crate) fn add_latency(&self, now: Timestamp, latency: Duration) {
+    /// A request was answered; `route` as it is written in the router.
+    pub(crate) fn answered(
+        &self,
+        now: Timestamp,
+        method: &Method,
+        route: &str,
+        status: StatusCode,
+        latency: Duration,
+    ) {
+        self.exposition.answered(method, route, status, latency);
         self.latencies.lock().unwrap_or_else(PoisonError::into_inner).add(now, latency);
+    }
+
+    /// There is one more periodic job.
+    pub(crate) fn job_added(&self) {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The job runs from now on, until the value is dropped.
+    pub(crate) fn job_alive(&self) -> Alive<'_> {
+        self.jobs_alive.fetch_add(1, Ordering::Relaxed);
+        Alive(&self.jobs_alive)
+    }
+
+    /// Periodic jobs, and those of them that are alive.
+    pub(super) fn jobs(&self) -> (usize, usize) {
+        (self.jobs.load(Ordering::Relaxed), self.jobs_alive.load(Ordering::Relaxed))
     }
 
     pub(super) fn percentiles(&self, now: Timestamp) -> Percentiles {

@@ -1,17 +1,14 @@
 //! Counters, windows, latencies: `/metrics` and `/api/metrics/app`.
+//!
+//! Other features count with [`crate::App::count`]; the gateway counts requests.
 
 mod counter;
+mod exposition;
 mod latency;
 mod memory;
+mod routes;
 mod totals;
-
-use axum::Router;
 
 pub use counter::Counter;
 pub use memory::Metrics;
-
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub use routes::api;

@@ -1,9 +1,6 @@
 //! Where Levqor runs, and how it is there.
 
-use axum::Router;
+mod routes;
+pub mod service;
 
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub use routes::api;

@@ -1,9 +1,8 @@
 //! Runs: start, watch, cancel, retry.
 
-use axum::Router;
+mod events;
+mod routes;
+pub mod service;
+mod views;
 
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub use routes::api;

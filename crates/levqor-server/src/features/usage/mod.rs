@@ -1,9 +1,6 @@
 //! What an account used.
 
-use axum::Router;
+mod routes;
+pub mod service;
 
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub use routes::api;

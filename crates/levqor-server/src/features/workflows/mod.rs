@@ -1,9 +1,7 @@
 //! Workflows and their versions.
 
-use axum::Router;
+mod routes;
+pub mod service;
+mod views;
 
-use crate::App;
-
-pub fn routes() -> Router<App> {
-    Router::new()
-}
+pub use routes::api;

@@ -1,0 +1,125 @@
+//! What a node does on its own, again and again.
+//!
+//! Each job has a loop of its own, so that one that hangs holds up no other. A round that fails or panics is logged, and
+//! the next one tries again.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+use levqor_model::limits;
+use tokio::time::MissedTickBehavior;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, warn};
+
+use crate::{App, features::health, problem::chain};
+
+/// A periodic job of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    /// Writes counts that survive restarts.
+    WriteCounts,
+    /// Notes when API keys were used last.
+    NoteKeyUse,
+    /// Observes the node itself: the evidence behind the status page.
+    SampleHealth,
+    /// Forgets callers whose rate limit is full again.
+    PruneRates,
+    /// Deletes rows whose time is over.
+    PruneStore,
+}
+
+/// Every job, and how often it runs.
+const JOBS: [(Job, Duration); 5] = [
+    (Job::WriteCounts, Duration::from_secs(1)),
+    (Job::NoteKeyUse, Duration::from_secs(5)),
+    (Job::SampleHealth, Duration::from_secs(10)),
+    (Job::PruneRates, Duration::from_secs(30)),
+    (Job::PruneStore, Duration::from_secs(600)),
+];
+
+/// Per-second counts older than this are in no window any more.
+const BUCKETS_KEPT: Duration = Duration::from_secs(15 * 60);
+/// Links and sessions that have ended stay for a while, for people who ask what happened.
+const SIGN_IN_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Single observations; their daily sums stay for good.
+const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+impl Job {
+    const fn name(self) -> &'static str {
+        match self {
+            Job::WriteCounts => "write_counts",
+            Job::NoteKeyUse => "note_key_use",
+            Job::SampleHealth => "sample_health",
+            Job::PruneRates => "prune_rates",
+            Job::PruneStore => "prune_store",
+        }
+    }
+
+    async fn run(self, app: &App) -> Result<(), levqor_store::Error> {
+        match self {
+            Job::WriteCounts => app.metrics.flush(&app.store, app.now()).await,
+            Job::NoteKeyUse => note_key_use(app).await,
+            Job::SampleHealth => health::service::sample(app).await,
+            Job::PruneRates => {
+                app.rates.prune();
+                Ok(())
+            }
+            Job::PruneStore => prune_store(app).await,
+        }
+    }
+}
+
+/// Starts the jobs; they end soon after `shutdown`, and `tracker` knows when.
+pub(crate) fn background(app: &App, shutdown: &CancellationToken, tracker: &TaskTracker) {
+    for (job, every) in JOBS {
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        app.metrics.job_added();
+        tracker.spawn(async move {
+            let _alive = app.metrics.job_alive();
+            let mut ticks = tokio::time::interval(every);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! { biased;
+                    () = shutdown.cancelled() => break,
+                    _ = ticks.tick() => {}
+                }
+                round(job, &app).await;
+            }
+        });
+    }
+}
+
+async fn round(job: Job, app: &App) {
+    let name = job.name();
+    match AssertUnwindSafe(job.run(app)).catch_unwind().await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => warn!(job = name, "{name} failed and will try again: {}", chain(&failure)),
+        Err(_) => error!(job = name, "{name} panicked and will try again"),
+    }
+}
+
+/// The last round of what would be lost.
+pub(crate) async fn flush(app: &App) {
+    round(Job::WriteCounts, app).await;
+    round(Job::NoteKeyUse, app).await;
+}
+
+async fn note_key_use(app: &App) -> Result<(), levqor_store::Error> {
+    let uses = app.callers.take_touched();
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let result = app.store.touch_keys(uses.clone()).await;
+    if result.is_err() {
+        app.callers.give_back_touched(uses);
+    }
+    result
+}
+
+async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
+    let now = app.now();
+    app.store.prune_idempotency(now - limits::IDEMPOTENCY_TTL).await?;
+    app.store.prune_sign_in(now - SIGN_IN_KEPT).await?;
+    app.store.prune_buckets(now - BUCKETS_KEPT).await?;
+    app.store.prune_samples(now - SAMPLES_KEPT).await
+}

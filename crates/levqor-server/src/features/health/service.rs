@@ -1,0 +1,155 @@
+//! Is this node ready, and what did it observe of itself?
+//!
+//! Green is earned: every verdict comes from something that was just done (a row written and read, a lease looked up, a
+//! request answered), and what was not observed is not reported as good.
+
+use std::time::Duration;
+
+use levqor_store::health::Sample;
+
+use super::probe::probe;
+use crate::App;
+
+/// A clock may be set back by this much (time services do) before it counts as wrong.
+const CLOCK_BACK_MAX: Duration = Duration::from_secs(5);
+/// No clock is right that shows a time before this product existed: 2025-01-01.
+const CLOCK_MIN_SECONDS: i64 = 1_735_689_600;
+
+/// What was found about one thing that the node depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub name: &'static str,
+    /// Why it is not good; None when it is.
+    pub failure: Option<String>,
+    pub latency_us: Option<u64>,
+}
+
+/// All checks of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    pub checks: Vec<Check>,
+}
+
+impl Readiness {
+    pub fn is_ready(&self) -> bool {
+        self.checks.iter().all(|check| check.failure.is_none())
+    }
+
+    /// Why these checks are not all good.
+    fn failure_of(&self, names: &[&str]) -> Option<String> {
+        let failures: Vec<_> = self
+            .checks
+            .iter()
+            .filter(|check| names.contains(&check.name))
+            .filter_map(|check| Some(format!("{}: {}", check.name, check.failure.as_ref()?)))
+            .collect();
+        (!failures.is_empty()).then(|| failures.join("; "))
+    }
+}
+
+/// The verdict of the last second, or a new one.
+pub async fn readiness(app: &App) -> Readiness {
+    app.health.verdict(assess(app)).await
+}
+
+/// Judges everything now.
+pub async fn assess(app: &App) -> Readiness {
+    let found = app.store.readiness().await;
+    let check = |name, failure: Option<String>| Check { name, failure, latency_us: None };
+    let timed = |name, result: &Result<u64, String>| Check {
+        name,
+        failure: result.as_ref().err().cloned(),
+        latency_us: result.as_ref().ok().copied(),
+    };
+    let migrations = (found.migration != found.migration_expected).then(|| {
+        format!("the schema is at {}, this build expects {}", found.migration, found.migration_expected)
+    });
+    let min = app.settings.disk_free_bytes_min;
+    let disk = found
+        .disk_free_bytes
+        .filter(|free| *free < min)
+        .map(|free| format!("{free} bytes are free where the database lives; at least {min} are needed"));
+    Readiness {
+        checks: vec![
+            timed("database_read", &found.read),
+            timed("database_write", &found.write),
+            check("migrations", migrations),
+            check("disk", disk),
+            check("lease", lease_failure(app).await),
+            check("clock", clock_failure(app)),
+            check("engine", engine_failure(app)),
+        ],
+    }
+}
+
+/// A node without a lease may not work: another may have taken over.
+async fn lease_failure(app: &App) -> Option<String> {
+    match app.store.nodes(Some(app.now())).await {
+        Ok(nodes) if nodes.iter().any(|node| node.id == app.node) => None,
+        Ok(_) => Some("this node has no live lease in the database".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+fn clock_failure(app: &App) -> Option<String> {
+    let now = app.now();
+    if now.as_seconds() < CLOCK_MIN_SECONDS {
+        return Some(format!("the clock shows {now}; set the machine's time"));
+    }
+    let back = app.health.clock_went_back(now);
+    (back > CLOCK_BACK_MAX)
+        .then(|| format!("the clock went back by {} s; check the time service", back.as_secs()))
+}
+
+fn engine_failure(app: &App) -> Option<String> {
+    if app.stopping.is_cancelled() {
+        return Some("the node is shutting down".to_owned());
+    }
+    let (depth, capacity) = app.store.queue_depth();
+    (depth >= capacity).then(|| format!("{depth} writes wait for the database, as many as may"))
+}
+
+/// Observes this node and records what was seen. What the store cannot take now is recorded later, with its own time.
+///
+/// # Errors
+/// When the store cannot be reached.
+pub async fn sample(app: &App) -> Result<(), levqor_store::Error> {
+    let readiness = readiness(app).await;
+    let at = app.now();
+    let sample = |component: &str, latency: Option<Duration>, reason: Option<String>| Sample {
+        region: app.region.code.clone(),
+        node: app.node,
+        component: component.to_owned(),
+        at,
+        good: reason.is_none(),
+        latency_us: latency.map(|latency| i64::try_from(latency.as_micros()).unwrap_or(i64::MAX)),
+        reason,
+    };
+    let database_latency = readiness
+        .checks
+        .iter()
+        .find(|check| check.name == "database_write")
+        .and_then(|check| check.latency_us)
+        .map(Duration::from_micros);
+    let mut samples = vec![
+        sample(
+            "database",
+            database_latency,
+            readiness.failure_of(&["database_read", "database_write", "migrations", "disk"]),
+        ),
+        sample("engine", None, readiness.failure_of(&["lease", "clock", "engine"])),
+    ];
+    // A process that does not listen has no API to observe.
+    if let Some(address) = app.health.listening() {
+        samples.push(match probe(address).await {
+            Ok(latency) => sample("api", Some(latency), None),
+            Err(reason) => sample("api", None, Some(reason)),
+        });
+    }
+    let samples = app.health.take_waiting(samples);
+    let result = app.store.add_samples(samples.clone()).await;
+    if result.is_err() {
+        app.health.give_back_waiting(samples);
+    }
+    result
+}

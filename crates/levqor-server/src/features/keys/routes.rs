@@ -1,0 +1,174 @@
+//! `/api/keys`.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use levqor_model::{KeyId, Role, Timestamp};
+use levqor_store::keys::ApiKey;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::service::{self, Wish};
+use crate::{
+    App, Problem,
+    gateway::{Actor, Body, Cursor, Id, Query, Remembered, cut, page_limit},
+    problem::Refusals,
+};
+
+pub fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(revoke))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewKeyBody {
+    /// 1 to 100 characters.
+    #[schema(example = "deploy pipeline", max_length = 100)]
+    name: String,
+    /// Not above your own.
+    #[schema(value_type = RoleName)]
+    role: Role,
+    /// Without it the key lives until it is revoked.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+/// What a caller may do: each role may what the ones before it may.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes `Role` to the API's readers")]
+enum RoleName {
+    Viewer,
+    Editor,
+    Admin,
+    Owner,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct KeyView {
+    #[schema(example = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV")]
+    id: String,
+    name: String,
+    /// The first characters, to recognise it by.
+    #[schema(example = "lvq_Zm9vYm")]
+    prefix: String,
+    #[schema(value_type = RoleName)]
+    role: Role,
+    /// May do what operators of the platform may.
+    operator: bool,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// Noted every few seconds.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    revoked_at: Option<Timestamp>,
+}
+
+impl From<ApiKey> for KeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id.to_string(),
+            name: key.name,
+            prefix: key.prefix,
+            role: key.role,
+            operator: key.operator,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+            revoked_at: key.revoked_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct NewKeyView {
+    #[serde(flatten)]
+    about: KeyView,
+    /// The key. It is shown this once and cannot be read again; a replayed answer does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "lvq_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG")]
+    key: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Keys {
+    keys: Vec<KeyView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<Cursor>,
+}
+
+/// Make an API key.
+#[utoipa::path(
+    post,
+    path = "/api/keys",
+    tag = "keys",
+    request_body = NewKeyBody,
+    responses((status = 201, body = NewKeyView), Refusals)
+)]
+async fn create(
+    State(app): State<App>,
+    actor: Actor,
+    Body(body): Body<NewKeyBody>,
+) -> Result<Response, Problem> {
+    let wish = Wish { name: body.name, role: body.role, expires_at: body.expires_at };
+    let (key, secret) = service::create(&app, &actor, wish).await?;
+    let mut view = NewKeyView { about: key.into(), key: None };
+    // The idempotency store must not hold what the key table only has a hash of.
+    let remembered = serde_json::to_vec(&view).map_err(Problem::internal)?;
+    view.key = Some(secret.expose().to_owned());
+    let mut response = (StatusCode::CREATED, Json(view)).into_response();
+    response.extensions_mut().insert(Remembered(remembered));
+    Ok(response)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Items on a page, 1 to 200; 50 when left out.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+/// API keys of the account, oldest first; revoked ones too.
+#[utoipa::path(
+    get,
+    path = "/api/keys",
+    tag = "keys",
+    params(ListQuery),
+    responses((status = 200, body = Keys), Refusals)
+)]
+async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Keys>, Problem> {
+    let limit = page_limit(query.limit)?;
+    let after: Option<KeyId> = query.cursor.map(|cursor| cursor.last("keys")).transpose()?;
+    let keys = app.store.keys_of(actor.account_id, after, limit + 1).await?;
+    let (keys, next_cursor) = cut(keys, limit, "keys", |key| key.id);
+    Ok(Json(Keys { keys: keys.into_iter().map(KeyView::from).collect(), next_cursor }))
+}
+
+/// Revoke an API key.
+#[utoipa::path(
+    delete,
+    path = "/api/keys/{id}",
+    tag = "keys",
+    params(("id" = String, Path, description = "The key's id", example = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
+    responses((status = 204, description = "Revoked"), Refusals)
+)]
+async fn revoke(State(app): State<App>, actor: Actor, Id(id): Id<KeyId>) -> Result<StatusCode, Problem> {
+    service::revoke(&app, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,165 @@
+//! `GET /metrics` and `GET /api/metrics/app`.
+
+use axum::{Json, extract::State, response::IntoResponse};
+use http::header;
+use levqor_store::runs::RunCounts;
+use serde::Serialize;
+use tracing::warn;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Counter, exposition::CONTENT_TYPE};
+use crate::{App, problem::chain};
+
+pub fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(metrics)).routes(routes!(app_metrics))
+}
+
+/// What the server counts, for people and dashboards. Totals survive restarts; `last_5m` is a window that slides by the second.
+#[derive(Debug, Serialize, ToSchema)]
+struct AppMetrics {
+    /// `ok`, or `degraded` when the database did not answer; `runs` is null then.
+    #[schema(example = "ok")]
+    status: &'static str,
+    #[schema(example = "eu-west")]
+    region: String,
+    uptime_seconds: u64,
+    ai_requests_total: i64,
+    ai_requests_last_5m: i64,
+    /// Answers with a status of 500 or more.
+    errors_total: i64,
+    errors_last_5m: i64,
+    ai_openai_calls_total: i64,
+    ai_openai_calls_last_5m: i64,
+    ai_openai_errors_total: i64,
+    ai_openai_errors_last_5m: i64,
+    requests_total: i64,
+    latency_ms: LatencyMs,
+    /// Runs of all accounts by status.
+    runs: Option<RunsByStatus>,
+    business_metrics: BusinessMetrics,
+    #[schema(example = "persistent")]
+    metrics_type: &'static str,
+    scheduler: Scheduler,
+}
+
+/// Time to the head of the answer over the last minutes; null without a request.
+#[derive(Debug, Serialize, ToSchema)]
+struct LatencyMs {
+    p50: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct RunsByStatus {
+    pending: i64,
+    running: i64,
+    waiting: i64,
+    suspended: i64,
+    completed: i64,
+    faulted: i64,
+    cancelled: i64,
+}
+
+impl From<RunCounts> for RunsByStatus {
+    fn from(counts: RunCounts) -> Self {
+        let RunCounts { pending, running, waiting, suspended, completed, faulted, cancelled } = counts;
+        Self { pending, running, waiting, suspended, completed, faulted, cancelled }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct BusinessMetrics {
+    consultations_booked: i64,
+    consultations_run: i64,
+    support_auto_requests: i64,
+    support_auto_escalations: i64,
+    lifecycle_ticks: i64,
+    pricing_cta_clicks: i64,
+    trial_feedback_submissions: i64,
+}
+
+/// The periodic jobs of this node.
+#[derive(Debug, Serialize, ToSchema)]
+struct Scheduler {
+    /// Jobs that were started.
+    jobs: usize,
+    /// Jobs that are alive.
+    running: usize,
+}
+
+/// Counters for dashboards.
+#[utoipa::path(get, path = "/api/metrics/app", tag = "operations", responses((status = 200, body = AppMetrics)))]
+async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
+    let now = app.now();
+    let runs = runs(&app).await;
+    let metrics = &app.metrics;
+    let total = |counter| metrics.total(counter);
+    let last_5m = |counter| metrics.last_5m(counter, now);
+    let latency = metrics.percentiles(now);
+    let (jobs, running) = metrics.jobs();
+    Json(AppMetrics {
+        status: if runs.is_some() { "ok" } else { "degraded" },
+        region: app.region.code.to_string(),
+        uptime_seconds: now.since(app.started_at).as_secs(),
+        ai_requests_total: total(Counter::AiRequests),
+        ai_requests_last_5m: last_5m(Counter::AiRequests),
+        errors_total: total(Counter::Errors),
+        errors_last_5m: last_5m(Counter::Errors),
+        ai_openai_calls_total: total(Counter::AiOpenaiCalls),
+        ai_openai_calls_last_5m: last_5m(Counter::AiOpenaiCalls),
+        ai_openai_errors_total: total(Counter::AiOpenaiErrors),
+        ai_openai_errors_last_5m: last_5m(Counter::AiOpenaiErrors),
+        requests_total: total(Counter::Requests),
+        latency_ms: LatencyMs { p50: latency.p50, p95: latency.p95, p99: latency.p99 },
+        runs: runs.map(RunsByStatus::from),
+        business_metrics: BusinessMetrics {
+            consultations_booked: total(Counter::ConsultationsBooked),
+            consultations_run: total(Counter::ConsultationsRun),
+            support_auto_requests: total(Counter::SupportAutoRequests),
+            support_auto_escalations: total(Counter::SupportAutoEscalations),
+            lifecycle_ticks: total(Counter::LifecycleTicks),
+            pricing_cta_clicks: total(Counter::PricingCtaClicks),
+            trial_feedback_submissions: total(Counter::TrialFeedbackSubmissions),
+        },
+        metrics_type: "persistent",
+        scheduler: Scheduler { jobs, running },
+    })
+}
+
+/// Counters for Prometheus, as OpenMetrics text.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))
+)]
+async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let runs = runs(&app).await;
+    let (_, alive) = app.metrics.jobs();
+    let text = app.metrics.exposition.text(runs, |gauges| {
+        let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let uptime = app.now().since(app.started_at).as_secs();
+        gauges.uptime_seconds.set(i64::try_from(uptime).unwrap_or(i64::MAX));
+        let load = app.engine.load();
+        gauges.engine_active_runs.set(whole(load.active_runs));
+        gauges.engine_effects_in_flight.set(whole(load.effects_in_flight));
+        gauges.engine_timers_near.set(whole(load.timers_near));
+        let (depth, capacity) = app.store.queue_depth();
+        gauges.store_queue_depth.set(whole(depth));
+        gauges.store_queue_capacity.set(whole(capacity));
+        gauges.background_jobs.set(whole(alive));
+    });
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+}
+
+/// Runs by status, after the counts of earlier processes are read. Metrics answer also without the store, so its errors
+/// are only logged.
+async fn runs(app: &App) -> Option<RunCounts> {
+    let found = async {
+        app.metrics.restore(&app.store, app.now()).await?;
+        app.store.run_counts(None).await
+    };
+    found.await.inspect_err(|error| warn!("metrics are shown without the database: {}", chain(error))).ok()
+}

@@ -1,0 +1,243 @@
+//! Bodies, parameters and ids as handlers want them, with refusals that say what is wrong and where.
+
+use std::{error::Error as _, str::FromStr};
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+};
+use http::{HeaderMap, header, request::Parts};
+use levqor_model::{KeyId, ProblemCode, RunId, WorkflowId, limits};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_path_to_error::Segment;
+
+use crate::{App, Problem, problem::FieldError};
+
+/// A JSON body. An empty one counts as `{}`, so that a body whose members are all optional may be left out.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = to_bytes(body, app.settings.body_bytes_max)
+            .await
+            .map_err(|_| Problem::new(ProblemCode::BadRequest, "the body broke off before its end"))?;
+        if bytes.is_empty() {
+            return from_json(b"{}").map(Body);
+        }
+        if !is_json(&parts.headers) {
+            let detail = "send the body as JSON, with `Content-Type: application/json`";
+            return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+        }
+        from_json(&bytes).map(Body)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
+}
+
+/// # Errors
+/// 400 with line and column for what is not JSON; with the JSON Pointer for what does not fit `T`.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        misfit(&pointer, error.inner())
+    })?;
+    deserializer.end().map_err(|error| misfit("", &error))?;
+    Ok(value)
+}
+
+fn misfit(pointer: &str, error: &serde_json::Error) -> Problem {
+    let text = error.to_string();
+    // serde_json says where it stopped at the end of its message; for a misfit the pointer says it better.
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
+    match error.classify() {
+        Category::Data => {
+            let place = if pointer.is_empty() { "the body" } else { pointer };
+            Problem::new(ProblemCode::BadRequest, format!("{place}: {message}"))
+                .with_errors(vec![FieldError::new(pointer, message)])
+        }
+        Category::Syntax | Category::Eof | Category::Io => Problem::new(
+            ProblemCode::BadRequest,
+            format!("the body is not JSON: {message} (line {}, column {})", error.line(), error.column()),
+        ),
+    }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// The query of an address. `T` refuses members that it does not know, so a mistyped parameter is not silently ignored.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Problem> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(value)) => Ok(Query(value)),
+            Err(rejection) => {
+                let text = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
+                Err(match text.split_once(": ") {
+                    Some((name, message)) => Problem::parameter(name, message),
+                    None => Problem::new(ProblemCode::BadParameter, text),
+                })
+            }
+        }
+    }
+}
+
+/// Items on a page, as asked.
+///
+/// # Errors
+/// 400 outside 1 to 200.
+pub(crate) fn page_limit(asked: Option<usize>) -> Result<usize, Problem> {
+    let max = limits::PAGE_ITEMS_MAX;
+    match asked {
+        None => Ok(limits::PAGE_ITEMS_DEFAULT),
+        Some(limit) if (1..=max).contains(&limit) => Ok(limit),
+        Some(limit) => Err(Problem::parameter("limit", format!("{limit} is not from 1 to {max}"))),
+    }
+}
+
+/// Kinds of ids that stand in addresses.
+pub trait PathId: FromStr {
+    /// What is missing when nothing has that id.
+    const MISSING: ProblemCode;
+    const NOUN: &'static str;
+}
+
+impl PathId for RunId {
+    const MISSING: ProblemCode = ProblemCode::RunNotFound;
+    const NOUN: &'static str = "run";
+}
+
+impl PathId for WorkflowId {
+    const MISSING: ProblemCode = ProblemCode::WorkflowNotFound;
+    const NOUN: &'static str = "workflow";
+}
+
+impl PathId for KeyId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "API key";
+}
+
+/// The id that stands first in the address. A text that is no id leads nowhere: 404.
+#[derive(Debug, Clone, Copy)]
+pub struct Id<T>(pub T);
+
+impl<T: PathId + Send> FromRequestParts<App> for Id<T>
+where
+    T::Err: std::fmt::Display,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Path(all) = Path::<Vec<(String, String)>>::from_request_parts(parts, app)
+            .await
+            .map_err(|rejection| Problem::new(ProblemCode::BadParameter, rejection.body_text()))?;
+        let (_, text) = all.first().ok_or_else(|| Problem::broken("a route without an id asks for one"))?;
+        text.parse().map(Id).map_err(|error| {
+            let shown: String = text.chars().take(64).collect();
+            Problem::new(T::MISSING, format!("{shown:?} is not the id of a {}: {error}", T::NOUN))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[expect(dead_code, reason = "only its type matters")]
+        name: String,
+        #[serde(default)]
+        #[expect(dead_code, reason = "only its type matters")]
+        items: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Item {
+        #[expect(dead_code, reason = "only its type matters")]
+        count: u8,
+    }
+
+    #[test]
+    fn refusals_say_what_and_where() {
+        let rows = [
+            (r#"{"name": 1}"#, "/name", "/name: invalid type: integer `1`, expected a string"),
+            (
+                r#"{"name": "a", "items": [{"count": 1}, {"count": -1}]}"#,
+                "/items/1/count",
+                "/items/1/count: invalid value: integer `-1`, expected u8",
+            ),
+            (
+                r#"{"name": "a", "colour": 1}"#,
+                "/colour",
+                "/colour: unknown field `colour`, expected `name` or `items`",
+            ),
+            (
+                r#"{"name": "a", "items": [{"a/b": 1}]}"#,
+                "/items/0/a~1b",
+                "/items/0/a~1b: unknown field `a/b`, expected `count`",
+            ),
+            ("{}", "", "the body: missing field `name`"),
+            ("[]", "", "the body: invalid length 0, expected struct Order with 2 elements"),
+            (r#"{"name": "a""#, "-", "the body is not JSON: EOF while parsing an object (line 1, column 12)"),
+            ("{\n  nope", "-", "the body is not JSON: key must be a string (line 2, column 3)"),
+            (r#"{"name": "a"} x"#, "-", "the body is not JSON: trailing characters (line 1, column 15)"),
+        ];
+        for (text, pointer, detail) in rows {
+            let problem = from_json::<Order>(text.as_bytes()).unwrap_err();
+            assert_eq!(problem.detail, detail);
+            let found = problem.errors.first().map_or("-", |error| error.pointer.as_str());
+            assert_eq!(found, pointer, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_has_several_names() {
+        let rows = [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/cloudevents+json", true),
+            ("text/json", false),
+            ("text/plain", false),
+        ];
+        for (text, json) in rows {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, text.parse().unwrap());
+            assert_eq!(is_json(&headers), json, "{text}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = from_json::<Order>(&bytes);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! `Idempotency-Key`: a write that is sent again gets the first answer and does nothing.
+//!
+//! ```text
+//! claim ─► Yours ──────► handler ─► below 500: store the answer; else release
+//!      ├─► Answered ───► the same request: first answer, `Idempotent-Replayed: true`; another: 422
+//!      └─► InProgress ─► 409
+//! ```
+//!
+//! The handler runs in a task of its own, so a client that hangs up after sending does not leave a claim without an answer.
+//! Server errors are not stored: nothing is promised about them, and the client should try again.
+//!
+//! Source: IETF draft-ietf-httpapi-idempotency-key-header-06.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use levqor_model::{ProblemCode, limits};
+use levqor_store::idempotency::{Claim, StoredAnswer};
+use sha2::{Digest, Sha256};
+use tracing::Instrument;
+
+use super::{
+    ClientAddress,
+    access::{Access, access_of, route_of},
+    authenticate,
+};
+use crate::{App, Problem};
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const KEY_LENGTH_MAX: usize = 255;
+/// Beyond the longest time that a request may take, a claim without an answer belongs to a process that is gone.
+const STALE_AFTER: Duration = Duration::from_secs(60);
+
+/// In a response's extensions: the body that repeats get, when it must not be the one that is sent now.
+#[derive(Debug, Clone)]
+pub(crate) struct Remembered(pub(crate) Vec<u8>);
+
+pub(super) async fn answer_once(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
+    let in_api = access_of(request.method(), route_of(request.extensions())) != Access::Page;
+    let key = request.headers().get(KEY).filter(|_| writes && in_api).map(parse_key).transpose()?;
+    let Some(key) = key else { return Ok(next.run(request).await) };
+
+    let (mut parts, body) = request.into_parts();
+    let scope = match authenticate::identity(&mut parts, &app).await? {
+        Some(identity) => identity.actor.account_id.to_string(),
+        // Strangers must not read each other's answers.
+        None => format!("anonymous:{}", ClientAddress::of(&parts.extensions).network()),
+    };
+    let body = to_bytes(body, app.settings.body_bytes_max)
+        .await
+        .map_err(|_| Problem::new(ProblemCode::BadRequest, "the body broke off before its end"))?;
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let request_hash = hash(parts.method.as_str(), target, &body);
+    let request = Request::from_parts(parts, Body::from(body));
+
+    let now = app.now();
+    let longest = app.settings.request_timeout + Duration::from_secs(limits::WAIT_SECONDS_MAX);
+    let stale_before = now - (longest + STALE_AFTER);
+    let claim =
+        app.store.claim_idempotency(scope.clone(), key.clone(), request_hash, now, stale_before).await?;
+    match claim {
+        Claim::Yours => {}
+        Claim::InProgress { request_hash: first }
+        | Claim::Answered(StoredAnswer { request_hash: first, .. })
+            if first != request_hash =>
+        {
+            return Err(Problem::new(
+                ProblemCode::IdempotencyMismatch,
+                "this Idempotency-Key was sent before with another method, path or body; use a new key for a new request",
+            ));
+        }
+        Claim::InProgress { .. } => {
+            return Err(Problem::new(
+                ProblemCode::IdempotencyConflict,
+                "the first request with this Idempotency-Key is still in progress; try again in a moment",
+            )
+            .retry_after(1));
+        }
+        Claim::Answered(answer) => return Ok(replay(answer)),
+    }
+
+    let work = async move {
+        let response = next.run(request).await;
+        remember(&app, scope, key, request_hash, response).await
+    };
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(result) => result,
+        // The claim stays until it is stale: nobody knows how far the handler came.
+        Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
+        Err(failure) => Err(Problem::internal(failure)),
+    }
+}
+
+/// # Errors
+/// 400 unless the key has 1 to 255 visible ASCII characters.
+fn parse_key(value: &HeaderValue) -> Result<String, Problem> {
+    value
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|key| (1..=KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()))
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            Problem::new(
+                ProblemCode::BadIdempotencyKey,
+                format!(
+                    "Idempotency-Key must have 1 to {KEY_LENGTH_MAX} visible ASCII characters, such as a UUID"
+                ),
+            )
+        })
+}
+
+fn hash(method: &str, target: &str, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [method.as_bytes(), target.as_bytes()] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.update(body);
+    hash.finalize().into()
+}
+
+async fn remember(
+    app: &App,
+    scope: String,
+    key: String,
+    request_hash: [u8; 32],
+    response: Response,
+) -> Result<Response, Problem> {
+    let status = response.status();
+    let content_type = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let settled = !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS;
+    if !settled || content_type.starts_with("text/event-stream") {
+        app.store.release_idempotency(scope, key).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX)
+        .await
+        .map_err(|error| Problem::broken(format!("an answer could not be read: {error}")))?;
+    let remembered =
+        parts.extensions.get::<Remembered>().map_or_else(|| body.to_vec(), |other| other.0.clone());
+    let answer = StoredAnswer { request_hash, status: status.as_u16(), content_type, body: remembered };
+    app.store.finish_idempotency(scope, key, answer).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn replay(answer: StoredAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    if let Ok(content_type) = HeaderValue::from_str(&answer.content_type)
+        && !answer.content_type.is_empty()
+    {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_visible_ascii_of_bounded_length() {
+        let long = "k".repeat(256);
+        let rows =
+            [("8e03978e-40d5-43dd-bc93-6894a57f9324", true), ("", false), ("a b", false), (&long, false)];
+        for (text, good) in rows {
+            assert_eq!(parse_key(&HeaderValue::from_str(text).unwrap()).is_ok(), good, "{text:?}");
+        }
+        assert!(parse_key(&HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap()).is_err());
+    }
+
+    #[test]
+    fn method_path_and_body_are_hashed_apart() {
+        assert_ne!(hash("POST", "/a", b"b"), hash("POST", "/", b"ab"));
+        assert_ne!(hash("POST", "/a", b""), hash("PUT", "/a", b""));
+    }
+}

@@ -1,0 +1,117 @@
+//! `/openapi.json`: the API described by itself.
+//!
+//! Routes bring their own description. What they have in common is added here: who the document is about, how callers say
+//! who they are, and, from the gateway's table of rules, which operations need that.
+
+mod describe;
+
+use std::sync::OnceLock;
+
+use axum::{Router, response::IntoResponse, routing::get};
+use http::{Method, header};
+use utoipa::{
+    OpenApi as _,
+    openapi::{
+        OpenApi, PathItem,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::{
+    App,
+    features,
+    gateway::{Access, RULES, SESSION_COOKIE},
+    problem::{FieldError, ProblemDocument},
+};
+
+const KEY_SCHEME: &str = "api_key";
+const SESSION_SCHEME: &str = "session";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Levqor",
+        description = "Automations that keep running when a region does not. Errors are problem documents (RFC 9457); lists have cursors; writes take an `Idempotency-Key`.",
+        version = env!("CARGO_PKG_VERSION"),
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "workflows", description = "Definitions and their versions"),
+        (name = "runs", description = "Executions: start, watch, cancel, retry"),
+        (name = "ai", description = "Questions answered, workflows drafted"),
+        (name = "usage", description = "What was used"),
+        (name = "plans", description = "What can be bought"),
+        (name = "keys", description = "API keys"),
+        (name = "regions", description = "Where Levqor runs"),
+        (name = "operations", description = "Health and metrics"),
+    ),
+    components(schemas(ProblemDocument, FieldError))
+)]
+struct Base;
+
+/// The document before the routes are added.
+pub(crate) fn base() -> OpenApi {
+    // The router's own default would put another project's title and licence here.
+    let mut document = Base::openapi();
+    document.merge(describe::Described::openapi());
+    let key = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("lvq_…")
+        .description(Some("An API key, from the console or `POST /api/keys`"))
+        .build();
+    let session = ApiKey::Cookie(ApiKeyValue::with_description(
+        SESSION_COOKIE,
+        "The console's session; it writes only from pages of the same site",
+    ));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(KEY_SCHEME, SecurityScheme::Http(key));
+    components.add_security_scheme(SESSION_SCHEME, SecurityScheme::ApiKey(session));
+    document
+}
+
+/// The whole document.
+pub fn document() -> OpenApi {
+    let (_, mut document) = features::api();
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            let rule = RULES.iter().find(|(m, p, _)| *m == method && p == path);
+            operation.security = rule.map(|(_, _, access)| security(*access));
+        }
+    }
+    document
+}
+
+/// The operations of a path, with their methods.
+pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, item.get.as_mut()),
+        (Method::POST, item.post.as_mut()),
+        (Method::PUT, item.put.as_mut()),
+        (Method::PATCH, item.patch.as_mut()),
+        (Method::DELETE, item.delete.as_mut()),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+fn security(access: Access) -> Vec<SecurityRequirement> {
+    let scheme = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    let both = [scheme(KEY_SCHEME), scheme(SESSION_SCHEME)];
+    match access {
+        Access::Open | Access::Metrics | Access::Page => Vec::new(),
+        // An empty requirement says that it works without, too.
+        Access::Anyone => [SecurityRequirement::default()].into_iter().chain(both).collect(),
+        Access::Role(_) | Access::Operator => both.into(),
+    }
+}
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/openapi.json", get(serve))
+}
+
+async fn serve() -> impl IntoResponse {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| document().to_json().unwrap_or_default());
+    ([(header::CONTENT_TYPE, "application/json")], text.as_str())
+}

@@ -1,0 +1,109 @@
+//! Connections: accepting them, bounding them, and letting them end.
+//!
+//! HTTP/1.1 only: whatever stands in front of a node speaks it, and its one timeout (the head of a request) covers a
+//! connection that says nothing, one that says a byte a second, and one that idles.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+use crate::{App, background::background, router};
+
+/// Headers of one request; more are answered with 431.
+const HEADERS_MAX: usize = 100;
+/// Bytes of a request's head, and of what is read ahead.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// After a failed `accept` (out of file descriptors, mostly): time for connections to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers requests and does the server's periodic jobs until `shutdown`; then lets the requests in progress end within
+/// the settings' `drain_timeout`, and writes what is still only in memory.
+///
+/// # Errors
+/// When the listener has no address, which means that it is no listener.
+pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> io::Result<()> {
+    app.health.listening_at(listener.local_addr()?);
+    let (jobs, stop_jobs) = (TaskTracker::new(), CancellationToken::new());
+    background(&app, &stop_jobs, &jobs);
+    let router = router(app.clone());
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(app.settings.connections_max.min(Semaphore::MAX_PERMITS)));
+    loop {
+        let accepted = tokio::select! { biased;
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        match accepted {
+            Ok((stream, address, place)) => {
+                let connection = connection(stream, address, router.clone(), app.settings.header_timeout);
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        // Clients hang up; nobody needs to act on it.
+                        debug!("a connection ended early: {error}");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    app.stopping.cancel();
+    if tokio::time::timeout(app.settings.drain_timeout, graceful.shutdown()).await.is_err() {
+        let seconds = app.settings.drain_timeout.as_secs();
+        warn!("requests were still in progress after {seconds} s and are cut off");
+    }
+    stop_jobs.cancel();
+    jobs.close();
+    jobs.wait().await;
+    app.flush().await;
+    Ok(())
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// Cancel safe: a connection that was not accepted stays in the system's queue.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, address, place))
+}
+
+fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    header_timeout: Duration,
+) -> http1::Connection<
+    TokioIo<TcpStream>,
+    impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send,
+> {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(address));
+        router.clone().oneshot(request)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+}
