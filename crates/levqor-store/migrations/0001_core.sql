@@ -152,6 +152,7 @@ CREATE TABLE firings (
     run_id text NOT NULL,
     CONSTRAINT firings_pk PRIMARY KEY (workflow_id, due_at)
 ) WITHOUT ROWID;
+CREATE INDEX firings_due ON firings (due_at);
 
 -- Runs ---------------------------------------------------------------------------------------------------------
 

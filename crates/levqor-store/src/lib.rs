@@ -16,6 +16,8 @@
 mod error;
 mod prune;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub mod accounts;

@@ -21,48 +21,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Run>, Error> {
         self.read(move |session| {
-            let mut terms = Terms::default();
-            if let Some(account) = &account {
-                if filter.workflow_id.is_some() && filter.status.is_none() {
-                    // The workflow decides; the account is only checked, and must not lead to the longer index.
-                    terms.add("(account_id || '') = ", account.value());
-                } else {
-                    terms.add("account_id = ", account.value());
-                }
-            }
-            if let Some(workflow) = &filter.workflow_id {
-                terms.add("workflow_id = ", workflow.value());
-            }
-            if let Some(status) = &filter.status {
-                terms.add("status = ", status.value());
-                if account.is_none() && !status.is_ended() {
-                    terms.condition("ended_at IS NULL");
-                }
-            }
-            if let Some(region) = &filter.region {
-                terms.add("region = ", region.value());
-            }
-            // Ids sort by time, so a bound on the id spares reading what lies outside.
-            let first = filter.created_from.map(first_id);
-            let last = filter.created_until.map(last_id);
-            if let (Some(from), Some(first)) = (&filter.created_from, &first) {
-                terms.add("created_at >= ", from.value());
-                terms.add("run_id >= ", first.value());
-            }
-            if let (Some(until), Some(last)) = (&filter.created_until, &last) {
-                terms.add("created_at <= ", until.value());
-                terms.add("run_id <= ", last.value());
-            }
-            if let Some(before) = &before {
-                terms.add("run_id < ", before.value());
-            }
-            let (conditions, mut values) = terms.finish();
-            values.push(limit.value());
-            let sql = format!(
-                concat!("SELECT ", columns!(), " FROM runs{} ORDER BY run_id DESC LIMIT ${}"),
-                conditions,
-                values.len()
-            );
+            let range = IdRange::new(&filter, before);
+            let (sql, values) = list(account.as_ref(), &filter, &range, &limit);
             session.rows_of_text(&sql, &values, Run::read)
         })
         .await
@@ -93,6 +53,88 @@ impl Store {
     }
 }
 
+/// The statement of a list and its values.
+pub(crate) fn list<'a>(
+    account: Option<&'a AccountId>,
+    filter: &'a RunFilter,
+    range: &'a IdRange,
+    limit: &'a usize,
+) -> (String, Vec<Value<'a>>) {
+    let mut terms = Terms::default();
+    if let Some(account) = account {
+        if filter.workflow_id.is_some() && filter.status.is_none() {
+            // The workflow decides; the account is only checked, and must not lead to its longer index.
+            terms.add("(account_id || '') =", account.value());
+        } else {
+            terms.add("account_id =", account.value());
+        }
+    }
+    if let Some(workflow) = &filter.workflow_id {
+        terms.add("workflow_id =", workflow.value());
+    }
+    if let Some(status) = &filter.status {
+        terms.add("status =", status.value());
+        if account.is_none() && !status.is_ended() {
+            // Leads to the index of live runs.
+            terms.conditions.push("ended_at IS NULL".to_owned());
+        }
+    }
+    if let Some(region) = &filter.region {
+        terms.add("region =", region.value());
+    }
+    if let Some(from) = &filter.created_from {
+        terms.add("created_at >=", from.value());
+    }
+    if let Some(until) = &filter.created_until {
+        terms.add("created_at <=", until.value());
+    }
+    if let Some(first) = &range.first {
+        terms.add("run_id >=", first.value());
+    }
+    match &range.end {
+        Some(End::Before(run)) => terms.add("run_id <", run.value()),
+        Some(End::At(run)) => terms.add("run_id <=", run.value()),
+        None => {}
+    }
+    terms.values.push(limit.value());
+    let conditions = match terms.conditions.len() {
+        0 => String::new(),
+        _ => format!(" WHERE {}", terms.conditions.join(" AND ")),
+    };
+    let sql = format!(
+        concat!("SELECT ", columns!(), " FROM runs{} ORDER BY run_id DESC LIMIT ${}"),
+        conditions,
+        terms.values.len()
+    );
+    (sql, terms.values)
+}
+
+/// Between which ids a list looks. Ids sort by time, so that a filter by time spares reading what lies outside.
+#[derive(Debug)]
+pub(crate) struct IdRange {
+    first: Option<RunId>,
+    end: Option<End>,
+}
+
+#[derive(Debug)]
+enum End {
+    Before(RunId),
+    At(RunId),
+}
+
+impl IdRange {
+    /// One end, the nearer: databases use only one bound on each side of an index.
+    pub(crate) fn new(filter: &RunFilter, before: Option<RunId>) -> Self {
+        let last = filter.created_until.map(last_id);
+        let end = match (before, last) {
+            (Some(before), Some(last)) if last < before => Some(End::At(last)),
+            (Some(before), _) => Some(End::Before(before)),
+            (None, last) => last.map(End::At),
+        };
+        Self { first: filter.created_from.map(first_id), end }
+    }
+}
+
 /// The conditions of a list, with their values.
 #[derive(Default)]
 struct Terms<'a> {
@@ -103,18 +145,7 @@ struct Terms<'a> {
 impl<'a> Terms<'a> {
     fn add(&mut self, comparison: &str, value: Value<'a>) {
         self.values.push(value);
-        self.conditions.push(format!("{comparison}${}", self.values.len()));
-    }
-
-    fn condition(&mut self, text: &str) {
-        self.conditions.push(text.to_owned());
-    }
-
-    fn finish(self) -> (String, Vec<Value<'a>>) {
-        if self.conditions.is_empty() {
-            return (String::new(), self.values);
-        }
-        (format!(" WHERE {}", self.conditions.join(" AND ")), self.values)
+        self.conditions.push(format!("{comparison} ${}", self.values.len()));
     }
 }
 

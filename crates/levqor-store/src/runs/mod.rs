@@ -10,7 +10,7 @@
 mod accept;
 mod append;
 mod counts;
-mod lists;
+pub(crate) mod lists;
 mod ownership;
 
 use levqor_model::{

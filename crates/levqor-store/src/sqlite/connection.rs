@@ -1,7 +1,7 @@
 //! Opens the file: is it ours, is it whole, how it is to be used.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
@@ -48,13 +48,13 @@ pub(super) fn create(path: &Path) -> Result<(), Error> {
         )),
         _ => Error::Open { path: path.display().to_string(), reason: format!("{what}: {error}") },
     };
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(|error| failed(&error, "its directory cannot be made"))?;
-    }
+    let parent = super::directory(path);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(parent)
+        .map_err(|error| failed(&error, "its directory cannot be made"))?;
+    let is_new = !path.exists();
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -62,8 +62,14 @@ pub(super) fn create(path: &Path) -> Result<(), Error> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map(drop)
-        .map_err(|error| failed(&error, "the file cannot be opened for writing"))
+        .map_err(|error| failed(&error, "the file cannot be opened for writing"))?;
+    if is_new {
+        // The name of the file must survive the loss of power as well as what is in it.
+        File::open(parent)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|error| failed(&error, "its directory cannot be written"))?;
+    }
+    Ok(())
 }
 
 /// The connection that writes. Refuses a file that is not ours before it changes anything in it.
@@ -95,9 +101,11 @@ pub(super) fn writer(path: &Path, durability: Durability) -> Result<Session, Err
          PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
          PRAGMA journal_size_limit = {LOG_BYTES_KEPT};
-         PRAGMA cache_size = -32768;
-         PRAGMA application_id = {APPLICATION_ID};"
+         PRAGMA cache_size = -32768;"
     ))?;
+    if application_id != APPLICATION_ID {
+        connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
+    }
     Ok(Session::new(connection))
 }
 

@@ -9,7 +9,10 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tempfile::TempDir;
 
@@ -85,14 +88,21 @@ impl Sqlite {
     }
 
     pub(crate) fn disk_free_bytes(&self) -> Option<u64> {
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let figures = rustix::fs::statvfs(directory.unwrap_or(".".as_ref())).ok()?;
+        let figures = rustix::fs::statvfs(directory(&self.path)).ok()?;
         Some(figures.f_bavail.saturating_mul(figures.f_frsize))
     }
 
     /// The newest migration in the file.
     pub(crate) async fn migration(&self) -> Result<u32, Error> {
         self.read(|session| migrate::version(session.connection())).await
+    }
+}
+
+/// Where the file lives.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

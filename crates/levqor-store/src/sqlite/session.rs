@@ -119,6 +119,12 @@ impl Session {
         Ok(())
     }
 
+    /// The texts that this connection has run, as SQLite gets them.
+    #[cfg(test)]
+    pub(super) fn spelled_texts(&self) -> Vec<String> {
+        self.spelled.borrow().values().map(|text| text.to_string()).collect()
+    }
+
     fn prepare(&self, sql: &'static str) -> Result<CachedStatement<'_>, Error> {
         let mut spelled = self.spelled.borrow_mut();
         let text =

@@ -4,5 +4,14 @@
 mod support;
 
 mod accounts;
+mod files;
+mod health;
+mod idempotency;
+mod model;
+mod nodes;
 mod runs;
+mod schedules;
+mod stress;
+mod timers;
+mod usage;
 mod workflows;

@@ -1,0 +1,269 @@
+//! One call of everything, for tests that look at all statements at once.
+
+use levqor_model::{
+    AccountId, KeyId, LinkId, NodeId, Residency, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp,
+    TriggerKind, UserId, WorkflowId,
+};
+
+use crate::{
+    Store,
+    accounts::{Account, Membership, User},
+    ai_requests::AiRequest,
+    counters::Increment,
+    health::Sample,
+    idempotency::StoredAnswer,
+    keys::ApiKey,
+    runs::{Append, Firing, NewRun, Run, RunFilter},
+    sessions::{Link, Session},
+    timers::Timer,
+    workflows::{NewSchedule, Version, Workflow},
+};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_502_901);
+
+/// Calls every method of the store, each so that it gets as far as it can.
+pub(crate) async fn touch_everything(store: &Store) {
+    let random = SeededRandom::new(11);
+    let account = AccountId::new(NOW, &random);
+    touch_people(store, account, &random).await;
+    let workflow = touch_workflows(store, account, &random).await;
+    touch_runs(store, account, workflow, &random).await;
+    touch_operations(store, account, &random).await;
+}
+
+async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) {
+    let (name, hash) = ("name".to_owned(), [1; 32]);
+    let new = Account { id: account, name: name.clone(), plan: name.clone(), created_at: NOW };
+    store.create_account(new).await.unwrap();
+    store.account(account).await.unwrap();
+    store.accounts_count().await.unwrap();
+    let user = UserId::new(NOW, random);
+    store.create_user(User { id: user, email: name.clone(), operator: true, created_at: NOW }).await.unwrap();
+    store.user(user).await.unwrap();
+    store.user_by_email(name.clone()).await.unwrap();
+    store.add_member(Membership { account_id: account, user_id: user, role: Role::Owner }).await.unwrap();
+    store.memberships_of(user).await.unwrap();
+
+    let key = ApiKey {
+        id: KeyId::new(NOW, random),
+        account_id: account,
+        name: name.clone(),
+        prefix: name,
+        hash,
+        role: Role::Owner,
+        operator: true,
+        created_at: NOW,
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    store.create_key(key.clone()).await.unwrap();
+    store.key_by_hash(hash).await.unwrap();
+    store.keys_of(account, None, 10).await.unwrap();
+    store.touch_keys(vec![(key.id, NOW)]).await.unwrap();
+    store.revoke_key(account, key.id, NOW).await.unwrap();
+
+    let link = Link { id: LinkId::new(NOW, random), user_id: user, hash, created_at: NOW, expires_at: NOW };
+    store.create_link(link).await.unwrap();
+    store.use_link(hash, NOW).await.unwrap();
+    let session = Session {
+        id: SessionId::new(NOW, random),
+        user_id: user,
+        account_id: account,
+        hash,
+        created_at: NOW,
+        last_seen_at: NOW,
+        expires_at: NOW,
+    };
+    store.create_session(session.clone()).await.unwrap();
+    store.session_by_hash(hash, NOW).await.unwrap();
+    store.touch_session(session.id, NOW).await.unwrap();
+    store.revoke_session(session.id, NOW).await.unwrap();
+    store.prune_sign_in(NOW).await.unwrap();
+}
+
+async fn touch_workflows(store: &Store, account: AccountId, random: &SeededRandom) -> WorkflowId {
+    let id = WorkflowId::new(NOW, random);
+    let workflow = Workflow {
+        id,
+        account_id: account,
+        namespace: "default".to_owned(),
+        name: "hello".to_owned(),
+        version: "1".to_owned(),
+        title: None,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let version = |version: &str| Version {
+        workflow_id: id,
+        version: version.to_owned(),
+        definition: "{}".to_owned(),
+        source: None,
+        created_at: NOW,
+    };
+    let schedule = Some(NewSchedule { anchor_at: NOW, next_due_at: Some(NOW) });
+    store.create_workflow(workflow, version("1"), None).await.unwrap();
+    store.add_version(account, version("2"), None, schedule).await.unwrap();
+    store.workflow(account, id).await.unwrap();
+    store.workflow_by_name(account, "default".to_owned(), "hello".to_owned()).await.unwrap();
+    store.workflows_of(account, None, 10).await.unwrap();
+    store.workflows_of(account, Some(id), 10).await.unwrap();
+    store.workflows_count(None).await.unwrap();
+    store.workflows_count(Some(account)).await.unwrap();
+    store.version(id, "1".to_owned()).await.unwrap();
+    store.versions_of(account, id, None, 10).await.unwrap();
+    store.due_schedules(NOW, 10).await.unwrap();
+    store.next_schedule_due().await.unwrap();
+    store.schedule_next(id).await.unwrap();
+    store.set_schedule_due(id, Some(NOW), None).await.unwrap();
+    store.set_schedule_due(id, None, Some(NOW)).await.unwrap();
+    store.delete_workflow(account, WorkflowId::new(NOW, random), NOW).await.unwrap();
+    id
+}
+
+async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, random: &SeededRandom) {
+    let parent = RunId::new(NOW, random);
+    let run = |with_parent: bool| Run {
+        id: RunId::new(NOW, random),
+        account_id: account,
+        workflow_id: workflow,
+        namespace: "default".to_owned(),
+        name: "hello".to_owned(),
+        version: "1".to_owned(),
+        status: RunStatus::Pending,
+        trigger: TriggerKind::Manual,
+        region: "eu-west".parse().unwrap(),
+        home_region: "eu-west".parse().unwrap(),
+        residency: Residency::Anywhere,
+        waiting_for: None,
+        parent: with_parent.then_some((parent, 1)),
+        depth: 0,
+        retry_of: None,
+        created_at: NOW,
+        started_at: None,
+        ended_at: None,
+        owner: None,
+        epoch: 1,
+        next_seq: 0,
+    };
+    let new = |run: Run, firing| NewRun {
+        run,
+        input: "{}".to_owned(),
+        events: Some("[]".to_owned()),
+        firing,
+        day: NOW.date(),
+    };
+    let firing = Some(Firing { due_at: NOW, next_due_at: None });
+    let first = run(false);
+    store.accept_run(new(first.clone(), firing)).await.unwrap();
+    store.accept_run(new(run(false), firing)).await.unwrap();
+    store.accept_run(new(first.clone(), None)).await.unwrap();
+    store.accept_run(new(run(true), None)).await.unwrap();
+    store.accept_run(new(run(true), None)).await.unwrap();
+    store.firing(workflow, NOW).await.unwrap();
+
+    let step = |seq, status| Append {
+        run_id: first.id,
+        epoch: 1,
+        seq,
+        at: NOW,
+        region: "eu-west".parse().unwrap(),
+        events: Some("[]".to_owned()),
+        status,
+        waiting_for: None,
+        started_at: None,
+        ended_at: None,
+        output: Some("{}".to_owned()),
+        error: Some("{}".to_owned()),
+        timers_set: vec![(1, NOW)],
+        timers_cleared: vec![2],
+    };
+    let node = NodeId::new(NOW, random);
+    store.append(step(1, RunStatus::Running)).await.unwrap();
+    store.append(step(2, RunStatus::Running)).await.unwrap();
+    let timer = Timer { run_id: first.id, effect: 0, due_at: NOW };
+    store.due_timers(None, NOW, 10).await.unwrap();
+    store.due_timers(Some(timer), NOW, 10).await.unwrap();
+    store.timers_of(first.id).await.unwrap();
+    store.timers_count().await.unwrap();
+    store.append(step(3, RunStatus::Faulted)).await.unwrap();
+    store.reopen_run(first.id, 2, node, 4, NOW, "eu-west".parse().unwrap(), "[]".to_owned()).await.unwrap();
+    store.own_run(first.id, node, 3).await.unwrap();
+    store.own_live_runs(node, 4).await.unwrap();
+    store.runs_to_drive(None, 10).await.unwrap();
+    store.run(None, first.id).await.unwrap();
+    store.payloads(first.id).await.unwrap();
+    store.journal(first.id, None, 10).await.unwrap();
+    store.runs_of(Some(account), RunFilter::default(), None, 10).await.unwrap();
+    store.run_counts(None).await.unwrap();
+    store.run_counts(Some(account)).await.unwrap();
+    store.live_runs_count(account).await.unwrap();
+    store.children_of(parent, None, 10).await.unwrap();
+    store.prune_firings(NOW).await.unwrap();
+}
+
+async fn touch_operations(store: &Store, account: AccountId, random: &SeededRandom) {
+    let (day, node) = (NOW.date(), NodeId::new(NOW, random));
+    store.add_ai_credits(None, day, 1).await.unwrap();
+    for account in [None, Some(account)] {
+        store.usage(account, day, day).await.unwrap();
+        store.usage_days(account, day, day).await.unwrap();
+    }
+    let epoch =
+        store.register_node(node, "eu-west".parse().unwrap(), "1".to_owned(), NOW, NOW).await.unwrap();
+    store.renew_node(node, epoch, NOW).await.unwrap();
+    store.nodes(None).await.unwrap();
+    store.nodes(Some(NOW)).await.unwrap();
+    store.stop_node(node, NOW).await.unwrap();
+
+    let (scope, key) = ("scope".to_owned(), "key".to_owned());
+    for _ in 0..2 {
+        store.claim_idempotency(scope.clone(), key.clone(), [1; 32], NOW, NOW).await.unwrap();
+    }
+    let answer = StoredAnswer {
+        request_hash: [1; 32],
+        status: 200,
+        content_type: "text/plain".to_owned(),
+        body: Vec::new(),
+    };
+    store.finish_idempotency(scope.clone(), key.clone(), answer).await.unwrap();
+    store.release_idempotency(scope, key).await.unwrap();
+    store.prune_idempotency(NOW).await.unwrap();
+
+    store.add_counts(vec![Increment { name: "requests", at: NOW, by: 1 }]).await.unwrap();
+    store.totals().await.unwrap();
+    store.buckets_since(NOW).await.unwrap();
+    store.prune_buckets(NOW).await.unwrap();
+
+    let request = AiRequest {
+        at: NOW,
+        account_id: Some(account),
+        region: "eu-west".parse().unwrap(),
+        kind: "chat".to_owned(),
+        backend: "built-in".to_owned(),
+        language: "en".to_owned(),
+        success: true,
+        credits: 1,
+        latency_us: 1,
+    };
+    store.add_ai_request(request).await.unwrap();
+    store.ai_requests(None, None, 10).await.unwrap();
+    store.ai_requests(Some(account), None, 10).await.unwrap();
+    store.prune_ai_requests(NOW).await.unwrap();
+
+    let sample = Sample {
+        region: "eu-west".parse().unwrap(),
+        node,
+        component: "api".to_owned(),
+        at: NOW,
+        good: true,
+        latency_us: None,
+        reason: None,
+    };
+    store.add_samples(vec![sample]).await.unwrap();
+    store.latest_samples().await.unwrap();
+    store.sample_days(day).await.unwrap();
+    store.first_sample_at("eu-west".parse().unwrap()).await.unwrap();
+    store.prune_samples(NOW).await.unwrap();
+    store.readiness().await;
+}

@@ -1,0 +1,118 @@
+//! Evidence: samples, counters, the log of AI calls.
+
+use std::time::Duration;
+
+use levqor_model::{AccountId, Timestamp};
+use levqor_store::{
+    ai_requests::AiRequest,
+    counters::Increment,
+    health::{Sample, SampleDay},
+};
+
+use crate::support::{NOW, World, region};
+
+fn at(second: u64) -> Timestamp {
+    NOW + Duration::from_secs(second)
+}
+
+#[tokio::test]
+async fn samples_are_summed_by_day_and_the_newest_shown() {
+    let world = World::new();
+    let node = world.node_id();
+    let sample = |component: &str, second, good| Sample {
+        region: region("eu-west"),
+        node,
+        component: component.to_owned(),
+        at: at(second),
+        good,
+        latency_us: good.then_some(250),
+        reason: (!good).then(|| "no answer".to_owned()),
+    };
+    let store = &world.store;
+    let samples = [sample("api", 0, true), sample("api", 9, false), sample("engine", 5, true)];
+    store.add_samples(samples.to_vec()).await.unwrap();
+    // Late and repeated ones change neither the newest nor the sums of what is there.
+    store.add_samples(vec![sample("api", 1, true), sample("api", 9, false)]).await.unwrap();
+    store.add_samples(vec![sample("api", 100_000, true)]).await.unwrap();
+    assert_eq!(
+        store.latest_samples().await.unwrap(),
+        [sample("api", 100_000, true), sample("engine", 5, true)]
+    );
+
+    let day = |component: &str, offset, good, total| SampleDay {
+        region: "eu-west".to_owned(),
+        component: component.to_owned(),
+        day: NOW.date().plus_days(offset),
+        good,
+        total,
+    };
+    let days = [day("api", 0, 2, 3), day("engine", 0, 1, 1), day("api", 1, 1, 1)];
+    assert_eq!(store.sample_days(NOW.date()).await.unwrap(), days);
+    assert_eq!(store.sample_days(NOW.date().plus_days(1)).await.unwrap(), days[2..]);
+
+    store.prune_samples(at(1_000_000)).await.unwrap();
+    assert_eq!(store.sample_days(NOW.date()).await.unwrap(), days, "sums stay");
+    assert_eq!(store.latest_samples().await.unwrap().len(), 2, "the newest stay");
+    assert_eq!(store.first_sample_at(region("eu-west")).await, Ok(Some(NOW)));
+    assert_eq!(store.first_sample_at(region("us-east")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn counts_have_totals_and_buckets() {
+    let world = World::new();
+    let store = &world.store;
+    let count = |name, micros, by| Increment { name, at: NOW + Duration::from_micros(micros), by };
+    store.add_counts(vec![count("requests", 0, 2), count("errors", 1, 1)]).await.unwrap();
+    store.add_counts(vec![count("requests", 999_999, 3), count("requests", 1_000_000, 1)]).await.unwrap();
+    let totals = vec![("errors".to_owned(), 1), ("requests".to_owned(), 6)];
+    assert_eq!(store.totals().await, Ok(totals.clone()));
+    let bucket = |name: &str, second, value| (name.to_owned(), at(second), value);
+    let buckets = vec![bucket("errors", 0, 1), bucket("requests", 0, 5), bucket("requests", 1, 1)];
+    assert_eq!(store.buckets_since(NOW).await.unwrap(), buckets);
+    assert_eq!(store.buckets_since(at(1)).await.unwrap(), buckets[2..]);
+    store.prune_buckets(at(1)).await.unwrap();
+    assert_eq!(store.buckets_since(NOW).await.unwrap(), buckets[2..]);
+    assert_eq!(store.totals().await, Ok(totals), "totals stay");
+}
+
+#[tokio::test]
+async fn ai_calls_are_listed_newest_first() {
+    let world = World::new();
+    let account = world.account_id();
+    let call = |account_id: Option<AccountId>, second| AiRequest {
+        at: at(second),
+        account_id,
+        region: region("eu-west"),
+        kind: "chat".to_owned(),
+        backend: "built-in".to_owned(),
+        language: "en".to_owned(),
+        success: second % 2 == 0,
+        credits: 1,
+        latency_us: 1_000,
+    };
+    let calls = [call(Some(account), 3), call(None, 2), call(Some(account), 1)];
+    let store = &world.store;
+    for call in calls.iter().rev() {
+        store.add_ai_request(call.clone()).await.unwrap();
+    }
+    assert_eq!(store.ai_requests(None, None, 10).await.unwrap(), calls);
+    assert_eq!(store.ai_requests(None, Some(at(3)), 1).await.unwrap(), calls[1..2]);
+    let own = [calls[0].clone(), calls[2].clone()];
+    assert_eq!(store.ai_requests(Some(account), None, 10).await.unwrap(), own);
+    assert_eq!(store.ai_requests(Some(account), Some(at(3)), 10).await.unwrap(), own[1..]);
+    store.prune_ai_requests(at(3)).await.unwrap();
+    assert_eq!(store.ai_requests(None, None, 10).await.unwrap(), calls[..1]);
+}
+
+#[tokio::test]
+async fn readiness_writes_and_reads() {
+    let world = World::new();
+    for _ in 0..2 {
+        let readiness = world.store.readiness().await;
+        assert!(readiness.write.is_ok() && readiness.read.is_ok(), "{readiness:?}");
+        assert_eq!(readiness.migration, readiness.migration_expected);
+        assert!(readiness.disk_free_bytes.is_some_and(|bytes| bytes > 0));
+    }
+    let (queued, capacity) = world.store.queue_depth();
+    assert!(queued == 0 && capacity > 0);
+}

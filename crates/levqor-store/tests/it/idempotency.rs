@@ -1,0 +1,58 @@
+//! A key is worked on by one caller, and answered the same ever after.
+
+use std::time::Duration;
+
+use levqor_model::Timestamp;
+use levqor_store::idempotency::{Claim, StoredAnswer};
+
+use crate::support::{NOW, World};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn claim(world: &World, scope: &str, hash: u8, now: Timestamp) -> Claim {
+    world
+        .store
+        .claim_idempotency(scope.to_owned(), "key".to_owned(), [hash; 32], now, now - MINUTE)
+        .await
+        .unwrap()
+}
+
+fn answer(hash: u8, status: u16) -> StoredAnswer {
+    StoredAnswer {
+        request_hash: [hash; 32],
+        status,
+        content_type: "application/json".to_owned(),
+        body: b"{}".to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn the_first_answer_is_given_again() {
+    let world = World::new();
+    let (scope, key) = (|| "acc".to_owned(), || "key".to_owned());
+    assert_eq!(claim(&world, "acc", 1, NOW).await, Claim::Yours);
+    assert_eq!(claim(&world, "acc", 2, NOW).await, Claim::InProgress { request_hash: [1; 32] });
+    assert_eq!(claim(&world, "other", 2, NOW).await, Claim::Yours, "scopes are apart");
+
+    world.store.finish_idempotency(scope(), key(), answer(1, 201)).await.unwrap();
+    world.store.finish_idempotency(scope(), key(), answer(1, 500)).await.unwrap();
+    world.store.release_idempotency(scope(), key()).await.unwrap();
+    let much_later = NOW + MINUTE * 60;
+    assert_eq!(claim(&world, "acc", 2, much_later).await, Claim::Answered(answer(1, 201)));
+
+    world.store.prune_idempotency(much_later).await.unwrap();
+    assert_eq!(claim(&world, "acc", 2, much_later).await, Claim::Yours, "forgotten");
+}
+
+#[tokio::test]
+async fn what_a_dead_process_claimed_is_given_anew() {
+    let world = World::new();
+    assert_eq!(claim(&world, "acc", 1, NOW).await, Claim::Yours);
+    let edge = NOW + MINUTE;
+    assert_eq!(claim(&world, "acc", 2, edge).await, Claim::InProgress { request_hash: [1; 32] });
+    let after = edge + Duration::from_micros(1);
+    assert_eq!(claim(&world, "acc", 2, after).await, Claim::Yours);
+    assert_eq!(claim(&world, "acc", 3, after).await, Claim::InProgress { request_hash: [2; 32] });
+    world.store.release_idempotency("acc".to_owned(), "key".to_owned()).await.unwrap();
+    assert_eq!(claim(&world, "acc", 3, after).await, Claim::Yours, "released");
+}
