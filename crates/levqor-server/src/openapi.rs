@@ -1,1 +1,0 @@
-//! `/openapi.json`: the API described by itself.
