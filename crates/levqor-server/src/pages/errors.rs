@@ -1,29 +1,32 @@
 //! Errors as people read them: the same problems as the API's, on a page that depends on nothing.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use levqor_model::ProblemCode;
 use maud::{Markup, html};
 
 use super::{Theme, components::icon::icon, layout};
-use crate::{App, Problem};
+use crate::Problem;
 
 /// The page for an address that leads nowhere.
-pub fn not_found(request_id: &str) -> Response {
+pub fn not_found(headers: &HeaderMap, request_id: Option<&str>) -> Response {
     let problem = Problem::new(
         ProblemCode::NotFound,
         "the address may be mistyped, or what was here has been deleted",
     );
-    page(&problem, request_id)
+    page(&problem, headers, request_id)
 }
 
-/// A problem as a page, with its status.
-pub fn problem_page(_app: &App, problem: &Problem, request_id: &str) -> Response {
-    if problem.code == ProblemCode::NotFound { not_found(request_id) } else { page(problem, request_id) }
+/// A problem as a page, with its status. `headers` are the request's: the reader's colours are in a cookie there.
+pub fn problem_page(problem: &Problem, headers: &HeaderMap, request_id: Option<&str>) -> Response {
+    match problem.code {
+        ProblemCode::NotFound => not_found(headers, request_id),
+        _ => page(problem, headers, request_id),
+    }
 }
 
-fn page(problem: &Problem, request_id: &str) -> Response {
-    let mut response = (problem.status(), document(problem, request_id)).into_response();
+fn page(problem: &Problem, headers: &HeaderMap, request_id: Option<&str>) -> Response {
+    let mut response = (problem.status(), document(problem, Theme::of(headers), request_id)).into_response();
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = problem.retry_after {
@@ -32,7 +35,7 @@ fn page(problem: &Problem, request_id: &str) -> Response {
     response
 }
 
-fn document(problem: &Problem, request_id: &str) -> Markup {
+fn document(problem: &Problem, theme: Theme, request_id: Option<&str>) -> Markup {
     let code = problem.code;
     let internal = code == ProblemCode::Internal;
     let detail = sentence(if internal {
@@ -62,13 +65,13 @@ fn document(problem: &Problem, request_id: &str) -> Markup {
                     p.small.faint {
                         (icon("info")) " "
                         a href={ "/docs/problems/" (code.slug()) } { "About this problem" }
-                        " · request " code { (request_id) }
+                        @if let Some(id) = request_id { " · request " code { (id) } }
                     }
                 }
             }
         }
     };
-    layout::document(code.title(), None, Theme::System, None, body)
+    layout::document(code.title(), None, theme, None, body)
 }
 
 /// API texts begin small and have no final stop.

@@ -1,9 +1,106 @@
-//! The console: workflows, runs, keys.
+//! The console of people who are signed in.
+//!
+//! Every form carries the session's CSRF token and answers with 303, except the one that makes an API key: its answer is
+//! the only page that ever shows the key. What may be done is decided by the services of workflows, runs and keys; the
+//! console adds words and pictures.
 
-use axum::Router;
+mod editor;
+mod edit;
+mod explain;
+mod keys;
+mod new;
+mod overview;
+mod place;
+mod run;
+mod run_data;
+mod runs;
+mod service;
+mod workflow;
+mod workflows;
 
-use crate::App;
+use axum::{
+    Router,
+    response::Response,
+    routing::{get, post},
+};
+use http::{HeaderValue, header};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::{
+    App, Problem,
+    gateway::PageActor,
+    pages::components::{badge::Tone, note::note},
+};
 
 pub fn routes() -> Router<App> {
     Router::new()
+        .route("/dashboard", get(overview::page))
+        .route("/dashboard/workflows", get(workflows::page).post(new::create))
+        .route("/dashboard/workflows/new", get(new::page))
+        .route("/dashboard/workflows/{id}", get(workflow::page))
+        .route("/dashboard/workflows/{id}/edit", get(edit::page).post(edit::save))
+        .route("/dashboard/workflows/{id}/runs", post(workflow::start))
+        .route("/dashboard/workflows/{id}/delete", post(workflow::delete))
+        .route("/dashboard/runs", get(runs::page))
+        .route("/dashboard/runs/{id}", get(run::page))
+        .route("/dashboard/runs/{id}/cancel", post(run::cancel))
+        .route("/dashboard/runs/{id}/retry", post(run::retry))
+        .route("/dashboard/runs/{id}/data/{what}", get(run_data::of_run))
+        .route("/dashboard/runs/{id}/tasks/{task}/{what}", get(run_data::of_task))
+        .route("/dashboard/keys", get(keys::page).post(keys::create))
+        .route("/dashboard/keys/{id}/revoke", post(keys::revoke))
+        .layer(axum::middleware::map_response(uncached))
+}
+
+/// What an account has is kept in no cache; the browser's way back must not show it after signing out.
+async fn uncached(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A form that has nothing but its button.
+#[derive(Debug, Deserialize)]
+pub(super) struct Button {
+    #[serde(default)]
+    csrf: String,
+}
+
+/// What just happened, as the address of the page that follows says it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Done {
+    done: Option<String>,
+}
+
+impl Done {
+    fn note(&self) -> Markup {
+        let text = match self.done.as_deref() {
+            Some("created") => "The workflow is created.",
+            Some("version") => "The new version is saved. Runs in flight keep the version that they began with.",
+            Some("unchanged") => "Nothing changed: this is the content of the current version.",
+            Some("deleted") => "The workflow and its schedule are deleted. Its runs stay.",
+            Some("cancelled") => "The run is cancelled.",
+            Some("retried") => "The run goes on from the task that failed.",
+            Some("again") => "This is a new run with the same version and input.",
+            Some("revoked") => "The key is revoked: it opens nothing any more.",
+            Some(_) | None => return html! {},
+        };
+        html! { div.said-so { (note(Tone::Idle, &html! { p { (text) } })) } }
+    }
+}
+
+/// Whether the reader may change things; pages leave the forms out otherwise.
+fn may(page: &PageActor, role: levqor_model::Role) -> bool {
+    page.actor.role >= role
+}
+
+/// A text from a parameter; an empty choice of a form is none.
+fn chosen<T: std::str::FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    match value {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|error: T::Err| Problem::parameter(name, error.to_string())),
+    }
 }

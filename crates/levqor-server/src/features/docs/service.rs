@@ -39,6 +39,14 @@ guides!(
     "operating",
 );
 
+/// The page of a problem, by its slug.
+pub fn problem_text(slug: &str) -> Option<&'static str> {
+    PROBLEMS.iter().find(|(found, _)| *found == slug).map(|(_, text)| *text)
+}
+
+/// Pages of problems: slug and Markdown.
+const PROBLEMS: &[(&str, &str)] = &[];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -1,0 +1,302 @@
+//! `/docs` and what is below.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use axum::extract::{Path, State};
+use levqor_model::ProblemCode;
+use maud::{Markup, PreEscaped, html};
+
+use super::{
+    api::{self, Body, Member, Operation, Schema},
+    markdown::{self, Rendered},
+    service::{GUIDES, Guide},
+};
+use crate::{
+    App, Problem, openapi,
+    pages::{
+        Page, Section, View,
+        components::{
+            code::{Language, code_block},
+            icon::icon,
+        },
+    },
+};
+
+/// The guides, rendered once.
+static RENDERED: LazyLock<HashMap<&'static str, Rendered>> = LazyLock::new(|| {
+    GUIDES.iter().map(|guide| (guide.slug, markdown::render(guide.markdown, "/docs/"))).collect()
+});
+
+/// Which entry of the side bar is the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Here<'a> {
+    Index,
+    Guide(&'a str),
+    Api,
+    Problems,
+}
+
+pub(super) async fn index(view: View) -> Markup {
+    let body = html! {
+        div.prose {
+            h1 { "Documentation" }
+            p { "Everything that is in this version of Levqor, and nothing that is not." }
+        }
+        br;
+        div.grid.two {
+            @for guide in GUIDES {
+                section.card {
+                    div.body {
+                        h2 { a href={ "/docs/" (guide.slug) } { (guide.title()) } }
+                        p.quiet { (lead(guide)) }
+                    }
+                }
+            }
+            section.card { div.body { h2 { a href="/docs/api" { "API reference" } } p.quiet { "Every operation with its parameters, bodies and answers, made from the server's own OpenAPI document." } } }
+            section.card { div.body { h2 { a href="/docs/problems" { "Problems" } } p.quiet { "Every way in which the API says no, and what to do then." } } }
+        }
+    };
+    page("Documentation", Here::Index, body, &view)
+}
+
+pub(super) async fn guide(view: View, Path(slug): Path<String>) -> Result<Markup, Problem> {
+    let guide = GUIDES
+        .iter()
+        .find(|guide| guide.slug == slug)
+        .ok_or_else(|| Problem::not_found("there is no such guide; /docs lists all of them"))?;
+    let html = RENDERED.get(guide.slug).map(|rendered| rendered.html.as_str()).unwrap_or_default();
+    let place = GUIDES.iter().position(|other| other.slug == guide.slug);
+    let next = place.and_then(|place| GUIDES.get(place + 1));
+    let body = html! {
+        // Cleaned by `markdown::render`.
+        article.prose { (PreEscaped(html)) }
+        @if let Some(next) = next {
+            p.next { a.button href={ "/docs/" (next.slug) } { "Next: " (next.title()) (icon("arrow")) } }
+        }
+    };
+    Ok(page(guide.title(), Here::Guide(guide.slug), body, &view))
+}
+
+pub(super) async fn problems(view: View) -> Markup {
+    let body = html! {
+        div.prose {
+            h1 { "Problems" }
+            p { "Errors are problem documents (RFC 9457). Their " code { "type" } " leads to one of these pages." }
+            table {
+                thead { tr { th scope="col" { "Status" } th scope="col" { "Problem" } } }
+                tbody {
+                    @for code in ProblemCode::ALL {
+                        tr {
+                            td.nums { (code.status()) }
+                            td { a href={ "/docs/problems/" (code.slug()) } { (code.title()) } br; code { (code.slug()) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page("Problems", Here::Problems, body, &view)
+}
+
+pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Markup, Problem> {
+    let code = ProblemCode::ALL
+        .iter()
+        .find(|code| code.slug() == slug)
+        .ok_or_else(|| Problem::not_found("there is no problem of that name; /docs/problems lists all of them"))?;
+    let text = super::service::problem_text(code.slug()).unwrap_or_default();
+    let rendered = markdown::render(text, "/docs/problems/");
+    let body = html! {
+        article.prose {
+            @if text.is_empty() {
+                h1 { (code.title()) }
+                p { "The " code { "detail" } " of the answer says what is wrong with your request, and what to do." }
+            } @else { (PreEscaped(&rendered.html)) }
+            p.small.faint { "Status " (code.status()) ", type " code { "/docs/problems/" (code.slug()) } }
+            p { a href="/docs/problems" { "All problems" } }
+        }
+    };
+    Ok(page(code.title(), Here::Problems, body, &view))
+}
+
+pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
+    // The description is the same for the life of the process.
+    static DOCUMENT: LazyLock<serde_json::Value> =
+        LazyLock::new(|| serde_json::to_value(openapi::document()).unwrap_or_default());
+    let (groups, schemas) = api::read(&DOCUMENT, &app.settings.public_url);
+    let body = html! {
+        div.prose {
+            h1 { "API reference" }
+            p {
+                "Made from " a href="/openapi.json" { "/openapi.json" } " of this server. Send your key as "
+                code { "Authorization: Bearer lvq_…" } "; make one under " a href="/dashboard/keys" { "API keys" } "."
+            }
+        }
+        @for group in &groups {
+            section.band aria-labelledby={ "group-" (group.name) } {
+                h2 id={ "group-" (group.name) } { (group.name) }
+                p.quiet { (group.description) }
+                br;
+                @for operation in &group.operations { (operation_card(operation)) }
+            }
+        }
+        section.band aria-labelledby="schemas" {
+            h2 id="schemas" { "Schemas" }
+            br;
+            @for schema in &schemas { (schema_card(schema)) }
+        }
+    };
+    page("API reference", Here::Api, body, &view)
+}
+
+fn operation_card(operation: &Operation) -> Markup {
+    html! {
+        details.operation id=(operation.anchor) {
+            summary {
+                span class={ "method " (operation.method.to_lowercase()) } { (operation.method) }
+                code { (operation.path) }
+                span.quiet { (operation.summary) }
+            }
+            div.body {
+                @if operation.description != operation.summary && !operation.description.is_empty() { p { (operation.description) } }
+                p.small.faint { (icon("key")) " " (operation.access) }
+                (member_table("Parameters", &operation.parameters))
+                @if let Some(body) = &operation.body { (body_part("Body", body)) }
+                @if !operation.answers.is_empty() {
+                    div {
+                        h4 { "Answers" }
+                        ul.answers {
+                            @for answer in &operation.answers {
+                                li {
+                                    strong.nums { (answer.status) } " " (answer.description)
+                                    @if let Some(body) = &answer.body { " " (kind(&body.kind, body.refers.as_deref())) }
+                                }
+                            }
+                        }
+                    }
+                }
+                (code_block(&format!("{}-curl", operation.anchor), "curl", &operation.curl, Language::Plain))
+            }
+        }
+    }
+}
+
+fn body_part(title: &str, body: &Body) -> Markup {
+    html! {
+        div {
+            h4 { (title) ", " code { (body.content_type) } " " (kind(&body.kind, body.refers.as_deref())) }
+            (member_rows(&body.members))
+        }
+    }
+}
+
+fn member_table(title: &str, members: &[Member]) -> Markup {
+    html! { @if !members.is_empty() { div { h4 { (title) } (member_rows(members)) } } }
+}
+
+fn member_rows(members: &[Member]) -> Markup {
+    html! {
+        @if !members.is_empty() {
+            div.table-wrap {
+                table.fold {
+                    thead { tr { th scope="col" { "Name" } th scope="col" { "Type" } th scope="col" { "Meaning" } } }
+                    tbody {
+                        @for member in members {
+                            tr {
+                                th scope="row" {
+                                    code { (member.name) }
+                                    @if !member.place.is_empty() { " " span.small.faint { (member.place) } }
+                                }
+                                td data-label="Type" { span { (kind(&member.kind, member.refers.as_deref())) @if member.required { " " span.small.faint { "required" } } } }
+                                td data-label="Meaning" { (member.description) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn kind(name: &str, refers: Option<&str>) -> Markup {
+    html! {
+        @match refers {
+            Some(schema) => a href={ "#schema-" (schema) } { (name) },
+            None => span.quiet { (name) },
+        }
+    }
+}
+
+fn schema_card(schema: &Schema) -> Markup {
+    html! {
+        details.operation id={ "schema-" (schema.name) } {
+            summary { code { (schema.name) } span.quiet { (schema.description) } }
+            div.body {
+                @if schema.members.is_empty() { p.quiet { (schema.kind) } } @else { (member_rows(&schema.members)) }
+            }
+        }
+    }
+}
+
+/// The first sentence or two of a guide.
+fn lead(guide: &Guide) -> String {
+    let paragraph = guide
+        .markdown
+        .split("\n\n")
+        .map(str::trim)
+        .find(|part| !part.is_empty() && !part.starts_with(['#', '`', '-', '|', '<']))
+        .unwrap_or_default();
+    let text = paragraph.split_whitespace().collect::<Vec<_>>().join(" ").replace(['`', '*'], "");
+    match text.char_indices().nth(180) {
+        Some((end, _)) => format!("{}…", text[..end].rsplit_once(' ').map_or(&text[..end], |(kept, _)| kept)),
+        None => text,
+    }
+}
+
+fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
+    let current = |entry: Here<'_>| (entry == here).then_some("page");
+    let headings = match here {
+        Here::Guide(slug) => RENDERED.get(slug).map(|rendered| rendered.headings.as_slice()).unwrap_or_default(),
+        Here::Index | Here::Api | Here::Problems => &[],
+    };
+    let body = html! {
+        div.wide {
+            div.docs {
+                nav aria-label="Documentation" {
+                    div {
+                        h2 { "Guides" }
+                        ul {
+                            @for guide in GUIDES {
+                                li {
+                                    a href={ "/docs/" (guide.slug) } aria-current=[current(Here::Guide(guide.slug))] { (guide.title()) }
+                                    @if here == Here::Guide(guide.slug) {
+                                        ul.inner { @for (anchor, text) in headings { li { a href={ "#" (anchor) } { (text) } } } }
+                                    }
+                                }
+                            }
+                        }
+                        h2 { "Reference" }
+                        ul {
+                            li { a href="/docs/api" aria-current=[current(Here::Api)] { "API" } }
+                            li { a href="/docs/problems" aria-current=[current(Here::Problems)] { "Problems" } }
+                        }
+                    }
+                }
+                div { (content) }
+            }
+        }
+    };
+    Page::new(title, Section::Docs, body).render(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guide_has_a_lead_and_a_page() {
+        for guide in GUIDES {
+            assert!(!lead(guide).is_empty(), "{}", guide.slug);
+            assert!(RENDERED[guide.slug].html.contains("<h1"), "{}", guide.slug);
+        }
+    }
+}
