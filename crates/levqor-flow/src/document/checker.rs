@@ -15,7 +15,7 @@ use super::{
     data::Work,
     fault::Faults,
     issue::{Issues, Place, clip},
-    near::{did_you_mean, nearest},
+    near::did_you_mean,
 };
 use crate::definition::DurationSpec;
 
@@ -141,11 +141,7 @@ impl<'d> Checker<'d> {
     ) -> Option<&'d Value> {
         let value = object.get(member);
         if value.is_none() {
-            // A near name is reported as unknown, with this one as the remedy.
-            let near = object.keys().any(|key| nearest(key, [member]).is_some());
-            if !near {
-                self.error(place, format!("`{member}` is missing in {}; add it", place.name()));
-            }
+            self.error(place, format!("`{member}` is missing in {}; add it", place.name()));
         }
         value
     }

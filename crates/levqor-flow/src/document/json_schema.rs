@@ -47,6 +47,9 @@ impl<'d> Checker<'d> {
     }
 }
 
+/// The draft that schemas are read by.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
 /// Never fetches.
 struct Offline;
 
@@ -64,6 +67,14 @@ fn compile(document: &Value) -> Result<Schema, Issue> {
         return Err(Issue {
             pointer: String::new(),
             message: "a JSON Schema is an object; write for example { type: object }".to_owned(),
+        });
+    }
+    if let Some(draft) = document.get("$schema")
+        && draft.as_str().map(|draft| draft.trim_end_matches('#')) != Some(DRAFT)
+    {
+        return Err(Issue {
+            pointer: "/$schema".to_owned(),
+            message: format!("not supported yet: schemas of other drafts; write {DRAFT}, or remove `$schema`"),
         });
     }
     schema_graph::check(document)?;

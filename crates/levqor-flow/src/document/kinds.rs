@@ -7,7 +7,6 @@ use super::{
     data::{Scope, VARIABLES},
     flow::{Exits, Targets},
     issue::{Place, clip},
-    near::did_you_mean,
 };
 use crate::{
     definition::{Case, For, Fork, RunWorkflow, TaskKind, Then},
@@ -193,7 +192,12 @@ impl<'d> Checker<'d> {
         if let Some(value) = run.get("return") {
             let place = place.key("return");
             self.word(value, &place, &RETURNS);
-            self.warn(&place, "`return` has no effect on a workflow, whose output is its output; remove it");
+            if run.contains_key("workflow") {
+                self.warn(
+                    &place,
+                    "`return` has no effect on a workflow, whose output is its output; remove it",
+                );
+            }
         }
         let mut present = PROCESSES.iter().filter(|process| run.contains_key(**process));
         match (present.next(), present.next()) {
@@ -202,10 +206,7 @@ impl<'d> Checker<'d> {
                 None
             }
             (None, _) => {
-                let hint = run.keys().map(|key| did_you_mean(key, PROCESSES)).find(|hint| !hint.is_empty());
-                if hint.is_none() {
-                    self.error(place, "`run` does not say what to run; give it `workflow`");
-                }
+                self.error(place, "`run` does not say what to run; give it `workflow`");
                 None
             }
             (Some(&"workflow"), None) => {
