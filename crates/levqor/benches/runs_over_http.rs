@@ -44,10 +44,16 @@ fn main() {
     let raw = raw_runs_per_second(directory.path(), CLIENTS);
     println!("| what | figure |\n| --- | --- |");
     println!("| binary size | {:.1} MB |", size as f64 / 1e6);
-    println!("| start to first 200 on /health, median of {STARTS} (first start included) | {:.1} ms |", start.as_secs_f64() * 1e3);
+    println!(
+        "| start to first 200 on /health, median of {STARTS} (first start included) | {:.1} ms |",
+        start.as_secs_f64() * 1e3
+    );
     println!("| resident memory, idle after start | {:.1} MB |", idle as f64 / 1024.0);
     println!("| resident memory after the load | {:.1} MB |", loaded as f64 / 1024.0);
-    println!("| three-task runs/s over HTTP, {CLIENTS} clients, start to result | {:.0} (p50 {:.1} ms, p99 {:.1} ms) |", many.rate, many.p50, many.p99);
+    println!(
+        "| three-task runs/s over HTTP, {CLIENTS} clients, start to result | {:.0} (p50 {:.1} ms, p99 {:.1} ms) |",
+        many.rate, many.p50, many.p99
+    );
     println!("| the same, one client | {:.0} (p50 {:.2} ms, p99 {:.2} ms) |", one.rate, one.p50, one.p99);
     println!("| raw limit: the same rows in batched commits, plain SQLite, runs/s | {raw:.0} |");
     println!("| share of the raw limit | {:.1} % |", 100.0 * many.rate / raw);
@@ -192,7 +198,8 @@ fn load(target: &Target, workflow: &str, clients: usize) -> Figures {
     // The one place that waits for a time: it is the length of the load.
     thread::park_timeout(LOAD);
     stop.store(true, Ordering::Relaxed);
-    let mut times: Vec<f64> = threads.into_iter().flat_map(|thread| thread.join().expect("a client ends")).collect();
+    let mut times: Vec<f64> =
+        threads.into_iter().flat_map(|thread| thread.join().expect("a client ends")).collect();
     let seconds = begun.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
@@ -214,8 +221,9 @@ fn raw_runs_per_second(directory: &Path, batch: usize) -> f64 {
     while begun.elapsed() < LOAD {
         let transaction = connection.transaction().expect("a transaction");
         {
-            let mut insert =
-                transaction.prepare_cached("INSERT INTO raw (run, seq, body) VALUES (?1, ?2, ?3)").expect("a statement");
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO raw (run, seq, body) VALUES (?1, ?2, ?3)")
+                .expect("a statement");
             for _ in 0..batch {
                 insert.execute((rows / 2, rows % 2, &body)).expect("a row");
                 rows += 1;

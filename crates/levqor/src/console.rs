@@ -1,6 +1,6 @@
 //! How the terminal looks: tables, colour when a person watches, plain text when piped.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -32,10 +32,20 @@ pub fn paint(text: &str, tone: Tone, stream: &impl IsTerminal) -> String {
 /// A table without lines, wrapped to the terminal.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>());
     for row in rows {
         table.add_row(row);
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes a line of results to standard output.
+///
+/// Who pipes into `head` closes the pipe early; that is no failure of ours, and there is nobody left to write to.
+pub fn say(line: impl std::fmt::Display) {
+    let mut out = io::stdout().lock();
+    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
 }

@@ -47,7 +47,9 @@ impl DataDir {
                     "data directory {shown} is in use by another levqor{who}; stop it, or set LEVQOR_DATA_DIR to another directory"
                 ));
             }
-            Err(TryLockError::Error(error)) => return Err(format!("data directory {shown} cannot be locked: {error}; use a local disk")),
+            Err(TryLockError::Error(error)) => {
+                return Err(format!("data directory {shown} cannot be locked: {error}; use a local disk"));
+            }
         }
         // The number is a help for people; the lock does not depend on it.
         let _ = lock.set_len(0).and_then(|()| write!(&lock, "{}", std::process::id()));
@@ -68,14 +70,19 @@ impl DataDir {
     /// A sentence that names the file.
     pub fn development_secret(&self, random: &dyn Random) -> Result<(Secret, bool), String> {
         let path = self.path.join("development.secret");
-        let complain = |error: io::Error| format!("{}: {error}; make the data directory readable and writable", path.display());
+        let complain = |error: io::Error| {
+            format!("{}: {error}; make the data directory readable and writable", path.display())
+        };
         match File::open(&path) {
             Ok(file) => {
                 let mut text = String::new();
                 file.take(1_024).read_to_string(&mut text).map_err(complain)?;
                 let text = text.trim();
                 if text.len() < 32 {
-                    return Err(format!("{} is damaged; delete it and start again (everyone signs in anew)", path.display()));
+                    return Err(format!(
+                        "{} is damaged; delete it and start again (everyone signs in anew)",
+                        path.display()
+                    ));
                 }
                 Ok((Secret::new(text), false))
             }
@@ -83,8 +90,12 @@ impl DataDir {
                 let mut bytes = [0; 32];
                 random.fill(&mut bytes);
                 let text = URL_SAFE_NO_PAD.encode(bytes);
-                let mut file =
-                    OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).map_err(complain)?;
+                let mut file = OpenOptions::new()
+                    .create_new(true)
+                    .write(true)
+                    .mode(0o600)
+                    .open(&path)
+                    .map_err(complain)?;
                 file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(complain)?;
                 Ok((Secret::new(text), true))
             }

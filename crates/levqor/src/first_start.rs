@@ -70,9 +70,15 @@ async fn save_sample(
 ) -> anyhow::Result<()> {
     let now = clock.now();
     store
-        .create_account(Account { id: account_id, name: "Default".to_owned(), plan: PLAN.to_owned(), created_at: now })
+        .create_account(Account {
+            id: account_id,
+            name: "Default".to_owned(),
+            plan: PLAN.to_owned(),
+            created_at: now,
+        })
         .await?;
-    let value = document::read(SAMPLE).map_err(|issue| anyhow::anyhow!("the sample workflow: {}", issue.message))?;
+    let value =
+        document::read(SAMPLE).map_err(|issue| anyhow::anyhow!("the sample workflow: {}", issue.message))?;
     let Some(checked) = document::check(&value).workflow else {
         anyhow::bail!("the sample workflow is not valid");
     };

@@ -42,7 +42,8 @@ fn main() -> ExitCode {
         eprintln!("levqor: another TLS provider is installed already");
         return Exit::Failed.into();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
     match runtime {
         Ok(runtime) => {
             let exit = runtime.block_on(run(cli));

@@ -26,7 +26,10 @@ use crate::config::{Log, LogFormat};
 /// When the filter cannot be understood; names it and the remedy.
 pub fn start(log: &Log, region: &RegionCode) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
-        format!("log: {:?} is not a log filter ({error}); write it like info or levqor_engine=debug,info", log.filter)
+        format!(
+            "log: {:?} is not a log filter ({error}); write it like info or levqor_engine=debug,info",
+            log.filter
+        )
     })?;
     let region = region.to_string();
     let started = match log.format {
@@ -57,7 +60,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         write!(writer, "region={} ", self.region)?;
         self.format.format_event(context, writer, event)
     }
@@ -73,7 +81,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = Map::new();
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
@@ -88,7 +101,8 @@ where
             .flat_map(|scope| scope.from_root())
             .map(|span| {
                 let extensions = span.extensions();
-                let fields = extensions.get::<FormattedFields<N>>().map_or("", |fields| fields.fields.as_str());
+                let fields =
+                    extensions.get::<FormattedFields<N>>().map_or("", |fields| fields.fields.as_str());
                 Value::from(format!("{} {fields}", span.name()).trim_end().to_owned())
             })
             .collect();

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     Exit,
     cli::AskArgs,
-    console::{Tone, paint},
+    console::{Tone, paint, say},
 };
 
 pub fn ask(args: &AskArgs, as_json: bool) -> Exit {
@@ -67,9 +67,12 @@ fn answer(words: &str, as_json: bool) -> Exit {
         }
     };
     if as_json {
-        println!("{:#}", json!({ "success": true, "answer": answer.answer, "steps": answer.steps, "sources": answer.sources }));
+        say(format_args!(
+            "{:#}",
+            json!({ "success": true, "answer": answer.answer, "steps": answer.steps, "sources": answer.sources })
+        ));
     } else {
-        println!("{}", answer.answer);
+        say(format_args!("{}", answer.answer));
     }
     if answer.known { Exit::Done } else { Exit::Failed }
 }
@@ -83,13 +86,13 @@ fn draft(args: &AskArgs, drafted: Drafted, as_json: bool) -> Exit {
         return wrong_use(&format!("--save {}: {error}; name a file that can be written", path.display()));
     }
     if as_json {
-        println!(
+        say(format_args!(
             "{:#}",
             json!({
                 "success": valid, "workflow": drafted.workflow, "steps": drafted.steps,
                 "warnings": drafted.warnings, "questions": drafted.questions,
             })
-        );
+        ));
         return if valid { Exit::Done } else { Exit::Failed };
     }
     for step in &drafted.steps {
@@ -102,8 +105,10 @@ fn draft(args: &AskArgs, drafted: Drafted, as_json: bool) -> Exit {
         eprintln!("{} {question}", paint("question:", Tone::Strong, &stderr()));
     }
     match (&args.save, text) {
-        (Some(path), Some(_)) => println!("{} {}", paint("wrote", Tone::Good, &stdout()), path.display()),
-        (None, Some(text)) => print!("{text}"),
+        (Some(path), Some(_)) => {
+            say(format_args!("{} {}", paint("wrote", Tone::Good, &stdout()), path.display()))
+        }
+        (None, Some(text)) => say(text.trim_end()),
         (_, None) => eprintln!(
             "{} no step was understood; say what to do and with which address, such as \"every day at 9am fetch https://example.com/orders\"",
             paint("error:", Tone::Bad, &stderr())

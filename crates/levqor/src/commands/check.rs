@@ -7,32 +7,42 @@ use serde_json::json;
 use crate::{
     Exit,
     config::{self, Flags, keys::KEYS, layers::Layers},
-    console::{Tone, paint, table},
+    console::{Tone, paint, say, table},
 };
 
 pub fn check(flags: &Flags, as_json: bool) -> Exit {
     let layers = config::load(flags);
     let resolved = config::resolve(&layers);
-    let complaints: Vec<String> =
-        resolved.as_ref().err().map(|all| all.0.iter().map(ToString::to_string).collect()).unwrap_or_default();
+    let complaints: Vec<String> = resolved
+        .as_ref()
+        .err()
+        .map(|all| all.0.iter().map(ToString::to_string).collect())
+        .unwrap_or_default();
     if as_json {
-        println!("{:#}", report(&layers, &complaints));
+        say(format_args!("{:#}", report(&layers, &complaints)));
     } else {
-        println!("{}", table(&["key", "value", "origin", "about"], KEYS.iter().map(|key| row(&layers, key))));
+        say(format_args!(
+            "{}",
+            table(&["key", "value", "origin", "about"], KEYS.iter().map(|key| row(&layers, key)))
+        ));
         let regions: Vec<_> = layers.regions.all().iter().map(|region| region.code.as_str()).collect();
-        println!("\nregions: {} ({})", regions.join(", "), layers.regions_origin);
+        say(format_args!("\nregions: {} ({})", regions.join(", "), layers.regions_origin));
         for complaint in &complaints {
             eprintln!("{} {complaint}", paint("error:", Tone::Bad, &stderr()));
         }
         if complaints.is_empty() {
-            println!("{}", paint("configuration ok", Tone::Good, &stdout()));
+            say(format_args!("{}", paint("configuration ok", Tone::Good, &stdout())));
         }
     }
     if complaints.is_empty() { Exit::Done } else { Exit::WrongUse }
 }
 
 fn row(layers: &Layers, key: &config::keys::Key) -> Vec<String> {
-    let about = if key.in_use { key.about.to_owned() } else { format!("{} (reserved: not used by this version)", key.about) };
+    let about = if key.in_use {
+        key.about.to_owned()
+    } else {
+        format!("{} (reserved: not used by this version)", key.about)
+    };
     let origin = layers.settings.get(key.name).map_or(String::new(), |setting| setting.origin.to_string());
     vec![key.name.to_owned(), shown(layers, key), origin, about]
 }

@@ -12,8 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use levqor_engine::{Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, egress};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, Residency, RunStatus, SystemClock, SystemRandom, TaskStatus, TriggerKind,
-    WorkflowId,
+    AccountId, Clock, NodeId, Random, Residency, RunStatus, SystemClock, SystemRandom, TaskStatus,
+    TriggerKind, WorkflowId,
 };
 use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use crate::{
     Exit,
     cli::RunArgs,
     config::{self, Config, Flags},
-    console::{Tone, paint},
+    console::{Tone, paint, say},
 };
 
 /// How long to wait for the engine's answer before asking again; the run itself may take any time.
@@ -78,10 +78,10 @@ fn prepare(flags: &Flags, args: &RunArgs) -> Result<Prepared, String> {
         policy.allow.push(network.parse().map_err(|problem| format!("--allow: {problem}"))?);
     }
     for rule in &args.rewrite {
-        let (from, to) = rule
-            .split_once('=')
-            .filter(|(from, to)| !from.is_empty() && !to.is_empty())
-            .ok_or_else(|| format!("--rewrite {rule:?}: write it like https://api.example.com=http://127.0.0.1:9000"))?;
+        let (from, to) =
+            rule.split_once('=').filter(|(from, to)| !from.is_empty() && !to.is_empty()).ok_or_else(
+                || format!("--rewrite {rule:?}: write it like https://api.example.com=http://127.0.0.1:9000"),
+            )?;
         policy.rewrites.push((from.to_owned(), to.to_owned()));
     }
     Ok(Prepared {
@@ -100,8 +100,11 @@ fn load(file: &Path) -> Result<Document, String> {
     match checked.workflow {
         Some(workflow) => Ok(Document { text, value, workflow }),
         None => {
-            let lines: Vec<_> =
-                checked.errors.iter().map(|issue| format!("\n  at {}: {}", issue.pointer, issue.message)).collect();
+            let lines: Vec<_> = checked
+                .errors
+                .iter()
+                .map(|issue| format!("\n  at {}: {}", issue.pointer, issue.message))
+                .collect();
             Err(format!("{} is not a valid workflow:{}", file.display(), lines.concat()))
         }
     }
@@ -124,7 +127,12 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
     let now = clock.now();
     let account_id = AccountId::new(now, &*random);
     store
-        .create_account(Account { id: account_id, name: "local".to_owned(), plan: "agency".to_owned(), created_at: now })
+        .create_account(Account {
+            id: account_id,
+            name: "local".to_owned(),
+            plan: "agency".to_owned(),
+            created_at: now,
+        })
         .await?;
     let workflow_id = save(&store, account_id, &prepared.main, &*clock, &*random).await?;
     for other in &prepared.others {
@@ -240,10 +248,10 @@ fn report(detail: &RunDetail, as_json: bool) -> Exit {
             "run_id": detail.run.id, "status": status, "output": detail.output, "error": detail.error,
             "created_at": detail.run.created_at, "started_at": detail.run.started_at, "ended_at": detail.run.ended_at,
         });
-        println!("{run:#}");
+        say(format_args!("{run:#}"));
     } else {
         if let Some(output) = &detail.output {
-            println!("{output:#}");
+            say(format_args!("{output:#}"));
         }
         if let Some(error) = &detail.error {
             let title = error.title.as_deref().unwrap_or("error");

@@ -4,13 +4,12 @@ use std::{
     io::{IsTerminal, Write, stdout},
     net::SocketAddr,
     sync::Arc,
-    time::Duration,
 };
 
 use levqor_engine::{Engine, Setup, egress};
 use levqor_flow::machine::Surroundings;
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
-use levqor_server::{App, Environment, Parts, Settings, features::sign_in};
+use levqor_server::{App, Parts, Settings, features::sign_in};
 use levqor_store::{Options, Store};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -68,7 +67,8 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let secret = secret(&config, &data_dir, &*random)?;
     let store = open(&data_dir).await?;
-    let outcome = run(&config, listener, address, &data_dir, secret, store.clone(), clock, random, as_json).await;
+    let outcome =
+        run(&config, listener, address, &data_dir, secret, store.clone(), clock, random, as_json).await;
     store.close().await;
     outcome
 }
@@ -91,9 +91,11 @@ async fn run(
     let engine = Engine::start(setup(config, node, store.clone(), clock.clone(), random.clone()))
         .await
         .map_err(|error| Failure::Broken(error.into()))?;
-    let blueprint = Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
+    let blueprint =
+        Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
     // A port of 0 means "any free one"; links must name the one that it became.
-    let public_url = if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
+    let public_url =
+        if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
     let app = App::new(Parts {
         settings: settings(config, data_dir, secret, public_url.clone()),
         store,
@@ -106,8 +108,10 @@ async fn run(
         blueprint,
         started_at,
     });
-    let link = sign_in::service::operator_link(&app, &config.operator_email).await.map_err(anyhow::Error::from)?;
-    let welcome = Welcome { config, data_dir, url: public_url, key: first.map(|first| first.owner_key), link };
+    let link =
+        sign_in::service::operator_link(&app, &config.operator_email).await.map_err(anyhow::Error::from)?;
+    let welcome =
+        Welcome { config, data_dir, url: public_url, key: first.map(|first| first.owner_key), link };
     welcome.tell(as_json).map_err(anyhow::Error::from)?;
     let stop = CancellationToken::new();
     let signals = tokio::spawn(wait_for_signal(stop.clone()));
@@ -158,7 +162,13 @@ async fn open(data_dir: &DataDir) -> Result<Store, Failure> {
         .map_err(|error| Failure::Refused(error.to_string()))
 }
 
-fn setup(config: &Config, node: NodeId, store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Setup {
+fn setup(
+    config: &Config,
+    node: NodeId,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Setup {
     Setup {
         store,
         clock,
@@ -254,18 +264,38 @@ impl Welcome<'_> {
             return out.flush();
         }
         let strong = |text: &str| paint(text, Tone::Strong, &stdout());
-        writeln!(out, "{} {} in {} ({})\n", strong("Levqor"), env!("CARGO_PKG_VERSION"), self.config.region.code, self.config.region.name)?;
-        for (name, path) in [("Console", "/dashboard"), ("Status", "/status"), ("API", "/docs/api"), ("Guides", "/docs")] {
+        writeln!(
+            out,
+            "{} {} in {} ({})\n",
+            strong("Levqor"),
+            env!("CARGO_PKG_VERSION"),
+            self.config.region.code,
+            self.config.region.name
+        )?;
+        for (name, path) in
+            [("Console", "/dashboard"), ("Status", "/status"), ("API", "/docs/api"), ("Guides", "/docs")]
+        {
             writeln!(out, "  {name:<9}{}{path}", self.url)?;
         }
         writeln!(out, "  {:<9}{}", "Data", self.data_dir.path().display())?;
         if let Some(link) = &self.link {
-            writeln!(out, "\n  Sign in as {} within 15 minutes, once:\n  {link}", self.config.operator_email)?;
+            writeln!(
+                out,
+                "\n  Sign in as {} within 15 minutes, once:\n  {link}",
+                self.config.operator_email
+            )?;
         }
         if let Some(key) = &self.key {
-            writeln!(out, "\n  Owner key, shown this once and stored only as a hash:\n{}", strong(key.expose()))?;
+            writeln!(
+                out,
+                "\n  Owner key, shown this once and stored only as a hash:\n{}",
+                strong(key.expose())
+            )?;
             writeln!(out, "\n  Next: open the sign-in link and run the sample workflow, or")?;
-            writeln!(out, "  levqor ask \"every weekday at 9am London time, fetch https://example.com/orders\"")?;
+            writeln!(
+                out,
+                "  levqor ask \"every weekday at 9am London time, fetch https://example.com/orders\""
+            )?;
         }
         if stdout().is_terminal() {
             writeln!(out, "\n  Ctrl-C stops the server; what was accepted goes on at the next start.")?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Exit,
     cli::ClientArgs,
-    console::{Tone, paint, table},
+    console::{Tone, paint, say, table},
 };
 
 /// Longest time for one answer.
@@ -23,16 +23,20 @@ pub async fn status(args: &ClientArgs, as_json: bool) -> Exit {
     };
     let base = args.url.trim_end_matches('/');
     if !matches!(url::Url::parse(base), Ok(url) if matches!(url.scheme(), "http" | "https")) {
-        eprintln!("levqor: --url {base:?} is not an http or https address; write it like http://127.0.0.1:8000");
+        eprintln!(
+            "levqor: --url {base:?} is not an http or https address; write it like http://127.0.0.1:8000"
+        );
         return Exit::WrongUse;
     }
     let health = match get(&client, args, &format!("{base}/health")).await {
         Ok(health) => health,
         Err(problem) => {
             if as_json {
-                println!("{:#}", json!({ "url": base, "reachable": false, "error": problem }));
+                say(format_args!("{:#}", json!({ "url": base, "reachable": false, "error": problem })));
             } else {
-                eprintln!("levqor: {base} does not answer: {problem}; start it with `levqor`, or name another with --url");
+                eprintln!(
+                    "levqor: {base} does not answer: {problem}; start it with `levqor`, or name another with --url"
+                );
             }
             return Exit::Failed;
         }
@@ -43,7 +47,7 @@ pub async fn status(args: &ClientArgs, as_json: bool) -> Exit {
     let is_ready = ready["status"] == "ready";
     if as_json {
         let all = json!({ "url": base, "reachable": true, "health": health, "ready": ready, "metrics": metrics, "regions": regions });
-        println!("{all:#}");
+        say(format_args!("{all:#}"));
     } else {
         show(base, &health, &ready, &metrics, &regions, is_ready);
     }
@@ -71,19 +75,23 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Value, is_ready: bool) {
-    let word = if is_ready { paint("ready", Tone::Good, &stdout()) } else { paint("not ready", Tone::Bad, &stdout()) };
-    println!(
+    let word = if is_ready {
+        paint("ready", Tone::Good, &stdout())
+    } else {
+        paint("not ready", Tone::Bad, &stdout())
+    };
+    say(format_args!(
         "{} {word}  levqor {} in {}, up {} s",
         paint(base, Tone::Strong, &stdout()),
         text(&health["version"]),
         text(&health["region"]),
         text(&health["uptime_seconds"])
-    );
+    ));
     if let Some(checks) = ready["checks"].as_object() {
-        let rows = checks.iter().map(|(name, check)| {
-            vec![name.clone(), text(&check["status"]), text(&check["detail"])]
-        });
-        println!("\n{}", table(&["dependency", "state", "detail"], rows));
+        let rows = checks
+            .iter()
+            .map(|(name, check)| vec![name.clone(), text(&check["status"]), text(&check["detail"])]);
+        say(format_args!("\n{}", table(&["dependency", "state", "detail"], rows)));
     }
     let figures = [
         ("requests", &metrics["requests_total"]),
@@ -94,10 +102,18 @@ fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Va
         ("runs completed", &metrics["runs"]["completed"]),
         ("runs faulted", &metrics["runs"]["faulted"]),
     ];
-    println!("\n{}", table(&["figure", "value"], figures.iter().map(|(name, value)| vec![(*name).to_owned(), text(value)])));
+    say(format_args!(
+        "\n{}",
+        table(
+            &["figure", "value"],
+            figures.iter().map(|(name, value)| vec![(*name).to_owned(), text(value)])
+        )
+    ));
     if let Some(list) = regions["regions"].as_array() {
-        let rows = list.iter().map(|region| vec![text(&region["code"]), text(&region["name"]), text(&region["status"])]);
-        println!("\n{}", table(&["region", "name", "status"], rows));
+        let rows = list
+            .iter()
+            .map(|region| vec![text(&region["code"]), text(&region["name"]), text(&region["status"])]);
+        say(format_args!("\n{}", table(&["region", "name", "status"], rows)));
     }
 }
 

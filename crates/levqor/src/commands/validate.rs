@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     Exit,
     cli::ValidateArgs,
-    console::{Tone, paint},
+    console::{Tone, paint, say},
 };
 
 pub fn validate(args: &ValidateArgs, as_json: bool) -> Exit {
@@ -40,27 +40,29 @@ pub fn validate(args: &ValidateArgs, as_json: bool) -> Exit {
         }
     }
     if as_json {
-        println!("{:#}", json!({ "valid": all_valid, "files": reports }));
+        say(format_args!("{:#}", json!({ "valid": all_valid, "files": reports })));
     }
     if all_valid { Exit::Done } else { Exit::Failed }
 }
 
 fn show(file: &Path, checked: &Checked) {
-    for (issues, word, tone) in [(&checked.errors, "error", Tone::Bad), (&checked.warnings, "warning", Tone::Warning)] {
+    for (issues, word, tone) in
+        [(&checked.errors, "error", Tone::Bad), (&checked.warnings, "warning", Tone::Warning)]
+    {
         for issue in issues {
             let place = if issue.pointer.is_empty() { "/" } else { &issue.pointer };
             eprintln!("{}: {} at {place}: {}", file.display(), paint(word, tone, &stderr()), issue.message);
         }
     }
     if let Some(workflow) = &checked.workflow {
-        println!(
+        say(format_args!(
             "{}: {} {}/{} {}",
             file.display(),
             paint("valid", Tone::Good, &stdout()),
             workflow.namespace,
             workflow.name,
             workflow.version
-        );
+        ));
     }
 }
 
@@ -79,7 +81,10 @@ pub fn read(file: &Path) -> Result<String, String> {
     };
     outcome.map_err(|error| format!("{}: {error}; name a readable workflow file", file.display()))?;
     if text.len() > DOCUMENT_BYTES_MAX {
-        return Err(format!("{}: larger than 1 MiB, the most that a workflow document may have; split it into several workflows", file.display()));
+        return Err(format!(
+            "{}: larger than 1 MiB, the most that a workflow document may have; split it into several workflows",
+            file.display()
+        ));
     }
     String::from_utf8(text).map_err(|_| format!("{}: not UTF-8 text; save the file as UTF-8", file.display()))
 }

@@ -60,7 +60,12 @@ impl Layers {
             .iter()
             .map(|key| (key.name, Setting { value: key.default.to_owned(), origin: Origin::Default }))
             .collect();
-        Self { settings, regions: RegionRegistry::default(), regions_origin: Origin::Default, complaints: Vec::new() }
+        Self {
+            settings,
+            regions: RegionRegistry::default(),
+            regions_origin: Origin::Default,
+            complaints: Vec::new(),
+        }
     }
 
     /// Lays the text of a `levqor.toml` over what is there.
@@ -80,7 +85,11 @@ impl Layers {
     fn table(&mut self, path: &str, text: &str, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let line = line_of(text, name.span().start);
-            let full = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let full = if prefix.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", name.get_ref())
+            };
             if full == "regions" {
                 self.file_regions(path, text, line);
                 continue;
@@ -133,7 +142,8 @@ impl Layers {
         for (name, value) in variables {
             if let Some(key) = KEYS.iter().find(|key| key.variable == name) {
                 if !value.is_empty() {
-                    self.settings.insert(key.name, Setting { value, origin: Origin::Environment(key.variable) });
+                    self.settings
+                        .insert(key.name, Setting { value, origin: Origin::Environment(key.variable) });
                 }
             } else if name.starts_with("LEVQOR_") && !CLIENT_VARIABLES.contains(&name.as_str()) {
                 let hint = nearest(&name, KEYS.iter().map(|key| key.variable));
@@ -175,7 +185,9 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn file_value(key: &Key, value: &DeValue<'_>) -> Result<String, &'static str> {
     match (key.shape, value) {
         (Shape::Text | Shape::Word(_), DeValue::String(text)) => Ok(text.to_string()),
-        (Shape::Number(..), DeValue::Integer(number)) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        (Shape::Number(..), DeValue::Integer(number)) if number.radix() == 10 => {
+            Ok(number.as_str().to_owned())
+        }
         (Shape::Flag, DeValue::Boolean(flag)) => Ok(flag.to_string()),
         (Shape::List, DeValue::Array(items)) => items
             .iter()

@@ -177,7 +177,11 @@ impl Reader<'_> {
                 self.complain(key.name, format!("{shown} is neither true nor false"), "write true or false");
             }
             Shape::Word(words) if !words.contains(&value.as_str()) => {
-                self.complain(key.name, format!("{shown} is not known"), &format!("use one of: {}", words.join(", ")));
+                self.complain(
+                    key.name,
+                    format!("{shown} is not known"),
+                    &format!("use one of: {}", words.join(", ")),
+                );
             }
             Shape::Text | Shape::List | Shape::Flag | Shape::Word(_) => {}
         }
@@ -229,7 +233,8 @@ impl Reader<'_> {
                 request_timeout: Duration::from_secs(self.number("limits.request_timeout_seconds")),
                 drain: Duration::from_secs(self.number("limits.drain_seconds")),
             },
-            anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute")).unwrap_or(u32::MAX),
+            anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute"))
+                .unwrap_or(u32::MAX),
             metrics_public: self.text("metrics.public") == "true",
             hmac_secret,
         })
@@ -239,7 +244,11 @@ impl Reader<'_> {
         match self.layers.regions.find(self.text("region")) {
             Ok(region) => Some(region.clone()),
             Err(error) => {
-                self.complain("region", error, "set LEVQOR_REGION to one of them, or list the region in levqor.toml");
+                self.complain(
+                    "region",
+                    error,
+                    "set LEVQOR_REGION to one of them, or list the region in levqor.toml",
+                );
                 None
             }
         }
@@ -276,7 +285,8 @@ impl Reader<'_> {
         if environment == Environment::Production {
             let varied = text.chars().collect::<std::collections::BTreeSet<_>>().len() >= 8;
             if text.chars().count() < SECRET_CHARS_MIN || !varied {
-                let problem = if text.is_empty() { "production needs a secret" } else { "the secret is too weak" };
+                let problem =
+                    if text.is_empty() { "production needs a secret" } else { "the secret is too weak" };
                 self.complain(
                     "security.hmac_secret",
                     problem,
@@ -293,7 +303,11 @@ impl Reader<'_> {
             return listen.map(|address| format!("http://{address}"));
         }
         match url::Url::parse(&text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.path() == "/" => Some(text),
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.path() == "/" =>
+            {
+                Some(text)
+            }
             _ => {
                 let problem = format!("{text:?} is not an http or https address without a path");
                 self.complain("public_url", problem, "write it like https://levqor.example.com");
@@ -315,8 +329,14 @@ impl Reader<'_> {
     fn email(&mut self) {
         let email = self.text("operator_email").to_owned();
         let parts = email.split_once('@');
-        if !parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !email.contains(char::is_whitespace)) {
-            self.complain("operator_email", format!("{email:?} is not an e-mail address"), "write it like you@example.com");
+        if !parts.is_some_and(|(name, host)| {
+            !name.is_empty() && !host.is_empty() && !email.contains(char::is_whitespace)
+        }) {
+            self.complain(
+                "operator_email",
+                format!("{email:?} is not an e-mail address"),
+                "write it like you@example.com",
+            );
         }
     }
 }
@@ -347,27 +367,78 @@ mod tests {
     #[test]
     fn each_mistake_names_the_place_the_problem_and_the_remedy() {
         let rows: &[(&str, &[(&str, &str)], &str)] = &[
-            ("lisen = \"x\"", &[], "levqor.toml:1: unknown key lisen; did you mean listen? `levqor check` lists all keys"),
-            ("\n[limits]\nefects = 7", &[], "levqor.toml:3: unknown key limits.efects; did you mean limits.effects?"),
+            (
+                "lisen = \"x\"",
+                &[],
+                "levqor.toml:1: unknown key lisen; did you mean listen? `levqor check` lists all keys",
+            ),
+            (
+                "\n[limits]\nefects = 7",
+                &[],
+                "levqor.toml:3: unknown key limits.efects; did you mean limits.effects?",
+            ),
             ("[colours]\nred = 1", &[], "levqor.toml:1: unknown key colours; remove it"),
             ("listen = 8000", &[], "levqor.toml:1: listen is an integer; it takes a text in quotes"),
-            ("[limits]\neffects = \"7\"", &[], "levqor.toml:2: limits.effects is a string; it takes a whole number"),
-            ("[limits]\neffects = 0", &[], "levqor.toml:2: limits.effects: \"0\" is not a whole number from 1 to 100000"),
+            (
+                "[limits]\neffects = \"7\"",
+                &[],
+                "levqor.toml:2: limits.effects is a string; it takes a whole number",
+            ),
+            (
+                "[limits]\neffects = 0",
+                &[],
+                "levqor.toml:2: limits.effects: \"0\" is not a whole number from 1 to 100000",
+            ),
             ("listen = \"x", &[], "levqor.toml:1:"),
-            ("", &[("LEVQOR_REGION", "mars")], "environment LEVQOR_REGION: region: region \"mars\" is not known; supported: eu-west, us-east, ap-south"),
-            ("", &[("LEVQOR_REGOIN", "eu-west")], "environment: unknown variable LEVQOR_REGOIN; did you mean LEVQOR_REGION?"),
-            ("", &[("LEVQOR_ENV", "prod")], "environment LEVQOR_ENV: env: \"prod\" is not known; use one of: development, production"),
-            ("", &[("LEVQOR_LISTEN", "8000")], "environment LEVQOR_LISTEN: listen: \"8000\" is not an address and a port"),
-            ("", &[("LEVQOR_PUBLIC_URL", "levqor.example")], "public_url: \"levqor.example\" is not an http or https address"),
-            ("", &[("LEVQOR_ENV", "production")], "default: security.hmac_secret: production needs a secret; set SECURITY_HMAC_SECRET"),
-            ("", &[("LEVQOR_ENV", "production"), ("SECURITY_HMAC_SECRET", "short")], "the secret is too weak"),
-            ("", &[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")], "database.url: this version has the embedded SQLite"),
+            (
+                "",
+                &[("LEVQOR_REGION", "mars")],
+                "environment LEVQOR_REGION: region: region \"mars\" is not known; supported: eu-west, us-east, ap-south",
+            ),
+            (
+                "",
+                &[("LEVQOR_REGOIN", "eu-west")],
+                "environment: unknown variable LEVQOR_REGOIN; did you mean LEVQOR_REGION?",
+            ),
+            (
+                "",
+                &[("LEVQOR_ENV", "prod")],
+                "environment LEVQOR_ENV: env: \"prod\" is not known; use one of: development, production",
+            ),
+            (
+                "",
+                &[("LEVQOR_LISTEN", "8000")],
+                "environment LEVQOR_LISTEN: listen: \"8000\" is not an address and a port",
+            ),
+            (
+                "",
+                &[("LEVQOR_PUBLIC_URL", "levqor.example")],
+                "public_url: \"levqor.example\" is not an http or https address",
+            ),
+            (
+                "",
+                &[("LEVQOR_ENV", "production")],
+                "default: security.hmac_secret: production needs a secret; set SECURITY_HMAC_SECRET",
+            ),
+            (
+                "",
+                &[("LEVQOR_ENV", "production"), ("SECURITY_HMAC_SECRET", "short")],
+                "the secret is too weak",
+            ),
+            (
+                "",
+                &[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")],
+                "database.url: this version has the embedded SQLite",
+            ),
             ("[egress]\nallow = [\"10.0.0.0/99\"]", &[], "levqor.toml:2: egress.allow:"),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
         ];
         for (file, environment, expected) in rows {
             let complaint = resolved(file, environment).unwrap_err();
-            assert!(complaint.contains(expected), "for {file:?} {environment:?}:\n  {complaint}\nlacks\n  {expected}");
+            assert!(
+                complaint.contains(expected),
+                "for {file:?} {environment:?}:\n  {complaint}\nlacks\n  {expected}"
+            );
             assert!(!complaint.contains("hunter2"), "a secret is shown");
         }
     }

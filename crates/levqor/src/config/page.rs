@@ -14,7 +14,8 @@ pub fn page() -> String {
          | key | variable | default | value | meaning |\n| --- | --- | --- | --- | --- |\n",
     );
     for key in KEYS {
-        let default = if key.default.is_empty() { "(empty)".to_owned() } else { format!("`{}`", key.default) };
+        let default =
+            if key.default.is_empty() { "(empty)".to_owned() } else { format!("`{}`", key.default) };
         let value = match key.shape {
             Shape::Text => "text".to_owned(),
             Shape::Number(min, max) => format!("{min} to {max}"),

@@ -57,14 +57,16 @@ impl Levqor {
     }
 
     pub async fn create(&self, definition: &Value) -> String {
-        let (status, body) = self.call(Method::POST, "/api/workflows", Some(&json!({ "definition": definition }))).await;
+        let (status, body) =
+            self.call(Method::POST, "/api/workflows", Some(&json!({ "definition": definition }))).await;
         assert_eq!(status, 201, "{body}");
         body["id"].as_str().unwrap().to_owned()
     }
 
     /// Starts a run and gives its id; 202 and 200 are both acknowledgements.
     pub async fn start(&self, workflow: &str, body: &Value) -> Value {
-        let (status, run) = self.call(Method::POST, &format!("/api/workflows/{workflow}/runs"), Some(body)).await;
+        let (status, run) =
+            self.call(Method::POST, &format!("/api/workflows/{workflow}/runs"), Some(body)).await;
         assert!(matches!(status, 200 | 202), "{status}: {run}");
         run
     }

@@ -37,7 +37,10 @@ fn mistakes_of_use_exit_with_2_and_failures_with_1() {
         path.display().to_string()
     };
     let hello = file("hello.yaml", HELLO);
-    let broken = file("broken.yaml", "document: {dsl: '1.0.3', namespace: t, name: b, version: 0.1.0}\ndo: [{x: {sit: 1}}]\n");
+    let broken = file(
+        "broken.yaml",
+        "document: {dsl: '1.0.3', namespace: t, name: b, version: 0.1.0}\ndo: [{x: {sit: 1}}]\n",
+    );
     let raises = file(
         "raises.yaml",
         "document: {dsl: '1.0.3', namespace: t, name: r, version: 0.1.0}\n\

@@ -31,7 +31,9 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     let stub = HttpStub::start().await;
     // Slow answers keep calls in flight at the moment of death.
     for path in ["/first", "/second"] {
-        stub.route(Route::new(path).reply(Reply::json(&json!({ "ok": true })).after(Duration::from_millis(20))));
+        stub.route(
+            Route::new(path).reply(Reply::json(&json!({ "ok": true })).after(Duration::from_millis(20))),
+        );
     }
     let directory = temp_dir();
     let mut levqor = Levqor::first(directory.path()).await;

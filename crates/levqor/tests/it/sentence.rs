@@ -19,13 +19,16 @@ async fn a_sentence_becomes_a_workflow_that_runs() {
         stub.url("/orders"),
         stub.url("/alert")
     );
-    let (status, draft) = levqor.call(Method::POST, "/api/ai/workflow", Some(&json!({ "query": sentence }))).await;
+    let (status, draft) =
+        levqor.call(Method::POST, "/api/ai/workflow", Some(&json!({ "query": sentence }))).await;
     assert_eq!((status, &draft["success"]), (200, &json!(true)), "{draft}");
     assert_eq!(draft["warnings"], json!([]), "every word was understood");
     assert_eq!(draft["meta"]["ai_backend"], "builtin");
     let definition = &draft["workflow"];
     assert_eq!(definition["schedule"]["cron"], "0 9 * * 1-5");
-    let (_, validity) = levqor.call(Method::POST, "/api/workflows/validate", Some(&json!({ "definition": definition }))).await;
+    let (_, validity) = levqor
+        .call(Method::POST, "/api/workflows/validate", Some(&json!({ "definition": definition })))
+        .await;
     assert_eq!(validity["valid"], true, "{validity}");
     let id = levqor.create(definition).await;
     let workflow = levqor.get(&format!("/api/workflows/{id}")).await;

@@ -21,7 +21,8 @@ async fn the_first_start_tells_what_to_do_and_ctrl_c_ends_it_cleanly() {
     let run = levqor.start(sample["id"].as_str().unwrap(), &serde_json::json!({ "wait_seconds": 30 })).await;
     assert_eq!(run["output"]["verdict"], "a party of 3", "{run}");
     interrupt(&levqor.server);
-    let code = wait_for("the server to stop", || std::future::ready(levqor.server.exit_code().unwrap())).await;
+    let code =
+        wait_for("the server to stop", || std::future::ready(levqor.server.exit_code().unwrap())).await;
     assert_eq!(code, 0, "{}", levqor.server.log());
     let again = Levqor::again(directory.path(), &levqor.key).await;
     assert!(!again.server.log().contains("lvq_"), "the key is told once");
