@@ -57,6 +57,16 @@ impl Driver {
         Ok(())
     }
 
+    /// Before the run leaves memory: its row says why it doesn't move.
+    pub(super) async fn write_waiting_for(&mut self) -> Result<(), Stop> {
+        let waiting_for = self.waiting_for();
+        if waiting_for == self.run.waiting_for {
+            return Ok(());
+        }
+        let append = self.append(self.status(), waiting_for, &Turn::default());
+        self.write(append).await
+    }
+
     /// Sorts what the machine asked for since the last append, and brings the list of pending effects up to date.
     fn turn(&mut self) -> Turn {
         let asked = std::mem::take(&mut self.effects);
@@ -178,11 +188,6 @@ impl Driver {
             return None;
         }
         describe(&self.seat.entry.pending(), &self.notepad.sleeping())
-    }
-
-    /// Writes why the run can't go on into its row, so that it is seen.
-    pub(super) async fn report_stuck(&self, reason: &str) {
-        super::resume::report_stuck(&self.core, &self.run, reason).await;
     }
 }
 

@@ -122,7 +122,7 @@ impl Driver {
                 tracing::warn!(run.id = %id, "run {id} has moved on elsewhere; what was computed here is dropped");
                 sub_run::look_again_later(&self.core, id);
             }
-            Stop::Stuck(reason) => self.report_stuck(&reason).await,
+            Stop::Stuck(reason) => resume::report_stuck(&self.core, &self.run, &reason).await,
             Stop::Store(reason) => {
                 tracing::error!(run.id = %id, error = %reason, "run {id} stops: the store refuses its journal");
             }
@@ -130,8 +130,17 @@ impl Driver {
     }
 
     async fn advance(&mut self) -> Result<(), Stop> {
-        self.cancel_if_asked();
+        if self.run.status == RunStatus::Pending {
+            self.cancel_if_asked();
+        }
         self.settle().await?;
+        if self.resumed.is_some() {
+            if self.events.is_empty() {
+                self.follow_watchers().await;
+            }
+            // Before what came due meanwhile: a run that nobody wants any more does nothing more.
+            self.cancel_if_asked();
+        }
         self.take_mail().await?;
         self.commit().await?;
         self.cancel_orphans().await;

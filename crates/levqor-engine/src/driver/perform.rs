@@ -1,8 +1,11 @@
 //! Performs effects that are allowed to happen: what led to them is durable.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest};
+use levqor_flow::machine::{Effect, EffectId, HttpRequest, SubRun};
 use levqor_model::RunId;
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -13,8 +16,11 @@ use crate::{core::Core, fault::Point, registry::Mail, sub_run};
 #[derive(Debug)]
 pub(super) enum InFlight {
     Call(AbortHandle),
-    /// Ends when the sub-run is accepted, with its id.
-    SubRun(JoinHandle<Option<RunId>>),
+    /// Ends when the sub-run is accepted, with its id; until then it is `busy`.
+    SubRun {
+        acceptance: JoinHandle<Option<RunId>>,
+        busy: Arc<AtomicBool>,
+    },
 }
 
 impl InFlight {
@@ -22,7 +28,7 @@ impl InFlight {
     fn is_busy(&self) -> bool {
         match self {
             InFlight::Call(call) => !call.is_finished(),
-            InFlight::SubRun(acceptance) => !acceptance.is_finished(),
+            InFlight::SubRun { busy, .. } => busy.load(Ordering::SeqCst),
         }
     }
 }
@@ -40,29 +46,36 @@ impl Driver {
                     self.in_flight.insert(id, InFlight::Call(task.abort_handle()));
                 }
                 Effect::RunWorkflow { id, call } => {
-                    let work = sub_run::perform(Arc::clone(&self.core), self.run.clone(), id, call);
-                    let task = self.core.spawn_task(work);
-                    let core = Arc::clone(&self.core);
-                    let run = self.run.id;
-                    let acceptance = self.core.tracker.spawn(async move {
-                        let child = task.await.ok().flatten().flatten();
-                        if let (Some(child), Some(entry)) = (child, core.registry.get(run)) {
-                            entry.know_child(id, child);
-                        }
-                        child
-                    });
-                    self.in_flight.insert(id, InFlight::SubRun(acceptance));
+                    let busy = Arc::new(AtomicBool::new(true));
+                    let acceptance = self.accept_sub_run(id, call, Arc::clone(&busy));
+                    self.in_flight.insert(id, InFlight::SubRun { acceptance, busy });
                 }
                 Effect::Timer { .. } => {}
             }
         }
     }
 
+    fn accept_sub_run(&self, id: EffectId, call: SubRun, busy: Arc<AtomicBool>) -> JoinHandle<Option<RunId>> {
+        let work = sub_run::perform(Arc::clone(&self.core), self.run.clone(), id, call);
+        let task = self.core.spawn_task(work);
+        let entry = Arc::clone(&self.seat.entry);
+        self.core.tracker.spawn(async move {
+            let child = task.await.ok().flatten().flatten();
+            if let Some(child) = child {
+                entry.know_child(id, child);
+            }
+            busy.store(false, Ordering::SeqCst);
+            // The driver may leave memory now.
+            entry.bell.notify_one();
+            child
+        })
+    }
+
     fn abandon(&mut self, effect: EffectId) {
         match self.in_flight.remove(&effect) {
             None => {}
             Some(InFlight::Call(call)) => call.abort(),
-            Some(InFlight::SubRun(acceptance)) => {
+            Some(InFlight::SubRun { acceptance, .. }) => {
                 let core = Arc::clone(&self.core);
                 // Not aborted: an acceptance that is on its way may still become durable, and then its run must be cancelled.
                 self.core.spawn(async move {

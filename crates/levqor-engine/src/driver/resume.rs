@@ -164,9 +164,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     *driver.seat.entry.pending() = Pending::of(&armed);
     driver.effects = rest;
 
-    if first.is_none() {
-        driver.follow_watchers().await;
-    } else if core.watchers.wanted(id) {
+    if driver.run.status == RunStatus::Pending && core.watchers.wanted(id) {
         driver.notepad.live = Some(Live::new(core.region.clone(), []));
     }
     if let Some((parent, effect)) = driver.run.parent

@@ -39,6 +39,7 @@ impl Driver {
                 }
                 () = self.core.soft.cancelled(), if !stopping => {}
                 () = waited => {
+                    self.write_waiting_for().await?;
                     if !self.is_busy() && self.seat.leave_if_quiet() {
                         return Err(Stop::Left);
                     }

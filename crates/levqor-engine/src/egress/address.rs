@@ -95,3 +95,178 @@ fn set_aside_v6(address: Ipv6Addr) -> Option<&'static str> {
         network.contains(IpAddr::V6(address)).then_some(*what)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn why(address: &str) -> Option<&'static str> {
+        refusal(address.parse().unwrap(), &[])
+    }
+
+    #[test]
+    fn addresses_are_sorted_by_where_they_lead() {
+        const PRIVATE: Option<&str> = Some("a private address");
+        const LOOPBACK: Option<&str> = Some("a loopback address");
+        const LINK_LOCAL: Option<&str> = Some("a link-local address");
+        const UNSPECIFIED: Option<&str> = Some("an unspecified address");
+        const MULTICAST: Option<&str> = Some("a multicast address");
+        const DOCUMENTATION: Option<&str> = Some("a documentation address");
+        const RESERVED: Option<&str> = Some("a reserved address");
+        const CARRIER: Option<&str> = Some("a carrier's internal address");
+        const PROTOCOL: Option<&str> = Some("a protocol assignment");
+        let rows = [
+            // IPv4, the edges of each network and the public neighbours of some.
+            ("0.0.0.0", UNSPECIFIED),
+            ("0.255.255.255", UNSPECIFIED),
+            ("1.0.0.0", None),
+            ("1.1.1.1", None),
+            ("8.8.8.8", None),
+            ("9.255.255.255", None),
+            ("10.0.0.0", PRIVATE),
+            ("10.255.255.255", PRIVATE),
+            ("11.0.0.0", None),
+            ("100.63.255.255", None),
+            ("100.64.0.0", CARRIER),
+            ("100.127.255.255", CARRIER),
+            ("100.128.0.0", None),
+            ("127.0.0.1", LOOPBACK),
+            ("127.255.255.254", LOOPBACK),
+            ("169.253.255.255", None),
+            ("169.254.0.0", LINK_LOCAL),
+            ("169.254.169.254", LINK_LOCAL),
+            ("169.255.0.0", None),
+            ("172.15.255.255", None),
+            ("172.16.0.0", PRIVATE),
+            ("172.31.255.255", PRIVATE),
+            ("172.32.0.0", None),
+            ("192.0.0.1", PROTOCOL),
+            ("192.0.2.1", DOCUMENTATION),
+            ("192.88.99.1", Some("a 6to4 relay")),
+            ("192.167.255.255", None),
+            ("192.168.0.1", PRIVATE),
+            ("192.169.0.0", None),
+            ("198.17.255.255", None),
+            ("198.18.0.0", Some("a benchmark address")),
+            ("198.19.255.255", Some("a benchmark address")),
+            ("198.51.100.7", DOCUMENTATION),
+            ("203.0.113.255", DOCUMENTATION),
+            ("203.0.114.0", None),
+            ("223.255.255.255", None),
+            ("224.0.0.1", MULTICAST),
+            ("239.255.255.255", MULTICAST),
+            ("240.0.0.1", RESERVED),
+            ("255.255.255.255", RESERVED),
+            // IPv6.
+            ("::", UNSPECIFIED),
+            ("::1", LOOPBACK),
+            ("::2", UNSPECIFIED),
+            ("2606:4700:4700::1111", None),
+            ("2a00:1450:4001:80e::200e", None),
+            ("2000::1", None),
+            ("3ffe:ffff::1", None),
+            ("2001::1", PROTOCOL),
+            ("2001:1ff:ffff::1", PROTOCOL),
+            ("2001:200::1", None),
+            ("2001:db8::1", DOCUMENTATION),
+            ("2001:db9::1", None),
+            ("3fff::1", DOCUMENTATION),
+            ("3fff:1000::1", None),
+            ("4000::1", RESERVED),
+            ("1fff::1", RESERVED),
+            ("100::1", RESERVED),
+            ("5f00::1", RESERVED),
+            ("fc00::1", PRIVATE),
+            ("fd12:3456::1", PRIVATE),
+            ("fe80::1", LINK_LOCAL),
+            ("febf::1", LINK_LOCAL),
+            ("fec0::1", RESERVED),
+            ("ff02::1", MULTICAST),
+            // IPv6 that carries IPv4.
+            ("::ffff:127.0.0.1", LOOPBACK),
+            ("::ffff:10.0.0.1", PRIVATE),
+            ("::ffff:169.254.169.254", LINK_LOCAL),
+            ("::ffff:8.8.8.8", None),
+            ("::127.0.0.1", LOOPBACK),
+            ("::10.0.0.1", PRIVATE),
+            ("::ffff:0:192.168.0.1", PRIVATE),
+            ("64:ff9b::7f00:1", LOOPBACK),
+            ("64:ff9b::a00:1", PRIVATE),
+            ("64:ff9b::808:808", None),
+            ("64:ff9b:1::a00:1", RESERVED),
+            ("2002:7f00:1::", LOOPBACK),
+            ("2002:a00:1::1", PRIVATE),
+            ("2002:808:808::1", None),
+        ];
+        for (address, expected) in rows {
+            assert_eq!(why(address), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_operator_may_allow_networks() {
+        let allow: Vec<Network> =
+            ["10.1.0.0/16", "127.0.0.1", "fd00::/8"].iter().map(|text| text.parse().unwrap()).collect();
+        for (address, allowed) in [
+            ("10.1.2.3", true),
+            ("10.2.2.3", false),
+            ("127.0.0.1", true),
+            ("127.0.0.2", false),
+            ("::ffff:10.1.2.3", true),
+            ("::ffff:10.2.2.3", false),
+            ("fd12::1", true),
+            ("fc12::1", false),
+            ("::1", false),
+        ] {
+            assert_eq!(refusal(address.parse().unwrap(), &allow).is_none(), allowed, "{address}");
+        }
+    }
+
+    proptest! {
+        /// However an IPv4 address is wrapped, the verdict is that of the address.
+        #[test]
+        fn wrapping_changes_nothing(bits: u32) {
+            let plain = Ipv4Addr::from(bits);
+            let expected = refusal(IpAddr::V4(plain), &[]);
+            let [high, low] = [(bits >> 16) as u16, bits as u16];
+            let wrapped = [
+                plain.to_ipv6_mapped(),
+                Ipv6Addr::from([0x64, 0xff9b, 0, 0, 0, 0, high, low]),
+                Ipv6Addr::from([0x2002, high, low, 0, 0, 0, 0, 1]),
+            ];
+            for address in wrapped {
+                prop_assert_eq!(refusal(IpAddr::V6(address), &[]), expected, "{}", address);
+            }
+        }
+
+        /// What the standard library knows to be special is refused, too: two readings of the same registries.
+        #[test]
+        fn the_standard_library_agrees(bits: u32) {
+            let address = Ipv4Addr::from(bits);
+            let special = address.is_private() || address.is_loopback() || address.is_link_local() || address.is_multicast()
+                || address.is_broadcast() || address.is_documentation() || address.is_unspecified();
+            if special {
+                prop_assert!(refusal(IpAddr::V4(address), &[]).is_some(), "{}", address);
+            }
+        }
+
+        /// Outside global unicast nothing is reached but what carries an IPv4 address.
+        #[test]
+        fn ipv6_outside_global_unicast_is_refused(bits: u128) {
+            let address = Ipv6Addr::from(bits);
+            if address.segments()[0] & 0xe000 != 0x2000 && carried_v4(address).is_none() {
+                prop_assert!(refusal(IpAddr::V6(address), &[]).is_some(), "{}", address);
+            }
+        }
+
+        /// Allowing everything refuses nothing; allowing one address allows it.
+        #[test]
+        fn what_is_allowed_is_reached(bits: u128, v4: bool) {
+            let address = if v4 { IpAddr::V4(Ipv4Addr::from(bits as u32)) } else { IpAddr::V6(Ipv6Addr::from(bits)) };
+            let one = Network { address, prefix: if v4 { 32 } else { 128 } };
+            prop_assert_eq!(refusal(address, &[one]), None);
+        }
+    }
+}

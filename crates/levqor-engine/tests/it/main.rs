@@ -1,7 +1,7 @@
 //! The engine as its callers and callees see it: one binary, a module per noun.
 
-mod crash;
 mod cancel;
+mod crash;
 mod egress;
 mod ownership;
 mod retry;

@@ -69,7 +69,8 @@ async fn a_call_sends_its_key_and_gives_its_answer() {
 async fn a_failed_call_faults_the_run_with_what_was_said() {
     let world = World::new().await;
     world.stub.route(Route::new("/x").reply(Reply::text("no funds").with_status(402)));
-    let detail = world.play_tasks("[{ pay: { call: http, with: { method: get, endpoint: 'STUB/x' } } }]").await;
+    let detail =
+        world.play_tasks("[{ pay: { call: http, with: { method: get, endpoint: 'STUB/x' } } }]").await;
     assert_eq!(detail.run.status, RunStatus::Faulted);
     let error = detail.error.clone().unwrap();
     assert_eq!((kind(&detail), error.status, error.instance.as_str()), ("communication", 402, "/do/0/pay"));
@@ -141,8 +142,9 @@ async fn runs_beyond_the_places_wait_and_come_through() {
     world.limits.active_runs = 2;
     world.stub.route(Route::new("/slow").reply(Reply::default().after(std::time::Duration::from_millis(20))));
     let engine = world.engine().await;
-    let workflow =
-        world.save("slow", "1.0.0", "do: [{ ask: { call: http, with: { method: get, endpoint: 'STUB/slow' } } }]").await;
+    let workflow = world
+        .save("slow", "1.0.0", "do: [{ ask: { call: http, with: { method: get, endpoint: 'STUB/slow' } } }]")
+        .await;
     let mut runs = Vec::new();
     for _ in 0..12 {
         runs.push(world.start(&engine, workflow, json!({})).await);
@@ -161,8 +163,9 @@ async fn calls_in_flight_are_bounded() {
     world.limits.effects = 3;
     world.stub.route(Route::new("/hang").reply(Reply::hang()));
     let engine = world.engine().await;
-    let workflow =
-        world.save("hang", "1.0.0", "do: [{ ask: { call: http, with: { method: get, endpoint: 'STUB/hang' } } }]").await;
+    let workflow = world
+        .save("hang", "1.0.0", "do: [{ ask: { call: http, with: { method: get, endpoint: 'STUB/hang' } } }]")
+        .await;
     let mut runs = Vec::new();
     for _ in 0..6 {
         runs.push(world.start(&engine, workflow, json!({})).await);
@@ -179,7 +182,9 @@ async fn calls_in_flight_are_bounded() {
 #[tokio::test]
 async fn draining_lets_calls_end_and_leaves_the_rest() {
     let world = World::new().await;
-    world.stub.route(Route::new("/slow").reply(Reply::default().after(std::time::Duration::from_millis(100))));
+    world
+        .stub
+        .route(Route::new("/slow").reply(Reply::default().after(std::time::Duration::from_millis(100))));
     let engine = world.engine().await;
     let workflow = world
         .save(
@@ -208,8 +213,9 @@ async fn a_hanging_call_does_not_outlive_the_patience_of_a_drain() {
     let world = World::new().await;
     world.stub.route(Route::new("/hang").reply(Reply::hang()).reply(Reply::default()));
     let engine = world.engine().await;
-    let workflow =
-        world.save("hang", "1.0.0", "do: [{ ask: { call: http, with: { method: get, endpoint: 'STUB/hang' } } }]").await;
+    let workflow = world
+        .save("hang", "1.0.0", "do: [{ ask: { call: http, with: { method: get, endpoint: 'STUB/hang' } } }]")
+        .await;
     let run = world.start(&engine, workflow, json!({})).await;
     wait_until("the call", || world.stub.count() == 1).await;
     engine.drain(std::time::Duration::from_millis(50)).await;

@@ -44,7 +44,8 @@ impl World {
             })
             .await
             .unwrap();
-        let policy = egress::Policy { allow: vec!["127.0.0.1".parse().unwrap()], ..egress::Policy::default() };
+        let policy =
+            egress::Policy { allow: vec!["127.0.0.1".parse().unwrap()], ..egress::Policy::default() };
         Self {
             store,
             clock,
