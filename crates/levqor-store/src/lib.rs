@@ -147,7 +147,8 @@ impl Store {
         self.sqlite.write(work).await
     }
 
-    /// Runs `work` where it sees every write that was answered before. Cancel safe.
+    /// Runs `work` where it sees every write that was answered before; each of its statements may see a later state
+    /// than the one before. Cancel safe.
     async fn read<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How far an id's time may be from the run's `created_at`.
-const ID_SLACK_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+const ID_SLACK_MICROS: i64 = 60 * 60 * 1_000_000;
 
 impl Store {
     /// Newest first, by keyset; narrow rows only. Both ends of the time filter are included.

@@ -22,7 +22,7 @@ use crate::{Error, Row, Store, params};
 /// A run as lists show it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// Made from the same reading of the clock as `created_at`: lists by time rely on it, within a day.
+    /// Made from the same reading of the clock as `created_at`: lists by time rely on it, within an hour.
     pub id: RunId,
     pub account_id: AccountId,
     pub workflow_id: WorkflowId,

@@ -15,7 +15,7 @@ use std::{
     thread,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, error, warn};
 
 use super::session::Session;
@@ -68,13 +68,15 @@ where
 
 enum Message {
     Write(Box<dyn Job>),
-    Close(oneshot::Sender<()>),
+    Close,
 }
 
 /// The way to the writer.
 #[derive(Debug)]
 pub(super) struct Committer {
     queue: mpsc::Sender<Message>,
+    /// Never sent to; its sender lives as long as the thread.
+    alive: watch::Receiver<()>,
 }
 
 impl Committer {
@@ -85,11 +87,12 @@ impl Committer {
         keep_alive: impl Send + 'static,
     ) -> Result<Self, std::io::Error> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
+        let (living, alive) = watch::channel(());
         thread::Builder::new().name("levqor-committer".to_owned()).spawn(move || {
             Writer { session, receiver }.work();
-            drop(keep_alive);
+            drop((keep_alive, living));
         })?;
-        Ok(Self { queue: sender })
+        Ok(Self { queue: sender, alive })
     }
 
     /// Waits for a place in the queue, then for the commit.
@@ -109,12 +112,9 @@ impl Committer {
 
     /// Returns when everything queued before has been answered and the connection is closed.
     pub(super) async fn close(&self) {
-        let (reply, answer) = oneshot::channel();
-        if self.queue.send(Message::Close(reply)).await.is_ok() {
-            // An error means that another close was first; its end is ours.
-            let _ = answer.await;
-        }
-        self.queue.closed().await;
+        // Refused when another close was first; its end is ours too.
+        let _ = self.queue.send(Message::Close).await;
+        while self.alive.clone().changed().await.is_ok() {}
     }
 
     pub(super) fn depth(&self) -> (usize, usize) {
@@ -130,37 +130,24 @@ struct Writer {
 
 impl Writer {
     fn work(mut self) {
-        let mut closers = Vec::new();
         let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH_MAX);
         while let Some(message) = self.receiver.blocking_recv() {
-            self.take(message, &mut jobs, &mut closers);
+            self.take(message, &mut jobs);
             while jobs.len() < BATCH_MAX
                 && let Ok(message) = self.receiver.try_recv()
             {
-                self.take(message, &mut jobs, &mut closers);
+                self.take(message, &mut jobs);
             }
             self.commit(&mut jobs);
         }
-        let Self { session, .. } = self;
-        close(session);
-        for closer in closers {
-            let _: Result<(), ()> = closer.send(());
-        }
+        close(self.session);
     }
 
-    fn take(
-        &mut self,
-        message: Message,
-        jobs: &mut Vec<Box<dyn Job>>,
-        closers: &mut Vec<oneshot::Sender<()>>,
-    ) {
+    fn take(&mut self, message: Message, jobs: &mut Vec<Box<dyn Job>>) {
         match message {
             Message::Write(job) => jobs.push(job),
-            Message::Close(closer) => {
-                // New callers are refused from here on; what is queued still comes out.
-                self.receiver.close();
-                closers.push(closer);
-            }
+            // New callers are refused from here on; what is queued still comes out.
+            Message::Close => self.receiver.close(),
         }
     }
 

@@ -79,7 +79,7 @@ pub(super) fn writer(path: &Path, durability: Durability) -> Result<Session, Err
     let application_id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application_id != APPLICATION_ID && (application_id != 0 || objects > 0) {
-        return Err(Error::Corrupt(format!("{} belongs to another application", path.display())));
+        return Err(Error::Corrupt("it belongs to another application".to_owned()));
     }
     if objects == 0 {
         // Only before the first table; without it pruning could never give disk space back.

@@ -48,11 +48,11 @@ impl Sqlite {
                 (scratch.path().join("levqor.db"), Some(Arc::new(scratch)), Durability::None)
             }
         };
-        connection::create(&path)?;
-        let writer = connection::writer(&path, durability)?;
-        migrate::migrate(writer.connection(), migrations)?;
-        let readers =
-            (0..options.readers.max(1)).map(|_| connection::reader(&path)).collect::<Result<_, _>>()?;
+        let (writer, readers) =
+            connect(&path, durability, options.readers, migrations).map_err(|error| match error {
+                Error::Corrupt(reason) => Error::Corrupt(format!("{}, {reason}", path.display())),
+                other => other,
+            })?;
         let committer =
             Committer::start(writer, options.queue, scratch.clone()).map_err(|error| Error::Open {
                 path: path.display().to_string(),
@@ -96,6 +96,20 @@ impl Sqlite {
     pub(crate) async fn migration(&self) -> Result<u32, Error> {
         self.read(|session| migrate::version(session.connection())).await
     }
+}
+
+/// Opens all connections, the schema being up to date.
+fn connect(
+    path: &Path,
+    durability: Durability,
+    readers: usize,
+    migrations: &[migrate::Migration],
+) -> Result<(Session, Vec<Session>), Error> {
+    connection::create(path)?;
+    let writer = connection::writer(path, durability)?;
+    migrate::migrate(writer.connection(), migrations)?;
+    let readers = (0..readers.max(1)).map(|_| connection::reader(path)).collect::<Result<_, _>>()?;
+    Ok((writer, readers))
 }
 
 /// Where the file lives.

@@ -465,6 +465,28 @@ fn an_empty_file_or_an_interrupted_creation_becomes_a_database() {
     assert_eq!(vacuum, 2, "pruning must be able to give space back");
 }
 
+#[test]
+fn a_commit_is_as_hard_as_promised() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("levqor.db");
+    let session = connection::create(&path)
+        .and_then(|()| connection::writer(&path, connection::Durability::Full))
+        .unwrap();
+    let pragmas = [
+        ("PRAGMA synchronous", 2),
+        ("PRAGMA foreign_keys", 1),
+        ("PRAGMA auto_vacuum", 2),
+        ("PRAGMA temp_store", 2),
+        ("PRAGMA application_id", connection::APPLICATION_ID),
+    ];
+    for (pragma, expected) in pragmas {
+        let value: i64 = session.connection().query_row(pragma, [], |row| row.get(0)).unwrap();
+        assert_eq!(value, expected, "{pragma}");
+    }
+    let mode: String = session.connection().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
 #[tokio::test]
 async fn a_lock_that_another_process_holds_ends_in_an_answer() {
     let directory = tempfile::tempdir().unwrap();

@@ -86,7 +86,7 @@ async fn ai_calls_are_listed_newest_first() {
         kind: "chat".to_owned(),
         backend: "built-in".to_owned(),
         language: "en".to_owned(),
-        success: second % 2 == 0,
+        success: second != 2,
         credits: 1,
         latency_us: 1_000,
     };

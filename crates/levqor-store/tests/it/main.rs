@@ -1,6 +1,8 @@
 //! One suite over [`levqor_store::Store`], a module per noun. It knows no backend, so that every backend runs it;
 //! what only SQLite can do wrong (files, locks, full disks) is in `files.rs` and beside the code.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
 mod support;
 
 mod accounts;

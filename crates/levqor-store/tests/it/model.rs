@@ -151,7 +151,7 @@ async fn check(operations: Vec<Operation>) {
                         if entry {
                             one.entries.push(next);
                         }
-                        cleared.iter().for_each(|effect| drop(one.timers.remove(effect)));
+                        one.timers.retain(|effect, _| !cleared.contains(effect));
                         one.timers.extend(set);
                         if status.is_ended() {
                             one.timers.clear();

@@ -235,7 +235,7 @@ async fn lists_show_what_their_filter_says_newest_first() {
         let at = NOW + Duration::from_secs(number * 3_600);
         let pick = number as usize;
         let mut new = world.run(accounts[pick % 2], workflows[pick / 2 % 2], at);
-        new.run.region = region(if pick % 5 == 0 { "us-east" } else { "eu-west" });
+        new.run.region = region(if pick.is_multiple_of(5) { "us-east" } else { "eu-west" });
         let id = new.run.id;
         let append = Append { region: new.run.region.clone(), ..step(id, 1, statuses[pick % 3]) };
         world.store.accept_run(new).await.unwrap();
