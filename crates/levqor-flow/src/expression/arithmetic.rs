@@ -1,6 +1,5 @@
 //! `+ - * / %` and negation on values of all types, as jq defines them.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use jaq_core::ops::Math;
@@ -8,7 +7,7 @@ use jaq_core::ops::Math;
 use super::budget;
 use super::compare;
 use super::number::Num;
-use super::value::{Error, Key, List, Table, Text, Val, ValR};
+use super::value::{Error, Key, List, Table, Text, Val, ValR, copy_items};
 
 impl std::ops::Add for Val {
     type Output = ValR;
@@ -30,11 +29,14 @@ impl std::ops::Sub for Val {
         match (self, other) {
             (Self::Num(a), Self::Num(b)) => Ok(Self::Num(a.subtract(b))),
             (Self::Arr(a), Self::Arr(b)) => {
-                if !budget::fits(b.items().len() * 32) {
-                    return Ok(Self::Null);
-                }
-                let gone: BTreeSet<Sorted> = b.items().iter().map(Sorted).collect();
-                Ok(a.items().iter().filter(|item| !gone.contains(&Sorted(item))).cloned().collect())
+                let mut gone = copy_items(b.items());
+                compare::sort(&mut gone, b.weight(), |item| item);
+                let kept = a
+                    .items()
+                    .iter()
+                    .take_while(|_| budget::tick(1))
+                    .filter(|item| gone.binary_search_by(|gone| compare::order(gone, item)).is_err());
+                Ok(kept.cloned().collect())
             }
             (a, b) => Err(refuse(&a, Math::Sub, &b)),
         }
@@ -159,26 +161,3 @@ pub(super) fn split(text: &str, separator: &str) -> Val {
         text.split(separator).map(Val::text).collect()
     }
 }
-
-/// A value in a set, by the order of sorting.
-struct Sorted<'a>(&'a Val);
-
-impl Ord for Sorted<'_> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        compare::order(self.0, other.0)
-    }
-}
-
-impl PartialOrd for Sorted<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Sorted<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Sorted<'_> {}

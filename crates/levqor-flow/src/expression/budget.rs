@@ -34,6 +34,8 @@ pub(super) enum Stop {
 const BYTES_PER_STEP: usize = 1024;
 /// Steps between two looks at the clock.
 const STEPS_PER_LOOK: u64 = 2048;
+/// Stack whose levels take about as long to climb as a step.
+const STACK_PER_STEP: usize = 16 * 1024;
 /// Calls in which a recursive definition hands itself a filter. Each links to the one before, so that
 /// dropping the last one takes stack for all of them.
 const LINKS_MAX: u32 = 50_000;
@@ -123,9 +125,13 @@ pub(super) fn work(bytes: usize) -> bool {
 /// A step that also looks at the stack: for places that can nest.
 pub(super) fn tick_deep() -> bool {
     ACCOUNT.with(|account| {
-        if account.stack_base.get().abs_diff(stack_address()) > account.stack_max.get() {
+        let used = account.stack_base.get().abs_diff(stack_address());
+        if used > account.stack_max.get() {
             account.stop(Stop::Stack);
         }
+        // Results climb through all that nests here, so that steps take longer; look at the clock sooner.
+        let sooner = (used / STACK_PER_STEP) as u64;
+        account.look_in.set(account.look_in.get().saturating_sub(sooner));
         account.tick(1)
     })
 }

@@ -51,7 +51,7 @@ fn compile_here(text: &str, variables: &[&str]) -> Result<Program, ExpressionErr
 }
 
 fn build<'s>(text: &'s str, term: Term<&'s str>, facts: &Facts<'s>) -> Result<Program, ExpressionError> {
-    let (defs, natives) = prelude::needed(&facts.calls);
+    let (defs, natives) = prelude::needed(facts.calls.iter().copied());
     let main = Def { name: MAIN, args: Vec::new(), body: term };
     let arena = Arena::default();
     let defs: Vec<Def<&str>> = defs.into_iter().chain([main]).collect();

@@ -20,8 +20,9 @@ pub(super) enum Shape {
     Deep,
 }
 
-/// Words after which another term is nested.
-const KEYWORDS: [&str; 9] = ["def", "if", "elif", "try", "label", "reduce", "foreach", "as", "catch"];
+/// Words that nest the term after them, or the one before.
+const KEYWORDS: [&str; 11] =
+    ["and", "as", "catch", "def", "elif", "foreach", "if", "label", "or", "reduce", "try"];
 
 /// Refuses what is too long or nests too deeply.
 pub(super) fn inspect(text: &str) -> Result<Shape, ExpressionError> {
@@ -31,9 +32,9 @@ pub(super) fn inspect(text: &str) -> Result<Shape, ExpressionError> {
             text.len()
         )));
     }
-    let mut scan = Scan { text, place: 0, open: Vec::new(), deepest: 0, links: 0 };
+    let mut scan = Scan { text, place: 0, open: Vec::new(), deepest: 0, links: 0, commas: 0 };
     while scan.step()? {}
-    Ok(if scan.deepest + scan.links > MODEST { Shape::Deep } else { Shape::Modest })
+    Ok(if scan.deepest + scan.links + scan.commas > MODEST { Shape::Deep } else { Shape::Modest })
 }
 
 struct Scan<'a> {
@@ -43,6 +44,8 @@ struct Scan<'a> {
     open: Vec<bool>,
     deepest: usize,
     links: usize,
+    /// A list nests while it is parsed, however long; afterwards it does not.
+    commas: usize,
 }
 
 impl Scan<'_> {
@@ -75,6 +78,10 @@ impl Scan<'_> {
                 // Signs stand in a row: `1 - - - 1`, `1---1`.
                 let signs = self.text[start..self.place].bytes().filter(|b| *b == b'-').count();
                 self.link(signs.max(1))?;
+            }
+            b',' => {
+                self.place += 1;
+                self.commas += 1;
             }
             // `.` and `$` begin names, which are no keywords.
             b'.' | b'$' | b'@' => {

@@ -68,7 +68,7 @@ impl Num {
         if let Ok(big) = text.parse() {
             return Some(Self::Big(big));
         }
-        text.parse().ok().map(Self::Float)
+        text.parse().ok().map(Self::from_f64)
     }
 
     pub(super) fn as_f64(self) -> f64 {
@@ -125,16 +125,15 @@ impl Num {
     }
 
     pub(super) fn add(self, other: Self) -> Self {
-        self.calculate(other, |a, b| a + b, |a, b| a + b)
+        self.calculate(other, i128::checked_add, |a, b| a + b)
     }
 
     pub(super) fn subtract(self, other: Self) -> Self {
-        self.calculate(other, |a, b| a - b, |a, b| a - b)
+        self.calculate(other, i128::checked_sub, |a, b| a - b)
     }
 
     pub(super) fn multiply(self, other: Self) -> Self {
-        // Two 64-bit factors fit 128 bits.
-        self.calculate(other, |a, b| a * b, |a, b| a * b)
+        self.calculate(other, i128::checked_mul, |a, b| a * b)
     }
 
     /// None when dividing by zero.
@@ -158,11 +157,14 @@ impl Num {
         (b != 0).then(|| Self::from_i128(a % b))
     }
 
-    fn calculate(self, other: Self, exact: fn(i128, i128) -> i128, float: fn(f64, f64) -> f64) -> Self {
-        match (self.as_i128(), other.as_i128()) {
-            (Some(a), Some(b)) => Self::from_i128(exact(a, b)),
-            _ => Self::from_f64(float(self.as_f64(), other.as_f64())),
-        }
+    fn calculate(
+        self,
+        other: Self,
+        exact: fn(i128, i128) -> Option<i128>,
+        float: fn(f64, f64) -> f64,
+    ) -> Self {
+        let exact = self.as_i128().zip(other.as_i128()).and_then(|(a, b)| exact(a, b));
+        exact.map_or_else(|| Self::from_f64(float(self.as_f64(), other.as_f64())), Self::from_i128)
     }
 
     /// The order for sorting: total, with "not a number" below all numbers and equal to itself.

@@ -26,6 +26,9 @@ def have_literal_numbers: true;
 def have_decnum: false;
 def isvalid(f): try (f | true) catch false;
 
+def map(f): [.[] | f];
+def map_values(f): .[] |= f;
+
 # Loops. A body may leave alternatives behind; the compiler counts the rounds.
 def range($to): range(0; $to; 1);
 def range($from; $to): range($from; $to; 1);
@@ -59,8 +62,6 @@ def getpath($path): reduce $path[] as $p (.; .[$p]);
 def del(f): delpaths([path(f)]);
 def pick(f): . as $top | reduce path(f) as $p (null; setpath($p; $top | getpath($p)));
 def with_entries(f): to_entries | map(f) | from_entries;
-def map(f): [.[] | f];
-def map_values(f): .[] |= f;
 def walk(f): .. |= f;
 
 # Arrays and objects

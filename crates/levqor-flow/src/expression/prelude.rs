@@ -1,7 +1,7 @@
 //! The library of functions, of which each program gets only what it uses: most use two or three of them, and
 //! a program is compiled once but kept for as long as its workflow.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use jaq_core::load::parse::Def;
@@ -13,7 +13,7 @@ use super::rewrite::{Rewriter, Signature};
 /// A definition, gated, with the functions that it calls.
 struct Entry {
     def: Def<&'static str>,
-    calls: Vec<Signature<'static>>,
+    calls: BTreeSet<Signature<'static>>,
 }
 
 struct Library {
@@ -59,10 +59,12 @@ pub(super) fn arities(name: &str) -> Vec<usize> {
 }
 
 /// The definitions that `calls` need, in the order of the library, and the native functions behind them.
-pub(super) fn needed(calls: &[Signature<'_>]) -> (Vec<Def<&'static str>>, Vec<Fun<Jq>>) {
+pub(super) fn needed<'s>(
+    calls: impl Iterator<Item = Signature<'s>>,
+) -> (Vec<Def<&'static str>>, Vec<Fun<Jq>>) {
     let library = &*LIBRARY;
     let mut wanted: HashMap<Signature<'_>, ()> = HashMap::new();
-    let mut open: Vec<Signature<'_>> = calls.to_vec();
+    let mut open: Vec<Signature<'_>> = calls.collect();
     open.extend([(natives::TICK, 0), (natives::FORK, 0), (natives::LOOP, 0), (natives::LINK, 0)]);
     while let Some(signature) = open.pop() {
         if wanted.insert(signature, ()).is_none()
@@ -76,4 +78,32 @@ pub(super) fn needed(calls: &[Signature<'_>]) -> (Vec<Def<&'static str>>, Vec<Fu
     let natives =
         natives::all().filter(|(name, args, _)| wanted.contains_key(&(*name, args.len()))).collect();
     (defs, natives)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::{Bounds, Expression};
+
+    /// A definition may only call what stands before it; one that does not compile is found here.
+    #[test]
+    fn every_function_compiles_and_runs() {
+        let defs = jaq_core::load::parse(include_str!("prelude.jq"), |parser| parser.defs()).unwrap();
+        assert_eq!(defs.len(), LIBRARY.entries.len());
+        let mut signatures: Vec<_> = LIBRARY.many.keys().filter(|(name, _)| !name.starts_with('!')).collect();
+        signatures.sort_unstable();
+        for (name, arity) in signatures {
+            let text = match arity {
+                0 => (*name).to_owned(),
+                n => format!("{name}({})", vec!["."; *n].join(";")),
+            };
+            let expression = Expression::compile(&text, &[]).unwrap_or_else(|e| panic!("{text}: {e}"));
+            let bounds = Bounds { steps: 10_000, ..Bounds::default() };
+            for input in
+                [serde_json::json!(null), 1.into(), "a".into(), vec![1].into(), serde_json::json!({"a": [1]})]
+            {
+                let _ = expression.evaluate(&input, &|_| input.clone(), &bounds);
+            }
+        }
+    }
 }

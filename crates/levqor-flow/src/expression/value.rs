@@ -195,6 +195,10 @@ impl List {
         &self.items
     }
 
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// The list itself when nobody else holds it, else a copy.
     pub(super) fn own(list: Rc<Self>) -> Self {
         Rc::try_unwrap(list).unwrap_or_else(|shared| Self::new(copy_items(&shared.items)))
@@ -248,7 +252,6 @@ impl List {
 
     pub(super) fn remove(&mut self, index: usize) {
         if index < self.items.len() {
-            budget::work(self.items.len() * ITEM_BYTES);
             self.items.remove(index);
             self.settle();
         }
@@ -269,6 +272,7 @@ impl List {
     /// Computes what the invariants need after the items changed at large.
     fn settle(&mut self) {
         let charged = LIST_BYTES + self.items.len() * ITEM_BYTES;
+        budget::work(charged);
         budget::charge(charged);
         budget::credit(self.charged);
         self.charged = charged;
@@ -358,6 +362,7 @@ impl Table {
 
     fn settle(&mut self) {
         let charged = TABLE_BYTES + self.entries.len() * ENTRY_BYTES;
+        budget::work(charged);
         budget::charge(charged);
         budget::credit(self.charged);
         self.charged = charged;

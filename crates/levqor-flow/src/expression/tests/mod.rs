@@ -1,4 +1,5 @@
 mod functions;
+mod hostile;
 
 use serde_json::Value;
 
