@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use levqor_flow::machine::{Event, FlowError, Machine, Notes, TaskNote};
+use levqor_flow::machine::{Event, Machine, Notes, TaskNote};
 use levqor_model::{RegionCode, RunId, TaskStatus, Timestamp};
 use levqor_store::runs::Run;
 
@@ -50,7 +50,7 @@ impl TaskRecord {
             TaskNote::Ended { at, status, output, error, .. } => {
                 self.status = *status;
                 self.output = output.cloned();
-                self.error = error.map(|error| FlowError::clone(error));
+                self.error = error.cloned();
                 self.ended_at = Some(*at);
             }
         }

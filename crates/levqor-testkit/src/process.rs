@@ -217,3 +217,29 @@ async fn probe(address: SocketAddr, path: &'static str) -> Option<u16> {
     .ok()
     .flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> ServerSetup {
+        let directory = std::env::temp_dir();
+        let mut setup = ServerSetup::new(Path::new("/bin/sh"), &directory).unwrap().env("GREETING", "hello");
+        setup.arguments = vec!["-c".to_owned(), script.to_owned()];
+        setup
+    }
+
+    #[tokio::test]
+    async fn what_a_process_prints_is_kept_and_it_can_be_killed() {
+        let mut server = Server::spawn(&shell("echo $GREETING; exec sleep 600")).unwrap();
+        assert_eq!(server.line("hel").await, "hello");
+        assert_eq!(server.exit_code().unwrap(), None);
+        server.kill().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_early_says_what_it_said() {
+        let error = Server::start(&shell("echo broken >&2; exit 2")).await.unwrap_err();
+        assert!(error.to_string().contains("before it was ready"), "{error}");
+    }
+}

@@ -24,7 +24,7 @@ use std::{
 
 use levqor_flow::{
     definition::Workflow,
-    machine::{Effect, EffectId, Event, Machine},
+    machine::{ApplyError, Effect, EffectId, Event, Machine},
 };
 use levqor_model::{RunStatus, Timestamp};
 use levqor_store::runs::Run;
@@ -196,8 +196,12 @@ impl Driver {
                 self.events.push(event);
                 true
             }
-            Err(reason) => {
+            Err(reason @ (ApplyError::NotPending(_) | ApplyError::Status(_))) => {
                 tracing::debug!(run.id = %self.run.id, %reason, "an event came too late");
+                false
+            }
+            Err(reason @ (ApplyError::Start | ApplyError::Busy)) => {
+                tracing::error!(run.id = %self.run.id, %reason, "an event came out of turn; this is a defect of levqor");
                 false
             }
         }

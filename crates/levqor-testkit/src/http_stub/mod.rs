@@ -184,3 +184,47 @@ async fn answer(
         Response::new(Body::empty())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    /// Everything that the stub sends back for a GET on a connection of its own.
+    async fn get(stub: &HttpStub, path: &str) -> String {
+        let mut stream = TcpStream::connect(stub.address()).await.unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: stub\r\nidempotency-key: k{path}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A cut connection may show as an error or as an end.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn replies_come_in_turn_and_the_last_one_stays() {
+        let stub = HttpStub::start().await;
+        stub.route(Route::new("/x").replies(2, Reply::status(503)).reply(Reply::text("fine")));
+        let mut statuses = Vec::new();
+        for _ in 0..4 {
+            statuses.push(get(&stub, "/x").await[9..12].to_owned());
+        }
+        assert_eq!(statuses, ["503", "503", "200", "200"]);
+        assert!(get(&stub, "/elsewhere").await.ends_with("{}"));
+        assert_eq!(stub.keys(), BTreeMap::from([("k/x".to_owned(), 4), ("k/elsewhere".to_owned(), 1)]));
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_gives_no_byte_and_stands_in_the_ledger() {
+        let stub = HttpStub::start().await;
+        stub.route(Route::new("/close").reply(Reply::close()));
+        assert_eq!(get(&stub, "/close").await, "");
+        assert_eq!(stub.requests_to("/close").len(), 1);
+    }
+}
