@@ -69,7 +69,7 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
     };
     let span = info_span!("request", request.id = %id, region = %app.region.code);
     let response = next.run(request).instrument(span.clone()).await;
-    let response = from_text(response, asked.uri.path()).await;
+    let response = from_text(response, &asked).await;
     let cause = response.extensions().get::<Problem>().and_then(|problem| problem.cause.clone());
     let mut response = finish_problem(&app, &asked, response);
     add_headers(&app, &asked, response.headers_mut());
@@ -107,13 +107,13 @@ fn wants_page(request: &Request) -> bool {
 }
 
 /// Makes a problem of an error that is only a status and a text, such as a refusal of the framework.
-async fn from_text(response: Response, path: &str) -> Response {
+async fn from_text(response: Response, asked: &Asked) -> Response {
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let is_text = content_type.is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
     let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || !is_text || !path.starts_with("/api/") || response.extensions().get::<Problem>().is_some()
-    {
+    let mendable = asked.uri.path().starts_with("/api/") || asked.page_for.is_some();
+    if !is_error || !is_text || !mendable || response.extensions().get::<Problem>().is_some() {
         return response;
     }
     let (parts, body) = response.into_parts();

@@ -46,6 +46,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// # Errors
 /// 400 with line and column for what is not JSON; with the JSON Pointer for what does not fit `T`.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // An array would be taken for the members in their order, which nobody means.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let message = "must be an object";
+        return Err(Problem::new(ProblemCode::BadRequest, format!("the body {message}"))
+            .with_errors(vec![FieldError::new("", message)]));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());
@@ -204,7 +210,8 @@ mod tests {
                 "/items/0/a~1b: unknown field `a/b`, expected `count`",
             ),
             ("{}", "", "the body: missing field `name`"),
-            ("[]", "", "the body: invalid length 0, expected struct Order with 2 elements"),
+            ("[]", "", "the body must be an object"),
+            ("7", "", "the body: invalid type: integer `7`, expected struct Order"),
             (r#"{"name": "a""#, "-", "the body is not JSON: EOF while parsing an object (line 1, column 12)"),
             ("{\n  nope", "-", "the body is not JSON: key must be a string (line 2, column 3)"),
             (r#"{"name": "a"} x"#, "-", "the body is not JSON: trailing characters (line 1, column 15)"),

@@ -22,15 +22,16 @@ use axum::{
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use levqor_model::{ProblemCode, limits};
 use levqor_store::idempotency::{Claim, StoredAnswer};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::{
-    ClientAddress,
+    ClientAddress, RequestName,
     access::{Access, access_of, route_of},
     authenticate,
 };
-use crate::{App, Problem};
+use crate::{App, Problem, problem::ProblemDocument};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -58,6 +59,8 @@ pub(super) async fn answer_once(
         // Strangers must not read each other's answers.
         None => format!("anonymous:{}", ClientAddress::of(&parts.extensions).network()),
     };
+    let id = parts.extensions.get::<RequestName>().map(|name| name.0.to_string());
+    let path = parts.uri.path().to_owned();
     let body = to_bytes(body, app.settings.body_bytes_max)
         .await
         .map_err(|_| Problem::new(ProblemCode::BadRequest, "the body broke off before its end"))?;
@@ -88,12 +91,12 @@ pub(super) async fn answer_once(
             )
             .retry_after(1));
         }
-        Claim::Answered(answer) => return Ok(replay(answer)),
+        Claim::Answered(answer) => return Ok(replay(answer, id)),
     }
 
     let work = async move {
         let response = next.run(request).await;
-        remember(&app, scope, key, request_hash, response).await
+        remember(&app, Slot { scope, key, request_hash, path }, response).await
     };
     match tokio::spawn(work.in_current_span()).await {
         Ok(result) => result,
@@ -132,13 +135,16 @@ fn hash(method: &str, target: &str, body: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-async fn remember(
-    app: &App,
+/// What the store knows an answer by.
+struct Slot {
     scope: String,
     key: String,
     request_hash: [u8; 32],
-    response: Response,
-) -> Result<Response, Problem> {
+    path: String,
+}
+
+async fn remember(app: &App, slot: Slot, response: Response) -> Result<Response, Problem> {
+    let Slot { scope, key, request_hash, path } = slot;
     let status = response.status();
     let content_type = response
         .headers()
@@ -155,16 +161,31 @@ async fn remember(
     let body = to_bytes(body, usize::MAX)
         .await
         .map_err(|error| Problem::broken(format!("an answer could not be read: {error}")))?;
-    let remembered =
-        parts.extensions.get::<Remembered>().map_or_else(|| body.to_vec(), |other| other.0.clone());
+    let remembered = if let Some(Remembered(other)) = parts.extensions.get() {
+        other.clone()
+    } else if let Some(problem) = parts.extensions.get::<Problem>() {
+        // The gateway completes it on the way out; a replay must be as complete, but for the request's own id.
+        problem.document(&app.settings.public_url, Some(&path), None).to_json()
+    } else {
+        body.to_vec()
+    };
     let answer = StoredAnswer { request_hash, status: status.as_u16(), content_type, body: remembered };
     app.store.finish_idempotency(scope, key, answer).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-fn replay(answer: StoredAnswer) -> Response {
+/// `id` is that of the request that is answered now.
+fn replay(answer: StoredAnswer, id: Option<String>) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, answer.body).into_response();
+    let is_problem = answer.content_type.as_bytes() == ProblemDocument::CONTENT_TYPE.as_bytes();
+    let body = match serde_json::from_slice::<Map<String, Value>>(&answer.body) {
+        Ok(mut document) if is_problem => {
+            document.insert("request_id".to_owned(), id.into());
+            serde_json::to_vec(&document).unwrap_or(answer.body)
+        }
+        _ => answer.body,
+    };
+    let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
     if let Ok(content_type) = HeaderValue::from_str(&answer.content_type)

@@ -12,15 +12,14 @@ use http::{Method, header};
 use utoipa::{
     OpenApi as _,
     openapi::{
-        OpenApi, PathItem,
-        path::Operation,
+        ObjectBuilder, OpenApi, PathItem, RefOr, Required, Type,
+        path::{Operation, ParameterBuilder, ParameterIn},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
 use crate::{
-    App,
-    features,
+    App, features,
     gateway::{Access, RULES, SESSION_COOKIE},
     problem::{FieldError, ProblemDocument},
 };
@@ -77,9 +76,40 @@ pub fn document() -> OpenApi {
         for (method, operation) in operations(item) {
             let rule = RULES.iter().find(|(m, p, _)| *m == method && p == path);
             operation.security = rule.map(|(_, _, access)| security(*access));
+            complete(&method, operation);
         }
     }
     document
+}
+
+/// Adds what follows from the method and from what is there.
+fn complete(method: &Method, operation: &mut Operation) {
+    // Handlers are named within their feature; generated clients need names that are unique in the whole.
+    if let (Some(tag), Some(name)) = (operation.tags.iter().flatten().next(), &operation.operation_id) {
+        operation.operation_id = Some(format!("{tag}_{name}"));
+    }
+    if *method != Method::GET {
+        let schema =
+            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)).build();
+        let key = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("A repeat with the same key gets the first answer and does nothing"))
+            .schema(Some(schema))
+            .build();
+        operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    }
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if response.description.is_empty() {
+            response.description = match status.as_str() {
+                "201" => "Created",
+                _ => "Done",
+            }
+            .to_owned();
+        }
+    }
 }
 
 /// The operations of a path, with their methods.

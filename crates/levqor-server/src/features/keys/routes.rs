@@ -134,6 +134,7 @@ async fn create(
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Items on a page, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]

@@ -161,13 +161,13 @@ mod tests {
     #[test]
     fn a_store_that_stays_away_costs_no_endless_memory() {
         let mut totals = Totals::new();
-        for second in 0..100_000 {
+        for second in 0..5_000 {
             totals.add(Counter::Requests, at(second), 1);
             let taken = totals.take_pending();
             totals.give_back(taken);
             assert!(totals.pending.len() <= PENDING_MAX);
         }
-        assert_eq!(totals.take_pending().iter().map(|increment| increment.by).sum::<i64>(), 100_000);
+        assert_eq!(totals.take_pending().iter().map(|increment| increment.by).sum::<i64>(), 5_000);
     }
 
     #[test]

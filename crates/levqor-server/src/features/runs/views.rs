@@ -291,6 +291,7 @@ pub(super) struct RunsQuery {
     #[param(value_type = Option<String>, format = DateTime)]
     pub(super) to: Option<Timestamp>,
     /// Items on a page, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
     pub(super) limit: Option<usize>,
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]
@@ -302,6 +303,7 @@ pub(super) struct RunsQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
     /// Items on a page, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
     pub(super) limit: Option<usize>,
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]

@@ -256,6 +256,7 @@ pub(super) struct Versions {
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Items on a page, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
     pub(super) limit: Option<usize>,
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]

@@ -1,0 +1,175 @@
+//! Who may do what: the table, the document and the answers agree.
+
+use http::{Method, StatusCode};
+use levqor_model::Role;
+use levqor_server::{
+    gateway::{Access, RULES},
+    openapi,
+};
+use serde_json::json;
+
+use crate::support::TestApp;
+
+#[test]
+fn every_operation_has_a_rule_and_every_rule_an_operation() {
+    let mut document = openapi::document();
+    let mut described = Vec::new();
+    for (path, item) in &mut document.paths.paths {
+        for (method, _) in openapi::operations(item) {
+            described.push((method, path.clone()));
+        }
+    }
+    for (method, path) in &described {
+        assert!(RULES.iter().any(|(m, p, _)| m == method && p == path), "{method} {path} has no rule");
+    }
+    for (method, path, _) in RULES {
+        // The document does not describe itself.
+        let known = *path == "/openapi.json" || described.iter().any(|(m, p)| m == method && p == path);
+        assert!(known, "{method} {path} has a rule but is not described");
+    }
+}
+
+/// A path of the rule that leads to the handler, with ids that nothing has.
+fn concrete(path: &str) -> String {
+    let ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let prefix = match path.split('/').nth(2) {
+        Some("workflows") => "wf_",
+        Some("runs") => "run_",
+        _ => "key_",
+    };
+    path.replace("{id}", &format!("{prefix}{ulid}"))
+        .replace("{version}", "0.1.0")
+        .replace("{code}", "eu-west")
+}
+
+/// Sends an empty object: what matters is whether the gate lets it pass.
+async fn status(test: &TestApp, method: &Method, path: &str, key: Option<&str>) -> StatusCode {
+    let mut call = test.call(method.clone(), &concrete(path));
+    if let Some(key) = key {
+        call = call.key(key);
+    }
+    if *method != Method::GET {
+        call = call.json(&json!({}));
+    }
+    call.open().await.status()
+}
+
+#[tokio::test]
+async fn the_gate_does_what_the_table_says() {
+    let test = TestApp::new().await;
+    let keys = [
+        (Role::Viewer, &test.keys.viewer),
+        (Role::Editor, &test.keys.editor),
+        (Role::Admin, &test.keys.admin),
+        (Role::Owner, &test.keys.owner),
+    ];
+    for (method, path, access) in RULES {
+        let nobody = status(&test, method, path, None).await;
+        let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        match access {
+            Access::Open | Access::Anyone | Access::Metrics => {
+                assert!(!refused.contains(&nobody), "{method} {path}: {nobody}");
+            }
+            Access::Role(needed) => {
+                assert_eq!(nobody, StatusCode::UNAUTHORIZED, "{method} {path}");
+                for (role, key) in keys {
+                    let found = status(&test, method, path, Some(key)).await;
+                    let passes = found != StatusCode::FORBIDDEN && found != StatusCode::UNAUTHORIZED;
+                    assert_eq!(passes, role >= *needed, "{method} {path} as {role:?}: {found}");
+                }
+            }
+            Access::Operator | Access::Page => panic!("{method} {path}: no such rule yet"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn ids_of_other_accounts_lead_nowhere() {
+    let test = TestApp::new().await;
+    let workflow = test.save("greet", crate::support::GREET).await;
+    let run =
+        test.start(&workflow, 5, &json!({ "name": "Ada" })).await["run_id"].as_str().unwrap().to_owned();
+    let definition =
+        json!({ "definition": crate::support::document("greet", "0.2.0", crate::support::GREET) });
+    let rows = [
+        (Method::GET, format!("/api/workflows/{workflow}"), None),
+        (Method::PUT, format!("/api/workflows/{workflow}"), Some(definition)),
+        (Method::DELETE, format!("/api/workflows/{workflow}"), None),
+        (Method::GET, format!("/api/workflows/{workflow}/versions"), None),
+        (Method::GET, format!("/api/workflows/{workflow}/versions/0.1.0"), None),
+        (Method::GET, format!("/api/workflows/{workflow}/runs"), None),
+        (Method::POST, format!("/api/workflows/{workflow}/runs"), Some(json!({}))),
+        (Method::GET, format!("/api/runs/{run}"), None),
+        (Method::GET, format!("/api/runs/{run}/tasks"), None),
+        (Method::GET, format!("/api/runs/{run}/events"), None),
+        (Method::POST, format!("/api/runs/{run}/cancel"), Some(json!({}))),
+        (Method::POST, format!("/api/runs/{run}/retry"), Some(json!({ "from": "start" }))),
+    ];
+    for (method, path, body) in rows {
+        let mut call = test.call(method.clone(), &path).key(&test.keys.other);
+        if let Some(body) = &body {
+            call = call.json(body);
+        }
+        let answer = call.send().await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}: {}", answer.text());
+        answer.problem();
+    }
+    let mine = test.read("/api/runs").await;
+    assert_eq!(mine["runs"].as_array().unwrap().len(), 1);
+    let theirs = test.get("/api/runs").key(&test.keys.other).send().await.json();
+    assert_eq!(theirs, json!({ "runs": [] }));
+}
+
+#[tokio::test]
+async fn wrong_keys_are_told_what_is_wrong() {
+    let test = TestApp::new().await;
+    let unknown = format!("Bearer lvq_{}", "a".repeat(43));
+    let basic = "Basic YTpi";
+    let rows = [
+        (unknown.as_str(), "there is no such API key"),
+        ("Bearer lvq_short", "must be `Bearer lvq_…`"),
+        (basic, "must be `Bearer lvq_…`"),
+        ("", "must be `Bearer lvq_…`"),
+    ];
+    for (value, detail) in rows {
+        // Also where a key is not needed: a wrong one is a mistake that its owner wants to know of.
+        for path in ["/api/workflows", "/api/regions"] {
+            let answer = test.get(path).header("authorization", value).send().await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value} {path}");
+            assert_eq!(answer.problem(), "unauthenticated");
+            assert!(answer.json()["detail"].as_str().unwrap().contains(detail), "{}", answer.text());
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        }
+        // Liveness asks nobody who they are.
+        assert_eq!(test.get("/health").header("authorization", value).send().await.status, StatusCode::OK);
+    }
+    let lower = format!("bearer {}", test.keys.viewer);
+    assert_eq!(test.get("/api/runs").header("authorization", &lower).send().await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_session_reads_and_writes_from_our_own_pages_only() {
+    let test = TestApp::new().await;
+    let with_cookie = |call: crate::support::Call| call.header("cookie", &test.cookie);
+    assert_eq!(with_cookie(test.get("/api/runs")).send().await.status, StatusCode::OK);
+    let wrong = format!("{}={}", levqor_server::gateway::SESSION_COOKIE, "a".repeat(43));
+    assert_eq!(test.get("/api/runs").header("cookie", &wrong).send().await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(test.get("/api/regions").header("cookie", &wrong).send().await.status, StatusCode::OK);
+
+    let body = json!({ "definition": crate::support::document("greet", "0.1.0", crate::support::GREET) });
+    let rows = [
+        (None, StatusCode::FORBIDDEN),
+        (Some("cross-site"), StatusCode::FORBIDDEN),
+        (Some("same-site"), StatusCode::FORBIDDEN),
+        (Some("same-origin"), StatusCode::CREATED),
+    ];
+    for (site, expected) in rows {
+        let mut call = with_cookie(test.post("/api/workflows")).json(&body);
+        if let Some(site) = site {
+            call = call.header("sec-fetch-site", site);
+        }
+        assert_eq!(call.send().await.status, expected, "{site:?}");
+    }
+    test.advance(8 * 24 * 60 * 60);
+    assert_eq!(with_cookie(test.get("/api/runs")).send().await.status, StatusCode::UNAUTHORIZED);
+}

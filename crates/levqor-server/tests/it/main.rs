@@ -1,0 +1,17 @@
+//! The server as its callers meet it, through the whole gateway.
+
+mod access;
+mod gateway;
+mod health;
+mod idempotency;
+mod keys;
+mod metrics;
+mod openapi;
+mod problems;
+mod rates;
+mod regions;
+mod runs;
+mod serve;
+mod support;
+mod usage;
+mod workflows;

@@ -1,0 +1,101 @@
+//! Over real sockets: what only connections show.
+
+use std::time::Duration;
+
+use levqor_testkit::wait_for;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{TestApp, WAIT};
+
+struct Served {
+    address: std::net::SocketAddr,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+async fn serve(test: &TestApp) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let task = tokio::spawn(levqor_server::serve(listener, test.app.clone(), stop.clone()));
+    Served { address, stop, task }
+}
+
+impl Served {
+    async fn stopped(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// Sends the text and reads until the server closes the connection.
+async fn talk(address: std::net::SocketAddr, text: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A connection may also be reset: what was read until then is the answer.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_node_answers_observes_itself_and_stops() {
+    let test = TestApp::new().await;
+    let served = serve(&test).await;
+    let answer = talk(served.address, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("x-levqor-region: eu-west"),
+        "{answer}"
+    );
+    let api = wait_for("the node to observe its own API", || async {
+        test.store.latest_samples().await.unwrap().into_iter().find(|sample| sample.component == "api")
+    })
+    .await;
+    assert!(api.good, "{api:?}");
+    let metrics = test.get("/api/metrics/app").send().await.json();
+    assert_eq!(metrics["scheduler"], serde_json::json!({ "jobs": 5, "running": 5 }));
+    let address = served.address;
+    served.stopped().await;
+    assert!(TcpStream::connect(address).await.is_err());
+    // What was counted is written.
+    let totals = test.store.totals().await.unwrap();
+    assert!(totals.iter().any(|(name, total)| name == "requests" && *total >= 2), "{totals:?}");
+}
+
+#[tokio::test]
+async fn slow_heads_are_cut_off() {
+    let test = TestApp::with(|settings| settings.header_timeout = Duration::from_millis(100)).await;
+    let served = serve(&test).await;
+    for beginning in ["", "GET /health HTTP/1.1\r\nHost:"] {
+        let answer = talk(served.address, beginning).await;
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+    let many: String = (0..150).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let answer = talk(served.address, &format!("GET /health HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_and_lets_requests_finish() {
+    let test = TestApp::new().await;
+    let workflow = test.save("wait", WAIT).await;
+    let run = test.start(&workflow, 0, &serde_json::json!({})).await["run_id"].as_str().unwrap().to_owned();
+    let served = serve(&test).await;
+    let request = format!(
+        "GET /api/runs/{run}/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        test.keys.viewer
+    );
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut first = vec![0; 15];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(first, b"HTTP/1.1 200 OK");
+    served.stopped().await;
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.contains("event: run"), "{rest}");
+}
