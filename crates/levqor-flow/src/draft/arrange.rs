@@ -104,6 +104,18 @@ fn attach(
         }
         return;
     }
+    if failure.verb.as_deref() == Some("any") {
+        // "if any of them is down": each of the calls just before has the same branch.
+        let from = out.iter().rposition(|step| !matches!(step.kind, StepKind::Call(_) | StepKind::Parallel(_))).map_or(0, |at| at + 1);
+        let group = calls(&mut out[from..]);
+        if group.len() > 1 {
+            for call in group {
+                let failure = Failure { status: failure.status.clone(), address: None, verb: None, negated: false };
+                set(call, failure, steps.clone(), otherwise.clone(), places.clone(), quote, notes);
+            }
+            return;
+        }
+    }
     let method = match failure.verb.as_deref() {
         Some("post" | "delivery" | "upload" | "alert" | "notification" | "message") => Some(true),
         Some("fetch" | "download" | "get" | "query" | "check" | "ping" | "site" | "website" | "page" | "homepage" | "shop" | "health") => Some(false),

@@ -5,7 +5,7 @@
 use super::{
     clause::Parser,
     cursor::Cursor,
-    form::{Base, Body, Call, Each, Operand, Phrase, Reshape, Change, Step, StepKind},
+    form::{Base, Body, Call, Change, Each, Operand, Phrase, Reshape, Step, StepKind, Tests},
     lexer::Kind,
     phrase, words,
     condition,
@@ -125,6 +125,8 @@ impl Parser<'_> {
             }
             return true;
         }
+        // "fetch the orders with a total over 100 from URL".
+        let filter = self.c.attempt(|c| condition::relative(c).filter(|_| matches!(c.word(), Some("from" | "at"))));
         self.c.eat(FROM);
         let Some(target) = self.target_after(4) else {
             // "from the billing system": words in the place of an address.
@@ -135,7 +137,7 @@ impl Parser<'_> {
             return true;
         };
         let targets = [vec![target], self.more_targets()].concat();
-        self.calls(list, targets, start, |address| Call { result: result.clone(), ..call(method, verb, address) });
+        self.calls(list, targets, start, filter, |address| Call { result: result.clone(), ..call(method, verb, address) });
         true
     }
 
@@ -275,9 +277,9 @@ impl Parser<'_> {
         let mut steps = Vec::new();
         let verb = if notice { "notify" } else { verb };
         let verb = if method == "get" { "call" } else { verb };
-        self.calls(&mut steps, targets, start, |address| Call { body: body.clone(), ..call(method, verb, address) });
+        self.calls(&mut steps, targets, start, None, |address| Call { body: body.clone(), ..call(method, verb, address) });
         match each {
-            Some(items) => list.push(Step { kind: StepKind::Each(Each { items, steps }), places: start..self.c.at() }),
+            Some(items) => list.push(Step { kind: StepKind::Each(Each { items, tests: None, steps }), places: start..self.c.at() }),
             None => list.append(&mut steps),
         }
         true
@@ -352,7 +354,7 @@ impl Parser<'_> {
         }) {
             body = Body::Phrase(about);
         }
-        self.calls(list, targets, start, |address| Call { body: body.clone(), ..call("post", "notify", address) });
+        self.calls(list, targets, start, None, |address| Call { body: body.clone(), ..call("post", "notify", address) });
         true
     }
 
@@ -371,11 +373,11 @@ impl Parser<'_> {
         };
         let targets = [vec![target], self.more_targets()].concat();
         let mut steps = Vec::new();
-        self.calls(&mut steps, targets, start, |address| call("delete", "delete", address));
+        self.calls(&mut steps, targets, start, None, |address| call("delete", "delete", address));
         match object.filter(|object| object.each) {
             Some(mut items) => {
                 items.each = false;
-                list.push(Step { kind: StepKind::Each(Each { items, steps }), places: start..self.c.at() });
+                list.push(Step { kind: StepKind::Each(Each { items, tests: None, steps }), places: start..self.c.at() });
             }
             None => list.append(&mut steps),
         }
@@ -383,9 +385,9 @@ impl Parser<'_> {
     }
 
     /// Makes the calls, one an address, each with what is said behind them.
-    fn calls(&mut self, list: &mut Vec<Step>, targets: Vec<Target>, start: usize, make: impl Fn(String) -> Call) {
+    fn calls(&mut self, list: &mut Vec<Step>, targets: Vec<Target>, start: usize, filter: Option<Tests>, make: impl Fn(String) -> Call) {
         let mut extras = call("get", "", String::new());
-        let mut filter = None;
+        let mut filter = filter;
         let reads = targets.iter().find_map(|target| match target {
             Target::Url(url) => Some(make(url.clone())),
             Target::Bad => None,
@@ -423,7 +425,9 @@ impl Parser<'_> {
                     list.push(Step { kind: StepKind::Call(Box::new(call)), places: places.clone() });
                 }
                 Target::Bad => {
-                    list.push(Step { kind: StepKind::Gap { result: Vec::new() }, places: places.clone() });
+                    let result = reads.as_ref().map(|call| call.result.clone()).filter(|result| !result.is_empty());
+                    let result = result.unwrap_or_else(|| vec!["response".into()]);
+                    list.push(Step { kind: StepKind::Gap { result }, places: places.clone() });
                 }
             }
         }
@@ -435,7 +439,7 @@ impl Parser<'_> {
     }
 
     /// One thing said behind a call: headers, fields, a name for the result, a message, a filter.
-    fn extra(&mut self, call: &mut Call, filter: &mut Option<super::form::Tests>) -> bool {
+    fn extra(&mut self, call: &mut Call, filter: &mut Option<Tests>) -> bool {
         if call.method == "get" && filter.is_none() && matches!(self.c.word(), Some("where" | "whose" | "that" | "having" | "with")) {
             if let Some(tests) = self.c.attempt(|c| condition::relative(c).filter(|_| c.is_done() || !matches!(c.kind(), Some(Kind::Number(_))))) {
                 *filter = Some(tests);
@@ -461,6 +465,9 @@ impl Parser<'_> {
         let with = self.c.attempt(|c| {
             let joined = c.eat(&["and"]).is_some();
             c.eat_kind(&Kind::Comma);
+            if joined && matches!(c.word(), Some("header" | "headers" | "query")) {
+                return Some(());
+            }
             let word = c.eat(&["with", "including", "passing", "plus", "using", "containing"])?;
             (!joined || word == "with").then_some(())
         });

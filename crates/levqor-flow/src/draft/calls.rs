@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     compile::{Pass, task},
     cron::{duration, span_words},
-    form::{Body, Call, Operand, Places},
+    form::{Body, Call, Operand, Places, StepKind},
     jq::{self, expression},
     naming::address_words,
     scope::{Known, Lost, Root, Scope, Shape, Spoken, context_key},
@@ -108,8 +108,8 @@ fn guarded(
         };
         policy.insert("limit".into(), json!({ "attempt": { "count": retry.count } }));
         let times = if retry.count == 1 { "once".to_owned() } else { format!("up to {} times", retry.count) };
-        let pause = retry.delay_ms.map_or("1 second, then twice as long each time,".into(), span_words);
-        pass.say(&format!("  Retry {times}, {pause} apart").replace(", apart", " apart"));
+        let pause = retry.delay_ms.map_or("1 second apart, then twice as long each time".into(), |ms| format!("{} apart", span_words(ms)));
+        pass.say(&format!("  Retry {times}, {pause}"));
         catch.insert("retry".into(), Value::Object(policy));
     }
     let mut after = Vec::new();
@@ -120,7 +120,7 @@ fn guarded(
                 catch.insert("when".into(), expression(&jq));
                 format!("{} answers that {}", call.address, status_words(test.comparison, test.status))
             }
-            None => format!("{} fails", call.address),
+            None => format!("{} failed", call.address),
         };
         pass.say(&format!("If {}:", branch.status.as_ref().map_or("it fails".into(), |test| status_words(test.comparison, test.status))));
         pass.indent += 1;
@@ -133,11 +133,14 @@ fn guarded(
             steps.push(task(&note, json!({ "set": "${ . }", "export": { "as": expression(&export) } })));
         }
         let marker = pass.summary.len();
-        steps.extend(pass.list(&branch.steps, &mut handler_scope));
+        let made = pass.list(&branch.steps, &mut handler_scope);
+        // A notice that could not be made must not swallow the failure that it was for.
+        let is_handled = !made.is_empty() || Pass::is_nothing(&branch.steps) || failed_flag.is_some();
+        steps.extend(made);
         pass.occasion.pop();
-        let ends = branch.steps.iter().any(|step| matches!(step.kind, super::form::StepKind::Stop | super::form::StepKind::Fail(_)));
+        let ends = branch.steps.iter().any(|step| matches!(step.kind, StepKind::Stop | StepKind::Fail(_)));
         // What comes later needs the answer that is not there.
-        if is_used && failed_flag.is_none() && pass.loops == 0 && !ends {
+        if is_handled && is_used && failed_flag.is_none() && pass.loops == 0 && !ends {
             let stop = pass.names.step(&["stop".into()]);
             steps.push(task(&stop, json!({ "set": "${ . }", "then": "end" })));
             pass.say("Stop the run, because what follows needs the answer");
@@ -145,8 +148,16 @@ fn guarded(
             pass.say("Go on");
         }
         pass.indent -= 1;
+        if !is_handled {
+            pass.summary.truncate(marker - 1);
+            catch.remove("when");
+        }
         if !steps.is_empty() {
             catch.insert("do".into(), Value::Array(steps));
+        }
+        if !is_handled && call.retry.is_none() {
+            tasks.push(inner);
+            return;
         }
         if let Some(flag) = failed_flag {
             pass.say("Otherwise:");

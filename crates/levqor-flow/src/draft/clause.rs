@@ -9,7 +9,7 @@
 use super::{
     condition,
     cursor::Cursor,
-    form::{Base, Condition, Each, Form, If, Phrase, Places, Retry, Step, StepKind, Trigger},
+    form::{Base, Condition, Each, Form, If, Phrase, Places, Retry, Step, StepKind, Tests, Trigger},
     lexer::{Kind, Token},
     notes::Notes,
     phrase,
@@ -135,7 +135,11 @@ impl Parser<'_> {
         let mut parallel: Option<(usize, Places)> = None;
         let from = list.len();
         loop {
-            self.joints();
+            let then = self.joints();
+            // "At the same time, A and B, then C": C comes after both.
+            if let Some((at, places)) = parallel.take_if(|(at, _)| then && list.len() > *at + 1) {
+                self.make_parallel(list, from, at, places);
+            }
             if self.c.is_done() || self.c.kind() == Some(&Kind::Stop) {
                 break;
             }
@@ -157,12 +161,15 @@ impl Parser<'_> {
     }
 
     /// Passes over what joins clauses, and over words of order and politeness.
-    fn joints(&mut self) {
+    /// Gives whether "then" was among it.
+    fn joints(&mut self) -> bool {
+        let mut then = false;
         loop {
             match self.c.kind() {
                 Some(Kind::Comma | Kind::Colon | Kind::Bullet | Kind::Dash | Kind::Open | Kind::Close) => self.c.skip(),
                 Some(Kind::Word) => {
-                    let Some(word) = self.c.word() else { return };
+                    let Some(word) = self.c.word() else { return then };
+                    then |= word == "then";
                     let order = matches!(
                         word,
                         "first" | "firstly" | "second" | "secondly" | "thirdly" | "next" | "but" | "now" | "automatically" | "immediately" | "please"
@@ -183,10 +190,10 @@ impl Parser<'_> {
                     } else if filler && !wanted && !negation {
                         self.c.skip();
                     } else {
-                        return;
+                        return then;
                     }
                 }
-                _ => return,
+                _ => return then,
             }
         }
     }
@@ -336,9 +343,7 @@ impl Parser<'_> {
                         ahead += 1;
                     }
                     self.c.word_at(ahead).is_some_and(|word| {
-                        words::opens_clause(word) || matches!(word, "not" | "for" | "after" | "in")
-                            || words::is_noun_too(word) && words::verb(word).is_some()
-                                && self.c.word_at(ahead + 1).is_some_and(|w| matches!(w, "the" | "them" | "it" | "all" | "each" | "me" | "us" | "by" | "to"))
+                        words::opens_clause(word) || matches!(word, "not" | "for" | "after" | "in") || self.verb_at(ahead).is_some()
                     }) || matches!(self.c.peek_at(ahead).map(|token| &token.kind), Some(Kind::Stop) | None)
                 }
                 _ => false,
@@ -504,7 +509,7 @@ impl Parser<'_> {
     /// "for each order, …", "loop over the orders and …".
     fn each(&mut self, list: &mut Vec<Step>) -> bool {
         let start = self.c.at();
-        let Some(items) = self.c.attempt(each_opening) else { return false };
+        let Some((items, tests)) = self.c.attempt(each_opening) else { return false };
         if self.depth >= DEPTH_MAX {
             self.take_sentence();
             let words = self.c.quote(start..self.c.at());
@@ -519,7 +524,7 @@ impl Parser<'_> {
             self.clauses(&mut steps, Scope::Loop);
             self.depth -= 1;
         }
-        list.push(Step { kind: StepKind::Each(Each { items, steps }), places: start..self.c.at() });
+        list.push(Step { kind: StepKind::Each(Each { items, tests, steps }), places: start..self.c.at() });
         true
     }
 
@@ -622,11 +627,11 @@ impl Parser<'_> {
     /// "post its id to URL for each order", "… one at a time".
     fn postfix_each(&mut self, list: &mut Vec<Step>, count: usize) -> bool {
         let single = self.c.eat_any_phrase(&["one at a time", "one by one", "individually", "separately"]).is_some();
-        let items = if single {
-            Phrase { base: Base::Pronoun, fields: vec![], each: false, count: false, places: 0..0 }
+        let (items, tests) = if single {
+            (Phrase { base: Base::Pronoun, fields: vec![], each: false, count: false, places: 0..0 }, None)
         } else {
-            let Some(items) = self.c.attempt(each_opening) else { return false };
-            items
+            let Some(opening) = self.c.attempt(each_opening) else { return false };
+            opening
         };
         let steps: Vec<Step> = list.drain(count..).collect();
         let start = steps.first().map_or(self.c.at(), |step| step.places.start);
@@ -635,7 +640,7 @@ impl Parser<'_> {
             list.extend(steps);
             return true;
         }
-        list.push(Step { kind: StepKind::Each(Each { items, steps }), places: start..self.c.at() });
+        list.push(Step { kind: StepKind::Each(Each { items, tests, steps }), places: start..self.c.at() });
         true
     }
 
@@ -662,19 +667,23 @@ impl Parser<'_> {
 
     /// The verb here, unless it is more likely a noun.
     pub(super) fn verb_here(&self) -> Option<Verb> {
-        let word = self.c.word()?;
+        self.verb_at(0)
+    }
+
+    fn verb_at(&self, ahead: usize) -> Option<Verb> {
+        let word = self.c.word_at(ahead)?;
         let verb = words::verb(word)?;
         if !words::is_noun_too(word) {
             return Some(verb);
         }
-        let next = self.c.peek_at(1)?;
+        let next = self.c.peek_at(ahead + 1)?;
         let object = match &next.kind {
             Kind::Word => {
                 matches!(
                     next.text.as_str(),
                     "the" | "a" | "an" | "it" | "them" | "all" | "each" | "every" | "me" | "us" | "this" | "that" | "up" | "by" | "out" | "to" | "its"
                         | "their" | "how" | "any" | "if" | "nothing" | "our" | "my" | "run" | "workflow" | "everything" | "on"
-                ) || next.text.ends_with('s') && self.c.word_at(2).is_some_and(|word| matches!(word, "by" | "to" | "from"))
+                ) || next.text.ends_with('s') && self.c.word_at(ahead + 2).is_some_and(|word| matches!(word, "by" | "to" | "from"))
             }
             Kind::Url(_) | Kind::Domain(_) | Kind::Quoted(_) | Kind::Email(_) => true,
             _ => verb == Verb::Stop,
@@ -702,7 +711,8 @@ fn last_if(list: &mut [Step]) -> Option<&mut If> {
     }
 }
 
-fn each_opening(c: &mut Cursor<'_>) -> Option<Phrase> {
+/// What the loop goes over, and which of it.
+fn each_opening(c: &mut Cursor<'_>) -> Option<(Phrase, Option<Tests>)> {
     let looping = c.eat_any_phrase(&["loop over", "loop through", "go through", "iterate over", "walk through"]).is_some();
     if looping {
         c.eat(&["each", "every", "all"]);
@@ -744,8 +754,9 @@ fn each_opening(c: &mut Cursor<'_>) -> Option<Phrase> {
         }
     };
     items.each = false;
+    let tests = condition::relative(c);
     c.eat(&["do"]);
-    Some(items)
+    Some((items, tests))
 }
 
 fn same_noun(item: &Phrase, whole: &Phrase) -> bool {

@@ -106,6 +106,7 @@ impl<'a> Pass<'a> {
                 self.say(&format!("Wait {}", span_words(*ms)));
                 tasks.push(task(&name, json!({ "wait": duration(*ms) })));
             }
+            StepKind::Nothing => self.say("Do nothing"),
             StepKind::Stop => {
                 let name = self.names.step(&["stop".into()]);
                 self.say("Stop the run");
@@ -142,6 +143,11 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether the list says something that is done by doing nothing.
+    pub(super) fn is_nothing(steps: &[Step]) -> bool {
+        !steps.is_empty() && steps.iter().all(|step| matches!(step.kind, StepKind::Nothing))
+    }
+
     fn branch(&mut self, branch: &If, places: &Places, scope: &mut Scope, tasks: &mut Vec<Value>) {
         let said = (self.quote)(places);
         let condition = match self.condition(&branch.condition, scope) {
@@ -165,7 +171,7 @@ impl<'a> Pass<'a> {
         let otherwise_at = self.summary.len();
         let otherwise = self.list(&branch.otherwise, scope);
         self.indent -= 1;
-        if !otherwise.is_empty() {
+        if !otherwise.is_empty() || Self::is_nothing(&branch.otherwise) {
             let indent = "  ".repeat(self.indent);
             self.summary.insert(otherwise_at, format!("{indent}Otherwise:"));
         }
@@ -212,8 +218,15 @@ impl<'a> Pass<'a> {
 
     fn each(&mut self, each: &Each, places: &Places, scope: &mut Scope, tasks: &mut Vec<Value>) {
         let said = (self.quote)(places);
-        let (list, noun) = match self.items(&each.items, scope) {
-            Ok(found) => found,
+        let (list, noun, all) = match self.items(&each.items, scope) {
+            Ok((list, noun)) => match &each.tests {
+                Some(tests) => {
+                    let test = jq::tests(".", &Vec::new(), tests);
+                    let words = format!("{noun} where {}", super::reshape::tests_words(tests));
+                    (format!("[{list}[] | select({test})]"), noun, words)
+                }
+                None => (list, noun.clone(), noun),
+            },
             Err(lost) => {
                 self.lost(&said, &lost);
                 return;
@@ -224,7 +237,7 @@ impl<'a> Pass<'a> {
         scope.items.push(Item { variable: variable.clone(), noun: noun.clone() });
         scope.spoken = Spoken::Item(scope.items.len() - 1);
         let marker = self.summary.len();
-        self.say(&format!("For each {noun}:"));
+        self.say(&format!("For each {all}:"));
         self.indent += 1;
         self.loops += 1;
         let name = self.names.step(&["for".into(), "each".into(), variable.clone()]);
@@ -250,12 +263,8 @@ impl<'a> Pass<'a> {
         for branch in branches {
             let mut inner = Vec::new();
             // Branches do not see one another's results; "it" is what it was before the fork.
-            let kept = scope.spoken.clone();
             scope.spoken.clone_from(&spoken);
             self.step(branch, scope, &mut inner);
-            if matches!(branch.kind, StepKind::Call(_)) && inner.is_empty() {
-                scope.spoken = kept;
-            }
             match inner.len() {
                 0 => {}
                 1 => forked.append(&mut inner),

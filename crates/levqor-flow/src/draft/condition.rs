@@ -67,8 +67,9 @@ fn failure(c: &mut Cursor<'_>) -> Option<Condition> {
     if c.eat_any_phrase(&["on failure", "on error", "in case of failure", "in case of an error", "in case of error", "upon failure"]).is_some() {
         return Some(Condition::Failed { address, verb, status: None, negated: false });
     }
-    if c.eat(&["it", "this", "that", "they", "anything", "something", "any", "either"]).is_some() {
-        c.eat_any_phrase(&["of them", "of these"]);
+    if let Some(subject) = c.eat(&["it", "this", "that", "they", "anything", "something", "any", "either", "one"]) {
+        c.eat_any_phrase(&["of them", "of these", "of those", "of the calls", "of the sites"]);
+        verb = matches!(subject, "any" | "either" | "one" | "anything" | "something" | "they").then(|| "any".to_owned());
     } else if let Some(Kind::Url(url) | Kind::Domain(url)) = c.kind() {
         address = Some(url.clone());
         c.take();

@@ -41,6 +41,8 @@ pub enum StepKind {
     Each(Each),
     Parallel(Vec<Step>),
     Wait(u64),
+    /// "do nothing": said, so that nothing is what is done.
+    Nothing,
     /// Ends the run.
     Stop,
     Fail(String),
@@ -120,6 +122,8 @@ pub struct If {
 #[derive(Debug, Clone)]
 pub struct Each {
     pub items: Phrase,
+    /// "for every order whose …": only those.
+    pub tests: Option<Tests>,
     pub steps: Vec<Step>,
 }
 
@@ -161,7 +165,7 @@ pub enum Operand {
 
 #[derive(Debug, Clone)]
 pub enum Condition {
-    /// A call fails (or, negated, does not).
+    /// A call fails (or, negated, does not). The verb "any" stands for each of several calls.
     Failed { address: Option<String>, verb: Option<String>, status: Option<StatusTest>, negated: bool },
     Test { quantifier: Quantifier, subject: Phrase, tests: Tests },
     /// How many items there are, of those that pass the tests when there are any.

@@ -140,10 +140,10 @@ pub fn one(value: &str, test: &Test) -> String {
                 Literal::Text(text) => self::text(text),
                 other => text(&literal_jq(other)),
             };
-            format!("({value} | if type == \"array\" then any(.[]; . == {member}) else tostring | contains({inside}) end)")
+            format!("({value} | if type == \"array\" then any(.[]; . == {member}) else . // \"\" | tostring | contains({inside}) end)")
         }
-        Test::StartsWith(start) => format!("({value} | tostring | startswith({}))", text(start)),
-        Test::EndsWith(end) => format!("({value} | tostring | endswith({}))", text(end)),
+        Test::StartsWith(start) => format!("({value} // \"\" | tostring | startswith({}))", text(start)),
+        Test::EndsWith(end) => format!("({value} // \"\" | tostring | endswith({}))", text(end)),
         Test::Empty => format!("(({value} // \"\") | length) == 0"),
         Test::Missing => format!("({value} // null) == null"),
     }

@@ -107,7 +107,8 @@ pub fn draft_with(request: &str, context: Context<'_>) -> Draft {
         return Draft { workflow: None, summary: Vec::new(), warnings: notes.warnings, questions: notes.questions };
     }
     let title = naming::title(request, &tokens, &parsed.schedule_places);
-    let title = if title.is_empty() { "Workflow".to_owned() } else { title };
+    // "Fetch" alone says little: then the first step's line does better.
+    let title = if title.contains(' ') { title } else { naming::short(&compiled.summary) };
     let document = document(request, &title, &compiled.start, parsed.form.timeout_ms, compiled.tasks);
     let mut summary = vec![compiled.start.words];
     if let Some(ms) = parsed.form.timeout_ms {

@@ -111,6 +111,13 @@ pub fn title(request: &str, tokens: &[Token], schedule: &[std::ops::Range<usize>
     capital(&words[..kept].join(" "))
 }
 
+/// A title from the first step's line, its address without the scheme.
+pub fn short(summary: &[String]) -> String {
+    let line = summary.first().map_or("Workflow", String::as_str);
+    let line = line.replace("https://", "").replace("http://", "");
+    line.trim().trim_end_matches(':').chars().take(TITLE_MAX).collect()
+}
+
 /// The title as a DNS label.
 pub fn slug(title: &str) -> String {
     let mut slug = String::new();

@@ -38,6 +38,9 @@ pub fn name(c: &mut Cursor<'_>) -> Option<(Vec<String>, bool)> {
             Kind::Word if !STOPS.contains(&token.text.as_str()) => exact_case(c),
             _ => break,
         };
+        if !name.is_empty() && begins_clause(c) {
+            break;
+        }
         let quoted = matches!(token.kind, Kind::Quoted(_));
         let possessive = token.possessive;
         c.take();
@@ -47,6 +50,20 @@ pub fn name(c: &mut Cursor<'_>) -> Option<(Vec<String>, bool)> {
         }
     }
     (!name.is_empty()).then_some((name, false))
+}
+
+/// Whether the word here is the verb of a next clause: "for each order post its id".
+fn begins_clause(c: &Cursor<'_>) -> bool {
+    if c.word().and_then(words::verb).is_none() {
+        return false;
+    }
+    match c.peek_at(1).map(|token| &token.kind) {
+        Some(Kind::Url(_) | Kind::Domain(_) | Kind::Quoted(_) | Kind::Json(_) | Kind::Email(_)) => true,
+        Some(Kind::Word) => c.word_at(1).is_some_and(|word| {
+            is_determiner(word) || matches!(word, "its" | "their" | "to" | "me" | "us" | "this" | "that" | "these" | "those" | "by" | "only")
+        }),
+        _ => false,
+    }
 }
 
 /// The word here as it was written when that looks like a member's name (dueDate, created_at), else in lower case.

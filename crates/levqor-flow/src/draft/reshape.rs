@@ -33,13 +33,14 @@ pub fn reshape(change: &Change, list: &str, nouns: &[String]) -> Made {
         name: None,
         words,
     };
-    let scalar = |verb: &str, name: Vec<String>, jq: String, words: String| Made {
+    let scalar = |name: &str, about: &[String], jq: String, words: String| Made {
         jq,
         shape: Shape::Scalar,
-        step: [vec![verb.to_owned()], if verb == "count" { nouns.to_vec() } else { name.clone() }].concat(),
-        name: Some(name),
+        step: [vec![name.to_owned()], about.to_vec()].concat(),
+        name: Some(vec![name.to_owned()]),
         words,
     };
+    let last = |field: &Path| field.last().cloned().unwrap_or_default();
     match change {
         Change::KeepFields(fields) => {
             let members: Vec<String> = fields.iter().map(|field| format!("{}: {}", field_key(field), jq::access(".", field))).collect();
@@ -60,16 +61,16 @@ pub fn reshape(change: &Change, list: &str, nouns: &[String]) -> Made {
             format!("[{list}[] | select({} | not)]", jq::truth(&jq::tests(".", &Path::new(), tests))),
             format!("Remove the {noun} where {}", tests_words(tests)),
         ),
-        Change::Count => scalar("count", vec!["count".into()], format!("{list} | length"), format!("Count the {noun}")),
+        Change::Count => scalar("count", nouns, format!("{list} | length"), format!("Count the {noun}")),
         Change::Sum(field) => scalar(
             "sum",
-            vec!["sum".into()],
+            &last(field),
             format!("{} | add // 0", numbers(field)),
             format!("Add up {} of the {noun}", path_words(field)),
         ),
         Change::Average(field) => scalar(
             "average",
-            vec!["average".into()],
+            &last(field),
             format!("{} | if length == 0 then null else add / length end", numbers(field)),
             format!("Average {} of the {noun}", path_words(field)),
         ),

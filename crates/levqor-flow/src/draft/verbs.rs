@@ -57,7 +57,9 @@ impl Parser<'_> {
 
     /// "make a GET request to URL".
     fn request(&mut self, list: &mut Vec<Step>) -> bool {
+        let start = self.c.at();
         if self.c.eat_phrase("do nothing") {
+            list.push(Step { kind: StepKind::Nothing, places: start..self.c.at() });
             return true;
         }
         let method = (1..4).find_map(|ahead| {
@@ -232,7 +234,7 @@ impl Parser<'_> {
 /// The verb as it is written in names: fetch for fetches and fetching.
 fn stem(word: &str) -> String {
     const BASES: &[&str] = &[
-        "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping", "poll", "call", "hit", "open", "visit", "request",
+        "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping", "poll", "call", "hit", "visit", "request",
         "monitor", "watch", "test", "look", "import", "collect", "access", "post", "send", "submit", "push", "forward", "upload", "report", "deliver",
         "publish", "pass", "write", "export", "copy", "relay", "transmit", "transfer", "put", "patch", "save", "store", "remember",
     ];

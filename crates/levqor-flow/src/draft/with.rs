@@ -22,12 +22,15 @@ impl Parser<'_> {
         while self.c.eat(&["a", "an", "the", "these", "this", "following"]).is_some() {}
         if self.secret() {
             let words = self.c.quote(start..self.c.at());
-            self.notes.warn(format!(
-                "\"{words}\" is left out: credentials belong in a secret, not in the text of a workflow; add it to the step afterwards"
-            ));
+            self.notes.warn(credentials(&words));
             return true;
         }
         if self.c.eat(&["header", "headers", "http-header"]).is_some() {
+            if self.secret() {
+                let words = self.c.quote(start..self.c.at());
+                self.notes.warn(credentials(&words));
+                return true;
+            }
             return self.pairs_into(&mut call.headers);
         }
         if self.c.eat(&["query", "parameter", "parameters", "param", "params"]).is_some() {
@@ -107,6 +110,10 @@ impl Parser<'_> {
         }
         true
     }
+}
+
+fn credentials(words: &str) -> String {
+    format!("\"{words}\" is left out: credentials belong in a secret, not in the text of a workflow; add it to the step afterwards")
 }
 
 /// "name Ann", "X-Api-Version: 2", "limit = 10", "status set to open".

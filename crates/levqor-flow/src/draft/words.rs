@@ -95,7 +95,7 @@ const VERBS: &[(Verb, &[&str])] = &[
         Verb::Get,
         &[
             "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping", "poll", "call",
-            "hit", "open", "visit", "request", "monitor", "watch", "test", "look", "import", "collect", "access",
+            "hit", "visit", "request", "monitor", "watch", "test", "look", "import", "collect", "access",
         ],
     ),
     (
@@ -308,7 +308,7 @@ pub const MONTH_NAMES: [&str; 12] = [
 
 /// Whether the noun looks like several of its kind.
 pub fn is_plural(word: &str) -> bool {
-    const OTHERS: &[&str] = &["people", "children", "data", "entries"];
+    const OTHERS: &[&str] = &["people", "children", "data", "entries", "ids"];
     const SINGULAR: &[&str] = &["news", "series", "always", "sms", "dns", "https"];
     OTHERS.contains(&word)
         || (word.len() > 3
