@@ -302,6 +302,9 @@ impl Machine {
     ) -> Result<(), Trouble> {
         let scope = Scope { input: Some(&input), ..Scope::new(self, Some(id)) };
         let call = http::request(&scope, call, &input, self.key(id))?;
+        if let Some(body) = &call.body {
+            payload::check("the request's body", body, self.surroundings.payload_bytes_max)?;
+        }
         self.opened(id, &input, timeout, Body::Ready);
         let effect = self.ask(Purpose::Call(id), |id| Effect::CallHttp { id, call });
         self.set_body(id, Body::Effect(effect));

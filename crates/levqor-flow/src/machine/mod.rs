@@ -77,12 +77,14 @@ pub enum Event {
         tasks_begun: u64,
     },
     /// The engine gave the run up for a reason that replay cannot find again (such as an expression over its time).
+    /// `error` is that of [`MustAbort`], or has no `instance`: replay finds the place by it.
     Aborted {
         at: Timestamp,
         tasks_begun: u64,
         error: FlowError,
     },
-    /// Go on from the task that failed.
+    /// Go on from the task that failed: it is entered again with its raw input, and so are the calls that were cut off by
+    /// its fault. The time since the fault counts for no timer.
     Retried {
         at: Timestamp,
     },
@@ -219,7 +221,11 @@ impl Effect {
     }
 }
 
-/// A request, evaluated. `key` is the `Idempotency-Key`: `<run>/<path of the task, iterations included>/<attempt group>`.
+/// A request, evaluated.
+///
+/// `key` is the `Idempotency-Key`: `<run>/<path of the task>/<attempt group>`, visible ASCII without quotes. The path has
+/// `[i]` after a loop for its iteration and `@n` after a task that was reached by the list's nth jump back. The group
+/// grows when an attempt has had its result, so a retry of what nobody answered repeats the key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpRequest {
     pub key: String,
@@ -244,6 +250,11 @@ pub struct SubRun {
 }
 
 /// What a reader of the run sees happen to its tasks, in order. `task` numbers the executions of tasks, from 1.
+///
+/// Every execution begins and ends, also of pure, composite and skipped tasks; inner tasks end before outer ones. When a
+/// run faults, all that is open ends (as faulted on the way of the error, else as cancelled). When it is retried, the
+/// tasks around the failed one go on: they become `running` again, waits `waiting`, and end a second time. What is
+/// entered again is another execution, with a higher attempt.
 #[derive(Debug)]
 pub enum TaskNote<'a> {
     Began {
@@ -325,7 +336,7 @@ pub enum ApplyError {
     Busy,
 }
 
-/// One run.
+/// One run. `Debug` shows all of it, payloads too: it is for tests, not for logs.
 #[derive(Debug, Clone)]
 pub struct Machine {
     workflow: Arc<Workflow>,
