@@ -9,10 +9,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -26,11 +23,9 @@ use crate::{Error, Options};
 /// An open SQLite database.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    committer: Committer,
     readers: Readers,
+    committer: Committer,
     path: PathBuf,
-    /// The place of a database without a path: removed when the last user of it is gone.
-    _scratch: Option<Arc<TempDir>>,
 }
 
 impl Sqlite {
@@ -45,7 +40,7 @@ impl Sqlite {
             // would see another locking than production.
             None => {
                 let scratch = scratch()?;
-                (scratch.path().join("levqor.db"), Some(Arc::new(scratch)), Durability::None)
+                (scratch.path().join("levqor.db"), Some(scratch), Durability::None)
             }
         };
         let (writer, readers) =
@@ -53,12 +48,13 @@ impl Sqlite {
                 Error::Corrupt(reason) => Error::Corrupt(format!("{}, {reason}", path.display())),
                 other => other,
             })?;
-        let committer =
-            Committer::start(writer, options.queue, scratch.clone()).map_err(|error| Error::Open {
-                path: path.display().to_string(),
-                reason: format!("no thread can be started: {error}"),
-            })?;
-        Ok(Self { committer, readers: Readers::new(readers), path, _scratch: scratch })
+        let threads = |error: std::io::Error| Error::Open {
+            path: path.display().to_string(),
+            reason: format!("no thread can be started: {error}"),
+        };
+        let readers = Readers::start(readers).map_err(threads)?;
+        let committer = Committer::start(writer, options.queue, scratch).map_err(threads)?;
+        Ok(Self { readers, committer, path })
     }
 
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
@@ -120,6 +116,7 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
+/// The place of a database without a path; it goes when the committer's thread ends.
 fn scratch() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("levqor-").tempdir().map_err(|error| Error::Open {
         path: std::env::temp_dir().display().to_string(),
