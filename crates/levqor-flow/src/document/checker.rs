@@ -212,7 +212,7 @@ impl<'d> Checker<'d> {
         place: &Place<'_>,
         thing: &str,
     ) -> Option<(&'d str, &'d Value)> {
-        let object = self.object(item, place, &format!("`- name: {{ … }}`, a {thing} under its name"))?;
+        let object = self.object(item, place, "`- name: { … }`")?;
         let mut members = object.iter();
         match (members.next(), members.next()) {
             (Some((name, value)), None) => Some((name, value)),

@@ -94,6 +94,36 @@ impl<'a> Scope<'a> {
         std::iter::successors(self.locals, |local| local.outer).map(|local| local.name)
     }
 
+    /// What to say about the first variable in `text` that nobody gives.
+    fn hint(self, text: &str) -> String {
+        let here: Vec<&str> =
+            VARIABLES.into_iter().filter(|name| self.has(name)).chain(self.locals()).collect();
+        let named = text.match_indices('$').map(|(start, _)| {
+            let rest = &text[start + 1..];
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            &rest[..end]
+        });
+        for name in named.filter(|name| !name.is_empty() && !here.contains(name)) {
+            // The expression's own variables are found by their binding.
+            let bound = text.contains(&format!("as ${name}"));
+            match name {
+                _ if bound || VARIABLES.contains(&name) => {}
+                "item" | "index" => return format!("; `${name}` exists inside a `for` only"),
+                "error" => {
+                    return "; `$error` exists inside `catch` only, under the name that `as` gives it"
+                        .to_owned();
+                }
+                _ => {
+                    let near = did_you_mean(name, here.iter().copied());
+                    if !near.is_empty() {
+                        return near;
+                    }
+                }
+            }
+        }
+        format!("; there are ${}", here.join(", $"))
+    }
+
     fn has(self, variable: &str) -> bool {
         self.locals().any(|local| local == variable) || self.moment.has(variable)
     }
@@ -180,8 +210,13 @@ impl<'d> Checker<'d> {
         let expression = match Expression::compile(text, &names) {
             Ok(expression) => expression,
             Err(error) => {
-                let hint = unknown_variable(text, &names);
-                self.error(place, format!("the expression does not compile: {error}{hint}"));
+                let message = error.to_string();
+                // The compiler was told of variables that are not there, so its list of them does not help.
+                let message = match message.split_once(" (known here: ") {
+                    Some((reason, _)) => format!("{reason}{}", scope.hint(text)),
+                    None => message,
+                };
+                self.error(place, format!("the expression does not compile: {message}"));
                 return None;
             }
         };
@@ -363,25 +398,6 @@ fn absent(name: &str, moment: Moment) -> String {
         _ => "it does not exist here",
     };
     format!("`${name}` is not available here: {remedy}")
-}
-
-/// A hint about the first variable in `text` that nobody gives.
-fn unknown_variable(text: &str, names: &[&str]) -> String {
-    for (start, _) in text.match_indices('$') {
-        let rest = &text[start + 1..];
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let name = &rest[..end];
-        // The expression's own variables (`as $x`) are found by their binding.
-        if name.is_empty() || names.contains(&name) || text.contains(&format!("as ${name}")) {
-            continue;
-        }
-        return match name {
-            "item" | "index" => format!("; `${name}` exists inside a `for` only"),
-            "error" => "; `$error` exists inside `catch` only, under the name that `as` gives it".to_owned(),
-            _ => did_you_mean(name, names.iter().copied()),
-        };
-    }
-    String::new()
 }
 
 #[cfg(test)]

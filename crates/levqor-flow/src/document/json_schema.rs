@@ -74,7 +74,9 @@ fn compile(document: &Value) -> Result<Schema, Issue> {
     {
         return Err(Issue {
             pointer: "/$schema".to_owned(),
-            message: format!("not supported yet: schemas of other drafts; write {DRAFT}, or remove `$schema`"),
+            message: format!(
+                "not supported yet: schemas of other drafts; write {DRAFT}, or remove `$schema`"
+            ),
         });
     }
     schema_graph::check(document)?;

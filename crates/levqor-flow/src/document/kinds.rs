@@ -13,6 +13,9 @@ use crate::{
     expression::Expression,
 };
 
+/// A list in `for.in` is compiled as an expression, whose length is bounded.
+const LIST_BYTES_MAX: usize = 32 * 1024;
+
 impl<'d> Checker<'d> {
     pub(super) fn for_task(
         &mut self,
@@ -65,7 +68,17 @@ impl<'d> Checker<'d> {
                     return None;
                 }
                 // JSON is a part of jq.
-                self.compile(&value.to_string(), place, scope)
+                let text = value.to_string();
+                if text.len() > LIST_BYTES_MAX {
+                    let message = format!(
+                        "the list has {} bytes as JSON, and {LIST_BYTES_MAX} are allowed here; `set` it in a task before, \
+                         and write `in: .items`",
+                        text.len()
+                    );
+                    self.error(place, message);
+                    return None;
+                }
+                self.compile(&text, place, scope)
             }
             Value::String(_) => self.expression(value, place, scope),
             other => {

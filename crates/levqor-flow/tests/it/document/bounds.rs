@@ -91,11 +91,16 @@ fn large_documents_are_checked_soon() {
         ("wrong members", many(&|n| format!(r#"{{"t{n}":{{"set":{{"a":1}},"thne":1,"iff":2}}}}"#)), false),
         ("wrong expressions", many(&|n| format!(r#"{{"t{n}":{{"set":{{"a":"${{ ( }}"}}}}}}"#)), false),
         ("no tasks", many(&|_| "1".to_owned()), false),
-        ("nested tasks", nested(15, &many(&|n| format!(r#"{{"t{n}":{{"set":{{"a":1}}}}}}"#))), true),
+        ("nested tasks", nested(19, &many(&|n| format!(r#"{{"t{n}":{{"set":{{"a":1}}}}}}"#))), true),
         (
             "nested data",
-            nested(15, &format!(r#"[{{"t":{{"set":{{"a":{}}}}}}}]"#, many(&|_| "1".to_owned()))),
+            nested(19, &format!(r#"[{{"t":{{"set":{{"a":{}}}}}}}]"#, many(&|_| "1".to_owned()))),
             true,
+        ),
+        (
+            "large list",
+            format!(r#"[{{"t":{{"for":{{"in":{}}},"do":[]}}}}]"#, many(&|_| "1".to_owned())),
+            false,
         ),
         ("long name", format!(r#"[{{"{name}":{{"sett":1}}}}]"#), false),
         (

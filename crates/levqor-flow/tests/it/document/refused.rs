@@ -174,6 +174,10 @@ fn lists_and_targets() {
         ("- a: {set: {x: 1}, if: '${ }'}", &[("/do/0/a/if", "is empty")]),
         ("- a: {set: {x: 1}, if: $input.x}", &[("/do/0/a/if", "once `input.from` is done")]),
         ("- a: {set: {x: 1}, if: $contxt.x}", &[("/do/0/a/if", "did you mean `context`?")]),
+        (
+            "- a: {set: {x: '${ $nope }'}}",
+            &[("/do/0/a/set/x", "there are $context, $input, $task, $workflow, $runtime, $authorization")],
+        ),
         ("- a: {set: {x: 1}, if: .x == $item}", &[("/do/0/a/if", "`$item` exists inside a `for` only")]),
         (
             "- a: {set: {x: 1}, output: {as: $output}}",
@@ -233,7 +237,10 @@ fn calls() {
         ),
         (
             "- a: {call: http, with: {method: get, endpoint: {url: https://a.b}}}",
-            &[("/do/0/a/with/endpoint/url", "did you mean `uri`?"), ("/do/0/a/with/endpoint", "`uri` is missing")],
+            &[
+                ("/do/0/a/with/endpoint/url", "did you mean `uri`?"),
+                ("/do/0/a/with/endpoint", "`uri` is missing"),
+            ],
         ),
         (
             "- a: {call: http, with: {method: get, endpoint: {uri: https://a.b, authentication: {use: x}}}}",
