@@ -52,7 +52,8 @@ static APP_CSS: LazyLock<Asset> = LazyLock::new(|| Asset::new("app", "css", STYL
 static APP_JS: LazyLock<Asset> = LazyLock::new(|| Asset::new("app", "js", include_str!("assets/app.js")));
 static THEME_JS: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("theme", "js", include_str!("assets/theme.js")));
-static ICONS: LazyLock<Asset> = LazyLock::new(|| Asset::new("icons", "svg", include_str!("assets/icons.svg")));
+static ICONS: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icons", "svg", include_str!("assets/icons.svg")));
 static MARK: LazyLock<Asset> = LazyLock::new(|| Asset::new("mark", "svg", include_str!("assets/mark.svg")));
 
 pub(crate) fn app_css() -> &'static str {

@@ -10,10 +10,8 @@ use crate::Problem;
 
 /// The page for an address that leads nowhere.
 pub fn not_found(headers: &HeaderMap, request_id: Option<&str>) -> Response {
-    let problem = Problem::new(
-        ProblemCode::NotFound,
-        "the address may be mistyped, or what was here has been deleted",
-    );
+    let problem =
+        Problem::new(ProblemCode::NotFound, "the address may be mistyped, or what was here has been deleted");
     page(&problem, headers, request_id)
 }
 

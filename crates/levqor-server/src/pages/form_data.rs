@@ -40,7 +40,9 @@ pub fn from_this_site(headers: &HeaderMap) -> bool {
     match (text(header::ORIGIN.as_str()), text(header::HOST.as_str())) {
         // A program that is no browser has no cookies to abuse.
         (None, _) => true,
-        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, authority)| authority == host),
+        (Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, authority)| authority == host)
+        }
         (Some(_), None) => false,
     }
 }
@@ -55,7 +57,10 @@ mod tests {
             (&[], true),
             (&[("sec-fetch-site", "same-origin")], true),
             (&[("sec-fetch-site", "cross-site")], false),
-            (&[("sec-fetch-site", "same-site"), ("origin", "https://a.example"), ("host", "a.example")], false),
+            (
+                &[("sec-fetch-site", "same-site"), ("origin", "https://a.example"), ("host", "a.example")],
+                false,
+            ),
             (&[("origin", "https://a.example"), ("host", "a.example")], true),
             (&[("origin", "https://b.example"), ("host", "a.example")], false),
             (&[("origin", "null"), ("host", "a.example")], false),

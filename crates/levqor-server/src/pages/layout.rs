@@ -136,6 +136,20 @@ fn header(view: &View, section: Section) -> Markup {
             (link("/status", "Status", section == Section::Status, optional))
         }
     };
+    if let Some(reader) = view.reader.as_ref().filter(|_| section.is_console()) {
+        return html! {
+            header.site-header.of-console {
+                div.bar {
+                    (brand())
+                    div.site-nav {
+                        (theme_switch(view))
+                        span.account.small.faint { (reader.email) }
+                        (sign_out(&reader.csrf))
+                    }
+                }
+            }
+        };
+    }
     html! {
         header.site-header {
             div.wide.bar {
@@ -143,11 +157,8 @@ fn header(view: &View, section: Section) -> Markup {
                 nav.site-nav aria-label="Site" {
                     (links(true))
                     (theme_switch(view))
-                    @if let Some(reader) = &view.reader {
-                        span.account.small.faint { (reader.email) }
-                        @if section.is_console() { (sign_out(&reader.csrf)) } @else {
-                            a.button.slim href="/dashboard" { "Dashboard" }
-                        }
+                    @if view.reader.is_some() {
+                        a.button.slim href="/dashboard" { "Dashboard" }
                     } @else if section != Section::SignIn {
                         a.button.slim href="/signin" { "Sign in" }
                     }

@@ -38,7 +38,8 @@ pub fn duration_words(span: Duration) -> String {
     let micros = span.as_micros();
     let seconds = span.as_secs();
     match micros {
-        0..1_000 => format!("{micros} µs"),
+        0 => "0 s".to_owned(),
+        1..1_000 => format!("{micros} µs"),
         1_000..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
         10_000..1_000_000 => format!("{} ms", micros / 1_000),
         1_000_000..60_000_000 => format!("{}.{:02} s", seconds, micros % 1_000_000 / 10_000),
@@ -49,7 +50,11 @@ pub fn duration_words(span: Duration) -> String {
 }
 
 fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
-    if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
+    if small == 0 {
+        format!("{large} {large_unit}")
+    } else {
+        format!("{large} {large_unit} {small} {small_unit}")
+    }
 }
 
 /// `1 day`, `90 days`.
@@ -90,7 +95,7 @@ mod tests {
     #[test]
     fn spans_are_short() {
         let rows = [
-            (0, "0 µs"),
+            (0, "0 s"),
             (840, "840 µs"),
             (1_250, "1.2 ms"),
             (12_345, "12 ms"),

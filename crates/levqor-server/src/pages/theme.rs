@@ -35,7 +35,9 @@ impl Theme {
     }
 
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        CookieJar::from_headers(headers).get(COOKIE).map_or(Theme::System, |cookie| Theme::parse(cookie.value()))
+        CookieJar::from_headers(headers)
+            .get(COOKIE)
+            .map_or(Theme::System, |cookie| Theme::parse(cookie.value()))
     }
 
     /// The value of `data-theme`.

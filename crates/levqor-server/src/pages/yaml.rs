@@ -145,7 +145,11 @@ fn text(string: &str) -> String {
 
 /// Printable on one line, whatever an editor does with it.
 fn is_printable(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{e000}'..='\u{f8ff}')
+    !c.is_control()
+        && !matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{e000}'..='\u{f8ff}'
+        )
 }
 
 fn is_plain(string: &str) -> bool {
@@ -219,8 +223,11 @@ mod tests {
             "\\PC{0,8}",
             any::<String>(),
             "[a-z\n #:'\"-]{0,20}",
-            prop::sample::select(vec!["null", "~", "1e3", "0x1F", "-", "?", "|", "a\n", "\n", "---", "...", "+.inf", "1_000", "=", "<<"])
-                .prop_map(str::to_owned),
+            prop::sample::select(vec![
+                "null", "~", "1e3", "0x1F", "-", "?", "|", "a\n", "\n", "---", "...", "+.inf", "1_000", "=",
+                "<<"
+            ])
+            .prop_map(str::to_owned),
         ]
     }
 

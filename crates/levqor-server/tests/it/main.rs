@@ -7,6 +7,7 @@ mod idempotency;
 mod keys;
 mod metrics;
 mod openapi;
+mod pages;
 mod problems;
 mod rates;
 mod regions;

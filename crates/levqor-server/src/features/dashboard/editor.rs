@@ -54,7 +54,12 @@ pub(super) fn from_problem(text: &str, problem: &crate::Problem) -> Findings {
     let errors = if problem.errors.is_empty() {
         vec![Finding { line: None, pointer: String::new(), message: problem.detail.clone() }]
     } else {
-        problem.errors.iter().take(ISSUES_MAX).map(|error| Finding::new(text, &error.pointer, &error.message)).collect()
+        problem
+            .errors
+            .iter()
+            .take(ISSUES_MAX)
+            .map(|error| Finding::new(text, &error.pointer, &error.message))
+            .collect()
     };
     Findings { errors, ..Findings::default() }
 }

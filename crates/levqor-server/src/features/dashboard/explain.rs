@@ -37,10 +37,10 @@ pub(super) fn explain(error: &FlowError) -> &'static str {
         }
         ("authentication", _) => "The workflow could not prove who it is. Check the credentials of the call.",
         ("authorization", _) => {
-            "The workflow may not do this. Calls to private addresses, for example, are blocked unless the operator allows them."
+            "The called service knows the caller and still says no. Check what the credentials of the call may do."
         }
         ("configuration", _) => {
-            "The workflow refers to something that is not set up here, such as a secret or another workflow."
+            "Something that the workflow needs is not set up or not allowed on this server: an address, a secret, another workflow."
         }
         _ => "The task failed while it ran. The detail and the failed task say more.",
     }
@@ -64,7 +64,8 @@ mod tests {
             ErrorKind::Communication,
             ErrorKind::Runtime,
         ];
-        let words: std::collections::HashSet<_> = kinds.iter().map(|kind| explain(&kind.error("", ""))).collect();
+        let words: std::collections::HashSet<_> =
+            kinds.iter().map(|kind| explain(&kind.error("", ""))).collect();
         assert_eq!(words.len(), kinds.len());
         let own = FlowError {
             kind: "https://shop.example/errors/late".to_owned(),

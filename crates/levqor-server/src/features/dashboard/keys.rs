@@ -67,10 +67,13 @@ pub(super) async fn create(
     FormData(form): FormData<Create>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf)?;
-    let role = Role::parse(&form.role).ok_or_else(|| Problem::field("role", "must be viewer, editor, admin or owner"))?;
+    let role = Role::parse(&form.role)
+        .ok_or_else(|| Problem::field("role", "must be viewer, editor, admin or owner"))?;
     let wish = Wish { name: form.name.clone(), role, expires_at: None };
     let (status, shown) = match service::create(&app, &page.actor, wish).await {
-        Ok((key, secret)) => (http::StatusCode::CREATED, Shown { made: Some((key.name, secret)), ..Shown::default() }),
+        Ok((key, secret)) => {
+            (http::StatusCode::CREATED, Shown { made: Some((key.name, secret)), ..Shown::default() })
+        }
         Err(problem) => match problem.errors.iter().find(|error| error.pointer == "/name") {
             Some(error) => {
                 let error = Some(error.message.clone());
@@ -105,7 +108,8 @@ struct Shown {
 }
 
 fn render(page: &PageActor, view: &View, keys: &[ApiKey], shown: &Shown) -> Markup {
-    let next = keys.last().filter(|_| keys.len() == KEYS).map(|last| format!("/dashboard/keys?after={}", last.id));
+    let next =
+        keys.last().filter(|_| keys.len() == KEYS).map(|last| format!("/dashboard/keys?after={}", last.id));
     let body = html! {
         (shown.done.note())
         (page_head("API keys", &html! { "Programs send one as " code { "Authorization: Bearer lvq_…" } "." }, &html! {}))

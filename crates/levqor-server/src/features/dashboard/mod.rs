@@ -4,8 +4,8 @@
 //! the only page that ever shows the key. What may be done is decided by the services of workflows, runs and keys; the
 //! console adds words and pictures.
 
-mod editor;
 mod edit;
+mod editor;
 mod explain;
 mod keys;
 mod new;
@@ -76,7 +76,9 @@ impl Done {
     fn note(&self) -> Markup {
         let text = match self.done.as_deref() {
             Some("created") => "The workflow is created.",
-            Some("version") => "The new version is saved. Runs in flight keep the version that they began with.",
+            Some("version") => {
+                "The new version is saved. Runs in flight keep the version that they began with."
+            }
             Some("unchanged") => "Nothing changed: this is the content of the current version.",
             Some("deleted") => "The workflow and its schedule are deleted. Its runs stay.",
             Some("cancelled") => "The run is cancelled.",
@@ -101,6 +103,8 @@ where
 {
     match value {
         None | Some("") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|error: T::Err| Problem::parameter(name, error.to_string())),
+        Some(text) => {
+            text.parse().map(Some).map_err(|error: T::Err| Problem::parameter(name, error.to_string()))
+        }
     }
 }

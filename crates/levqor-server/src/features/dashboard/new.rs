@@ -88,10 +88,14 @@ pub(super) async fn create(
         let findings = editor::check(&text).await?;
         let status = if findings.errors.is_empty() { 200 } else { 422 };
         let shown = Shown { text, checked: findings.errors.is_empty(), findings, ..Shown::blank() };
-        return Ok((http::StatusCode::from_u16(status).unwrap_or_default(), render(&page, &view, &shown)).into_response());
+        return Ok((http::StatusCode::from_u16(status).unwrap_or_default(), render(&page, &view, &shown))
+            .into_response());
     }
     match workflows::service::create(&app, page.actor.account_id, Value::String(text.clone())).await {
-        Ok(saved) => Ok(Redirect::to(&format!("/dashboard/workflows/{}?done=created", saved.workflow.id)).into_response()),
+        Ok(saved) => {
+            Ok(Redirect::to(&format!("/dashboard/workflows/{}?done=created", saved.workflow.id))
+                .into_response())
+        }
         Err(problem) if problem.status().is_client_error() => {
             let findings = editor::from_problem(&text, &problem);
             let shown = Shown { text, findings, ..Shown::blank() };

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     may,
-    runs::{run_rows, short},
+    runs::{Rows, run_rows, short},
     service::{self, Overview, TODAY_MAX},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub(super) async fn page(State(app): State<App>, page: PageActor, view: View) ->
         @if may(&page, Role::Editor) { a.button.primary href="/dashboard/workflows/new" { (icon("plus")) "New workflow" } }
     };
     let body = html! {
-        (page_head("Overview", &html! { "Today, in UTC." }, &create))
+        (page_head("Overview", &html! { "Runs that began today (UTC), by their status now." }, &create))
         div.stack id="overview" data-live="on" data-refresh="15" {
             (today(&overview))
             div.grid.main-aside {
@@ -43,7 +43,7 @@ pub(super) async fn page(State(app): State<App>, page: PageActor, view: View) ->
                             } @else {
                                 (empty("runs", "No runs yet", "Start one of your workflows from its page.", &html! { a.button href="/dashboard/workflows" { "Workflows" } }))
                             }
-                        } @else { (run_rows(&overview.recent, view.now, true)) }
+                        } @else { (run_rows(&overview.recent, view.now, Rows::Short)) }
                     }
                     (failures(&overview, &view))
                 }
@@ -70,7 +70,7 @@ fn today(overview: &Overview) -> Markup {
             div.tiles {
                 @for (word, picture, tone, number, path) in tiles {
                     a href=(path) {
-                        span.eyebrow { span class=(if number > 0 { tone } else { "" }) { (icon(picture)) } (word) " today" }
+                        span.eyebrow { span class=(if number > 0 { tone } else { "" }) { (icon(picture)) } (word) }
                         span.figure-number { (count(number as i64)) }
                     }
                 }

@@ -61,11 +61,16 @@ fn by_indentation(mut lines: Vec<String>, segments: &[String]) -> Option<usize> 
             let Some(at) = items.nth(number) else { break };
             (at, items.next().unwrap_or(until))
         } else {
-            let named = |at: &usize| at_column(at) && key(&lines[*at]).is_some_and(|(name, _)| name == segment);
+            let named =
+                |at: &usize| at_column(at) && key(&lines[*at]).is_some_and(|(name, _)| name == segment);
             let Some(at) = (first..until).find(named) else { break };
             // A list may stand under its key without being moved in.
             let end = (at + 1..until)
-                .find(|at| is_content(&lines[*at]) && indent(&lines[*at]) <= column && !(is_item(&lines[*at]) && indent(&lines[*at]) == column))
+                .find(|at| {
+                    is_content(&lines[*at])
+                        && indent(&lines[*at]) <= column
+                        && !(is_item(&lines[*at]) && indent(&lines[*at]) == column)
+                })
                 .unwrap_or(until);
             (at, end)
         };
@@ -93,7 +98,9 @@ fn by_words(lines: &[String], from: usize, segments: &[String]) -> Option<usize>
         let hit = (line..lines.len()).find_map(|at| {
             let start = if at == line { column } else { 0 };
             let rest = lines[at].get(start..)?;
-            let place = [format!("\"{segment}\""), format!("{segment}:")].iter().find_map(|word| rest.find(word.as_str()))?;
+            let place = [format!("\"{segment}\""), format!("{segment}:")]
+                .iter()
+                .find_map(|word| rest.find(word.as_str()))?;
             Some((at, start + place + 1))
         });
         let Some(hit) = hit else { break };

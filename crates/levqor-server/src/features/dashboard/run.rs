@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use levqor_engine::{RetryFrom, RunDetail, TaskRecord};
-use levqor_model::{Role, RunId, RunStatus};
+use levqor_model::{Role, RunId, RunStatus, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ use crate::{
             form,
             icon::icon,
             note::{crumbs, note},
-            time::{ago, moment},
+            time::{ago, moment, utc},
             waterfall::waterfall,
         },
         duration_words, plural,
@@ -115,7 +115,15 @@ fn head(page: &PageActor, detail: &RunDetail, path: &str) -> Markup {
     }
 }
 
-fn button(page: &PageActor, path: &str, action: &str, from: Option<&str>, class: &str, picture: &str, word: &str) -> Markup {
+fn button(
+    page: &PageActor,
+    path: &str,
+    action: &str,
+    from: Option<&str>,
+    class: &str,
+    picture: &str,
+    word: &str,
+) -> Markup {
     html! {
         form.inline-form method="post" action={ (path) "/" (action) } {
             (form::csrf(&page.csrf))
@@ -125,32 +133,44 @@ fn button(page: &PageActor, path: &str, action: &str, from: Option<&str>, class:
     }
 }
 
+/// A reason of the engine with its moments as people read them.
+pub(super) fn readable(reason: &str) -> String {
+    reason
+        .split(' ')
+        .map(|word| word.parse::<Timestamp>().map_or_else(|_| word.to_owned(), utc))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 /// Why the run stands where it stands.
 fn condition(detail: &RunDetail, tasks: &[TaskRecord], path: &str) -> Markup {
     let run = &detail.run;
     if let Some(error) = &detail.error {
         let failed = tasks.iter().rev().find(|task| task.reference == error.instance && task.error.is_some());
-        return note(Tone::Bad, &html! {
-            p {
-                strong { (error.title.as_deref().unwrap_or_else(|| short_kind(error))) }
-                @if let Some(text) = &error.detail { ": " (text) }
-            }
-            p { (explain(error)) }
-            p.small.quiet {
-                "Type " code { (error.kind) } ", status " (error.status)
-                @if !error.instance.is_empty() {
-                    ", at " @match failed {
-                        Some(task) => a href={ "#task-" (task.task) } { code { (error.instance) } },
-                        None => code { (error.instance) },
-                    }
+        return note(
+            Tone::Bad,
+            &html! {
+                p {
+                    strong { (error.title.as_deref().unwrap_or_else(|| short_kind(error))) }
+                    @if let Some(text) = &error.detail { ": " (text) }
                 }
-                " · " a href={ (path) "/data/error" } { "as JSON" }
-            }
-        });
+                p { (explain(error)) }
+                p.small.quiet {
+                    "Type " code { (error.kind) } ", status " (error.status)
+                    @if !error.instance.is_empty() {
+                        ", at " @match failed {
+                            Some(task) => a href={ "#task-" (task.task) } { code { (error.instance) } },
+                            None => code { (error.instance) },
+                        }
+                    }
+                    " · " a href={ (path) "/data/error" } { "as JSON" }
+                }
+            },
+        );
     }
     html! {
         @if let Some(reason) = run.waiting_for.as_ref().filter(|_| !run.status.is_ended()) {
-            (note(Tone::Run, &html! { p { "It waits for " (reason) "." } }))
+            (note(Tone::Run, &html! { p { "This run " (readable(reason)) "." } }))
         }
     }
 }
@@ -159,13 +179,16 @@ fn figures(detail: &RunDetail, tasks: &[TaskRecord], partly: bool, view: &View) 
     let run = &detail.run;
     let slowest = tasks
         .iter()
-        .filter(|task| !tasks.iter().any(|other| other.reference.starts_with(&format!("{}/", task.reference))))
+        .filter(|task| {
+            !tasks.iter().any(|other| other.reference.starts_with(&format!("{}/", task.reference)))
+        })
         .filter_map(|task| Some((task, task.ended_at?.since(task.started_at))))
+        .filter(|(_, took)| !took.is_zero())
         .max_by_key(|(_, took)| *took);
     html! {
         section.card {
             div.body {
-                dl.facts {
+                dl.facts.pairs {
                     dt { "Workflow" } dd { a href={ "/dashboard/workflows/" (run.workflow_id) } { (run.namespace) "/" (run.name) } ", version " code { (run.version) } }
                     dt { "Started by" } dd {
                         (run.trigger)
@@ -173,7 +196,9 @@ fn figures(detail: &RunDetail, tasks: &[TaskRecord], partly: bool, view: &View) 
                         @if let Some((parent, _)) = run.parent { ", from " a href={ "/dashboard/runs/" (parent) } { (short(parent)) } }
                     }
                     dt { "Accepted" } dd { (moment(run.created_at)) " (" (ago(run.created_at, view.now)) ")" }
-                    @if let Some(at) = run.started_at { dt { "Queue" } dd { (duration_words(at.since(run.created_at))) " until the first task" } }
+                    @if let Some(queued) = run.started_at.map(|at| at.since(run.created_at)).filter(|queued| !queued.is_zero()) {
+                        dt { "Queued" } dd.nums { (duration_words(queued)) " before the first task" }
+                    }
                     @if let Some(took) = run_time(run, view.now) { dt { "Took" } dd.nums { (took) } }
                     dt { "Tasks" } dd {
                         @if partly { (plural(tasks.len() as i64, "task", "tasks")) " on this page" } @else { (plural(tasks.len() as i64, "execution", "executions")) }
@@ -224,4 +249,18 @@ pub(super) async fn retry(
     };
     let detail = app.engine.retry(page.actor.account_id, id, from).await?;
     Ok(Redirect::to(&format!("/dashboard/runs/{}?done={done}", detail.run.id)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_in_reasons_are_shown_to_the_second() {
+        assert_eq!(
+            readable("waits until 2026-11-24T09:42:27.754101Z (task hold)"),
+            "waits until 2026-11-24 09:42:27 UTC (task hold)"
+        );
+        assert_eq!(readable("waits for  two"), "waits for  two");
+    }
 }

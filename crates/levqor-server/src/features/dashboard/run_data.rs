@@ -52,8 +52,14 @@ pub(super) async fn of_task(
 
 /// `name` is made of ids, numbers and the three known words, so it needs no quoting rules.
 fn file(name: &str, value: Option<Value>) -> Result<Response, Problem> {
-    let value = value.ok_or_else(|| Problem::not_found("there is no such value; a run has an input, an output or an error"))?;
+    let value = value.ok_or_else(|| {
+        Problem::not_found("there is no such value; a run has an input, an output or an error")
+    })?;
     let text = serde_json::to_string_pretty(&value).map_err(Problem::internal)?;
     let disposition = format!("inline; filename=\"{name}.json\"");
-    Ok(([(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, disposition)], text).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, disposition)],
+        text,
+    )
+        .into_response())
 }

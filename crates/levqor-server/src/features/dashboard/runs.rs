@@ -6,7 +6,7 @@ use levqor_store::runs::{Run, RunFilter};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::chosen;
+use super::{chosen, run::readable};
 use crate::{
     App, Problem,
     gateway::{PageActor, Query},
@@ -49,9 +49,10 @@ pub(super) async fn page(
     runs.truncate(PAGE);
     let workflows = app.store.workflows_of(account, None, CHOICES).await?;
     let base = address(status, workflow);
-    let next = runs.last().filter(|_| more).map(|last| {
-        format!("{base}{}before={}", if base.contains('?') { "&" } else { "?" }, last.id)
-    });
+    let next = runs
+        .last()
+        .filter(|_| more)
+        .map(|last| format!("{base}{}before={}", if base.contains('?') { "&" } else { "?" }, last.id));
     let filtered = status.is_some() || workflow.is_some();
     let live = runs.iter().any(|run| !run.status.is_ended());
     let body = html! {
@@ -84,7 +85,7 @@ pub(super) async fn page(
                     } @else {
                         (empty("runs", "No runs yet", "Start a workflow from its page.", &html! { a.button href="/dashboard/workflows" { "Workflows" } }))
                     }
-                } @else { (run_rows(&runs, view.now, true)) }
+                } @else { (run_rows(&runs, view.now, Rows::Full)) }
                 (pager(before.map(|_| base.as_str()), next.as_deref()))
             }
         }
@@ -101,7 +102,11 @@ fn address(status: Option<RunStatus>, workflow: Option<WorkflowId>) -> String {
     if let Some(workflow) = workflow {
         parts.push(format!("workflow={workflow}"));
     }
-    if parts.is_empty() { "/dashboard/runs".to_owned() } else { format!("/dashboard/runs?{}", parts.join("&")) }
+    if parts.is_empty() {
+        "/dashboard/runs".to_owned()
+    } else {
+        format!("/dashboard/runs?{}", parts.join("&"))
+    }
 }
 
 /// How long a run took, or has taken so far.
@@ -113,29 +118,47 @@ pub(super) fn run_time(run: &Run, now: Timestamp) -> Option<String> {
     })
 }
 
-/// The table of runs. `named`: with the workflow's name.
-pub(super) fn run_rows(runs: &[Run], now: Timestamp, named: bool) -> Markup {
-    let mut heads = vec![("Run", false), ("Status", false)];
-    heads.extend([("Began", false), ("Took", true), ("Region", false)]);
-    table("Runs", &heads, &html! {
-        @for run in runs {
-            tr.link {
-                th scope="row" {
-                    a.main href={ "/dashboard/runs/" (run.id) } { @if named { (run.name) } @else { (short(run.id)) } }
-                    div.small.faint { @if named { (short(run.id)) " · " } (run.trigger) " · v" (run.version) }
-                }
-                td data-label="Status" {
-                    span {
-                        (run_badge(run.status))
-                        @if let Some(reason) = run.waiting_for.as_ref().filter(|_| !run.status.is_ended()) { div.small.faint { (reason) } }
+/// How much a list of runs says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// With workflow, region and what a run waits for.
+    Full,
+    /// Beside other lists.
+    Short,
+    /// On the workflow's own page.
+    OfWorkflow,
+}
+
+/// The table of runs.
+pub(super) fn run_rows(runs: &[Run], now: Timestamp, rows: Rows) -> Markup {
+    let (named, full) = (rows != Rows::OfWorkflow, rows == Rows::Full);
+    let mut heads = vec![("Run", false), ("Status", false), ("Began", false), ("Took", true)];
+    if full {
+        heads.push(("Region", false));
+    }
+    table(
+        "Runs",
+        &heads,
+        &html! {
+            @for run in runs {
+                tr.link {
+                    th scope="row" {
+                        a.main href={ "/dashboard/runs/" (run.id) } { @if named { (run.name) } @else { (short(run.id)) } }
+                        div.small.faint { @if named { (short(run.id)) " · " } (run.trigger) " · v" (run.version) }
                     }
+                    td data-label="Status" {
+                        span {
+                            (run_badge(run.status))
+                            @if let Some(reason) = run.waiting_for.as_ref().filter(|_| full && !run.status.is_ended()) { div.small.faint { (readable(reason)) } }
+                        }
+                    }
+                    td data-label="Began" { (ago(run.created_at, now)) }
+                    td.num data-label="Took" { (run_time(run, now).unwrap_or_else(|| "–".to_owned())) }
+                    @if full { td data-label="Region" { (region_badge(run.region.as_str())) } }
                 }
-                td data-label="Began" { (ago(run.created_at, now)) }
-                td.num data-label="Took" { (run_time(run, now).unwrap_or_else(|| "–".to_owned())) }
-                td data-label="Region" { (region_badge(run.region.as_str())) }
             }
-        }
-    })
+        },
+    )
 }
 
 /// The end of an id, which is what differs.

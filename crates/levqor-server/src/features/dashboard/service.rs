@@ -31,7 +31,8 @@ pub(super) fn input(text: &str) -> Result<Value, InputError> {
     }
     serde_json::from_str(text).map_err(|error| {
         let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
+        let message =
+            message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
         InputError::Syntax { message, line: error.line(), column: error.column() }
     })
 }
@@ -45,20 +46,21 @@ pub(super) fn next_version(version: &str) -> Option<String> {
 
 /// The text with the document's version raised: the first `version` of the text that has that value.
 pub(super) fn raise_version(source: &str, version: &str, next: &str) -> String {
-    let mut raised = false;
-    source
-        .split_inclusive('\n')
-        .map(|line| {
-            let trimmed = line.trim_start().trim_start_matches(['"', '\'']);
-            let names_it = trimmed.strip_prefix("version").is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'));
-            if raised || !names_it || !line.contains(version) {
-                return line.to_owned();
-            }
-            raised = true;
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            format!("{name}:{}", value.replacen(version, next, 1))
-        })
-        .collect()
+    let part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
+    for (place, name) in source.match_indices("version") {
+        if source[..place].ends_with(part_of_word) {
+            continue;
+        }
+        let rest = source[place + name.len()..].trim_start_matches(['"', '\'']).trim_start_matches(' ');
+        let Some(value) = rest.strip_prefix(':') else { continue };
+        let value = value.trim_start_matches([' ', '"', '\'']);
+        let Some(after) = value.strip_prefix(version).filter(|after| !after.starts_with(part_of_word)) else {
+            continue;
+        };
+        let start = source.len() - value.len();
+        return format!("{}{next}{after}", &source[..start]);
+    }
+    source.to_owned()
 }
 
 /// Runs of a day by status.
@@ -74,7 +76,9 @@ pub(super) fn count_today(runs: &[Run]) -> Today {
     let mut today = Today::default();
     for run in runs {
         match run.status {
-            RunStatus::Pending | RunStatus::Running | RunStatus::Waiting | RunStatus::Suspended => today.live += 1,
+            RunStatus::Pending | RunStatus::Running | RunStatus::Waiting | RunStatus::Suspended => {
+                today.live += 1
+            }
             RunStatus::Completed => today.completed += 1,
             RunStatus::Faulted => today.faulted += 1,
             RunStatus::Cancelled => today.cancelled += 1,
@@ -160,10 +164,17 @@ mod tests {
     #[test]
     fn the_version_of_the_document_is_raised_and_no_other() {
         let rows = [
-            ("document:\n  dsl: '1.0.1'\n  version: '0.1.9'\ndo: []\n", "document:\n  dsl: '1.0.1'\n  version: '0.1.10'\ndo: []\n"),
+            (
+                "document:\n  dsl: '1.0.1'\n  version: '0.1.9'\ndo: []\n",
+                "document:\n  dsl: '1.0.1'\n  version: '0.1.10'\ndo: []\n",
+            ),
             ("{\"document\": {\n  \"version\": \"0.1.9\"}}", "{\"document\": {\n  \"version\": \"0.1.10\"}}"),
             ("version: 0.1.9 # 0.1.9\nversion: 0.1.9", "version: 0.1.10 # 0.1.9\nversion: 0.1.9"),
-            ("versions: 0.1.9\n", "versions: 0.1.9\n"),
+            ("document: {dsl: '1.0.1', version: '0.1.9'}", "document: {dsl: '1.0.1', version: '0.1.10'}"),
+            (
+                "versions: 0.1.9\nmy-version: 0.1.9\nversion: 0.1.90\n",
+                "versions: 0.1.9\nmy-version: 0.1.9\nversion: 0.1.90\n",
+            ),
             ("", ""),
         ];
         for (before, after) in rows {

@@ -14,7 +14,11 @@ use levqor_store::{
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Button, Done, edit, may, runs::run_rows, service};
+use super::{
+    Button, Done, edit, may,
+    runs::{Rows, run_rows},
+    service,
+};
 use crate::{
     App, Problem,
     features::{runs, workflows},
@@ -62,7 +66,8 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
     let workflow = workflows::service::find(app, account, id).await?;
     let named = version.unwrap_or(&workflow.version).to_owned();
     let version = workflows::service::find_version(app, account, id, &named).await?;
-    let checked = serde_json::from_str(&version.definition).ok().and_then(|value| document::check(&value).workflow);
+    let checked =
+        serde_json::from_str(&version.definition).ok().and_then(|value| document::check(&value).workflow);
     let filter = RunFilter { workflow_id: Some(id), ..RunFilter::default() };
     Ok(Shown {
         versions: app.store.versions_of(account, id, None, VERSIONS).await?,
@@ -182,7 +187,7 @@ fn render(page: &PageActor, view: &View, shown: &Shown) -> Markup {
                     header { h2 id="runs" { "Recent runs" } a.small href={ "/dashboard/runs?workflow=" (workflow.id) } { "All runs" } }
                     @if shown.runs.is_empty() {
                         (empty("runs", "It has not run yet", "Start it with the form on this page, or by the API.", &html! {}))
-                    } @else { (run_rows(&shown.runs, view.now, false)) }
+                    } @else { (run_rows(&shown.runs, view.now, Rows::OfWorkflow)) }
                 }
                 (code_block("definition-text", &format!("Definition, version {}", shown.version.version), &edit::source(&shown.version), Language::Yaml))
             }

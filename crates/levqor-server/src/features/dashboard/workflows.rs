@@ -46,7 +46,8 @@ pub(super) async fn page(
     let create = html! {
         @if editor { a.button.primary href="/dashboard/workflows/new" { (icon("plus")) "New workflow" } }
     };
-    let next = workflows.last().filter(|_| more).map(|last| format!("/dashboard/workflows?before={}", last.id));
+    let next =
+        workflows.last().filter(|_| more).map(|last| format!("/dashboard/workflows?before={}", last.id));
     let body = html! {
         (Done { done: asked.done }.note())
         (page_head("Workflows", &html! { "What can run, and when it does by itself." }, &create))

@@ -82,7 +82,8 @@ pub(super) fn read(document: &Value, public_url: &str) -> (Vec<Group>, Vec<Schem
                 continue;
             }
             let shown = operation_of(document, path, method, item, operation, public_url);
-            let tag = list(operation.get("tags")).first().map_or_else(|| "other".to_owned(), |tag| text(Some(tag)));
+            let tag =
+                list(operation.get("tags")).first().map_or_else(|| "other".to_owned(), |tag| text(Some(tag)));
             match groups.iter_mut().find(|group| group.name == tag) {
                 Some(group) => group.operations.push(shown),
                 None => groups.push(Group { name: tag, description: String::new(), operations: vec![shown] }),
@@ -143,7 +144,11 @@ fn operation_of(
         anchor: format!("{method}{}", path.replace(['/', '{', '}'], "-")),
         method: method.to_uppercase(),
         path: path.to_owned(),
-        summary: if summary.is_empty() { description.lines().next().unwrap_or_default().to_owned() } else { summary },
+        summary: if summary.is_empty() {
+            description.lines().next().unwrap_or_default().to_owned()
+        } else {
+            summary
+        },
         description,
         access,
         parameters,
@@ -221,7 +226,8 @@ fn kind(document: &Value, schema: &Value, depth: usize) -> (String, Option<Strin
         if !parts.is_empty() {
             let kinds: Vec<_> = parts.iter().map(|part| kind(document, part, depth + 1)).collect();
             let refers = kinds.iter().find_map(|(_, refers)| refers.clone());
-            let names: Vec<_> = kinds.into_iter().map(|(name, _)| name).filter(|name| name != "null").collect();
+            let names: Vec<_> =
+                kinds.into_iter().map(|(name, _)| name).filter(|name| name != "null").collect();
             return (names.join(joint), refers);
         }
     }
@@ -230,7 +236,9 @@ fn kind(document: &Value, schema: &Value, depth: usize) -> (String, Option<Strin
     }
     let names = match schema.get("type") {
         Some(Value::String(name)) => vec![name.clone()],
-        Some(Value::Array(names)) => names.iter().map(|name| text(Some(name))).filter(|name| name != "null").collect(),
+        Some(Value::Array(names)) => {
+            names.iter().map(|name| text(Some(name))).filter(|name| name != "null").collect()
+        }
         _ => Vec::new(),
     };
     let name = match names.as_slice() {
@@ -271,22 +279,23 @@ fn members(document: &Value, schema: &Value, depth: usize) -> Vec<Member> {
     all
 }
 
-/// An example made of the members' examples.
+/// An example: the schema's own, or made of its members. What is optional and has none of its own is left out.
 fn example(document: &Value, schema: &Value, depth: usize) -> Option<Value> {
     if depth > DEPTH_MAX {
         return None;
     }
     let schema = resolve(document, schema);
-    if let Some(example) = schema.get("example") {
-        return Some(example.clone());
-    }
-    if let Some(example) = list(schema.get("examples")).first() {
+    if let Some(example) = schema.get("example").or_else(|| list(schema.get("examples")).first()) {
         return Some(example.clone());
     }
     if let Some(part) = list(schema.get("allOf")).iter().find_map(|part| example(document, part, depth + 1)) {
         return Some(part);
     }
+    let required = list(schema.get("required"));
     let members: Map<_, _> = object(schema.get("properties"))
+        .filter(|(name, member)| {
+            member.get("example").is_some() || required.iter().any(|one| one.as_str() == Some(name.as_str()))
+        })
         .filter_map(|(name, member)| Some((name.clone(), example(document, member, depth + 1)?)))
         .collect();
     (!members.is_empty()).then_some(Value::Object(members))
@@ -339,9 +348,15 @@ mod tests {
             "curl -X POST http://x/api/workflows/{id}/runs \\\n  -H \"Authorization: Bearer $LEVQOR_API_KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"input\":{\"a\":\"it'\\''s\"}}'"
         );
         assert_eq!(operation.answers[0].body.as_ref().unwrap().kind, "list of Start");
-        let kinds: Vec<_> =
-            schemas[0].members.iter().map(|member| (member.name.as_str(), member.kind.as_str(), member.required)).collect();
-        assert_eq!(kinds, [("input", "any", true), ("wait_seconds", "integer", false), ("again", "Start", false)]);
+        let kinds: Vec<_> = schemas[0]
+            .members
+            .iter()
+            .map(|member| (member.name.as_str(), member.kind.as_str(), member.required))
+            .collect();
+        assert_eq!(
+            kinds,
+            [("input", "any", true), ("wait_seconds", "integer", false), ("again", "Start", false)]
+        );
     }
 
     #[test]

@@ -84,13 +84,15 @@ fn name_headings(events: &mut [Event<'_>]) -> Vec<(String, String)> {
 
 /// `runs.md#retry` in a guide is `/docs/runs#retry` on the site.
 fn page_of(link: &str, base: &str) -> Option<String> {
-    let (file, fragment) = link.split_once('#').map_or((link, None), |(file, fragment)| (file, Some(fragment)));
+    let (file, fragment) =
+        link.split_once('#').map_or((link, None), |(file, fragment)| (file, Some(fragment)));
     let slug = file.strip_suffix(".md")?;
     if link.contains("://") {
         return None;
     }
     let slug = slug.trim_start_matches("./").trim_start_matches("../guide/");
-    let (base, slug) = slug.strip_prefix("../problems/").map_or((base, slug), |slug| ("/docs/problems/", slug));
+    let (base, slug) =
+        slug.strip_prefix("../problems/").map_or((base, slug), |slug| ("/docs/problems/", slug));
     Some(match fragment {
         Some(fragment) => format!("{base}{slug}#{fragment}"),
         None => format!("{base}{slug}"),

@@ -9,7 +9,7 @@ use maud::{Markup, PreEscaped, html};
 use super::{
     api::{self, Body, Member, Operation, Schema},
     markdown::{self, Rendered},
-    service::{GUIDES, Guide},
+    service::{GUIDES, Guide, problem_page},
 };
 use crate::{
     App, Problem, openapi,
@@ -99,21 +99,14 @@ pub(super) async fn problems(view: View) -> Markup {
 }
 
 pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Markup, Problem> {
-    let code = ProblemCode::ALL
-        .iter()
-        .find(|code| code.slug() == slug)
-        .ok_or_else(|| Problem::not_found("there is no problem of that name; /docs/problems lists all of them"))?;
-    let text = super::service::problem_text(code.slug()).unwrap_or_default();
-    let rendered = markdown::render(text, "/docs/problems/");
+    let code = ProblemCode::ALL.iter().find(|code| code.slug() == slug).ok_or_else(|| {
+        Problem::not_found("there is no problem of that name; /docs/problems lists all of them")
+    })?;
+    let rendered = markdown::render(problem_page(*code), "/docs/problems/");
     let body = html! {
-        article.prose {
-            @if text.is_empty() {
-                h1 { (code.title()) }
-                p { "The " code { "detail" } " of the answer says what is wrong with your request, and what to do." }
-            } @else { (PreEscaped(&rendered.html)) }
-            p.small.faint { "Status " (code.status()) ", type " code { "/docs/problems/" (code.slug()) } }
-            p { a href="/docs/problems" { "All problems" } }
-        }
+        // Cleaned by `markdown::render`.
+        article.prose { (PreEscaped(&rendered.html)) }
+        p.next { a.button href="/docs/problems" { "All problems" } }
     };
     Ok(page(code.title(), Here::Problems, body, &view))
 }
@@ -133,8 +126,8 @@ pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
         }
         @for group in &groups {
             section.band aria-labelledby={ "group-" (group.name) } {
-                h2 id={ "group-" (group.name) } { (group.name) }
-                p.quiet { (group.description) }
+                h2 id={ "group-" (group.name) } { (heading(&group.name)) }
+                p.quiet { (prose(&group.description)) }
                 br;
                 @for operation in &group.operations { (operation_card(operation)) }
             }
@@ -154,10 +147,10 @@ fn operation_card(operation: &Operation) -> Markup {
             summary {
                 span class={ "method " (operation.method.to_lowercase()) } { (operation.method) }
                 code { (operation.path) }
-                span.quiet { (operation.summary) }
+                span.quiet { (prose(&operation.summary)) }
             }
             div.body {
-                @if operation.description != operation.summary && !operation.description.is_empty() { p { (operation.description) } }
+                @if operation.description != operation.summary && !operation.description.is_empty() { p { (prose(&operation.description)) } }
                 p.small.faint { (icon("key")) " " (operation.access) }
                 (member_table("Parameters", &operation.parameters))
                 @if let Some(body) = &operation.body { (body_part("Body", body)) }
@@ -167,7 +160,7 @@ fn operation_card(operation: &Operation) -> Markup {
                         ul.answers {
                             @for answer in &operation.answers {
                                 li {
-                                    strong.nums { (answer.status) } " " (answer.description)
+                                    strong.nums { (answer.status) } " " (prose(&answer.description))
                                     @if let Some(body) = &answer.body { " " (kind(&body.kind, body.refers.as_deref())) }
                                 }
                             }
@@ -207,7 +200,7 @@ fn member_rows(members: &[Member]) -> Markup {
                                     @if !member.place.is_empty() { " " span.small.faint { (member.place) } }
                                 }
                                 td data-label="Type" { span { (kind(&member.kind, member.refers.as_deref())) @if member.required { " " span.small.faint { "required" } } } }
-                                td data-label="Meaning" { (member.description) }
+                                td data-label="Meaning" { span { (prose(&member.description)) } }
                             }
                         }
                     }
@@ -229,10 +222,30 @@ fn kind(name: &str, refers: Option<&str>) -> Markup {
 fn schema_card(schema: &Schema) -> Markup {
     html! {
         details.operation id={ "schema-" (schema.name) } {
-            summary { code { (schema.name) } span.quiet { (schema.description) } }
+            summary { code { (schema.name) } span.quiet { (prose(&schema.description)) } }
             div.body {
                 @if schema.members.is_empty() { p.quiet { (schema.kind) } } @else { (member_rows(&schema.members)) }
             }
+        }
+    }
+}
+
+/// The name of a group as a heading.
+fn heading(name: &str) -> String {
+    match name {
+        "ai" => "AI".to_owned(),
+        name => {
+            let mut chars = name.chars();
+            chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+        }
+    }
+}
+
+/// Text in which code stands between backticks.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -255,7 +268,9 @@ fn lead(guide: &Guide) -> String {
 fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
     let current = |entry: Here<'_>| (entry == here).then_some("page");
     let headings = match here {
-        Here::Guide(slug) => RENDERED.get(slug).map(|rendered| rendered.headings.as_slice()).unwrap_or_default(),
+        Here::Guide(slug) => {
+            RENDERED.get(slug).map(|rendered| rendered.headings.as_slice()).unwrap_or_default()
+        }
         Here::Index | Here::Api | Here::Problems => &[],
     };
     let body = html! {
@@ -291,6 +306,12 @@ fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_between_backticks_is_code() {
+        assert_eq!(prose("a `b<c` d").into_string(), "a <code>b&lt;c</code> d");
+        assert_eq!(heading("ai") + &heading("runs") + &heading(""), "AIRuns");
+    }
 
     #[test]
     fn every_guide_has_a_lead_and_a_page() {

@@ -1,5 +1,7 @@
 //! The shipped guides, in reading order. The pages show them, and the built-in assistant quotes them.
 
+use levqor_model::ProblemCode;
+
 /// A guide in Markdown.
 #[derive(Debug, Clone, Copy)]
 pub struct Guide {
@@ -39,19 +41,63 @@ guides!(
     "operating",
 );
 
-/// The page of a problem, by its slug.
-pub fn problem_text(slug: &str) -> Option<&'static str> {
-    PROBLEMS.iter().find(|(found, _)| *found == slug).map(|(_, text)| *text)
+macro_rules! problem_pages {
+    ($($code:ident = $slug:literal),+ $(,)?) => {
+        /// The page of a problem in Markdown. A new code does not compile without one.
+        pub const fn problem_page(code: ProblemCode) -> &'static str {
+            match code {
+                $(ProblemCode::$code => include_str!(concat!("../../../../../docs/problems/", $slug, ".md"))),+
+            }
+        }
+    };
 }
 
-/// Pages of problems: slug and Markdown.
-const PROBLEMS: &[(&str, &str)] = &[];
+problem_pages!(
+    BadRequest = "bad-request",
+    BadParameter = "bad-parameter",
+    BadCursor = "bad-cursor",
+    BadIdempotencyKey = "bad-idempotency-key",
+    Unauthenticated = "unauthenticated",
+    Forbidden = "forbidden",
+    NotFound = "not-found",
+    WorkflowNotFound = "workflow-not-found",
+    RunNotFound = "run-not-found",
+    RegionNotFound = "region-not-found",
+    MethodNotAllowed = "method-not-allowed",
+    RequestTimeout = "request-timeout",
+    NameTaken = "name-taken",
+    VersionTaken = "version-taken",
+    RunEnded = "run-ended",
+    RunNotEnded = "run-not-ended",
+    IdempotencyConflict = "idempotency-conflict",
+    LastOwnerKey = "last-owner-key",
+    BodyTooLarge = "body-too-large",
+    UnsupportedMediaType = "unsupported-media-type",
+    InvalidWorkflow = "invalid-workflow",
+    InvalidFields = "invalid-fields",
+    IdempotencyMismatch = "idempotency-mismatch",
+    PlanLimit = "plan-limit",
+    RateLimited = "rate-limited",
+    Internal = "internal",
+    Overloaded = "overloaded",
+    StorageUnavailable = "storage-unavailable",
+    Draining = "draining",
+);
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn every_problem_has_its_own_page() {
+        for code in ProblemCode::ALL {
+            let page = problem_page(*code);
+            let head = format!("# {}\n\n`{}` · status {}\n", code.title(), code.slug(), code.status());
+            assert!(page.starts_with(&head), "{}", code.slug());
+        }
+    }
 
     #[test]
     fn every_file_of_the_guide_is_listed() {

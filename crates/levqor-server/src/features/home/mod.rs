@@ -9,7 +9,5 @@ use axum::{Router, routing::get};
 use crate::App;
 
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/draft", get(pages::draft_form).post(pages::draft))
+    Router::new().route("/", get(pages::home)).route("/draft", get(pages::draft_form).post(pages::draft))
 }

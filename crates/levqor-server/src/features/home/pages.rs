@@ -47,7 +47,9 @@ pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
         (regions(&report.regions))
     };
     Page::new("Levqor", Section::Home, body)
-        .describe("Levqor turns a sentence into a durable workflow, runs it, and keeps the evidence of every step.")
+        .describe(
+            "Levqor turns a sentence into a durable workflow, runs it, and keeps the evidence of every step.",
+        )
         .render(&view)
 }
 
@@ -220,7 +222,7 @@ fn how() -> Markup {
                             p { "A run is a journal: each result is on disk before the next step begins. When the process dies, the run goes on from its last entry; timers fire late rather than never. Its page shows every task with input, output and time, live." }
                         }
                         figure {
-                            (pictures::journal())
+                            div.scroll-x { (pictures::journal()) }
                             figcaption { "A drawing of a run that outlives its process: finished tasks are not repeated." }
                         }
                     }
@@ -232,12 +234,36 @@ fn how() -> Markup {
 
 fn claims() -> Markup {
     let claims = [
-        ("check", "Green is earned", "A state is shown as good only when stored, fresh evidence says so. Without evidence the answer is “unknown”."),
-        ("layers", "Durable by default", "A run is on disk before you get its number. Results are committed once, and calls carry a stable idempotency key."),
-        ("book", "An open language", "Workflows are CNCF Serverless Workflow 1.0 documents with jq expressions. There is no private format to leave behind."),
-        ("shield", "Careful with the network", "Calls from workflows cannot reach private addresses unless the operator allows it, and every call has a time and size limit."),
-        ("pulse", "One API for everything", "What the console does, the API does: workflows, runs, live events, usage, with problem documents that say what to do."),
-        ("globe", "Regions in plain sight", "Every answer, run and task names its region. Planned regions are called planned."),
+        (
+            "check",
+            "Green is earned",
+            "A state is shown as good only when stored, fresh evidence says so. Without evidence the answer is “unknown”.",
+        ),
+        (
+            "layers",
+            "Durable by default",
+            "A run is on disk before you get its number. Results are committed once, and calls carry a stable idempotency key.",
+        ),
+        (
+            "book",
+            "An open language",
+            "Workflows are CNCF Serverless Workflow 1.0 documents with jq expressions. There is no private format to leave behind.",
+        ),
+        (
+            "shield",
+            "Careful with the network",
+            "Calls from workflows cannot reach private addresses unless the operator allows it, and every call has a time and size limit.",
+        ),
+        (
+            "pulse",
+            "One API for everything",
+            "What the console does, the API does: workflows, runs, live events, usage, with problem documents that say what to do.",
+        ),
+        (
+            "globe",
+            "Regions in plain sight",
+            "Every answer, run and task names its region. Planned regions are called planned.",
+        ),
     ];
     html! {
         section.band aria-labelledby="claims-title" {

@@ -8,31 +8,32 @@ type Bar = (usize, u32, u32, &'static str);
 /// A run over the death of its process: what is in the journal is not done again.
 pub(super) fn journal() -> Markup {
     let names = ["fetch", "any late?", "wait 1 h", "post"];
-    let bars: [Bar; 4] = [(0, 150, 130, "good"), (1, 282, 24, "good"), (2, 308, 232, "warn"), (3, 542, 96, "good")];
-    let entries = [150, 281, 307, 541, 639];
+    let bars: [Bar; 4] =
+        [(0, 110, 100, "good"), (1, 212, 24, "good"), (2, 238, 210, "warn"), (3, 450, 86, "good")];
+    let entries = [110, 211, 237, 449, 537];
     html! {
-        svg.graph viewBox="0 0 680 250" width="680" height="250" role="img"
+        svg.graph viewBox="0 0 560 250" width="560" height="250" role="img"
             aria-label="A time line of four tasks. During the wait the process stops and a new one begins; the tasks before it are not repeated and the wait ends on time." {
             g.lane {
                 @for (place, name) in names.iter().enumerate() {
                     @let y = 34 + place * 36;
                     text.name x="16" y=(y + 15) { (name) }
-                    path.edge d={ "M150 " (y + 11) "H640" } stroke-opacity="0.25" {}
+                    path.edge d={ "M110 " (y + 11) "H540" } stroke-opacity="0.25" {}
                 }
                 @for (lane, x, width, class) in bars {
                     rect class=(class) x=(x) y=(34 + lane * 36) width=(width) height="22" rx="5" {}
                 }
             }
             g {
-                path.edge.error d="M400 16V196" {}
-                path.edge.error d="M462 16V196" {}
-                text.kind x="396" y="14" text-anchor="end" { "process stops" }
-                text.kind x="466" y="14" { "a new one goes on" }
+                path.edge.error d="M320 16V196" {}
+                path.edge.error d="M380 16V196" {}
+                text.kind x="316" y="14" text-anchor="end" { "process stops" }
+                text.kind x="384" y="14" { "a new one goes on" }
             }
-            path.edge d="M150 218H640" {}
+            path.edge d="M110 218H540" {}
             text.name x="16" y="222" { "journal" }
             @for x in entries { rect.spine x=(x - 3) y="212" width="7" height="12" rx="2" {} }
-            text.detail x="640" y="243" text-anchor="end" { "each mark: written to disk before the next step" }
+            text.detail x="540" y="243" text-anchor="end" { "each mark: written to disk before the next step" }
         }
     }
 }

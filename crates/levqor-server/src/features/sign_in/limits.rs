@@ -20,7 +20,10 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self { networks: RateLimiter::keyed(quota(PER_NETWORK)), emails: RateLimiter::keyed(quota(PER_EMAIL)) }
+        Self {
+            networks: RateLimiter::keyed(quota(PER_NETWORK)),
+            emails: RateLimiter::keyed(quota(PER_EMAIL)),
+        }
     }
 
     /// Whether one more link may be asked for.
@@ -47,7 +50,8 @@ mod tests {
     #[test]
     fn one_mailbox_gets_few_links_whoever_asks() {
         let limits = Limits::new();
-        let allowed = (0..20u8).filter(|n| limits.allow(IpAddr::from([192, 0, 2, *n]), "a@b.example")).count();
+        let allowed =
+            (0..20u8).filter(|n| limits.allow(IpAddr::from([192, 0, 2, *n]), "a@b.example")).count();
         assert_eq!(allowed, 5);
         assert!(limits.allow(IpAddr::from([192, 0, 2, 1]), "c@b.example"));
     }
@@ -55,7 +59,8 @@ mod tests {
     #[test]
     fn one_network_asks_for_few_mailboxes() {
         let limits = Limits::new();
-        let allowed = (0..20).filter(|n| limits.allow(IpAddr::from([192, 0, 2, 1]), &format!("{n}@b.example"))).count();
+        let allowed =
+            (0..20).filter(|n| limits.allow(IpAddr::from([192, 0, 2, 1]), &format!("{n}@b.example"))).count();
         assert_eq!(allowed, 10);
     }
 }

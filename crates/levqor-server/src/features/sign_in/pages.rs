@@ -20,12 +20,7 @@ use crate::{
     gateway::{ActedBy, ClientAddress, PageActor, Query, no_session_cookie, session_cookie},
     pages::{
         FormData, Page, Section, View,
-        components::{
-            badge::Tone,
-            form::Field,
-            icon::icon,
-            note::note,
-        },
+        components::{badge::Tone, form::Field, icon::icon, note::note},
         from_this_site, local_path,
     },
 };
@@ -75,12 +70,17 @@ pub(super) async fn request(
         Ok(email) => email,
         Err(error) => {
             let card = form_card(&request.email, next.path(), Some(&error.to_string()));
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, uncached(sign_in_page(&view, card))).into_response());
+            return Ok(
+                (StatusCode::UNPROCESSABLE_ENTITY, uncached(sign_in_page(&view, card))).into_response()
+            );
         }
     };
     if !app.memory(|_| Limits::new()).allow(client.network(), &email) {
-        return Err(Problem::new(ProblemCode::RateLimited, "too many links were asked for; try again in a few minutes")
-            .retry_after(180));
+        return Err(Problem::new(
+            ProblemCode::RateLimited,
+            "too many links were asked for; try again in a few minutes",
+        )
+        .retry_after(180));
     }
     let (sent, ()) = tokio::join!(send_link(&app, &email, next.path()), tokio::time::sleep(ANSWER_TIME));
     sent?;
@@ -132,11 +132,13 @@ pub(super) async fn enter(
         Ok(entered) => {
             tracing::info!(session.id = %entered.session, "session {} begins", entered.session);
             let cookie = session_cookie(&app, entered.token.expose(), service::SESSION_LIFETIME);
-            let headers = AppendHeaders([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]);
+            let headers =
+                AppendHeaders([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]);
             Ok((headers, Redirect::to(next.path())).into_response())
         }
         Err(error @ (Error::LinkSpent | Error::NoAccount)) => {
-            let status = if matches!(error, Error::LinkSpent) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
+            let status =
+                if matches!(error, Error::LinkSpent) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
             let card = html! {
                 div.body.stack {
                     h1 { "That did not work" }
@@ -174,7 +176,10 @@ fn require_own_form(headers: &HeaderMap) -> Result<(), Problem> {
     if from_this_site(headers) {
         return Ok(());
     }
-    Err(Problem::new(ProblemCode::Forbidden, "the form did not come from this site; open the page here and send it again"))
+    Err(Problem::new(
+        ProblemCode::Forbidden,
+        "the form did not come from this site; open the page here and send it again",
+    ))
 }
 
 fn sign_in_page(view: &View, card: Markup) -> Markup {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_model::{
-    AccountId, LinkId, Random, Secret, SessionId, Timestamp, UserId, limits::LINK_TTL,
-};
+use levqor_model::{AccountId, LinkId, Random, Secret, SessionId, Timestamp, UserId, limits::LINK_TTL};
 use levqor_store::{
     Store,
     sessions::{Link, Session},
@@ -58,7 +56,8 @@ pub fn email(text: &str) -> Result<String, EmailError> {
     }
     let (local, domain) = text.rsplit_once('@').ok_or(EmailError::Shape)?;
     let allowed = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\"@\\".contains(c);
-    let labels = domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    let labels =
+        domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
     let fits = !local.is_empty() && local.len() <= 64 && text.len() <= EMAIL_CHARS_MAX;
     if fits && labels && local.chars().all(allowed) && domain.chars().all(allowed) {
         Ok(text.to_lowercase())
@@ -105,7 +104,12 @@ pub async fn operator_link(app: &App, email: &str) -> Result<Option<String>, lev
 ///
 /// # Errors
 /// [`Error::LinkSpent`], [`Error::NoAccount`]; the link is spent in both cases.
-pub async fn enter(store: &Store, random: &dyn Random, token: &str, now: Timestamp) -> Result<Entered, Error> {
+pub async fn enter(
+    store: &Store,
+    random: &dyn Random,
+    token: &str,
+    now: Timestamp,
+) -> Result<Entered, Error> {
     let user = store.use_link(token_hash(token), now).await?.ok_or(Error::LinkSpent)?;
     let account = store.memberships_of(user).await?.first().ok_or(Error::NoAccount)?.account_id;
     let token = new_token(random);
@@ -146,7 +150,11 @@ mod tests {
             (&long, Err(EmailError::Shape)),
         ];
         for (text, result) in rows {
-            assert_eq!(email(text).as_deref(), result.as_ref().map(|text| *text).map_err(|error| error), "{text:?}");
+            assert_eq!(
+                email(text).as_deref(),
+                result.as_ref().map(|text| *text).map_err(|error| error),
+                "{text:?}"
+            );
         }
     }
 }

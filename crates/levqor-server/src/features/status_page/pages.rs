@@ -165,7 +165,10 @@ fn bar(day: &Day) -> Bar {
         day if day.good * 2 <= day.total => "bad",
         _ => "warn",
     };
-    Bar { class, title: format!("{}: {percent} of {} good", day.date, plural(day.total, "sample", "samples")) }
+    Bar {
+        class,
+        title: format!("{}: {percent} of {} good", day.date, plural(day.total, "sample", "samples")),
+    }
 }
 
 fn planned(regions: &[RegionReport]) -> Markup {
@@ -194,16 +197,11 @@ fn business(totals: Option<&[(String, i64)]>) -> Markup {
         section.card aria-labelledby="business" {
             header { h2 id="business" { "Business metrics tracked" } }
             @if let Some(totals) = totals {
-                div.table-wrap {
-                    table {
-                        thead { tr { th scope="col" { "Metric" } th.num scope="col" { "Total" } } }
-                        tbody {
-                            @for counter in BUSINESS {
-                                tr {
-                                    th scope="row" { (counter.help()) br; code.small.faint { (counter.name()) } }
-                                    td.num { (count(total(totals, counter.name()))) }
-                                }
-                            }
+                dl.figures {
+                    @for counter in BUSINESS {
+                        div {
+                            dt { (counter.help()) code.small.faint { (counter.name()) } }
+                            dd { (count(total(totals, counter.name()))) }
                         }
                     }
                 }
@@ -223,7 +221,7 @@ fn method(now: Timestamp) -> Markup {
         section.stack aria-labelledby="method" {
             h2 id="method" { "How this is computed" }
             p.quiet {
-                "Each node samples its parts every few seconds and stores the result. A part is operational when its newest sample is "
+                "Each node samples its parts several times a minute and stores the result. A part is operational when its newest sample is "
                 "good and at most " (FRESH.as_secs()) " seconds old; without such a sample it is unknown. Uptime is the share of good samples. "
                 "Grey days are days without samples: they count neither for nor against."
             }

@@ -123,7 +123,8 @@ pub fn unreadable(regions: &[Region], now: Timestamp) -> Report {
 
 /// Judges the evidence. Pure.
 pub fn assess(evidence: &Evidence, now: Timestamp) -> Report {
-    let regions: Vec<_> = evidence.regions.iter().map(|region| assess_region(region, evidence, now)).collect();
+    let regions: Vec<_> =
+        evidence.regions.iter().map(|region| assess_region(region, evidence, now)).collect();
     let in_use: Vec<_> = regions.iter().filter(|region| !region.planned).collect();
     let components: Vec<_> = in_use
         .iter()
@@ -154,7 +155,11 @@ fn overall(parts: &[(&str, State)]) -> State {
         }
         return State::Degraded;
     }
-    if !parts.is_empty() && parts.iter().all(|part| good(&part)) { State::Operational } else { State::Unknown }
+    if !parts.is_empty() && parts.iter().all(|part| good(&part)) {
+        State::Operational
+    } else {
+        State::Unknown
+    }
 }
 
 fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> RegionReport {
@@ -176,7 +181,8 @@ fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> Region
     let components: Vec<_> = components
         .into_iter()
         .map(|(name, title, does)| {
-            let newest = samples.iter().filter(|sample| sample.component == name).max_by_key(|sample| sample.at);
+            let newest =
+                samples.iter().filter(|sample| sample.component == name).max_by_key(|sample| sample.at);
             let days = days_of(evidence, code, &name, now.date());
             ComponentReport {
                 state: state_of(newest.copied(), now),
@@ -216,7 +222,11 @@ fn is_future(at: Timestamp, now: Timestamp) -> bool {
 fn state_of(newest: Option<&Sample>, now: Timestamp) -> State {
     match newest {
         Some(sample) if now.since(sample.at) <= FRESH && !is_future(sample.at, now) => {
-            if sample.good { State::Operational } else { State::Down }
+            if sample.good {
+                State::Operational
+            } else {
+                State::Down
+            }
         }
         Some(_) | None => State::Unknown,
     }
@@ -326,9 +336,8 @@ mod tests {
 
     #[test]
     fn other_components_are_shown_and_count() {
-        let report = judge(
-            "eu-west/api good 1, eu-west/database good 1, eu-west/engine good 1, eu-west/mail bad 1",
-        );
+        let report =
+            judge("eu-west/api good 1, eu-west/database good 1, eu-west/engine good 1, eu-west/mail bad 1");
         assert_eq!(report.state, State::Degraded);
         assert_eq!(report.regions[0].components[3].reason.as_deref(), Some("no answer"));
     }

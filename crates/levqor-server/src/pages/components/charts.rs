@@ -76,7 +76,10 @@ mod tests {
             (-5, 10, "fill", "0.0"),
         ] {
             let shown = meter("x", used, limit).into_string();
-            assert!(shown.contains(&format!("class=\"{class}\" width=\"{width}\"")), "{used}/{limit}: {shown}");
+            assert!(
+                shown.contains(&format!("class=\"{class}\" width=\"{width}\"")),
+                "{used}/{limit}: {shown}"
+            );
         }
     }
 

@@ -159,7 +159,11 @@ fn yaml(text: &str, out: &mut String) {
 
 /// Where the key of `key: value` ends.
 fn yaml_key(text: &str) -> Option<usize> {
-    let end = if text.starts_with(['"', '\'']) { quoted(text) } else { text.find(": ").or_else(|| text.find(":\n"))? };
+    let end = if text.starts_with(['"', '\'']) {
+        quoted(text)
+    } else {
+        text.find(": ").or_else(|| text.find(":\n"))?
+    };
     let after = text.get(end..)?;
     (after.starts_with(": ") || after.starts_with(":\n") || after == ":").then_some(end)
 }

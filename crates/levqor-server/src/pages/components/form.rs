@@ -20,7 +20,16 @@ pub struct Field<'a> {
 
 impl<'a> Field<'a> {
     pub fn text(name: &'a str, label: &'a str, value: &'a str) -> Self {
-        Self { name, label, kind: "text", value, hint: None, error: None, required: false, autocomplete: None }
+        Self {
+            name,
+            label,
+            kind: "text",
+            value,
+            hint: None,
+            error: None,
+            required: false,
+            autocomplete: None,
+        }
     }
 
     pub fn required(mut self) -> Self {
@@ -71,7 +80,7 @@ impl Area<'_> {
             div.field {
                 label for=(self.name) { (self.label) }
                 @if let Some(hint) = self.hint { p.hint id={ (self.name) "-hint" } { (hint) } }
-                textarea.code[self.code] id=(self.name) name=(self.name) rows=(self.rows)
+                textarea.source[self.code] id=(self.name) name=(self.name) rows=(self.rows)
                     spellcheck=[self.code.then_some("false")] autocapitalize=[self.code.then_some("off")]
                     aria-invalid=[self.error.map(|_| "true")]
                     aria-describedby=[described_by(self.name, self.hint.is_some(), self.error.is_some())] {
@@ -96,7 +105,7 @@ pub fn editor(name: &str, label: &str, value: &str, hits: &[usize]) -> Markup {
             label for=(name) { (label) }
             div.editor data-editor data-hits=(hits) {
                 div.gutter aria-hidden="true" {}
-                textarea.code id=(name) name=(name) rows="22" spellcheck="false" autocapitalize="off"
+                textarea.source id=(name) name=(name) rows="22" spellcheck="false" autocapitalize="off"
                     autocomplete="off" { (text(value)) }
             }
         }

@@ -46,7 +46,10 @@ impl Rect {
     }
 
     fn contains(self, other: Rect) -> bool {
-        self.x <= other.x && self.y <= other.y && self.right() >= other.right() && self.bottom() >= other.bottom()
+        self.x <= other.x
+            && self.y <= other.y
+            && self.right() >= other.right()
+            && self.bottom() >= other.bottom()
     }
 }
 
@@ -102,7 +105,12 @@ fn place(graph: &Graph, tops: &[f64]) -> Vec<Rect> {
                 let depth = graph.nodes.iter().filter(|outer| encloses(outer, node)).count() as f64;
                 let inset = INSET * (depth + 1.0);
                 let (width, height) = (node.span.0 as f64 * COLUMN, top(node.row + node.span.1) - y);
-                return Rect { x: x + inset, y: y + inset, width: width - 2.0 * inset, height: height - 2.0 * inset };
+                return Rect {
+                    x: x + inset,
+                    y: y + inset,
+                    width: width - 2.0 * inset,
+                    height: height - 2.0 * inset,
+                };
             }
             let (width, height) = if is_terminal(node) { (76.0, 28.0) } else { BOX };
             let cell = top(node.row + 1) - y;
@@ -115,30 +123,57 @@ fn place(graph: &Graph, tops: &[f64]) -> Vec<Rect> {
 fn is_blocked(source: Rect, target: Rect, rects: &[Rect]) -> bool {
     rects.iter().any(|other| {
         let between = other.y > source.bottom() - 1.0 && other.bottom() < target.y + 1.0;
-        let across = other.x < source.middle().max(target.middle()) && other.right() > source.middle().min(target.middle());
+        let across = other.x < source.middle().max(target.middle())
+            && other.right() > source.middle().min(target.middle());
         between && across && *other != source && *other != target
     })
 }
 
-/// The arrow between two places. `side` counts the arrows that go around.
-fn route(source: Rect, target: Rect, rects: &[Rect], side: &mut u32) -> Arrow {
+/// How many arrows went around, in all and from the same place.
+#[derive(Debug, Default)]
+struct Sides {
+    all: u32,
+    from: Vec<Rect>,
+}
+
+/// The arrow between two places.
+fn route(source: Rect, target: Rect, rects: &[Rect], sides: &mut Sides) -> Arrow {
     let (x2, y2) = (target.middle(), target.y - 5.0);
     if source.contains(target) {
         // From a frame to what is inside: down from its head.
         let y1 = source.y + ROW_HEAD - 2.0 * INSET;
-        return Arrow { path: format!("M{x2} {y1}V{y2}"), label: (x2 + 8.0, f64::midpoint(y1, y2)), anchor: "start", right: x2 };
+        return Arrow {
+            path: format!("M{x2} {y1}V{y2}"),
+            label: (x2 + 8.0, f64::midpoint(y1, y2)),
+            anchor: "start",
+            right: x2,
+        };
     }
-    let (x1, y1) = (source.middle(), source.bottom());
+    let (mut x1, y1) = (source.middle(), source.bottom());
+    let mut x2 = x2;
+    // Between a wide place and a narrow one the line goes straight through the middle of the narrow one.
+    if source.width > target.width && (source.x..source.right()).contains(&x2) {
+        x1 = x2;
+    } else if target.width > source.width && (target.x..target.right()).contains(&x1) {
+        x2 = x1;
+    }
     if y2 > y1 && !is_blocked(source, target, rects) {
         let half = f64::midpoint(y1, y2);
         if (x1 - x2).abs() < 1.0 {
-            return Arrow { path: format!("M{x1} {y1}V{y2}"), label: (x1 + 8.0, half), anchor: "start", right: x1 };
+            return Arrow {
+                path: format!("M{x1} {y1}V{y2}"),
+                label: (x1 + 8.0, half),
+                anchor: "start",
+                right: x1,
+            };
         }
         let path = format!("M{x1} {y1}C{x1} {half} {x2} {half} {x2} {y2}");
         return Arrow { path, label: (f64::midpoint(x1, x2), half), anchor: "middle", right: x1.max(x2) };
     }
     // Out of the right side and back in, clear of what is between.
-    let (x1, y1) = (source.right(), source.y + source.height * 0.5);
+    let again = sides.from.iter().filter(|from| **from == source).count() as f64;
+    sides.from.push(source);
+    let (x1, y1) = (source.right(), source.y + source.height * 0.5 + (again - 0.5) * 18.0);
     let (x2, y2) = (target.right() + 5.0, target.y + target.height * 0.5);
     let (above, below) = (y1.min(y2), y1.max(y2));
     let widest = rects
@@ -146,8 +181,8 @@ fn route(source: Rect, target: Rect, rects: &[Rect], side: &mut u32) -> Arrow {
         .filter(|other| other.bottom() > above && other.y < below && !other.contains(source))
         .map(|other| other.right())
         .fold(x1.max(x2), f64::max);
-    let out = widest + SIDE + SIDE_STEP * f64::from(*side);
-    *side += 1;
+    let out = widest + SIDE + SIDE_STEP * f64::from(sides.all);
+    sides.all += 1;
     let bend = if y2 > y1 { 8.0 } else { -8.0 };
     let path = format!(
         "M{x1} {y1}H{}Q{out} {y1} {out} {}V{}Q{out} {y2} {} {y2}H{x2}",
@@ -156,7 +191,7 @@ fn route(source: Rect, target: Rect, rects: &[Rect], side: &mut u32) -> Arrow {
         y2 - bend,
         out - 8.0
     );
-    Arrow { path, label: (x1 + 8.0, y1 - 9.0), anchor: "start", right: out }
+    Arrow { path, label: (x1 + 8.0, y1 - 7.0), anchor: "start", right: out }
 }
 
 /// How far to the right an arrow and its label reach.
@@ -183,12 +218,12 @@ pub fn graph(graph: &Graph, id: &str, label: &str) -> Markup {
     let tops = rows(graph);
     let rects = place(graph, &tops);
     let height = tops.last().copied().unwrap_or_default();
-    let mut side = 0;
+    let mut sides = Sides::default();
     let arrows: Vec<_> = graph
         .edges
         .iter()
         .filter_map(|edge| Some((edge, *rects.get(edge.source)?, *rects.get(edge.target)?)))
-        .map(|(edge, source, target)| (edge, route(source, target, &rects, &mut side)))
+        .map(|(edge, source, target)| (edge, route(source, target, &rects, &mut sides)))
         .collect();
     let width = arrows
         .iter()
@@ -333,11 +368,19 @@ mod tests {
         );
         for (a, first) in picture.nodes.iter().zip(&rects) {
             for (b, second) in picture.nodes.iter().zip(&rects).filter(|(_, second)| *second != first) {
-                let apart = first.right() < second.x || second.right() < first.x
-                    || first.bottom() < second.y || second.bottom() < first.y;
+                let apart = first.right() < second.x
+                    || second.right() < first.x
+                    || first.bottom() < second.y
+                    || second.bottom() < first.y;
                 let nested = first.contains(*second) || second.contains(*first);
                 assert!(apart || nested, "{} {first:?} and {} {second:?}", a.label, b.label);
-                assert_eq!(encloses(a, b), first.contains(*second) && is_frame(a), "{} and {}", a.label, b.label);
+                assert_eq!(
+                    encloses(a, b),
+                    first.contains(*second) && is_frame(a),
+                    "{} and {}",
+                    a.label,
+                    b.label
+                );
             }
         }
     }
@@ -352,11 +395,11 @@ mod tests {
   - last: { set: { a: 1 } }
 ",
         );
-        let mut side = 0;
+        let mut sides = Sides::default();
         for edge in &picture.edges {
-            route(rects[edge.source], rects[edge.target], &rects, &mut side);
+            route(rects[edge.source], rects[edge.target], &rects, &mut sides);
         }
-        assert_eq!(side, 2, "from the switch to the last, and back up to it");
+        assert_eq!(sides.all, 2, "from the switch to the last, and back up to it");
     }
 
     #[test]

@@ -45,7 +45,9 @@ pub fn arrange(tasks: &[TaskRecord]) -> Vec<Placed> {
     let mut open: Vec<Placed> = roots.into_iter().rev().map(|task| Placed { task, depth: 0 }).collect();
     while let Some(next) = open.pop() {
         placed.push(next);
-        open.extend(children[next.task].iter().rev().map(|task| Placed { task: *task, depth: next.depth + 1 }));
+        open.extend(
+            children[next.task].iter().rev().map(|task| Placed { task: *task, depth: next.depth + 1 }),
+        );
     }
     placed
 }
@@ -162,7 +164,14 @@ fn iteration(places: &[u64]) -> String {
     places.iter().map(u64::to_string).collect::<Vec<_>>().join(" › ")
 }
 
-fn data(task: &TaskRecord, what: &str, title: &str, value: &serde_json::Value, base: &str, left: &mut usize) -> Markup {
+fn data(
+    task: &TaskRecord,
+    what: &str,
+    title: &str,
+    value: &serde_json::Value,
+    base: &str,
+    left: &mut usize,
+) -> Markup {
     let all = format!("{base}/tasks/{}/{what}", task.task);
     if *left == 0 {
         return html! { p.small { a href=(all) { (title) } } };
@@ -211,10 +220,7 @@ mod tests {
         ];
         let shown: Vec<_> =
             arrange(&tasks).iter().map(|placed| (tasks[placed.task].task, placed.depth)).collect();
-        assert_eq!(
-            shown,
-            [(1, 0), (2, 1), (4, 2), (3, 1), (5, 2), (6, 0), (7, 1), (8, 1), (9, 2), (10, 0)]
-        );
+        assert_eq!(shown, [(1, 0), (2, 1), (4, 2), (3, 1), (5, 2), (6, 0), (7, 1), (8, 1), (9, 2), (10, 0)]);
     }
 
     #[test]
