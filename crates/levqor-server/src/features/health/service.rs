@@ -15,6 +15,9 @@ const CLOCK_BACK_MAX: Duration = Duration::from_secs(5);
 /// No clock is right that shows a time before this product existed: 2025-01-01.
 const CLOCK_MIN_SECONDS: i64 = 1_735_689_600;
 
+/// Who asks for readiness wants an answer soon, also when the database hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What was found about one thing that the node depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -54,7 +57,9 @@ pub async fn readiness(app: &App) -> Readiness {
 
 /// Judges everything now.
 pub async fn assess(app: &App) -> Readiness {
-    let found = app.store.readiness().await;
+    let Ok(found) = tokio::time::timeout(PATIENCE, app.store.readiness()).await else {
+        return without_answer(app);
+    };
     let check = |name, failure: Option<String>| Check { name, failure, latency_us: None };
     let timed = |name, result: &Result<u64, String>| Check {
         name,
@@ -82,9 +87,26 @@ pub async fn assess(app: &App) -> Readiness {
     }
 }
 
+/// When the database says nothing at all, nothing that is in it is good.
+fn without_answer(app: &App) -> Readiness {
+    let silent = |name| Check {
+        name,
+        failure: Some(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+        latency_us: None,
+    };
+    let mut checks: Vec<_> =
+        ["database_read", "database_write", "migrations", "disk", "lease"].map(silent).into();
+    checks.push(Check { name: "clock", failure: clock_failure(app), latency_us: None });
+    checks.push(Check { name: "engine", failure: engine_failure(app), latency_us: None });
+    Readiness { checks }
+}
+
 /// A node without a lease may not work: another may have taken over.
 async fn lease_failure(app: &App) -> Option<String> {
-    match app.store.nodes(Some(app.now())).await {
+    let Ok(found) = tokio::time::timeout(PATIENCE, app.store.nodes(Some(app.now()))).await else {
+        return Some(format!("the database did not answer within {} s", PATIENCE.as_secs()));
+    };
+    match found {
         Ok(nodes) if nodes.iter().any(|node| node.id == app.node) => None,
         Ok(_) => Some("this node has no live lease in the database".to_owned()),
         Err(error) => Some(error.to_string()),
