@@ -6,10 +6,9 @@ use levqor_model::TaskStatus;
 use serde_json::Value;
 
 use super::{
-    FlowError, Machine, Notes, RunState, TaskNote,
+    Machine, Notes, RunState, TaskNote,
     arena::FrameId,
     enter::goes_on,
-    fault::Resume,
     frame::{Body, Branch, Frame},
     scope::{Scope, check_schema},
     step::{Next, Step},
@@ -164,10 +163,5 @@ impl Machine {
         check_schema(workflow.output.schema.as_ref(), "the workflow's output", &output)?;
         self.end(RunState::Completed(output), notes);
         Ok(None)
-    }
-
-    /// Takes a root-level failure in: the step can be tried again.
-    pub(super) fn fault_at(&mut self, step: Step, error: FlowError, notes: &mut dyn Notes) {
-        self.fault(Resume::Step(Box::new(step)), None, error, notes);
     }
 }

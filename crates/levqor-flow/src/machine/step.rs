@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{FlowError, Machine, MustAbort, Notes, Progress, arena::FrameId, scope::Trouble};
+use super::{FlowError, Machine, MustAbort, Notes, Progress, arena::FrameId, fault::Resume, scope::Trouble};
 use crate::definition::Then;
 
 #[derive(Debug, Clone)]
@@ -136,8 +136,9 @@ impl Machine {
             | Step::Catch { frame, .. }
             | Step::Attempt(frame) => self.fail(*frame, error),
             Step::Open | Step::Close(_) => {
-                let place = self.place(step).unwrap_or_default().to_owned();
-                self.fault_at(step.clone(), FlowError { instance: place, ..error }, notes);
+                let instance = self.place(step).unwrap_or_default().to_owned();
+                let again = Resume::Step(Box::new(step.clone()));
+                self.fault(again, None, FlowError { instance, ..error }, notes);
                 None
             }
             Step::Begin(_)

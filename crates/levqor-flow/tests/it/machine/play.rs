@@ -1,5 +1,7 @@
 //! The one place that knows the interpreter's interface.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
+
 use std::{collections::BTreeSet, fmt::Write, sync::Arc, time::Duration};
 
 use levqor_flow::{
