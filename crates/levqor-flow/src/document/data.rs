@@ -96,6 +96,8 @@ impl<'a> Scope<'a> {
 
     /// What to say about the first variable in `text` that nobody gives.
     fn hint(self, text: &str) -> String {
+        /// A hint must not cost.
+        const NAMES_MAX: usize = 20;
         let here: Vec<&str> =
             VARIABLES.into_iter().filter(|name| self.has(name)).chain(self.locals()).collect();
         let named = text.match_indices('$').map(|(start, _)| {
@@ -103,7 +105,8 @@ impl<'a> Scope<'a> {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             &rest[..end]
         });
-        for name in named.filter(|name| !name.is_empty() && !here.contains(name)) {
+        let unknown = named.filter(|name| !name.is_empty() && !here.contains(name));
+        for name in unknown.take(NAMES_MAX) {
             // The expression's own variables are found by their binding.
             let bound = text.contains(&format!("as ${name}"));
             match name {
@@ -133,24 +136,36 @@ impl<'a> Scope<'a> {
 #[derive(Debug)]
 pub(super) struct Work {
     bytes_left: usize,
+    schemas_left: usize,
+    /// Regular expressions in schemas, which take up to a millisecond each.
+    patterns_left: usize,
 }
 
 impl Default for Work {
     fn default() -> Self {
-        Self { bytes_left: 4 * levqor_model::limits::DOCUMENT_BYTES_MAX }
+        Self {
+            bytes_left: 4 * levqor_model::limits::DOCUMENT_BYTES_MAX,
+            schemas_left: 2_000,
+            patterns_left: 1_000,
+        }
     }
 }
 
 impl Work {
-    pub(super) fn spend(&mut self, bytes: usize) -> bool {
-        match self.bytes_left.checked_sub(bytes) {
-            Some(left) => {
-                self.bytes_left = left;
-                true
-            }
-            None => false,
-        }
+    /// Takes an expression's length; false when there is not enough left.
+    fn expression(&mut self, bytes: usize) -> bool {
+        take(&mut self.bytes_left, bytes)
     }
+
+    pub(super) fn schema(&mut self, patterns: usize) -> bool {
+        take(&mut self.schemas_left, 1) && take(&mut self.patterns_left, patterns)
+    }
+}
+
+fn take(left: &mut usize, amount: usize) -> bool {
+    let rest = left.checked_sub(amount);
+    *left = rest.unwrap_or(*left);
+    rest.is_some()
 }
 
 /// The expression in `${ … }`, when that is all the text there is: `^\s*\$\{.+\}\s*$`, up to the last brace.
@@ -195,7 +210,7 @@ impl<'d> Checker<'d> {
             self.error(place, "the expression is empty; write for example `.` or `.name`");
             return None;
         }
-        if !self.work.spend(text.len()) {
+        if !self.work.expression(text.len()) {
             self.error(place, "the document's expressions are too many or too long to compile; split it");
             return None;
         }

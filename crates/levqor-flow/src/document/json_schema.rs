@@ -37,15 +37,14 @@ impl<'d> Checker<'d> {
         }
         let document = self.required(schema, &place, "document")?;
         let place = place.key("document");
-        match compile(document) {
-            Ok(schema) => Some(schema),
-            Err(refusal) => {
-                self.errors.push(&place, &refusal.pointer, refusal.message);
-                None
-            }
-        }
+        let compiled = analyse(document).and_then(|patterns| {
+            if self.work.schema(patterns) { compile(document) } else { Err(Issue::root(TOO_MANY)) }
+        });
+        compiled.map_err(|refusal| self.errors.push(&place, &refusal.pointer, refusal.message)).ok()
     }
 }
+
+const TOO_MANY: &str = "the document has too many schemas, or patterns in them, to compile; use fewer";
 
 /// The draft that schemas are read by.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -62,12 +61,10 @@ impl jsonschema::Retrieve for Offline {
     }
 }
 
-fn compile(document: &Value) -> Result<Schema, Issue> {
+/// What can be said before compiling, and how many patterns there are.
+fn analyse(document: &Value) -> Result<usize, Issue> {
     if !document.is_object() && !document.is_boolean() {
-        return Err(Issue {
-            pointer: String::new(),
-            message: "a JSON Schema is an object; write for example { type: object }".to_owned(),
-        });
+        return Err(Issue::root("a JSON Schema is an object; write for example { type: object }"));
     }
     if let Some(draft) = document.get("$schema")
         && draft.as_str().map(|draft| draft.trim_end_matches('#')) != Some(DRAFT)
@@ -79,12 +76,15 @@ fn compile(document: &Value) -> Result<Schema, Issue> {
             ),
         });
     }
-    schema_graph::check(document)?;
+    schema_graph::check(document)
+}
+
+fn compile(document: &Value) -> Result<Schema, Issue> {
     jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
         .with_retriever(Offline)
         .with_pattern_options(
-            jsonschema::PatternOptions::fancy_regex().backtrack_limit(100_000).size_limit(1024 * 1024),
+            jsonschema::PatternOptions::fancy_regex().backtrack_limit(100_000).size_limit(256 * 1024),
         )
         .build(document)
         .map(|validator| Schema(Arc::new(validator)))
