@@ -14,11 +14,17 @@ pub fn arrange(steps: Vec<Step>, quote: &dyn Fn(&Places) -> String, notes: &mut 
         let places = step.places.clone();
         match step.kind {
             StepKind::Retry(retry) => match last_call(&mut out) {
-                Some(call) => call.retry = Some(retry),
+                Some(call) => {
+                    call.retry = Some(retry);
+                    call.attached.push(places);
+                }
                 None => notes.warn(nothing_before(&quote(&places))),
             },
             StepKind::Timeout(ms) => match last_call(&mut out) {
-                Some(call) => call.timeout_ms = Some(ms),
+                Some(call) => {
+                    call.timeout_ms = Some(ms);
+                    call.attached.push(places);
+                }
                 None => notes.warn(nothing_before(&quote(&places))),
             },
             StepKind::If(branch) => match failure(&branch.condition) {
@@ -38,9 +44,16 @@ pub fn arrange(steps: Vec<Step>, quote: &dyn Fn(&Places) -> String, notes: &mut 
                 out.push(Step { kind: StepKind::Parallel(branches), places });
             }
             StepKind::Gate => {
-                let rest: Vec<String> = steps.by_ref().map(|step| quote(&step.places)).filter(|words| !words.is_empty()).collect();
+                let rest: Vec<String> = steps
+                    .by_ref()
+                    .map(|step| quote(&step.places))
+                    .filter(|words| !words.is_empty())
+                    .collect();
                 if !rest.is_empty() {
-                    notes.warn(format!("\"{}\" is left out: it must not run without the step before it", rest.join("\", \"")));
+                    notes.warn(format!(
+                        "\"{}\" is left out: it must not run without the step before it",
+                        rest.join("\", \"")
+                    ));
                 }
                 return out;
             }
@@ -64,10 +77,15 @@ struct Failure {
 
 fn failure(condition: &Condition) -> Option<Failure> {
     match condition {
-        Condition::Failed { address, verb, status, negated } => {
-            Some(Failure { address: address.clone(), verb: verb.clone(), status: status.clone(), negated: *negated })
+        Condition::Failed { address, verb, status, negated } => Some(Failure {
+            address: address.clone(),
+            verb: verb.clone(),
+            status: status.clone(),
+            negated: *negated,
+        }),
+        Condition::Not(inner) => {
+            failure(inner).map(|failure| Failure { negated: !failure.negated, ..failure })
         }
-        Condition::Not(inner) => failure(inner).map(|failure| Failure { negated: !failure.negated, ..failure }),
         // "is down or returns an error": any failure is what both are.
         Condition::Any(all) => {
             let mut all = all.iter().map(failure).collect::<Option<Vec<_>>>()?;
@@ -97,7 +115,10 @@ fn attach(
     if let Some(address) = &failure.address {
         let url = if address.contains("://") { address.clone() } else { format!("https://{address}") };
         if !calls(out).iter().any(|call| call.address == url) {
-            out.push(Step { kind: StepKind::Call(Box::new(call("get", "check", url.clone()))), places: places.clone() });
+            out.push(Step {
+                kind: StepKind::Call(Box::new(call("get", "check", url.clone()))),
+                places: places.clone(),
+            });
         }
         if let Some(call) = calls(out).into_iter().rev().find(|call| call.address == url) {
             set(call, failure, steps, otherwise, places, quote, notes);
@@ -106,11 +127,15 @@ fn attach(
     }
     if failure.verb.as_deref() == Some("any") {
         // "if any of them is down": each of the calls just before has the same branch.
-        let from = out.iter().rposition(|step| !matches!(step.kind, StepKind::Call(_) | StepKind::Parallel(_))).map_or(0, |at| at + 1);
+        let from = out
+            .iter()
+            .rposition(|step| !matches!(step.kind, StepKind::Call(_) | StepKind::Parallel(_)))
+            .map_or(0, |at| at + 1);
         let group = calls(&mut out[from..]);
         if group.len() > 1 {
             for call in group {
-                let failure = Failure { status: failure.status.clone(), address: None, verb: None, negated: false };
+                let failure =
+                    Failure { status: failure.status.clone(), address: None, verb: None, negated: false };
                 set(call, failure, steps.clone(), otherwise.clone(), places.clone(), quote, notes);
             }
             return;
@@ -118,7 +143,10 @@ fn attach(
     }
     let method = match failure.verb.as_deref() {
         Some("post" | "delivery" | "upload" | "alert" | "notification" | "message") => Some(true),
-        Some("fetch" | "download" | "get" | "query" | "check" | "ping" | "site" | "website" | "page" | "homepage" | "shop" | "health") => Some(false),
+        Some(
+            "fetch" | "download" | "get" | "query" | "check" | "ping" | "site" | "website" | "page"
+            | "homepage" | "shop" | "health",
+        ) => Some(false),
         _ => None,
     };
     let mut before = calls(out);
@@ -128,7 +156,9 @@ fn attach(
         Some(call) => set(call, failure, steps, otherwise, places, quote, notes),
         None => {
             let words = quote(&places);
-            notes.ask(format!("What is \"{words}\" about? No call before it could fail; it is left out until that is said."));
+            notes.ask(format!(
+                "What is \"{words}\" about? No call before it could fail; it is left out until that is said."
+            ));
         }
     }
 }
@@ -142,13 +172,17 @@ fn set(
     quote: &dyn Fn(&Places) -> String,
     notes: &mut Notes,
 ) {
+    call.attached.push(places.clone());
     match &mut call.on_error {
         None => call.on_error = Some(ErrorBranch { status: failure.status, steps, otherwise }),
         Some(branch) if branch.status == failure.status => {
             branch.steps.extend(steps);
             branch.otherwise.extend(otherwise);
         }
-        Some(_) => notes.warn(format!("\"{}\" is left out: the call before it already does something else when it fails", quote(&places))),
+        Some(_) => notes.warn(format!(
+            "\"{}\" is left out: the call before it already does something else when it fails",
+            quote(&places)
+        )),
     }
 }
 

@@ -4,11 +4,11 @@
 
 use super::{
     clause::Parser,
+    condition,
     cursor::Cursor,
     form::{Base, Body, Call, Change, Each, Operand, Phrase, Reshape, Step, StepKind, Tests},
     lexer::Kind,
     phrase, words,
-    condition,
 };
 
 /// An address as it was given, or what stood in its place.
@@ -31,7 +31,8 @@ impl Parser<'_> {
             Kind::Url(url) => url.clone(),
             Kind::Domain(domain) => {
                 let host = domain.split(['/', ':', '?']).next().unwrap_or_default();
-                let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::Ipv4Addr>().is_ok();
+                let local =
+                    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::Ipv4Addr>().is_ok();
                 let url = format!("{}://{domain}", if local { "http" } else { "https" });
                 self.notes.warn(format!("\"{words}\" has no scheme; it is taken as {url}"));
                 url
@@ -41,7 +42,9 @@ impl Parser<'_> {
         self.c.take();
         let lower = url.to_ascii_lowercase();
         if !lower.starts_with("http://") && !lower.starts_with("https://") {
-            self.notes.warn(format!("\"{words}\" can't be called: only http and https addresses can; the step is left out"));
+            self.notes.warn(format!(
+                "\"{words}\" can't be called: only http and https addresses can; the step is left out"
+            ));
             return Some(Target::Bad);
         }
         // A template's braces are no part of a real address, so its shape is checked without them.
@@ -72,7 +75,10 @@ impl Parser<'_> {
                 }
                 Kind::Word => {
                     let word = token.text.as_str();
-                    let joins = matches!(word, "and" | "then" | "if" | "when" | "unless" | "or" | "saying" | "for" | "otherwise");
+                    let joins = matches!(
+                        word,
+                        "and" | "then" | "if" | "when" | "unless" | "or" | "saying" | "for" | "otherwise"
+                    );
                     if joins {
                         return None;
                     }
@@ -91,11 +97,16 @@ impl Parser<'_> {
         loop {
             let mut ahead = 0;
             while self.c.peek_at(ahead).is_some_and(|token| {
-                token.kind == Kind::Comma || (token.kind == Kind::Word && matches!(token.text.as_str(), "and" | "to" | "also" | "then" | "from"))
+                token.kind == Kind::Comma
+                    || (token.kind == Kind::Word
+                        && matches!(token.text.as_str(), "and" | "to" | "also" | "then" | "from"))
             }) {
                 ahead += 1;
             }
-            let address = self.c.peek_at(ahead).is_some_and(|token| matches!(token.kind, Kind::Url(_) | Kind::Domain(_)));
+            let address = self
+                .c
+                .peek_at(ahead)
+                .is_some_and(|token| matches!(token.kind, Kind::Url(_) | Kind::Domain(_)));
             if ahead == 0 || ahead > 3 || !address {
                 return targets;
             }
@@ -120,24 +131,31 @@ impl Parser<'_> {
                 self.warn_approval(&words);
                 self.gate(list, start);
             } else {
-                self.notes.warn(format!("reading mail (\"{words}\") is not available yet; the step is left out"));
+                self.notes
+                    .warn(format!("reading mail (\"{words}\") is not available yet; the step is left out"));
                 self.gap(list, result, start);
             }
             return true;
         }
         // "fetch the orders with a total over 100 from URL".
-        let filter = self.c.attempt(|c| condition::relative(c).filter(|_| matches!(c.word(), Some("from" | "at"))));
+        let filter =
+            self.c.attempt(|c| condition::relative(c).filter(|_| matches!(c.word(), Some("from" | "at"))));
         self.c.eat(FROM);
         let Some(target) = self.target_after(4) else {
             // "from the billing system": words in the place of an address.
             self.take_rest();
             let words = self.c.quote(start..self.c.at());
-            self.notes.ask(format!("Which address should \"{words}\" use? Give its URL; the step is left out until then."));
+            self.notes.ask(format!(
+                "Which address should \"{words}\" use? Give its URL; the step is left out until then."
+            ));
             self.gap(list, result, start);
             return true;
         };
         let targets = [vec![target], self.more_targets()].concat();
-        self.calls(list, targets, start, filter, |address| Call { result: result.clone(), ..call(method, verb, address) });
+        self.calls(list, targets, start, filter, |address| Call {
+            result: result.clone(),
+            ..call(method, verb, address)
+        });
         true
     }
 
@@ -146,7 +164,9 @@ impl Parser<'_> {
         let mut result = Vec::new();
         let mut of = false;
         while let Some(word) = self.c.word() {
-            if let Some(named) = request_method(word).filter(|_| self.c.word_at(1).is_some_and(|next| matches!(next, "request" | "call" | "requests" | "to"))) {
+            if let Some(named) = request_method(word).filter(|_| {
+                self.c.word_at(1).is_some_and(|next| matches!(next, "request" | "call" | "requests" | "to"))
+            }) {
                 *method = named;
                 self.c.take();
                 if self.c.eat(&["request", "requests", "call"]).is_none() {
@@ -155,9 +175,10 @@ impl Parser<'_> {
                 continue;
             }
             match word {
-                "from" | "at" | "into" | "to" | "via" | "using" | "with" | "where" | "whose" | "that" | "which" | "if" | "when" | "unless" | "then" | "for"
-                | "saying" | "as" | "on" | "in" | "by" | "every" | "each" | "or" | "otherwise" | "else" | "whenever" | "through" | "daily" | "hourly"
-                | "not" | "and" | "until" | "once" | "twice" | "retry" | "except"
+                "from" | "at" | "into" | "to" | "via" | "using" | "with" | "where" | "whose" | "that"
+                | "which" | "if" | "when" | "unless" | "then" | "for" | "saying" | "as" | "on" | "in"
+                | "by" | "every" | "each" | "or" | "otherwise" | "else" | "whenever" | "through"
+                | "daily" | "hourly" | "not" | "and" | "until" | "once" | "twice" | "retry" | "except"
                     if !(word == "and" && self.noun_goes_on()) =>
                 {
                     break;
@@ -167,7 +188,13 @@ impl Parser<'_> {
                     self.c.take();
                     continue;
                 }
-                "and" | "the" | "a" | "an" | "all" | "any" | "my" | "our" | "your" | "its" | "their" | "me" | "us" | "some" => {
+                "and" if !result.is_empty() => {
+                    result.push("and".into());
+                    self.c.take();
+                    continue;
+                }
+                "and" | "the" | "a" | "an" | "all" | "any" | "my" | "our" | "your" | "its" | "their"
+                | "me" | "us" | "some" => {
                     self.c.take();
                     continue;
                 }
@@ -181,12 +208,21 @@ impl Parser<'_> {
                 break;
             }
             // "the list of orders" is the orders.
-            if of && result.len() == 1 && matches!(result.first().map(String::as_str), Some("list" | "array" | "set" | "contents" | "content" | "copy" | "details")) {
+            if of
+                && result.len() == 1
+                && matches!(
+                    result.first().map(String::as_str),
+                    Some("list" | "array" | "set" | "contents" | "content" | "copy" | "details")
+                )
+            {
                 result.clear();
             }
             of = false;
             result.push(word.to_owned());
             self.c.take();
+        }
+        if result.last().is_some_and(|word| word == "and") {
+            result.pop();
         }
         result
     }
@@ -197,7 +233,10 @@ impl Parser<'_> {
         while ahead < 5 {
             match self.c.word_at(ahead) {
                 Some("from" | "at") if ahead > 1 => {
-                    return self.c.peek_at(ahead + 1).is_some_and(|token| matches!(token.kind, Kind::Url(_) | Kind::Domain(_)));
+                    return self
+                        .c
+                        .peek_at(ahead + 1)
+                        .is_some_and(|token| matches!(token.kind, Kind::Url(_) | Kind::Domain(_)));
                 }
                 Some(word) if !words::opens_clause(word) => ahead += 1,
                 _ => return false,
@@ -207,7 +246,12 @@ impl Parser<'_> {
     }
 
     fn reads_unreadable(&self, noun: &[String]) -> bool {
-        noun.iter().any(|word| matches!(word.as_str(), "approval" | "approvals" | "email" | "emails" | "e-mail" | "inbox" | "mailbox"))
+        noun.iter().any(|word| {
+            matches!(
+                word.as_str(),
+                "approval" | "approvals" | "email" | "emails" | "e-mail" | "inbox" | "mailbox"
+            )
+        })
     }
 
     /// "post them to URL", "send 'hello' to URL", "post to URL with name Ann".
@@ -224,13 +268,26 @@ impl Parser<'_> {
         if body.is_none() {
             body = self.literal_body();
         }
-        let opens_with_target = matches!(self.c.word(), Some("to" | "into" | "onto")) || self.target_is_next();
+        let opens_with_target =
+            matches!(self.c.word(), Some("to" | "into" | "onto")) || self.target_is_next();
+        if body.is_none() && !opens_with_target {
+            // "post the last 3 orders to URL" takes them first.
+            if let Some(reshape) = self.c.attempt(super::verbs::some_of) {
+                list.push(Step { kind: StepKind::Reshape(reshape), places: start..self.c.at() });
+                body = Some(Body::Phrase(Phrase {
+                    base: Base::Pronoun,
+                    fields: vec![],
+                    each: false,
+                    count: false,
+                    places: 0..0,
+                }));
+            }
+        }
         if body.is_none() && !opens_with_target {
             body = self.c.attempt(phrase::phrase).map(Body::Phrase);
         }
         let mut body = body.unwrap_or(Body::Implied);
-        let object_end = self.c.at();
-        if self.mentions_mail(start, object_end) {
+        if self.is_mail(start) {
             return self.mail(list, start);
         }
         self.c.eat(TO);
@@ -256,7 +313,9 @@ impl Parser<'_> {
             if let Some(literal) = self.literal_body() {
                 body = literal;
             } else if let Some(phrase) = self.c.attempt(|c| {
-                c.word().filter(|word| matches!(*word, "the" | "it" | "them" | "its" | "their" | "each" | "every" | "all"))?;
+                c.word().filter(|word| {
+                    matches!(*word, "the" | "it" | "them" | "its" | "their" | "each" | "every" | "all")
+                })?;
                 phrase::phrase(c)
             }) {
                 body = Body::Phrase(phrase);
@@ -277,11 +336,39 @@ impl Parser<'_> {
         let mut steps = Vec::new();
         let verb = if notice { "notify" } else { verb };
         let verb = if method == "get" { "call" } else { verb };
-        self.calls(&mut steps, targets, start, None, |address| Call { body: body.clone(), ..call(method, verb, address) });
+        self.calls(&mut steps, targets, start, None, |address| Call {
+            body: body.clone(),
+            ..call(method, verb, address)
+        });
         match each {
-            Some(items) => list.push(Step { kind: StepKind::Each(Each { items, tests: None, steps }), places: start..self.c.at() }),
+            Some(items) => list.push(Step {
+                kind: StepKind::Each(Each { items, tests: None, steps }),
+                places: start..self.c.at(),
+            }),
             None => list.append(&mut steps),
         }
+        while self.and_to(list, verb, method) {}
+        true
+    }
+
+    /// "… and its id to URL": the same verb again.
+    fn and_to(&mut self, list: &mut Vec<Step>, verb: &str, method: &'static str) -> bool {
+        let start = self.c.at();
+        let object = self.c.attempt(|c| {
+            c.eat_kind(&Kind::Comma);
+            c.eat(&["and"])?;
+            let phrase = phrase::phrase(c).filter(|phrase| !phrase.each)?;
+            c.eat(&["to"])?;
+            matches!(c.kind(), Some(Kind::Url(_) | Kind::Domain(_))).then_some(phrase)
+        });
+        let (Some(object), Some(target)) = (object, self.target()) else {
+            self.c.back_to(start);
+            return false;
+        };
+        self.calls(list, vec![target], start, None, |address| Call {
+            body: Body::Phrase(object.clone()),
+            ..call(method, verb, address)
+        });
         true
     }
 
@@ -302,7 +389,18 @@ impl Parser<'_> {
 
     fn mentions_mail(&self, start: usize, end: usize) -> bool {
         let words = self.c.quote(start..end).to_lowercase();
-        words.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '@').any(|word| matches!(word, "email" | "e-mail" | "emails" | "mail"))
+        words
+            .split(|c: char| !c.is_alphanumeric() && c != '-' && c != '@')
+            .any(|word| matches!(word, "email" | "e-mail" | "emails" | "mail"))
+    }
+
+    /// "send an e-mail …", which is not "post its email …".
+    fn is_mail(&self, start: usize) -> bool {
+        let words = self.c.quote(start..self.c.at()).to_lowercase();
+        let mut words =
+            words.split(' ').skip(1).skip_while(|word| matches!(*word, "me" | "us" | "an" | "a" | "the"));
+        words.next().is_some_and(|word| matches!(word, "email" | "e-mail" | "mail"))
+            && words.next() != Some("address")
     }
 
     /// E-mail is not a step yet.
@@ -317,9 +415,16 @@ impl Parser<'_> {
     fn ask_target(&mut self, words: &str) {
         let lower = words.to_lowercase();
         let known = [("slack", "Slack"), ("teams", "Teams"), ("discord", "Discord")];
-        let question = match known.iter().find(|(word, _)| lower.split(|c: char| !c.is_alphanumeric()).any(|part| part == *word)) {
-            Some((_, name)) => format!("Which {name} webhook address should \"{words}\" use? The step is left out until it is given."),
-            None => format!("Which address should \"{words}\" go to? Give its URL; the step is left out until then."),
+        let question = match known
+            .iter()
+            .find(|(word, _)| lower.split(|c: char| !c.is_alphanumeric()).any(|part| part == *word))
+        {
+            Some((_, name)) => format!(
+                "Which {name} webhook address should \"{words}\" use? The step is left out until it is given."
+            ),
+            None => format!(
+                "Which address should \"{words}\" go to? Give its URL; the step is left out until then."
+            ),
         };
         self.notes.ask(question);
     }
@@ -343,7 +448,10 @@ impl Parser<'_> {
                 return self.mail(list, start);
             }
             self.ask_target(&words);
-            list.push(Step { kind: StepKind::Gap { result: vec!["notice".into()] }, places: start..self.c.at() });
+            list.push(Step {
+                kind: StepKind::Gap { result: vec!["notice".into()] },
+                places: start..self.c.at(),
+            });
             return true;
         };
         let targets = [vec![target], self.more_targets()].concat();
@@ -354,7 +462,10 @@ impl Parser<'_> {
         }) {
             body = Body::Phrase(about);
         }
-        self.calls(list, targets, start, None, |address| Call { body: body.clone(), ..call("post", "notify", address) });
+        self.calls(list, targets, start, None, |address| Call {
+            body: body.clone(),
+            ..call("post", "notify", address)
+        });
         true
     }
 
@@ -367,7 +478,9 @@ impl Parser<'_> {
         let Some(target) = self.target_after(4) else {
             self.take_rest();
             let words = self.c.quote(start..self.c.at());
-            self.notes.ask(format!("Which address should \"{words}\" call? Give its URL; the step is left out until then."));
+            self.notes.ask(format!(
+                "Which address should \"{words}\" call? Give its URL; the step is left out until then."
+            ));
             self.gap(list, Vec::new(), start);
             return true;
         };
@@ -377,7 +490,10 @@ impl Parser<'_> {
         match object.filter(|object| object.each) {
             Some(mut items) => {
                 items.each = false;
-                list.push(Step { kind: StepKind::Each(Each { items, tests: None, steps }), places: start..self.c.at() });
+                list.push(Step {
+                    kind: StepKind::Each(Each { items, tests: None, steps }),
+                    places: start..self.c.at(),
+                });
             }
             None => list.append(&mut steps),
         }
@@ -385,7 +501,14 @@ impl Parser<'_> {
     }
 
     /// Makes the calls, one an address, each with what is said behind them.
-    fn calls(&mut self, list: &mut Vec<Step>, targets: Vec<Target>, start: usize, filter: Option<Tests>, make: impl Fn(String) -> Call) {
+    fn calls(
+        &mut self,
+        list: &mut Vec<Step>,
+        targets: Vec<Target>,
+        start: usize,
+        filter: Option<Tests>,
+        make: impl Fn(String) -> Call,
+    ) {
         let mut extras = call("get", "", String::new());
         let mut filter = filter;
         let reads = targets.iter().find_map(|target| match target {
@@ -425,7 +548,8 @@ impl Parser<'_> {
                     list.push(Step { kind: StepKind::Call(Box::new(call)), places: places.clone() });
                 }
                 Target::Bad => {
-                    let result = reads.as_ref().map(|call| call.result.clone()).filter(|result| !result.is_empty());
+                    let result =
+                        reads.as_ref().map(|call| call.result.clone()).filter(|result| !result.is_empty());
                     let result = result.unwrap_or_else(|| vec!["response".into()]);
                     list.push(Step { kind: StepKind::Gap { result }, places: places.clone() });
                 }
@@ -434,21 +558,42 @@ impl Parser<'_> {
         if let Some(tests) = filter {
             let base = if result.is_empty() { Base::Pronoun } else { Base::Named(result) };
             let items = Phrase { base, fields: vec![], each: false, count: false, places: places.clone() };
-            list.push(Step { kind: StepKind::Reshape(Reshape { items, change: Change::Filter(tests, true) }), places });
+            list.push(Step {
+                kind: StepKind::Reshape(Reshape { items, change: Change::Filter(tests, true) }),
+                places,
+            });
         }
     }
 
     /// One thing said behind a call: headers, fields, a name for the result, a message, a filter.
     fn extra(&mut self, call: &mut Call, filter: &mut Option<Tests>) -> bool {
-        if call.method == "get" && filter.is_none() && matches!(self.c.word(), Some("where" | "whose" | "that" | "having" | "with")) {
-            if let Some(tests) = self.c.attempt(|c| condition::relative(c).filter(|_| c.is_done() || !matches!(c.kind(), Some(Kind::Number(_))))) {
+        if call.method == "get"
+            && filter.is_none()
+            && matches!(self.c.word(), Some("where" | "whose" | "that" | "having" | "with"))
+        {
+            if let Some(tests) = self.c.attempt(|c| {
+                condition::relative(c).filter(|_| c.is_done() || !matches!(c.kind(), Some(Kind::Number(_))))
+            }) {
                 *filter = Some(tests);
                 return true;
             }
         }
         if let Some(name) = self.c.attempt(|c| {
             c.eat(&["and"]);
-            c.eat_any_phrase(&["as", "called", "named", "call it", "name it", "call them", "save it as", "save them as", "remember it as", "store it as", "save the result as", "call the result"])?;
+            c.eat_any_phrase(&[
+                "as",
+                "called",
+                "named",
+                "call it",
+                "name it",
+                "call them",
+                "save it as",
+                "save them as",
+                "remember it as",
+                "store it as",
+                "save the result as",
+                "call the result",
+            ])?;
             c.eat(&["the", "a"]);
             phrase::name(c).map(|(name, _)| name)
         }) {
@@ -490,10 +635,25 @@ impl Parser<'_> {
             }
             c.eat(&["and"]);
             c.eat_any_phrase(&[
-                "saying that", "saying", "that says", "which says", "reading", "with the text", "with the message", "with text", "with message", "with a message saying",
-                "with the words", "with a message", "with", "that",
+                "saying that",
+                "saying",
+                "that says",
+                "which says",
+                "reading",
+                "with the text",
+                "with the message",
+                "with text",
+                "with message",
+                "with a message saying",
+                "with the words",
+                "with a message",
+                "with",
+                "that",
             ])
-            .filter(|phrase| !matches!(*phrase, "with" | "with a message" | "with message" | "with text") || matches!(c.kind(), Some(Kind::Quoted(_))))
+            .filter(|phrase| {
+                !matches!(*phrase, "with" | "with a message" | "with message" | "with text")
+                    || matches!(c.kind(), Some(Kind::Quoted(_)))
+            })
             .map(|_| ())
         });
         marked?;
@@ -533,6 +693,7 @@ pub(super) fn call(method: &'static str, verb: &str, address: String) -> Call {
         retry: None,
         timeout_ms: None,
         on_error: None,
+        attached: Vec::new(),
     }
 }
 
@@ -555,7 +716,8 @@ fn message(c: &mut Cursor<'_>, notice: &mut bool) -> Option<Option<String>> {
     c.eat(&["a", "an", "the"]);
     c.eat(&["slack", "teams", "discord", "short", "chat", "text", "warning"]);
     c.eat(&["message", "notification", "alert", "notice", "warning", "reminder"])?;
-    let marked = c.eat_any_phrase(&["saying that", "saying", "that says", "reading", "with the text", "with"]);
+    let marked =
+        c.eat_any_phrase(&["saying that", "saying", "that says", "reading", "with the text", "with"]);
     let text = match c.kind() {
         Some(Kind::Quoted(text)) => {
             c.take();
@@ -575,14 +737,21 @@ pub(super) fn operand(c: &mut Cursor<'_>) -> Option<Operand> {
         Kind::Number(number) => Operand::Number(number.clone()),
         Kind::Quoted(text) => Operand::Text(text.clone()),
         Kind::Json(value) => Operand::Json(value.clone()),
-        Kind::Url(_) | Kind::Domain(_) | Kind::Email(_) | Kind::Time(_) | Kind::Span(_) | Kind::Ordinal(_) => Operand::Text(c.quote(c.at()..c.at() + 1)),
+        Kind::Url(_)
+        | Kind::Domain(_)
+        | Kind::Email(_)
+        | Kind::Time(_)
+        | Kind::Span(_)
+        | Kind::Ordinal(_) => Operand::Text(c.quote(c.at()..c.at() + 1)),
         Kind::Word => {
             let word = token.text.as_str();
             match word {
                 "true" => Operand::Json(true.into()),
                 "false" => Operand::Json(false.into()),
                 "null" => Operand::Json(serde_json::Value::Null),
-                "the" | "its" | "their" | "it" | "them" => return c.attempt(phrase::phrase).map(Operand::Phrase),
+                "the" | "its" | "their" | "it" | "them" => {
+                    return c.attempt(phrase::phrase).map(Operand::Phrase);
+                }
                 _ if words::is_function_word(word) => return None,
                 _ => Operand::Text(c.quote(c.at()..c.at() + 1)),
             }

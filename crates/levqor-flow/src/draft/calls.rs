@@ -5,19 +5,32 @@ use serde_json::{Map, Value, json};
 use super::{
     compile::{Pass, task},
     cron::{duration, span_words},
+    data::status_words,
     form::{Body, Call, Operand, Places, StepKind},
     jq::{self, expression},
     naming::address_words,
     scope::{Known, Lost, Root, Scope, Shape, Spoken, context_key},
-    data::status_words,
+    words,
 };
 
 /// Adds the tasks of the call.
-pub(super) fn compile(pass: &mut Pass<'_>, call: &Call, places: &Places, scope: &mut Scope, tasks: &mut Vec<Value>) {
+pub(super) fn compile(
+    pass: &mut Pass<'_>,
+    call: &Call,
+    places: &Places,
+    scope: &mut Scope,
+    tasks: &mut Vec<Value>,
+) {
     let said = (pass.quote)(places);
     let request = match request(pass, call, &said, scope) {
         Ok(request) => request,
-        Err(lost) => return pass.lost(&said, &lost),
+        Err(lost) => {
+            for places in &call.attached {
+                let words = (pass.quote)(places);
+                pass.notes.warn(format!("\"{words}\" is left out with the step that it is about"));
+            }
+            return pass.lost(&said, &lost);
+        }
     };
     let reads = call.method == "get";
     let from_address = address_words(&call.address);
@@ -28,7 +41,8 @@ pub(super) fn compile(pass: &mut Pass<'_>, call: &Call, places: &Places, scope: 
         (true, false) => from_address.clone(),
     };
     let verb = call.verb.clone();
-    let step_words = if nouns.is_empty() { vec![verb.clone()] } else { [vec![verb.clone()], nouns.clone()].concat() };
+    let step_words =
+        if nouns.is_empty() { vec![verb.clone()] } else { [vec![verb.clone()], nouns.clone()].concat() };
     let name = pass.names.step(&step_words);
     let mut body = Map::new();
     body.insert("call".into(), "http".into());
@@ -46,7 +60,8 @@ pub(super) fn compile(pass: &mut Pass<'_>, call: &Call, places: &Places, scope: 
         key = Some(unique);
     }
     let used = key.as_ref().and_then(|key| pass.uses.get(key)).copied().unwrap_or_default();
-    let failed_flag = call.on_error.as_ref().filter(|branch| !branch.otherwise.is_empty()).map(|_| format!("{name}Failed"));
+    let failed_flag =
+        call.on_error.as_ref().filter(|branch| !branch.otherwise.is_empty()).map(|_| format!("{name}Failed"));
     if key.is_some() && used.is_list() && used.any {
         let noun = nouns.last().cloned().unwrap_or_default();
         body.insert("output".into(), json!({ "as": expression(&jq::list_of(&jq::camel(&[noun]))) }));
@@ -59,7 +74,10 @@ pub(super) fn compile(pass: &mut Pass<'_>, call: &Call, places: &Places, scope: 
         members.push(format!("{flag}: false"));
     }
     if !members.is_empty() {
-        body.insert("export".into(), json!({ "as": expression(&format!("$context + {{{}}}", members.join(", "))) }));
+        body.insert(
+            "export".into(),
+            json!({ "as": expression(&format!("$context + {{{}}}", members.join(", "))) }),
+        );
     }
     if let Some(ms) = call.timeout_ms {
         body.insert("timeout".into(), json!({ "after": duration(ms) }));
@@ -108,7 +126,9 @@ fn guarded(
         };
         policy.insert("limit".into(), json!({ "attempt": { "count": retry.count } }));
         let times = if retry.count == 1 { "once".to_owned() } else { format!("up to {} times", retry.count) };
-        let pause = retry.delay_ms.map_or("1 second apart, then twice as long each time".into(), |ms| format!("{} apart", span_words(ms)));
+        let pause = retry.delay_ms.map_or("1 second apart, then twice as long each time".into(), |ms| {
+            format!("{} apart", span_words(ms))
+        });
         pass.say(&format!("  Retry {times}, {pause}"));
         catch.insert("retry".into(), Value::Object(policy));
     }
@@ -122,7 +142,13 @@ fn guarded(
             }
             None => format!("{} failed", call.address),
         };
-        pass.say(&format!("If {}:", branch.status.as_ref().map_or("it fails".into(), |test| status_words(test.comparison, test.status))));
+        pass.say(&format!(
+            "If {}:",
+            branch
+                .status
+                .as_ref()
+                .map_or("it fails".into(), |test| status_words(test.comparison, test.status))
+        ));
         pass.indent += 1;
         pass.occasion.push(occasion);
         handler_scope.spoken = Spoken::Nothing;
@@ -182,13 +208,15 @@ fn request(pass: &mut Pass<'_>, call: &Call, said: &str, scope: &Scope) -> Resul
     with.insert("endpoint".into(), endpoint(pass, &call.address, scope));
     let mut headers = Map::new();
     for (name, value) in &call.headers {
-        let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        let valid =
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
         let plain = !matches!(value, Operand::Json(Value::Array(_) | Value::Object(_)));
         let one_line = !matches!(value, Operand::Text(text) if text.chars().any(char::is_control));
         if valid && plain && one_line {
             headers.insert(name.clone(), pass.operand(value, scope)?);
         } else {
-            pass.notes.warn(format!("\"{name}\" can't be a header with that value; it is left out of \"{said}\""));
+            pass.notes
+                .warn(format!("\"{name}\" can't be a header with that value; it is left out of \"{said}\""));
         }
     }
     if !headers.is_empty() {
@@ -222,7 +250,10 @@ fn body(pass: &mut Pass<'_>, call: &Call, said: &str, scope: &Scope) -> Result<O
         Body::Text(text) => {
             let text = match text {
                 Some(text) => message(text, scope),
-                None => jq::literal(&pass.occasion.last().map_or_else(|| "The workflow reached this step".to_owned(), |why| format!("Levqor: {why}"))),
+                None => jq::literal(&pass.occasion.last().map_or_else(
+                    || "The workflow reached this step".to_owned(),
+                    |why| format!("Levqor: {why}"),
+                )),
             };
             with_fields(Map::from_iter([("text".to_owned(), text)]), fields)
         }
@@ -234,13 +265,26 @@ fn body(pass: &mut Pass<'_>, call: &Call, said: &str, scope: &Scope) -> Result<O
         Body::Json(value) => with_fields(Map::from_iter([("items".to_owned(), jq::literals(value))]), fields),
         Body::Phrase(phrase) => {
             let (value, _) = pass.value(phrase, scope)?;
-            let noun = scope.find(phrase).map(|found| jq::camel(&[found.noun.replace(' ', "_")])).unwrap_or_default();
+            let noun = scope
+                .find(phrase)
+                .map(|found| jq::camel(&[found.noun.replace(' ', "_")]))
+                .unwrap_or_default();
             let noun = if noun.is_empty() { "data".to_owned() } else { noun };
-            if fields.is_empty() { expression(&value) } else { with_fields(Map::from_iter([(noun, expression(&value))]), fields) }
+            if fields.is_empty() {
+                expression(&value)
+            } else {
+                with_fields(Map::from_iter([(noun, expression(&value))]), fields)
+            }
         }
         Body::Implied => match scope.pronoun() {
             Ok(found) => {
-                let phrase = super::form::Phrase { base: super::form::Base::Pronoun, fields: vec![], each: false, count: false, places: 0..0 };
+                let phrase = super::form::Phrase {
+                    base: super::form::Base::Pronoun,
+                    fields: vec![],
+                    each: false,
+                    count: false,
+                    places: 0..0,
+                };
                 let (value, _) = pass.value(&phrase, scope)?;
                 let noun = match &found.root {
                     Root::Selection(_) => format!("the matching {}", found.noun),
@@ -259,7 +303,7 @@ fn body(pass: &mut Pass<'_>, call: &Call, said: &str, scope: &Scope) -> Result<O
 /// A text for people. In a loop, `{total}` in it stands for the item's field.
 fn message(text: &str, scope: &Scope) -> Value {
     let Some(item) = scope.items.last() else { return jq::literal(text) };
-    match template(text, &format!("${}", item.variable), " | tostring") {
+    match template(text, &format!("${}", item.variable), " | tostring", &str::to_owned) {
         Some(jq) => expression(&jq),
         None => jq::literal(text),
     }
@@ -267,19 +311,21 @@ fn message(text: &str, scope: &Scope) -> Value {
 
 /// The address. `{id}` in it stands for a field of the loop's item, outside loops for one of the run's input.
 fn endpoint(pass: &mut Pass<'_>, address: &str, scope: &Scope) -> Value {
-    let owner = scope.items.last().map_or_else(|| "$workflow.input".to_owned(), |item| format!("${}", item.variable));
-    if let Some(jq) = template(address, &owner, " | tostring | @uri") {
+    let owner =
+        scope.items.last().map_or_else(|| "$workflow.input".to_owned(), |item| format!("${}", item.variable));
+    let encode = |text: &str| text.replace('{', "%7B").replace('}', "%7D");
+    if let Some(jq) = template(address, &owner, " | tostring | @uri", &encode) {
         if scope.items.is_empty() {
             pass.notes.warn(format!("the braces in \"{address}\" are filled from the run's input"));
         }
         return expression(&jq);
     }
     // Lone braces would make it a template of the language.
-    Value::String(address.replace('{', "%7B").replace('}', "%7D"))
+    Value::String(encode(address))
 }
 
 /// jq that puts the fields named in braces into the text; None when there are none.
-fn template(text: &str, owner: &str, conversion: &str) -> Option<String> {
+fn template(text: &str, owner: &str, conversion: &str, encode: &dyn Fn(&str) -> String) -> Option<String> {
     let mut parts = Vec::new();
     let mut rest = text;
     let mut plain = String::new();
@@ -289,11 +335,14 @@ fn template(text: &str, owner: &str, conversion: &str) -> Option<String> {
         let after = &rest[open + 1..];
         let name = after.find('}').map(|close| &after[..close]);
         let is_name = |name: &&str| {
-            !name.is_empty() && name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            !name.is_empty()
+                && name.len() <= 40
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+                && name.starts_with(|c: char| c.is_ascii_alphabetic())
         };
         match name.filter(is_name) {
             Some(name) => {
-                parts.push(jq::text(&plain));
+                parts.push(jq::text(&encode(&plain)));
                 plain.clear();
                 let path = name.split('.').map(|part| vec![part.to_owned()]).collect();
                 parts.push(format!("({}{conversion})", jq::access(owner, &path)));
@@ -308,7 +357,7 @@ fn template(text: &str, owner: &str, conversion: &str) -> Option<String> {
     }
     plain.push_str(rest);
     if !plain.is_empty() {
-        parts.push(jq::text(&plain));
+        parts.push(jq::text(&encode(&plain)));
     }
     any.then(|| parts.join(" + "))
 }
@@ -319,11 +368,16 @@ fn line(call: &Call, nouns: &[String], said: &str, scope: &Scope, pass: &Pass<'_
     let noun = nouns.join(" ");
     let extras = extras(call);
     match (call.method, &call.body) {
-        ("get", _) if call.result.is_empty() => format!("{} {address}{extras}", super::naming::capital(&call.verb)),
+        ("get", _) if call.result.is_empty() => {
+            format!("{} {address}{extras}", super::naming::capital(&call.verb))
+        }
         ("get", _) => format!("{} {noun} from {address}{extras}", super::naming::capital(&call.verb)),
         ("delete", _) => format!("Delete {address}{extras}"),
         (_, Body::Text(text)) => {
-            let text = text.clone().or_else(|| pass.occasion.last().map(|why| format!("Levqor: {why}"))).unwrap_or_default();
+            let text = text
+                .clone()
+                .or_else(|| pass.occasion.last().map(|why| format!("Levqor: {why}")))
+                .unwrap_or_default();
             let text = if text.is_empty() { String::new() } else { format!(": \"{text}\"") };
             format!("Send a message to {address}{text}{extras}")
         }
@@ -332,13 +386,25 @@ fn line(call: &Call, nouns: &[String], said: &str, scope: &Scope, pass: &Pass<'_
                 Body::Phrase(phrase) => {
                     let words = (pass.quote)(&phrase.places);
                     match (&scope.spoken, &phrase.base) {
-                        (Spoken::Selection { noun, .. }, super::form::Base::Pronoun | super::form::Base::Selection) if phrase.fields.is_empty() => {
+                        (
+                            Spoken::Selection { noun, .. },
+                            super::form::Base::Pronoun | super::form::Base::Selection,
+                        ) if phrase.fields.is_empty() => {
                             format!("the matching {}", if noun.is_empty() { "items" } else { noun })
                         }
                         _ if words.is_empty() => said.to_owned(),
                         (spoken, super::form::Base::Pronoun) if phrase.fields.is_empty() => match spoken {
-                            Spoken::Item(at) => scope.items.get(*at).map_or(words, |item| format!("the {}", item.noun)),
-                            Spoken::Known(at) => scope.known.get(*at).map_or(words, |known| format!("the {}", known.nouns.join(" "))),
+                            Spoken::Item(at) => {
+                                scope.items.get(*at).map_or(words, |item| format!("the {}", item.noun))
+                            }
+                            Spoken::Known(at) => scope.known.get(*at).map_or(words, |known| {
+                                let noun = known.nouns.join(" ");
+                                if known.unnamed && !words::is_plural(&noun) {
+                                    "the response".to_owned()
+                                } else {
+                                    format!("the {noun}")
+                                }
+                            }),
                             _ => words,
                         },
                         _ => words,
@@ -360,7 +426,10 @@ fn line(call: &Call, nouns: &[String], said: &str, scope: &Scope, pass: &Pass<'_
 
 fn extras(call: &Call) -> String {
     let list = |label: &str, pairs: &[(String, Operand)]| {
-        let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name} {}", super::verbs::operand_words(value))).collect();
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name} {}", super::verbs::operand_words(value)))
+            .collect();
         if pairs.is_empty() { String::new() } else { format!(" with {label}{}", pairs.join(", ")) }
     };
     let mut extras = list("header ", &call.headers) + &list("query ", &call.query) + &list("", &call.fields);

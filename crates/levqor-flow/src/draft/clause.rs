@@ -84,19 +84,56 @@ enum Scope {
 /// Ifs and loops inside one another; deeper ones are reported as not understood.
 const DEPTH_MAX: usize = 6;
 
-const IF_WORDS: &[&str] =
-    &["only if", "only when", "if ever", "in case", "as long as", "provided that", "if", "when", "whenever", "unless", "except if", "except when"];
+const IF_WORDS: &[&str] = &[
+    "only if",
+    "only when",
+    "if ever",
+    "in case",
+    "as long as",
+    "provided that",
+    "if",
+    "when",
+    "whenever",
+    "unless",
+    "except if",
+    "except when",
+];
 
-const LEAVING: &[&str] =
-    &["after that", "afterwards", "finally", "at the end", "in the end", "in any case", "either way", "in both cases", "lastly", "once done", "when done"];
+const LEAVING: &[&str] = &[
+    "after that",
+    "afterwards",
+    "finally",
+    "at the end",
+    "in the end",
+    "in any case",
+    "either way",
+    "in both cases",
+    "lastly",
+    "once done",
+    "when done",
+];
 
 impl Parser<'_> {
     /// "Please create a workflow that …", "I want an automation which …".
     fn opening(&mut self) {
-        const MAKE: &[&str] = &["create", "build", "make", "write", "design", "draft", "give", "set", "generate", "need", "want", "have"];
+        const MAKE: &[&str] = &[
+            "create", "build", "make", "write", "design", "draft", "give", "set", "generate", "need", "want",
+            "have",
+        ];
         const THINGS: &[&str] = &[
-            "workflow", "automation", "flow", "job", "task", "bot", "process", "pipeline", "integration", "monitor", "program",
-            "script", "something",
+            "workflow",
+            "automation",
+            "flow",
+            "job",
+            "task",
+            "bot",
+            "process",
+            "pipeline",
+            "integration",
+            "monitor",
+            "program",
+            "script",
+            "something",
         ];
         self.c.attempt(|c| {
             while c.word().is_some_and(|word| words::is_function_word(word) && !matches!(word, "a" | "an")) {
@@ -166,21 +203,73 @@ impl Parser<'_> {
         let mut then = false;
         loop {
             match self.c.kind() {
-                Some(Kind::Comma | Kind::Colon | Kind::Bullet | Kind::Dash | Kind::Open | Kind::Close) => self.c.skip(),
+                Some(Kind::Comma | Kind::Colon | Kind::Bullet | Kind::Dash | Kind::Open | Kind::Close) => {
+                    self.c.skip()
+                }
                 Some(Kind::Word) => {
                     let Some(word) = self.c.word() else { return then };
                     then |= word == "then";
                     let order = matches!(
                         word,
-                        "first" | "firstly" | "second" | "secondly" | "thirdly" | "next" | "but" | "now" | "automatically" | "immediately" | "please"
+                        "first"
+                            | "firstly"
+                            | "second"
+                            | "secondly"
+                            | "thirdly"
+                            | "next"
+                            | "but"
+                            | "now"
+                            | "automatically"
+                            | "immediately"
+                            | "please"
                     );
                     let negation = matches!(word, "do" | "does") && self.c.word_at(1) == Some("not");
-                    let verb = matches!(word, "do") && !negation && self.c.word_at(1).is_some_and(|w| matches!(w, "a" | "an" | "the" | "nothing"));
+                    let verb = matches!(word, "do")
+                        && !negation
+                        && self.c.word_at(1).is_some_and(|w| matches!(w, "a" | "an" | "the" | "nothing"));
                     let filler = matches!(
                         word,
-                        "and" | "then" | "also" | "please" | "kindly" | "just" | "simply" | "so" | "i" | "we" | "you" | "me" | "us"
-                            | "would" | "like" | "want" | "to" | "can" | "could" | "should" | "will" | "shall" | "must" | "let" | "hi" | "hello"
-                            | "hey" | "levqor" | "ok" | "okay" | "thanks" | "thank" | "that" | "which" | "it" | "the" | "a" | "an" | "do" | "does" | "dear"
+                        "and"
+                            | "then"
+                            | "also"
+                            | "please"
+                            | "kindly"
+                            | "just"
+                            | "simply"
+                            | "so"
+                            | "i"
+                            | "we"
+                            | "you"
+                            | "me"
+                            | "us"
+                            | "would"
+                            | "like"
+                            | "want"
+                            | "to"
+                            | "can"
+                            | "could"
+                            | "should"
+                            | "will"
+                            | "shall"
+                            | "must"
+                            | "let"
+                            | "hi"
+                            | "hello"
+                            | "hey"
+                            | "levqor"
+                            | "ok"
+                            | "okay"
+                            | "thanks"
+                            | "thank"
+                            | "that"
+                            | "which"
+                            | "it"
+                            | "the"
+                            | "a"
+                            | "an"
+                            | "do"
+                            | "does"
+                            | "dear"
                             | "there"
                     );
                     // "it is down", "the orders …" at the start of a clause are not for skipping when a rule may want them.
@@ -214,13 +303,21 @@ impl Parser<'_> {
     }
 
     fn is_otherwise(&self) -> bool {
-        ["otherwise", "else", "if not", "or else"].iter().any(|phrase| self.c.sees(phrase)) && !self.c.sees("else if it")
+        ["otherwise", "else", "if not", "or else"].iter().any(|phrase| self.c.sees(phrase))
+            && !self.c.sees("else if it")
     }
 
     /// "at the same time", "in parallel", "simultaneously".
     fn parallel_mark(&mut self) -> Option<Places> {
         let start = self.c.at();
-        self.c.eat_any_phrase(&["at the same time", "in parallel", "simultaneously", "concurrently", "at once", "meanwhile"])?;
+        self.c.eat_any_phrase(&[
+            "at the same time",
+            "in parallel",
+            "simultaneously",
+            "concurrently",
+            "at once",
+            "meanwhile",
+        ])?;
         Some(start..self.c.at())
     }
 
@@ -248,11 +345,30 @@ impl Parser<'_> {
         if self.schedule() || self.leaving() || self.by_hand() || self.event(list) {
             return;
         }
-        if self.negation() || self.otherwise(list) || self.if_so(list) || self.conditional(list, from) || self.each(list) {
+        if self.negation()
+            || self.otherwise(list)
+            || self.if_so(list)
+            || self.conditional(list, from)
+            || self.each(list)
+        {
             return;
         }
         let count = list.len();
-        if self.later(list) || self.modifier(list) || self.verb(list) {
+        if self.later(list) && self.verb_here().is_some() {
+            return;
+        }
+        if list.len() == count && self.modifier(list) {
+            // "try up to 3 times to fetch …": said before the call that it is about.
+            if self.c.word() == Some("to") && self.verb_at(1).is_some() {
+                self.c.skip();
+                let modifier = list.pop();
+                self.verb(list);
+                list.extend(modifier);
+            }
+            self.tail(list, count);
+            return;
+        }
+        if list.len() > count || self.verb(list) {
             self.tail(list, count);
             return;
         }
@@ -291,7 +407,9 @@ impl Parser<'_> {
         let start = self.c.at();
         let Some(noun) = self.c.attempt(event) else { return false };
         let words = self.c.quote(start..self.c.at());
-        self.notes.warn(format!("starting on an event (\"{words}\") is not available yet; the workflow starts by hand"));
+        self.notes.warn(format!(
+            "starting on an event (\"{words}\") is not available yet; the workflow starts by hand"
+        ));
         self.schedule_places.push(start..self.c.at());
         self.event = Some(noun);
         true
@@ -305,7 +423,8 @@ impl Parser<'_> {
                 return None;
             }
             c.eat(&["do", "does", "should", "must", "will", "can", "would"]);
-            c.eat(&["not", "never", "without", "avoid", "no"]).filter(|word| *word != "no" || c.word() == Some("need"))
+            c.eat(&["not", "never", "without", "avoid", "no"])
+                .filter(|word| *word != "no" || c.word() == Some("need"))
         });
         if negated.is_none() {
             return false;
@@ -339,11 +458,18 @@ impl Parser<'_> {
                 "then" | "otherwise" | "else" | "if" | "when" | "whenever" | "unless" => true,
                 "and" | "but" | "or" => {
                     let mut ahead = 1;
-                    while self.c.word_at(ahead).is_some_and(|word| matches!(word, "also" | "please" | "then" | "to" | "finally" | "do")) {
+                    while self.c.word_at(ahead).is_some_and(|word| {
+                        matches!(word, "also" | "please" | "then" | "to" | "finally" | "do")
+                    }) {
                         ahead += 1;
                     }
                     self.c.word_at(ahead).is_some_and(|word| {
-                        words::opens_clause(word) || matches!(word, "not" | "for" | "after" | "in") || self.verb_at(ahead).is_some()
+                        let failing = matches!(word, "on" | "upon")
+                            && matches!(self.c.word_at(ahead + 1), Some("failure" | "error"));
+                        words::opens_clause(word)
+                            || matches!(word, "not" | "for" | "after" | "in")
+                            || failing
+                            || self.verb_at(ahead).is_some()
                     }) || matches!(self.c.peek_at(ahead).map(|token| &token.kind), Some(Kind::Stop) | None)
                 }
                 _ => false,
@@ -363,7 +489,9 @@ impl Parser<'_> {
         if last_if(list).is_none() {
             self.take_sentence();
             let words = self.c.quote(start..self.c.at());
-            self.notes.warn(format!("\"{words}\" is left out: there is no understood condition that it is the other side of"));
+            self.notes.warn(format!(
+                "\"{words}\" is left out: there is no understood condition that it is the other side of"
+            ));
             return true;
         }
         self.depth += 1;
@@ -439,11 +567,17 @@ impl Parser<'_> {
         if then.is_empty() && list.len() > from && self.c.at() == end && !opener.starts_with("check") {
             if let Some(step) = list.pop() {
                 let places = step.places.start..self.c.at();
-                list.push(Step { kind: StepKind::If(If { condition, then: vec![step], otherwise: vec![] }), places });
+                list.push(Step {
+                    kind: StepKind::If(If { condition, then: vec![step], otherwise: vec![] }),
+                    places,
+                });
             }
             return true;
         }
-        list.push(Step { kind: StepKind::If(If { condition, then, otherwise: vec![] }), places: start..self.c.at() });
+        list.push(Step {
+            kind: StepKind::If(If { condition, then, otherwise: vec![] }),
+            places: start..self.c.at(),
+        });
         true
     }
 
@@ -451,11 +585,27 @@ impl Parser<'_> {
         if let Some(opener) = self.c.eat_any_phrase(IF_WORDS) {
             return Some(opener);
         }
-        const CHECKS: &[&str] = &["check if", "check whether", "see if", "see whether", "find out if", "find out whether", "test if", "test whether"];
+        const CHECKS: &[&str] = &[
+            "check if",
+            "check whether",
+            "see if",
+            "see whether",
+            "find out if",
+            "find out whether",
+            "test if",
+            "test whether",
+        ];
         if let Some(opener) = self.c.eat_any_phrase(CHECKS) {
             return Some(if opener.starts_with("check") { opener } else { "check if" });
         }
-        const FAILING: &[&str] = &["on failure", "on error", "in case of failure", "in case of an error", "in case of error", "upon failure"];
+        const FAILING: &[&str] = &[
+            "on failure",
+            "on error",
+            "in case of failure",
+            "in case of an error",
+            "in case of error",
+            "upon failure",
+        ];
         let failing = FAILING.iter().any(|phrase| self.c.sees(phrase));
         // The condition is in the phrase itself; its last word is left for the condition's rule.
         failing.then_some("on")
@@ -472,7 +622,24 @@ impl Parser<'_> {
                         || words::verb(word).is_some()
                         || matches!(
                             word,
-                            "then" | "and" | "or" | "but" | "please" | "also" | "do" | "just" | "for" | "after" | "in" | "at" | "every" | "on" | "so" | "not" | "immediately" | "only"
+                            "then"
+                                | "and"
+                                | "or"
+                                | "but"
+                                | "please"
+                                | "also"
+                                | "do"
+                                | "just"
+                                | "for"
+                                | "after"
+                                | "in"
+                                | "at"
+                                | "every"
+                                | "on"
+                                | "so"
+                                | "not"
+                                | "immediately"
+                                | "only"
                         )
                 }
                 Kind::Comma | Kind::Stop | Kind::Colon | Kind::Close | Kind::Dash | Kind::Bullet => true,
@@ -486,7 +653,9 @@ impl Parser<'_> {
         let mut end = None;
         while !self.c.is_done() && self.c.kind() != Some(&Kind::Stop) {
             let boundary = self.c.kind() == Some(&Kind::Comma)
-                || self.c.word().is_some_and(|word| word == "then" || (words::verb(word).is_some() && !words::is_noun_too(word)));
+                || self.c.word().is_some_and(|word| {
+                    word == "then" || (words::verb(word).is_some() && !words::is_noun_too(word))
+                });
             if boundary && end.is_none() && self.c.at() > start + 1 {
                 end = Some(self.c.at());
             }
@@ -532,9 +701,12 @@ impl Parser<'_> {
     fn listed(&mut self, steps: &mut Vec<Step>, scope: Scope) {
         self.c.skip();
         self.depth += 1;
-        let bullets = self.c.kind() == Some(&Kind::Stop) && self.c.peek_at(1).is_some_and(|token| token.kind == Kind::Bullet);
+        let bullets = self.c.kind() == Some(&Kind::Stop)
+            && self.c.peek_at(1).is_some_and(|token| token.kind == Kind::Bullet);
         if bullets {
-            while self.c.kind() == Some(&Kind::Stop) && self.c.peek_at(1).is_some_and(|token| token.kind == Kind::Bullet) {
+            while self.c.kind() == Some(&Kind::Stop)
+                && self.c.peek_at(1).is_some_and(|token| token.kind == Kind::Bullet)
+            {
                 self.c.skip();
                 self.c.skip();
                 self.clauses(steps, Scope::Sentence);
@@ -598,7 +770,9 @@ impl Parser<'_> {
     }
 
     fn parallel_is_next(&self) -> bool {
-        ["at the same time", "in parallel", "simultaneously", "concurrently", "at once"].iter().any(|phrase| self.c.sees(phrase))
+        ["at the same time", "in parallel", "simultaneously", "concurrently", "at once"]
+            .iter()
+            .any(|phrase| self.c.sees(phrase))
     }
 
     /// "post them to URL if any total is over 100": unless a verb follows at once, the condition is about the step before.
@@ -609,9 +783,18 @@ impl Parser<'_> {
                 let opener = c.eat_any_phrase(IF_WORDS)?;
                 let condition = condition::condition(c)?;
                 let next = c.word();
-                let prefix = next.is_some_and(|word| word == "then" || (words::opens_clause(word) && !is_if_word(word) && word != "otherwise" && word != "else"));
+                let prefix = next.is_some_and(|word| {
+                    word == "then"
+                        || (words::opens_clause(word)
+                            && !is_if_word(word)
+                            && word != "otherwise"
+                            && word != "else")
+                });
                 let comma = c.kind() == Some(&Kind::Comma);
-                let ended = c.is_done() || comma || matches!(c.kind(), Some(Kind::Stop | Kind::Close | Kind::Bullet)) || next.is_some();
+                let ended = c.is_done()
+                    || comma
+                    || matches!(c.kind(), Some(Kind::Stop | Kind::Close | Kind::Bullet))
+                    || next.is_some();
                 (!prefix && ended).then_some((opener, condition))
             })
         };
@@ -620,13 +803,17 @@ impl Parser<'_> {
         let condition = if negated { Condition::Not(Box::new(condition)) } else { condition };
         let then: Vec<Step> = list.drain(count..).collect();
         let start = then.first().map_or(self.c.at(), |step| step.places.start);
-        list.push(Step { kind: StepKind::If(If { condition, then, otherwise: vec![] }), places: start..self.c.at() });
+        list.push(Step {
+            kind: StepKind::If(If { condition, then, otherwise: vec![] }),
+            places: start..self.c.at(),
+        });
         true
     }
 
     /// "post its id to URL for each order", "… one at a time".
     fn postfix_each(&mut self, list: &mut Vec<Step>, count: usize) -> bool {
-        let single = self.c.eat_any_phrase(&["one at a time", "one by one", "individually", "separately"]).is_some();
+        let single =
+            self.c.eat_any_phrase(&["one at a time", "one by one", "individually", "separately"]).is_some();
         let (items, tests) = if single {
             (Phrase { base: Base::Pronoun, fields: vec![], each: false, count: false, places: 0..0 }, None)
         } else {
@@ -646,12 +833,22 @@ impl Parser<'_> {
 
     /// Passes over a clause that no rule reads. Times are picked out of it; the rest is reported by the coverage rule.
     fn unknown(&mut self, start: usize) {
+        // "every few minutes fetch …": a clause can't begin with a preposition alone, so its verb is where one is.
+        let prefix = matches!(
+            self.c.word(),
+            Some("every" | "each" | "at" | "on" | "in" | "before" | "during" | "from" | "between" | "around")
+        );
         while !self.c.is_done() && self.c.kind() != Some(&Kind::Stop) {
             if self.c.at() > start && self.is_boundary() {
                 return;
             }
-            if !self.schedule() {
-                self.c.skip();
+            if self.schedule() {
+                continue;
+            }
+            let article = matches!(self.c.word(), Some("the" | "a" | "an" | "my" | "our" | "its" | "their"));
+            self.c.skip();
+            if prefix && !article && self.verb_here().is_some() {
+                return;
             }
         }
     }
@@ -681,9 +878,36 @@ impl Parser<'_> {
             Kind::Word => {
                 matches!(
                     next.text.as_str(),
-                    "the" | "a" | "an" | "it" | "them" | "all" | "each" | "every" | "me" | "us" | "this" | "that" | "up" | "by" | "out" | "to" | "its"
-                        | "their" | "how" | "any" | "if" | "nothing" | "our" | "my" | "run" | "workflow" | "everything" | "on"
-                ) || next.text.ends_with('s') && self.c.word_at(ahead + 2).is_some_and(|word| matches!(word, "by" | "to" | "from"))
+                    "the"
+                        | "a"
+                        | "an"
+                        | "it"
+                        | "them"
+                        | "all"
+                        | "each"
+                        | "every"
+                        | "me"
+                        | "us"
+                        | "this"
+                        | "that"
+                        | "up"
+                        | "by"
+                        | "out"
+                        | "to"
+                        | "its"
+                        | "their"
+                        | "how"
+                        | "any"
+                        | "if"
+                        | "nothing"
+                        | "our"
+                        | "my"
+                        | "run"
+                        | "workflow"
+                        | "everything"
+                        | "on"
+                ) || next.text.ends_with('s')
+                    && self.c.word_at(ahead + 2).is_some_and(|word| matches!(word, "by" | "to" | "from"))
             }
             Kind::Url(_) | Kind::Domain(_) | Kind::Quoted(_) | Kind::Email(_) => true,
             _ => verb == Verb::Stop,
@@ -713,7 +937,9 @@ fn last_if(list: &mut [Step]) -> Option<&mut If> {
 
 /// What the loop goes over, and which of it.
 fn each_opening(c: &mut Cursor<'_>) -> Option<(Phrase, Option<Tests>)> {
-    let looping = c.eat_any_phrase(&["loop over", "loop through", "go through", "iterate over", "walk through"]).is_some();
+    let looping = c
+        .eat_any_phrase(&["loop over", "loop through", "go through", "iterate over", "walk through"])
+        .is_some();
     if looping {
         c.eat(&["each", "every", "all"]);
         c.eat(&["of"]);
@@ -788,7 +1014,8 @@ fn retry(c: &mut Cursor<'_>) -> Option<Retry> {
             return Some(Retry { count: count.clamp(1, RETRIES_MAX), delay_ms: delay(c) });
         }
     };
-    let _ = c.eat_any_phrase(&["the call", "the request", "the fetch", "the post", "it", "that", "this", "them"]);
+    let _ =
+        c.eat_any_phrase(&["the call", "the request", "the fetch", "the post", "it", "that", "this", "them"]);
     let mut early_delay = delay(c);
     let _ = c.eat_any_phrase(&["for up to", "up to", "at most", "a maximum of", "for"]);
     c.eat(&["another"]);
@@ -805,7 +1032,15 @@ fn retry(c: &mut Cursor<'_>) -> Option<Retry> {
     if early_delay.is_none() {
         early_delay = delay(c);
     }
-    let _ = c.eat_any_phrase(&["if it fails", "on failure", "when it fails", "if that fails", "before giving up", "on errors", "if needed"]);
+    let _ = c.eat_any_phrase(&[
+        "if it fails",
+        "on failure",
+        "when it fails",
+        "if that fails",
+        "before giving up",
+        "on errors",
+        "if needed",
+    ]);
     let count = if attempts_count { count.saturating_sub(1) } else { count };
     Some(Retry { count: count.clamp(1, RETRIES_MAX), delay_ms: early_delay })
 }
@@ -818,10 +1053,30 @@ fn delay(c: &mut Cursor<'_>) -> Option<u64> {
     c.attempt(|c| {
         c.eat_kind(&Kind::Comma);
         c.eat(&["and"]);
-        c.eat_any_phrase(&["with a delay of", "with a pause of", "with", "every", "each", "waiting", "wait", "at intervals of", "after", "pausing"])?;
+        c.eat_any_phrase(&[
+            "with a delay of",
+            "with a pause of",
+            "with",
+            "every",
+            "each",
+            "waiting",
+            "wait",
+            "at intervals of",
+            "after",
+            "pausing",
+        ])?;
         let opened = c.span_ms()?;
         c.eat(&["delay", "pause"]);
-        let _ = c.eat_any_phrase(&["in between", "between tries", "between attempts", "between retries", "between them", "between each", "between", "apart"]);
+        let _ = c.eat_any_phrase(&[
+            "in between",
+            "between tries",
+            "between attempts",
+            "between retries",
+            "between them",
+            "between each",
+            "between",
+            "apart",
+        ]);
         c.eat(&["try", "attempt", "tries", "retry"]);
         Some(opened)
     })
@@ -842,7 +1097,17 @@ fn timeout(c: &mut Cursor<'_>) -> Option<(u64, bool)> {
     }) {
         return Some((ms, false));
     }
-    c.eat_any_phrase(&["give up", "giving up", "time out", "times out", "cancel", "abandon", "abort", "stop", "stop waiting"])?;
+    c.eat_any_phrase(&[
+        "give up",
+        "giving up",
+        "time out",
+        "times out",
+        "cancel",
+        "abandon",
+        "abort",
+        "stop",
+        "stop waiting",
+    ])?;
     let whole = c.attempt(|c| {
         c.eat(&["the"]);
         c.eat(&["whole", "entire"]);
@@ -857,18 +1122,110 @@ fn timeout(c: &mut Cursor<'_>) -> Option<(u64, bool)> {
 /// What a workflow may wait for, up to the end of its clause. Gives the words of the thing that comes.
 fn event(c: &mut Cursor<'_>) -> Option<Vec<String>> {
     const COMING: &[&str] = &[
-        "arrives", "arrive", "comes", "come", "received", "receive", "receives", "get", "gets", "created", "submitted", "signs", "sign", "joins",
-        "join", "happens", "uploaded", "uploads", "updated", "added", "adds", "changes", "changed", "triggered", "called", "sent", "sends", "posted",
-        "posts", "pushed", "pushes", "published", "opened", "opens", "closed", "closes", "placed", "places", "made", "makes", "fires", "lands", "appears",
-        "books", "subscribes", "cancels", "cancelled", "replies", "mentions", "registers", "registered", "emails", "fills", "buys", "deleted", "starts",
-        "writes", "messages", "pays", "completes", "completed", "delivered", "merged",
+        "arrives",
+        "arrive",
+        "comes",
+        "come",
+        "received",
+        "receive",
+        "receives",
+        "get",
+        "gets",
+        "created",
+        "submitted",
+        "signs",
+        "sign",
+        "joins",
+        "join",
+        "happens",
+        "uploaded",
+        "uploads",
+        "updated",
+        "added",
+        "adds",
+        "changes",
+        "changed",
+        "triggered",
+        "called",
+        "sent",
+        "sends",
+        "posted",
+        "posts",
+        "pushed",
+        "pushes",
+        "published",
+        "opened",
+        "opens",
+        "closed",
+        "closes",
+        "placed",
+        "places",
+        "made",
+        "makes",
+        "fires",
+        "lands",
+        "appears",
+        "books",
+        "subscribes",
+        "cancels",
+        "cancelled",
+        "replies",
+        "mentions",
+        "registers",
+        "registered",
+        "emails",
+        "fills",
+        "buys",
+        "deleted",
+        "starts",
+        "writes",
+        "messages",
+        "pays",
+        "completes",
+        "completed",
+        "delivered",
+        "merged",
     ];
-    const SOURCES: &[&str] = &["webhook", "webhooks", "event", "events", "email", "e-mail", "emails", "message", "form", "request", "notification", "trigger"];
+    const SOURCES: &[&str] = &[
+        "webhook",
+        "webhooks",
+        "event",
+        "events",
+        "email",
+        "e-mail",
+        "emails",
+        "message",
+        "form",
+        "request",
+        "notification",
+        "trigger",
+    ];
     let opener = c.eat_any_phrase(&[
-        "triggered by", "trigger on", "starting on", "started by", "whenever", "when", "every time", "each time", "as soon as", "once", "upon", "on", "listen for",
-        "for every", "for each", "if", "after", "via", "from", "wait for",
+        "triggered by",
+        "trigger on",
+        "starting on",
+        "started by",
+        "whenever",
+        "when",
+        "every time",
+        "each time",
+        "as soon as",
+        "once",
+        "upon",
+        "on",
+        "listen for",
+        "for every",
+        "for each",
+        "if",
+        "after",
+        "via",
+        "from",
+        "wait for",
     ])?;
-    let clause_like = matches!(opener, "whenever" | "when" | "every time" | "each time" | "as soon as" | "once" | "if" | "after");
+    let clause_like = matches!(
+        opener,
+        "whenever" | "when" | "every time" | "each time" | "as soon as" | "once" | "if" | "after"
+    );
     let mut noun = Vec::new();
     let mut coming = false;
     let mut source = false;
@@ -879,7 +1236,10 @@ fn event(c: &mut Cursor<'_>) -> Option<Vec<String>> {
         let Some(token) = c.peek().filter(|token| token.kind == Kind::Word) else { break };
         let word = token.text.as_str();
         let starts = noun.is_empty() && !coming;
-        if coming && (words::opens_clause(word) || matches!(word, "and" | "then" | "if")) && !COMING.contains(&word) {
+        if coming
+            && (words::opens_clause(word) || matches!(word, "and" | "then" | "if"))
+            && !COMING.contains(&word)
+        {
             break;
         }
         if matches!(word, "not" | "over" | "than" | "equals" | "contains" | "down" | "fails") {
@@ -890,14 +1250,21 @@ fn event(c: &mut Cursor<'_>) -> Option<Vec<String>> {
         } else if SOURCES.contains(&word) {
             source = true;
             noun.push(word.to_owned());
-        } else if !words::is_function_word(word) && !matches!(word, "new" | "incoming" | "any" | "every" | "each" | "someone" | "somebody") && !coming {
+        } else if !words::is_function_word(word)
+            && !matches!(word, "new" | "incoming" | "any" | "every" | "each" | "someone" | "somebody")
+            && !coming
+        {
             noun.push(word.to_owned());
         }
         c.take();
     }
     let really = match opener {
-        "whenever" | "when" | "every time" | "each time" | "as soon as" | "once" | "if" | "after" => coming && (personal || fresh || source || opener != "if"),
-        "from" | "via" | "for each" | "for every" | "on" | "wait for" => source && (fresh || coming || opener == "via"),
+        "whenever" | "when" | "every time" | "each time" | "as soon as" | "once" | "if" | "after" => {
+            coming && (personal || fresh || source || opener != "if")
+        }
+        "from" | "via" | "for each" | "for every" | "on" | "wait for" => {
+            source && (fresh || coming || opener == "via")
+        }
         _ => source || coming,
     };
     if !really || (clause_like && noun.is_empty() && !personal) {
@@ -907,7 +1274,11 @@ fn event(c: &mut Cursor<'_>) -> Option<Vec<String>> {
     while let Some(token) = c.peek() {
         let ends = match &token.kind {
             Kind::Comma | Kind::Stop | Kind::Colon => true,
-            Kind::Word => token.text == "then" || words::opens_clause(&token.text) || (token.text == "and" && c.word_at(1).is_some_and(words::opens_clause)),
+            Kind::Word => {
+                token.text == "then"
+                    || words::opens_clause(&token.text)
+                    || (token.text == "and" && c.word_at(1).is_some_and(words::opens_clause))
+            }
             _ => false,
         };
         if ends {

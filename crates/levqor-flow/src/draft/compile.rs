@@ -153,12 +153,15 @@ impl<'a> Pass<'a> {
         let condition = match self.condition(&branch.condition, scope) {
             Ok(condition) => condition,
             Err(why) => {
-                self.notes.ask(format!("What exactly should \"{said}\" check? {why} It is left out until that is said."));
+                self.notes.ask(format!(
+                    "What exactly should \"{said}\" check? {why} It is left out until that is said."
+                ));
                 return;
             }
         };
         let before = scope.spoken.clone();
         let marker = self.summary.len();
+        let name = self.names.step(&condition.name);
         self.say(&format!("If {}:", condition.words));
         if let Some(selection) = condition.selection.clone() {
             scope.spoken = selection;
@@ -183,7 +186,6 @@ impl<'a> Pass<'a> {
                 self.notes.warn(format!("\"{said}\" leads to no step, so nothing is made of it"));
             }
             (false, true) => {
-                let name = self.names.step(&condition.name);
                 tasks.push(task(&name, json!({ "if": expression(&condition.jq), "do": then })));
             }
             (true, false) => {
@@ -191,12 +193,10 @@ impl<'a> Pass<'a> {
                     let indent = "  ".repeat(self.indent + 1);
                     self.summary.insert(otherwise_at, format!("{indent}Do nothing"));
                 }
-                let name = self.names.step(&condition.name);
                 let not = format!("{} | not", jq::truth(&condition.jq));
                 tasks.push(task(&name, json!({ "if": expression(&not), "do": otherwise })));
             }
             (false, false) => {
-                let name = self.names.step(&condition.name);
                 let (decide, yes, no) = (
                     self.names.step(&[name.clone(), "decide".into()]),
                     self.names.step(&["when".into(), name.clone()]),
@@ -288,22 +288,37 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn set(&mut self, name: &[String], value: &Operand, places: &Places, scope: &mut Scope, tasks: &mut Vec<Value>) {
+    fn set(
+        &mut self,
+        name: &[String],
+        value: &Operand,
+        places: &Places,
+        scope: &mut Scope,
+        tasks: &mut Vec<Value>,
+    ) {
         let said = (self.quote)(places);
         let key = context_key(name);
+        let shown = super::verbs::operand_words(value);
         let value = match self.operand(value, scope) {
             Ok(value) => value,
             Err(lost) => return self.lost(&said, &lost),
         };
         let step = self.names.step(&[vec!["set".into()], name.to_vec()].concat());
-        self.say(&format!("Set {} to {}", name.join(" "), shown(&value)));
+        self.say(&format!("Set {} to {shown}", name.join(" ")));
         let mut members = Map::new();
         members.insert(key.clone(), value);
         tasks.push(task(&step, json!({ "set": members, "export": { "as": "${ $context + . }" } })));
         scope.learn(Known { key, nouns: name.to_vec(), shape: Shape::Scalar, unnamed: false });
     }
 
-    fn save(&mut self, phrase: &Phrase, name: &[String], places: &Places, scope: &mut Scope, tasks: &mut Vec<Value>) {
+    fn save(
+        &mut self,
+        phrase: &Phrase,
+        name: &[String],
+        places: &Places,
+        scope: &mut Scope,
+        tasks: &mut Vec<Value>,
+    ) {
         let said = (self.quote)(places);
         let (value, shape) = match self.value(phrase, scope) {
             Ok(value) => value,
@@ -327,7 +342,7 @@ impl<'a> Pass<'a> {
         let nouns = source
             .as_ref()
             .and_then(|found| scope.known_at(&found.root))
-            .map_or_else(|| vec![plural(&item)], |known| known.nouns.clone());
+            .map_or_else(|| vec![words::plural(&item)], |known| known.nouns.clone());
         let made = super::reshape::reshape(&reshape.change, &list, &nouns);
         let key = made.name.as_ref().map_or_else(|| context_key(&nouns), |name| context_key(name));
         let step = self.names.step(&made.step);
@@ -367,16 +382,29 @@ fn kept(step: &str, value: &str, key: &str) -> Value {
     task(step, json!({ "set": expression(value), "export": { "as": expression(&export) } }))
 }
 
-fn plural(noun: &str) -> String {
-    if words::is_plural(noun) { noun.to_owned() } else { format!("{noun}s") }
-}
-
 /// A variable for the item that no other loop and no argument of the language has.
 fn variable(noun: &str, scope: &Scope) -> String {
-    const TAKEN: &[&str] = &["context", "input", "output", "secrets", "task", "workflow", "runtime", "authorization", "error", "index", "lists", "n"];
+    const TAKEN: &[&str] = &[
+        "context",
+        "input",
+        "output",
+        "secrets",
+        "task",
+        "workflow",
+        "runtime",
+        "authorization",
+        "error",
+        "index",
+        "lists",
+        "n",
+    ];
     let words: Vec<String> = noun.split(' ').map(str::to_owned).collect();
     let name = context_key(&words);
-    let name = if name.is_empty() || name == "result" || TAKEN.contains(&name.as_str()) { "item".to_owned() } else { name };
+    let name = if name.is_empty() || name == "result" || TAKEN.contains(&name.as_str()) {
+        "item".to_owned()
+    } else {
+        name
+    };
     let mut unique = name.clone();
     let mut count = 1;
     while scope.items.iter().any(|item| item.variable == unique) {
@@ -384,12 +412,4 @@ fn variable(noun: &str, scope: &Scope) -> String {
         unique = format!("{name}{count}");
     }
     unique
-}
-
-/// A value in a summary: texts as they are, expressions by their jq.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("\"{text}\""),
-        other => other.to_string(),
-    }
 }

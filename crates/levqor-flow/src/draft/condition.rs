@@ -36,40 +36,152 @@ fn all(c: &mut Cursor<'_>) -> Option<Condition> {
 }
 
 fn one(c: &mut Cursor<'_>) -> Option<Condition> {
-    c.attempt(failure).or_else(|| c.attempt(there_are)).or_else(|| c.attempt(quantified)).or_else(|| c.attempt(plain))
+    c.attempt(failure)
+        .or_else(|| c.attempt(there_are))
+        .or_else(|| c.attempt(quantified))
+        .or_else(|| c.attempt(plain))
 }
 
 const FAILURES: &[&str] = &[
-    "is down", "are down", "is offline", "is unreachable", "is unavailable", "is broken", "is dead", "is failing", "goes down",
-    "went down", "has failed", "have failed", "had failed", "fails", "fail", "failed", "times out", "timed out", "errors",
-    "errors out", "returns an error", "gives an error", "responds with an error", "answers with an error", "throws an error",
-    "gets an error", "is not up", "is not ok", "is not online", "is not reachable", "is not available", "is not responding",
-    "is not working", "does not respond", "does not answer", "does not work", "does not succeed", "does not load",
-    "did not work", "did not succeed", "can not be reached", "is not successful", "was not successful", "is unsuccessful",
-    "goes wrong", "breaks", "is not healthy", "is unhealthy", "is an error", "occurs", "happens", "returns errors",
+    "is down",
+    "are down",
+    "is offline",
+    "is unreachable",
+    "is unavailable",
+    "is broken",
+    "is dead",
+    "is failing",
+    "goes down",
+    "went down",
+    "has failed",
+    "have failed",
+    "had failed",
+    "fails",
+    "fail",
+    "failed",
+    "times out",
+    "timed out",
+    "errors",
+    "errors out",
+    "returns an error",
+    "gives an error",
+    "responds with an error",
+    "answers with an error",
+    "throws an error",
+    "gets an error",
+    "is not up",
+    "is not ok",
+    "is not online",
+    "is not reachable",
+    "is not available",
+    "is not responding",
+    "is not working",
+    "does not respond",
+    "does not answer",
+    "does not work",
+    "does not succeed",
+    "does not load",
+    "did not work",
+    "did not succeed",
+    "can not be reached",
+    "is not successful",
+    "was not successful",
+    "is unsuccessful",
+    "goes wrong",
+    "breaks",
+    "is not healthy",
+    "is unhealthy",
+    "is an error",
+    "occurs",
+    "happens",
+    "returns errors",
 ];
 
 const SUCCESSES: &[&str] = &[
-    "is up", "is online", "is ok", "is reachable", "is available", "is responding", "is working", "is healthy", "is back",
-    "is successful", "was successful", "succeeds", "succeeded", "works", "worked", "responds", "answers", "is fine",
+    "is up",
+    "is online",
+    "is ok",
+    "is reachable",
+    "is available",
+    "is responding",
+    "is working",
+    "is healthy",
+    "is back",
+    "is successful",
+    "was successful",
+    "succeeds",
+    "succeeded",
+    "works",
+    "worked",
+    "responds",
+    "answers",
+    "is fine",
 ];
 
 /// What the things that can fail are called, so that "if the report is late" is no failure.
 const CALLED: &[&str] = &[
-    "call", "request", "fetch", "check", "post", "site", "website", "page", "server", "api", "endpoint", "service", "url",
-    "download", "upload", "step", "shop", "host", "address", "app", "homepage", "webhook", "error", "response", "status", "system",
-    "job", "run", "ping", "query", "delivery", "alert", "notification", "message", "get", "put", "patch", "delete", "health",
+    "call",
+    "request",
+    "fetch",
+    "check",
+    "post",
+    "site",
+    "website",
+    "page",
+    "server",
+    "api",
+    "endpoint",
+    "service",
+    "url",
+    "download",
+    "upload",
+    "step",
+    "shop",
+    "host",
+    "address",
+    "app",
+    "homepage",
+    "webhook",
+    "error",
+    "response",
+    "status",
+    "system",
+    "job",
+    "run",
+    "ping",
+    "query",
+    "delivery",
+    "alert",
+    "notification",
+    "message",
+    "get",
+    "put",
+    "patch",
+    "delete",
+    "health",
 ];
 
 fn failure(c: &mut Cursor<'_>) -> Option<Condition> {
     let mut address = None;
     let mut verb = None;
-    if c.eat_any_phrase(&["on failure", "on error", "in case of failure", "in case of an error", "in case of error", "upon failure"]).is_some() {
+    if c.eat_any_phrase(&[
+        "on failure",
+        "on error",
+        "in case of failure",
+        "in case of an error",
+        "in case of error",
+        "upon failure",
+    ])
+    .is_some()
+    {
         return Some(Condition::Failed { address, verb, status: None, negated: false });
     }
-    if let Some(subject) = c.eat(&["it", "this", "that", "they", "anything", "something", "any", "either", "one"]) {
+    if let Some(subject) =
+        c.eat(&["it", "this", "that", "they", "anything", "something", "any", "either", "one"])
+    {
         c.eat_any_phrase(&["of them", "of these", "of those", "of the calls", "of the sites"]);
-        verb = matches!(subject, "any" | "either" | "one" | "anything" | "something" | "they").then(|| "any".to_owned());
+        verb = matches!(subject, "any" | "either" | "one" | "anything" | "something" | "they")
+            .then(|| "any".to_owned());
     } else if let Some(Kind::Url(url) | Kind::Domain(url)) = c.kind() {
         address = Some(url.clone());
         c.take();
@@ -77,7 +189,9 @@ fn failure(c: &mut Cursor<'_>) -> Option<Condition> {
         c.eat(&["there"]);
         while c.eat(&["the", "a", "an", "any", "my", "our"]).is_some() {}
         for _ in 0..3 {
-            let Some(token) = c.peek().filter(|token| token.kind == Kind::Word && !token.possessive) else { break };
+            let Some(token) = c.peek().filter(|token| token.kind == Kind::Word && !token.possessive) else {
+                break;
+            };
             if is_verdict(c) {
                 break;
             }
@@ -119,13 +233,17 @@ fn longest_first(phrases: &[&'static str]) -> Vec<&'static str> {
 
 fn is_verdict(c: &Cursor<'_>) -> bool {
     FAILURES.iter().chain(SUCCESSES).any(|phrase| c.sees(phrase))
-        || matches!(c.word(), Some("is" | "are" | "was" | "code" | "returns" | "responds" | "answers" | "does" | "has"))
+        || matches!(
+            c.word(),
+            Some("is" | "are" | "was" | "code" | "returns" | "responds" | "answers" | "does" | "has")
+        )
 }
 
 /// "… is not 200", "… returns 500", "status code is 404", "status >= 500".
 fn status(c: &mut Cursor<'_>, subject: Option<&str>) -> Option<(Comparison, u64)> {
     let code = c.eat(&["code"]).is_some();
-    let returned = c.eat_any_phrase(&["does not return", "returns", "responds with", "answers with", "gives"]);
+    let returned =
+        c.eat_any_phrase(&["does not return", "returns", "responds with", "answers with", "gives"]);
     let (comparison, said) = match returned {
         Some(phrase) => {
             c.eat(&["a", "an", "status", "http", "the"]);
@@ -157,7 +275,11 @@ fn status(c: &mut Cursor<'_>, subject: Option<&str>) -> Option<(Comparison, u64)
     (about_status && (100..600).contains(&number)).then_some((comparison, number))
 }
 
-fn failed(address: Option<String>, verb: Option<String>, (comparison, status): (Comparison, u64)) -> Condition {
+fn failed(
+    address: Option<String>,
+    verb: Option<String>,
+    (comparison, status): (Comparison, u64),
+) -> Condition {
     let success = (200..300).contains(&status);
     let (status, negated) = match comparison {
         Comparison::Equal if success => (None, true),
@@ -171,7 +293,7 @@ fn failed(address: Option<String>, verb: Option<String>, (comparison, status): (
 
 /// "there are no orders", "there are more than 5 orders with a total over 100", "there is at least one".
 fn there_are(c: &mut Cursor<'_>) -> Option<Condition> {
-    c.eat_any_phrase(&["there is", "there are", "there were", "we have", "we get", "i have", "it contains", "it has"])?;
+    c.eat_any_phrase(&["there is", "there are", "there were", "we have", "we get", "i have"])?;
     let not = c.eat(&["not"]).is_some();
     let (comparison, number) = match amount(c) {
         Some(amount) => amount,
@@ -182,7 +304,13 @@ fn there_are(c: &mut Cursor<'_>) -> Option<Condition> {
     };
     let comparison = if not { negate(comparison) } else { comparison };
     c.eat(&["of"]);
-    let items = phrase::phrase(c).unwrap_or(Phrase { base: Base::Pronoun, fields: vec![], each: false, count: false, places: 0..0 });
+    let items = phrase::phrase(c).unwrap_or(Phrase {
+        base: Base::Pronoun,
+        fields: vec![],
+        each: false,
+        count: false,
+        places: 0..0,
+    });
     if !items.fields.is_empty() || items.count {
         return None;
     }
@@ -208,7 +336,18 @@ fn amount(c: &mut Cursor<'_>) -> Option<(Comparison, u64)> {
 /// "with a total over 100", "whose status is open", "that have no name", "where total > 5": tests of the items just named.
 pub fn relative(c: &mut Cursor<'_>) -> Option<Tests> {
     c.attempt(|c| {
-        let opening = c.eat_any_phrase(&["that have", "which have", "who have", "that are", "that is", "with", "whose", "where", "having", "that"])?;
+        let opening = c.eat_any_phrase(&[
+            "that have",
+            "which have",
+            "who have",
+            "that are",
+            "that is",
+            "with",
+            "whose",
+            "where",
+            "having",
+            "that",
+        ])?;
         if matches!(opening, "that are" | "that is") {
             return None;
         }
@@ -229,18 +368,27 @@ fn more_tests(c: &mut Cursor<'_>, first: Tests) -> Tests {
         let next = c.attempt(|c| {
             let joint = c.eat(&["and", "or"])?;
             let word = c.word()?;
-            let refused = matches!(word, "any" | "all" | "every" | "each" | "no" | "none" | "it" | "there" | "they" | "if")
-                || (words::opens_clause(word) && !words::is_noun_too(word));
+            let refused = matches!(
+                word,
+                "any" | "all" | "every" | "each" | "no" | "none" | "it" | "there" | "they" | "if"
+            ) || (words::opens_clause(word) && !words::is_noun_too(word));
             if refused {
                 return None;
             }
             // "is open or pending": the field of the test before, another value.
             let value_only = match (joint, all.last()) {
-                ("or", Some(Tests::One { field, test: Test::Compare(Comparison::Equal, _), negated: false })) => {
+                (
+                    "or",
+                    Some(Tests::One { field, test: Test::Compare(Comparison::Equal, _), negated: false }),
+                ) => {
                     let field = field.clone();
                     c.attempt(|c| {
                         let literal = literal(c)?;
-                        at_end(c).then(|| Tests::One { field, test: Test::Compare(Comparison::Equal, literal), negated: false })
+                        at_end(c).then(|| Tests::One {
+                            field,
+                            test: Test::Compare(Comparison::Equal, literal),
+                            negated: false,
+                        })
                     })
                 }
                 _ => None,
@@ -268,7 +416,9 @@ fn at_end(c: &Cursor<'_>) -> bool {
     match c.peek() {
         None => true,
         Some(token) => match &token.kind {
-            Kind::Word => words::opens_clause(&token.text) || matches!(token.text.as_str(), "and" | "or" | "then"),
+            Kind::Word => {
+                words::opens_clause(&token.text) || matches!(token.text.as_str(), "and" | "or" | "then")
+            }
             Kind::Comma | Kind::Stop | Kind::Colon | Kind::Close => true,
             _ => false,
         },
@@ -313,7 +463,8 @@ fn quantified(c: &mut Cursor<'_>) -> Option<Condition> {
         let condition = Condition::Test { quantifier, subject, tests };
         return Some(if had.contains("not") { Condition::Not(Box::new(condition)) } else { condition });
     }
-    let field = subject.fields.pop().filter(|_| subject.fields.is_empty() && !subject.count).unwrap_or_default();
+    let field =
+        subject.fields.pop().filter(|_| subject.fields.is_empty() && !subject.count).unwrap_or_default();
     if !subject.fields.is_empty() {
         return None;
     }
@@ -354,7 +505,9 @@ fn plain(c: &mut Cursor<'_>) -> Option<Condition> {
 
 /// "is over 100", "does not contain 'x'", "> 5", "exists", and whether it was negated.
 fn operator(c: &mut Cursor<'_>) -> Option<(Test, bool)> {
-    let copula = c.eat(&["is", "are", "was", "were", "has", "have", "gets", "becomes", "goes", "drops", "falls", "rises", "be"]);
+    let copula = c.eat(&[
+        "is", "are", "was", "were", "has", "have", "gets", "becomes", "goes", "drops", "falls", "rises", "be",
+    ]);
     let being = copula.is_some() && c.eat(&["been"]).is_some();
     let helper = copula.is_none() && c.eat(&["does", "do", "did"]).is_some();
     let negated = (copula.is_some() || helper) && c.eat(&["not", "never"]).is_some();
@@ -390,10 +543,15 @@ fn operator(c: &mut Cursor<'_>) -> Option<(Test, bool)> {
         let to = number(c)?;
         return Some((Test::Between(from, to), negated));
     }
+    // "a status of open".
+    if copula.is_none() && !helper && c.eat(&["of"]).is_some() {
+        return Some((Test::Compare(Comparison::Equal, literal(c)?), false));
+    }
     if let Some(comparison) = comparison(c) {
         let ordered = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         let literal = literal(c)?;
-        let orderable = matches!(literal, Literal::Number(_)) || matches!(&literal, Literal::Text(text) if is_date(text));
+        let orderable =
+            matches!(literal, Literal::Number(_)) || matches!(&literal, Literal::Text(text) if is_date(text));
         return (!ordered || orderable).then_some((Test::Compare(comparison, literal), negated));
     }
     copula.filter(|word| matches!(*word, "is" | "are" | "was" | "were"))?;
@@ -510,7 +668,9 @@ pub fn literal(c: &mut Cursor<'_>) -> Option<Literal> {
             word => match words::number(word) {
                 Some(number) => Literal::Number(number.into()),
                 None if words::is_function_word(word) || words::opens_clause(word) => return None,
-                None if matches!(word, "not" | "or" | "only" | "any" | "all" | "every" | "each" | "no") => return None,
+                None if matches!(word, "not" | "or" | "only" | "any" | "all" | "every" | "each" | "no") => {
+                    return None;
+                }
                 None => Literal::Text(c.quote(c.at()..c.at() + 1)),
             },
         },

@@ -12,7 +12,9 @@ use super::{
 /// Whether leaving the token unread would lose part of the request.
 pub fn is_content(token: &Token) -> bool {
     match &token.kind {
-        Kind::Comma | Kind::Colon | Kind::Stop | Kind::Bullet | Kind::Dash | Kind::Open | Kind::Close => false,
+        Kind::Comma | Kind::Colon | Kind::Stop | Kind::Bullet | Kind::Dash | Kind::Open | Kind::Close => {
+            false
+        }
         Kind::Word => !words::is_function_word(&token.text),
         Kind::Symbol => token.text.chars().any(|c| !c.is_ascii_punctuation() && !c.is_whitespace()),
         _ => true,

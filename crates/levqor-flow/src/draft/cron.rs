@@ -28,7 +28,12 @@ impl Start {
 }
 
 /// Turns a schedule into the DSL's terms. `quote` gives the user's words at a place; `zone` is the account's, if known.
-pub fn start(schedule: &Schedule, zone: Option<&str>, quote: &dyn Fn(&Places) -> String, notes: &mut Notes) -> Start {
+pub fn start(
+    schedule: &Schedule,
+    zone: Option<&str>,
+    quote: &dyn Fn(&Places) -> String,
+    notes: &mut Notes,
+) -> Start {
     Compiler { schedule, quote, notes, given_zone: zone }.start().unwrap_or_else(Start::by_hand)
 }
 
@@ -74,10 +79,14 @@ impl Compiler<'_> {
                 ));
                 return None;
             }
-            self.notes.warn(format!("a first day (\"{words}\") is not available yet; the schedule counts from now on"));
+            self.notes.warn(format!(
+                "a first day (\"{words}\") is not available yet; the schedule counts from now on"
+            ));
         }
         let start = match schedule.interval {
-            Some((count, unit)) if unit.ms().is_some_and(|ms| ms < 86_400_000) => self.within_day(count, unit),
+            Some((count, unit)) if unit.ms().is_some_and(|ms| ms < 86_400_000) => {
+                self.within_day(count, unit)
+            }
             Some((count, Unit::Day)) => self.fixed(count, 1),
             Some((count, Unit::Week)) if count > 1 => self.fixed(count, 7),
             _ => self.by_day(),
@@ -105,8 +114,14 @@ impl Compiler<'_> {
             (None, None)
         };
         let (Some(minute), Some(step)) = (minute, hour) else {
-            if schedule.days.is_some_and(|days| days != EVERY_DAY) || schedule.window.is_some() || !schedule.months.is_empty() {
-                self.inexact(&format!("{}\" within certain hours or days", self.rhythm()));
+            if schedule.days.is_some_and(|days| days != EVERY_DAY)
+                || schedule.window.is_some()
+                || !schedule.months.is_empty()
+            {
+                self.notes.warn(format!(
+                    "\"{}\" can't be kept to certain hours or days exactly, so no schedule is set; the workflow starts by hand",
+                    self.rhythm()
+                ));
                 return None;
             }
             let words = format!("Every {}", span_words(ms));
@@ -146,7 +161,11 @@ impl Compiler<'_> {
     fn hours_window(&mut self, whole_hours: bool, step: u64) -> Option<(u8, u8)> {
         let (from, to) = self.schedule.window?;
         let said = self.said(&self.schedule.time_places);
-        if from.minute != 0 || to.minute != 0 || to.hour <= from.hour || (whole_hours && step > 1 && from.hour >= to.hour) {
+        if from.minute != 0
+            || to.minute != 0
+            || to.hour <= from.hour
+            || (whole_hours && step > 1 && from.hour >= to.hour)
+        {
             self.notes.warn(format!(
                 "the hours of \"{said}\" can't be kept exactly by one schedule (whole hours of one day can); they are left out"
             ));
@@ -164,7 +183,8 @@ impl Compiler<'_> {
             self.inexact(&said);
             return None;
         }
-        let Some(ms) = count.checked_mul(days * 86_400_000).filter(|ms| *ms > 0 && *ms <= 366 * 86_400_000) else {
+        let Some(ms) = count.checked_mul(days * 86_400_000).filter(|ms| *ms > 0 && *ms <= 366 * 86_400_000)
+        else {
             self.inexact(&said);
             return None;
         };
@@ -204,7 +224,12 @@ impl Compiler<'_> {
                     Unit::Quarter => count.saturating_mul(3),
                     _ => count.saturating_mul(12),
                 };
-                if step == 0 || step > 12 || 12 % step != 0 || schedule.days.is_some() || (!months.is_empty() && step < 12) {
+                if step == 0
+                    || step > 12
+                    || 12 % step != 0
+                    || schedule.days.is_some()
+                    || (!months.is_empty() && step < 12)
+                {
                     self.inexact(&said);
                     return None;
                 }
@@ -212,19 +237,26 @@ impl Compiler<'_> {
                     months = (1..=12).filter(|month| (u64::from(*month) - 1) % step == 0).collect();
                 }
                 if month_days.is_empty() {
-                    let which = if step == 12 && schedule.months.is_empty() { "1 January" } else { "the first of the month" };
+                    let which = if step == 12 && schedule.months.is_empty() {
+                        "1 January"
+                    } else {
+                        "the first of the month"
+                    };
                     self.notes.warn(format!("\"{said}\" does not say on which day; it is taken as {which}"));
                     month_days = vec![MonthDay::Day(1)];
                 }
             }
             _ if schedule.days.is_none() && month_days.is_empty() && !months.is_empty() => {
-                self.notes.warn(format!("\"{said}\" does not say on which day; it is taken as the first of the month"));
+                self.notes.warn(format!(
+                    "\"{said}\" does not say on which day; it is taken as the first of the month"
+                ));
                 month_days = vec![MonthDay::Day(1)];
             }
             _ if schedule.days.is_none() && month_days.is_empty() => {
                 let time = self.said(&schedule.time_places);
                 if !time.is_empty() {
-                    self.notes.warn(format!("\"{time}\" does not say on which days; it is taken as every day"));
+                    self.notes
+                        .warn(format!("\"{time}\" does not say on which days; it is taken as every day"));
                 }
                 words.push_str("Every day");
             }
@@ -244,7 +276,8 @@ impl Compiler<'_> {
         }
         fields.month = list(&months);
         if !months.is_empty() {
-            let names: Vec<&str> = months.iter().filter_map(|m| MONTH_NAMES.get(usize::from(*m) - 1).copied()).collect();
+            let names: Vec<&str> =
+                months.iter().filter_map(|m| MONTH_NAMES.get(usize::from(*m) - 1).copied()).collect();
             let joint = if month_days.is_empty() { "in" } else { "of" };
             words.push_str(&format!(" {joint} {}", and(&names)));
         } else if !month_days.is_empty() {
@@ -288,7 +321,7 @@ impl Compiler<'_> {
                     names.push(format!("{} {}", ordinal(*nth), DAY_NAMES[usize::from(*day) % 7]));
                 }
                 MonthDay::LastOf(day) => {
-                    fields.weekday = format!("{day}#L");
+                    fields.weekday = format!("{day}L");
                     names.push(format!("last {}", DAY_NAMES[usize::from(*day) % 7]));
                 }
             }
@@ -313,13 +346,16 @@ impl Compiler<'_> {
             let said = self.rhythm();
             let count_u8 = u8::try_from(count).unwrap_or(1).clamp(1, 24);
             if 24 % count_u8 == 0 {
-                times = (0..count_u8).map(|n| Clock { hour: n * (24 / count_u8), minute: 0, exact: true }).collect();
+                times = (0..count_u8)
+                    .map(|n| Clock { hour: n * (24 / count_u8), minute: 0, exact: true })
+                    .collect();
             } else {
                 times = vec![Clock { hour: 0, minute: 0, exact: true }];
             }
             let taken: Vec<String> = times.iter().map(clock_words).collect();
             let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
-            self.notes.warn(format!("\"{said}\" does not say at which hours; it is taken as {}", and(&taken)));
+            self.notes
+                .warn(format!("\"{said}\" does not say at which hours; it is taken as {}", and(&taken)));
         }
         if let (true, Some((name, clock))) = (times.is_empty(), schedule.part) {
             let said = self.said(&schedule.time_places);
@@ -355,7 +391,8 @@ impl Compiler<'_> {
     fn months_field(&mut self, words: &mut String) -> String {
         let months = &self.schedule.months;
         if !months.is_empty() {
-            let names: Vec<&str> = months.iter().filter_map(|m| MONTH_NAMES.get(usize::from(*m) - 1).copied()).collect();
+            let names: Vec<&str> =
+                months.iter().filter_map(|m| MONTH_NAMES.get(usize::from(*m) - 1).copied()).collect();
             words.push_str(&format!(" in {}", and(&names)));
         }
         list(months)
@@ -387,11 +424,14 @@ impl Compiler<'_> {
         let fixed = start.schedule.as_ref().is_some_and(|schedule| schedule.get("cron").is_none());
         let said = self.said(&self.schedule.zone_places);
         if fixed && !said.is_empty() {
-            self.notes.warn(format!("\"{said}\" changes nothing: an interval counts from the moment the workflow is saved"));
+            self.notes.warn(format!(
+                "\"{said}\" changes nothing: an interval counts from the moment the workflow is saved"
+            ));
         }
         let hourly = self.schedule.interval.is_some_and(|(_, unit)| unit == Unit::Hour);
         if let (Some(minute), false) = (self.schedule.minute.filter(|_| !fixed), hourly) {
-            self.notes.warn(format!("\"{minute}\" minutes past the hour needs \"every hour\"; it is left out"));
+            self.notes
+                .warn(format!("\"{minute}\" minutes past the hour needs \"every hour\"; it is left out"));
         }
     }
 
@@ -406,7 +446,13 @@ impl Compiler<'_> {
 pub fn duration(ms: u64) -> Value {
     let mut parts = serde_json::Map::new();
     let mut left = ms;
-    for (name, unit) in [("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1_000), ("milliseconds", 1)] {
+    for (name, unit) in [
+        ("days", 86_400_000),
+        ("hours", 3_600_000),
+        ("minutes", 60_000),
+        ("seconds", 1_000),
+        ("milliseconds", 1),
+    ] {
         // "every 90 minutes" stays 90 minutes: a unit is used when it divides what is left, or is the largest but one.
         if left >= unit && (left % unit == 0 || unit == 1) {
             parts.insert(name.into(), (left / unit).into());
@@ -418,8 +464,10 @@ pub fn duration(ms: u64) -> Value {
 
 /// "90 minutes", "1 hour", "2 days".
 pub fn span_words(ms: u64) -> String {
-    let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| ms % unit == 0 && ms >= *unit).unwrap_or((1, "millisecond"));
+    let units =
+        [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond")];
+    let (unit, name) =
+        units.into_iter().find(|(unit, _)| ms % unit == 0 && ms >= *unit).unwrap_or((1, "millisecond"));
     let count = ms / unit;
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
@@ -442,7 +490,8 @@ fn days_field(days: u8) -> String {
 /// Monday first, as people list them.
 fn names(days: u8) -> String {
     let order = [1, 2, 3, 4, 5, 6, 0_usize];
-    let names: Vec<&str> = order.iter().filter(|day| days & (1 << **day) != 0).map(|day| DAY_NAMES[*day]).collect();
+    let names: Vec<&str> =
+        order.iter().filter(|day| days & (1 << **day) != 0).map(|day| DAY_NAMES[*day]).collect();
     and(&names)
 }
 

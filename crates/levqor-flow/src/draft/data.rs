@@ -77,12 +77,22 @@ impl Pass<'_> {
             } else {
                 // "for each customer" where only orders are known: the items of what was last spoken of.
                 found.path.clear();
-                let known = scope.known_at(&found.root).filter(|known| !known.unnamed).map(|known| known.nouns.join(" "));
+                let known = scope
+                    .known_at(&found.root)
+                    .filter(|known| !known.unnamed)
+                    .map(|known| known.nouns.join(" "));
                 if let Some(known) = known {
                     let said = (self.quote)(&phrase.places);
                     self.notes.warn(format!("\"{said}\" is taken as each item of {known}"));
                 }
             }
+        }
+        if scope.known_at(&found.root).is_some_and(|known| known.unnamed)
+            && !words::is_plural(&noun)
+            && noun == found.noun
+        {
+            // An address that ends in "feed" does not make its items feeds.
+            noun = "item".into();
         }
         if let Some(last) = fields.last() {
             noun = last.join(" ");
@@ -93,14 +103,20 @@ impl Pass<'_> {
             Some((last, first)) => [first, &[words::singular(last)]].concat().join(" "),
             None => "item".into(),
         };
-        let one = if matches!(one.as_str(), "response" | "result" | "data" | "input" | "it" | "them") { "item".into() } else { one };
+        let one = if matches!(one.as_str(), "response" | "result" | "data" | "input" | "it" | "them") {
+            "item".into()
+        } else {
+            one
+        };
         Ok((self.as_list(&found, scope), one))
     }
 
     fn guess(&mut self, phrase: &Phrase, found: &Found, scope: &Scope) {
         let said = (self.quote)(&phrase.places);
         let owner = match &found.root {
-            Root::Known(_) => scope.known_at(&found.root).map(|known| known.nouns.join(" ")).unwrap_or_default(),
+            Root::Known(_) => {
+                scope.known_at(&found.root).map(|known| known.nouns.join(" ")).unwrap_or_default()
+            }
             Root::Item(_) | Root::Selection(_) => found.noun.clone(),
             Root::Input => "the run's input".into(),
         };
@@ -125,19 +141,29 @@ impl Pass<'_> {
             }
             // "post the total": the field that its own words name.
             let prefix = std::mem::take(&mut found.path);
-            fields = if fields.is_empty() { vec![prefix] } else { fields.into_iter().map(|field| [prefix.clone(), field].concat()).collect() };
+            fields = if fields.is_empty() {
+                vec![prefix]
+            } else {
+                fields.into_iter().map(|field| [prefix.clone(), field].concat()).collect()
+            };
         }
         if fields.is_empty() {
             let jq = self.base(&found, scope);
             let shape = if scope.is_list(&found) { Shape::List } else { Shape::Response };
-            let shape = scope.known_at(&found.root).map_or(shape, |known| if known.shape == Shape::Response { shape } else { known.shape });
+            let shape = scope
+                .known_at(&found.root)
+                .map_or(shape, |known| if known.shape == Shape::Response { shape } else { known.shape });
             return Ok((jq, shape));
         }
         if scope.is_list(&found) {
             let list = self.as_list(&found, scope);
             let singular = |field: &Path| -> Path {
                 let mut field = field.clone();
-                if let Some(word) = field.last_mut().filter(|segment| segment.len() == 1).and_then(|segment| segment.last_mut()) {
+                if let Some(word) = field
+                    .last_mut()
+                    .filter(|segment| segment.len() == 1)
+                    .and_then(|segment| segment.last_mut())
+                {
                     *word = words::singular(word);
                 }
                 field
@@ -196,19 +222,30 @@ impl Pass<'_> {
             Condition::Not(inner) => {
                 let inner = self.condition(inner, scope)?;
                 let words = format!("not ({})", inner.words);
-                Ok(Compiled { jq: format!("{} | not", jq::truth(&inner.jq)), selection: None, words, name: inner.name, picked: None })
+                Ok(Compiled {
+                    jq: format!("{} | not", jq::truth(&inner.jq)),
+                    selection: None,
+                    words,
+                    name: inner.name,
+                    picked: None,
+                })
             }
             Condition::All(parts) => self.joined(parts, "and", scope),
             Condition::Any(parts) => self.joined(parts, "or", scope),
             Condition::Count { items, tests, comparison, number } => {
                 let (list, noun) = self.items(items, scope).map_err(|lost| reason(&lost))?;
                 let test = tests.as_ref().map(|tests| jq::tests(".", &Path::new(), tests));
-                let counted = test.as_ref().map_or_else(|| list.clone(), |test| format!("[{list}[] | select({test})]"));
-                let selected = Spoken::Selection { list: counted.clone(), noun: noun.clone() };
-                let nouns = if *number == 1 { noun } else { format!("{noun}s") };
+                let counted =
+                    test.as_ref().map_or_else(|| list.clone(), |test| format!("[{list}[] | select({test})]"));
+                let selected = Spoken::Selection { list: counted.clone(), noun: words::plural(&noun) };
+                let nouns = words::plural(&noun);
                 let mut words = format!("the number of {nouns} {} {number}", comparison.words());
                 if let Some(tests) = tests {
-                    words = format!("the number of {nouns} where {} {} {number}", tests_words(tests), comparison.words());
+                    words = format!(
+                        "the number of {nouns} where {} {} {number}",
+                        tests_words(tests),
+                        comparison.words()
+                    );
                 }
                 Ok(Compiled {
                     jq: format!("({counted} | length) {} {number}", comparison.jq()),
@@ -229,11 +266,13 @@ impl Pass<'_> {
         let name = parts.first().map(|part| part.name.clone()).unwrap_or_default();
         // "any total is over 100 or any status is failed": the items for which one or the other holds.
         let lists: Option<Vec<_>> = parts.iter().map(|part| part.picked.clone()).collect();
-        let selection = lists.filter(|lists| word == "or" && lists.windows(2).all(|two| two[0].0 == two[1].0)).and_then(|lists| {
-            let (list, _, noun) = lists.first()?.clone();
-            let tests: Vec<String> = lists.iter().map(|(_, test, _)| jq::truth(test)).collect();
-            Some(Spoken::Selection { list: format!("[{list}[] | select({})]", tests.join(" or ")), noun })
-        });
+        let selection = lists
+            .filter(|lists| word == "or" && lists.windows(2).all(|two| two[0].0 == two[1].0))
+            .and_then(|lists| {
+                let (list, _, noun) = lists.first()?.clone();
+                let tests: Vec<String> = lists.iter().map(|(_, test, _)| jq::truth(test)).collect();
+                Some(Spoken::Selection { list: format!("[{list}[] | select({})]", tests.join(" or ")), noun })
+            });
         Ok(Compiled {
             jq: jq.join(&format!(" {word} ")),
             selection,
@@ -243,7 +282,13 @@ impl Pass<'_> {
         })
     }
 
-    fn test(&mut self, quantifier: Quantifier, subject: &Phrase, tests: &Tests, scope: &Scope) -> Result<Compiled, String> {
+    fn test(
+        &mut self,
+        quantifier: Quantifier,
+        subject: &Phrase,
+        tests: &Tests,
+        scope: &Scope,
+    ) -> Result<Compiled, String> {
         if subject.count {
             return self.counted(subject, tests, scope);
         }
@@ -263,16 +308,33 @@ impl Pass<'_> {
         if plain && whole && (scalar || about_whole(tests)) {
             return self.whole(&found, tests, scope);
         }
-        if plain && whole && (!matches!(subject.base, Base::Pronoun) || !matches!(tests, Tests::One { test: Test::Compare(..) | Test::Between(..), .. }) || owner_is_list) {
-            return Err(format!("Name the field of {} to look at.", if found.noun.is_empty() { "it" } else { &found.noun }));
+        if plain
+            && whole
+            && (!matches!(subject.base, Base::Pronoun)
+                || !matches!(tests, Tests::One { test: Test::Compare(..) | Test::Between(..), .. })
+                || owner_is_list)
+        {
+            return Err(format!(
+                "Name the field of {} to look at.",
+                if found.noun.is_empty() { "it" } else { &found.noun }
+            ));
         }
         if !plain || owner_is_list {
             // "any order is late": without a field there is nothing to compare.
             if whole && !matches!(subject.base, Base::Pronoun) {
                 return Err(format!("Name the field of each {} to look at.", words::singular(&found.noun)));
             }
-            if let Some(word) = prefix.last_mut().filter(|segment| !plain && segment.len() == 1).and_then(|segment| segment.last_mut()) {
+            if let Some(word) = prefix
+                .last_mut()
+                .filter(|segment| !plain && segment.len() == 1)
+                .and_then(|segment| segment.last_mut())
+            {
                 *word = words::singular(word);
+            }
+            if plain {
+                // "the total" of many orders.
+                let said = (self.quote)(&subject.places);
+                self.notes.warn(format!("\"{said}\" is taken as the one of any of {}", found.noun));
             }
             return Ok(self.over_list(quantifier, &found, &prefix, tests, scope));
         }
@@ -290,7 +352,14 @@ impl Pass<'_> {
         })
     }
 
-    fn over_list(&mut self, quantifier: Quantifier, found: &Found, prefix: &Path, tests: &Tests, scope: &Scope) -> Compiled {
+    fn over_list(
+        &mut self,
+        quantifier: Quantifier,
+        found: &Found,
+        prefix: &Path,
+        tests: &Tests,
+        scope: &Scope,
+    ) -> Compiled {
         let list = self.as_list(found, scope);
         let tests = prefixed(prefix, tests);
         let test = jq::tests(".", &Path::new(), &tests);
@@ -299,8 +368,12 @@ impl Pass<'_> {
         let matches = format!("[{list}[] | select({test})]");
         let selected = |list: &str| Some(Spoken::Selection { list: list.to_owned(), noun: noun.clone() });
         let (jq, selection, words) = match quantifier {
-            Quantifier::Plain | Quantifier::Any => (format!("any({list}[]; {test})"), selected(&matches), format!("any {said}")),
-            Quantifier::All => (format!("all({list}[]; {})", jq::truth(&test)), None, format!("every {said}")),
+            Quantifier::Plain | Quantifier::Any => {
+                (format!("any({list}[]; {test})"), selected(&matches), format!("any {said}"))
+            }
+            Quantifier::All => {
+                (format!("all({list}[]; {})", jq::truth(&test)), None, format!("every {said}"))
+            }
             Quantifier::None => (format!("any({list}[]; {test}) | not"), None, format!("no {said}")),
             Quantifier::Number(comparison, number) => (
                 format!("({matches} | length) {} {number}", comparison.jq()),
@@ -308,13 +381,15 @@ impl Pass<'_> {
                 format!("the number of items where {said} {} {number}", comparison.words()),
             ),
         };
-        let picked = matches!(quantifier, Quantifier::Plain | Quantifier::Any).then(|| (list.clone(), test.clone(), noun.clone()));
+        let picked = matches!(quantifier, Quantifier::Plain | Quantifier::Any)
+            .then(|| (list.clone(), test.clone(), noun.clone()));
         Compiled { jq, selection, words, name: check_name(&tests), picked }
     }
 
     /// "the number of orders is over 5".
     fn counted(&mut self, subject: &Phrase, tests: &Tests, scope: &Scope) -> Result<Compiled, String> {
-        let Tests::One { field, test: Test::Compare(comparison, Literal::Number(number)), negated } = tests else {
+        let Tests::One { field, test: Test::Compare(comparison, Literal::Number(number)), negated } = tests
+        else {
             return Err("A number of things can be compared with a number.".into());
         };
         if !field.is_empty() {
@@ -326,8 +401,8 @@ impl Pass<'_> {
         Ok(Compiled {
             jq: if *negated { format!("{compared} | not") } else { compared },
             selection: None,
-            words: format!("{not}the number of {noun}s {} {number}", comparison.words()),
-            name: vec!["check".into(), "number".into(), "of".into(), format!("{noun}s")],
+            words: format!("{not}the number of {} {} {number}", words::plural(&noun), comparison.words()),
+            name: vec!["check".into(), "number".into(), "of".into(), words::plural(&noun)],
             picked: None,
         })
     }
@@ -335,7 +410,8 @@ impl Pass<'_> {
     /// Tests of the data itself: "the count is over 5", "it is empty", "the response contains 'error'".
     fn whole(&mut self, found: &Found, tests: &Tests, scope: &Scope) -> Result<Compiled, String> {
         let empty = matches!(tests, Tests::One { test: Test::Empty, .. });
-        let root = if empty && scope.is_list(found) { self.as_list(found, scope) } else { self.base(found, scope) };
+        let root =
+            if empty && scope.is_list(found) { self.as_list(found, scope) } else { self.base(found, scope) };
         let noun = if found.noun.is_empty() { "it" } else { &found.noun };
         let named = prefixed(&vec![vec![noun.to_owned()]], tests);
         Ok(Compiled {
@@ -349,7 +425,8 @@ impl Pass<'_> {
 }
 
 fn members(root: &str, fields: &[Path]) -> String {
-    let members: Vec<String> = fields.iter().map(|field| format!("{}: {}", field_key(field), jq::access(root, field))).collect();
+    let members: Vec<String> =
+        fields.iter().map(|field| format!("{}: {}", field_key(field), jq::access(root, field))).collect();
     members.join(", ")
 }
 
@@ -369,22 +446,32 @@ fn first_field_is_empty(tests: &Tests) -> bool {
 
 /// Tests that make sense of a whole response.
 fn about_whole(tests: &Tests) -> bool {
-    matches!(tests, Tests::One { test: Test::Empty | Test::Missing | Test::Contains(_) | Test::StartsWith(_) | Test::EndsWith(_), .. })
+    matches!(
+        tests,
+        Tests::One {
+            test: Test::Empty | Test::Missing | Test::Contains(_) | Test::StartsWith(_) | Test::EndsWith(_),
+            ..
+        }
+    )
 }
 
 /// The prefix belongs to the first test, whose field the subject was; the others name their own.
 fn prefixed(prefix: &Path, tests: &Tests) -> Tests {
     match tests {
-        Tests::One { field, test, negated } => {
-            Tests::One { field: [prefix.clone(), field.clone()].concat(), test: test.clone(), negated: *negated }
-        }
+        Tests::One { field, test, negated } => Tests::One {
+            field: [prefix.clone(), field.clone()].concat(),
+            test: test.clone(),
+            negated: *negated,
+        },
         Tests::All(parts) => Tests::All(first_prefixed(prefix, parts)),
         Tests::Any(parts) => Tests::Any(first_prefixed(prefix, parts)),
     }
 }
 
 fn first_prefixed(prefix: &Path, parts: &[Tests]) -> Vec<Tests> {
-    let same = parts.first().map(|first| super::condition::fields(first).into_iter().next().cloned().unwrap_or_default());
+    let same = parts
+        .first()
+        .map(|first| super::condition::fields(first).into_iter().next().cloned().unwrap_or_default());
     parts
         .iter()
         .enumerate()

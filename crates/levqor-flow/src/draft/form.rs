@@ -25,7 +25,9 @@ pub enum Trigger {
     Manual,
     Schedule(Schedule),
     /// Something happens outside: not available yet, so the workflow starts by hand and what came is its input.
-    Event { noun: Vec<String> },
+    Event {
+        noun: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -47,15 +49,23 @@ pub enum StepKind {
     Stop,
     Fail(String),
     Reshape(Reshape),
-    Set { name: Vec<String>, value: Operand },
+    Set {
+        name: Vec<String>,
+        value: Operand,
+    },
     /// Calls the latest result, or the phrase, by a name.
-    Save { phrase: Phrase, name: Vec<String> },
+    Save {
+        phrase: Phrase,
+        name: Vec<String>,
+    },
     /// Belongs to the call before it.
     Retry(Retry),
     /// Belongs to the call before it.
     Timeout(u64),
     /// Something that was said and not made: what follows may have meant its result.
-    Gap { result: Vec<String> },
+    Gap {
+        result: Vec<String>,
+    },
     /// Something that must not be passed over, such as an approval: nothing after it in its list is made.
     Gate,
 }
@@ -77,6 +87,8 @@ pub struct Call {
     pub timeout_ms: Option<u64>,
     /// Steps for when the call fails, and for when it does not; None: a failure ends the run.
     pub on_error: Option<ErrorBranch>,
+    /// Where what hangs on this call was said: it falls with the call.
+    pub attached: Vec<Places>,
 }
 
 #[derive(Debug, Clone)]
@@ -166,10 +178,24 @@ pub enum Operand {
 #[derive(Debug, Clone)]
 pub enum Condition {
     /// A call fails (or, negated, does not). The verb "any" stands for each of several calls.
-    Failed { address: Option<String>, verb: Option<String>, status: Option<StatusTest>, negated: bool },
-    Test { quantifier: Quantifier, subject: Phrase, tests: Tests },
+    Failed {
+        address: Option<String>,
+        verb: Option<String>,
+        status: Option<StatusTest>,
+        negated: bool,
+    },
+    Test {
+        quantifier: Quantifier,
+        subject: Phrase,
+        tests: Tests,
+    },
     /// How many items there are, of those that pass the tests when there are any.
-    Count { items: Phrase, tests: Option<Tests>, comparison: Comparison, number: u64 },
+    Count {
+        items: Phrase,
+        tests: Option<Tests>,
+        comparison: Comparison,
+        number: u64,
+    },
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
@@ -262,8 +288,15 @@ pub enum Change {
     Sum(Path),
     Average(Path),
     /// The greatest or least value, or with `whole` the item that has it.
-    Extreme { field: Path, most: bool, whole: bool },
-    Sort { field: Path, descending: bool },
+    Extreme {
+        field: Path,
+        most: bool,
+        whole: bool,
+    },
+    Sort {
+        field: Path,
+        descending: bool,
+    },
     First(u64),
     Last(u64),
     Unique(Option<Path>),

@@ -24,15 +24,17 @@ pub fn literals(value: &Value) -> Value {
     match value {
         Value::String(text) => literal(text),
         Value::Array(items) => Value::Array(items.iter().map(literals).collect()),
-        Value::Object(members) => Value::Object(members.iter().map(|(key, value)| (key.clone(), literals(value))).collect()),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(key, value)| (key.clone(), literals(value))).collect())
+        }
         other => other.clone(),
     }
 }
 
 /// Words of jq that can't follow a dot everywhere.
 const KEYWORDS: &[&str] = &[
-    "and", "or", "not", "if", "then", "elif", "else", "end", "as", "def", "reduce", "foreach", "try", "catch", "label", "import", "include", "null", "true",
-    "false", "__loc__",
+    "and", "or", "not", "if", "then", "elif", "else", "end", "as", "def", "reduce", "foreach", "try",
+    "catch", "label", "import", "include", "null", "true", "false", "__loc__",
 ];
 
 fn is_plain(name: &str) -> bool {
@@ -52,7 +54,8 @@ pub fn key(name: &str) -> String {
 pub fn access(root: &str, path: &Path) -> String {
     let mut jq = root.to_owned();
     for segment in path {
-        let step = |name: &str| if is_plain(name) { format!(".{name}?") } else { format!(".[{}]?", text(name)) };
+        let step =
+            |name: &str| if is_plain(name) { format!(".{name}?") } else { format!(".[{}]?", text(name)) };
         jq = match segment.as_slice() {
             [] => jq,
             [name] if jq == "." => step(name),
@@ -82,7 +85,11 @@ pub fn camel(words: &[String]) -> String {
 /// The list that a response holds: itself, its member of that name, or its only list; a lone object is a list of one.
 pub fn list_of(noun: &str) -> String {
     let only = "[.[] | arrays] as $lists | if ($lists | length) == 1 then $lists[0] else [.] end";
-    let named = if is_plain(noun) { format!(" elif (.{noun} | type) == \"array\" then .{noun}") } else { String::new() };
+    let named = if is_plain(noun) {
+        format!(" elif (.{noun} | type) == \"array\" then .{noun}")
+    } else {
+        String::new()
+    };
     format!("if type == \"array\" then . elif type != \"object\" then []{named} else {only} end")
 }
 
@@ -120,7 +127,9 @@ fn joined(parts: &[Tests], word: &str, root: &str, prefix: &Path) -> String {
 
 /// Numbers that come as texts ("99.50") count as numbers; what is no number passes no comparison by size.
 pub fn one(value: &str, test: &Test) -> String {
-    let number = |comparison: Comparison, number: &serde_json::Number| format!("({value} | tonumber?) {} {number}", comparison.jq());
+    let number = |comparison: Comparison, number: &serde_json::Number| {
+        format!("({value} | tonumber?) {} {number}", comparison.jq())
+    };
     match test {
         Test::Compare(Comparison::NotEqual, Literal::Number(n)) => {
             format!("({} | not)", truth(&number(Comparison::Equal, n)))
@@ -140,7 +149,9 @@ pub fn one(value: &str, test: &Test) -> String {
                 Literal::Text(text) => self::text(text),
                 other => text(&literal_jq(other)),
             };
-            format!("({value} | if type == \"array\" then any(.[]; . == {member}) else . // \"\" | tostring | contains({inside}) end)")
+            format!(
+                "({value} | if type == \"array\" then any(.[]; . == {member}) else . // \"\" | tostring | contains({inside}) end)"
+            )
         }
         Test::StartsWith(start) => format!("({value} // \"\" | tostring | startswith({}))", text(start)),
         Test::EndsWith(end) => format!("({value} // \"\" | tostring | endswith({}))", text(end)),
@@ -166,7 +177,10 @@ mod tests {
     fn names_with_other_characters_are_quoted() {
         assert_eq!(access(".", &vec![vec!["total".into()]]), ".total?");
         assert_eq!(access(".", &vec![vec!["a\"] | env".into()]]), ".[\"a\\\"] | env\"]?");
-        assert_eq!(access("$order", &vec![vec!["customer".into()], vec!["email".into()]]), "$order.customer?.email?");
+        assert_eq!(
+            access("$order", &vec![vec!["customer".into()], vec!["email".into()]]),
+            "$order.customer?.email?"
+        );
         assert_eq!(access(".", &vec![vec!["due".into(), "date".into()]]), "(. | .dueDate? // .due_date?)");
         assert_eq!(access(".", &vec![vec!["end".into()]]), ".[\"end\"]?");
     }

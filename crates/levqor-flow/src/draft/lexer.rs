@@ -105,7 +105,10 @@ impl Lexer<'_> {
         } else if self.list_number() || self.quoted(c) || self.json(c) || self.address() {
         } else if c.is_ascii_digit() || is_currency(c) || (c == '-' && self.starts_negative()) {
             self.number(c);
-        } else if c.is_alphanumeric() || c == '_' || (c == '#' && self.rest()[1..].starts_with(char::is_alphabetic)) {
+        } else if c.is_alphanumeric()
+            || c == '_'
+            || (c == '#' && self.rest()[1..].starts_with(char::is_alphabetic))
+        {
             self.word();
         } else {
             self.punctuation(c);
@@ -118,14 +121,20 @@ impl Lexer<'_> {
         let spaces = rest.len() - rest.trim_start_matches([' ', '\t', '\r']).len();
         let line = &rest[spaces..];
         let first = line.chars().next();
-        let bullet = first.filter(|c| matches!(c, '-' | '*' | '•' | '–' | '·')).filter(|c| {
-            line[c.len_utf8()..].starts_with([' ', '\t'])
-        });
-        let word: String = line.chars().take_while(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
+        let bullet = first
+            .filter(|c| matches!(c, '-' | '*' | '•' | '–' | '·'))
+            .filter(|c| line[c.len_utf8()..].starts_with([' ', '\t']));
+        let word: String =
+            line.chars().take_while(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
         let begins = first.is_some_and(char::is_uppercase) || words::opens_clause(&word);
         if self.at > 0 && (first.is_none_or(|c| c == '\n') || bullet.is_some() || begins) {
             let at = self.at - 1;
-            self.tokens.push(Token { kind: Kind::Stop, span: at..at + 1, text: "\n".into(), possessive: false });
+            self.tokens.push(Token {
+                kind: Kind::Stop,
+                span: at..at + 1,
+                text: "\n".into(),
+                possessive: false,
+            });
         }
         if let Some(bullet) = bullet {
             self.at += spaces;
@@ -143,7 +152,9 @@ impl Lexer<'_> {
         let after = &rest[digits + 1..];
         let Ok(number) = rest[..digits].parse::<u64>() else { return false };
         let fresh = self.tokens.last().is_none_or(|token| matches!(token.kind, Kind::Stop | Kind::Colon));
-        let due = number == self.items + 1 && (fresh || number > 1) && !self.before().is_some_and(char::is_alphanumeric);
+        let due = number == self.items + 1
+            && (fresh || number > 1)
+            && !self.before().is_some_and(char::is_alphanumeric);
         if !due || !after.starts_with(' ') || !after.trim_start().starts_with(char::is_alphabetic) {
             return false;
         }
@@ -156,7 +167,12 @@ impl Lexer<'_> {
     }
 
     fn push_stop(&mut self) {
-        self.tokens.push(Token { kind: Kind::Stop, span: self.at..self.at, text: String::new(), possessive: false });
+        self.tokens.push(Token {
+            kind: Kind::Stop,
+            span: self.at..self.at,
+            text: String::new(),
+            possessive: false,
+        });
     }
 
     fn quoted(&mut self, open: char) -> bool {
@@ -254,7 +270,8 @@ impl Lexer<'_> {
         }
         let (digits, length) = digits(body);
         let tail = &body[length..];
-        let letters: String = tail.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '-').collect();
+        let letters: String =
+            tail.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '-').collect();
         let total = start + length;
         if letters.is_empty() || letters.starts_with('-') {
             let text = if sign > 0 { format!("-{digits}") } else { digits };
@@ -297,7 +314,8 @@ impl Lexer<'_> {
             let inside = at > 0
                 && matches!(c, '-' | '\'' | '’' | '.' | '/' | '@')
                 && next.is_some_and(|c| c.is_alphanumeric() || c == '_');
-            if c.is_alphanumeric() || c == '_' || is_mark(c) || inside || (at == 0 && matches!(c, '#' | '-')) {
+            if c.is_alphanumeric() || c == '_' || is_mark(c) || inside || (at == 0 && matches!(c, '#' | '-'))
+            {
                 end = at + c.len_utf8();
             } else {
                 break;
@@ -315,7 +333,12 @@ impl Lexer<'_> {
             if text == *stem {
                 for word in *rest_words {
                     let span = self.at..self.at + end;
-                    self.tokens.push(Token { kind: Kind::Word, span, text: (*word).into(), possessive: false });
+                    self.tokens.push(Token {
+                        kind: Kind::Word,
+                        span,
+                        text: (*word).into(),
+                        possessive: false,
+                    });
                 }
                 self.at += end;
                 return;
@@ -423,7 +446,9 @@ fn is_domain(chunk: &str) -> bool {
     }
     let labels: Vec<&str> = host.split('.').collect();
     let label = |text: &&str| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !text.starts_with('-')
+        !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !text.starts_with('-')
     };
     if labels.len() < 2 || !labels.iter().all(label) {
         return false;
@@ -439,7 +464,10 @@ fn is_date(text: &str) -> bool {
     let form = b"0000-00-00";
     let bytes = text.as_bytes();
     bytes.len() >= form.len()
-        && form.iter().zip(bytes).all(|(form, byte)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form })
+        && form
+            .iter()
+            .zip(bytes)
+            .all(|(form, byte)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form })
 }
 
 /// A number at the start of `text` without its thousands separators, and its length.
@@ -482,7 +510,9 @@ fn time(text: &str) -> Option<(Clock, usize)> {
     let mut has_minute = false;
     let two = |at: usize| text.get(at..at + 2).filter(|m| m.bytes().all(|b| b.is_ascii_digit()));
     if text[at..].starts_with([':', '.', 'h']) {
-        if let Some(minutes) = two(at + 1).filter(|_| !text[at + 3..].starts_with(|c: char| c.is_ascii_digit())) {
+        if let Some(minutes) =
+            two(at + 1).filter(|_| !text[at + 3..].starts_with(|c: char| c.is_ascii_digit()))
+        {
             minute = minutes.parse().ok()?;
             has_minute = true;
             at += 3;
@@ -493,7 +523,8 @@ fn time(text: &str) -> Option<(Clock, usize)> {
     let gap = text[at..].len() - tail.len();
     let lower: String = tail.chars().take(4).flat_map(char::to_lowercase).collect();
     for (mark, afternoon) in [("a.m.", false), ("p.m.", true), ("am", false), ("pm", true)] {
-        let ends = lower.starts_with(mark) && !tail.get(mark.len()..)?.starts_with(|c: char| c.is_alphanumeric());
+        let ends =
+            lower.starts_with(mark) && !tail.get(mark.len()..)?.starts_with(|c: char| c.is_alphanumeric());
         if gap <= 1 && ends && (1..=12).contains(&hour) && minute < 60 {
             hour = hour % 12 + if afternoon { 12 } else { 0 };
             return Some((Clock { hour, minute, exact: true }, at + gap + mark.len()));

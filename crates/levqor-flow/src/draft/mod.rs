@@ -72,9 +72,16 @@ pub fn draft(request: &str) -> Draft {
 
 /// [`draft`] for someone of whom something is known.
 pub fn draft_with(request: &str, context: Context<'_>) -> Draft {
-    let empty = |warning: String| Draft { workflow: None, summary: Vec::new(), warnings: vec![warning], questions: Vec::new() };
+    let empty = |warning: String| Draft {
+        workflow: None,
+        summary: Vec::new(),
+        warnings: vec![warning],
+        questions: Vec::new(),
+    };
     if request.chars().count() > REQUEST_CHARS_MAX {
-        return empty(format!("the request is longer than {REQUEST_CHARS_MAX} characters; say it in fewer, or in two workflows"));
+        return empty(format!(
+            "the request is longer than {REQUEST_CHARS_MAX} characters; say it in fewer, or in two workflows"
+        ));
     }
     let tokens = lexer::tokens(request);
     if tokens.iter().all(|token| !coverage::is_content(token)) {
@@ -96,7 +103,9 @@ pub fn draft_with(request: &str, context: Context<'_>) -> Draft {
     let foreign = compiled.tasks.is_empty() && notes.questions.is_empty() && !has_english(&tokens);
     if foreign {
         let said = cursor::quote(request, &tokens, 0..tokens.len());
-        return empty(format!("drafting understands English for now, and found no English instruction in \"{said}\"; {EXAMPLE}"));
+        return empty(format!(
+            "drafting understands English for now, and found no English instruction in \"{said}\"; {EXAMPLE}"
+        ));
     }
     for run in coverage::leftovers(&tokens, &parsed.taken) {
         notes.warn(format!("\"{}\" is not understood; nothing in the workflow does it", quote(&run)));
@@ -104,7 +113,12 @@ pub fn draft_with(request: &str, context: Context<'_>) -> Draft {
     if compiled.tasks.is_empty() {
         let said = quote(&(0..tokens.len()));
         notes.warn(format!("no step was understood in \"{said}\", so there is no workflow; {EXAMPLE}"));
-        return Draft { workflow: None, summary: Vec::new(), warnings: notes.warnings, questions: notes.questions };
+        return Draft {
+            workflow: None,
+            summary: Vec::new(),
+            warnings: notes.warnings,
+            questions: notes.questions,
+        };
     }
     let title = naming::title(request, &tokens, &parsed.schedule_places);
     // "Fetch" alone says little: then the first step's line does better.
@@ -118,8 +132,18 @@ pub fn draft_with(request: &str, context: Context<'_>) -> Draft {
     let checked = document::check(&document);
     if let Some(issue) = checked.errors.first() {
         // The grammar should not be able to make one; if it does, saying so beats handing it out.
-        notes.warn(format!("\"{}\" can't be made into a valid workflow: {} {}", quote(&(0..tokens.len())), issue.pointer, issue.message));
-        return Draft { workflow: None, summary: Vec::new(), warnings: notes.warnings, questions: notes.questions };
+        notes.warn(format!(
+            "\"{}\" can't be made into a valid workflow: {} {}",
+            quote(&(0..tokens.len())),
+            issue.pointer,
+            issue.message
+        ));
+        return Draft {
+            workflow: None,
+            summary: Vec::new(),
+            warnings: notes.warnings,
+            questions: notes.questions,
+        };
     }
     Draft { workflow: Some(document), summary, warnings: notes.warnings, questions: notes.questions }
 }
@@ -136,7 +160,13 @@ fn has_english(tokens: &[lexer::Token]) -> bool {
     verbs > 0 || common * 5 >= total.max(1)
 }
 
-fn document(request: &str, title: &str, start: &cron::Start, timeout_ms: Option<u64>, tasks: Vec<Value>) -> Value {
+fn document(
+    request: &str,
+    title: &str,
+    start: &cron::Start,
+    timeout_ms: Option<u64>,
+    tasks: Vec<Value>,
+) -> Value {
     let summary: Vec<&str> = request.split_whitespace().collect();
     let mut head = Map::new();
     head.insert("dsl".into(), "1.0.3".into());

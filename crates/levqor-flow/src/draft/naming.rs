@@ -75,11 +75,19 @@ pub fn title(request: &str, tokens: &[Token], schedule: &[std::ops::Range<usize>
         match &token.kind {
             Kind::Url(_) | Kind::Domain(_) | Kind::Email(_) | Kind::Json(_) => {
                 // The preposition goes with its address.
-                if parts.last().is_some_and(|word| matches!(*word, "from" | "to" | "at" | "into" | "on" | "of")) {
+                if parts
+                    .last()
+                    .is_some_and(|word| matches!(*word, "from" | "to" | "at" | "into" | "on" | "of"))
+                {
                     parts.pop();
                 }
             }
-            Kind::Word | Kind::Number(_) | Kind::Span(_) | Kind::Ordinal(_) | Kind::Time(_) | Kind::Operator(_) => {
+            Kind::Word
+            | Kind::Number(_)
+            | Kind::Span(_)
+            | Kind::Ordinal(_)
+            | Kind::Time(_)
+            | Kind::Operator(_) => {
                 let text = request.get(token.span.clone()).unwrap_or("");
                 // Both halves of a contraction have the same place.
                 let again = at > 0 && tokens[at - 1].span == token.span;
@@ -87,8 +95,14 @@ pub fn title(request: &str, tokens: &[Token], schedule: &[std::ops::Range<usize>
                     parts.push(text);
                 }
             }
-            Kind::Quoted(text) if text.len() <= 30 => parts.push(request.get(token.span.clone()).unwrap_or("")),
-            Kind::Stop if !parts.is_empty() && parts.iter().map(|part| part.len() + 1).sum::<usize>() > 20 => break,
+            Kind::Quoted(text) if text.len() <= 30 => {
+                parts.push(request.get(token.span.clone()).unwrap_or(""))
+            }
+            Kind::Stop
+                if !parts.is_empty() && parts.iter().map(|part| part.len() + 1).sum::<usize>() > 20 =>
+            {
+                break;
+            }
             _ => {}
         }
     }
@@ -107,7 +121,10 @@ pub fn title(request: &str, tokens: &[Token], schedule: &[std::ops::Range<usize>
     }
     let title = title.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '\'' | '"'));
     let words: Vec<&str> = title.split(' ').collect();
-    let kept = words.iter().rposition(|word| !matches!(*word, "and" | "then" | "to" | "the" | "a")).map_or(0, |at| at + 1);
+    let kept = words
+        .iter()
+        .rposition(|word| !matches!(*word, "and" | "then" | "to" | "the" | "a"))
+        .map_or(0, |at| at + 1);
     capital(&words[..kept].join(" "))
 }
 

@@ -8,21 +8,101 @@ use super::{
 };
 
 /// Articles and the like, which say nothing that the noun does not.
-pub const DETERMINERS: &[&str] = &["the", "a", "an", "all", "my", "our", "your", "just", "only", "full", "whole", "some", "any"];
+pub const DETERMINERS: &[&str] =
+    &["the", "a", "an", "all", "my", "our", "your", "just", "only", "full", "whole", "some", "any"];
 
-const PRONOUNS: &[&str] = &["it", "them", "that", "this", "those", "these", "they", "everything", "both", "one"];
+const PRONOUNS: &[&str] =
+    &["it", "them", "that", "this", "those", "these", "they", "everything", "both", "one"];
 
 /// Nouns for what was last spoken of, whatever it is.
 const GENERIC: &[&str] = &["result", "results", "response", "output", "answer", "reply", "outcome"];
 
 /// No noun goes on past these.
 const STOPS: &[&str] = &[
-    "from", "to", "at", "into", "onto", "via", "using", "through", "with", "where", "whose", "that", "which", "if", "when",
-    "unless", "then", "and", "or", "but", "for", "saying", "as", "on", "in", "by", "every", "each", "otherwise", "else", "of",
-    "is", "are", "was", "were", "be", "equals", "has", "have", "had", "does", "do", "not", "contains", "contain", "includes",
-    "exceeds", "starts", "ends", "exists", "over", "above", "below", "under", "greater", "less", "than", "between",
-    "until", "after", "before", "so", "it", "them", "they", "goes", "drops", "falls", "rises", "reaches", "gets", "becomes",
-    "once", "whenever", "retry", "fails", "failed", "succeeds", "returns", "except", "about", "because", "while", "without",
+    "from",
+    "to",
+    "at",
+    "into",
+    "onto",
+    "via",
+    "using",
+    "through",
+    "with",
+    "where",
+    "whose",
+    "that",
+    "which",
+    "if",
+    "when",
+    "unless",
+    "then",
+    "and",
+    "or",
+    "but",
+    "for",
+    "saying",
+    "as",
+    "on",
+    "in",
+    "by",
+    "every",
+    "each",
+    "otherwise",
+    "else",
+    "of",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "equals",
+    "has",
+    "have",
+    "had",
+    "does",
+    "do",
+    "not",
+    "contains",
+    "contain",
+    "includes",
+    "exceeds",
+    "starts",
+    "ends",
+    "exists",
+    "over",
+    "above",
+    "below",
+    "under",
+    "greater",
+    "less",
+    "than",
+    "between",
+    "until",
+    "after",
+    "before",
+    "so",
+    "it",
+    "them",
+    "they",
+    "goes",
+    "drops",
+    "falls",
+    "rises",
+    "reaches",
+    "gets",
+    "becomes",
+    "once",
+    "whenever",
+    "retry",
+    "fails",
+    "failed",
+    "succeeds",
+    "returns",
+    "except",
+    "about",
+    "because",
+    "while",
+    "without",
 ];
 
 /// At most this many words make one name.
@@ -60,7 +140,21 @@ fn begins_clause(c: &Cursor<'_>) -> bool {
     match c.peek_at(1).map(|token| &token.kind) {
         Some(Kind::Url(_) | Kind::Domain(_) | Kind::Quoted(_) | Kind::Json(_) | Kind::Email(_)) => true,
         Some(Kind::Word) => c.word_at(1).is_some_and(|word| {
-            is_determiner(word) || matches!(word, "its" | "their" | "to" | "me" | "us" | "this" | "that" | "these" | "those" | "by" | "only")
+            is_determiner(word)
+                || matches!(
+                    word,
+                    "its"
+                        | "their"
+                        | "to"
+                        | "me"
+                        | "us"
+                        | "this"
+                        | "that"
+                        | "these"
+                        | "those"
+                        | "by"
+                        | "only"
+                )
         }),
         _ => false,
     }
@@ -70,7 +164,8 @@ fn begins_clause(c: &Cursor<'_>) -> bool {
 pub fn exact_case(c: &Cursor<'_>) -> String {
     let Some(token) = c.peek() else { return String::new() };
     let written = c.quote(c.at()..c.at() + 1);
-    let inner_capital = written.chars().skip(1).any(char::is_uppercase) && written.chars().any(char::is_lowercase);
+    let inner_capital =
+        written.chars().skip(1).any(char::is_uppercase) && written.chars().any(char::is_lowercase);
     if inner_capital && !token.possessive { written } else { token.text.clone() }
 }
 
@@ -83,9 +178,13 @@ pub fn path(c: &mut Cursor<'_>) -> Option<Path> {
     determiners(c);
     let mut path = Path::new();
     loop {
+        // What is quoted is a name as it stands, dots and all.
+        let quoted = matches!(c.kind(), Some(Kind::Quoted(_)));
         let (words, possessive) = name(c)?;
         match words.as_slice() {
-            [one] if one.contains('.') => path.extend(one.split('.').map(|part| vec![part.to_owned()])),
+            [one] if one.contains('.') && !quoted => {
+                path.extend(one.split('.').map(|part| vec![part.to_owned()]))
+            }
             _ => path.push(words),
         }
         if !possessive || path.len() >= 6 {
@@ -116,7 +215,9 @@ fn inner(c: &mut Cursor<'_>) -> Option<Phrase> {
     if c.eat(&["each", "every"]).is_some() {
         let mut each = if c.eat(&["of"]).is_some() {
             inner(c)?
-        } else if c.eat(&["one", "item", "element"]).is_some() || !c.word().is_some_and(|word| !STOPS.contains(&word)) {
+        } else if c.eat(&["one", "item", "element"]).is_some()
+            || !c.word().is_some_and(|word| !STOPS.contains(&word))
+        {
             new(Base::Pronoun, Vec::new())
         } else {
             noun(c)?
@@ -135,7 +236,9 @@ fn inner(c: &mut Cursor<'_>) -> Option<Phrase> {
         }
         return Some(new(Base::Pronoun, fields));
     }
-    if c.eat_any_phrase(&["all of them", "all of it", "all of these", "all of those", "both of them"]).is_some() {
+    if c.eat_any_phrase(&["all of them", "all of it", "all of these", "all of those", "both of them"])
+        .is_some()
+    {
         return Some(new(Base::Pronoun, Vec::new()));
     }
     if let Some(matching) = c.attempt(matching) {
@@ -146,7 +249,11 @@ fn inner(c: &mut Cursor<'_>) -> Option<Phrase> {
         let pointed = matches!(pronoun, "those" | "these" | "this" | "that");
         if let Some(named) = pointed.then(|| c.attempt(noun)).flatten() {
             let plural = matches!(pronoun, "those" | "these");
-            return Some(if plural && named.fields.is_empty() { new(Base::Selection, Vec::new()) } else { named });
+            return Some(if plural && named.fields.is_empty() {
+                new(Base::Selection, Vec::new())
+            } else {
+                named
+            });
         }
         return Some(new(Base::Pronoun, Vec::new()));
     }
@@ -187,7 +294,8 @@ fn joint(c: &mut Cursor<'_>) -> Option<()> {
 /// One more field of a list of fields: a name, before whatever ends such a list, and no verb of a next clause.
 fn field_end(c: &mut Cursor<'_>) -> Option<Path> {
     let word = c.word()?;
-    if words::opens_clause(word) || words::verb(word).is_some_and(|_| c.word_at(1).is_some_and(is_determiner)) {
+    if words::opens_clause(word) || words::verb(word).is_some_and(|_| c.word_at(1).is_some_and(is_determiner))
+    {
         return None;
     }
     path(c)

@@ -43,7 +43,10 @@ pub fn reshape(change: &Change, list: &str, nouns: &[String]) -> Made {
     let last = |field: &Path| field.last().cloned().unwrap_or_default();
     match change {
         Change::KeepFields(fields) => {
-            let members: Vec<String> = fields.iter().map(|field| format!("{}: {}", field_key(field), jq::access(".", field))).collect();
+            let members: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{}: {}", field_key(field), jq::access(".", field)))
+                .collect();
             let names: Vec<String> = fields.iter().map(path_words).collect();
             same(
                 "shorten",
@@ -86,8 +89,18 @@ pub fn reshape(change: &Change, list: &str, nouns: &[String]) -> Made {
             } else {
                 format!("{} | {verb}", numbers(field))
             };
-            let name = if *whole { vec![word.to_owned(), words::singular(&noun)] } else { vec![word.to_owned(), path_words(field)] };
-            Made { jq, shape: if *whole { Shape::Response } else { Shape::Scalar }, step: [vec!["find".to_owned()], name.clone()].concat(), name: Some(name), words }
+            let name = if *whole {
+                vec![word.to_owned(), words::singular(&noun)]
+            } else {
+                vec![word.to_owned(), path_words(field)]
+            };
+            Made {
+                jq,
+                shape: if *whole { Shape::Response } else { Shape::Scalar },
+                step: [vec!["find".to_owned()], name.clone()].concat(),
+                name: Some(name),
+                words,
+            }
         }
         Change::Sort { field, descending } => {
             let turned = if *descending { " | reverse" } else { "" };
@@ -98,10 +111,16 @@ pub fn reshape(change: &Change, list: &str, nouns: &[String]) -> Made {
                 format!("Sort the {noun} by {}{order}", path_words(field)),
             )
         }
-        Change::First(count) => same("take", format!("{list}[:{count}]"), format!("Take the first {count} {noun}")),
+        Change::First(count) => {
+            same("take", format!("{list}[:{count}]"), format!("Take the first {count} {noun}"))
+        }
         Change::Last(0) => same("take", "[]".into(), format!("Take the last 0 {noun}")),
-        Change::Last(count) => same("take", format!("{list}[-{count}:]"), format!("Take the last {count} {noun}")),
-        Change::Unique(None) => same("unique", format!("{list} | unique"), format!("Remove duplicates from the {noun}")),
+        Change::Last(count) => {
+            same("take", format!("{list}[-{count}:]"), format!("Take the last {count} {noun}"))
+        }
+        Change::Unique(None) => {
+            same("unique", format!("{list} | unique"), format!("Remove duplicates from the {noun}"))
+        }
         Change::Unique(Some(field)) => same(
             "unique",
             format!("{list} | unique_by({})", jq::access(".", field)),
@@ -138,14 +157,21 @@ pub fn tests_words(tests: &super::form::Tests) -> String {
             let name = path_words(field);
             let name = if name.is_empty() { "it".to_owned() } else { name };
             let not = if *negated { "not " } else { "" };
-            let doing = |verb: &str, base: &str| if *negated { format!("does not {base}") } else { verb.to_owned() };
+            let doing =
+                |verb: &str, base: &str| if *negated { format!("does not {base}") } else { verb.to_owned() };
             match test {
                 Test::Compare(comparison, literal) => {
-                    let verb = if *negated { comparison.words().replacen("is", "is not", 1) } else { comparison.words().to_owned() };
+                    let verb = if *negated {
+                        comparison.words().replacen("is", "is not", 1)
+                    } else {
+                        comparison.words().to_owned()
+                    };
                     format!("{name} {verb} {}", value(literal))
                 }
                 Test::Between(from, to) => format!("{name} is {not}between {from} and {to}"),
-                Test::Contains(literal) => format!("{name} {} {}", doing("contains", "contain"), value(literal)),
+                Test::Contains(literal) => {
+                    format!("{name} {} {}", doing("contains", "contain"), value(literal))
+                }
                 Test::StartsWith(text) => format!("{name} {} \"{text}\"", doing("starts with", "start with")),
                 Test::EndsWith(text) => format!("{name} {} \"{text}\"", doing("ends with", "end with")),
                 Test::Empty => format!("{name} is {not}empty"),

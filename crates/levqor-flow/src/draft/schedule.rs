@@ -118,7 +118,8 @@ impl Schedule {
             Piece::Interval(count, unit) => {
                 let whole = unit == Unit::Day && count == 1;
                 let fits = if whole {
-                    self.interval.is_none_or(|(_, unit)| unit.ms() < Unit::Day.ms()) && self.month_days.is_empty()
+                    self.interval.is_none_or(|(_, unit)| unit.ms() < Unit::Day.ms())
+                        && self.month_days.is_empty()
                 } else {
                     let sub_day = unit.ms().is_some_and(|ms| ms < 86_400_000);
                     self.interval.is_none_or(|old| old == (count, unit))
@@ -131,7 +132,9 @@ impl Schedule {
                     return false;
                 }
                 match (whole, unit, count) {
-                    (true, ..) if self.days.is_none() && self.interval.is_none() => self.days = Some(EVERY_DAY),
+                    (true, ..) if self.days.is_none() && self.interval.is_none() => {
+                        self.days = Some(EVERY_DAY)
+                    }
                     (true, ..) => {}
                     // "on Mondays every week" and "on the first every month" say no more than they already did.
                     (_, Unit::Week, 1) if self.days.is_some() => {}
@@ -325,7 +328,16 @@ impl Piece {
 fn after_end(c: &mut Cursor<'_>) -> Option<Piece> {
     let ms = c.span_ms()?;
     c.eat(&["after"])?;
-    c.eat_any_phrase(&["the last run", "the previous run", "each run", "every run", "the run", "the workflow", "it", "the last one"])?;
+    c.eat_any_phrase(&[
+        "the last run",
+        "the previous run",
+        "each run",
+        "every run",
+        "the run",
+        "the workflow",
+        "it",
+        "the last one",
+    ])?;
     c.eat(&["has", "is"]);
     c.eat(&["ends", "ended", "finishes", "finished", "completes", "completed", "end", "done", "over"])?;
     Some(Piece::After(ms))
@@ -348,6 +360,9 @@ fn every(c: &mut Cursor<'_>) -> Option<Piece> {
     }
     if let Some(days) = days(c) {
         return Some(Piece::Days(days));
+    }
+    if let Some(date) = c.attempt(date) {
+        return Some(date);
     }
     if let Some(months) = c.attempt(months) {
         return Some(Piece::Months(months));
@@ -401,9 +416,9 @@ fn every(c: &mut Cursor<'_>) -> Option<Piece> {
 
 /// In the largest unit that divides it.
 fn interval_of_ms(ms: u64) -> Option<Piece> {
-    [Unit::Day, Unit::Hour, Unit::Minute, Unit::Second]
-        .into_iter()
-        .find_map(|unit| unit.ms().filter(|one| ms > 0 && ms % one == 0).map(|one| Piece::Interval(ms / one, unit)))
+    [Unit::Day, Unit::Hour, Unit::Minute, Unit::Second].into_iter().find_map(|unit| {
+        unit.ms().filter(|one| ms > 0 && ms % one == 0).map(|one| Piece::Interval(ms / one, unit))
+    })
 }
 
 fn adverb(c: &mut Cursor<'_>) -> Option<Piece> {
@@ -508,7 +523,8 @@ fn at_times(c: &mut Cursor<'_>) -> Option<Piece> {
 
 /// Whether a number before this word counts things rather than hours.
 fn is_counted(word: &str) -> bool {
-    words::unit(word).is_some() || words::is_plural(word) && words::weekday(word).is_none() && word != "always"
+    words::unit(word).is_some()
+        || words::is_plural(word) && words::weekday(word).is_none() && word != "always"
 }
 
 fn clock(hour: u8) -> Clock {
@@ -548,7 +564,9 @@ fn clock_token(c: &mut Cursor<'_>, bare: bool) -> Option<Clock> {
             };
             c.take();
             let hour = u8::try_from(hour).ok().filter(|hour| *hour < 24)?;
-            if c.eat(&["percent", "items", "times"]).is_some() || c.word().is_some_and(|word| words::unit(word).is_some()) {
+            if c.eat(&["percent", "items", "times"]).is_some()
+                || c.word().is_some_and(|word| words::unit(word).is_some())
+            {
                 return None;
             }
             let marked = c.eat(&["o'clock", "am", "pm"]);
@@ -575,7 +593,14 @@ fn dotted(text: &str) -> Option<(u64, u8)> {
 
 /// "between 9 and 17", "from 9am to 5pm", "during business hours".
 fn window(c: &mut Cursor<'_>) -> Option<Piece> {
-    if c.eat_any_phrase(&["during business hours", "during working hours", "during office hours", "in business hours"]).is_some() {
+    if c.eat_any_phrase(&[
+        "during business hours",
+        "during working hours",
+        "during office hours",
+        "in business hours",
+    ])
+    .is_some()
+    {
         return Some(Piece::Window(clock(9), clock(17)));
     }
     let opening = c.eat(&["between", "from"])?;
@@ -596,7 +621,14 @@ fn window(c: &mut Cursor<'_>) -> Option<Piece> {
 fn days(c: &mut Cursor<'_>) -> Option<u8> {
     if c.eat(&["weekday", "weekdays", "workday", "workdays"]).is_some()
         || c.eat_any_phrase(&[
-            "working day", "working days", "business day", "business days", "week day", "week days", "work day", "work days",
+            "working day",
+            "working days",
+            "business day",
+            "business days",
+            "week day",
+            "week days",
+            "work day",
+            "work days",
         ])
         .is_some()
     {
@@ -655,7 +687,18 @@ fn day_range(first: u8, last: u8) -> u8 {
 
 /// "on Mondays", "Mondays", "except Sundays", "from Monday to Friday".
 fn on_days(c: &mut Cursor<'_>) -> Option<Piece> {
-    if c.eat_any_phrase(&["except on", "except for", "except", "excluding", "but not on", "but not", "not on", "apart from"]).is_some() {
+    if c.eat_any_phrase(&[
+        "except on",
+        "except for",
+        "except",
+        "excluding",
+        "but not on",
+        "but not",
+        "not on",
+        "apart from",
+    ])
+    .is_some()
+    {
         c.eat(&["the"]);
         return days(c).map(Piece::Except);
     }
@@ -665,7 +708,8 @@ fn on_days(c: &mut Cursor<'_>) -> Option<Piece> {
     }
     // Without a preposition only what cannot be a name: a plural, a list or a range, or a day before a time.
     let start = c.word()?;
-    let plural = start.ends_with('s') && start.len() > 4 && words::weekday(start).is_some() || start.starts_with("week");
+    let plural = start.ends_with('s') && start.len() > 4 && words::weekday(start).is_some()
+        || start.starts_with("week");
     let set = days(c)?;
     let clear = plural || set.count_ones() > 1 || c.word() == Some("at");
     clear.then_some(Piece::Days(set))
@@ -673,8 +717,11 @@ fn on_days(c: &mut Cursor<'_>) -> Option<Piece> {
 
 /// "on the first of every month", "on the 1st and 15th", "on 25 December", "on the last Friday of the month".
 fn on_month_days(c: &mut Cursor<'_>) -> Option<Piece> {
-    const ENDS: [(&str, MonthDay); 3] =
-        [("at the end of", MonthDay::Last), ("at the start of", MonthDay::Day(1)), ("at the beginning of", MonthDay::Day(1))];
+    const ENDS: [(&str, MonthDay); 3] = [
+        ("at the end of", MonthDay::Last),
+        ("at the start of", MonthDay::Day(1)),
+        ("at the beginning of", MonthDay::Day(1)),
+    ];
     for (phrase, day) in ENDS {
         if c.eat_phrase(phrase) {
             c.eat_any_phrase(&["every month", "each month", "the month"])?;
@@ -715,10 +762,15 @@ fn month_days(c: &mut Cursor<'_>) -> Option<Piece> {
         c.eat(&["month", "months"])?;
         Some(Vec::new())
     });
-    let of = of.or_else(|| c.attempt(months)).or_else(|| c.eat_any_phrase(&["every month", "each month", "monthly"]).map(|_| Vec::new()));
+    let of = of
+        .or_else(|| c.attempt(months))
+        .or_else(|| c.eat_any_phrase(&["every month", "each month", "monthly"]).map(|_| Vec::new()));
     // "the first" alone is a place in a list; a number with its ending is a day.
     let numeric = days.iter().all(|day| matches!(day, MonthDay::Day(_)))
-        && matches!(c.peek_at(0).map(|token| &token.kind), None | Some(Kind::Comma | Kind::Stop | Kind::Word | Kind::Colon));
+        && matches!(
+            c.peek_at(0).map(|token| &token.kind),
+            None | Some(Kind::Comma | Kind::Stop | Kind::Word | Kind::Colon)
+        );
     match of {
         Some(months) => Some(Piece::MonthDays(days, months)),
         None if numeric && was_ordinal_number(c) => Some(Piece::MonthDays(days, Vec::new())),
@@ -737,7 +789,9 @@ fn month_day(c: &mut Cursor<'_>) -> Option<MonthDay> {
         if c.eat(&["day"]).is_some() {
             return Some(MonthDay::Last);
         }
-        if c.eat(&["weekday", "workday"]).is_some() || c.eat_any_phrase(&["working day", "business day"]).is_some() {
+        if c.eat(&["weekday", "workday"]).is_some()
+            || c.eat_any_phrase(&["working day", "business day"]).is_some()
+        {
             return Some(MonthDay::LastWorkday);
         }
         let day = words::weekday(c.word()?)?;
@@ -871,7 +925,8 @@ fn once(c: &mut Cursor<'_>) -> Option<Piece> {
 /// "London time", "in Berlin", "UTC", "(Europe/Paris)". A place needs "in" or "time" beside it, or a schedule before it.
 fn zone(c: &mut Cursor<'_>, loose: bool) -> Option<Piece> {
     c.eat_kind(&Kind::Open);
-    let labelled = c.eat_any_phrase(&["time zone", "timezone", "in the time zone", "in the timezone"]).is_some();
+    let labelled =
+        c.eat_any_phrase(&["time zone", "timezone", "in the time zone", "in the timezone"]).is_some();
     c.eat_kind(&Kind::Colon);
     let inside = c.eat(&["in", "for"]).is_some();
     c.eat(&["the"]);
@@ -882,13 +937,17 @@ fn zone(c: &mut Cursor<'_>, loose: bool) -> Option<Piece> {
         return Some(Piece::Zone(name));
     }
     for length in (1..=3).rev() {
-        let Some(words) = (0..length).map(|ahead| c.word_at(ahead)).collect::<Option<Vec<_>>>() else { continue };
+        let Some(words) = (0..length).map(|ahead| c.word_at(ahead)).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
         let Some(place) = zones::place(&words.join(" ")) else { continue };
         let timed = c.word_at(length).is_some_and(|word| matches!(word, "time" | "timezone" | "timezones"))
             || (c.word_at(length) == Some("standard") && c.word_at(length + 1) == Some("time"));
         let abbreviation = words.len() == 1 && words[0].len() <= 4 && words[0] != "my" && words[0] != "our";
-        let believable = timed || labelled || (loose && (abbreviation || inside || c.at() > 0 && follows_open(c)));
-        let vague = matches!(words[0], "my" | "our" | "local" | "central" | "mountain" | "pacific" | "eastern");
+        let believable =
+            timed || labelled || (loose && (abbreviation || inside || c.at() > 0 && follows_open(c)));
+        let vague =
+            matches!(words[0], "my" | "our" | "local" | "central" | "mountain" | "pacific" | "eastern");
         if !believable || (vague && !timed) {
             continue;
         }

@@ -62,7 +62,10 @@ pub enum Spoken {
     Item(usize),
     Input,
     /// Items that a condition picked: jq for the list, and their noun.
-    Selection { list: String, noun: String },
+    Selection {
+        list: String,
+        noun: String,
+    },
     /// What was said there is not made; the quotation.
     Gap(String),
 }
@@ -116,12 +119,19 @@ impl Scope {
 
     /// What was last spoken of.
     pub fn pronoun(&self) -> Result<Found, Lost> {
-        let found = |root, noun: &str| Found { root, path: Path::new(), noun: noun.to_owned(), guessed: false };
+        let found =
+            |root, noun: &str| Found { root, path: Path::new(), noun: noun.to_owned(), guessed: false };
         match &self.spoken {
             Spoken::Nothing => Err(Lost::Unknown),
             Spoken::Gap(words) => Err(Lost::Gap(words.clone())),
-            Spoken::Known(at) => self.known.get(*at).map(|known| found(Root::Known(*at), &known.nouns.join(" "))).ok_or(Lost::Unknown),
-            Spoken::Item(at) => self.items.get(*at).map(|item| found(Root::Item(*at), &item.noun)).ok_or(Lost::Unknown),
+            Spoken::Known(at) => self
+                .known
+                .get(*at)
+                .map(|known| found(Root::Known(*at), &known.nouns.join(" ")))
+                .ok_or(Lost::Unknown),
+            Spoken::Item(at) => {
+                self.items.get(*at).map(|item| found(Root::Item(*at), &item.noun)).ok_or(Lost::Unknown)
+            }
             Spoken::Input => Ok(found(Root::Input, &self.input.clone().unwrap_or_default().join(" "))),
             Spoken::Selection { list, noun } => Ok(found(Root::Selection(list.clone()), noun)),
         }
@@ -136,7 +146,9 @@ impl Scope {
                 // "those orders" after something else is just them.
                 _ => self.pronoun(),
             },
-            Base::Input => Ok(Found { root: Root::Input, path: Path::new(), noun: "input".into(), guessed: false }),
+            Base::Input => {
+                Ok(Found { root: Root::Input, path: Path::new(), noun: "input".into(), guessed: false })
+            }
             Base::Named(words) => self.named(words),
         }
     }
@@ -162,7 +174,10 @@ impl Scope {
             let found = |root, noun: String| Some(Found { root, path: path.clone(), noun, guessed: false });
             let plural = owner.last().is_some_and(|word| words::is_plural(word));
             // Inside a loop over orders, "the order" is the item and "the orders" are all of them.
-            let item = self.items.iter().rposition(|item| !plural && same_head(std::slice::from_ref(&item.noun), owner));
+            let item = self
+                .items
+                .iter()
+                .rposition(|item| !plural && same_head(std::slice::from_ref(&item.noun), owner));
             if let Some(at) = item {
                 return found(Root::Item(at), self.items[at].noun.clone());
             }
@@ -188,8 +203,12 @@ impl Scope {
     /// jq for the start of what was found.
     pub fn root(&self, root: &Root) -> String {
         match root {
-            Root::Known(at) => self.known.get(*at).map_or_else(|| "null".into(), |known| format!("$context.{}", known.key)),
-            Root::Item(at) => self.items.get(*at).map_or_else(|| "null".into(), |item| format!("${}", item.variable)),
+            Root::Known(at) => {
+                self.known.get(*at).map_or_else(|| "null".into(), |known| format!("$context.{}", known.key))
+            }
+            Root::Item(at) => {
+                self.items.get(*at).map_or_else(|| "null".into(), |item| format!("${}", item.variable))
+            }
             Root::Input => "$workflow.input".into(),
             Root::Selection(list) => list.clone(),
         }
@@ -210,7 +229,9 @@ impl Scope {
         match &found.root {
             Root::Selection(_) => true,
             Root::Item(_) => false,
-            Root::Input => self.input.as_ref().and_then(|nouns| nouns.last()).is_some_and(|noun| words::is_plural(noun)),
+            Root::Input => {
+                self.input.as_ref().and_then(|nouns| nouns.last()).is_some_and(|noun| words::is_plural(noun))
+            }
             Root::Known(at) => self.known.get(*at).is_some_and(|known| match known.shape {
                 Shape::List => true,
                 Shape::Scalar => false,
@@ -228,7 +249,9 @@ fn same_head(nouns: &[String], words: &[String]) -> bool {
         return false;
     }
     // "order total" is not "the grand total": words before the head must not differ.
-    words.len() <= 1 || nouns.len() <= 1 && words.len() <= 1 || words[..words.len() - 1].iter().all(|word| nouns.contains(word))
+    words.len() <= 1
+        || nouns.len() <= 1 && words.len() <= 1
+        || words[..words.len() - 1].iter().all(|word| nouns.contains(word))
 }
 
 /// A key of `$context` for these words.

@@ -52,7 +52,11 @@ impl Parser<'_> {
 
     /// "request approval" reads like a fetch and is none; neither is "get the manager's approval".
     fn is_request(&self) -> bool {
-        (1..6).any(|ahead| self.c.word_at(ahead).is_some_and(|word| matches!(word, "approval" | "approvals" | "sign-off" | "permission")))
+        (1..6).any(|ahead| {
+            self.c
+                .word_at(ahead)
+                .is_some_and(|word| matches!(word, "approval" | "approvals" | "sign-off" | "permission"))
+        })
     }
 
     /// "make a GET request to URL".
@@ -63,15 +67,21 @@ impl Parser<'_> {
             return true;
         }
         let method = (1..4).find_map(|ahead| {
-            let method = ["get", "post", "put", "patch", "delete", "head"].into_iter().find(|method| self.c.word_at(ahead) == Some(method));
-            method.filter(|_| self.c.word_at(ahead + 1).is_some_and(|word| matches!(word, "request" | "call" | "to")))
+            let method = ["get", "post", "put", "patch", "delete", "head"]
+                .into_iter()
+                .find(|method| self.c.word_at(ahead) == Some(method));
+            method.filter(|_| {
+                self.c.word_at(ahead + 1).is_some_and(|word| matches!(word, "request" | "call" | "to"))
+            })
         });
         match method {
             Some("get" | "head") => self.get(list, "call", method),
             Some("delete") => self.get(list, "delete", method),
             Some(method) => self.send(list, method, method),
             None => {
-                let called = (1..4).any(|ahead| self.c.word_at(ahead).is_some_and(|word| matches!(word, "request" | "call")));
+                let called = (1..4).any(|ahead| {
+                    self.c.word_at(ahead).is_some_and(|word| matches!(word, "request" | "call"))
+                });
                 called && self.get(list, "call", None)
             }
         }
@@ -83,11 +93,16 @@ impl Parser<'_> {
         self.take_rest();
         let words = self.c.quote(start..self.c.at());
         let lower = words.to_lowercase();
-        let approval = verb == Verb::Approve || ["approv", "sign-off", "permission", "confirm"].iter().any(|word| lower.contains(word));
+        let approval = verb == Verb::Approve
+            || ["approv", "sign-off", "permission", "confirm"].iter().any(|word| lower.contains(word));
         if approval {
             self.warn_approval(&words);
             self.gate(list, start);
-        } else if verb == Verb::Ask && !["ai", "gpt", "chatgpt", "model", "claude", "llm", "assistant"].iter().any(|name| lower.split(' ').any(|word| word == *name)) {
+        } else if verb == Verb::Ask
+            && !["ai", "gpt", "chatgpt", "model", "claude", "llm", "assistant"]
+                .iter()
+                .any(|name| lower.split(' ').any(|word| word == *name))
+        {
             self.notes.warn(format!("asking someone (\"{words}\") is not available yet; the step is left out, and so is what comes after it"));
             self.gate(list, start);
         } else {
@@ -110,7 +125,9 @@ impl Parser<'_> {
             return true;
         }
         let held = (1..8).any(|ahead| {
-            self.c.word_at(ahead).is_some_and(|word| word.starts_with("approv") || matches!(word, "confirmation" | "sign-off" | "permission"))
+            self.c.word_at(ahead).is_some_and(|word| {
+                word.starts_with("approv") || matches!(word, "confirmation" | "sign-off" | "permission")
+            })
         });
         self.c.take();
         self.take_rest();
@@ -119,7 +136,9 @@ impl Parser<'_> {
             self.warn_approval(&words);
             self.gate(list, start);
         } else {
-            self.notes.warn(format!("\"{words}\" is left out: only a fixed time can be waited for, such as \"wait 5 minutes\""));
+            self.notes.warn(format!(
+                "\"{words}\" is left out: only a fixed time can be waited for, such as \"wait 5 minutes\""
+            ));
             self.gap(list, Vec::new(), start);
         }
         true
@@ -223,7 +242,11 @@ impl Parser<'_> {
         }) else {
             // With an address it is a call: "save them to URL".
             let word = self.c.word().unwrap_or_default().to_owned();
-            let address = (1..8).any(|ahead| self.c.peek_at(ahead).is_some_and(|token| matches!(token.kind, Kind::Url(_) | Kind::Domain(_))));
+            let address = (1..8).any(|ahead| {
+                self.c
+                    .peek_at(ahead)
+                    .is_some_and(|token| matches!(token.kind, Kind::Url(_) | Kind::Domain(_)))
+            });
             return address && self.send(list, &stem(&word), "post");
         };
         list.push(Step { kind: StepKind::Save { phrase, name }, places: start..self.c.at() });
@@ -234,16 +257,22 @@ impl Parser<'_> {
 /// The verb as it is written in names: fetch for fetches and fetching.
 fn stem(word: &str) -> String {
     const BASES: &[&str] = &[
-        "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping", "poll", "call", "hit", "visit", "request",
-        "monitor", "watch", "test", "look", "import", "collect", "access", "post", "send", "submit", "push", "forward", "upload", "report", "deliver",
-        "publish", "pass", "write", "export", "copy", "relay", "transmit", "transfer", "put", "patch", "save", "store", "remember",
+        "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping",
+        "poll", "call", "hit", "visit", "request", "monitor", "watch", "test", "look", "import", "collect",
+        "access", "post", "send", "submit", "push", "forward", "upload", "report", "deliver", "publish",
+        "pass", "write", "export", "copy", "relay", "transmit", "transfer", "put", "patch", "save", "store",
+        "remember",
     ];
     // The longest that it begins with, allowing for a dropped "e": "writing", "retrieves".
     let begins = |base: &&&str| {
         let stem = base.strip_suffix('e').unwrap_or(base);
         word.starts_with(stem)
     };
-    BASES.iter().filter(begins).max_by_key(|base| base.len()).map_or_else(|| word.to_owned(), |base| (*base).to_owned())
+    BASES
+        .iter()
+        .filter(begins)
+        .max_by_key(|base| base.len())
+        .map_or_else(|| word.to_owned(), |base| (*base).to_owned())
 }
 
 fn pronoun() -> Phrase {
@@ -252,7 +281,10 @@ fn pronoun() -> Phrase {
 
 /// What is worked on: "them", "the orders", or, when it is not said, what was last spoken of.
 fn target(c: &mut Cursor<'_>) -> Phrase {
-    c.attempt(|c| phrase::phrase(c).filter(|phrase| phrase.fields.is_empty() && !phrase.count && !phrase.each)).unwrap_or_else(pronoun)
+    c.attempt(|c| {
+        phrase::phrase(c).filter(|phrase| phrase.fields.is_empty() && !phrase.count && !phrase.each)
+    })
+    .unwrap_or_else(pronoun)
 }
 
 /// "of each order", "of the orders", "in them".
@@ -266,7 +298,8 @@ fn of_target(c: &mut Cursor<'_>) -> Option<Phrase> {
 }
 
 fn keep(c: &mut Cursor<'_>) -> Option<Reshape> {
-    let filtering = words::verb(c.word()?) == Some(Verb::Keep) && matches!(c.word()?, "filter" | "filters" | "filtering");
+    let filtering =
+        words::verb(c.word()?) == Some(Verb::Keep) && matches!(c.word()?, "filter" | "filters" | "filtering");
     c.take();
     c.eat(&["out"]).is_none().then_some(())?;
     c.eat(&["only", "just"]);
@@ -304,7 +337,9 @@ fn keep(c: &mut Cursor<'_>) -> Option<Reshape> {
     }) {
         fields.push(more);
     }
-    let items = of_target(c).unwrap_or_else(|| if phrase.fields.is_empty() { pronoun() } else { Phrase { fields: vec![], each: false, ..phrase } });
+    let items = of_target(c).unwrap_or_else(|| {
+        if phrase.fields.is_empty() { pronoun() } else { Phrase { fields: vec![], each: false, ..phrase } }
+    });
     Some(Reshape { items, change: Change::KeepFields(fields) })
 }
 
@@ -329,7 +364,8 @@ fn filter_target(c: &mut Cursor<'_>) -> Phrase {
 
 fn remove(c: &mut Cursor<'_>) -> Option<Reshape> {
     let verb = c.take()?.text.clone();
-    if verb.starts_with("dedup") || c.eat_any_phrase(&["duplicates", "the duplicates", "duplicate"]).is_some() {
+    if verb.starts_with("dedup") || c.eat_any_phrase(&["duplicates", "the duplicates", "duplicate"]).is_some()
+    {
         if !c.word().is_some_and(|word| word == "by") {
             let items = of_target(c).unwrap_or_else(|| target(c));
             let field = by_field(c);
@@ -393,7 +429,10 @@ fn greatest(c: &mut Cursor<'_>) -> Option<Reshape> {
         c.eat(&["the"]);
     }
     let extreme = c.word().filter(|word| is_extreme(word))?;
-    let most = matches!(extreme, "highest" | "largest" | "biggest" | "greatest" | "maximum" | "most" | "latest" | "newest");
+    let most = matches!(
+        extreme,
+        "highest" | "largest" | "biggest" | "greatest" | "maximum" | "most" | "latest" | "newest"
+    );
     c.take();
     let field = phrase::path(c)?;
     let whole = items.is_some();
@@ -404,7 +443,21 @@ fn greatest(c: &mut Cursor<'_>) -> Option<Reshape> {
 fn is_extreme(word: &str) -> bool {
     matches!(
         word,
-        "highest" | "largest" | "biggest" | "greatest" | "maximum" | "most" | "lowest" | "smallest" | "minimum" | "least" | "cheapest" | "latest" | "earliest" | "newest" | "oldest"
+        "highest"
+            | "largest"
+            | "biggest"
+            | "greatest"
+            | "maximum"
+            | "most"
+            | "lowest"
+            | "smallest"
+            | "minimum"
+            | "least"
+            | "cheapest"
+            | "latest"
+            | "earliest"
+            | "newest"
+            | "oldest"
     )
 }
 
@@ -417,12 +470,27 @@ fn sort(c: &mut Cursor<'_>) -> Option<Reshape> {
         c.eat_kind(&Kind::Comma);
         c.eat_kind(&Kind::Open);
         c.eat(&["in"]);
-        let order = c.eat(&["descending", "desc", "ascending", "asc", "newest", "largest", "highest", "biggest", "latest", "oldest", "smallest", "lowest"])?;
+        let order = c.eat(&[
+            "descending",
+            "desc",
+            "ascending",
+            "asc",
+            "newest",
+            "largest",
+            "highest",
+            "biggest",
+            "latest",
+            "oldest",
+            "smallest",
+            "lowest",
+        ])?;
         c.eat(&["first", "order"]);
         c.eat_kind(&Kind::Close);
         Some(order)
     });
-    let descending = order.is_some_and(|word| matches!(word, "descending" | "desc" | "newest" | "largest" | "highest" | "biggest" | "latest"));
+    let descending = order.is_some_and(|word| {
+        matches!(word, "descending" | "desc" | "newest" | "largest" | "highest" | "biggest" | "latest")
+    });
     Some(Reshape { items, change: Change::Sort { field, descending } })
 }
 
@@ -432,6 +500,13 @@ fn first_or_last(c: &mut Cursor<'_>) -> Option<Change> {
     let end = c.eat(&["first", "top", "last"])?;
     let number = c.count().unwrap_or(1);
     Some(if end == "last" { Change::Last(number) } else { Change::First(number) })
+}
+
+/// "the last 3 orders".
+pub(super) fn some_of(c: &mut Cursor<'_>) -> Option<Reshape> {
+    let change = first_or_last(c).filter(|change| !matches!(change, Change::First(1) | Change::Last(1)))?;
+    let items = of_target(c).unwrap_or_else(|| target(c));
+    Some(Reshape { items, change })
 }
 
 /// "take the first 5", "limit them to 10".

@@ -11,7 +11,19 @@ use super::{
 
 /// Words for what must not stand in a document.
 const SECRETS: &[&str] = &[
-    "token", "password", "passwords", "credentials", "secret", "authentication", "authorization", "auth", "api-key", "apikey", "login", "oauth", "bearer",
+    "token",
+    "password",
+    "passwords",
+    "credentials",
+    "secret",
+    "authentication",
+    "authorization",
+    "auth",
+    "api-key",
+    "apikey",
+    "login",
+    "oauth",
+    "bearer",
     "certificate",
 ];
 
@@ -38,7 +50,9 @@ impl Parser<'_> {
             return self.pairs_into(&mut call.query);
         }
         if self.c.eat(&["method"]).is_some() {
-            let method = ["get", "post", "put", "patch", "delete"].into_iter().find(|method| self.c.word() == Some(method));
+            let method = ["get", "post", "put", "patch", "delete"]
+                .into_iter()
+                .find(|method| self.c.word() == Some(method));
             if let Some(method) = method {
                 self.c.take();
                 call.method = method;
@@ -53,7 +67,8 @@ impl Parser<'_> {
             call.retry = Some(found);
             return true;
         }
-        let labelled = self.c.eat(&["body", "payload", "json", "data", "fields", "field", "content"]).is_some();
+        let labelled =
+            self.c.eat(&["body", "payload", "json", "data", "fields", "field", "content"]).is_some();
         if labelled {
             self.c.eat(&["of", "body", "data"]);
             if self.c.kind() == Some(&Kind::Colon) {
@@ -66,17 +81,21 @@ impl Parser<'_> {
                 self.c.take();
                 return true;
             }
-            Some(Kind::Quoted(text)) if call.method != "get" && matches!(call.body, Body::Implied | Body::Text(None)) => {
+            Some(Kind::Quoted(text))
+                if call.method != "get" && matches!(call.body, Body::Implied | Body::Text(None)) =>
+            {
                 call.body = Body::Text(Some(text.clone()));
                 self.c.take();
                 return true;
             }
             _ => {}
         }
-        let pairs = if call.method == "get" || call.method == "delete" { &mut call.query } else { &mut call.fields };
+        let pairs =
+            if call.method == "get" || call.method == "delete" { &mut call.query } else { &mut call.fields };
         let mut found = std::mem::take(pairs);
         let any = self.pairs_into(&mut found);
-        let pairs = if call.method == "get" || call.method == "delete" { &mut call.query } else { &mut call.fields };
+        let pairs =
+            if call.method == "get" || call.method == "delete" { &mut call.query } else { &mut call.fields };
         *pairs = found;
         any
     }
@@ -84,7 +103,8 @@ impl Parser<'_> {
     /// Takes words about credentials up to the end of the clause.
     fn secret(&mut self) -> bool {
         let near = (0..3).any(|ahead| {
-            self.c.word_at(ahead).is_some_and(|word| SECRETS.contains(&word)) || (self.c.word_at(ahead) == Some("api") && self.c.word_at(ahead + 1) == Some("key"))
+            self.c.word_at(ahead).is_some_and(|word| SECRETS.contains(&word))
+                || (self.c.word_at(ahead) == Some("api") && self.c.word_at(ahead + 1) == Some("key"))
         });
         // "with name Ann and password x": the first word decides, the others are caught as names of fields.
         if near {
@@ -113,7 +133,9 @@ impl Parser<'_> {
 }
 
 fn credentials(words: &str) -> String {
-    format!("\"{words}\" is left out: credentials belong in a secret, not in the text of a workflow; add it to the step afterwards")
+    format!(
+        "\"{words}\" is left out: credentials belong in a secret, not in the text of a workflow; add it to the step afterwards"
+    )
 }
 
 /// "name Ann", "X-Api-Version: 2", "limit = 10", "status set to open".
@@ -121,7 +143,9 @@ fn pair(c: &mut Cursor<'_>) -> Option<(String, Operand)> {
     while c.eat(&["a", "an", "the"]).is_some() {}
     let token = c.peek()?;
     let name = match &token.kind {
-        Kind::Word if !words::is_function_word(&token.text) && token.text.len() <= 100 => c.quote(c.at()..c.at() + 1),
+        Kind::Word if !words::is_function_word(&token.text) && token.text.len() <= 100 => {
+            c.quote(c.at()..c.at() + 1)
+        }
         Kind::Quoted(text) if !text.is_empty() && text.len() <= 100 => text.clone(),
         _ => return None,
     };
@@ -140,7 +164,11 @@ fn pair(c: &mut Cursor<'_>) -> Option<(String, Operand)> {
     // Two bare words in a row are a pair only when the second ends the clause or the list.
     let value = operand(c)?;
     if let (Operand::Text(_), false) = (&value, marked) {
-        let goes_on = c.word().is_some_and(|word| !words::is_function_word(word) && !words::opens_clause(word) && !matches!(word, "or" | "every" | "otherwise"));
+        let goes_on = c.word().is_some_and(|word| {
+            !words::is_function_word(word)
+                && !words::opens_clause(word)
+                && !matches!(word, "or" | "every" | "otherwise")
+        });
         if goes_on {
             return None;
         }

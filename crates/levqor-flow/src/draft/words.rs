@@ -3,12 +3,13 @@
 /// Words that carry no instruction of their own, so that leaving one unread loses nothing: articles, auxiliaries,
 /// plain prepositions, pronouns and politeness. Negations, quantities and conditions are not among them.
 pub const FUNCTION_WORDS: &[&str] = &[
-    "a", "also", "am", "an", "and", "are", "as", "at", "be", "been", "being", "by", "can", "could", "d", "dear", "did",
-    "do", "does", "for", "from", "had", "has", "have", "he", "hello", "her", "here", "hey", "hi", "him", "his", "i", "in",
-    "into", "is", "it", "its", "itself", "just", "kindly", "let", "levqor", "like", "ll", "may", "me", "might", "must", "my",
-    "of", "ok", "okay", "on", "onto", "our", "ours", "please", "re", "shall", "she", "should", "simply", "so", "some",
-    "thank", "thanks", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "too",
-    "us", "ve", "want", "was", "we", "were", "which", "who", "will", "with", "would", "you", "your",
+    "a", "also", "am", "an", "and", "are", "as", "at", "be", "been", "being", "by", "can", "could", "d",
+    "dear", "did", "do", "does", "for", "from", "had", "has", "have", "he", "hello", "her", "here", "hey",
+    "hi", "him", "his", "i", "in", "into", "is", "it", "its", "itself", "just", "kindly", "let", "levqor",
+    "like", "ll", "may", "me", "might", "must", "my", "of", "ok", "okay", "on", "onto", "our", "ours",
+    "please", "re", "shall", "she", "should", "simply", "so", "some", "thank", "thanks", "that", "the",
+    "their", "them", "then", "there", "these", "they", "this", "those", "to", "too", "us", "ve", "want",
+    "was", "we", "were", "which", "who", "will", "with", "would", "you", "your",
 ];
 
 /// Written as one word, meant as several.
@@ -48,10 +49,62 @@ pub const CONTRACTIONS: &[(&str, &[&str])] = &[
 
 /// Endings that tell an address without a scheme from a name with a dot in it.
 pub const TOP_LEVEL_DOMAINS: &[&str] = &[
-    "ai", "app", "at", "au", "be", "biz", "br", "ca", "cc", "ch", "cloud", "cn", "co", "com", "cz", "de", "dev", "dk", "edu",
-    "es", "eu", "example", "fi", "fr", "gov", "ie", "in", "invalid", "io", "it", "jp", "kr", "local", "localhost", "me",
-    "mx", "net", "nl", "no", "nz", "online", "org", "pl", "pt", "ru", "se", "sh", "shop", "site", "test", "tech", "tv",
-    "uk", "us", "xyz", "za",
+    "ai",
+    "app",
+    "at",
+    "au",
+    "be",
+    "biz",
+    "br",
+    "ca",
+    "cc",
+    "ch",
+    "cloud",
+    "cn",
+    "co",
+    "com",
+    "cz",
+    "de",
+    "dev",
+    "dk",
+    "edu",
+    "es",
+    "eu",
+    "example",
+    "fi",
+    "fr",
+    "gov",
+    "ie",
+    "in",
+    "invalid",
+    "io",
+    "it",
+    "jp",
+    "kr",
+    "local",
+    "localhost",
+    "me",
+    "mx",
+    "net",
+    "nl",
+    "no",
+    "nz",
+    "online",
+    "org",
+    "pl",
+    "pt",
+    "ru",
+    "se",
+    "sh",
+    "shop",
+    "site",
+    "test",
+    "tech",
+    "tv",
+    "uk",
+    "us",
+    "xyz",
+    "za",
 ];
 
 /// What a clause asks for, by its verb.
@@ -94,15 +147,16 @@ const VERBS: &[(Verb, &[&str])] = &[
     (
         Verb::Get,
         &[
-            "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping", "poll", "call",
-            "hit", "visit", "request", "monitor", "watch", "test", "look", "import", "collect", "access",
+            "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping",
+            "poll", "call", "hit", "visit", "request", "monitor", "watch", "test", "look", "import",
+            "collect", "access",
         ],
     ),
     (
         Verb::Send("post"),
         &[
-            "post", "send", "submit", "push", "forward", "upload", "report", "deliver", "publish", "pass", "write", "export",
-            "copy", "relay", "transmit", "transfer",
+            "post", "send", "submit", "push", "forward", "upload", "report", "deliver", "publish", "pass",
+            "write", "export", "copy", "relay", "transmit", "transfer",
         ],
     ),
     (Verb::Send("put"), &["put"]),
@@ -131,8 +185,25 @@ const VERBS: &[(Verb, &[&str])] = &[
     (
         Verb::Ai,
         &[
-            "summarise", "summarize", "classify", "translate", "extract", "generate", "analyse", "analyze", "categorise",
-            "categorize", "rewrite", "draft", "compose", "rate", "tag", "label", "suggest", "explain", "describe",
+            "summarise",
+            "summarize",
+            "classify",
+            "translate",
+            "extract",
+            "generate",
+            "analyse",
+            "analyze",
+            "categorise",
+            "categorize",
+            "rewrite",
+            "draft",
+            "compose",
+            "rate",
+            "tag",
+            "label",
+            "suggest",
+            "explain",
+            "describe",
         ],
     ),
     (Verb::Approve, &["approve"]),
@@ -160,11 +231,12 @@ pub fn verb(word: &str) -> Option<Verb> {
 /// Verbs that are as often nouns; alone at the start of a line or after "and" they need more to be believed.
 pub fn is_noun_too(word: &str) -> bool {
     const NOUNS: &[&str] = &[
-        "order", "orders", "total", "totals", "count", "counts", "name", "names", "email", "emails", "mail", "e-mail",
-        "time", "times", "timeout", "message", "messages", "alert", "alerts", "report", "reports", "requests", "error",
-        "errors", "label", "labels", "tag", "tags", "rate", "rates", "average", "end", "ends", "posts", "store", "stores",
-        "set", "sets", "test", "tests", "calls", "average", "delay", "delays", "limit", "limits", "draft", "drafts", "address",
-        "test", "sum", "sums", "attempts", "tries", "do", "does", "doing",
+        "order", "orders", "total", "totals", "count", "counts", "name", "names", "email", "emails", "mail",
+        "e-mail", "time", "times", "timeout", "message", "messages", "alert", "alerts", "report", "reports",
+        "requests", "error", "errors", "label", "labels", "tag", "tags", "rate", "rates", "average", "end",
+        "ends", "posts", "store", "stores", "set", "sets", "test", "tests", "calls", "average", "delay",
+        "delays", "limit", "limits", "draft", "drafts", "address", "test", "sum", "sums", "attempts",
+        "tries", "do", "does", "doing",
     ];
     NOUNS.contains(&word)
 }
@@ -172,8 +244,21 @@ pub fn is_noun_too(word: &str) -> bool {
 /// Whether a clause can begin with this word.
 pub fn opens_clause(word: &str) -> bool {
     const OPENERS: &[&str] = &[
-        "if", "when", "whenever", "unless", "otherwise", "else", "then", "finally", "afterwards", "once", "meanwhile",
-        "simultaneously", "loop", "every", "never",
+        "if",
+        "when",
+        "whenever",
+        "unless",
+        "otherwise",
+        "else",
+        "then",
+        "finally",
+        "afterwards",
+        "once",
+        "meanwhile",
+        "simultaneously",
+        "loop",
+        "every",
+        "never",
     ];
     OPENERS.contains(&word) || (verb(word).is_some() && !is_noun_too(word))
 }
@@ -185,12 +270,39 @@ pub fn is_function_word(word: &str) -> bool {
 /// A number in letters, up to a hundred.
 pub fn number(word: &str) -> Option<u64> {
     const SMALL: &[&str] = &[
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+        "twenty",
     ];
     const TENS: &[(&str, u64)] = &[
-        ("twenty", 20), ("thirty", 30), ("forty", 40), ("fifty", 50), ("sixty", 60), ("seventy", 70), ("eighty", 80),
-        ("ninety", 90), ("hundred", 100), ("thousand", 1000),
+        ("twenty", 20),
+        ("thirty", 30),
+        ("forty", 40),
+        ("fifty", 50),
+        ("sixty", 60),
+        ("seventy", 70),
+        ("eighty", 80),
+        ("ninety", 90),
+        ("hundred", 100),
+        ("thousand", 1000),
     ];
     if let Some(at) = SMALL.iter().position(|small| *small == word) {
         return u64::try_from(at).ok();
@@ -207,8 +319,21 @@ pub fn number(word: &str) -> Option<u64> {
 /// first, second … in letters.
 pub fn ordinal(word: &str) -> Option<u32> {
     const WORDS: &[&str] = &[
-        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
-        "twelfth", "thirteenth", "fourteenth", "fifteenth",
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
     ];
     WORDS.iter().position(|ordinal| *ordinal == word).and_then(|at| u32::try_from(at + 1).ok())
 }
@@ -301,9 +426,21 @@ pub fn month(word: &str) -> Option<u8> {
     MONTHS.iter().position(|names| names.contains(&word)).and_then(|at| u8::try_from(at + 1).ok())
 }
 
-pub const DAY_NAMES: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub const DAY_NAMES: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 pub const MONTH_NAMES: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// Whether the noun looks like several of its kind.
@@ -317,6 +454,18 @@ pub fn is_plural(word: &str) -> bool {
             && !word.ends_with("us")
             && !word.ends_with("is")
             && !SINGULAR.contains(&word))
+}
+
+/// "order" → "orders".
+pub fn plural(noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if is_plural(noun) => noun.to_owned(),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if noun.ends_with(['s', 'x']) || noun.ends_with("ch") || noun.ends_with("sh") => {
+            format!("{noun}es")
+        }
+        _ => format!("{noun}s"),
+    }
 }
 
 /// "orders" → "order", "entries" → "entry", "boxes" → "box"; others stay.

@@ -251,7 +251,9 @@ const AMBIGUOUS: &[(&str, &[&str])] = &[
 /// The zone that a name in lower case means.
 pub fn place(name: &str) -> Option<Place> {
     let known = PLACES.iter().find(|(known, _)| *known == name).map(|(_, zone)| Place::Zone(zone));
-    known.or_else(|| AMBIGUOUS.iter().find(|(known, _)| *known == name).map(|(_, zones)| Place::Ambiguous(zones)))
+    known.or_else(|| {
+        AMBIGUOUS.iter().find(|(known, _)| *known == name).map(|(_, zones)| Place::Ambiguous(zones))
+    })
 }
 
 /// An IANA name in any case ("europe/london"), in its proper form.
