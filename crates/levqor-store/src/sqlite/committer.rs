@@ -80,17 +80,12 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// `keep_alive` is dropped after the connection: for a directory that must outlive it.
-    pub(super) fn start(
-        session: Session,
-        queue: usize,
-        keep_alive: impl Send + 'static,
-    ) -> Result<Self, std::io::Error> {
+    pub(super) fn start(session: Session, queue: usize) -> Result<Self, std::io::Error> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let (living, alive) = watch::channel(());
         thread::Builder::new().name("levqor-committer".to_owned()).spawn(move || {
             Writer { session, receiver }.work();
-            drop((keep_alive, living));
+            drop(living);
         })?;
         Ok(Self { queue: sender, alive })
     }

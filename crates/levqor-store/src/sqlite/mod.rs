@@ -26,6 +26,8 @@ pub(crate) struct Sqlite {
     readers: Readers,
     committer: Committer,
     path: PathBuf,
+    /// The place of a database without a path; it goes with the last handle, whatever the threads still do.
+    _scratch: Option<TempDir>,
 }
 
 impl Sqlite {
@@ -53,8 +55,8 @@ impl Sqlite {
             reason: format!("no thread can be started: {error}"),
         };
         let readers = Readers::start(readers).map_err(threads)?;
-        let committer = Committer::start(writer, options.queue, scratch).map_err(threads)?;
-        Ok(Self { readers, committer, path })
+        let committer = Committer::start(writer, options.queue).map_err(threads)?;
+        Ok(Self { readers, committer, path, _scratch: scratch })
     }
 
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
@@ -116,7 +118,6 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-/// The place of a database without a path; it goes when the committer's thread ends.
 fn scratch() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("levqor-").tempdir().map_err(|error| Error::Open {
         path: std::env::temp_dir().display().to_string(),
