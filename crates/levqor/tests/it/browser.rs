@@ -78,12 +78,12 @@ impl Browser {
         self.client.goto(url).await.unwrap();
     }
 
-    pub async fn text(&self) -> String {
-        self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
-    }
-
     pub async fn click(&self, css: &str) {
-        self.client.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
+        let element = self.client.wait().for_element(Locator::Css(css)).await.unwrap();
+        // The driver's own scrolling does not wait for a page that scrolls smoothly.
+        let scroll = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+        self.client.execute(scroll, vec![serde_json::to_value(&element).unwrap()]).await.unwrap();
+        element.click().await.unwrap();
     }
 
     pub async fn type_into(&self, css: &str, text: &str) {

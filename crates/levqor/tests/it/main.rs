@@ -1,8 +1,10 @@
 //! The binary as its users meet it: real processes, real sockets, a real browser.
 
 mod api;
+mod browser;
 mod command_line;
 mod crash;
 mod examples;
+mod pages;
 mod sentence;
 mod start;

@@ -1,0 +1,158 @@
+//! The pages as a person uses them: signing in, a workflow from a sentence, a run that is watched and retried.
+
+use fantoccini::Locator;
+use levqor_testkit::{HttpStub, Reply, Route, temp_dir, wait_for};
+use serde_json::json;
+
+use crate::{
+    api::Levqor,
+    browser::{Browser, LOOKS, Look},
+};
+
+const LIGHT: Look = LOOKS[0];
+
+/// Opens the link that the server told at its start, and confirms.
+async fn sign_in(browser: &Browser, levqor: &Levqor) {
+    let link = levqor.server.line("/signin/link/").await;
+    browser.go(link.trim()).await;
+    browser.click("main form button").await;
+    wait_for("the dashboard", || async {
+        let url = browser.client.current_url().await.ok()?;
+        url.path().starts_with("/dashboard").then_some(())
+    })
+    .await;
+}
+
+/// Waits until the page says `text`.
+async fn says(browser: &Browser, text: &str) {
+    wait_for(&format!("the page to say {text:?}"), || async {
+        let source = browser.client.find(Locator::Css("body")).await.ok()?.text().await.ok()?;
+        source.contains(text).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_person_makes_a_workflow_from_a_sentence_watches_it_fail_and_retries_it() {
+    let stub = HttpStub::start().await;
+    stub.route(Route::new("/orders").reply(Reply::json(&json!([{ "id": 1, "total": 250 }]))));
+    stub.route(Route::new("/alert").replies(1, Reply::status(503)).reply(Reply::json(&json!({ "ok": true }))));
+    let directory = temp_dir();
+    let levqor = Levqor::first(directory.path()).await;
+    let browser = Browser::open(LIGHT).await;
+    // Without a session the console sends people to sign in.
+    browser.go(&levqor.server.url("/dashboard")).await;
+    assert_eq!(browser.client.current_url().await.unwrap().path(), "/signin");
+    sign_in(&browser, &levqor).await;
+    browser.go(&levqor.server.url("/dashboard/workflows/new")).await;
+    let sentence = format!(
+        "Every weekday at 9am London time, fetch the orders from {} and if any total is over 100 post them to {}",
+        stub.url("/orders"),
+        stub.url("/alert")
+    );
+    browser.type_into("#sentence", &sentence).await;
+    browser.click("form[action='/dashboard/workflows/new'] button").await;
+    says(&browser, "Every weekday at 09:00 Europe/London").await;
+    browser.picture("draft").await;
+    browser.click("button[value='create']").await;
+    says(&browser, "Start").await;
+    browser.click("form[action$='/runs'] button").await;
+    says(&browser, "Retry from the failed task").await;
+    browser.picture("run-faulted").await;
+    browser.check_manners("a faulted run").await;
+    browser.click("form[action$='/retry'] button").await;
+    says(&browser, "completed").await;
+    assert_eq!(stub.requests_to("/orders").len(), 1, "what had succeeded was kept");
+    assert_eq!(stub.requests_to("/alert").len(), 2);
+    browser.picture("run-completed").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_running_run_is_drawn_live() {
+    let stub = HttpStub::start().await;
+    let directory = temp_dir();
+    let levqor = Levqor::first(directory.path()).await;
+    let call = json!({ "call": "http", "with": { "method": "get", "endpoint": stub.url("/gate") } });
+    let definition = json!({
+        "document": { "dsl": "1.0.3", "namespace": "t", "name": "gated", "version": "0.1.0" },
+        "do": [
+            { "call": { "try": [{ "knock": call }], "catch": { "retry": { "delay": { "milliseconds": 300 }, "limit": { "attempt": { "count": 500 } } } } } },
+            { "lastWord": { "set": { "through": true } } },
+        ],
+    });
+    stub.route(Route::new("/gate").reply(Reply::status(503)));
+    let workflow = levqor.create(&definition).await;
+    let run = levqor.start(&workflow, &json!({})).await;
+    let browser = Browser::open(LIGHT).await;
+    sign_in(&browser, &levqor).await;
+    browser.go(&levqor.server.url(&format!("/dashboard/runs/{}", run["run_id"].as_str().unwrap()))).await;
+    says(&browser, "running").await;
+    // Nothing is clicked or loaded again: the page hears of it.
+    stub.route(Route::new("/gate").reply(Reply::json(&json!({ "open": true }))));
+    says(&browser, "lastWord").await;
+    says(&browser, "completed").await;
+    browser.close().await;
+}
+
+/// Every page that a signed-in operator can open, with a name for its picture.
+async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
+    let workflows = levqor.get("/api/workflows").await;
+    let sample = workflows["workflows"][0]["id"].as_str().unwrap().to_owned();
+    let run = levqor.start(&sample, &json!({ "wait_seconds": 30 })).await;
+    let run = run["run_id"].as_str().unwrap().to_owned();
+    vec![
+        ("home", "/".to_owned()),
+        ("status", "/status".to_owned()),
+        ("docs", "/docs".to_owned()),
+        ("guide", "/docs/workflows".to_owned()),
+        ("problem", "/docs/problems/invalid-workflow".to_owned()),
+        ("api", "/docs/api".to_owned()),
+        ("dashboard", "/dashboard".to_owned()),
+        ("workflows", "/dashboard/workflows".to_owned()),
+        ("new", "/dashboard/workflows/new".to_owned()),
+        ("workflow", format!("/dashboard/workflows/{sample}")),
+        ("edit", format!("/dashboard/workflows/{sample}/edit")),
+        ("runs", "/dashboard/runs".to_owned()),
+        ("run", format!("/dashboard/runs/{run}")),
+        ("keys", "/dashboard/keys".to_owned()),
+        ("nowhere", "/no/such/page".to_owned()),
+    ]
+}
+
+#[tokio::test]
+async fn every_page_has_manners_in_light_and_dark_and_on_a_phone() {
+    for look in LOOKS {
+        let directory = temp_dir();
+        let levqor = Levqor::first(directory.path()).await;
+        let pages = pages(&levqor).await;
+        let browser = Browser::open(*look).await;
+        browser.go(&levqor.server.url("/signin")).await;
+        browser.check_manners("/signin").await;
+        browser.picture(&format!("signin-{}", look.name)).await;
+        sign_in(&browser, &levqor).await;
+        for (name, path) in &pages {
+            browser.go(&levqor.server.url(path)).await;
+            browser.picture(&format!("{name}-{}", look.name)).await;
+            browser.check_manners(&format!("{path} ({})", look.name)).await;
+            let dark = browser.script("return matchMedia('(prefers-color-scheme: dark)').matches").await;
+            assert_eq!(dark, look.dark, "the browser asks for the look");
+        }
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_keyboard_reaches_the_content() {
+    let directory = temp_dir();
+    let levqor = Levqor::first(directory.path()).await;
+    let browser = Browser::open(LIGHT).await;
+    browser.go(&levqor.server.url("/")).await;
+    let body = browser.client.find(Locator::Css("body")).await.unwrap();
+    body.send_keys("\u{e004}").await.unwrap();
+    let first = browser.script("return document.activeElement.getAttribute('href')").await;
+    assert_eq!(first, "#main", "the first stop skips to the content");
+    let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle").await;
+    assert_ne!(outline, "none", "the focus is visible");
+    browser.close().await;
+}
