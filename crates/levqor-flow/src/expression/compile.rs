@@ -8,6 +8,7 @@ use jaq_core::{Compiler, Filter};
 
 use super::guard::{self, Shape};
 use super::natives::Jq;
+use super::needs::{self, Needs};
 use super::rewrite::{Facts, Rewriter};
 use super::{ExpressionError, prelude, stack};
 
@@ -18,6 +19,8 @@ pub(super) struct Program {
     pub(super) filter: Filter<Jq>,
     /// Outside variables in the order in which the filter takes them; without `$`.
     pub(super) variables: Vec<String>,
+    /// What of the input and of the variables it can look at.
+    pub(super) needs: Needs,
     /// It may build what only a large stack can take down again.
     pub(super) needs_stack: bool,
 }
@@ -52,6 +55,7 @@ fn compile_here(text: &str, variables: &[&str]) -> Result<Program, ExpressionErr
 
 fn build<'s>(text: &'s str, term: Term<&'s str>, facts: &Facts<'s>) -> Result<Program, ExpressionError> {
     let (defs, natives) = prelude::needed(facts.calls.iter().copied());
+    let needs = needs::of(&term, &facts.free);
     let main = Def { name: MAIN, args: Vec::new(), body: term };
     let arena = Arena::default();
     let defs: Vec<Def<&str>> = defs.into_iter().chain([main]).collect();
@@ -63,7 +67,7 @@ fn build<'s>(text: &'s str, term: Term<&'s str>, facts: &Facts<'s>) -> Result<Pr
         first.map_or_else(internal, |(name, undefined)| undefined_error(text, name, &undefined))
     })?;
     let variables = facts.free.iter().map(|name| name[1..].to_owned()).collect();
-    Ok(Program { filter, variables, needs_stack: facts.links })
+    Ok(Program { filter, variables, needs, needs_stack: facts.links })
 }
 
 /// ` at character 12`, or nothing when the part is not one of the text's.
@@ -164,7 +168,12 @@ fn undefined_error(text: &str, name: &str, undefined: &Undefined) -> ExpressionE
             "function {name}{place} does not exist here: the same input must always give the same result"
         ),
         Undefined::Filter(arity) => {
-            let arities: Vec<String> = prelude::arities(name).iter().map(ToString::to_string).collect();
+            let arities = match name {
+                "reduce" => vec![2],
+                "foreach" => vec![2, 3],
+                name => prelude::arities(name),
+            };
+            let arities: Vec<String> = arities.iter().map(ToString::to_string).collect();
             if arities.is_empty() {
                 format!("unknown function {name}{place}")
             } else {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::budget;
+use super::needs::Need;
 use super::number::Num;
 use super::value::{DEPTH_MAX, Entries, Key, Val};
 
@@ -15,9 +16,29 @@ pub(super) enum NotJson {
     TooDeep,
 }
 
-/// Copies JSON into the evaluation; None when it nests deeper than values may.
-pub(super) fn from_json(json: &Value) -> Option<Val> {
-    read(json, DEPTH_MAX)
+/// Copies what is needed of some JSON into the evaluation; None when that nests deeper than values may.
+pub(super) fn from_json(json: &Value, need: &Need) -> Option<Val> {
+    read_needed(json, need, DEPTH_MAX)
+}
+
+fn read_needed(json: &Value, need: &Need, depth: u32) -> Option<Val> {
+    let Need::Members(needed) = need else { return read(json, depth) };
+    Some(match json {
+        // Only that it is none of the types with members is looked at.
+        Value::String(_) => Val::text(""),
+        Value::Array(_) => Val::list(Vec::new()),
+        Value::Object(members) => {
+            let depth = depth.checked_sub(1)?;
+            let mut entries = Entries::with_capacity(needed.len());
+            for (name, need) in needed {
+                if let Some(member) = members.get(name) {
+                    entries.insert(Key::new(name.as_str()), read_needed(member, need, depth)?);
+                }
+            }
+            Val::table(entries)
+        }
+        plain => return read(plain, depth),
+    })
 }
 
 fn read(json: &Value, depth: u32) -> Option<Val> {

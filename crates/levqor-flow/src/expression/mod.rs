@@ -11,7 +11,7 @@
 //!
 //! The interpreter is the library's; the values, the functions and the gates are ours, because the library's
 //! own bound nothing. Each module says what it keeps: [`budget`] counts, [`value`] owns, [`rewrite`] makes
-//! programs pay, [`guard`] keeps the parser's stack, [`stack`] gives evaluations a larger one.
+//! programs pay, [`needs`] says what of the data they look at, [`guard`] keeps the parser's stack, [`stack`] gives evaluations a larger one.
 //!
 //! Invariant: a result depends on the text, the data and the bounds alone. There is no clock, no environment,
 //! no input and no output in the language; [`ExpressionError::TooSlow`] and [`ExpressionError::TooDeep`] are
@@ -25,6 +25,7 @@ mod compile;
 mod guard;
 mod json;
 mod natives;
+mod needs;
 mod number;
 mod prelude;
 mod rewrite;
@@ -43,6 +44,7 @@ use serde_json::Value;
 use self::budget::{Session, Stop};
 use self::json::NotJson;
 use self::natives::Jq;
+use self::needs::Need;
 use self::value::Val;
 
 /// A compiled jq expression; cheap to clone, free to share between threads.
@@ -152,12 +154,14 @@ impl Expression {
     }
 
     fn run_metered(&self, input: &Value, variables: &[Value]) -> Result<Value, String> {
-        let read = |json: &Value| {
-            json::from_json(json)
+        let read = |json: &Value, need: &Need| {
+            json::from_json(json, need)
                 .ok_or_else(|| format!("the data is nested more than {} levels deep", value::DEPTH_MAX))
         };
-        let input = read(input)?;
-        let variables = variables.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let needs = &self.program.needs;
+        let input = read(input, &needs.input)?;
+        let variables = variables.iter().zip(&needs.variables);
+        let variables = variables.map(|(json, need)| read(json, need)).collect::<Result<Vec<_>, _>>()?;
         let ctx = Ctx::<Jq>::new(&self.program.filter.lut, Vars::new(variables));
         let mut results = self.program.filter.id.run((ctx, input)).map(|result| {
             result.map_err(|exception| match exception.get_err() {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::super::arithmetic::split;
 use super::super::budget;
 use super::super::json;
+use super::super::needs::Need;
 use super::super::number::Num;
 use super::super::value::{Error, Val, ValR};
 use super::lists::list_of;
@@ -106,7 +107,7 @@ fn from_json(val: &Val) -> ValR {
     }
     let parsed = serde_json::from_str(text)
         .map_err(|e| Error::str(format_args!("{val} cannot be parsed as JSON: {e}")))?;
-    json::from_json(&parsed).ok_or_else(|| Error::str("the JSON text nests too deeply"))
+    json::from_json(&parsed, &Need::Whole).ok_or_else(|| Error::str("the JSON text nests too deeply"))
 }
 
 /// Where `part` starts in `text`, in characters; overlapping finds count.

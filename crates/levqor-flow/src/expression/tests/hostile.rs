@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::super::{Bounds, Expression, ExpressionError};
-use super::run;
 
 /// Which error ends an attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,10 @@ fn on_small_stack(text: &str, input: &Value) -> (Result<Value, ExpressionError>,
     let (text, input) = (text.to_owned(), input.clone());
     let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
         let start = Instant::now();
-        let result = run(&text, &input);
+        // A quarter of what evaluations have, so that the tables run in a quarter of the time.
+        let bounds = Bounds { steps: 250_000, bytes: 16 * 1024 * 1024, ..Bounds::default() };
+        let result = Expression::compile(&text, &[])
+            .and_then(|expression| expression.evaluate(&input, &|_| Value::Null, &bounds));
         (result, start.elapsed())
     });
     thread.unwrap().join().unwrap()
@@ -216,8 +218,8 @@ fn growing_data() {
         ("null | .[1e300] = 1", End::Data),
         ("[] | setpath([1e9]; 1)", End::Data),
         ("[limit(100000; repeat(\"x\" * 10000))] | length", End::Any),
-        ("[.s * 1000, .s * 1000] | map(explode) | length", End::Result),
-        ("(.s * 1000 | explode) | length", End::Result),
+        ("[.s * 200, .s * 200] | map(explode) | length", End::Result),
+        ("(.s * 200 | explode) | length", End::Result),
         ("(.s * 10000 | explode) | length", End::Data),
         ("[range(500000)] | implode", End::Any),
         ("\"\\u0001\" * 20000000 | tojson | length", End::Data),
@@ -237,7 +239,7 @@ fn growing_data() {
         (".s * 30000 | [match(\"x\"; \"g\")] | length", End::Any),
         (".s * 30000 | [scan(\".\")] | length", End::Any),
         (".s * 20000 | indices(\"x\") | length", End::Any),
-        (".s * 30000 | ascii_upcase | ltrimstr(\"X\") | length", End::Result),
+        (".s * 7000 | ascii_upcase | ltrimstr(\"X\") | length", End::Result),
         (".s * 60000 | [ascii_upcase, ascii_downcase] | length", End::Data),
         (".s * 40000 | [limit(100000; repeat(.[1:]))] | length", End::Any),
         (".s * 40000 | [range(100000) as $i | .[$i:]] | length", End::Any),
@@ -249,12 +251,12 @@ fn growing_data() {
         ("[range(100000)] | [range(100000) as $i | reverse | length] | length", End::Any),
         ("[range(100000)] | . as $x | [range(100000) | $x == ($x + [])] | length", End::Any),
         ("[range(30000)] | contains(.)", End::Any),
-        ("[range(100000)] | . - . | length", End::Result),
+        ("[range(20000)] | . - . | length", End::Result),
         ("[range(100000)] | [range(1000) as $i | . - .] | length", End::Any),
-        ("[range(100000)] | indices([0]) | length", End::Result),
+        ("[range(20000)] | indices([0]) | length", End::Result),
         ("[range(100000)] | [.[] as $x | index($x)] | length", End::Any),
         ("[range(1000)] | [combinations(3)?] | length", End::Any),
-        ("[range(100000)] | map([.]) | transpose | length", End::Result),
+        ("[range(20000)] | map([.]) | transpose | length", End::Result),
         ("[range(1000)] | map([range(1000)]) | transpose | length", End::Any),
         ("[[range(1000000)]] | map(length)", End::Any),
         ("[range(100000)] | [limit(1000; repeat(.))] | flatten | length", End::Data),
@@ -262,24 +264,24 @@ fn growing_data() {
             "[range(100000)] | map({key: tostring, value: .}) | from_entries | to_entries | length",
             End::Result,
         ),
-        ("[range(200000)] | group_by(. % 7) | length", End::Result),
+        ("[range(40000)] | group_by(. % 7) | length", End::Result),
         ("[range(300000)] | sort_by(-.) | .[0]", End::Any),
-        ("[range(100000)] | unique_by([., .]) | length", End::Result),
+        ("[range(20000)] | unique_by([., .]) | length", End::Result),
         ("[tostream] | length", End::Result),
         ("[range(100000)] | [tostream] | length", End::Any),
-        ("[range(100000)] | [paths] | length", End::Result),
-        ("[range(100000)] | walk(.) | length", End::Result),
-        ("[range(100000)] | tojson | fromjson | length", End::Result),
+        ("[range(20000)] | [paths] | length", End::Result),
+        ("[range(20000)] | walk(.) | length", End::Result),
+        ("[range(20000)] | tojson | fromjson | length", End::Result),
         ("(\"[\" * 100000) | fromjson", End::Evaluate),
         ("(\"[0,\" * 1000000) | fromjson", End::Any),
         ("\"1\" * 1000 | tonumber", End::Evaluate),
-        ("try error(.s * 60000) catch length", End::Result),
-        ("error(.s * 60000)", End::Evaluate),
+        ("try error(.s * 7000) catch length", End::Result),
+        ("error(.s * 7000)", End::Evaluate),
         ("0 | strftime(\"%Y\" * 1000000)", End::Evaluate),
         ("0 | strftime(\"%999999999Y\")", End::Evaluate),
         ("0 | strftime(\"%9999Y%_9999d\")", End::Evaluate),
         ("[1e308, 1e308] | add", End::Evaluate),
-        ("[limit(3; repeat([range(300000)]))] | length", End::Result),
+        ("[limit(3; repeat([range(60000)]))] | length", End::Result),
     ]);
 }
 
@@ -305,7 +307,7 @@ fn deep_data() {
         ("path(reduce range(1000000) as $i (.n; .a))", End::Evaluate),
         ("[path(def f: .a | f; .n | f)]", End::Evaluate),
         ("getpath([range(1000000) | \"a\"])", End::Any),
-        ("null | getpath([range(100000) | \"a\"])", End::Result),
+        ("null | getpath([range(20000) | \"a\"])", End::Result),
         ("null | path(getpath([range(100000) | \"a\"]))", End::Evaluate),
         ("null | setpath([range(100000) | \"a\"]; 1)", End::Evaluate),
         ("null | delpaths([[range(100000) | \"a\"]])", End::Evaluate),
@@ -327,14 +329,14 @@ fn regular_expressions() {
         (".s * 50 | test(\"x{1000}{1000}\")", End::Evaluate),
         (".s * 50 | test(\"(((x{100}){100}){100}){100}\")", End::Evaluate),
         (".s | test(\"\\\\w{500}\")", End::Evaluate),
-        ("[range(100000) | tostring | . as $r | \"a\" | test($r)] | length", End::Result),
+        ("[range(5000) | tostring | . as $r | \"a\" | test($r)] | length", End::Result),
         ("[range(100000) | tostring | . as $r | \"a\" | test(\"\\\\w{20}\" + $r)] | length", End::Any),
         ("(\"(\" * 5000) as $r | test($r)", End::Evaluate),
         ("\"a\" | test(\"(\" * 2000 + \")\" * 2000)", End::Evaluate),
         ("\"a\" | test(\"(?=x)\")", End::Evaluate),
         ("\"a\" | test(\"(x)\\\\1\")", End::Evaluate),
         ("\"a\" | test(\"x\"; \"q\")", End::Evaluate),
-        ("[range(100000)] | map(tostring) | map(test(\"[0-9]+5$\")) | length", End::Result),
+        ("[range(20000)] | map(tostring) | map(test(\"[0-9]+5$\")) | length", End::Result),
     ]);
 }
 

@@ -1,5 +1,9 @@
+//! What expressions compute, what they refuse, and what they cannot do to us.
+
 mod functions;
 mod hostile;
+mod messages;
+mod properties;
 
 use serde_json::Value;
 
