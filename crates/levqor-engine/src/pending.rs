@@ -60,19 +60,16 @@ fn task_of(key: &str) -> (String, u64) {
 /// Why the run is not moving, in one sentence. What it calls comes first, then sub-runs, then the next timer.
 /// `sleeping` are the names of tasks that wait.
 pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str]) -> Option<String> {
-    let others = |kind: &str, count: usize| match count {
-        0 | 1 => String::new(),
-        more => format!(" and {} other {kind}", more - 1),
-    };
+    let others = |count: usize| if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
     let calls: Vec<_> = pending.values().filter(|item| matches!(item, Pending::Call { .. })).collect();
     if let Some(Pending::Call { method, host, task, attempt }) = calls.first() {
         let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-        return Some(format!("calls {method} {host} (task {task}){attempt}{}", others("calls", calls.len())));
+        return Some(format!("calls {method} {host} (task {task}){attempt}{}", others(calls.len())));
     }
     let runs: Vec<_> = pending.values().filter(|item| matches!(item, Pending::SubRun { .. })).collect();
     if let Some(Pending::SubRun { target, task, child }) = runs.first() {
         let child = child.map_or_else(|| "a run".to_owned(), |child| format!("run {child}"));
-        return Some(format!("waits for {child} of {target} (task {task}){}", others("runs", runs.len())));
+        return Some(format!("waits for {child} of {target} (task {task}){}", others(runs.len())));
     }
     let next = pending
         .values()
@@ -131,7 +128,7 @@ mod tests {
             (
                 vec![timer(5), call(2), call(1)],
                 &[],
-                Some("calls POST api.example.com (task charge), attempt 2 and 1 other calls"),
+                Some("calls POST api.example.com (task charge), attempt 2, and 1 more"),
             ),
             (vec![timer(5), sub_run], &[], Some("waits for a run of orders/ship (task ship)")),
             (vec![timer(9), timer(5)], &["pause"], Some("waits until 1970-01-01T00:00:05Z (task pause)")),

@@ -198,7 +198,8 @@ fn stored_outcome(run: &Run, payloads: &Payloads) -> Outcome {
     }
 }
 
-fn cancelled(run: RunId) -> Outcome {
+/// For its parent, a cancelled run is an error.
+pub(crate) fn cancelled(run: RunId) -> Outcome {
     Outcome::Failed {
         error: ErrorKind::Runtime
             .error("Sub-run cancelled", format!("run {run} was cancelled before it ended")),

@@ -122,7 +122,9 @@ impl Driver {
                 tracing::warn!(run.id = %id, "run {id} has moved on elsewhere; what was computed here is dropped");
                 sub_run::look_again_later(&self.core, id);
             }
-            Stop::Stuck(reason) => resume::report_stuck(&self.core, &self.run, &reason).await,
+            Stop::Stuck(reason) => {
+                resume::give_up(&self.core, &self.run, &self.seat.entry, &reason).await;
+            }
             Stop::Store(reason) => {
                 tracing::error!(run.id = %id, error = %reason, "run {id} stops: the store refuses its journal");
             }
@@ -221,16 +223,11 @@ impl Driver {
         self.machine().map_or(self.run.status, Machine::status)
     }
 
-    /// The end is durable: tells everyone who waits for it.
     async fn finish(&mut self) {
         self.abort_calls();
         self.core.reach(Point::AfterEnd).await;
-        let core = &self.core;
-        core.quota.subtract(self.run.account_id);
-        core.watchers.close(self.run.id);
-        core.ends.announce(self.run.id);
-        if let (Some((parent, effect)), Some(machine)) = (self.run.parent, self.machine()) {
-            sub_run::report(core, parent, effect, sub_run::outcome(self.run.id, machine));
+        if let Some(machine) = &self.machine {
+            resume::conclude(&self.core, &self.run, sub_run::outcome(self.run.id, machine));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use levqor_flow::{
     definition::Workflow,
-    machine::{Effect, EffectId, Event, Machine},
+    machine::{Effect, EffectId, Event, Machine, Outcome},
 };
 use levqor_model::{RunId, RunStatus};
 use levqor_store::runs::{Append, Run};
@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::Driver;
 use crate::{
-    Error,
+    Error, RunUpdate,
     core::{Backoff, Core},
     notepad::Notepad,
     pending::Pending,
-    registry::{Mail, Seat},
+    registry::{Entry, Mail, Seat},
     sub_run,
     watch::Live,
 };
@@ -30,9 +30,17 @@ struct Stored {
 
 enum Trouble {
     /// The store can't be reached.
-    Later(Error),
+    Later(levqor_store::Error),
+    /// Nothing will change by trying again, and there is no row to say it in.
+    Lost(levqor_store::Error),
     /// Nothing will change by trying again.
     Stuck(Box<Run>, String),
+}
+
+impl From<levqor_store::Error> for Trouble {
+    fn from(reason: levqor_store::Error) -> Self {
+        if reason.is_retryable() { Trouble::Later(reason) } else { Trouble::Lost(reason) }
+    }
 }
 
 /// Loads the run and drives it. Ends at once when the run has ended or has another owner.
@@ -52,42 +60,45 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
                 }
                 backoff.pause().await;
             }
+            Err(Trouble::Lost(reason)) => {
+                tracing::error!(run.id = %id, error = %reason, "run {id} cannot be loaded");
+                return;
+            }
             Err(Trouble::Stuck(run, reason)) => {
-                report_stuck(&core, &run, &reason).await;
+                give_up(&core, &run, &seat.entry, &reason).await;
                 return;
             }
         }
     };
-    let run = stored.run.clone();
+    let (run, entry) = (stored.run.clone(), Arc::clone(&seat.entry));
     match restore(&core, seat, stored).await {
         Ok(driver) => driver.drive().await,
-        Err(Some(reason)) => report_stuck(&core, &run, &reason).await,
+        Err(Some(reason)) => give_up(&core, &run, &entry, &reason).await,
         Err(None) => sub_run::look_again_later(&core, id),
     }
 }
 
 async fn load(core: &Arc<Core>, id: RunId) -> Result<Option<Stored>, Trouble> {
-    let later = |reason: levqor_store::Error| Trouble::Later(reason.into());
-    let Some(row) = core.store.run(None, id).await.map_err(later)? else { return Ok(None) };
+    let Some(row) = core.store.run(None, id).await? else { return Ok(None) };
     if row.status.is_ended() {
         return Ok(None);
     }
     let run = if row.epoch == core.epoch && row.owner == Some(core.node) {
         row
     } else {
-        match core.store.own_run(id, core.node, core.epoch).await.map_err(later)? {
+        match core.store.own_run(id, core.node, core.epoch).await? {
             Some(run) if !run.status.is_ended() => run,
             _ => return Ok(None),
         }
     };
     let sort = |run: &Run, error: Error| match error {
-        Error::Store(reason) if reason.is_retryable() => Trouble::Later(reason.into()),
+        Error::Store(reason) => Trouble::from(reason),
         reason => Trouble::Stuck(Box::new(run.clone()), reason.to_string()),
     };
     let workflow = core.definition(run.workflow_id, &run.version).await.map_err(|error| sort(&run, error))?;
     let mut events = core.journal(id).await.map_err(|error| sort(&run, error))?.events;
     if events.is_empty() {
-        let payloads = core.store.payloads(id).await.map_err(later)?.unwrap_or_default();
+        let payloads = core.store.payloads(id).await?.unwrap_or_default();
         let input = serde_json::from_str(&payloads.input).unwrap_or(Value::Null);
         events.push(Event::Started { at: core.clock.now(), run: id, input, seed: core.random.u64() });
     }
@@ -201,11 +212,18 @@ impl Driver {
     }
 }
 
-/// Writes why a run can't go on into its row, so that it is seen.
-pub(super) async fn report_stuck(core: &Core, run: &Run, reason: &str) {
+/// A run that this build can't move: its row says why, so that it is seen. When someone wants it cancelled it is ended;
+/// for that it need not be understood.
+pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str) {
     let id = run.id;
     tracing::error!(run.id = %id, reason, "run {id} cannot go on");
     let now = core.clock.now();
+    let cancelled = entry.cancel_requested();
+    let status = match run.status {
+        _ if cancelled => RunStatus::Cancelled,
+        RunStatus::Pending => RunStatus::Running,
+        status => status,
+    };
     let append = Append {
         run_id: id,
         epoch: run.epoch,
@@ -213,16 +231,33 @@ pub(super) async fn report_stuck(core: &Core, run: &Run, reason: &str) {
         at: now,
         region: core.region.clone(),
         events: None,
-        status: if run.status == RunStatus::Pending { RunStatus::Running } else { run.status },
-        waiting_for: Some(format!("cannot go on: {reason}")),
+        status,
+        waiting_for: (!cancelled).then(|| format!("cannot go on: {reason}")),
         started_at: run.started_at.or(Some(now)),
-        ended_at: None,
+        ended_at: cancelled.then_some(now),
         output: None,
         error: None,
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
     };
-    if let Err(reason) = core.store.append(append).await {
-        tracing::warn!(run.id = %id, error = %reason, "could not write down why run {id} cannot go on");
+    match core.store.append(append).await {
+        Ok(()) if cancelled => {
+            core.watchers.publish(id, [RunUpdate::Run { status, at: now }]);
+            conclude(core, run, sub_run::cancelled(id));
+        }
+        Ok(()) => {}
+        Err(reason) => {
+            tracing::warn!(run.id = %id, error = %reason, "could not write down why run {id} cannot go on");
+        }
+    }
+}
+
+/// The end is durable: tells everyone who waits for it.
+pub(super) fn conclude(core: &Core, run: &Run, outcome: Outcome) {
+    core.quota.subtract(run.account_id);
+    core.watchers.close(run.id);
+    core.ends.announce(run.id);
+    if let Some((parent, effect)) = run.parent {
+        sub_run::report(core, parent, effect, outcome);
     }
 }

@@ -2,7 +2,8 @@
 
 use levqor_engine::Error;
 use levqor_model::{RunStatus, TaskStatus, WorkflowId, limits::NESTING_MAX};
-use levqor_testkit::{Reply, Route, wait_until};
+use levqor_store::counters::Increment;
+use levqor_testkit::{Reply, Route, wait_for, wait_until};
 use serde_json::{Value, json};
 
 use crate::world::{PATIENCE, World, kind, seconds};
@@ -155,6 +156,43 @@ async fn runs_beyond_the_places_wait_and_come_through() {
     }
     assert_eq!(world.stub.keys().len(), 12);
     assert_eq!(world.stub.count(), 12);
+}
+
+#[tokio::test]
+async fn overload_is_said_and_what_was_accepted_still_ends() {
+    let world = World::with(levqor_store::Options { queue: 2, ..Default::default() }).await;
+    let engine = world.engine().await;
+    let workflow = world.save("one", "1.0.0", "do: [{ a: { set: { ok: true } } }]").await;
+    // Others keep the store's queue full with large writes.
+    let mut others = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (store, at) = (world.store.clone(), world.now());
+        others.spawn(async move {
+            loop {
+                let counts =
+                    (0..500).map(|n| Increment { name: "load", at: at + seconds(n), by: 1 }).collect();
+                store.add_counts(counts).await.unwrap();
+            }
+        });
+    }
+    let mut accepted = Vec::new();
+    loop {
+        match world.try_start(&engine, workflow, json!({})).await {
+            Ok(detail) => accepted.push(detail.run.id),
+            Err(Error::Overloaded { retry_after }) => {
+                assert!(retry_after > std::time::Duration::ZERO);
+                break;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    others.shutdown().await;
+    let after = wait_for("room", || async { world.try_start(&engine, workflow, json!({})).await.ok() }).await;
+    accepted.push(after.run.id);
+    for run in &accepted {
+        assert_eq!(world.ended(&engine, *run).await.run.status, RunStatus::Completed);
+    }
+    assert_eq!(world.store.run_counts(None).await.unwrap().completed, accepted.len() as i64);
 }
 
 #[tokio::test]

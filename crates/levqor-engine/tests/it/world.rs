@@ -31,21 +31,24 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// With a store of these options.
+    pub async fn with(options: Options) -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-24T00:00:00Z".parse().unwrap()));
         let random = Arc::new(SeededRandom::new(7));
-        let store = Store::open(Options::default()).unwrap();
         let account = AccountId::new(clock.now(), &*random);
-        store
-            .create_account(Account {
-                id: account,
-                name: "Test".to_owned(),
-                plan: "agency".to_owned(),
-                created_at: clock.now(),
-            })
-            .await
-            .unwrap();
         let policy =
             egress::Policy { allow: vec!["127.0.0.1".parse().unwrap()], ..egress::Policy::default() };
+        let store = Store::open(options).unwrap();
+        let row = Account {
+            id: account,
+            name: "Test".to_owned(),
+            plan: "agency".to_owned(),
+            created_at: clock.now(),
+        };
+        store.create_account(row).await.unwrap();
         Self {
             store,
             clock,
