@@ -117,6 +117,60 @@ mod tests {
         }
     }
 
+    /// The colour of a token in one of the blocks of `tokens.css`, as relative luminance (WCAG 2.2).
+    fn luminance(block: &str, token: &str) -> f64 {
+        let value = block.split(&format!("--{token}: #")).nth(1).unwrap_or_else(|| panic!("{token}"));
+        let channel = |place: usize| {
+            let byte = u8::from_str_radix(&value[place..place + 2], 16).unwrap();
+            let share = f64::from(byte) / 255.0;
+            if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+    }
+
+    #[test]
+    fn colours_can_be_told_apart() {
+        // Text needs 4.5 (success criterion 1.4.3), borders of controls and parts of pictures 3 (1.4.11).
+        let text = ["ink", "ink-2", "ink-3", "accent"];
+        let mut pairs = vec![("on-accent", "accent-fill", 4.5), ("on-accent", "accent-fill-hover", 4.5)];
+        for ground in ["paper", "surface", "sunken"] {
+            pairs.extend(text.map(|ink| (ink, ground, 4.5)));
+            pairs.extend(["good", "bad", "warn", "run"].map(|ink| (ink, ground, 4.5)));
+            pairs.push(("control", ground, 3.0));
+        }
+        pairs.extend([("accent", "accent-soft", 4.5), ("idle", "idle-soft", 4.5)]);
+        pairs.extend([("good", "good-soft", 4.5), ("bad", "bad-soft", 4.5), ("warn", "warn-soft", 4.5)]);
+        pairs.extend(["good-mark", "warn-mark", "bad-mark", "run-mark"].map(|mark| (mark, "surface", 3.0)));
+        let tokens = include_str!("assets/tokens.css");
+        let dark = tokens.split(":root[data-theme=\"dark\"]").nth(1).unwrap();
+        for (theme, block) in [("light", tokens), ("dark", dark)] {
+            for (ink, ground, least) in &pairs {
+                // What stays the same in the dark stands in the first block only.
+                let block_of =
+                    |token: &str| if block.contains(&format!("--{token}: #")) { block } else { tokens };
+                let (a, b) = (luminance(block_of(ink), ink), luminance(block_of(ground), ground));
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= *least, "{theme}: {ink} on {ground} has {contrast:.2}, needs {least}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_ways_to_the_dark_are_the_same() {
+        let tokens = include_str!("assets/tokens.css");
+        let block = |start: &str| -> Vec<String> {
+            let (_, rest) = tokens.split_once(start).unwrap();
+            rest.split('}')
+                .next()
+                .unwrap()
+                .lines()
+                .map(|line| line.trim().to_owned())
+                .filter(|line| line.starts_with("--"))
+                .collect()
+        };
+        assert_eq!(block(":root:not([data-theme=\"light\"]) {"), block(":root[data-theme=\"dark\"] {"));
+    }
+
     #[test]
     fn every_icon_has_its_symbol() {
         for name in super::super::components::icon::ALL {

@@ -5,7 +5,11 @@ use http::{HeaderMap, HeaderValue, header};
 use levqor_model::ProblemCode;
 use maud::{Markup, html};
 
-use super::{Theme, components::icon::icon, layout};
+use super::{
+    Theme,
+    components::{code::with_code, icon::icon},
+    layout,
+};
 use crate::Problem;
 
 /// The page for an address that leads nowhere.
@@ -48,11 +52,11 @@ fn document(problem: &Problem, theme: Theme, request_id: Option<&str>) -> Markup
                 p.eyebrow { (code.status()) }
                 div.stack {
                     h1 { (code.title()) }
-                    p.quiet { (detail) }
+                    p.quiet { (with_code(&detail)) }
                     @if problem.errors.len() > 1 {
                         ul.stack {
                             @for error in problem.errors.iter().take(20) {
-                                li { code { (error.pointer) } " " (error.message) }
+                                li { code { (error.pointer) } " " (with_code(&error.message)) }
                             }
                         }
                     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::place::{line_in, line_of};
 use crate::{
     features::workflows,
-    pages::components::{badge::Tone, form, note::note},
+    pages::components::{badge::Tone, code::with_code, form, note::note},
 };
 
 /// Errors and warnings that are shown; more say little.
@@ -88,7 +88,7 @@ fn list(findings: &[Finding]) -> Markup {
                 li {
                     @if let Some(line) = finding.line { a href="#definition" data-line=(line) { "Line " (line) } " " }
                     @if !finding.pointer.is_empty() { code { (finding.pointer) } " " }
-                    (finding.message)
+                    (with_code(&finding.message))
                 }
             }
         }

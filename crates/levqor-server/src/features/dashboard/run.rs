@@ -23,7 +23,7 @@ use crate::{
         FormData, Page, Section, View,
         components::{
             badge::{Tone, large_badge, region_badge, run_look},
-            code::json_block,
+            code::{json_block, with_code},
             form,
             icon::icon,
             note::{crumbs, note},
@@ -152,9 +152,9 @@ fn condition(detail: &RunDetail, tasks: &[TaskRecord], path: &str) -> Markup {
             &html! {
                 p {
                     strong { (error.title.as_deref().unwrap_or_else(|| short_kind(error))) }
-                    @if let Some(text) = &error.detail { ": " (text) }
+                    @if let Some(text) = &error.detail { ": " (with_code(text)) }
                 }
-                p { (explain(error)) }
+                p { (with_code(explain(error))) }
                 p.small.quiet {
                     "Type " code { (error.kind) } ", status " (error.status)
                     @if !error.instance.is_empty() {

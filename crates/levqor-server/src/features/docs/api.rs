@@ -95,7 +95,7 @@ pub(super) fn read(document: &Value, public_url: &str) -> (Vec<Group>, Vec<Schem
         .map(|(name, schema)| Schema {
             name: name.clone(),
             description: text(schema.get("description")),
-            kind: kind(document, schema, 0).0,
+            kind: kind(schema, 0).0,
             members: members(document, schema, 0),
         })
         .collect();
@@ -115,7 +115,7 @@ fn operation_of(
         .chain(list(operation.get("parameters")))
         .map(|parameter| resolve(document, parameter))
         .map(|parameter| {
-            let (kind, refers) = kind(document, parameter.get("schema").unwrap_or(&Value::Null), 0);
+            let (kind, refers) = kind(parameter.get("schema").unwrap_or(&Value::Null), 0);
             Member {
                 name: text(parameter.get("name")),
                 place: text(parameter.get("in")),
@@ -172,7 +172,7 @@ fn access(operation: &Value) -> &'static str {
 fn body_of(document: &Value, holder: &Value) -> Option<Body> {
     let (content_type, media) = object(holder.get("content")).next()?;
     let schema = media.get("schema").unwrap_or(&Value::Null);
-    let (kind, refers) = kind(document, schema, 0);
+    let (kind, refers) = kind(schema, 0);
     Some(Body {
         content_type: content_type.clone(),
         kind,
@@ -213,7 +213,7 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 /// The name of a schema's type for people, and the named schema that it is or holds.
-fn kind(document: &Value, schema: &Value, depth: usize) -> (String, Option<String>) {
+fn kind(schema: &Value, depth: usize) -> (String, Option<String>) {
     if depth > DEPTH_MAX {
         return ("any".to_owned(), None);
     }
@@ -224,7 +224,7 @@ fn kind(document: &Value, schema: &Value, depth: usize) -> (String, Option<Strin
     for (member, joint) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
         let parts = list(schema.get(member));
         if !parts.is_empty() {
-            let kinds: Vec<_> = parts.iter().map(|part| kind(document, part, depth + 1)).collect();
+            let kinds: Vec<_> = parts.iter().map(|part| kind(part, depth + 1)).collect();
             let refers = kinds.iter().find_map(|(_, refers)| refers.clone());
             let names: Vec<_> =
                 kinds.into_iter().map(|(name, _)| name).filter(|name| name != "null").collect();
@@ -246,7 +246,7 @@ fn kind(document: &Value, schema: &Value, depth: usize) -> (String, Option<Strin
         names => names.join(" or "),
     };
     if name == "array" {
-        let (item, refers) = kind(document, schema.get("items").unwrap_or(&Value::Null), depth + 1);
+        let (item, refers) = kind(schema.get("items").unwrap_or(&Value::Null), depth + 1);
         return (format!("list of {item}"), refers);
     }
     match schema.get("format").and_then(Value::as_str) {
@@ -266,7 +266,7 @@ fn members(document: &Value, schema: &Value, depth: usize) -> Vec<Member> {
     }
     let required: Vec<_> = list(schema.get("required")).iter().map(|name| text(Some(name))).collect();
     for (name, member) in object(schema.get("properties")) {
-        let (kind, refers) = kind(document, member, depth + 1);
+        let (kind, refers) = kind(member, depth + 1);
         all.push(Member {
             name: name.clone(),
             place: String::new(),

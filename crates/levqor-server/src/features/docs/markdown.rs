@@ -34,10 +34,10 @@ pub(super) fn render(markdown: &str, base: &str) -> Rendered {
         Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).collect();
     let headings = name_headings(&mut events);
     for event in &mut events {
-        if let Event::Start(Tag::Link { dest_url, .. }) = event {
-            if let Some(path) = page_of(dest_url, base) {
-                *dest_url = CowStr::from(path);
-            }
+        if let Event::Start(Tag::Link { dest_url, .. }) = event
+            && let Some(path) = page_of(dest_url, base)
+        {
+            *dest_url = CowStr::from(path);
         }
     }
     let mut out = String::new();

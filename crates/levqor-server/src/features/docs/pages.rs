@@ -16,7 +16,7 @@ use crate::{
     pages::{
         Page, Section, View,
         components::{
-            code::{Language, code_block},
+            code::{Language, code_block, with_code},
             icon::icon,
         },
     },
@@ -127,7 +127,7 @@ pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
         @for group in &groups {
             section.band aria-labelledby={ "group-" (group.name) } {
                 h2 id={ "group-" (group.name) } { (heading(&group.name)) }
-                p.quiet { (prose(&group.description)) }
+                p.quiet { (with_code(&group.description)) }
                 br;
                 @for operation in &group.operations { (operation_card(operation)) }
             }
@@ -147,10 +147,10 @@ fn operation_card(operation: &Operation) -> Markup {
             summary {
                 span class={ "method " (operation.method.to_lowercase()) } { (operation.method) }
                 code { (operation.path) }
-                span.quiet { (prose(&operation.summary)) }
+                span.quiet { (with_code(&operation.summary)) }
             }
             div.body {
-                @if operation.description != operation.summary && !operation.description.is_empty() { p { (prose(&operation.description)) } }
+                @if operation.description != operation.summary && !operation.description.is_empty() { p { (with_code(&operation.description)) } }
                 p.small.faint { (icon("key")) " " (operation.access) }
                 (member_table("Parameters", &operation.parameters))
                 @if let Some(body) = &operation.body { (body_part("Body", body)) }
@@ -160,7 +160,7 @@ fn operation_card(operation: &Operation) -> Markup {
                         ul.answers {
                             @for answer in &operation.answers {
                                 li {
-                                    strong.nums { (answer.status) } " " (prose(&answer.description))
+                                    strong.nums { (answer.status) } " " (with_code(&answer.description))
                                     @if let Some(body) = &answer.body { " " (kind(&body.kind, body.refers.as_deref())) }
                                 }
                             }
@@ -200,7 +200,7 @@ fn member_rows(members: &[Member]) -> Markup {
                                     @if !member.place.is_empty() { " " span.small.faint { (member.place) } }
                                 }
                                 td data-label="Type" { span { (kind(&member.kind, member.refers.as_deref())) @if member.required { " " span.small.faint { "required" } } } }
-                                td data-label="Meaning" { span { (prose(&member.description)) } }
+                                td data-label="Meaning" { span { (with_code(&member.description)) } }
                             }
                         }
                     }
@@ -222,7 +222,7 @@ fn kind(name: &str, refers: Option<&str>) -> Markup {
 fn schema_card(schema: &Schema) -> Markup {
     html! {
         details.operation id={ "schema-" (schema.name) } {
-            summary { code { (schema.name) } span.quiet { (prose(&schema.description)) } }
+            summary { code { (schema.name) } span.quiet { (with_code(&schema.description)) } }
             div.body {
                 @if schema.members.is_empty() { p.quiet { (schema.kind) } } @else { (member_rows(&schema.members)) }
             }
@@ -237,15 +237,6 @@ fn heading(name: &str) -> String {
         name => {
             let mut chars = name.chars();
             chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-        }
-    }
-}
-
-/// Text in which code stands between backticks.
-fn prose(text: &str) -> Markup {
-    html! {
-        @for (place, part) in text.split('`').enumerate() {
-            @if place % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -308,9 +299,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_between_backticks_is_code() {
-        assert_eq!(prose("a `b<c` d").into_string(), "a <code>b&lt;c</code> d");
-        assert_eq!(heading("ai") + &heading("runs") + &heading(""), "AIRuns");
+    fn names_of_groups_become_headings() {
+        assert_eq!(["ai", "runs", ""].map(heading), ["AI", "Runs", ""]);
     }
 
     #[test]

@@ -53,6 +53,15 @@ pub fn json_block(id: &str, title: &str, value: &Value, all: Option<&str>) -> Ma
     }
 }
 
+/// A sentence in which code stands between backticks, as messages of the API have it.
+pub fn with_code(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// What the scanner knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -215,6 +224,11 @@ mod tests {
           ]
         }
         "#);
+    }
+
+    #[test]
+    fn code_between_backticks_is_code() {
+        assert_eq!(with_code("a `b<c` d").0, "a <code>b&lt;c</code> d");
     }
 
     #[test]

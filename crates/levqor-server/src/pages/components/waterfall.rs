@@ -131,7 +131,7 @@ fn row(
                 span.took { (took_words(task.status, took)) }
             }
             div.more {
-                dl.facts {
+                dl.facts.pairs {
                     dt { "Status" } dd { (task.status.as_str()) }
                     dt { "Task" } dd { code { (task.reference) } }
                     @if !task.iteration.is_empty() { dt { "Iteration" } dd { (iteration(&task.iteration)) } }
