@@ -5,7 +5,7 @@
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::problem::Refusals;
+use crate::problem::{ProblemDocument, Refusals};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(chat, workflow), components(schemas(AiMeta, Source)))]
@@ -106,10 +106,10 @@ struct AiRefusal {
     request_body = ChatRequest,
     responses(
         (status = 200, content((ChatAnswer = "application/json"), (String = "text/event-stream"))),
-        (status = 400, description = "The query is missing or the body cannot be read", body = AiRefusal),
-        (status = 403, description = "The plan's AI credits are used up", body = AiRefusal),
-        (status = 422, description = "The query is too short or too long", body = AiRefusal),
-        (status = 429, description = "Too many requests", body = AiRefusal),
+        (status = 400, description = "The query is missing or the body cannot be read", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
+        (status = 403, description = "The plan's AI credits are used up", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
+        (status = 422, description = "The query is too short or too long", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
+        (status = 429, description = "Too many requests", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
         Refusals
     )
 )]
@@ -124,10 +124,10 @@ fn chat() {}
     request_body = DraftRequest,
     responses(
         (status = 200, body = DraftAnswer),
-        (status = 400, description = "The query is missing or the body cannot be read", body = AiRefusal),
-        (status = 403, description = "The plan's AI credits are used up", body = AiRefusal),
-        (status = 422, description = "The query is too short or too long, or nothing was understood", body = AiRefusal),
-        (status = 429, description = "Too many requests", body = AiRefusal),
+        (status = 400, description = "The query is missing or the body cannot be read", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
+        (status = 403, description = "The plan's AI credits are used up", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
+        (status = 422, description = "The query is too short or too long, or nothing was understood", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
+        (status = 429, description = "Too many requests", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
         Refusals
     )
 )]

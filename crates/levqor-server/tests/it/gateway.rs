@@ -131,6 +131,21 @@ async fn an_answer_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_handler_that_panics_is_a_server_error_and_a_forgotten_route_is_closed() {
+    let test = TestApp::new().await;
+    let boom =
+        axum::Router::new().route("/api/boom", axum::routing::get(async || -> () { panic!("a secret") }));
+    let test = TestApp { router: levqor_server::gateway::wrap(boom, test.app.clone()), ..test };
+    let answer = test.get("/api/boom").key(&test.keys.operator).send().await;
+    assert_eq!(answer.problem(), "internal");
+    assert!(!answer.text().contains("secret"));
+    assert_eq!(answer.header("x-levqor-region"), Some("eu-west"));
+    // The route is not in the table of rules, so nobody but operators gets that far.
+    assert_eq!(test.get("/api/boom").send().await.problem(), "unauthenticated");
+    assert_eq!(test.get("/api/boom").key(&test.keys.owner).send().await.problem(), "forbidden");
+}
+
+#[tokio::test]
 async fn server_errors_hide_their_cause() {
     let test = TestApp::new().await;
     test.store.close().await;

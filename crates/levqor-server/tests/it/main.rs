@@ -1,6 +1,7 @@
 //! The server as its callers meet it, through the whole gateway.
 
 mod access;
+mod described;
 mod gateway;
 mod health;
 mod idempotency;

@@ -243,8 +243,10 @@ type Event = (String, Value);
 /// Reads events until the stream ends or `enough` says so.
 async fn events(test: &TestApp, run: &str, mut enough: impl FnMut(&[Event]) -> bool) -> Vec<Event> {
     let path = format!("/api/runs/{run}/events");
-    let response = test.get(&path).key(&test.keys.viewer).open().await;
+    let call = test.get(&path).key(&test.keys.viewer).header("accept-encoding", "gzip");
+    let response = call.open().await;
     assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers().get("content-encoding"), None, "a compressor would hold events back");
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut chunks = response.into_body().into_data_stream();
     let (mut text, mut found) = (String::new(), Vec::new());
@@ -307,6 +309,27 @@ async fn a_live_run_is_told_as_it_goes() {
     assert_eq!((names[0], names[1], *names.last().unwrap()), ("run", "task", "end"));
     let last_run = events.iter().rev().find(|(name, _)| name == "run").unwrap();
     assert_eq!(last_run.1["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_told_what_it_missed() {
+    let test = TestApp::new().await;
+    let rest = "do: [{ pause: { wait: { hours: 1 } } }, \
+                { loop: { for: { each: n, in: '${ [range(3000)] }' }, do: [{ step: { set: { n: '${ $n }' } } }] } }]";
+    let workflow = test.save("busy", rest).await;
+    let run = test.start(&workflow, 0, &json!({})).await;
+    let path = format!("/api/runs/{}", id_of(&run));
+    let is = async |status: &str| (test.read(&path).await["status"] == status).then_some(());
+    wait_for("the run to wait", || is("waiting")).await;
+    let response = test.get(&format!("{path}/events")).key(&test.keys.viewer).open().await;
+    test.advance(60 * 60);
+    // Nobody reads the stream while three thousand tasks begin and end.
+    wait_for("the run to complete", || is("completed")).await;
+    let text = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let text = std::str::from_utf8(&text).unwrap();
+    assert!(text.contains("event: gap\n") && text.contains("\"missed\":"), "no gap was told");
+    assert!(text.matches("event: task\n").count() < 3_000);
+    assert!(text.contains("\"status\":\"completed\"") && text.contains("event: end\n"));
 }
 
 #[tokio::test]

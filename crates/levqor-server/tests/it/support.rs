@@ -26,6 +26,8 @@ use levqor_store::{
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::described;
+
 /// When every test begins.
 pub const BEGIN: &str = "2026-11-24T12:00:00Z";
 
@@ -272,11 +274,15 @@ impl Call {
         self
     }
 
+    /// The whole answer, which must be as the API's description says.
     pub async fn send(self) -> Answer {
+        let (method, path) = (self.request.method().clone(), self.request.uri().path().to_owned());
         let response = self.router.oneshot(self.request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, bytes }
+        let answer = Answer { status: parts.status, headers: parts.headers, bytes };
+        described::check(&method, &path, &answer);
+        answer
     }
 
     /// The answer before its body, for bodies that do not end by themselves.

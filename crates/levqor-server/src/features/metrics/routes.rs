@@ -9,7 +9,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Counter, exposition::CONTENT_TYPE};
-use crate::{App, problem::chain};
+use crate::{
+    App,
+    problem::{Refusals, chain},
+};
 
 pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(metrics)).routes(routes!(app_metrics))
@@ -90,7 +93,7 @@ struct Scheduler {
 }
 
 /// Counters for dashboards.
-#[utoipa::path(get, path = "/api/metrics/app", tag = "operations", responses((status = 200, body = AppMetrics)))]
+#[utoipa::path(get, path = "/api/metrics/app", tag = "operations", responses((status = 200, body = AppMetrics), Refusals))]
 async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
     let now = app.now();
     let runs = runs(&app).await;
@@ -133,7 +136,7 @@ async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
     get,
     path = "/metrics",
     tag = "operations",
-    responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))
+    responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"), Refusals)
 )]
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let runs = runs(&app).await;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::App;
+use crate::{App, problem::Refusals};
 
 pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(list))
@@ -64,7 +64,7 @@ struct TrialView {
 }
 
 /// All plans with their prices and limits.
-#[utoipa::path(get, path = "/api/plans", tag = "plans", responses((status = 200, body = Plans)))]
+#[utoipa::path(get, path = "/api/plans", tag = "plans", responses((status = 200, body = Plans), Refusals))]
 async fn list(State(app): State<App>) -> Json<Plans> {
     let blueprint = &app.blueprint;
     let trial = &blueprint.trial;
