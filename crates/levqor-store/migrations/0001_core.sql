@@ -6,6 +6,7 @@ CREATE TABLE migrations (
     version bigint NOT NULL,
     name text NOT NULL,
     sha256 text NOT NULL,
+    -- By the database's clock: a note for operators, nothing is decided by it.
     applied_at bigint NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS bigint)),
     CONSTRAINT migrations_pk PRIMARY KEY (version)
 ) WITHOUT ROWID;

@@ -11,7 +11,7 @@
 //! Deliberately knows no rules: what may be written is the caller's business; what fits the schema is ours.
 //!
 //! Invariant: no caller sees a backend's types. A second backend joins behind the same methods: the nouns hold SQL
-//! that both understand, and only [`Store::write`] and [`Store::read`] know which one is there.
+//! that both understand, and only `Store::write` and `Store::read` know which one is there.
 
 mod error;
 mod prune;
