@@ -9,7 +9,7 @@ impl Store {
     /// Durable when this returns. An end clears all timers of the run.
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) when the epoch or the place is not the row's, or the run has ended; nothing
+    /// [`Error::Stale`] when the epoch or the place is not the row's, or the run has ended; nothing
     /// is written then.
     pub async fn append(&self, append: Append) -> Result<(), Error> {
         self.write(move |session| write(session, &append)).await

@@ -4,6 +4,8 @@ mod committer;
 mod connection;
 mod errors;
 mod migrate;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod session;
 #[cfg(test)]

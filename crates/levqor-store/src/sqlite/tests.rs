@@ -2,17 +2,14 @@
 
 use std::{fs, path::Path, sync::mpsc, time::Duration};
 
-use levqor_model::{AccountId, RunStatus, SeededRandom, Timestamp, WorkflowId};
+use levqor_model::{AccountId, SeededRandom, Timestamp, WorkflowId};
 use rusqlite::Connection;
 
 use super::{
     Sqlite, connection,
     migrate::{MIGRATIONS, Migration},
 };
-use crate::{
-    Error, Options, Session, Store, params,
-    runs::{RunFilter, lists},
-};
+use crate::{Error, Options, Session, Store, params};
 
 fn options(path: &Path) -> Options {
     Options { path: Some(path.to_owned()), ..Options::default() }
@@ -287,91 +284,6 @@ async fn a_row_that_makes_no_sense_is_an_error_not_a_panic() {
         .await
         .unwrap();
     assert_eq!(store.workflows_count(None).await, Ok(1));
-}
-
-#[tokio::test]
-async fn statements_find_their_rows_by_an_index() {
-    // One reader, so that one connection knows all texts.
-    let store = Store::open(Options { readers: 1, ..Options::default() }).unwrap();
-    crate::tests::touch_everything(&store).await;
-    let texts = |session: &Session| Ok((session.spelled_texts().len(), scans(session)));
-    let (read_texts, read_scans) = store.read(texts).await.unwrap();
-    let (write_texts, write_scans) = store.write(texts).await.unwrap();
-    assert!(read_texts > 30 && write_texts > 50, "{read_texts} reads, {write_texts} writes");
-    // Small tables, counts that are a walk over their narrowest index, and sorts of what one index look-up found.
-    let allowed = [
-        "parent_run_id = ?1 AND ended_at IS NULL",
-        "on which any account, or an anonymous caller",
-        "SELECT count(*) FROM accounts",
-        "SELECT count(*) FROM timers",
-        "SELECT name, value FROM totals",
-        "SELECT status, CAST(sum(runs)",
-        "SELECT count(*) FROM workflows WHERE deleted_at",
-        "FROM latest_samples",
-        "FROM nodes",
-    ];
-    let surprising: Vec<_> = read_scans
-        .into_iter()
-        .chain(write_scans)
-        .filter(|scan| !allowed.iter().any(|text| scan.contains(text)))
-        .collect();
-    assert!(surprising.is_empty(), "{surprising:#?}");
-}
-
-/// Statements whose plan reads a whole table or sorts, with that plan.
-fn scans(session: &Session) -> Vec<String> {
-    let mut found = Vec::new();
-    for text in session.spelled_texts() {
-        let plan = plan(session.connection(), &text);
-        let is_scan = |line: &String| {
-            line.starts_with("SCAN ")
-                && !["CONSTANT ROW", "page", "days", "used"].iter().any(|part| line.contains(part))
-        };
-        if plan.iter().any(|line| is_scan(line) || line.contains("TEMP B-TREE FOR ORDER BY")) {
-            found.push(format!("{text}\n{plan:?}"));
-        }
-    }
-    found
-}
-
-fn plan(connection: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    let mut rows = statement.raw_query();
-    let mut lines = Vec::new();
-    while let Some(row) = rows.next().unwrap() {
-        lines.push(row.get(3).unwrap());
-    }
-    lines
-}
-
-#[test]
-fn lists_of_runs_use_the_index_that_fits_them() {
-    let random = SeededRandom::new(3);
-    let now = Timestamp::from_seconds(1_795_502_901);
-    let (account, workflow) = (AccountId::new(now, &random), WorkflowId::new(now, &random));
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("levqor.db");
-    drop(Sqlite::open(&options(&path)).unwrap());
-    let session = connection::reader(&path).unwrap();
-    let of_workflow = RunFilter { workflow_id: Some(workflow), ..RunFilter::default() };
-    let faulted = RunFilter { status: Some(RunStatus::Faulted), ..RunFilter::default() };
-    let waiting = RunFilter { status: Some(RunStatus::Waiting), ..RunFilter::default() };
-    let in_time = RunFilter { created_from: Some(now), created_until: Some(now), ..RunFilter::default() };
-    let rows = [
-        (Some(account), RunFilter::default(), "runs_account (account_id=?)"),
-        (Some(account), of_workflow.clone(), "runs_workflow (workflow_id=?)"),
-        (None, of_workflow, "runs_workflow (workflow_id=?)"),
-        (Some(account), faulted, "runs_account_status (account_id=? AND status=?)"),
-        (None, waiting, "runs_live"),
-        (Some(account), in_time.clone(), "runs_account (account_id=? AND run_id>? AND run_id<?)"),
-        (None, in_time, "sqlite_autoindex_runs_1 (run_id>? AND run_id<?)"),
-    ];
-    for (account, filter, index) in rows {
-        let range = lists::IdRange::new(&filter, None);
-        let (sql, _) = lists::list(account.as_ref(), &filter, &range, &10);
-        let plan = plan(session.connection(), &sql.replace('$', "?"));
-        assert!(plan.len() == 1 && plan[0].contains(index), "{filter:?}: {plan:?}, expected {index}");
-    }
 }
 
 #[test]
