@@ -53,11 +53,12 @@ pub(super) async fn page(
     if sentence.is_empty() {
         return Ok(render(&page, &view, &Shown::blank()).into_response());
     }
-    let shown = match home::service::preview(&sentence) {
+    let shown = match home::service::preview(&sentence).await {
         Ok(preview) => {
             let text = preview.document.as_ref().map_or(BLANK, |document| document.yaml.as_str()).to_owned();
             Shown { sentence: preview.sentence.clone(), text, preview: Some(preview), ..Shown::blank() }
         }
+        Err(error @ home::service::Error::Broken(_)) => return Err(Problem::internal(error)),
         Err(error) => Shown { sentence, sentence_error: Some(error.to_string()), ..Shown::blank() },
     };
     let status = if shown.sentence_error.is_some() { 422 } else { 200 };

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::StatusCode;
-use levqor_flow::{definition, document, schedule::Schedule};
+use levqor_flow::{definition, schedule::Schedule};
 use levqor_model::{Role, Timestamp, WorkflowId};
 use levqor_store::{
     runs::{Run, RunFilter},
@@ -66,8 +66,10 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
     let workflow = workflows::service::find(app, account, id).await?;
     let named = version.unwrap_or(&workflow.version).to_owned();
     let version = workflows::service::find_version(app, account, id, &named).await?;
-    let checked =
-        serde_json::from_str(&version.definition).ok().and_then(|value| document::check(&value).workflow);
+    let checked = match serde_json::from_str(&version.definition) {
+        Ok(definition) => workflows::service::check(definition).await?.workflow,
+        Err(_) => None,
+    };
     let filter = RunFilter { workflow_id: Some(id), ..RunFilter::default() };
     Ok(Shown {
         versions: app.store.versions_of(account, id, None, VERSIONS).await?,

@@ -2,6 +2,13 @@
 
 use serde_json::{Map, Value};
 
+/// The whole description.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reference {
+    pub(super) groups: Vec<Group>,
+    pub(super) schemas: Vec<Schema>,
+}
+
 /// Operations that belong together.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Group {
@@ -67,7 +74,7 @@ pub(super) struct Schema {
 const DEPTH_MAX: usize = 6;
 
 /// Reads the description. Whatever is missing in it is missing on the page; nothing makes it fail.
-pub(super) fn read(document: &Value, public_url: &str) -> (Vec<Group>, Vec<Schema>) {
+pub(super) fn read(document: &Value, public_url: &str) -> Reference {
     let mut groups: Vec<Group> = list(document.get("tags"))
         .iter()
         .map(|tag| Group {
@@ -99,7 +106,7 @@ pub(super) fn read(document: &Value, public_url: &str) -> (Vec<Group>, Vec<Schem
             members: members(document, schema, 0),
         })
         .collect();
-    (groups, schemas)
+    Reference { groups, schemas }
 }
 
 fn operation_of(
@@ -339,7 +346,7 @@ mod tests {
                 "again": {"$ref": "#/components/schemas/Start"}
             }}}}
         });
-        let (groups, schemas) = read(&document, "http://x");
+        let Reference { groups, schemas } = read(&document, "http://x");
         assert_eq!(groups.len(), 1);
         let operation = &groups[0].operations[0];
         assert_eq!((operation.method.as_str(), operation.access), ("POST", "needs a key"));

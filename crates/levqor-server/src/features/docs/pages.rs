@@ -113,9 +113,10 @@ pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Mark
 
 pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
     // The description is the same for the life of the process.
-    static DOCUMENT: LazyLock<serde_json::Value> =
-        LazyLock::new(|| serde_json::to_value(openapi::document()).unwrap_or_default());
-    let (groups, schemas) = api::read(&DOCUMENT, &app.settings.public_url);
+    let reference = app.memory(|parts| {
+        let document = serde_json::to_value(openapi::document()).unwrap_or_default();
+        api::read(&document, &parts.settings.public_url)
+    });
     let body = html! {
         div.prose {
             h1 { "API reference" }
@@ -124,7 +125,7 @@ pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
                 code { "Authorization: Bearer lvq_…" } "; make one under " a href="/dashboard/keys" { "API keys" } "."
             }
         }
-        @for group in &groups {
+        @for group in &reference.groups {
             section.band aria-labelledby={ "group-" (group.name) } {
                 h2 id={ "group-" (group.name) } { (heading(&group.name)) }
                 p.quiet { (with_code(&group.description)) }
@@ -135,7 +136,7 @@ pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
         section.band aria-labelledby="schemas" {
             h2 id="schemas" { "Schemas" }
             br;
-            @for schema in &schemas { (schema_card(schema)) }
+            @for schema in &reference.schemas { (schema_card(schema)) }
         }
     };
     page("API reference", Here::Api, body, &view)

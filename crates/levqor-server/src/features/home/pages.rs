@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::{
     pictures,
-    service::{self, EXAMPLES},
+    service::{self, EXAMPLES, Error},
 };
 use crate::{
-    App,
+    App, Problem,
     features::status_page::{self, service::RegionReport},
     pages::{
         FormData, Page, Section, View,
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The first example, drafted once: the pictures of the front page are the product's own work.
-static SHOWN: LazyLock<Option<Preview>> = LazyLock::new(|| service::preview(EXAMPLES[0].1).ok());
+static SHOWN: LazyLock<Preview> = LazyLock::new(|| service::preview_now(EXAMPLES[0].1.to_owned()));
 
 pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
     let report = status_page::service::report(&app)
@@ -69,22 +69,23 @@ impl Request {
 }
 
 pub(super) async fn draft_form(view: View) -> Markup {
-    draft_page(html! { (ask("", None)) }, &view)
+    draft_page(&ask("", None), &view)
 }
 
-pub(super) async fn draft(view: View, FormData(request): FormData<Request>) -> Response {
-    match service::preview(request.sentence()) {
-        Ok(preview) => draft_page(drafted(&preview, &view), &view).into_response(),
-        Err(error) => {
+pub(super) async fn draft(view: View, FormData(request): FormData<Request>) -> Result<Response, Problem> {
+    match service::preview(request.sentence()).await {
+        Ok(preview) => Ok(draft_page(&drafted(&preview, &view), &view).into_response()),
+        Err(error @ Error::Broken(_)) => Err(Problem::internal(error)),
+        Err(error @ (Error::TooShort | Error::TooLong)) => {
             let form = ask(&request.query, Some(&error.to_string()));
-            (StatusCode::UNPROCESSABLE_ENTITY, draft_page(form, &view)).into_response()
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, draft_page(&form, &view)).into_response())
         }
     }
 }
 
-fn draft_page(content: Markup, view: &View) -> Markup {
+fn draft_page(content: &Markup, view: &View) -> Markup {
     let body = html! {
-        div.wide.band.stack-l {
+        div.wide.band.tight.stack-l {
             div.band-head {
                 h1 { "A first draft" }
                 p { "Made by Levqor's built-in grammar, without a model. Nothing is stored, and no step is invented: what it does not understand, it says." }
@@ -168,7 +169,7 @@ fn hero() -> Markup {
                     }
                     (ask("", None))
                 }
-                @if let Some(document) = SHOWN.as_ref().and_then(|shown| shown.document.as_ref()) {
+                @if let Some(document) = &SHOWN.document {
                     figure {
                         (graph(&document.graph, "hero", "The workflow that was drafted from the first example"))
                         figcaption { "Drafted from “" (EXAMPLES[0].0) "”, drawn from the document itself." }
@@ -180,7 +181,7 @@ fn hero() -> Markup {
 }
 
 fn how() -> Markup {
-    let shown = SHOWN.as_ref();
+    let shown = &*SHOWN;
     html! {
         section.band id="how" aria-labelledby="how-title" {
             div.wide {
@@ -197,9 +198,7 @@ fn how() -> Markup {
                         }
                         figure {
                             p.said { (EXAMPLES[0].1) }
-                            @if let Some(preview) = shown {
-                                ol.steps-list { @for line in &preview.summary { li { span { (line) } } } }
-                            }
+                            ol.steps-list { @for line in &shown.summary { li { span { (line) } } } }
                             figcaption { "The sentence, and how it was understood." }
                         }
                     }
@@ -210,7 +209,7 @@ fn how() -> Markup {
                             p { "The draft is a plain YAML document that you own. It passes the same validation as a hand-written one before you see it, and every error names its place. Versions are kept; a run keeps the version it began with." }
                         }
                         figure.flush {
-                            @if let Some(document) = shown.and_then(|shown| shown.document.as_ref()) {
+                            @if let Some(document) = &shown.document {
                                 (code_block("how-yaml", "late-orders.yaml", &document.yaml, Language::Yaml))
                             }
                         }

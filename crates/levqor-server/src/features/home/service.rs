@@ -20,22 +20,24 @@ pub const EXAMPLES: [(&str, &str); 3] = [
     ("Two calls", "Fetch https://api.example/users and post the result to https://hooks.example/users"),
 ];
 
-/// Why a sentence cannot be drafted from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SentenceError {
+/// Why there is no preview.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
     #[error("write at least 5 characters: what should happen, and when")]
     TooShort,
     #[error("write at most 1,000 characters; split a longer request into several workflows")]
     TooLong,
+    #[error("drafting broke off")]
+    Broken(#[source] tokio::task::JoinError),
 }
 
 /// # Errors
 /// Fewer than 5 or more than 1,000 characters, white space around them not counted.
-pub fn sentence(text: &str) -> Result<&str, SentenceError> {
+pub fn sentence(text: &str) -> Result<&str, Error> {
     let text = text.trim();
     match text.chars().count() {
-        length if length < *REQUEST_CHARS.start() => Err(SentenceError::TooShort),
-        length if length > *REQUEST_CHARS.end() => Err(SentenceError::TooLong),
+        length if length < *REQUEST_CHARS.start() => Err(Error::TooShort),
+        length if length > *REQUEST_CHARS.end() => Err(Error::TooLong),
         _ => Ok(text),
     }
 }
@@ -43,21 +45,27 @@ pub fn sentence(text: &str) -> Result<&str, SentenceError> {
 /// Drafts by the built-in grammar: no model, no network.
 ///
 /// # Errors
-/// [`SentenceError`].
-pub fn preview(text: &str) -> Result<Preview, SentenceError> {
-    let text = sentence(text)?;
-    let drafted = drafted(text);
+/// A sentence that is too short or too long.
+pub async fn preview(text: &str) -> Result<Preview, Error> {
+    let text = sentence(text)?.to_owned();
+    // Long sentences take milliseconds.
+    tokio::task::spawn_blocking(move || preview_now(text)).await.map_err(Error::Broken)
+}
+
+/// [`preview`] of a sentence of allowed length, on this thread.
+pub(super) fn preview_now(sentence: String) -> Preview {
+    let drafted = drafted(&sentence);
     let document = drafted.workflow.and_then(|value| {
         let workflow = document::check(&value).workflow?;
         Some(Document { yaml: yaml::to_yaml(&value), graph: graph::graph(&workflow) })
     });
-    Ok(Preview {
-        sentence: text.to_owned(),
+    Preview {
+        sentence,
         summary: drafted.steps,
         warnings: drafted.warnings,
         questions: drafted.questions,
         document,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -66,23 +74,18 @@ mod tests {
 
     #[test]
     fn the_length_of_a_sentence_is_bounded_in_characters() {
-        let rows = [
-            ("", Err(SentenceError::TooShort)),
-            ("    ab    ", Err(SentenceError::TooShort)),
-            ("  wait ten minutes ", Ok("wait ten minutes")),
-            ("üüüüü", Ok("üüüüü")),
-        ];
-        for (text, result) in rows {
-            assert_eq!(sentence(text), result, "{text:?}");
+        assert_eq!(sentence("  wait ten minutes ").unwrap(), "wait ten minutes");
+        assert!(sentence("üüüüü").is_ok() && sentence(&"ü".repeat(1_000)).is_ok());
+        for short in ["", "    ab    ", "üüüü"] {
+            assert!(matches!(sentence(short), Err(Error::TooShort)), "{short:?}");
         }
-        assert!(sentence(&"ü".repeat(1_000)).is_ok());
-        assert_eq!(sentence(&"ü".repeat(1_001)), Err(SentenceError::TooLong));
+        assert!(matches!(sentence(&"ü".repeat(1_001)), Err(Error::TooLong)));
     }
 
     #[test]
     fn every_example_is_understood_whole() {
         for (name, text) in EXAMPLES {
-            let preview = preview(text).unwrap();
+            let preview = preview_now(text.to_owned());
             assert!(preview.document.is_some(), "{name}");
             assert_eq!((preview.warnings, preview.questions), (Vec::new(), Vec::new()), "{name}");
         }

@@ -44,7 +44,7 @@ pub(super) async fn status(State(app): State<App>, view: View) -> Markup {
     };
     let totals = app.store.totals().await.ok();
     let body = html! {
-        div.wide.band {
+        div.wide.band.tight {
             div.stack-l id="status" data-live="on" data-refresh=(REFRESH_SECONDS) {
                 (verdict(&report, view.now))
                 @for region in report.regions.iter().filter(|region| !region.planned) { (in_use(region, view.now)) }

@@ -68,6 +68,11 @@
     busy = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (answer.redirected && new URL(answer.url).pathname === "/signin") {
+        // The session has ended: say so instead of growing old in silence.
+        location.assign(answer.url);
+        return;
+      }
       if (!answer.ok || answer.redirected) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll("[data-live][id]")) {

@@ -53,7 +53,7 @@ impl<'a> Field<'a> {
                 label for=(self.name) { (self.label) }
                 @if let Some(hint) = self.hint { p.hint id={ (self.name) "-hint" } { (hint) } }
                 input id=(self.name) name=(self.name) type=(self.kind) value=(self.value)
-                    required[self.required] autocomplete=[self.autocomplete]
+                    required[self.required] autofocus[self.error.is_some()] autocomplete=[self.autocomplete]
                     aria-invalid=[self.error.map(|_| "true")]
                     aria-describedby=[described_by(self.name, self.hint.is_some(), self.error.is_some())];
                 (field_error(self.name, self.error))
@@ -81,7 +81,7 @@ impl Area<'_> {
                 label for=(self.name) { (self.label) }
                 @if let Some(hint) = self.hint { p.hint id={ (self.name) "-hint" } { (hint) } }
                 textarea.source[self.code] id=(self.name) name=(self.name) rows=(self.rows)
-                    spellcheck=[self.code.then_some("false")] autocapitalize=[self.code.then_some("off")]
+                    autofocus[self.error.is_some()] spellcheck=[self.code.then_some("false")] autocapitalize=[self.code.then_some("off")]
                     aria-invalid=[self.error.map(|_| "true")]
                     aria-describedby=[described_by(self.name, self.hint.is_some(), self.error.is_some())] {
                     (text(self.value))
@@ -144,6 +144,6 @@ mod tests {
     fn a_field_with_an_error_keeps_its_value_and_points_to_the_reason() {
         let shown = Field::text("email", "E-mail", "a\"><script>").error(Some("is no address")).render();
         let shown = shown.into_string().replace(crate::pages::assets::icons(), "ICONS");
-        insta::assert_snapshot!(shown, @r##"<div class="field"><label for="email">E-mail</label><input id="email" name="email" type="text" value="a&quot;&gt;&lt;script&gt;" aria-invalid="true" aria-describedby="email-error"><p class="field-error" id="email-error"><svg class="icon" aria-hidden="true"><use href="ICONS#alert"></use></svg><span>is no address</span></p></div>"##);
+        insta::assert_snapshot!(shown, @r##"<div class="field"><label for="email">E-mail</label><input id="email" name="email" type="text" value="a&quot;&gt;&lt;script&gt;" autofocus aria-invalid="true" aria-describedby="email-error"><p class="field-error" id="email-error"><svg class="icon" aria-hidden="true"><use href="ICONS#alert"></use></svg><span>is no address</span></p></div>"##);
     }
 }
