@@ -2,7 +2,12 @@
 
 use levqor_model::{AccountId, Role, Timestamp, UserId};
 
-use crate::{Error, Row, Store, params};
+use crate::{
+    Error, Row, Session, Store,
+    keys::{self, ApiKey},
+    params,
+    workflows::{self, Version, Workflow},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -36,17 +41,66 @@ impl User {
     }
 }
 
+/// What an empty database gets, whole or not at all.
+#[derive(Debug)]
+pub struct Founding {
+    pub account: Account,
+    pub user: User,
+    pub role: Role,
+    pub key: ApiKey,
+    pub workflow: Workflow,
+    pub version: Version,
+}
+
+fn insert_account(session: &Session, account: &Account) -> Result<(), Error> {
+    session
+        .execute(
+            "INSERT INTO accounts (account_id, name, plan, created_at) VALUES ($1, $2, $3, $4)",
+            params![account.id, account.name, account.plan, account.created_at],
+        )
+        .map(drop)
+}
+
+fn insert_user(session: &Session, user: &User) -> Result<(), Error> {
+    session
+        .execute(
+            "INSERT INTO users (user_id, email, operator, created_at) VALUES ($1, $2, $3, $4)",
+            params![user.id, user.email, user.operator, user.created_at],
+        )
+        .map(drop)
+}
+
+fn put_membership(session: &Session, membership: &Membership) -> Result<(), Error> {
+    session
+        .execute(
+            "INSERT INTO memberships (account_id, user_id, role) VALUES ($1, $2, $3)
+             ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",
+            params![membership.account_id, membership.user_id, membership.role],
+        )
+        .map(drop)
+}
+
 impl Store {
-    pub async fn create_account(&self, account: Account) -> Result<(), Error> {
+    /// Founds the first account in one transaction; false, and nothing is written, when there is an account already.
+    pub async fn found(&self, founding: Founding) -> Result<bool, Error> {
         self.write(move |session| {
-            session
-                .execute(
-                    "INSERT INTO accounts (account_id, name, plan, created_at) VALUES ($1, $2, $3, $4)",
-                    params![account.id, account.name, account.plan, account.created_at],
-                )
-                .map(drop)
+            let accounts: i64 = session.scalar("SELECT count(*) FROM accounts", &[])?.unwrap_or_default();
+            if accounts > 0 {
+                return Ok(false);
+            }
+            let (account_id, user_id) = (founding.account.id, founding.user.id);
+            insert_account(session, &founding.account)?;
+            insert_user(session, &founding.user)?;
+            put_membership(session, &Membership { account_id, user_id, role: founding.role })?;
+            keys::insert(session, &founding.key)?;
+            workflows::insert(session, &founding.workflow, &founding.version, None)?;
+            Ok(true)
         })
         .await
+    }
+
+    pub async fn create_account(&self, account: Account) -> Result<(), Error> {
+        self.write(move |session| insert_account(session, &account)).await
     }
 
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
@@ -75,15 +129,7 @@ impl Store {
     /// # Errors
     /// [`Conflict::UserEmail`](crate::Conflict::UserEmail) when somebody has that address.
     pub async fn create_user(&self, user: User) -> Result<(), Error> {
-        self.write(move |session| {
-            session
-                .execute(
-                    "INSERT INTO users (user_id, email, operator, created_at) VALUES ($1, $2, $3, $4)",
-                    params![user.id, user.email, user.operator, user.created_at],
-                )
-                .map(drop)
-        })
-        .await
+        self.write(move |session| insert_user(session, &user)).await
     }
 
     pub async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
@@ -114,16 +160,7 @@ impl Store {
     /// # Errors
     /// [`Conflict::Other`](crate::Conflict::Other) when the account or the user does not exist.
     pub async fn add_member(&self, membership: Membership) -> Result<(), Error> {
-        self.write(move |session| {
-            session
-                .execute(
-                    "INSERT INTO memberships (account_id, user_id, role) VALUES ($1, $2, $3)
-                     ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",
-                    params![membership.account_id, membership.user_id, membership.role],
-                )
-                .map(drop)
-        })
-        .await
+        self.write(move |session| put_membership(session, &membership)).await
     }
 
     /// Oldest account first, at most 1,000.

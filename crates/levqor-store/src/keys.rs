@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, KeyId, Role, Timestamp};
 
-use crate::{Error, Row, Store, params};
+use crate::{Error, Row, Session, Store, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -47,35 +47,36 @@ impl ApiKey {
     }
 }
 
+pub(crate) fn insert(session: &Session, key: &ApiKey) -> Result<(), Error> {
+    session
+        .execute(
+            concat!(
+                "INSERT INTO api_keys (",
+                columns!(),
+                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            ),
+            params![
+                key.id,
+                key.account_id,
+                key.name,
+                key.prefix,
+                key.hash,
+                key.role,
+                key.operator,
+                key.created_at,
+                key.expires_at,
+                key.last_used_at,
+                key.revoked_at,
+            ],
+        )
+        .map(drop)
+}
+
 impl Store {
     /// # Errors
     /// [`Conflict::Other`](crate::Conflict::Other) when the account does not exist or the key is there.
     pub async fn create_key(&self, key: ApiKey) -> Result<(), Error> {
-        self.write(move |session| {
-            session
-                .execute(
-                    concat!(
-                        "INSERT INTO api_keys (",
-                        columns!(),
-                        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-                    ),
-                    params![
-                        key.id,
-                        key.account_id,
-                        key.name,
-                        key.prefix,
-                        key.hash,
-                        key.role,
-                        key.operator,
-                        key.created_at,
-                        key.expires_at,
-                        key.last_used_at,
-                        key.revoked_at,
-                    ],
-                )
-                .map(drop)
-        })
-        .await
+        self.write(move |session| insert(session, &key)).await
     }
 
     /// Also revoked and expired ones: the caller decides.

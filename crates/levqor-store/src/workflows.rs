@@ -72,6 +72,32 @@ impl Version {
     }
 }
 
+pub(crate) fn insert(
+    session: &Session,
+    workflow: &Workflow,
+    version: &Version,
+    schedule: Option<&NewSchedule>,
+) -> Result<(), Error> {
+    session.execute(
+        "INSERT INTO workflows
+            (workflow_id, account_id, namespace, name, version, title, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        params![
+            workflow.id,
+            workflow.account_id,
+            workflow.namespace,
+            workflow.name,
+            workflow.version,
+            workflow.title,
+            workflow.created_at,
+            workflow.updated_at,
+        ],
+    )?;
+    insert_version(session, version)?;
+    schedules::replace(session, workflow.id, workflow.account_id, &version.version, schedule)?;
+    usage::workflows_changed(session, workflow.account_id, workflow.created_at.date(), 1)
+}
+
 impl Store {
     /// # Errors
     /// [`Conflict::WorkflowName`](crate::Conflict::WorkflowName) when the name is taken.
@@ -81,33 +107,7 @@ impl Store {
         version: Version,
         schedule: Option<NewSchedule>,
     ) -> Result<(), Error> {
-        self.write(move |session| {
-            session.execute(
-                "INSERT INTO workflows
-                    (workflow_id, account_id, namespace, name, version, title, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                params![
-                    workflow.id,
-                    workflow.account_id,
-                    workflow.namespace,
-                    workflow.name,
-                    workflow.version,
-                    workflow.title,
-                    workflow.created_at,
-                    workflow.updated_at,
-                ],
-            )?;
-            insert_version(session, &version)?;
-            schedules::replace(
-                session,
-                workflow.id,
-                workflow.account_id,
-                &version.version,
-                schedule.as_ref(),
-            )?;
-            usage::workflows_changed(session, workflow.account_id, workflow.created_at.date(), 1)
-        })
-        .await
+        self.write(move |session| insert(session, &workflow, &version, schedule.as_ref())).await
     }
 
     /// Makes it the current version; false when the workflow is not there.

@@ -5,7 +5,7 @@ use levqor_model::{AccountId, Clock, KeyId, Random, Role, Secret, UserId, Workfl
 use levqor_server::gateway::new_key;
 use levqor_store::{
     Store,
-    accounts::{Account, Membership, User},
+    accounts::{Account, Founding, User},
     keys::ApiKey,
     workflows::{Version, Workflow},
 };
@@ -32,19 +32,25 @@ pub async fn first_start(
     random: &dyn Random,
     operator_email: &str,
 ) -> anyhow::Result<Option<FirstStart>> {
-    if store.accounts_count().await? > 0 {
-        return Ok(None);
-    }
     let now = clock.now();
     let account_id = AccountId::new(now, random);
-    let user_id = UserId::new(now, random);
     let key = new_key(random);
-    save_sample(store, account_id, clock, random).await?;
-    store
-        .create_user(User { id: user_id, email: operator_email.to_owned(), operator: true, created_at: now })
-        .await?;
-    store
-        .create_key(ApiKey {
+    let (workflow, version) = sample(account_id, clock, random)?;
+    let founding = Founding {
+        account: Account {
+            id: account_id,
+            name: "Default".to_owned(),
+            plan: PLAN.to_owned(),
+            created_at: now,
+        },
+        user: User {
+            id: UserId::new(now, random),
+            email: operator_email.to_owned(),
+            operator: true,
+            created_at: now,
+        },
+        role: Role::Owner,
+        key: ApiKey {
             id: KeyId::new(now, random),
             account_id,
             name: "owner".to_owned(),
@@ -56,27 +62,21 @@ pub async fn first_start(
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
-        })
-        .await?;
-    store.add_member(Membership { account_id, user_id, role: Role::Owner }).await?;
-    Ok(Some(FirstStart { owner_key: key.key }))
+        },
+        workflow,
+        version,
+    };
+    // In one transaction: a start that dies in the middle must not leave an account that nobody has a key to.
+    let founded = store.found(founding).await?;
+    Ok(founded.then_some(FirstStart { owner_key: key.key }))
 }
 
-async fn save_sample(
-    store: &Store,
+fn sample(
     account_id: AccountId,
     clock: &dyn Clock,
     random: &dyn Random,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(Workflow, Version)> {
     let now = clock.now();
-    store
-        .create_account(Account {
-            id: account_id,
-            name: "Default".to_owned(),
-            plan: PLAN.to_owned(),
-            created_at: now,
-        })
-        .await?;
     let value =
         document::read(SAMPLE).map_err(|issue| anyhow::anyhow!("the sample workflow: {}", issue.message))?;
     let Some(checked) = document::check(&value).workflow else {
@@ -100,6 +100,5 @@ async fn save_sample(
         source: Some(SAMPLE.to_owned()),
         created_at: now,
     };
-    store.create_workflow(workflow, version, None).await?;
-    Ok(())
+    Ok((workflow, version))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use levqor_model::{KeyId, LinkId, Role, SeededRandom, SessionId};
 use levqor_store::{
     Conflict, Error,
-    accounts::Membership,
+    accounts::{Account, Founding, Membership, User},
     keys::ApiKey,
     sessions::{Link, Session},
 };
@@ -39,6 +39,49 @@ async fn accounts_and_users_are_found() {
     assert_eq!(roles, [(second, Role::Editor), (first, Role::Owner)], "the last role holds");
     let stranger = Membership { account_id: first, user_id: world.user_id(), role: Role::Viewer };
     assert_eq!(world.store.add_member(stranger).await, Err(Error::Conflict(Conflict::Other)));
+}
+
+#[tokio::test]
+async fn the_first_account_is_founded_once_and_whole() {
+    let world = World::new();
+    let random = SeededRandom::new(3);
+    let founding = |email: &str| {
+        let account_id = world.account_id();
+        let (workflow, version) = world.workflow(account_id, "welcome", NOW);
+        Founding {
+            account: Account {
+                id: account_id,
+                name: "Default".to_owned(),
+                plan: "agency".to_owned(),
+                created_at: NOW,
+            },
+            user: User { id: world.user_id(), email: email.to_owned(), operator: true, created_at: NOW },
+            role: Role::Owner,
+            key: ApiKey {
+                id: KeyId::new(NOW, &random),
+                account_id,
+                name: "owner".to_owned(),
+                prefix: "lvq_abc".to_owned(),
+                hash: HASH,
+                role: Role::Owner,
+                operator: true,
+                created_at: NOW,
+                expires_at: None,
+                last_used_at: None,
+                revoked_at: None,
+            },
+            workflow,
+            version,
+        }
+    };
+    assert_eq!(world.store.found(founding("ada@example.com")).await, Ok(true));
+    assert_eq!(world.store.found(founding("bob@example.com")).await, Ok(false));
+    assert_eq!(world.store.accounts_count().await, Ok(1));
+    let user = world.store.user_by_email("ada@example.com".to_owned()).await.unwrap().unwrap();
+    let account = world.store.memberships_of(user.id).await.unwrap()[0].account_id;
+    assert_eq!(world.store.key_by_hash(HASH).await.unwrap().unwrap().account_id, account);
+    assert_eq!(world.store.workflows_count(Some(account)).await, Ok(1));
+    assert_eq!(world.store.user_by_email("bob@example.com".to_owned()).await, Ok(None));
 }
 
 #[tokio::test]
