@@ -1,6 +1,7 @@
 //! Liveness, readiness, and the samples of oneself.
 
 use http::StatusCode;
+use levqor_model::Timestamp;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -55,6 +56,10 @@ async fn a_clock_that_goes_back_is_found_out() {
     assert!(levqor_server::features::health::service::assess(&test.app).await.is_ready());
     test.clock.set(begin - std::time::Duration::from_secs(60));
     assert_eq!(complaints(&test).await, ["clock"]);
+    assert!(levqor_server::features::health::service::assess(&test.app).await.is_ready(), "it was told once");
+    test.clock.set(Timestamp::from_seconds(0));
+    let found = levqor_server::features::health::service::assess(&test.app).await;
+    assert!(found.checks.iter().any(|check| check.name == "clock" && check.failure.is_some()));
 }
 
 #[tokio::test]

@@ -101,6 +101,22 @@ async fn the_last_owner_key_stays() {
 }
 
 #[tokio::test]
+async fn two_who_revoke_at_once_leave_one_owner() {
+    let test = TestApp::new().await;
+    let spare = make(&test, &test.keys.other, json!({ "name": "spare", "role": "owner" })).await;
+    assert_eq!(spare.status, StatusCode::CREATED);
+    let keys = test.get("/api/keys").key(&test.keys.other).send().await.json();
+    let revoke = |place: usize| {
+        let path = format!("/api/keys/{}", keys["keys"][place]["id"].as_str().unwrap());
+        test.call(Method::DELETE, &path).key(&test.keys.other).send()
+    };
+    let (first, second) = tokio::join!(revoke(0), revoke(1));
+    let done =
+        [first.status, second.status].iter().filter(|status| **status == StatusCode::NO_CONTENT).count();
+    assert_eq!(done, 1, "{} {}", first.text(), second.text());
+}
+
+#[tokio::test]
 async fn admins_do_not_revoke_owners_nor_other_accounts() {
     let test = TestApp::new().await;
     let keys = test.get("/api/keys").key(&test.keys.admin).send().await.json();

@@ -1,4 +1,4 @@
-//! What health keeps in memory: the last verdict, the latest time seen, samples that the store could not take yet.
+//! What health keeps in memory: the last verdict, when it looked last, samples that the store could not take yet.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ const WAITING_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Memory {
     listening: OnceLock<SocketAddr>,
-    latest: AtomicI64,
+    last_look: AtomicI64,
     waiting: Mutex<VecDeque<Sample>>,
     verdict: tokio::sync::Mutex<Option<(Instant, Readiness)>>,
 }
@@ -32,7 +32,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             listening: OnceLock::new(),
-            latest: AtomicI64::new(i64::MIN),
+            last_look: AtomicI64::new(i64::MIN),
             waiting: Mutex::default(),
             verdict: tokio::sync::Mutex::default(),
         }
@@ -50,10 +50,10 @@ impl Memory {
         self.listening.get().copied()
     }
 
-    /// How far `now` lies before the latest time seen so far.
+    /// How far `now` lies before the time of the last look. A clock that was set right again is right from then on.
     pub(super) fn clock_went_back(&self, now: Timestamp) -> Duration {
-        let latest = self.latest.fetch_max(now.as_micros(), Ordering::SeqCst).max(now.as_micros());
-        Timestamp::from_micros(latest).since(now)
+        let last = self.last_look.swap(now.as_micros(), Ordering::SeqCst);
+        Timestamp::from_micros(last).since(now)
     }
 
     /// The verdict of the last second, or what `judge` finds now.

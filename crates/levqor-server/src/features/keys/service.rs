@@ -12,6 +12,10 @@ const NAME_CHARS_MAX: usize = 100;
 /// Keys of an account that one look for the last owner key reads at once.
 const BATCH: usize = 200;
 
+/// Held while a key is revoked.
+#[derive(Debug, Default)]
+struct Revoking(tokio::sync::Mutex<()>);
+
 /// What a new key shall be.
 #[derive(Debug, Clone)]
 pub struct Wish {
@@ -60,6 +64,9 @@ pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Sec
 /// 404 when the account has no such live key; 403 for a key above the caller's role; 409 for the last owner key.
 pub async fn revoke(app: &App, actor: &Actor, id: KeyId) -> Result<(), Problem> {
     actor.require(Role::Admin)?;
+    // Two that look at the same time would each take the other's key for the one that is left.
+    let revoking = app.memory(|_| Revoking::default());
+    let _one_at_a_time = revoking.0.lock().await;
     let now = app.now();
     let (mut found, mut other_owner) = (None, false);
     let mut after = None;
