@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use levqor_flow::machine::Surroundings;
-use levqor_model::{Clock, NodeId, Random, RegionCode, RunId};
+use levqor_model::{Clock, NodeId, Random, RegionCode};
 use levqor_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -37,7 +37,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) client: egress::Client,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) backlog: Backlog,
+    pub(crate) backlog: Arc<Backlog>,
     /// Room in memory for runs.
     pub(crate) places: Arc<Semaphore>,
     /// A little more of it, for cancelling.
@@ -81,13 +81,6 @@ impl Core {
             tracing::info!(?point, "planned crash");
             self.hard.cancel();
             std::future::pending::<()>().await;
-        }
-    }
-
-    /// Has the run loaded when there is a place; does nothing when it is in memory.
-    pub(crate) fn wake(&self, run: RunId) {
-        if !self.registry.contains(run) {
-            self.backlog.push(run);
         }
     }
 }

@@ -64,6 +64,7 @@ impl Engine {
         let taken = store.own_live_runs(node, epoch).await?;
         tracing::info!(node.id = %node, epoch, runs = taken, region = %region, "node {node} drives {taken} runs that were there");
 
+        let backlog = Arc::new(Backlog::new());
         let core = Arc::new(Core {
             store,
             clock,
@@ -73,8 +74,8 @@ impl Engine {
             region,
             surroundings,
             client,
-            registry: Arc::new(Registry::default()),
-            backlog: Backlog::new(),
+            registry: Arc::new(Registry::new(Arc::clone(&backlog))),
+            backlog,
             places: Arc::new(Semaphore::new(limits.active_runs)),
             urgent_places: Arc::new(Semaphore::new(URGENT_PLACES)),
             calls: Arc::new(Semaphore::new(limits.effects)),
@@ -353,7 +354,7 @@ impl Core {
             return Err(Error::NotFaulted { id: row.id, status });
         }
         self.quota.add_reopened(row.account_id);
-        self.wake(row.id);
+        self.registry.wake(row.id);
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use levqor_flow::machine::{EffectId, Outcome};
 use levqor_model::RunId;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use crate::pending::Pending;
+use crate::{backlog::Backlog, pending::Pending};
 
 /// Something that happened to a run. There is at most one for each pending effect, which bounds an inbox.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) enum Mail {
 struct Inbox {
     mails: Vec<Mail>,
     cancel: bool,
+    /// Someone wanted the run loaded while it was here. Its driver may have been on its way out, so it is loaded again.
+    load_again: bool,
 }
 
 /// A run in memory, as others see it.
@@ -77,9 +79,10 @@ impl Entry {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     runs: Mutex<HashMap<RunId, Arc<Entry>>>,
+    backlog: Arc<Backlog>,
 }
 
 /// A run's place in memory; given back when dropped, also when its driver is cut short.
@@ -93,6 +96,19 @@ pub(crate) struct Seat {
 }
 
 impl Registry {
+    pub(crate) fn new(backlog: Arc<Backlog>) -> Self {
+        Self { runs: Mutex::default(), backlog }
+    }
+
+    /// Has the run loaded when there is a place; when it is in memory, after it has left.
+    pub(crate) fn wake(&self, run: RunId) {
+        let runs = self.runs();
+        match runs.get(&run) {
+            Some(entry) => entry.inbox().load_again = true,
+            None => self.backlog.push(run),
+        }
+    }
+
     /// A seat for the run; None when it has one.
     pub(crate) fn enter(self: &Arc<Self>, run: RunId) -> Option<Seat> {
         let mut runs = self.runs();
@@ -164,6 +180,9 @@ impl Drop for Seat {
         if runs.get(&self.run).is_some_and(|entry| Arc::ptr_eq(entry, &self.entry)) {
             runs.remove(&self.run);
         }
+        if self.entry.inbox().load_again {
+            self.registry.backlog.push(self.run);
+        }
     }
 }
 
@@ -173,9 +192,28 @@ mod tests {
 
     use super::*;
 
+    fn registry() -> Arc<Registry> {
+        Arc::new(Registry::new(Arc::new(Backlog::new())))
+    }
+
+    #[test]
+    fn a_run_that_is_woken_on_its_way_out_comes_back() {
+        let registry = registry();
+        let run = RunId::new(Timestamp::from_seconds(1), &SeededRandom::new(1));
+        let seat = registry.enter(run).unwrap();
+        registry.wake(run);
+        assert_eq!(registry.backlog.pop(), None);
+        drop(seat);
+        assert_eq!(registry.backlog.pop(), Some(run));
+        registry.wake(run);
+        assert_eq!(registry.backlog.pop(), Some(run));
+        drop(registry.enter(run));
+        assert_eq!(registry.backlog.pop(), None);
+    }
+
     #[test]
     fn a_run_with_mail_does_not_leave() {
-        let registry = Arc::new(Registry::default());
+        let registry = registry();
         let run = RunId::new(Timestamp::from_seconds(1), &SeededRandom::new(1));
         let seat = registry.enter(run).unwrap();
         assert!(registry.enter(run).is_none());
@@ -195,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_cancelled_run_does_not_leave() {
-        let registry = Arc::new(Registry::default());
+        let registry = registry();
         let seat = registry.enter(RunId::new(Timestamp::from_seconds(1), &SeededRandom::new(1))).unwrap();
         seat.entry.cancel();
         assert!(!seat.leave_if_quiet());

@@ -93,7 +93,7 @@ async fn start(
                     Ok((child, Some(stored_outcome(&row, &payloads))))
                 }
                 _ => {
-                    core.wake(child);
+                    core.registry.wake(child);
                     Ok((child, None))
                 }
             }
@@ -170,7 +170,7 @@ async fn live_child(core: &Core, parent: RunId, effect: EffectId) -> Result<Opti
 /// Tells the parent how its effect ended, or has it loaded so that it looks.
 pub(crate) fn report(core: &Core, parent: RunId, effect: EffectId, outcome: Outcome) {
     if core.registry.deliver(parent, Mail::Ended { effect, outcome }).is_err() {
-        core.wake(parent);
+        core.registry.wake(parent);
     }
 }
 
@@ -264,7 +264,7 @@ pub(crate) fn look_again_later(core: &Arc<Core>, run: RunId) {
     let later = Arc::clone(core);
     core.spawn(async move {
         tokio::time::sleep(PAUSE).await;
-        later.wake(run);
+        later.registry.wake(run);
     });
 }
 

@@ -132,7 +132,7 @@ pub(crate) async fn run(core: Arc<Core>) {
         for (_, run, effect) in due {
             if core.registry.deliver(run, Mail::Due { effect }).is_err() {
                 // Loading finds what is due by itself.
-                core.backlog.push(run);
+                core.registry.wake(run);
             }
         }
         let nap = match refilled {
