@@ -25,10 +25,7 @@ pub(super) fn compile(
     let request = match request(pass, call, &said, scope) {
         Ok(request) => request,
         Err(lost) => {
-            for places in &call.attached {
-                let words = (pass.quote)(places);
-                pass.notes.warn(format!("\"{words}\" is left out with the step that it is about"));
-            }
+            pass.dropped(call);
             return pass.lost(&said, &lost);
         }
     };

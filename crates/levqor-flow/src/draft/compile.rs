@@ -156,6 +156,8 @@ impl<'a> Pass<'a> {
                 self.notes.ask(format!(
                     "What exactly should \"{said}\" check? {why} It is left out until that is said."
                 ));
+                self.all_dropped(&branch.then);
+                self.all_dropped(&branch.otherwise);
                 return;
             }
         };
@@ -229,6 +231,7 @@ impl<'a> Pass<'a> {
             },
             Err(lost) => {
                 self.lost(&said, &lost);
+                self.all_dropped(&each.steps);
                 return;
             }
         };
@@ -350,6 +353,36 @@ impl<'a> Pass<'a> {
         tasks.push(kept(&step, &made.jq, &key));
         let nouns = made.name.unwrap_or(nouns);
         scope.learn(Known { key, nouns, shape: made.shape, unnamed: false });
+    }
+
+    /// Says what falls with a call: what was said about it elsewhere.
+    pub(super) fn dropped(&mut self, call: &Call) {
+        for places in &call.attached {
+            let words = (self.quote)(places);
+            self.notes.warn(format!("\"{words}\" is left out with the step that it is about"));
+        }
+    }
+
+    /// The same for all calls of steps that are not made.
+    fn all_dropped(&mut self, steps: &[Step]) {
+        for step in steps {
+            match &step.kind {
+                StepKind::Call(call) => {
+                    self.dropped(call);
+                    if let Some(branch) = &call.on_error {
+                        self.all_dropped(&branch.steps);
+                        self.all_dropped(&branch.otherwise);
+                    }
+                }
+                StepKind::Each(each) => self.all_dropped(&each.steps),
+                StepKind::Parallel(branches) => self.all_dropped(branches),
+                StepKind::If(branch) => {
+                    self.all_dropped(&branch.then);
+                    self.all_dropped(&branch.otherwise);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Says why a step could not be made.

@@ -128,7 +128,7 @@ impl Compiler<'_> {
             return Some(Start { schedule: Some(json!({ "every": duration(ms) })), zone: None, words });
         };
         let whole_hours = minutes % 60 == 0;
-        let window = self.hours_window(whole_hours, step);
+        let window = self.hours_window(whole_hours);
         let hour = match (window, step) {
             (Some((from, to)), 1) => format!("{from}-{to}"),
             (Some((from, to)), step) => format!("{from}-{to}/{step}"),
@@ -158,14 +158,10 @@ impl Compiler<'_> {
     }
 
     /// The hours of the window. Minutes stop before its end ("between 9 and 17": 16:45); hours include it.
-    fn hours_window(&mut self, whole_hours: bool, step: u64) -> Option<(u8, u8)> {
+    fn hours_window(&mut self, whole_hours: bool) -> Option<(u8, u8)> {
         let (from, to) = self.schedule.window?;
         let said = self.said(&self.schedule.time_places);
-        if from.minute != 0
-            || to.minute != 0
-            || to.hour <= from.hour
-            || (whole_hours && step > 1 && from.hour >= to.hour)
-        {
+        if from.minute != 0 || to.minute != 0 || to.hour <= from.hour {
             self.notes.warn(format!(
                 "the hours of \"{said}\" can't be kept exactly by one schedule (whole hours of one day can); they are left out"
             ));
@@ -454,7 +450,7 @@ pub fn duration(ms: u64) -> Value {
         ("milliseconds", 1),
     ] {
         // "every 90 minutes" stays 90 minutes: a unit is used when it divides what is left, or is the largest but one.
-        if left >= unit && (left % unit == 0 || unit == 1) {
+        if left >= unit && (left.is_multiple_of(unit) || unit == 1) {
             parts.insert(name.into(), (left / unit).into());
             left %= unit;
         }
@@ -466,8 +462,10 @@ pub fn duration(ms: u64) -> Value {
 pub fn span_words(ms: u64) -> String {
     let units =
         [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond")];
-    let (unit, name) =
-        units.into_iter().find(|(unit, _)| ms % unit == 0 && ms >= *unit).unwrap_or((1, "millisecond"));
+    let (unit, name) = units
+        .into_iter()
+        .find(|(unit, _)| ms.is_multiple_of(*unit) && ms >= *unit)
+        .unwrap_or((1, "millisecond"));
     let count = ms / unit;
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }

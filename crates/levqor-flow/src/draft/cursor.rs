@@ -164,16 +164,16 @@ impl<'a> Cursor<'a> {
         if self.eat_phrase("a quarter of an hour") {
             return Some(900_000);
         }
-        if let Some(Kind::Number(number)) = self.kind() {
-            if number.as_u64().is_none() {
-                let amount = number.as_f64().filter(|amount| *amount > 0.0 && *amount < 1e9)?;
-                self.take();
-                let unit = words::unit(self.word()?)?.ms()?;
-                self.take();
-                // Bounded above, so the product is far below 2^53; fractions of a millisecond mean nothing.
-                let ms = (amount * 1000.0).round();
-                return (ms as u64).checked_mul(unit).map(|ms| ms / 1000);
-            }
+        if let Some(Kind::Number(number)) = self.kind()
+            && number.as_u64().is_none()
+        {
+            let amount = number.as_f64().filter(|amount| *amount > 0.0 && *amount < 1e9)?;
+            self.take();
+            let unit = words::unit(self.word()?)?.ms()?;
+            self.take();
+            // Bounded above, so the product is far below 2^53; fractions of a millisecond mean nothing.
+            let ms = (amount * 1000.0).round();
+            return (ms as u64).checked_mul(unit).map(|ms| ms / 1000);
         }
         let amount = match self.eat(&["a", "an", "one", "another"]) {
             Some(_) => 1,

@@ -69,9 +69,7 @@ impl Pass<'_> {
             if item_root || !fields.is_empty() {
                 // "for each line" inside a loop over orders: the lines of this order.
                 if let Some(last) = found.path.last_mut().and_then(|segment| segment.last_mut()) {
-                    if !words::is_plural(last) {
-                        *last = format!("{last}s");
-                    }
+                    *last = words::plural(last);
                 }
                 self.guess(phrase, &found, scope);
             } else {
@@ -471,7 +469,7 @@ fn prefixed(prefix: &Path, tests: &Tests) -> Tests {
 fn first_prefixed(prefix: &Path, parts: &[Tests]) -> Vec<Tests> {
     let same = parts
         .first()
-        .map(|first| super::condition::fields(first).into_iter().next().cloned().unwrap_or_default());
+        .map(|first| super::predicate::fields(first).into_iter().next().cloned().unwrap_or_default());
     parts
         .iter()
         .enumerate()

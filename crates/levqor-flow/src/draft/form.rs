@@ -23,7 +23,7 @@ pub struct Form {
 pub enum Trigger {
     #[default]
     Manual,
-    Schedule(Schedule),
+    Schedule(Box<Schedule>),
     /// Something happens outside: not available yet, so the workflow starts by hand and what came is its input.
     Event {
         noun: Vec<String>,

@@ -258,11 +258,12 @@ impl Lexer<'_> {
             self.push(Kind::Symbol, first.len_utf8());
             return;
         }
-        if currency == 0 && sign == 0 {
-            if let Some((clock, length)) = time(body) {
-                self.push(Kind::Time(clock), length);
-                return;
-            }
+        if currency == 0
+            && sign == 0
+            && let Some((clock, length)) = time(body)
+        {
+            self.push(Kind::Time(clock), length);
+            return;
         }
         if is_date(body) {
             self.word();
@@ -509,14 +510,13 @@ fn time(text: &str) -> Option<(Clock, usize)> {
     let mut minute = 0;
     let mut has_minute = false;
     let two = |at: usize| text.get(at..at + 2).filter(|m| m.bytes().all(|b| b.is_ascii_digit()));
-    if text[at..].starts_with([':', '.', 'h']) {
-        if let Some(minutes) =
+    if text[at..].starts_with([':', '.', 'h'])
+        && let Some(minutes) =
             two(at + 1).filter(|_| !text[at + 3..].starts_with(|c: char| c.is_ascii_digit()))
-        {
-            minute = minutes.parse().ok()?;
-            has_minute = true;
-            at += 3;
-        }
+    {
+        minute = minutes.parse().ok()?;
+        has_minute = true;
+        at += 3;
     }
     let dotted = has_minute && text[count..].starts_with('.');
     let tail = text[at..].trim_start_matches(' ');

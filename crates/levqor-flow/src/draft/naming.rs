@@ -75,12 +75,9 @@ pub fn title(request: &str, tokens: &[Token], schedule: &[std::ops::Range<usize>
         match &token.kind {
             Kind::Url(_) | Kind::Domain(_) | Kind::Email(_) | Kind::Json(_) => {
                 // The preposition goes with its address.
-                if parts
-                    .last()
-                    .is_some_and(|word| matches!(*word, "from" | "to" | "at" | "into" | "on" | "of"))
-                {
-                    parts.pop();
-                }
+                let preposition =
+                    |word: &mut &str| matches!(*word, "from" | "to" | "at" | "into" | "on" | "of");
+                parts.pop_if(preposition);
             }
             Kind::Word
             | Kind::Number(_)

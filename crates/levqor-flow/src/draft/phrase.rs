@@ -216,7 +216,7 @@ fn inner(c: &mut Cursor<'_>) -> Option<Phrase> {
         let mut each = if c.eat(&["of"]).is_some() {
             inner(c)?
         } else if c.eat(&["one", "item", "element"]).is_some()
-            || !c.word().is_some_and(|word| !STOPS.contains(&word))
+            || c.word().is_none_or(|word| STOPS.contains(&word))
         {
             new(Base::Pronoun, Vec::new())
         } else {

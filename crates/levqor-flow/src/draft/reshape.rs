@@ -1,10 +1,10 @@
 //! What is done to a list before it is used: picking, sorting, counting, adding up, each as one jq expression.
 
 use super::{
-    condition,
     form::{Change, Path},
     jq,
     naming::capital,
+    predicate,
     scope::Shape,
     words,
 };
@@ -191,7 +191,7 @@ fn join(names: &[String]) -> String {
 
 /// Words of a step's name for a check: "check", then the first field.
 pub fn check_name(tests: &super::form::Tests) -> Vec<String> {
-    let field = condition::fields(tests).into_iter().find(|field| !field.is_empty());
+    let field = predicate::fields(tests).into_iter().find(|field| !field.is_empty());
     let last = field.and_then(|field| field.last()).cloned().unwrap_or_default();
     [vec!["check".to_owned()], last.into_iter().map(|word| capital(&word)).collect()].concat()
 }

@@ -2,11 +2,10 @@
 
 use super::{
     clause::Parser,
-    condition,
     cursor::Cursor,
     form::{Base, Change, Operand, Path, Phrase, Reshape, Step, StepKind, Tests},
     lexer::Kind,
-    phrase,
+    phrase, predicate,
     words::{self, Verb},
 };
 
@@ -312,9 +311,9 @@ fn keep(c: &mut Cursor<'_>) -> Option<Reshape> {
         let items = filter_target(c);
         if filtering && c.eat(&["by", "to", "on", "for"]).is_some() {
             c.eat(&["only", "those", "with", "where"]);
-            return Some((items, condition::tests(c).or_else(|| equals(c))?));
+            return Some((items, predicate::tests(c).or_else(|| equals(c))?));
         }
-        Some((items, condition::relative(c)?))
+        Some((items, predicate::relative(c)?))
     }) {
         return Some(Reshape { items, change: Change::Filter(tests, true) });
     }
@@ -349,7 +348,7 @@ fn equals(c: &mut Cursor<'_>) -> Option<Tests> {
         let field = vec![vec![phrase::exact_case(c)]];
         c.word()?;
         c.take();
-        let literal = condition::literal(c)?;
+        let literal = predicate::literal(c)?;
         let test = super::form::Test::Compare(super::form::Comparison::Equal, literal);
         Some(Tests::One { field, test, negated: false })
     })
@@ -366,7 +365,7 @@ fn remove(c: &mut Cursor<'_>) -> Option<Reshape> {
     let verb = c.take()?.text.clone();
     if verb.starts_with("dedup") || c.eat_any_phrase(&["duplicates", "the duplicates", "duplicate"]).is_some()
     {
-        if !c.word().is_some_and(|word| word == "by") {
+        if c.word() != Some("by") {
             let items = of_target(c).unwrap_or_else(|| target(c));
             let field = by_field(c);
             return Some(Reshape { items, change: Change::Unique(field) });
@@ -374,7 +373,7 @@ fn remove(c: &mut Cursor<'_>) -> Option<Reshape> {
         return Some(Reshape { items: pronoun(), change: Change::Unique(by_field(c)) });
     }
     let items = filter_target(c);
-    let tests = condition::relative(c)?;
+    let tests = predicate::relative(c)?;
     Some(Reshape { items, change: Change::Filter(tests, false) })
 }
 
