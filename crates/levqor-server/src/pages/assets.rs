@@ -45,6 +45,8 @@ const STYLE: &str = concat!(
     include_str!("assets/base.css"),
     include_str!("assets/shell.css"),
     include_str!("assets/components.css"),
+    include_str!("assets/forms.css"),
+    include_str!("assets/pictures.css"),
     include_str!("assets/site.css"),
 );
 

@@ -1,5 +1,6 @@
 //! The shell around every page.
 
+use levqor_model::Role;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Theme, View, assets, components::icon::icon};
@@ -62,7 +63,7 @@ impl Page {
             html! {
                 (header(view, self.section))
                 @if console {
-                    div.console { (side(self.section)) (main) }
+                    div.console { (side(view, self.section)) (main) }
                 } @else {
                     (main)
                     (footer(view))
@@ -191,7 +192,8 @@ fn sign_out(csrf: &str) -> Markup {
     }
 }
 
-fn side(section: Section) -> Markup {
+fn side(view: &View, section: Section) -> Markup {
+    let admin = view.reader.as_ref().is_some_and(|reader| reader.actor.role >= Role::Admin);
     let entries = [
         ("/dashboard", "Overview", "home", Section::Overview),
         ("/dashboard/workflows", "Workflows", "flow", Section::Workflows),
@@ -202,7 +204,7 @@ fn side(section: Section) -> Markup {
         div.side {
             nav aria-label="Console" {
                 ul {
-                    @for (path, name, picture, entry) in entries {
+                    @for (path, name, picture, entry) in entries.into_iter().filter(|(.., entry)| admin || *entry != Section::Keys) {
                         li { a href=(path) aria-current=[(entry == section).then_some("page")] { (icon(picture)) (name) } }
                     }
                 }

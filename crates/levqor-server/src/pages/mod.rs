@@ -22,7 +22,7 @@ use axum::{
 pub use errors::{not_found, problem_page};
 pub use form_data::{FormData, from_this_site};
 pub use layout::{Page, Section};
-pub use text::{count, days, duration_words, percent_down, plural};
+pub use text::{count, duration_words, percent_down, plural};
 pub use theme::Theme;
 pub use view::View;
 

@@ -57,11 +57,6 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
-/// `1 day`, `90 days`.
-pub fn days(number: i64) -> String {
-    plural(number, "day", "days")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,10 +2,12 @@
 
 use futures_util::StreamExt;
 use http::{Method, StatusCode};
+use levqor_model::AccountId;
+use levqor_store::accounts::Account;
 use levqor_testkit::wait_for;
 use serde_json::{Value, json};
 
-use crate::support::{FAULT, GREET, TestApp, WAIT, document};
+use crate::support::{FAULT, GREET, TestApp, WAIT, add_key, document};
 
 fn id_of(run: &Value) -> &str {
     run["run_id"].as_str().unwrap()
@@ -345,4 +347,28 @@ async fn a_stream_ends_when_the_node_stops() {
     .await;
     assert_eq!(events[0].0, "run");
     assert!(!names(&events).contains(&"end"), "the run has not ended");
+}
+
+#[tokio::test]
+async fn a_plan_bounds_the_runs_of_a_month() {
+    let test = TestApp::new().await;
+    let account = AccountId::new(test.app.now(), &*test.random);
+    let row = Account {
+        id: account,
+        name: "small".to_owned(),
+        plan: "starter".to_owned(),
+        created_at: test.app.now(),
+    };
+    test.store.create_account(row).await.unwrap();
+    // An operator's key: the number of requests a minute is not what is tested here.
+    let key = add_key(&test.app, account, levqor_model::Role::Owner, true).await;
+    let body = json!({ "definition": document("small", "0.1.0", GREET) });
+    let workflow = test.post("/api/workflows").key(&key).json(&body).send().await.json();
+    let path = format!("/api/workflows/{}/runs", workflow["id"].as_str().unwrap());
+    for number in 0..2_000 {
+        let answer = test.post(&path).key(&key).json(&json!({})).send().await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{number}: {}", answer.text());
+    }
+    let answer = test.post(&path).key(&key).json(&json!({})).send().await;
+    assert_eq!((answer.status, answer.problem()), (StatusCode::FORBIDDEN, "plan-limit".to_owned()));
 }

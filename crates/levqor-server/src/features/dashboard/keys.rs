@@ -126,7 +126,7 @@ fn render(page: &PageActor, view: &View, keys: &[ApiKey], shown: &Shown) -> Mark
                     @if keys.is_empty() {
                         (empty("key", "No keys yet", "Make one for each program that uses the API.", &html! {}))
                     } @else {
-                        (table("API keys", &[("Key", false), ("Role", false), ("Last used", false), ("", false)], &html! {
+                        (table("API keys", &[("Key", false), ("Role", false), ("Last used", false), ("State", false)], &html! {
                             @for key in keys { (row(page, view.now, key)) }
                         }))
                         @if let Some(next) = &next { nav.pager aria-label="Pages" { span {} a.button.slim href=(next) rel="next" { "More" } } }
@@ -173,8 +173,9 @@ fn row(page: &PageActor, now: Timestamp, key: &ApiKey) -> Markup {
             td data-label="Last used" {
                 @match key.last_used_at { Some(at) => (ago(at, now)), None => span.faint { "never" } }
             }
-            td data-label="" {
-                @if key.revoked_at.is_some() { (badge(Tone::Idle, "stop", "revoked")) }
+            td data-label="State" {
+                @if live && key.role > page.actor.role { "live" }
+                @else if key.revoked_at.is_some() { (badge(Tone::Idle, "stop", "revoked")) }
                 @else if expired { (badge(Tone::Idle, "clock", "expired")) }
                 @else if live && key.role <= page.actor.role {
                     details.disclose {

@@ -157,7 +157,7 @@ fn operation_card(operation: &Operation) -> Markup {
                 @if let Some(body) = &operation.body { (body_part("Body", body)) }
                 @if !operation.answers.is_empty() {
                     div {
-                        h4 { "Answers" }
+                        h3 { "Answers" }
                         ul.answers {
                             @for answer in &operation.answers {
                                 li {
@@ -177,14 +177,14 @@ fn operation_card(operation: &Operation) -> Markup {
 fn body_part(title: &str, body: &Body) -> Markup {
     html! {
         div {
-            h4 { (title) ", " code { (body.content_type) } " " (kind(&body.kind, body.refers.as_deref())) }
+            h3 { (title) ", " code { (body.content_type) } " " (kind(&body.kind, body.refers.as_deref())) }
             (member_rows(&body.members))
         }
     }
 }
 
 fn member_table(title: &str, members: &[Member]) -> Markup {
-    html! { @if !members.is_empty() { div { h4 { (title) } (member_rows(members)) } } }
+    html! { @if !members.is_empty() { div { h3 { (title) } (member_rows(members)) } } }
 }
 
 fn member_rows(members: &[Member]) -> Markup {

@@ -36,7 +36,7 @@ use crate::{
 static SHOWN: LazyLock<Preview> = LazyLock::new(|| service::preview_now(EXAMPLES[0].1.to_owned()));
 
 pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
-    let report = status_page::service::report(&app)
+    let report = status_page::service::present(&app)
         .await
         .unwrap_or_else(|_| status_page::service::unreadable(app.regions.all(), app.now()));
     let body = html! {
@@ -221,7 +221,7 @@ fn how() -> Markup {
                             p { "A run is a journal: each result is on disk before the next step begins. When the process dies, the run goes on from its last entry; timers fire late rather than never. Its page shows every task with input, output and time, live." }
                         }
                         figure {
-                            div.scroll-x { (pictures::journal()) }
+                            div.scroll-x tabindex="0" role="group" aria-label="A drawing of a run" { (pictures::journal()) }
                             figcaption { "A drawing of a run that outlives its process: finished tasks are not repeated." }
                         }
                     }
@@ -379,6 +379,7 @@ fn region_state(region: &RegionReport) -> Markup {
     use status_page::service::State;
     match region.state {
         _ if region.planned => badge(Tone::Idle, "dots", "planned"),
+        State::Operational if region.draining => badge(Tone::Warn, "hourglass", "draining"),
         State::Operational => badge(Tone::Good, "check-ring", "active"),
         State::Degraded => badge(Tone::Warn, "alert", "degraded"),
         State::Down => badge(Tone::Bad, "cross-ring", "down"),

@@ -1,9 +1,16 @@
 //! The rules of starting runs; everything later is the engine's.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use levqor_engine::{RunDetail, StartRun};
-use levqor_model::{AccountId, RegionCode, Residency, RunId, TriggerKind, WorkflowId, limits};
+use levqor_model::{AccountId, ProblemCode, RegionCode, Residency, RunId, TriggerKind, WorkflowId, limits};
+use moka::sync::Cache;
 use serde_json::{Map, Value};
 
 use crate::{App, Problem};
@@ -20,10 +27,19 @@ pub struct Wish {
     pub wait_seconds: u64,
 }
 
+/// How long the count of a month's runs may be old: starting runs must not read the database each time.
+const COUNT_AGE_MAX: Duration = Duration::from_secs(5);
+
+/// Accounts whose count is remembered.
+const ACCOUNTS_MAX: u64 = 10_000;
+
+/// Runs that each account may still start this month, as this node counts them between two looks at the database.
+struct RunsLeft(Cache<AccountId, Arc<AtomicI64>>);
+
 /// Starts a run and waits for its end, as long as was asked.
 ///
 /// # Errors
-/// 404 for the workflow, 422 for what is asked of the run.
+/// 404 for the workflow, 422 for what is asked of the run, 403 when the plan's runs of this month are used up.
 pub async fn start(
     app: &App,
     account: AccountId,
@@ -37,6 +53,7 @@ pub async fn start(
     let residency = wish.residency.unwrap_or_default();
     let home_region = wish.region.map(|code| known_region(app, "/region", &code)).transpose()?;
     check_residency(app, &residency)?;
+    within_plan(app, account).await?;
     let started = app
         .engine
         .start_run(StartRun {
@@ -66,6 +83,38 @@ pub async fn find(app: &App, account: AccountId, id: RunId) -> Result<RunDetail,
         detail.run.waiting_for = app.engine.waiting_for(account, id).await?.or(detail.run.waiting_for);
     }
     Ok(detail)
+}
+
+async fn within_plan(app: &App, account: AccountId) -> Result<(), Problem> {
+    let memory = app.memory(|_| {
+        RunsLeft(Cache::builder().max_capacity(ACCOUNTS_MAX).time_to_live(COUNT_AGE_MAX).build())
+    });
+    let left = match memory.0.get(&account) {
+        Some(left) => left,
+        None => {
+            let plan =
+                app.store.account(account).await?.and_then(|owner| app.blueprint.plan(&owner.plan).cloned());
+            // A plan that the blueprint does not know is one that the operator made up, without limits.
+            let left = match plan {
+                None => i64::MAX,
+                Some(plan) => {
+                    let today = app.now().date();
+                    let used = app.store.usage(Some(account), today.month_start(), today).await?;
+                    plan.runs_per_month - used.runs
+                }
+            };
+            let left = Arc::new(AtomicI64::new(left));
+            memory.0.insert(account, Arc::clone(&left));
+            left
+        }
+    };
+    if left.fetch_sub(1, Ordering::Relaxed) > 0 {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemCode::PlanLimit,
+        "the plan's runs of this month are used up; wait for the next month or take a larger plan",
+    ))
 }
 
 fn known_region(app: &App, pointer: &str, code: &str) -> Result<RegionCode, Problem> {

@@ -104,6 +104,7 @@ fn in_use(region: &RegionReport, now: Timestamp) -> Markup {
                 div.row {
                     h2 id={ "region-" (region.code) } { (region.name) }
                     (region_badge(&region.code))
+                    @if region.draining { (badge(Tone::Warn, "hourglass", "draining")) }
                 }
                 (state_badge(region.state))
             }

@@ -68,6 +68,8 @@ pub struct RegionReport {
     pub description: String,
     /// Declared as planned, and never observed.
     pub planned: bool,
+    /// Declared as draining: it ends what it has and takes nothing new.
+    pub draining: bool,
     pub state: State,
     pub components: Vec<ComponentReport>,
 }
@@ -114,6 +116,16 @@ pub async fn report(app: &App) -> Result<Report, levqor_store::Error> {
         }
     }
     Ok(assess(&Evidence { regions: app.regions.all().to_vec(), samples, days, first }, now))
+}
+
+/// The report without history, for pages that show only the present.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn present(app: &App) -> Result<Report, levqor_store::Error> {
+    let samples = app.store.latest_samples().await?;
+    let regions = app.regions.all().to_vec();
+    Ok(assess(&Evidence { regions, samples, ..Evidence::default() }, app.now()))
 }
 
 /// The report when the evidence itself cannot be read.
@@ -209,6 +221,7 @@ fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> Region
         name: region.name.clone(),
         description: region.description.clone(),
         planned,
+        draining: region.declared == RegionStatus::Draining,
         state: overall(&parts),
         components,
     }

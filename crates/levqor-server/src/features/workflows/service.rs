@@ -116,6 +116,7 @@ pub async fn create(app: &App, account: AccountId, definition: Value) -> Result<
         .create_workflow(workflow.clone(), version, new_schedule(&checked, now))
         .await
         .map_err(|error| named(error, &checked))?;
+    app.engine.schedules_changed();
     Ok(Saved { workflow, version_created_at: now, warnings: draft.warnings, changed: true })
 }
 
@@ -169,6 +170,7 @@ pub async fn update(
     if !added {
         return Err(missing(id));
     }
+    app.engine.schedules_changed();
     let workflow = Workflow {
         version: checked.version.clone(),
         title: checked.title.clone(),
@@ -207,6 +209,7 @@ pub async fn find_version(
 /// 404.
 pub async fn delete(app: &App, account: AccountId, id: WorkflowId) -> Result<(), Problem> {
     let deleted = app.store.delete_workflow(account, id, app.now()).await?;
+    app.engine.schedules_changed();
     if deleted { Ok(()) } else { Err(missing(id)) }
 }
 
