@@ -3,7 +3,7 @@
 //! A feature is a folder under `features/`: `routes` (JSON: parse, call, render), `pages` (HTML), `service` (rules;
 //! knows nothing of HTTP). Siblings call each other only through `service`. SQL lives in `levqor-store`.
 //!
-//! A process makes an [`App`] and hands it to [`serve`], which returns when the last request is answered and the counts are
+//! A process makes an [`App`] and hands it to [`serve()`], which returns when the last request is answered and the counts are
 //! written.
 
 pub mod app;

@@ -54,7 +54,7 @@ pub fn check(document: &Value) -> Checked {
     }
 }
 
-/// [`read`] and [`check`] in one.
+/// [`read()`] and [`check`] in one.
 pub fn parse(text: &str) -> Checked {
     match read(text) {
         Ok(document) => check(&document),
