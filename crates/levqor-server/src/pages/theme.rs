@@ -10,7 +10,7 @@ use axum_extra::extract::cookie::CookieJar;
 use serde::Deserialize;
 
 use super::local_path;
-use crate::{App, Environment};
+use crate::App;
 
 /// The cookie that keeps the choice; the scripts know its name too.
 const COOKIE: &str = "levqor_theme";
@@ -72,7 +72,7 @@ pub(crate) async fn choose(State(app): State<App>, Form(choice): Form<Choice>) -
         Theme::System => "",
     };
     let age = if value.is_empty() { 0 } else { 31_536_000 };
-    let secure = if app.settings.environment == Environment::Production { "; Secure" } else { "" };
+    let secure = if app.settings.public_url.starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={age}; SameSite=Lax{secure}");
     let mut response = Redirect::to(local_path(&choice.next).unwrap_or("/")).into_response();
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

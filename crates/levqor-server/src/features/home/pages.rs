@@ -218,7 +218,7 @@ fn how() -> Markup {
                         div {
                             p.number { "3" }
                             h3 { "Let it run" }
-                            p { "A run is a journal: each result is on disk before the next step begins. When the process dies, the run goes on from its last entry; timers fire late rather than never. Its page shows every task with input, output and time, live." }
+                            p { "A run is a journal: what a call or a timer gave is on disk before the run goes on. When the process dies, the next one continues from the last entry; timers fire late rather than never. Its page shows every task with input, output and time, live." }
                         }
                         figure {
                             div.scroll-x tabindex="0" role="group" aria-label="A drawing of a run" { (pictures::journal()) }
@@ -282,7 +282,7 @@ fn plans(blueprint: &Blueprint) -> Markup {
             div.wide {
                 div.band-head {
                     h2 id="plans-title" { "Plans" }
-                    p { "The same product in every plan and every region; plans differ in amounts. Subscribing online is not available yet: the operator of a server sets each account's plan." }
+                    p { "The same product in every plan and every region; plans differ in amounts. Subscribing online is not available yet." }
                 }
                 div.card {
                     div.table-wrap {

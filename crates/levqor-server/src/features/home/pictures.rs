@@ -33,7 +33,7 @@ pub(super) fn journal() -> Markup {
             path.edge d="M110 218H540" {}
             text.name x="16" y="222" { "journal" }
             @for x in entries { rect.spine x=(x - 3) y="212" width="7" height="12" rx="2" {} }
-            text.detail x="540" y="243" text-anchor="end" { "each mark: written to disk before the next step" }
+            text.detail x="540" y="243" text-anchor="end" { "each mark: on disk before the run goes on" }
         }
     }
 }
