@@ -32,7 +32,8 @@ enum Job {
 const JOBS: [(Job, Duration); 5] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
-    (Job::SampleHealth, Duration::from_secs(10)),
+    // Evidence counts as fresh for 15 s, so one sample may be late or lost.
+    (Job::SampleHealth, Duration::from_secs(5)),
     (Job::PruneRates, Duration::from_secs(30)),
     (Job::PruneStore, Duration::from_secs(600)),
 ];

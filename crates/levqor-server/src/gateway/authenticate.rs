@@ -25,6 +25,8 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 const REMEMBERED_MAX: u64 = 10_000;
 /// A session's last use is noted when it is older than this.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// A session that nobody used for this long is over, though its cookie lives on.
+const SESSION_IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Keys whose last use waits to be written; more are noted at their next use.
 const TOUCHED_MAX: usize = 10_000;
 
@@ -170,6 +172,9 @@ async fn by_session(token: &str, app: &App) -> Result<Option<Arc<Identity>>, Pro
         return Ok(identity.expires_at.is_none_or(|at| at > now).then_some(identity));
     }
     let Some(session) = app.store.session_by_hash(hash, now).await? else { return Ok(None) };
+    if now.since(session.last_seen_at) >= SESSION_IDLE_MAX {
+        return Ok(None);
+    }
     let Some(user) = app.store.user(session.user_id).await? else { return Ok(None) };
     let role: Option<Role> = app
         .store

@@ -7,7 +7,7 @@ use levqor_store::{health::Sample, nodes::Node};
 
 use crate::{App, features::health};
 
-/// Samples are taken every 10 s; older than this, they say nothing about now.
+/// Samples are taken every 5 s; older than this, they say nothing about now.
 const FRESH: Duration = Duration::from_secs(45);
 /// What a node must have observed as good to count as ready.
 const NEEDED: [&str; 2] = ["database", "engine"];

@@ -80,6 +80,25 @@ async fn links_and_sessions_end() {
 }
 
 #[tokio::test]
+async fn a_session_that_nobody_uses_ends_after_a_day() {
+    let app = TestApp::new().await;
+    let mut cookies = Vec::new();
+    for _ in 0..2 {
+        let link = link(&app).await;
+        let entered = app.form(&link, &[]).send().await;
+        cookies.push(entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned());
+    }
+    app.advance(23 * 60 * 60);
+    let used = app.page("/dashboard").header("cookie", &cookies[0]).send().await;
+    assert_eq!(used.status, StatusCode::OK);
+    app.advance(60 * 60);
+    let unused = app.page("/dashboard").header("cookie", &cookies[1]).send().await;
+    assert_eq!(unused.status, StatusCode::TEMPORARY_REDIRECT);
+    let used = app.page("/dashboard").header("cookie", &cookies[0]).send().await;
+    assert_eq!(used.status, StatusCode::OK, "its use was noted");
+}
+
+#[tokio::test]
 async fn other_sites_cannot_send_people_anywhere() {
     let app = TestApp::new().await;
     for next in ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""] {
