@@ -129,7 +129,9 @@ fn attach(
         // "if any of them is down": each of the calls just before has the same branch.
         let from = out
             .iter()
-            .rposition(|step| !matches!(step.kind, StepKind::Call(_) | StepKind::Parallel(_)))
+            .rposition(|step| {
+                !matches!(step.kind, StepKind::Call(_) | StepKind::Parallel(_) | StepKind::Doubt)
+            })
             .map_or(0, |at| at + 1);
         let group = calls(&mut out[from..]);
         if group.len() > 1 {
@@ -206,7 +208,8 @@ fn calls(steps: &mut [Step]) -> Vec<&mut Call> {
 
 /// The call just before, unless something that was not understood or not made stands between.
 fn last_call(steps: &mut [Step]) -> Option<&mut Call> {
-    if steps.last().is_some_and(|step| matches!(step.kind, StepKind::Gap { .. })) {
+    let last = steps.iter().rev().find(|step| !matches!(step.kind, StepKind::Doubt));
+    if last.is_some_and(|step| matches!(step.kind, StepKind::Gap { .. })) {
         return None;
     }
     calls(steps).pop()

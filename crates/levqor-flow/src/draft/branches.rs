@@ -73,12 +73,20 @@ impl Parser<'_> {
         let Some(opener) = self.if_word() else { return false };
         if self.depth >= DEPTH_MAX {
             self.take_sentence();
-            self.unmade_condition(start, self.c.at());
+            self.unmade_condition(start, start, self.c.at());
             return true;
         }
         let condition = self.c.attempt(condition::condition).filter(|_| self.condition_ends());
         let Some(condition) = condition else {
-            self.unknown_condition(start, list);
+            self.c.back_to(start);
+            // "post them, if the wind turns.": no verb follows, so it is about the step before.
+            let follows = self.verb_follows();
+            let kept = if follows || list.len() <= from || opener.starts_with("check") {
+                list.len()
+            } else {
+                list.len() - 1
+            };
+            self.unknown_condition(list, kept);
             return true;
         };
         let condition = if opener.contains("unless") || opener.starts_with("except") {
@@ -180,26 +188,65 @@ impl Parser<'_> {
         }
     }
 
-    /// A condition that no rule reads: what hangs on it is not made, because it would run always.
-    fn unknown_condition(&mut self, start: usize, list: &mut Vec<Step>) {
+    /// Whether a verb stands between here and the end of the sentence.
+    fn verb_follows(&self) -> bool {
+        let mut ahead = 1;
+        while let Some(token) = self.c.peek_at(ahead) {
+            if token.kind == Kind::Stop {
+                return false;
+            }
+            if self.c.word_at(ahead).is_some_and(words::opens_clause) || self.verb_at(ahead).is_some() {
+                return true;
+            }
+            ahead += 1;
+        }
+        false
+    }
+
+    /// Whether the "if" here is followed by a condition that a rule reads.
+    pub(super) fn is_understood_if(&mut self) -> bool {
+        let at = self.c.at();
+        let condition = self.c.attempt(|c| {
+            c.eat_any_phrase(IF_WORDS)?;
+            condition::condition(c)
+        });
+        let understood = condition.is_some() && self.condition_ends();
+        self.c.back_to(at);
+        understood
+    }
+
+    /// A condition that no rule reads: what hangs on it is not made, because it would run always. That is what follows it,
+    /// and the steps of the list from `kept` on, when it stands behind them.
+    pub(super) fn unknown_condition(&mut self, list: &mut Vec<Step>, kept: usize) {
+        let condition = self.c.at();
+        let dropped: Vec<Step> = list.drain(kept.min(list.len())..).collect();
+        let start = dropped.first().map_or(condition, |step| step.places.start.min(condition));
         let mut end = None;
         while !self.c.is_done() && self.c.kind() != Some(&Kind::Stop) {
             let boundary = self.c.kind() == Some(&Kind::Comma)
                 || self.c.word().is_some_and(|word| {
                     word == "then" || (words::verb(word).is_some() && !words::is_noun_too(word))
                 });
-            if boundary && end.is_none() && self.c.at() > start + 1 {
+            if boundary && end.is_none() && self.c.at() > condition + 1 {
                 end = Some(self.c.at());
             }
             self.c.take();
         }
-        let end = end.unwrap_or(self.c.at());
-        self.unmade_condition(start, end);
-        list.push(Step { kind: StepKind::Gap { result: Vec::new() }, places: start..self.c.at() });
+        self.unmade_condition(start, condition, end.unwrap_or(self.c.at()));
+        for step in dropped {
+            if let StepKind::Call(call) = step.kind
+                && call.method == "get"
+            {
+                let result = if call.result.is_empty() { vec!["response".into()] } else { call.result };
+                self.gap(list, result, start);
+            }
+        }
+        self.gap(list, Vec::new(), start);
     }
 
-    fn unmade_condition(&mut self, start: usize, end: usize) {
-        let condition = self.c.quote(start..end);
+    /// `start`: of all that is left out; the condition's own words are `from` to `end`.
+    fn unmade_condition(&mut self, start: usize, from: usize, end: usize) {
+        let condition = self.c.quote(from..end);
         let all = self.c.quote(start..self.c.at());
         self.notes.ask(format!(
             "What exactly should \"{condition}\" check? Name a field and a value, such as \"if any total is over 100\"."

@@ -507,7 +507,7 @@ pub(super) fn operand(c: &mut Cursor<'_>) -> Option<Operand> {
                 "false" => Operand::Json(false.into()),
                 "null" => Operand::Json(serde_json::Value::Null),
                 "the" | "its" | "their" | "it" | "them" => {
-                    return c.attempt(phrase::phrase).map(Operand::Phrase);
+                    return c.attempt(phrase::one).map(Operand::Phrase);
                 }
                 _ if words::is_function_word(word) => return None,
                 _ => Operand::Text(c.quote(c.at()..c.at() + 1)),

@@ -389,7 +389,6 @@ fn line(call: &Call, nouns: &[String], said: &str, scope: &Scope, pass: &Pass<'_
                         ) if phrase.fields.is_empty() => {
                             format!("the matching {}", if noun.is_empty() { "items" } else { noun })
                         }
-                        _ if words.is_empty() => said.to_owned(),
                         (spoken, super::form::Base::Pronoun) if phrase.fields.is_empty() => match spoken {
                             Spoken::Item(at) => {
                                 scope.items.get(*at).map_or(words, |item| format!("the {}", item.noun))
@@ -404,6 +403,7 @@ fn line(call: &Call, nouns: &[String], said: &str, scope: &Scope, pass: &Pass<'_
                             }),
                             _ => words,
                         },
+                        _ if words.is_empty() => said.to_owned(),
                         _ => words,
                     }
                 }

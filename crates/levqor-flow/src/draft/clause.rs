@@ -7,6 +7,7 @@
 //! "after that" and "finally", which go on outside.
 
 use super::{
+    coverage::is_content,
     cursor::Cursor,
     form::{Form, Places, Step, StepKind, Trigger},
     lexer::{Kind, Token},
@@ -35,13 +36,19 @@ pub fn parse(request: &str, tokens: &[Token]) -> Parsed {
         schedule_places: Vec::new(),
         event: None,
         timeout_ms: None,
-        by_hand: false,
+        by_hand: None,
         depth: 0,
     };
     let mut steps = Vec::new();
     parser.opening();
     while !parser.c.is_done() {
         parser.sentence(&mut steps);
+    }
+    if let Some(places) = parser.by_hand.filter(|_| parser.schedule.is_said()) {
+        let words = parser.c.quote(places);
+        parser.notes.warn(format!(
+            "\"{words}\" goes without saying: the schedule stays, and it can be started by hand too"
+        ));
     }
     let trigger = match (parser.event, parser.schedule.is_said()) {
         (None, true) => Trigger::Schedule(Box::new(parser.schedule)),
@@ -65,7 +72,7 @@ pub(super) struct Parser<'a> {
     /// The words of what the workflow waits for.
     pub(super) event: Option<Vec<String>>,
     pub(super) timeout_ms: Option<u64>,
-    by_hand: bool,
+    by_hand: Option<Places>,
     pub(super) depth: usize,
 }
 
@@ -220,6 +227,7 @@ impl Parser<'_> {
                             | "automatically"
                             | "immediately"
                             | "please"
+                            | "levqor"
                     );
                     let negation = matches!(word, "do" | "does") && self.c.word_at(1) == Some("not");
                     let verb = matches!(word, "do")
@@ -254,7 +262,6 @@ impl Parser<'_> {
                             | "hi"
                             | "hello"
                             | "hey"
-                            | "levqor"
                             | "ok"
                             | "okay"
                             | "thanks"
@@ -340,6 +347,27 @@ impl Parser<'_> {
 
     fn clause(&mut self, list: &mut Vec<Step>, from: usize) {
         let start = self.c.at();
+        // "run every day at 6:00": the verb says no more than the time.
+        let runs = [
+            "run",
+            "runs",
+            "start",
+            "starts",
+            "schedule",
+            "scheduled",
+            "execute",
+            "executes",
+            "running",
+            "repeat",
+            "repeats",
+        ];
+        if self.c.eat(&runs).is_some() {
+            self.c.eat(&["it", "this"]);
+            if self.schedule() {
+                return;
+            }
+            self.c.back_to(start);
+        }
         if self.schedule() || self.leaving() || self.by_hand() || self.event(list) {
             return;
         }
@@ -371,6 +399,10 @@ impl Parser<'_> {
             return;
         }
         self.unknown(start);
+        if self.c.at() > start {
+            // What it would have made is not there, and what would hang on it must not hang on the step before.
+            self.gap(list, Vec::new(), start);
+        }
     }
 
     /// A piece of schedule, wherever it stands.
@@ -388,12 +420,21 @@ impl Parser<'_> {
     }
 
     fn by_hand(&mut self) -> bool {
+        let start = self.c.at();
         let hand = self.c.attempt(|c| {
             c.eat(&["starts", "start", "run", "runs", "started", "triggered"]);
             c.eat(&["it"]);
-            c.eat_any_phrase(&["when i start it", "by hand", "manually", "on demand"])
+            c.eat_any_phrase(&[
+                "when i start it by hand",
+                "when i start it",
+                "by hand",
+                "manually",
+                "on demand",
+            ])
         });
-        self.by_hand |= hand.is_some();
+        if hand.is_some() {
+            self.by_hand = Some(start..self.c.at());
+        }
         hand.is_some()
     }
 
@@ -462,9 +503,10 @@ impl Parser<'_> {
 
     /// What may stand behind a step in its clause: times, conditions, "for each …", "retry …". The rest is left unread.
     fn tail(&mut self, list: &mut Vec<Step>, count: usize) {
+        let mut unread: Option<usize> = None;
         loop {
             if self.c.is_done() || self.c.kind() == Some(&Kind::Stop) {
-                return;
+                break;
             }
             if self.schedule() || self.modifier(list) {
                 continue;
@@ -472,10 +514,23 @@ impl Parser<'_> {
             if list.len() > count && (self.postfix_if(list, count) || self.postfix_each(list, count)) {
                 continue;
             }
-            if self.is_boundary() || self.parallel_is_next() {
+            if self.by_hand() {
+                continue;
+            }
+            if list.len() > count && self.is_if() && !self.is_understood_if() {
+                self.unknown_condition(list, count);
                 return;
             }
+            if self.is_boundary() || self.parallel_is_next() {
+                break;
+            }
+            if self.c.peek().is_some_and(is_content) {
+                unread.get_or_insert(self.c.at());
+            }
             self.c.skip();
+        }
+        if let Some(start) = unread {
+            list.push(Step { kind: StepKind::Doubt, places: start..self.c.at() });
         }
     }
 
@@ -493,7 +548,7 @@ impl Parser<'_> {
             Some("every" | "each" | "at" | "on" | "in" | "before" | "during" | "from" | "between" | "around")
         );
         while !self.c.is_done() && self.c.kind() != Some(&Kind::Stop) {
-            if self.c.at() > start && self.is_boundary() {
+            if self.c.at() > start && (self.is_boundary() || self.c.kind() == Some(&Kind::Colon)) {
                 return;
             }
             if self.schedule() {
@@ -521,7 +576,7 @@ impl Parser<'_> {
         self.verb_at(0)
     }
 
-    fn verb_at(&self, ahead: usize) -> Option<Verb> {
+    pub(super) fn verb_at(&self, ahead: usize) -> Option<Verb> {
         let word = self.c.word_at(ahead)?;
         let verb = words::verb(word)?;
         if !words::is_noun_too(word) {

@@ -106,6 +106,7 @@ impl<'a> Pass<'a> {
                 self.say(&format!("Wait {}", span_words(*ms)));
                 tasks.push(task(&name, json!({ "wait": duration(*ms) })));
             }
+            StepKind::Doubt => scope.doubt = Some((self.quote)(&step.places)),
             StepKind::Nothing => self.say("Do nothing"),
             StepKind::Stop => {
                 let name = self.names.step(&["stop".into()]);
@@ -135,7 +136,7 @@ impl<'a> Pass<'a> {
                         scope.missing.push((result.clone(), words.clone()));
                         scope.spoken = Spoken::Gap(words);
                     }
-                    None => {}
+                    None => scope.doubt = Some(words),
                 }
             }
             // `arrange` has put these where they belong.

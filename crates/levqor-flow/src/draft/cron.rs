@@ -154,7 +154,7 @@ impl Compiler<'_> {
         let month = self.months_field(&mut words);
         let local = window.is_some() || schedule.days.is_some_and(|days| days != EVERY_DAY);
         let fields = Fields { minute, hour, day: "*".into(), month, weekday };
-        Some(self.cron(&fields, words, local))
+        self.cron(&fields, words, local)
     }
 
     /// The hours of the window. Minutes stop before its end ("between 9 and 17": 16:45); hours include it.
@@ -284,7 +284,7 @@ impl Compiler<'_> {
             let window = self.said(&schedule.time_places);
             self.notes.warn(format!("\"{window}\" needs an interval such as \"every hour\"; it is left out"));
         }
-        Some(self.cron(&fields, words, true))
+        self.cron(&fields, words, true)
     }
 
     fn month_days(&mut self, days: &[MonthDay], fields: &mut Fields, words: &mut String) -> Option<()> {
@@ -395,9 +395,14 @@ impl Compiler<'_> {
     }
 
     /// `local`: whether the hours or days depend on the zone.
-    fn cron(&mut self, fields: &Fields, words: String, local: bool) -> Start {
+    fn cron(&mut self, fields: &Fields, words: String, local: bool) -> Option<Start> {
         let Fields { minute, hour, day, month, weekday } = fields;
         let text = format!("{minute} {hour} {day} {month} {weekday}");
+        if crate::schedule::Cron::parse(&text).is_err() {
+            // There is no 30 February.
+            self.inexact(&self.rhythm());
+            return None;
+        }
         let zone = self.schedule.zone.clone().or_else(|| {
             let given = self.given_zone.filter(|_| !self.schedule.zone_is_open());
             given.map(str::to_owned)
@@ -412,7 +417,11 @@ impl Compiler<'_> {
             (None, true) => format!("{words} UTC"),
             (None, false) => words,
         };
-        Start { schedule: Some(json!({ "cron": text })), zone: zone.filter(|zone| zone != "UTC"), words }
+        Some(Start {
+            schedule: Some(json!({ "cron": text })),
+            zone: zone.filter(|zone| zone != "UTC"),
+            words,
+        })
     }
 
     /// Slots that the chosen form of schedule has no use for.

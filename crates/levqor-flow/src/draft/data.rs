@@ -133,6 +133,14 @@ impl Pass<'_> {
         }
         let mut found = scope.find(phrase)?;
         let mut fields = phrase.fields.clone();
+        if let (Base::Named(words), true, true) = (&phrase.base, found.guessed, fields.is_empty()) {
+            // "the count" of what was last spoken of, when nothing else is called so.
+            let owner = Found { path: Path::new(), ..found.clone() };
+            if scope.is_list(&owner) && matches!(words.as_slice(), [one] if one == "count" || one == "number")
+            {
+                return Ok((format!("{} | length", self.as_list(&owner, scope)), Shape::Scalar));
+            }
+        }
         if found.guessed || !found.path.is_empty() {
             if found.guessed {
                 self.guess(phrase, &found, scope);
@@ -298,6 +306,17 @@ impl Pass<'_> {
             prefix = vec![words.clone()];
         } else if !found.path.is_empty() {
             prefix = std::mem::take(&mut found.path);
+        }
+        // "GET …/status. If status is down": only its address gave the answer that name, so the field is meant.
+        let unnamed = scope.known_at(&found.root).is_some_and(|known| known.unnamed);
+        let single = |tests: &Tests| matches!(tests, Tests::One { field, test: Test::Compare(..) | Test::Between(..), .. } if field.is_empty());
+        if let (Base::Named(words), true, Quantifier::Plain) =
+            (&subject.base, unnamed && single(tests), quantifier)
+            && prefix.is_empty()
+        {
+            prefix = vec![words.clone()];
+            let guess = Found { path: prefix.clone(), ..found.clone() };
+            self.guess(subject, &guess, scope);
         }
         let owner_is_list = scope.is_list(&found);
         let plain = quantifier == Quantifier::Plain;

@@ -66,6 +66,8 @@ pub enum StepKind {
     Gap {
         result: Vec<String>,
     },
+    /// Words behind a step that were not understood: a noun that nobody knows may come from there.
+    Doubt,
     /// Something that must not be passed over, such as an approval: nothing after it in its list is made.
     Gate,
 }
@@ -296,6 +298,10 @@ pub enum Change {
     Sort {
         field: Path,
         descending: bool,
+    },
+    /// The first or last item itself.
+    One {
+        last: bool,
     },
     First(u64),
     Last(u64),

@@ -609,6 +609,14 @@ fn part_name(c: &mut Cursor<'_>) -> Option<Piece> {
     })
 }
 
+/// "every Monday morning": only behind the days.
+pub(super) fn bare_part(c: &mut Cursor<'_>, behind: bool) -> Option<Piece> {
+    let piece = part_name(c).filter(|_| behind)?;
+    // "every Monday evening report" is something else's name.
+    let ends = c.word().is_none_or(|word| words::is_function_word(word) || words::opens_clause(word));
+    ends.then_some(piece)
+}
+
 fn part_of_day(c: &mut Cursor<'_>) -> Option<Piece> {
     if c.eat_phrase("at night") || c.eat_phrase("overnight") {
         return Some(Piece::PartOfDay("at night", clock(0)));

@@ -134,7 +134,9 @@ pub fn name(c: &mut Cursor<'_>) -> Option<(Vec<String>, bool)> {
 
 /// Whether the word here is the verb of a next clause: "for each order post its id".
 fn begins_clause(c: &Cursor<'_>) -> bool {
-    if c.word().and_then(words::verb).is_none() {
+    let Some(word) = c.word().filter(|word| words::verb(word).is_some()) else { return false };
+    // "first name to URL": a noun before its preposition.
+    if words::is_noun_too(word) && matches!(c.word_at(1), Some("to" | "by")) {
         return false;
     }
     match c.peek_at(1).map(|token| &token.kind) {
@@ -176,6 +178,14 @@ fn determiners(c: &mut Cursor<'_>) {
 /// A name with what belongs to it: "order's customer's email" gives three segments; so does `customer.email` two.
 pub fn path(c: &mut Cursor<'_>) -> Option<Path> {
     determiners(c);
+    // "the first total" picks one of many, which is no name; "first name" is.
+    let picks = matches!(
+        c.word(),
+        Some("first" | "last" | "second" | "third" | "next" | "previous" | "other" | "same")
+    );
+    if picks && !matches!(c.word_at(1), Some("name" | "names")) {
+        return None;
+    }
     let mut path = Path::new();
     loop {
         // What is quoted is a name as it stands, dots and all.
@@ -199,6 +209,29 @@ pub fn phrase(c: &mut Cursor<'_>) -> Option<Phrase> {
     let mut phrase = c.attempt(inner)?;
     phrase.places = start..c.at();
     Some(phrase)
+}
+
+/// One thing, not a list of fields: in "name the user's name and source api" the second half is another pair.
+pub fn one(c: &mut Cursor<'_>) -> Option<Phrase> {
+    let start = c.at();
+    let mut one = c.attempt(|c| {
+        if c.eat(&["its", "their"]).is_some() {
+            return Some(new(Base::Pronoun, vec![path(c)?]));
+        }
+        if c.eat(PRONOUNS).is_some() {
+            return Some(new(Base::Pronoun, Vec::new()));
+        }
+        determiners(c);
+        if c.eat(GENERIC).is_some() {
+            return Some(new(Base::Pronoun, Vec::new()));
+        }
+        let mut segments = path(c)?.into_iter();
+        let base = Base::Named(segments.next()?);
+        let rest: Path = segments.collect();
+        Some(new(base, if rest.is_empty() { Vec::new() } else { vec![rest] }))
+    })?;
+    one.places = start..c.at();
+    Some(one)
 }
 
 fn new(base: Base, fields: Vec<Path>) -> Phrase {
@@ -341,6 +374,17 @@ fn noun(c: &mut Cursor<'_>) -> Option<Phrase> {
     let mut segments = fields.pop()?.into_iter();
     let base = Base::Named(segments.next()?);
     let rest: Path = segments.collect();
+    // "the user's name and email".
+    let mut more = Vec::new();
+    while let Some(field) = c.attempt(|c| {
+        joint(c).filter(|()| !rest.is_empty() && more.len() < 20)?;
+        field_end(c)
+    }) {
+        more.push(field);
+    }
+    if !more.is_empty() {
+        return Some(new(base, [vec![rest], more].concat()));
+    }
     Some(new(base, if rest.is_empty() { Vec::new() } else { vec![rest] }))
 }
 

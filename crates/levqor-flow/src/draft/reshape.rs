@@ -111,6 +111,17 @@ pub fn reshape(change: &Change, list: &str, nouns: &[String]) -> Made {
                 format!("Sort the {noun} by {}{order}", path_words(field)),
             )
         }
+        Change::One { last } => {
+            let (end, at) = if *last { ("last", "[-1]") } else { ("first", "[0]") };
+            let name = vec![end.to_owned(), words::singular(&noun)];
+            Made {
+                jq: format!("{list}{at}"),
+                shape: Shape::Response,
+                step: [vec!["take".to_owned()], name.clone()].concat(),
+                name: Some(name),
+                words: format!("Take the {end} of the {noun}"),
+            }
+        }
         Change::First(count) => {
             same("take", format!("{list}[:{count}]"), format!("Take the first {count} {noun}"))
         }

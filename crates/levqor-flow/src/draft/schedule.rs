@@ -95,7 +95,7 @@ impl Schedule {
         let start = c.at();
         let read = c.attempt(Piece::read).or_else(|| {
             let loose = self.is_said();
-            c.attempt(|c| moments::zone(c, loose))
+            c.attempt(|c| moments::zone(c, loose)).or_else(|| c.attempt(|c| moments::bare_part(c, loose)))
         })?;
         let places = start..c.at();
         let open = if let Piece::OpenZone(zones) = &read { Some(*zones) } else { None };

@@ -77,6 +77,8 @@ pub struct Scope {
     pub spoken: Spoken,
     /// Nouns of results that would exist if their step had been made, with the quotation.
     pub missing: Vec<(Vec<String>, String)>,
+    /// A clause that was not understood: an unknown noun may be what it would have made.
+    pub doubt: Option<String>,
     /// The noun of what the run is started with.
     pub input: Option<Vec<String>>,
 }
@@ -114,7 +116,7 @@ pub enum Lost {
 impl Scope {
     pub fn new(input: Option<Vec<String>>) -> Self {
         let spoken = if input.is_some() { Spoken::Input } else { Spoken::Nothing };
-        Self { known: Vec::new(), items: Vec::new(), spoken, missing: Vec::new(), input }
+        Self { known: Vec::new(), items: Vec::new(), spoken, missing: Vec::new(), doubt: None, input }
     }
 
     /// What was last spoken of.
@@ -159,6 +161,9 @@ impl Scope {
         }
         if let Some((_, quote)) = self.missing.iter().rev().find(|(nouns, _)| same_head(nouns, words)) {
             return Err(Lost::Gap(quote.clone()));
+        }
+        if let Some(words) = &self.doubt {
+            return Err(Lost::Gap(words.clone()));
         }
         let mut found = self.pronoun()?;
         found.path.push(words.to_vec());

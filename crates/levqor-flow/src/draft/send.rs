@@ -58,7 +58,12 @@ impl Parser<'_> {
             if self.mentions_mail(start, self.c.at()) {
                 return self.mail(list, start);
             }
-            self.ask_target(&words);
+            let given = ["http://", "https://"].iter().any(|scheme| words.contains(scheme));
+            if given {
+                self.notes.ask(format!("What exactly should \"{words}\" send? The step is left out until that is said more plainly."));
+            } else {
+                self.ask_target(&words);
+            }
             self.gap(list, Vec::new(), start);
             return true;
         };
@@ -119,7 +124,8 @@ impl Parser<'_> {
             c.eat(&["to"])?;
             matches!(c.kind(), Some(Kind::Url(_) | Kind::Domain(_))).then_some(phrase)
         });
-        let (Some(object), Some(target)) = (object, self.target()) else {
+        let Some(object) = object else { return false };
+        let Some(target) = self.target() else {
             self.c.back_to(start);
             return false;
         };

@@ -34,6 +34,10 @@ impl Parser<'_> {
             Verb::Keep => self.c.attempt(keep),
             Verb::Remove => self.c.attempt(remove),
             Verb::Count => self.c.attempt(count),
+            // "add them to URL" sends; "add up the totals" counts.
+            Verb::Sum if stem == "add" && self.c.word_at(1) != Some("up") => {
+                return self.send(list, "add", "post");
+            }
             Verb::Sum => self.c.attempt(|c| aggregate(c, Change::Sum)),
             Verb::Average => self.c.attempt(|c| aggregate(c, Change::Average)),
             Verb::Greatest => self.c.attempt(greatest),
@@ -259,8 +263,8 @@ fn stem(word: &str) -> String {
         "fetch", "get", "read", "download", "pull", "load", "retrieve", "query", "grab", "check", "ping",
         "poll", "call", "hit", "visit", "request", "monitor", "watch", "test", "look", "import", "collect",
         "access", "post", "send", "submit", "push", "forward", "upload", "report", "deliver", "publish",
-        "pass", "write", "export", "copy", "relay", "transmit", "transfer", "put", "patch", "save", "store",
-        "remember",
+        "add", "pass", "write", "export", "copy", "relay", "transmit", "transfer", "put", "patch", "save",
+        "store", "remember",
     ];
     // The longest that it begins with, allowing for a dropped "e": "writing", "retrieves".
     let begins = |base: &&&str| {
@@ -503,9 +507,29 @@ fn first_or_last(c: &mut Cursor<'_>) -> Option<Change> {
 
 /// "the last 3 orders".
 pub(super) fn some_of(c: &mut Cursor<'_>) -> Option<Reshape> {
-    let change = first_or_last(c).filter(|change| !matches!(change, Change::First(1) | Change::Last(1)))?;
-    let items = of_target(c).unwrap_or_else(|| target(c));
-    Some(Reshape { items, change })
+    let counted = c.attempt(|c| {
+        let single = |c: &Cursor<'_>| {
+            c.word_at(2).is_some_and(|word| !words::is_plural(word) && !matches!(word, "of" | "name"))
+        };
+        let one = c.word() == Some("the") && single(c);
+        let change = first_or_last(c)?;
+        let change = match change {
+            // "the first order" is that order, not a list of it.
+            Change::First(1) if one => Change::One { last: false },
+            Change::Last(1) if one => Change::One { last: true },
+            Change::First(1) | Change::Last(1) => return None,
+            change => change,
+        };
+        let items = of_target(c).unwrap_or_else(|| target(c));
+        Some(Reshape { items, change })
+    });
+    // "the orders with a total over 100".
+    counted.or_else(|| {
+        c.eat(&["only", "just"]);
+        let items = filter_target(c);
+        let tests = predicate::relative(c)?;
+        Some(Reshape { items, change: Change::Filter(tests, true) })
+    })
 }
 
 /// "take the first 5", "limit them to 10".

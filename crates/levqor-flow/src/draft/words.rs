@@ -5,11 +5,11 @@
 pub const FUNCTION_WORDS: &[&str] = &[
     "a", "also", "am", "an", "and", "are", "as", "at", "be", "been", "being", "by", "can", "could", "d",
     "dear", "did", "do", "does", "for", "from", "had", "has", "have", "he", "hello", "her", "here", "hey",
-    "hi", "him", "his", "i", "in", "into", "is", "it", "its", "itself", "just", "kindly", "let", "levqor",
-    "like", "ll", "may", "me", "might", "must", "my", "of", "ok", "okay", "on", "onto", "our", "ours",
-    "please", "re", "shall", "she", "should", "simply", "so", "some", "thank", "thanks", "that", "the",
-    "their", "them", "then", "there", "these", "they", "this", "those", "to", "too", "us", "ve", "want",
-    "was", "we", "were", "which", "who", "will", "with", "would", "you", "your",
+    "hi", "him", "his", "i", "in", "into", "is", "it", "its", "itself", "just", "kindly", "let", "like",
+    "ll", "may", "me", "might", "must", "my", "of", "ok", "okay", "on", "onto", "our", "ours", "please",
+    "re", "shall", "she", "should", "simply", "so", "some", "thank", "thanks", "that", "the", "their",
+    "them", "then", "there", "these", "they", "this", "those", "to", "too", "us", "ve", "want", "was", "we",
+    "were", "which", "who", "will", "with", "would", "you", "your",
 ];
 
 /// Written as one word, meant as several.
