@@ -25,6 +25,13 @@ const MONTHS: [&str; 12] =
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
+/// The parser's own words, without its label and full stop, so that they stand inside a sentence.
+fn reason(error: &croner::errors::CronError) -> String {
+    let words = error.to_string();
+    let words = words.rsplit_once("error: ").map_or(words.as_str(), |(_, words)| words);
+    words.trim_end_matches('.').to_lowercase()
+}
+
 impl Cron {
     /// # Errors
     /// What is wrong with the expression, and for one that never fires, that it never does.
@@ -64,7 +71,7 @@ impl Cron {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let pattern = parser
             .parse(text)
-            .map_err(|reason| format!("{text:?} is not a cron expression: {reason}; {EXAMPLE}"))?;
+            .map_err(|error| format!("{text:?} is not a cron expression: {}; {EXAMPLE}", reason(&error)))?;
         // Weekdays and leap years repeat every 28 years, except around 2100.
         let start = civil::date(2024, 1, 1).at(0, 0, 0, 0);
         match pattern.find_next_occurrence(&start, true) {

@@ -230,7 +230,7 @@ fn what_is_no_cron_expression_is_refused_with_a_reason() {
         ("0 0 9 * * * 2026", "has 7 fields"),
         ("@daily", "write '0 0 * * *'"),
         ("@reboot", "nicknames"),
-        ("60 * * * *", "is not a cron expression"),
+        ("60 * * * *", "is not a cron expression: number out of bounds; write five fields"),
         ("* 24 * * *", "is not a cron expression"),
         ("* * 0 * *", "is not a cron expression"),
         ("* * * 13 *", "is not a cron expression"),
