@@ -1,7 +1,7 @@
 //! Puts things where they belong: "retry 3 times" and "if it fails" hang on a call that was said before them.
 
 use super::{
-    call::call,
+    call::{call, callable},
     form::{Call, Condition, ErrorBranch, If, Places, Step, StepKind},
     notes::Notes,
 };
@@ -113,7 +113,19 @@ fn attach(
     let otherwise = arrange(otherwise, quote, notes);
     // "if https://… is down" asks for that address to be called, when nothing called it before.
     if let Some(address) = &failure.address {
-        let url = if address.contains("://") { address.clone() } else { format!("https://{address}") };
+        let url = match callable(address) {
+            Ok((url, assumed)) => {
+                if let Some(warning) = assumed {
+                    notes.warn(warning);
+                }
+                url
+            }
+            Err(warning) => {
+                notes.warn(warning);
+                notes.warn(format!("\"{}\" is left out with it", quote(&places)));
+                return;
+            }
+        };
         if !calls(out).iter().any(|call| call.address == url) {
             out.push(Step {
                 kind: StepKind::Call(Box::new(call("get", "check", url.clone()))),

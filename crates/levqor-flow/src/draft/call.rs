@@ -24,36 +24,20 @@ impl Parser<'_> {
     /// An address here. Takes its token.
     pub(super) fn target(&mut self) -> Option<Target> {
         let token = self.c.peek()?;
-        let words = self.c.quote(self.c.at()..self.c.at() + 1);
-        let url = match &token.kind {
-            Kind::Url(url) => url.clone(),
-            Kind::Domain(domain) => {
-                let host = domain.split(['/', ':', '?']).next().unwrap_or_default();
-                let local =
-                    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::Ipv4Addr>().is_ok();
-                let url = format!("{}://{domain}", if local { "http" } else { "https" });
-                self.notes.warn(format!("\"{words}\" has no scheme; it is taken as {url}"));
-                url
-            }
-            _ => return None,
-        };
+        let (Kind::Url(text) | Kind::Domain(text)) = &token.kind else { return None };
         self.c.take();
-        let lower = url.to_ascii_lowercase();
-        if !lower.starts_with("http://") && !lower.starts_with("https://") {
-            self.notes.warn(format!(
-                "\"{words}\" can't be called: only http and https addresses can; the step is left out"
-            ));
-            return Some(Target::Bad);
-        }
-        // A template's braces are no part of a real address, so its shape is checked without them.
-        let plain: String = url.chars().filter(|c| !matches!(c, '{' | '}')).collect();
-        match url::Url::parse(&plain) {
-            Ok(parsed) if parsed.has_host() => Some(Target::Url(url)),
-            _ => {
-                self.notes.warn(format!("\"{words}\" is not a valid address; the step is left out"));
-                Some(Target::Bad)
+        Some(match callable(text) {
+            Ok((url, assumed)) => {
+                if let Some(warning) = assumed {
+                    self.notes.warn(warning);
+                }
+                Target::Url(url)
             }
-        }
+            Err(warning) => {
+                self.notes.warn(warning);
+                Target::Bad
+            }
+        })
     }
 
     /// An address behind at most a few words: "the alerts webhook at URL".
@@ -463,6 +447,34 @@ impl Parser<'_> {
 
     pub(super) fn warn_approval(&mut self, words: &str) {
         self.notes.warn(format!("approvals (\"{words}\") are not available yet; the step is left out, and so is what comes after it"));
+    }
+}
+
+/// The address to call for what was written, with a warning if something had to be assumed; else why it can't be called.
+pub(super) fn callable(text: &str) -> Result<(String, Option<String>), String> {
+    let (url, assumed) = if text.contains("://") {
+        (text.to_owned(), None)
+    } else {
+        let host = text.split(['/', ':', '?']).next().unwrap_or_default();
+        let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::Ipv4Addr>().is_ok();
+        let url = format!("{}://{text}", if local { "http" } else { "https" });
+        let warning = format!("\"{text}\" has no scheme; it is taken as {url}");
+        (url, Some(warning))
+    };
+    let lower = url.to_ascii_lowercase();
+    if !lower.starts_with("http://") && !lower.starts_with("https://") {
+        return Err(format!(
+            "\"{text}\" can't be called: only http and https addresses can; the step is left out"
+        ));
+    }
+    // A template's braces are no part of a real address, so its shape is checked without them.
+    let plain: String = url.chars().filter(|c| !matches!(c, '{' | '}')).collect();
+    match url::Url::parse(&plain) {
+        Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => Err(format!(
+            "\"{text}\" holds a user name or a password: credentials belong in a secret; the step is left out"
+        )),
+        Ok(parsed) if parsed.has_host() => Ok((url, assumed)),
+        _ => Err(format!("\"{text}\" is not a valid address; the step is left out")),
     }
 }
 

@@ -118,6 +118,28 @@ const LEAVING: &[&str] = &[
     "when done",
 ];
 
+/// Say in which order, which the order of the clauses says already; or only that it is asked of us.
+const ORDER_WORDS: &[&str] = &[
+    "first",
+    "firstly",
+    "second",
+    "secondly",
+    "thirdly",
+    "next",
+    "but",
+    "now",
+    "automatically",
+    "immediately",
+    "levqor",
+];
+
+/// Function words that may stand before a clause's verb.
+const FILLERS: &[&str] = &[
+    "and", "then", "also", "please", "kindly", "just", "simply", "so", "i", "we", "you", "me", "us", "would",
+    "like", "want", "to", "can", "could", "should", "will", "shall", "must", "let", "hi", "hello", "hey",
+    "ok", "okay", "thanks", "thank", "that", "which", "it", "do", "does", "dear", "there",
+];
+
 impl Parser<'_> {
     /// "Please create a workflow that …", "I want an automation which …".
     fn opening(&mut self) {
@@ -202,86 +224,23 @@ impl Parser<'_> {
         }
     }
 
-    /// Passes over what joins clauses, and over words of order and politeness.
-    /// Gives whether "then" was among it.
+    /// Passes over what joins clauses, and over words of order and politeness. Gives whether "then" was among it.
     fn joints(&mut self) -> bool {
         let mut then = false;
         loop {
             match self.c.kind() {
                 Some(Kind::Comma | Kind::Colon | Kind::Bullet | Kind::Dash | Kind::Open | Kind::Close) => {
-                    self.c.skip()
+                    self.c.skip();
                 }
                 Some(Kind::Word) => {
-                    let Some(word) = self.c.word() else { return then };
-                    then |= word == "then";
-                    let order = matches!(
-                        word,
-                        "first"
-                            | "firstly"
-                            | "second"
-                            | "secondly"
-                            | "thirdly"
-                            | "next"
-                            | "but"
-                            | "now"
-                            | "automatically"
-                            | "immediately"
-                            | "please"
-                            | "levqor"
-                    );
-                    let negation = matches!(word, "do" | "does") && self.c.word_at(1) == Some("not");
-                    let verb = matches!(word, "do")
-                        && !negation
-                        && self.c.word_at(1).is_some_and(|w| matches!(w, "a" | "an" | "the" | "nothing"));
-                    let filler = matches!(
-                        word,
-                        "and"
-                            | "then"
-                            | "also"
-                            | "please"
-                            | "kindly"
-                            | "just"
-                            | "simply"
-                            | "so"
-                            | "i"
-                            | "we"
-                            | "you"
-                            | "me"
-                            | "us"
-                            | "would"
-                            | "like"
-                            | "want"
-                            | "to"
-                            | "can"
-                            | "could"
-                            | "should"
-                            | "will"
-                            | "shall"
-                            | "must"
-                            | "let"
-                            | "hi"
-                            | "hello"
-                            | "hey"
-                            | "ok"
-                            | "okay"
-                            | "thanks"
-                            | "thank"
-                            | "that"
-                            | "which"
-                            | "it"
-                            | "the"
-                            | "a"
-                            | "an"
-                            | "do"
-                            | "does"
-                            | "dear"
-                            | "there"
-                    );
-                    // "it is down", "the orders …" at the start of a clause are not for skipping when a rule may want them.
-                    let wanted = self.c.word_at(0) == Some("do") && self.c.word_at(1) == Some("not") || verb;
-                    if order {
+                    let word = self.c.word().unwrap_or_default();
+                    // "do not …" forbids, "do a POST request" and "do nothing" are clauses of their own.
+                    let doing = matches!(word, "do" | "does")
+                        && matches!(self.c.word_at(1), Some("not" | "a" | "an" | "the" | "nothing"));
+                    if ORDER_WORDS.contains(&word) {
                         self.c.take();
-                    } else if filler && !wanted && !negation {
+                    } else if FILLERS.contains(&word) && !doing {
+                        then |= word == "then";
                         self.c.skip();
                     } else {
                         return then;
@@ -309,7 +268,6 @@ impl Parser<'_> {
 
     pub(super) fn is_otherwise(&self) -> bool {
         ["otherwise", "else", "if not", "or else"].iter().any(|phrase| self.c.sees(phrase))
-            && !self.c.sees("else if it")
     }
 
     /// "at the same time", "in parallel", "simultaneously".

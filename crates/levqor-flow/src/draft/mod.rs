@@ -10,7 +10,7 @@
 //! which it holds, "if the total …" about a list is about any item.
 //!
 //! Invariant (coverage rule): every content word of the request is used, or quoted in a warning or a question; see
-//! [`coverage`]. No step is invented, and no address ever.
+//! `coverage`. No step is invented, and no address ever.
 
 use serde_json::{Map, Value, json};
 
