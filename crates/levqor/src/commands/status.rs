@@ -41,6 +41,15 @@ pub async fn status(args: &ClientArgs, as_json: bool) -> Exit {
             return Exit::Failed;
         }
     };
+    if !health["version"].is_string() {
+        let problem = format!("{base} answers, but not as a Levqor server does; name another with --url");
+        if as_json {
+            say(format_args!("{:#}", json!({ "url": base, "reachable": true, "error": problem })));
+        } else {
+            eprintln!("levqor: {problem}");
+        }
+        return Exit::Failed;
+    }
     let ready = get(&client, args, &format!("{base}/ready")).await.unwrap_or_default();
     let metrics = get(&client, args, &format!("{base}/api/metrics/app")).await.unwrap_or_default();
     let regions = get(&client, args, &format!("{base}/api/regions")).await.unwrap_or_default();
@@ -50,6 +59,11 @@ pub async fn status(args: &ClientArgs, as_json: bool) -> Exit {
         say(format_args!("{all:#}"));
     } else {
         show(base, &health, &ready, &metrics, &regions, is_ready);
+    }
+    // A problem document in place of the figures: most often a key that the server does not know.
+    if let (Some(status), Some(detail)) = (metrics["status"].as_u64(), metrics["detail"].as_str()) {
+        eprintln!("levqor: the figures were refused with {status}: {detail}");
+        return Exit::Failed;
     }
     if is_ready { Exit::Done } else { Exit::Failed }
 }
@@ -90,7 +104,7 @@ fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Va
     if let Some(checks) = ready["checks"].as_object() {
         let rows = checks
             .iter()
-            .map(|(name, check)| vec![name.clone(), text(&check["status"]), text(&check["detail"])]);
+            .map(|(name, check)| vec![name.clone(), verdict(&check["ok"]), text(&check["detail"])]);
         say(format_args!("\n{}", table(&["dependency", "state", "detail"], rows)));
     }
     let figures = [
@@ -114,6 +128,15 @@ fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Va
             .iter()
             .map(|region| vec![text(&region["code"]), text(&region["name"]), text(&region["status"])]);
         say(format_args!("\n{}", table(&["region", "name", "status"], rows)));
+    }
+}
+
+/// What a check says of its dependency; a dash when it says nothing.
+fn verdict(ok: &Value) -> String {
+    match ok.as_bool() {
+        Some(true) => paint("ok", Tone::Good, &stdout()),
+        Some(false) => paint("not ok", Tone::Bad, &stdout()),
+        None => "-".to_owned(),
     }
 }
 

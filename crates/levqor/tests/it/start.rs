@@ -4,7 +4,10 @@ use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use levqor_testkit::{Server, temp_dir, wait_for};
 
-use crate::api::{Levqor, setup};
+use crate::{
+    api::{Levqor, setup},
+    command_line,
+};
 
 #[tokio::test]
 async fn the_first_start_tells_what_to_do_and_ctrl_c_ends_it_cleanly() {
@@ -20,6 +23,19 @@ async fn the_first_start_tells_what_to_do_and_ctrl_c_ends_it_cleanly() {
     assert_eq!(sample["name"], "welcome");
     let run = levqor.start(sample["id"].as_str().unwrap(), &serde_json::json!({ "wait_seconds": 30 })).await;
     assert_eq!(run["output"]["verdict"], "a party of 3", "{run}");
+    let address = levqor.server.url("");
+    let status = |key: &str| {
+        let shown = command_line::levqor(&["status", "--url", &address, "--key", key]);
+        let words = [shown.stdout, shown.stderr].concat();
+        (shown.status.code(), String::from_utf8_lossy(&words).into_owned())
+    };
+    let (code, shown) = status(&levqor.key);
+    let verdict = shown.lines().find(|line| line.contains("database_write")).unwrap_or_default();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(verdict.split_whitespace().eq(["database_write", "ok", "-"]), "{shown}");
+    let (code, shown) = status("lvq_unknown");
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("refused with 401"), "{shown}");
     interrupt(&levqor.server);
     let code =
         wait_for("the server to stop", || std::future::ready(levqor.server.exit_code().unwrap())).await;
