@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use levqor_engine::{Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, egress};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, Residency, RunStatus, SystemClock, SystemRandom, TaskStatus,
+    AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, SystemClock, SystemRandom, TaskStatus,
     TriggerKind, WorkflowId,
 };
 use levqor_store::{Options, Store, accounts::Account, workflows};
@@ -210,6 +210,8 @@ async fn follow(
     let id = started.run.id;
     let progress = Progress::new();
     if let Ok(mut updates) = engine.watch(account_id, id).await {
+        // What ended before the watch began comes first, so that the lines keep the order of the run.
+        tell_tasks(engine, account_id, id, &progress).await?;
         loop {
             let update = tokio::select! {
                 biased;
@@ -224,7 +226,8 @@ async fn follow(
             match update {
                 Ok(RunUpdate::Task(task)) => progress.task(&task),
                 Ok(RunUpdate::Run { status, .. }) if status.is_ended() => break,
-                Ok(RunUpdate::Run { .. }) | Err(RecvError::Lagged(_)) => {}
+                Ok(RunUpdate::Run { .. }) => {}
+                Err(RecvError::Lagged(_)) => tell_tasks(engine, account_id, id, &progress).await?,
                 Err(RecvError::Closed) => break,
             }
         }
@@ -234,11 +237,22 @@ async fn follow(
         detail = engine.wait_ended(account_id, id, PATIENCE).await?;
     }
     // Tasks of a run that ended before it could be watched are told from its journal.
+    tell_tasks(engine, account_id, id, &progress).await?;
+    progress.finish();
+    Ok(report(&detail, as_json))
+}
+
+/// Tells the tasks that the journal knows; those that were told before stay told once.
+async fn tell_tasks(
+    engine: &Engine,
+    account_id: AccountId,
+    id: RunId,
+    progress: &Progress,
+) -> anyhow::Result<()> {
     for task in engine.tasks(account_id, id, None, usize::MAX).await? {
         progress.task(&task);
     }
-    progress.finish();
-    Ok(report(&detail, as_json))
+    Ok(())
 }
 
 fn report(detail: &RunDetail, as_json: bool) -> Exit {

@@ -29,6 +29,22 @@ fn run_prints_progress_aside_and_the_output_alone() {
 }
 
 #[test]
+fn run_tells_tasks_in_the_order_of_the_run() {
+    let directory = temp_dir();
+    let file = directory.path().join("three.yaml");
+    std::fs::write(
+        &file,
+        "document: {dsl: '1.0.3', namespace: t, name: three, version: 0.1.0}\n\
+         do: [{first: {set: {n: 1}}}, {rest: {wait: {milliseconds: 300}}}, {last: {set: {n: 2}}}]\n",
+    )
+    .unwrap();
+    let ran = levqor(&["run", file.to_str().unwrap()]);
+    let told = text(&ran.stderr);
+    let names: Vec<_> = told.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(names, ["first", "rest", "last"], "{told}");
+}
+
+#[test]
 fn mistakes_of_use_exit_with_2_and_failures_with_1() {
     let directory = temp_dir();
     let file = |name: &str, content: &str| {
