@@ -45,6 +45,15 @@ fn run_tells_tasks_in_the_order_of_the_run() {
 }
 
 #[test]
+fn a_reader_that_leaves_early_makes_no_noise() {
+    for command in ["completions bash", "check", "ask 'what does the growth plan cost?'"] {
+        let script = format!("{} {command} | true", env!("CARGO_BIN_EXE_levqor"));
+        let ran = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert!(!text(&ran.stderr).contains("panicked"), "{command}: {}", text(&ran.stderr));
+    }
+}
+
+#[test]
 fn mistakes_of_use_exit_with_2_and_failures_with_1() {
     let directory = temp_dir();
     let file = |name: &str, content: &str| {
