@@ -18,12 +18,21 @@ use crate::{
 pub fn validate(args: &ValidateArgs, as_json: bool) -> Exit {
     let mut reports = Vec::new();
     let mut all_valid = true;
+    let mut all_read = true;
     for file in &args.files {
         let text = match read(file) {
             Ok(text) => text,
             Err(problem) => {
+                // The other files still get their verdicts.
+                all_read = false;
                 eprintln!("{} {problem}", paint("error:", Tone::Bad, &stderr()));
-                return Exit::WrongUse;
+                reports.push(json!({
+                    "file": file.display().to_string(),
+                    "valid": false,
+                    "errors": [{ "pointer": "", "message": problem }],
+                    "warnings": [],
+                }));
+                continue;
             }
         };
         let checked = document::parse(&text);
@@ -40,9 +49,13 @@ pub fn validate(args: &ValidateArgs, as_json: bool) -> Exit {
         }
     }
     if as_json {
-        say(format_args!("{:#}", json!({ "valid": all_valid, "files": reports })));
+        say(format_args!("{:#}", json!({ "valid": all_valid && all_read, "files": reports })));
     }
-    if all_valid { Exit::Done } else { Exit::Failed }
+    match (all_read, all_valid) {
+        (false, _) => Exit::WrongUse,
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Done,
+    }
 }
 
 fn show(file: &Path, checked: &Checked) {

@@ -80,6 +80,7 @@ fn mistakes_of_use_exit_with_2_and_failures_with_1() {
         (&["validate", &broken], 1, "/do/0/x"),
         (&["validate", &hello], 0, ""),
         (&["frobnicate"], 2, "frobnicate"),
+        (&["validate", "/nowhere.yaml", &broken], 2, "/do/0/x"),
         (&["check", "--region", "mars"], 2, "mars"),
         (&["ask", "x"], 2, "between 5 and 1000"),
         (&["ask", "what is the price of the growth plan?"], 0, ""),
