@@ -208,6 +208,7 @@ impl Reader<'_> {
         let public_url = self.public_url(listen);
         self.database();
         self.email();
+        self.log_filter();
         Some(Config {
             region: region?,
             regions: self.layers.regions.clone(),
@@ -238,6 +239,17 @@ impl Reader<'_> {
             metrics_public: self.text("metrics.public") == "true",
             hmac_secret,
         })
+    }
+
+    fn log_filter(&mut self) {
+        let filter = self.text("log").to_owned();
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
+            self.complain(
+                "log",
+                format!("{filter:?} is not a log filter ({error})"),
+                "write it like info or levqor_engine=debug,info",
+            );
+        }
     }
 
     fn region(&mut self) -> Option<Region> {

@@ -82,6 +82,7 @@ fn mistakes_of_use_exit_with_2_and_failures_with_1() {
         (&["frobnicate"], 2, "frobnicate"),
         (&["validate", "/nowhere.yaml", &broken], 2, "/do/0/x"),
         (&["check", "--region", "mars"], 2, "mars"),
+        (&["check", "--log", "levqor=loud"], 2, "is not a log filter"),
         (&["ask", "x"], 2, "between 5 and 1000"),
         (&["ask", "what is the price of the growth plan?"], 0, ""),
         (&["ask", "who won the world cup in 1998?"], 1, ""),
