@@ -12,7 +12,6 @@ use crate::{
     backlog::Backlog,
     core::{Core, URGENT_PLACES},
     definitions::Definitions,
-    egress,
     ends::Ends,
     fault::Faults,
     lease,
@@ -49,7 +48,7 @@ impl Engine {
     #[doc(hidden)]
     pub async fn start_with(setup: Setup, faults: Faults) -> Result<Self, Error> {
         let Setup { store, clock, random, node, region, surroundings, egress, limits } = setup;
-        let client = egress::Client::new(egress, &surroundings.runtime_version)?;
+        let client = faults.client(egress, &surroundings.runtime_version)?;
         let pool = Pool::new(POOL_THREADS).map_err(Error::Threads)?;
         let now = clock.now();
         let epoch = store

@@ -1,11 +1,22 @@
-//! Planned crashes: the engine stops dead at a chosen point of its protocol, as a killed process would.
+//! Planned trouble: the engine stops dead at a chosen point of its protocol, as a killed process would; the store fails
+//! at chosen uses; a scripted callee answers in the place of the network.
 //!
 //! Tests interrupt every step of every protocol this way; a running server has no plan and pays one comparison a point.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
+
+use levqor_flow::machine::{HttpRequest, Outcome};
+use levqor_store::Error;
+
+use crate::egress::{BuildError, Client, Policy};
 
 /// A point between two things that a crash may come between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,29 +52,99 @@ impl Point {
     ];
 }
 
-/// At most one planned crash.
+/// How one use of the store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing was done.
+    Undone,
+    /// It was done, and its answer was lost.
+    Unanswered,
+}
+
+/// Answers calls in the place of the network.
+pub trait Callee: fmt::Debug + Send + Sync {
+    fn answer<'a>(&'a self, call: &'a HttpRequest) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+}
+
+/// What is planned for one engine; by default nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Option<Arc<Plan>>);
+pub struct Faults {
+    crash: Option<Arc<Crash>>,
+    refusals: Option<Arc<Refusals>>,
+    callee: Option<Arc<dyn Callee>>,
+    client: Option<Client>,
+}
 
 #[derive(Debug)]
-struct Plan {
+struct Crash {
     point: Point,
     passes_left: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Refusals {
+    plan: BTreeMap<usize, Refusal>,
+    uses: AtomicUsize,
 }
 
 impl Faults {
     /// The crash comes when `point` is reached for the `nth` time, from 1.
     pub fn at(point: Point, nth: usize) -> Self {
-        Self(Some(Arc::new(Plan { point, passes_left: AtomicUsize::new(nth) })))
+        Self { crash: Some(Arc::new(Crash { point, passes_left: AtomicUsize::new(nth) })), ..Self::default() }
+    }
+
+    /// The store fails at these of its uses by runs and timers, counted from 1.
+    #[must_use]
+    pub fn refusing(mut self, plan: BTreeMap<usize, Refusal>) -> Self {
+        self.refusals = Some(Arc::new(Refusals { plan, uses: AtomicUsize::new(0) }));
+        self
+    }
+
+    /// With the client that would call if there were no callee: making one reads all root certificates of the machine,
+    /// which is much for each of thousands of engines.
+    #[must_use]
+    pub fn calling(mut self, callee: Arc<dyn Callee>, client: Client) -> Self {
+        self.callee = Some(callee);
+        self.client = Some(client);
+        self
+    }
+
+    pub(crate) fn client(&self, policy: Policy, version: &str) -> Result<Client, BuildError> {
+        match &self.client {
+            Some(client) => Ok(client.clone()),
+            None => Client::new(policy, version),
+        }
     }
 
     /// Whether the crash comes now.
     pub(crate) fn strikes(&self, point: Point) -> bool {
-        let Some(plan) = &self.0 else { return false };
-        plan.point == point
-            && plan
+        let Some(crash) = &self.crash else { return false };
+        crash.point == point
+            && crash
                 .passes_left
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
                 .is_ok_and(|left| left == 1)
+    }
+
+    /// One use of the store.
+    pub(crate) async fn store<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let refusal = self.refusals.as_ref().and_then(|refusals| {
+            let nth = refusals.uses.fetch_add(1, Ordering::SeqCst) + 1;
+            refusals.plan.get(&nth).copied()
+        });
+        let planned = || Error::Unavailable("a planned failure".to_owned());
+        match refusal {
+            None => work.await,
+            Some(Refusal::Undone) => Err(planned()),
+            Some(Refusal::Unanswered) => work.await.and_then(|_| Err(planned())),
+        }
+    }
+
+    /// One call to the outside.
+    pub(crate) async fn call(&self, client: &Client, call: &HttpRequest) -> Outcome {
+        match &self.callee {
+            None => client.call(call).await,
+            Some(callee) => callee.answer(call).await,
+        }
     }
 }

@@ -116,7 +116,7 @@ async fn accept_and_drive(
 ) {
     let (id, account) = (new.run.id, new.run.account_id);
     core.reach(Point::BeforeAccept).await;
-    let accepted = core.store.accept_run(new).await;
+    let accepted = core.faults.store(core.store.accept_run(new)).await;
     core.reach(Point::AfterAccept).await;
     let is_new = matches!(accepted, Ok(Accepted::New));
     if !is_new {

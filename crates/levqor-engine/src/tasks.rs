@@ -120,7 +120,7 @@ impl Core {
         let mut journal = Journal::default();
         let mut after = None;
         loop {
-            let page = self.store.journal(run, after, PAGE).await?;
+            let page = self.faults.store(self.store.journal(run, after, PAGE)).await?;
             let full = page.len() == PAGE;
             after = page.last().map(|entry| entry.seq).or(after);
             for entry in page {

@@ -171,7 +171,7 @@ async fn refill(core: &Core, now: Timestamp) -> Result<bool, levqor_store::Error
     };
     let until = now + HORIZON;
     core.timers.near().late = Some(Vec::new());
-    let page = core.store.due_timers(from, until, PAGE).await;
+    let page = core.faults.store(core.store.due_timers(from, until, PAGE)).await;
     let mut near = core.timers.near();
     let late = near.late.take().unwrap_or_default();
     let page = page?;

@@ -124,7 +124,7 @@ impl Driver {
         }
         let mut backoff = Backoff::new();
         loop {
-            match self.core.store.append(append.clone()).await {
+            match self.core.faults.store(self.core.store.append(append.clone())).await {
                 Ok(()) => break,
                 Err(levqor_store::Error::Stale(_)) => return Err(Stop::Stale),
                 Err(reason) if reason.is_retryable() => {

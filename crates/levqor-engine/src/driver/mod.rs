@@ -33,6 +33,7 @@ use crate::{
     core::Core,
     fault::Point,
     notepad::Notepad,
+    pending::Pending,
     pool::Panicked,
     registry::{Mail, Seat},
     sub_run,
@@ -164,13 +165,12 @@ impl Driver {
             if self.status().is_ended() {
                 return Ok(());
             }
-            let at = self.moment();
             let event = match mail {
                 Mail::Ended { effect, outcome } => {
                     self.in_flight.remove(&effect);
-                    Event::EffectEnded { at, effect, outcome }
+                    Event::EffectEnded { at: self.moment(), effect, outcome }
                 }
-                Mail::Due { effect } => Event::TimerFired { at, effect },
+                Mail::Due { effect } => Event::TimerFired { at: self.moment_due(effect), effect },
             };
             if self.apply(event) {
                 self.settle().await?;
@@ -213,6 +213,14 @@ impl Driver {
     fn moment(&mut self) -> Timestamp {
         self.last_at = self.last_at.max(self.core.clock.now());
         self.last_at
+    }
+
+    /// The same for a timer: it was due by the clock, which may have been set back since.
+    fn moment_due(&mut self, timer: EffectId) -> Timestamp {
+        if let Some(Pending::Timer { at }) = self.seat.entry.pending().get(&timer) {
+            self.last_at = self.last_at.max(*at);
+        }
+        self.moment()
     }
 
     fn machine(&self) -> Option<&Machine> {

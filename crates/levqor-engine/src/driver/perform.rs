@@ -104,7 +104,7 @@ async fn perform_call(core: Arc<Core>, run: RunId, effect: EffectId, call: HttpR
     // Never closed.
     let Ok(turn) = core.calls.acquire().await else { return };
     core.reach(Point::BeforeCall).await;
-    let outcome = core.client.call(&call).await;
+    let outcome = core.faults.call(&core.client, &call).await;
     core.reach(Point::AfterCall).await;
     drop(turn);
     if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {

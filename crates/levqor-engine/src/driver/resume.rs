@@ -79,14 +79,14 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
 }
 
 async fn load(core: &Arc<Core>, id: RunId) -> Result<Option<Stored>, Trouble> {
-    let Some(row) = core.store.run(None, id).await? else { return Ok(None) };
+    let Some(row) = core.faults.store(core.store.run(None, id)).await? else { return Ok(None) };
     if row.status.is_ended() {
         return Ok(None);
     }
     let run = if row.epoch == core.epoch && row.owner == Some(core.node) {
         row
     } else {
-        match core.store.own_run(id, core.node, core.epoch).await? {
+        match core.faults.store(core.store.own_run(id, core.node, core.epoch)).await? {
             Some(run) if !run.status.is_ended() => run,
             _ => return Ok(None),
         }
@@ -138,7 +138,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
 
     let asked = machine.pending();
     let id = run.id;
-    let rows = core.store.timers_of(id).await.map_err(|_| None)?;
+    let rows = core.faults.store(core.store.timers_of(id)).await.map_err(|_| None)?;
     let mut driver = Driver::new(Arc::clone(core), seat, workflow, run, machine);
     driver.notepad = notepad;
     driver.last_at = last_at;
@@ -149,10 +149,13 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
 
     let now = core.clock.now();
     for effect in &asked {
-        if let Effect::Timer { id, at } = effect
-            && *at <= now
-        {
-            driver.seat.entry.push(Mail::Due { effect: *id });
+        if let Effect::Timer { id: timer, at } = effect {
+            if *at <= now {
+                driver.seat.entry.push(Mail::Due { effect: *timer });
+            } else {
+                // It may have fired to load this run, by a clock that was set back since.
+                core.timers.set(id, *timer, *at);
+            }
         }
     }
     let has_row = |effect: &Effect| match effect {

@@ -1,0 +1,380 @@
+//! The invariants, checked on what is left when all has ended: the rows, the journals, the callee's ledger, and what
+//! callers were told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use levqor_flow::machine::FlowError;
+use levqor_model::{Clock, Date, RunId, RunStatus};
+use levqor_store::runs::{JournalEntry, Run, RunCounts};
+use serde_json::Value;
+
+use crate::{
+    callee::Delivery,
+    walk::{Walk, walk},
+    world::{World, node_of},
+};
+
+/// More than any simulation has.
+const RUNS_MAX: usize = 5_000;
+const ENTRIES_MAX: usize = 10_000;
+
+/// What was there to be checked.
+#[derive(Debug, Default, Clone)]
+pub struct Seen {
+    pub runs: usize,
+    pub completed: usize,
+    pub faulted: usize,
+    pub cancelled: usize,
+    pub entries: usize,
+    pub effects: usize,
+    /// Deliveries of a key beyond its first.
+    pub repeats: usize,
+    /// Runs whose journal was written by more than one engine.
+    pub moved: usize,
+}
+
+struct Facts {
+    row: Run,
+    input: Value,
+    output: Option<Value>,
+    error: Option<Value>,
+    entries: Vec<JournalEntry>,
+    walk: Walk,
+}
+
+/// Everything that is wrong; empty when nothing is.
+pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::Error> {
+    let mut wrong = Vec::new();
+    let rows = world.store.runs_of(None, Default::default(), None, RUNS_MAX).await?;
+    let mut facts: BTreeMap<RunId, Facts> = BTreeMap::new();
+    for row in rows {
+        let id = row.id;
+        let found = read(world, row).await?;
+        match found {
+            Ok((found, reasons)) => {
+                wrong.extend(reasons.into_iter().map(|reason| format!("{id}: {reason}")));
+                facts.insert(id, found);
+            }
+            Err(reason) => wrong.push(format!("{id}: {reason}")),
+        }
+    }
+    let deliveries = world.ledger.deliveries();
+    let mut report = Report { world, deliveries: &deliveries, facts: &facts, wrong };
+    report.callers();
+    report.outcomes();
+    report.sub_runs();
+    report.owners();
+    report.effects();
+    let mut wrong = report.wrong;
+    books(world, &facts, &mut wrong).await?;
+    let status = |status| facts.values().filter(|facts| facts.row.status == status).count();
+    let keys: BTreeSet<&str> = deliveries.iter().map(|delivery| delivery.call.key.as_str()).collect();
+    let seen = Seen {
+        runs: facts.len(),
+        completed: status(RunStatus::Completed),
+        faulted: status(RunStatus::Faulted),
+        cancelled: status(RunStatus::Cancelled),
+        entries: facts.values().map(|facts| facts.entries.len()).sum(),
+        effects: keys.len(),
+        repeats: deliveries.len() - keys.len(),
+        moved: facts.values().filter(|facts| has_moved(&facts.entries)).count(),
+    };
+    Ok((seen, wrong))
+}
+
+fn has_moved(entries: &[JournalEntry]) -> bool {
+    entries.windows(2).any(|pair| pair[0].region != pair[1].region)
+}
+
+/// The run with its journal, and what is wrong with it by itself.
+async fn read(world: &World, row: Run) -> Result<Result<(Facts, Vec<String>), String>, levqor_store::Error> {
+    let payloads = world.store.payloads(row.id).await?.unwrap_or_default();
+    let entries = world.store.journal(row.id, None, ENTRIES_MAX).await?;
+    let Some(workflow) = world.oracle.workflows.get(&row.name) else {
+        return Ok(Err(format!("it is of {}, which does not exist", row.name)));
+    };
+    let (walk, machine) = match walk(workflow, &world.oracle.surroundings, &entries) {
+        Ok(walked) => walked,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut wrong = walk.violations.clone();
+    let parsed =
+        |text: Option<&str>| text.map(|text| serde_json::from_str::<Value>(text).unwrap_or_default());
+    let (output, error) = (parsed(payloads.output.as_deref()), parsed(payloads.error.as_deref()));
+    let replayed_error = machine.error().map(plain);
+    if (row.status, &output, &error) != (machine.status(), &machine.output().cloned(), &replayed_error) {
+        wrong.push(format!(
+            "it is {} with {output:?} {error:?}, and its journal gives {} with {:?} {replayed_error:?}",
+            row.status,
+            machine.status(),
+            machine.output(),
+        ));
+    }
+    if row.status.is_ended() != row.ended_at.is_some() || row.waiting_for.is_some() {
+        wrong.push(format!("its row contradicts itself: {row:?}"));
+    }
+    if row.next_seq != i64::try_from(entries.len()).unwrap_or(i64::MAX) {
+        wrong.push(format!("its next place is {} after {} entries", row.next_seq, entries.len()));
+    }
+    let input = serde_json::from_str(&payloads.input).unwrap_or_default();
+    Ok(Ok((Facts { row, input, output, error, entries, walk }, wrong)))
+}
+
+fn plain(error: &FlowError) -> Value {
+    serde_json::to_value(error).unwrap_or_default()
+}
+
+struct Report<'a> {
+    world: &'a World,
+    deliveries: &'a [Delivery],
+    facts: &'a BTreeMap<RunId, Facts>,
+    wrong: Vec<String>,
+}
+
+impl Report<'_> {
+    /// What was acknowledged is there, once, with its own input; what was not may be there, once.
+    fn callers(&mut self) {
+        let mut by_start: BTreeMap<u64, Vec<RunId>> = BTreeMap::new();
+        for facts in self.facts.values().filter(|facts| facts.row.parent.is_none()) {
+            match facts.input["start"].as_u64() {
+                Some(start) => by_start.entry(start).or_default().push(facts.row.id),
+                None => self.wrong.push(format!("{} was started by nobody", facts.row.id)),
+            }
+        }
+        for (start, runs) in &by_start {
+            if runs.len() > 1 {
+                self.wrong.push(format!("start {start} gave several runs: {runs:?}"));
+            }
+        }
+        let told = self.world.told();
+        for (start, run) in &told.acknowledged {
+            if by_start.get(&(*start as u64)) != Some(&vec![*run]) {
+                self.wrong.push(format!("{run} was acknowledged and is lost"));
+            }
+            if let Some(facts) = self.facts.get(run)
+                && facts.input != self.world.input(*start)
+            {
+                self.wrong.push(format!("{run} has another's input: {}", facts.input));
+            }
+        }
+        for cancel in &told.cancels {
+            let status = self.facts.get(&cancel.run).map(|facts| facts.row.status);
+            if cancel.reported.is_some() && cancel.reported != status {
+                self.wrong.push(format!(
+                    "{} is {status:?}, and its canceller was told {:?}",
+                    cancel.run, cancel.reported
+                ));
+            }
+        }
+    }
+
+    /// Each run ends as the interpreter alone would have it, unless someone cancelled it.
+    fn outcomes(&mut self) {
+        let cancelled: BTreeSet<RunId> = self.world.told().cancels.iter().map(|cancel| cancel.run).collect();
+        for facts in self.facts.values() {
+            let (row, id) = (&facts.row, facts.row.id);
+            let expected = match self.world.oracle.play(&row.name, &facts.input) {
+                Ok(expected) => expected,
+                Err(reason) => {
+                    self.wrong.push(format!("{id} of {}: {reason}", row.name));
+                    continue;
+                }
+            };
+            if row.status == RunStatus::Cancelled {
+                if !self.is_below(id, &cancelled) {
+                    self.wrong.push(format!("{id} was cancelled and nobody asked for it"));
+                }
+                continue;
+            }
+            if row.status != expected.status {
+                self.wrong
+                    .push(format!("{id} of {} is {} instead of {}", row.name, row.status, expected.status));
+                continue;
+            }
+            // What a cancelled sub-run leads to is another story than the oracle's.
+            if self.has_cancelled_child(id) {
+                continue;
+            }
+            let calls: BTreeSet<&str> = facts.walk.calls.keys().map(String::as_str).collect();
+            let expected_calls: BTreeSet<&str> = expected.calls.iter().map(String::as_str).collect();
+            if calls != expected_calls {
+                self.wrong.push(format!("{id} of {} made {calls:?} instead of {expected_calls:?}", row.name));
+            }
+            if facts.walk.sub_runs.len() != expected.sub_runs.len() {
+                self.wrong.push(format!(
+                    "{id} has {} sub-runs instead of {}",
+                    facts.walk.sub_runs.len(),
+                    expected.sub_runs.len()
+                ));
+            }
+            if (&facts.output, &facts.error) != (&expected.output, &expected.error.as_ref().map(plain)) {
+                self.wrong.push(format!(
+                    "{id} of {} gives {:?} {:?} instead of {:?} {:?}",
+                    row.name, facts.output, facts.error, expected.output, expected.error
+                ));
+            }
+            self.order(id, &expected.calls);
+        }
+    }
+
+    /// Calls reach the callee in the order of the workflow, those of different branches in any.
+    fn order(&mut self, run: RunId, expected: &[String]) {
+        let arrived: Vec<&str> = self
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.run == run)
+            .map(|delivery| delivery.place.as_str())
+            .collect();
+        let first = |place: &str| arrived.iter().position(|arrived| *arrived == place);
+        for (nth, later) in expected.iter().enumerate() {
+            let Some(at) = first(later) else {
+                // What is cut off may be cut off before it is sent.
+                if !later.contains("/silent") && !later.contains("/tried") {
+                    self.wrong.push(format!("{run}: {later} was never sent"));
+                }
+                continue;
+            };
+            for earlier in &expected[..nth] {
+                if first(earlier).is_some_and(|earlier| earlier > at) && !are_concurrent(earlier, later) {
+                    self.wrong.push(format!("{run}: {later} was sent before {earlier}"));
+                }
+            }
+        }
+    }
+
+    /// Each sub-run that was asked for is there once, as it was asked for.
+    fn sub_runs(&mut self) {
+        let mut children: BTreeMap<(RunId, u64), &Facts> = BTreeMap::new();
+        for facts in self.facts.values() {
+            let Some(parent) = facts.row.parent else { continue };
+            if let Some(other) = children.insert(parent, facts) {
+                self.wrong.push(format!("{} and {} are the same sub-run", facts.row.id, other.row.id));
+            }
+            let call = self.facts.get(&parent.0).and_then(|facts| facts.walk.sub_runs.get(&parent.1));
+            if call.is_none_or(|call| call.name != facts.row.name || call.input != facts.input) {
+                self.wrong.push(format!("{} is not what its parent asked for: {call:?}", facts.row.id));
+            }
+        }
+        for facts in self.facts.values().filter(|facts| facts.row.status != RunStatus::Cancelled) {
+            for effect in facts.walk.sub_runs.keys() {
+                if !children.contains_key(&(facts.row.id, *effect)) {
+                    self.wrong
+                        .push(format!("{} asked for a sub-run that is not there: {effect}", facts.row.id));
+                }
+            }
+        }
+    }
+
+    /// Nothing is written by an engine after a newer one has taken the run over.
+    fn owners(&mut self) {
+        for facts in self.facts.values() {
+            let id = facts.row.id;
+            let mut newest = 0;
+            for entry in &facts.entries {
+                let Some(writer) = node_of(&entry.region) else {
+                    self.wrong.push(format!("{id}: entry {} was written in {}", entry.seq, entry.region));
+                    continue;
+                };
+                let owner = self
+                    .world
+                    .takeovers
+                    .iter()
+                    .filter(|takeover| takeover.lengths.get(&id).is_some_and(|length| *length <= entry.seq))
+                    .map(|takeover| takeover.node)
+                    .max()
+                    .unwrap_or(0)
+                    .max(newest);
+                if writer < owner {
+                    self.wrong
+                        .push(format!("{id}: node {writer} wrote entry {} of node {owner}'s run", entry.seq));
+                }
+                newest = newest.max(writer);
+            }
+        }
+    }
+
+    /// What reached the callee was asked for by a durable entry, and is always the same under its key.
+    fn effects(&mut self) {
+        for delivery in self.deliveries {
+            let (run, place) = (delivery.run, delivery.place.as_str());
+            let asked = self.facts.get(&run).and_then(|facts| facts.walk.calls.get(place));
+            match asked {
+                None => self.wrong.push(format!("{run}: nobody asked for {place}")),
+                Some((_, call)) if *call != delivery.call => {
+                    self.wrong.push(format!(
+                        "{run}: {place} was sent as {:?} and asked for as {call:?}",
+                        delivery.call
+                    ));
+                }
+                Some((entry, _)) if delivery.durable <= *entry => {
+                    self.wrong.push(format!(
+                        "{run}: node {} sent {place} when {} entries were durable, and entry {entry} asks for it",
+                        delivery.node, delivery.durable
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Whether the run or one that it belongs to is among `runs`.
+    fn is_below(&self, run: RunId, runs: &BTreeSet<RunId>) -> bool {
+        let mut next = Some(run);
+        while let Some(run) = next {
+            if runs.contains(&run) {
+                return true;
+            }
+            next = self.facts.get(&run).and_then(|facts| facts.row.parent).map(|(parent, _)| parent);
+        }
+        false
+    }
+
+    fn has_cancelled_child(&self, run: RunId) -> bool {
+        self.facts.values().any(|facts| {
+            facts.row.status == RunStatus::Cancelled
+                && facts.row.parent.is_some_and(|(parent, _)| parent == run)
+        })
+    }
+}
+
+/// Whether two calls stand in different branches of a fork.
+fn are_concurrent(left: &str, right: &str) -> bool {
+    let shared = left.bytes().zip(right.bytes()).take_while(|(left, right)| left == right).count();
+    let within = left.get(..shared).unwrap_or_default();
+    // The branch's number is where they part.
+    within.trim_end_matches(|digit: char| digit.is_ascii_digit()).ends_with("/fork/branches/")
+}
+
+/// No timer is left, and all that counts runs counts the same.
+async fn books(
+    world: &World,
+    facts: &BTreeMap<RunId, Facts>,
+    wrong: &mut Vec<String>,
+) -> Result<(), levqor_store::Error> {
+    let timers = world.store.timers_count().await?;
+    if timers != 0 {
+        wrong.push(format!("{timers} timers are left"));
+    }
+    let mut counted = RunCounts::default();
+    for facts in facts.values() {
+        match facts.row.status {
+            RunStatus::Pending => counted.pending += 1,
+            RunStatus::Running => counted.running += 1,
+            RunStatus::Waiting => counted.waiting += 1,
+            RunStatus::Suspended => counted.suspended += 1,
+            RunStatus::Completed => counted.completed += 1,
+            RunStatus::Faulted => counted.faulted += 1,
+            RunStatus::Cancelled => counted.cancelled += 1,
+        }
+    }
+    let kept = world.store.run_counts(None).await?;
+    if kept != counted {
+        wrong.push(format!("the runs are {counted:?} and are counted as {kept:?}"));
+    }
+    let day = |text: &str| text.parse::<Date>().unwrap_or(world.clock.now().date());
+    let used = world.store.usage(Some(world.account), day("1970-01-01"), day("2999-12-31")).await?;
+    if used.runs != facts.len() as i64 {
+        wrong.push(format!("{} runs are metered and {} are there", used.runs, facts.len()));
+    }
+    Ok(())
+}

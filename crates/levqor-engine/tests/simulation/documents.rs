@@ -1,0 +1,231 @@
+//! Random workflows whose results depend on their input and on what the callee says, never on time or on who is first.
+//!
+//! The data is `{ n, trail }`: a number that every task changes, and the last of what was visited. So a result that was
+//! lost, doubled, mixed up or out of order shows in the output. Races have a branch that wins and others that would
+//! never end; timeouts either come at once on the scale of the simulation or never.
+
+use serde_json::{Value, json};
+
+use crate::dice::{Dice, hash};
+
+/// Where the scripted callee lives; the first part of the path says how it behaves.
+pub const CALLEE: &str = "http://callee.test";
+
+/// Longer than any simulation.
+const NEVER_DAYS: u64 = 3_650;
+/// Modulus of `n`.
+const PRIME: u64 = 1_000_000_007;
+const DEPTH_MAX: u32 = 3;
+
+/// Workflows by level; those of a level run only those below.
+pub const NAMES: [&str; 4] = ["leaf", "mid", "top-a", "top-b"];
+
+/// The documents of a simulation, in the order of [`NAMES`].
+pub fn all(seed: u64) -> Vec<Value> {
+    NAMES
+        .iter()
+        .enumerate()
+        .map(|(level, name)| {
+            let dice = Dice::new(hash(seed, &["workflow", name]));
+            let below = &NAMES[..level.min(2)];
+            document(seed, name, below, &dice)
+        })
+        .collect()
+}
+
+/// Whether the workflow ends with an error. The lowest never does, so that the others' own tasks come to their end.
+fn fails(seed: u64, name: &str) -> bool {
+    name != NAMES[0] && hash(seed, &["fails", name]).is_multiple_of(6)
+}
+
+fn document(seed: u64, name: &str, below: &[&str], dice: &Dice) -> Value {
+    let budget = if below.is_empty() { 4 } else { 9 };
+    let mut author = Author { seed, dice, below, tasks: 0, budget, forks: 0 };
+    let mut tasks = author.list(0);
+    if fails(seed, name) {
+        tasks.push(json!({ "fails": raise() }));
+    }
+    let mut document = json!({
+        "document": { "dsl": "1.0.3", "namespace": "sim", "name": name, "version": "1.0.0" },
+        "do": tasks,
+    });
+    if dice.percent(20) {
+        document["timeout"] = json!({ "after": { "days": NEVER_DAYS } });
+    }
+    document
+}
+
+struct Author<'a> {
+    seed: u64,
+    dice: &'a Dice,
+    below: &'a [&'a str],
+    tasks: usize,
+    /// Tasks that may still be written.
+    budget: usize,
+    /// Forks around the place.
+    forks: u32,
+}
+
+impl Author<'_> {
+    fn name(&mut self, kind: &str) -> String {
+        self.tasks += 1;
+        format!("{kind}{}", self.tasks)
+    }
+
+    fn list(&mut self, depth: u32) -> Vec<Value> {
+        let length = self.dice.within(1, if depth == 0 { 5 } else { 2 });
+        let mut tasks = Vec::new();
+        for _ in 0..length {
+            let (name, task) = self.task(depth);
+            tasks.push(named(&name, task));
+        }
+        tasks
+    }
+
+    fn task(&mut self, depth: u32) -> (String, Value) {
+        self.budget = self.budget.saturating_sub(1);
+        let small = depth >= DEPTH_MAX || self.budget == 0;
+        let (name, mut task) = match self.dice.below(if small { 45 } else { 100 }) {
+            0..10 => (self.name("set"), self.set()),
+            10..32 => {
+                let name = self.name("call");
+                let task = call("ok", &name);
+                (name, task)
+            }
+            32..45 => (self.name("wait"), self.wait()),
+            45..56 => (self.name("for"), self.each(depth)),
+            56..67 => (self.name("fork"), self.fork(depth)),
+            67..72 => (self.name("race"), self.race()),
+            72..86 => (self.name("try"), self.attempt(depth)),
+            86..96 if !self.below.is_empty() => (self.name("sub"), self.sub_run()),
+            _ => (self.name("do"), json!({ "do": self.list(depth + 1) })),
+        };
+        if self.dice.percent(10) && task.get("timeout").is_none() {
+            task["timeout"] = json!({ "after": { "days": NEVER_DAYS } });
+        }
+        if self.dice.percent(10) && task.get("if").is_none() {
+            task["if"] = json!(format!("${{ .n % 3 != {} }}", self.dice.below(3)));
+        }
+        (name, task)
+    }
+
+    fn set(&self) -> Value {
+        let mark = self.dice.within(1, 999);
+        json!({ "set": {
+            "n": format!("${{ (.n * 7 + {mark}) % {PRIME} }}"),
+            "trail": format!("${{ (.trail + [{mark}])[-8:] }}"),
+        } })
+    }
+
+    fn wait(&self) -> Value {
+        let spans = [
+            json!({ "milliseconds": 1 }),
+            json!({ "seconds": 1 }),
+            json!({ "seconds": 4 }),
+            json!({ "seconds": 7 }),
+            json!({ "seconds": 45 }),
+            json!({ "minutes": 5 }),
+            json!({ "hours": 2 }),
+        ];
+        json!({ "wait": self.dice.pick(&spans) })
+    }
+
+    fn each(&mut self, depth: u32) -> Value {
+        let rounds = self.dice.within(0, 3);
+        json!({
+            "for": { "each": "item", "at": "at", "in": format!("${{ [range(0; {rounds})] }}") },
+            "do": self.list(depth + 1),
+        })
+    }
+
+    fn fork(&mut self, depth: u32) -> Value {
+        let mut branches = Vec::new();
+        self.forks += 1;
+        for _ in 0..self.dice.within(2, 3) {
+            let name = self.name("branch");
+            branches.push(named(&name, json!({ "do": self.list(depth + 1) })));
+        }
+        self.forks -= 1;
+        json!({
+            "fork": { "branches": branches },
+            "output": { "as": {
+                "n": format!("${{ (map(.n) | add) % {PRIME} }}"),
+                "trail": "${ (map(.trail) | add)[-8:] }",
+            } },
+        })
+    }
+
+    fn race(&mut self) -> Value {
+        let (winner, sleeper, silent) = (self.name("winner"), self.name("sleeper"), self.name("silent"));
+        let mut branches = vec![
+            named(&winner, call("ok", &winner)),
+            named(&sleeper, json!({ "wait": { "days": NEVER_DAYS } })),
+            named(&silent, call("silent", &silent)),
+        ];
+        let turns = self.dice.index(3);
+        branches.rotate_left(turns);
+        json!({ "fork": { "compete": true, "branches": branches } })
+    }
+
+    fn attempt(&mut self, depth: u32) -> Value {
+        let name = self.name("tried");
+        let rescue = self.name("rescue");
+        let rescue = json!([named(&rescue, self.set())]);
+        match self.dice.below(5) {
+            // Fails a few times, answered and unanswered, and works in the end.
+            0 | 1 => json!({
+                "try": [named(&name, call("flaky", &name))],
+                "catch": { "retry": {
+                    "delay": { "seconds": self.dice.within(1, 6) },
+                    "backoff": { "exponential": {} },
+                    "limit": { "attempt": { "count": 20 } },
+                } },
+            }),
+            // Never works.
+            2 => json!({
+                "try": [named(&name, call("broken", &name))],
+                "catch": { "retry": { "delay": { "seconds": 2 }, "limit": { "attempt": { "count": 2 } } }, "do": rescue },
+            }),
+            // Says nothing until its time is over.
+            3 => {
+                let mut silent = call("silent", &name);
+                silent["timeout"] = json!({ "after": { "seconds": self.dice.within(1, 30) } });
+                json!({ "try": [named(&name, silent)], "catch": { "do": rescue } })
+            }
+            // Does a few things, and then fails by itself.
+            _ => {
+                let mut tasks = self.list(depth + 1);
+                tasks.push(named(&name, raise()));
+                json!({ "try": tasks, "catch": { "do": rescue } })
+            }
+        }
+    }
+
+    fn sub_run(&self) -> Value {
+        let name = self.dice.pick(self.below).copied().unwrap_or(NAMES[0]);
+        // How far the other branches come before an error ends them is a matter of time.
+        let name = if self.forks > 0 && fails(self.seed, name) { NAMES[0] } else { name };
+        let mut run = json!({ "workflow": { "namespace": "sim", "name": name, "version": "1.0.0", "input": "${ . }" } });
+        if self.dice.percent(20) {
+            run["await"] = json!(false);
+        }
+        json!({ "run": run })
+    }
+}
+
+fn named(name: &str, task: Value) -> Value {
+    json!({ name: task })
+}
+
+fn call(behaviour: &str, name: &str) -> Value {
+    json!({ "call": "http", "with": {
+        "method": "post",
+        "endpoint": format!("{CALLEE}/{behaviour}/{name}"),
+        "headers": { "x-n": "${ .n }" },
+        "body": "${ . }",
+    } })
+}
+
+fn raise() -> Value {
+    json!({ "raise": { "error": { "type": "https://example.com/errors/planned", "status": 418, "title": "planned" } } })
+}

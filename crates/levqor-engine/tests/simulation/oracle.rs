@@ -1,0 +1,120 @@
+//! What a run must come to: the interpreter alone, in a world where nothing fails and time jumps to the next timer.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use levqor_flow::{
+    definition::Workflow,
+    machine::{
+        Effect, EffectId, Event, FlowError, HttpRequest, Machine, Outcome, Progress, SubRun, Surroundings,
+    },
+};
+use levqor_model::{RunId, RunStatus, Timestamp};
+use serde_json::Value;
+
+use crate::callee;
+
+/// The end of a run, and what it does on the way.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    pub status: RunStatus,
+    pub output: Option<Value>,
+    pub error: Option<FlowError>,
+    /// Its calls in the order in which they are asked for; the keys without the run.
+    pub calls: Vec<String>,
+    /// Its sub-runs: the name of the workflow, its input, and whether it is waited for.
+    pub sub_runs: BTreeMap<EffectId, SubRun>,
+}
+
+/// Knows the workflows and the callee.
+#[derive(Debug)]
+pub struct Oracle {
+    pub seed: u64,
+    pub workflows: BTreeMap<String, Arc<Workflow>>,
+    pub surroundings: Arc<Surroundings>,
+}
+
+/// More events than any run of a simulation has.
+const EVENTS_MAX: usize = 20_000;
+
+impl Oracle {
+    /// # Errors
+    /// When the run cannot be played to its end: a defect of the generator or of the interpreter.
+    pub fn play(&self, workflow: &str, input: &Value) -> Result<Expected, String> {
+        let compiled = self.workflows.get(workflow).ok_or_else(|| format!("no workflow {workflow}"))?;
+        let run: RunId =
+            "run_01KDV7N5C00000000000000000".parse().map_err(|error| format!("run id: {error:?}"))?;
+        let mut now = Timestamp::from_seconds(0);
+        let started = Event::Started { at: now, run, input: input.clone(), seed: self.seed };
+        let mut machine =
+            Machine::start(Arc::clone(compiled), Arc::clone(&self.surroundings), &started).map_err(text)?;
+        let mut expected = Expected {
+            status: RunStatus::Running,
+            output: None,
+            error: None,
+            calls: Vec::new(),
+            sub_runs: BTreeMap::new(),
+        };
+        for _ in 0..EVENTS_MAX {
+            let mut effects = Vec::new();
+            while machine.run(u64::MAX, &mut effects, &mut ()).map_err(text)? == Progress::More {}
+            for effect in effects {
+                match effect {
+                    Effect::CallHttp { call, .. } => expected.calls.extend(place(&call)),
+                    Effect::RunWorkflow { id, call } => drop(expected.sub_runs.insert(id, call)),
+                    Effect::Timer { .. } | Effect::Abandon { .. } => {}
+                }
+            }
+            if machine.status().is_ended() {
+                expected.status = machine.status();
+                expected.output = machine.output().cloned();
+                expected.error = machine.error().cloned();
+                return Ok(expected);
+            }
+            let event = self.next(&machine, now)?;
+            now = event.at();
+            machine.apply(&event, &mut ()).map_err(text)?;
+        }
+        Err(format!("{workflow} does not end"))
+    }
+
+    /// What happens next: whatever can be answered is, and then the nearest timer fires.
+    fn next(&self, machine: &Machine, now: Timestamp) -> Result<Event, String> {
+        let mut nearest: Option<(Timestamp, EffectId)> = None;
+        for effect in machine.pending() {
+            match effect {
+                Effect::CallHttp { id, call } => {
+                    if let Some(outcome) = callee::answer(self.seed, &call) {
+                        return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                    }
+                }
+                Effect::RunWorkflow { id, call } => {
+                    let outcome = if call.wait { self.sub_run(&call)? } else { Outcome::Output(Value::Null) };
+                    return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                }
+                Effect::Timer { id, at } => {
+                    nearest = Some(nearest.map_or((at, id), |best| best.min((at, id))));
+                }
+                Effect::Abandon { .. } => {}
+            }
+        }
+        let (at, effect) = nearest.ok_or("the run waits for nothing")?;
+        Ok(Event::TimerFired { at: at.max(now), effect })
+    }
+
+    fn sub_run(&self, call: &SubRun) -> Result<Outcome, String> {
+        let child = self.play(&call.name, &call.input)?;
+        match (child.output, child.error) {
+            (Some(output), _) => Ok(Outcome::Output(output)),
+            (None, Some(error)) => Ok(Outcome::Failed { error, answered: true }),
+            (None, None) => Err(format!("{} ends as {}", call.name, child.status)),
+        }
+    }
+}
+
+fn place(call: &HttpRequest) -> Option<String> {
+    callee::parts(&call.key).map(|(_, place)| place.to_owned())
+}
+
+fn text(reason: impl std::fmt::Display) -> String {
+    reason.to_string()
+}

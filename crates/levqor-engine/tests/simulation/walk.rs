@@ -1,0 +1,149 @@
+//! A journal, read entry by entry the way it was written: which entry asked for what, and what came of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use levqor_flow::{
+    definition::Workflow,
+    machine::{Effect, EffectId, Event, HttpRequest, Machine, Progress, SubRun, Surroundings},
+};
+use levqor_model::Timestamp;
+use levqor_store::runs::JournalEntry;
+
+/// What a run asked for.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// By the key without the run: the entry that led to the call, and the call.
+    pub calls: BTreeMap<String, (i64, HttpRequest)>,
+    pub sub_runs: BTreeMap<EffectId, SubRun>,
+    pub cancelled: bool,
+    pub violations: Vec<String>,
+}
+
+/// Reads the journal and notes whatever no journal may have: gaps, time that goes back, effects that end twice or were
+/// never asked for, timers that fire early, and a replay that differs from what was lived through.
+///
+/// # Errors
+/// When the journal cannot be read at all.
+pub fn walk(
+    workflow: &Arc<Workflow>,
+    surroundings: &Arc<Surroundings>,
+    entries: &[JournalEntry],
+) -> Result<(Walk, Machine), String> {
+    let mut walk = Walk::default();
+    let mut all: Vec<Event> = Vec::new();
+    let mut live: Option<Machine> = None;
+    let mut asked: BTreeMap<EffectId, (i64, Effect)> = BTreeMap::new();
+    let mut ended: BTreeMap<EffectId, i64> = BTreeMap::new();
+    let mut last_at = Timestamp::from_micros(i64::MIN);
+
+    for (place, entry) in (0..).zip(entries) {
+        if entry.seq != place {
+            walk.violations.push(format!("entry {place} has the place {}", entry.seq));
+        }
+        let events: Vec<Event> =
+            serde_json::from_str(&entry.events).map_err(|reason| format!("entry {place}: {reason}"))?;
+        for event in events {
+            if event.at() < last_at {
+                walk.violations.push(format!("time goes back in entry {place}: {event:?}"));
+            }
+            last_at = event.at();
+            walk.judge(place, &event, &asked, &mut ended);
+            match &mut live {
+                None => {
+                    live = Some(
+                        Machine::start(Arc::clone(workflow), Arc::clone(surroundings), &event)
+                            .map_err(|reason| format!("entry {place}: {reason}"))?,
+                    );
+                }
+                // Where a run is cut off is told by replay, not by working until it is idle.
+                Some(_) if walk.cancelled => {}
+                Some(machine) => {
+                    if let Err(reason) = machine.apply(&event, &mut ()) {
+                        walk.violations.push(format!("entry {place} does not fit: {reason}: {event:?}"));
+                    }
+                }
+            }
+            if let (Some(machine), false) = (&mut live, walk.cancelled) {
+                let mut effects = Vec::new();
+                while machine.run(u64::MAX, &mut effects, &mut ()).map_err(|reason| reason.to_string())?
+                    == Progress::More
+                {}
+                for effect in effects {
+                    walk.note(place, &effect);
+                    if !matches!(effect, Effect::Abandon { .. }) {
+                        asked.insert(effect.id(), (place, effect));
+                    }
+                }
+            }
+            all.push(event);
+        }
+    }
+    let replayed = Machine::replay(Arc::clone(workflow), Arc::clone(surroundings), &all, &mut ())
+        .map_err(|reason| format!("the journal cannot be replayed: {reason}"))?;
+    if let (Some(live), false) = (live, walk.cancelled) {
+        let lived = (live.status(), live.output(), live.error(), live.pending());
+        let again = (replayed.status(), replayed.output(), replayed.error(), replayed.pending());
+        if lived != again {
+            walk.violations.push(format!("replay gives {again:?}, and life gave {lived:?}"));
+        }
+    }
+    Ok((walk, replayed))
+}
+
+impl Walk {
+    fn note(&mut self, place: i64, effect: &Effect) {
+        match effect {
+            Effect::CallHttp { call, .. } => {
+                if let Some((_, key)) = crate::callee::parts(&call.key) {
+                    // An attempt that was not answered is repeated under its key.
+                    self.calls.entry(key.to_owned()).or_insert_with(|| (place, call.clone()));
+                }
+            }
+            Effect::RunWorkflow { id, call } => drop(self.sub_runs.insert(*id, call.clone())),
+            Effect::Timer { .. } | Effect::Abandon { .. } => {}
+        }
+    }
+
+    fn judge(
+        &mut self,
+        place: i64,
+        event: &Event,
+        asked: &BTreeMap<EffectId, (i64, Effect)>,
+        ended: &mut BTreeMap<EffectId, i64>,
+    ) {
+        let effect = match event {
+            Event::EffectEnded { effect, .. } | Event::TimerFired { effect, .. } => *effect,
+            Event::Cancelled { .. } => {
+                self.cancelled = true;
+                return;
+            }
+            Event::Started { .. } | Event::Retried { .. } => return,
+            Event::Aborted { error, .. } => {
+                self.violations.push(format!("entry {place} aborts the run: {error:?}"));
+                return;
+            }
+        };
+        if let Some(before) = ended.insert(effect, place) {
+            self.violations
+                .push(format!("effect {effect} ends in entry {before} and again in entry {place}"));
+        }
+        match (asked.get(&effect), event) {
+            (None, _) => {
+                self.violations
+                    .push(format!("effect {effect} ends in entry {place} and was never asked for"));
+            }
+            (Some((_, Effect::Timer { at: due, .. })), Event::TimerFired { at, .. }) if at < due => {
+                self.violations.push(format!("timer {effect} is due at {due} and fires at {at}"));
+            }
+            // An entry is durable as a whole: what it asks for can only end in a later one.
+            (Some((asked_in, effect @ (Effect::CallHttp { .. } | Effect::RunWorkflow { .. }))), _)
+                if *asked_in >= place =>
+            {
+                let id = effect.id();
+                self.violations
+                    .push(format!("effect {id} ends in entry {place}, before it was allowed to begin"));
+            }
+            _ => {}
+        }
+    }
+}
