@@ -378,7 +378,8 @@ mod tests {
 
     #[test]
     fn each_mistake_names_the_place_the_problem_and_the_remedy() {
-        let rows: &[(&str, &[(&str, &str)], &str)] = &[
+        type Variables<'a> = &'a [(&'a str, &'a str)];
+        let rows: &[(&str, Variables, &str)] = &[
             (
                 "lisen = \"x\"",
                 &[],

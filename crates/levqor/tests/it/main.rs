@@ -1,5 +1,7 @@
 //! The binary as its users meet it: real processes, real sockets, a real browser.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
+
 mod api;
 mod browser;
 mod command_line;

@@ -49,6 +49,9 @@ fn interrupt(server: &Server) {
     assert!(Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap().success());
 }
 
+/// Names and values of variables.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// Starts a server that must refuse, and gives what it said.
 async fn refused(directory: &Path, environment: &[(&str, &str)]) -> String {
     let mut setup = setup(directory);
@@ -67,7 +70,7 @@ async fn each_reason_not_to_start_is_told_with_its_remedy() {
     let address = taken.local_addr().unwrap().to_string();
     let file = tempfile::NamedTempFile::new().unwrap();
     let below_a_file = file.path().join("data").display().to_string();
-    let rows: &[(&[(&str, &str)], &[&str])] = &[
+    let rows: &[(Variables, &[&str])] = &[
         (&[("LEVQOR_REGION", "mars")], &["mars", "supported: eu-west, us-east, ap-south"]),
         (&[("LEVQOR_LISTEN", &address)], &["taken by another program", "LEVQOR_LISTEN"]),
         (&[("LEVQOR_REGOIN", "eu-west")], &["unknown variable LEVQOR_REGOIN", "did you mean LEVQOR_REGION?"]),
