@@ -170,6 +170,10 @@ impl ValT for Val {
                 return opt.fail(other, refuse);
             }
         };
+        if budget::stopped().is_some() {
+            // The items may not be all there.
+            return Err(Exn::halt(0));
+        }
         let mut items = items;
         let old = Self::list(super::value::copy_items(&items[part.clone()]));
         match f(old).next().transpose()? {

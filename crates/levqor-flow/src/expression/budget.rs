@@ -42,7 +42,12 @@ const LINKS_MAX: u32 = 50_000;
 /// What a suspended alternative of a loop or of a recursion takes, roughly; such memory is not seen otherwise.
 const SUSPENDED_BYTES: usize = 256;
 
+/// More than any machine has, and little enough to calculate with.
+const BYTES_MAX: usize = 1 << 40;
+
 struct Account {
+    /// Which evaluation of this thread it is.
+    number: Cell<u64>,
     steps: Cell<u64>,
     bytes: Cell<usize>,
     bytes_max: Cell<usize>,
@@ -57,6 +62,7 @@ struct Account {
 thread_local! {
     static ACCOUNT: Account = const {
         Account {
+            number: Cell::new(0),
             steps: Cell::new(0),
             bytes: Cell::new(0),
             bytes_max: Cell::new(0),
@@ -77,9 +83,10 @@ impl Session {
     /// Opens the account of an evaluation that may use `stack` bytes of this thread's stack from here on.
     pub(super) fn open(bounds: &Bounds, stack: usize) -> Self {
         ACCOUNT.with(|account| {
+            account.number.set(account.number.get() + 1);
             account.steps.set(bounds.steps);
             account.bytes.set(0);
-            account.bytes_max.set(bounds.bytes);
+            account.bytes_max.set(bounds.bytes.min(BYTES_MAX));
             account.links.set(0);
             account.look_in.set(STEPS_PER_LOOK);
             account.time.set(Some((Instant::now(), bounds.time)));
@@ -99,6 +106,11 @@ impl Drop for Session {
             account.bytes_max.set(0);
         });
     }
+}
+
+/// The number of the evaluation: different from those before and after on this thread.
+pub(super) fn evaluation() -> u64 {
+    ACCOUNT.with(|account| account.number.get())
 }
 
 /// The bound that was met, if any.
@@ -152,6 +164,11 @@ pub(super) fn tick_linking() -> bool {
         }
     });
     tick_suspending()
+}
+
+/// Something took long: the next step looks at the clock.
+pub(super) fn look_soon() {
+    ACCOUNT.with(|account| account.look_in.set(0));
 }
 
 /// Counts `bytes` as alive; false when that is more than there may be. Ask before allocating.

@@ -80,6 +80,15 @@ pub(super) fn needed<'s>(
     (defs, natives)
 }
 
+/// All functions that an expression can call.
+#[cfg(test)]
+pub(super) fn signatures() -> Vec<Signature<'static>> {
+    let mut signatures: Vec<_> =
+        LIBRARY.many.keys().filter(|(name, _)| !name.starts_with('!')).copied().collect();
+    signatures.sort_unstable();
+    signatures
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,12 +99,10 @@ mod tests {
     fn every_function_compiles_and_runs() {
         let defs = jaq_core::load::parse(include_str!("prelude.jq"), |parser| parser.defs()).unwrap();
         assert_eq!(defs.len(), LIBRARY.entries.len());
-        let mut signatures: Vec<_> = LIBRARY.many.keys().filter(|(name, _)| !name.starts_with('!')).collect();
-        signatures.sort_unstable();
-        for (name, arity) in signatures {
+        for (name, arity) in signatures() {
             let text = match arity {
-                0 => (*name).to_owned(),
-                n => format!("{name}({})", vec!["."; *n].join(";")),
+                0 => name.to_owned(),
+                n => format!("{name}({})", vec!["."; n].join(";")),
             };
             let expression = Expression::compile(&text, &[]).unwrap_or_else(|e| panic!("{text}: {e}"));
             let bounds = Bounds { steps: 10_000, ..Bounds::default() };

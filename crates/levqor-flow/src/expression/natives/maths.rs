@@ -50,7 +50,7 @@ pub(super) fn natives() -> Vec<Native> {
             let exponent = i32::try_from(number(&b)?.truncate().clamp(-5000, 5000)).unwrap_or(0);
             Ok(Val::float(libm::ldexp(float_of(&a)?, exponent)))
         }),
-        native!("fma", jaq_core::native::v(3), |cv| {
+        native!("fma", jaq_core::native::v(3), |mut cv| {
             let c = cv.0.pop_var();
             let b = cv.0.pop_var();
             let a = cv.0.pop_var();

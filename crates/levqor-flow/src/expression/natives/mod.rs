@@ -27,12 +27,9 @@ type Native = (&'static str, Box<[Bind]>, RunPtr<Jq>);
 
 /// A native function from a body; a plain `fn`, so that its lifetimes are those that the library asks for.
 macro_rules! native {
-    ($name:expr, $args:expr, |$cv:ident| $body:expr) => {{
+    ($name:expr, $args:expr, |$cv:pat_param| $body:expr) => {{
         fn run<'a>(
-            #[allow(unused_mut, reason = "not every function takes arguments")] mut $cv: jaq_core::Cv<
-                'a,
-                $crate::expression::natives::Jq,
-            >,
+            $cv: jaq_core::Cv<'a, $crate::expression::natives::Jq>,
         ) -> $crate::expression::value::ValXs<'a> {
             $body
         }
@@ -52,7 +49,7 @@ macro_rules! of_input {
 /// A function of the input and one argument, for each of the argument's values.
 macro_rules! of_one {
     ($name:expr, $f:expr) => {
-        $crate::expression::natives::native!($name, jaq_core::native::v(1), |cv| {
+        $crate::expression::natives::native!($name, jaq_core::native::v(1), |mut cv| {
             let a = cv.0.pop_var();
             jaq_core::native::bome($f(cv.1, a))
         })
@@ -62,7 +59,7 @@ macro_rules! of_one {
 /// A function of the input and two arguments.
 macro_rules! of_two {
     ($name:expr, $f:expr) => {
-        $crate::expression::natives::native!($name, jaq_core::native::v(2), |cv| {
+        $crate::expression::natives::native!($name, jaq_core::native::v(2), |mut cv| {
             let b = cv.0.pop_var();
             let a = cv.0.pop_var();
             jaq_core::native::bome($f(cv.1, a, b))

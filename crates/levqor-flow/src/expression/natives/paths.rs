@@ -12,7 +12,7 @@ use super::{Native, native, of_one};
 
 pub(super) fn natives() -> Vec<Native> {
     vec![
-        native!("setpath", jaq_core::native::v(2), |cv| {
+        native!("setpath", jaq_core::native::v(2), |mut cv| {
             let value = cv.0.pop_var();
             let path = cv.0.pop_var();
             jaq_core::box_iter::box_once(
@@ -57,18 +57,15 @@ pub(super) fn delete(val: Val, mut paths: Vec<Val>) -> ValR {
 
 /// `paths` are sorted, and start at `val`.
 fn delete_all(val: Val, paths: &[&[Val]]) -> ValR {
-    // The shortest sorts first.
-    if paths.is_empty() {
-        return Ok(val);
-    }
-    if paths[0].is_empty() {
+    let Some(first) = paths.first() else { return Ok(val) };
+    if paths.iter().any(|path| path.is_empty()) {
         return Ok(Val::Null);
     }
     match val {
         Val::Null => Ok(Val::Null),
         Val::Obj(table) => delete_members(table, paths),
         Val::Arr(list) => delete_items(list, paths),
-        other => Err(not_deletable(&other, &paths[0][0])),
+        other => Err(not_deletable(&other, &first[0])),
     }
 }
 

@@ -4,7 +4,7 @@
 //! So look-around and references back (Oniguruma's, in jq) do not exist; they are errors that say so.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use jaq_core::native::{bome, v};
@@ -19,7 +19,7 @@ pub(super) fn natives() -> Vec<Native> {
     // Each takes the pattern and the flags.
     macro_rules! of_pattern {
         ($name:expr, $f:expr) => {
-            native!($name, v(2), |cv| {
+            native!($name, v(2), |mut cv| {
                 let flags = cv.0.pop_var();
                 let pattern = cv.0.pop_var();
                 bome(Search::new(&cv.1, &pattern, &flags).and_then(|search| $f(search)))
@@ -27,7 +27,7 @@ pub(super) fn natives() -> Vec<Native> {
         };
     }
     vec![
-        of_pattern!("test", |search: Search| Ok(Val::Bool(search.captures().next().is_some()))),
+        of_pattern!("test", |search: Search| Ok(Val::Bool(search.matches()))),
         of_pattern!("_matches", |search: Search| {
             let mut places = Places::default();
             Ok(search.captures().map(|found| search.details(&found, &mut places)).collect())
@@ -125,8 +125,11 @@ struct Compiled {
     states: usize,
 }
 
-/// States times bytes of one match: a tenth of a second or so at worst.
-const PRODUCT_MAX: usize = 50_000_000;
+/// States times bytes of one search: a second or so at worst, usually a hundredth of that.
+const PRODUCT_MAX: usize = 100_000_000;
+
+/// From here on a search may take a millisecond and more.
+const SLOW: usize = 500_000;
 
 impl<'a> Search<'a> {
     fn new(val: &'a Val, pattern: &Val, flags: &Val) -> Result<Self, Error> {
@@ -140,8 +143,19 @@ impl<'a> Search<'a> {
                 "this regular expression searches texts of up to {most} bytes; this one has {bytes}"
             )));
         }
+        if product > SLOW {
+            budget::look_soon();
+        }
         let text = if budget::work(product) { text } else { "" };
         Ok(Self { text, compiled, flags })
+    }
+
+    fn matches(&self) -> bool {
+        if self.flags.skip_empty {
+            self.captures().next().is_some()
+        } else {
+            self.compiled.regex.is_match(self.text)
+        }
     }
 
     /// The matches, or the first one if the search is not global.
@@ -216,20 +230,26 @@ impl Places {
     }
 }
 
-type Cache = HashMap<(String, Flags), Rc<Compiled>>;
+type Pattern = (String, Flags);
 
 thread_local! {
     /// Patterns of this thread's evaluations. What is in it changes the time of a search, never its steps.
-    static CACHE: RefCell<Cache> = RefCell::default();
+    static CACHE: RefCell<HashMap<Pattern, Result<Rc<Compiled>, String>>> = RefCell::default();
+    /// The patterns that the running evaluation has paid for, and its number.
+    static PAID: RefCell<(u64, HashSet<Pattern>)> = RefCell::default();
 }
 
-/// Patterns kept per thread.
-const CACHED_MAX: usize = 32;
+/// Patterns kept per thread, and in one evaluation.
+const KEPT_MAX: usize = 16;
 /// The sizes that a compiled pattern may have; the smallest that does says how much a search costs.
-const SIZES: [usize; 4] = [8 * 1024, 32 * 1024, 128 * 1024, 512 * 1024];
+const SIZES: [usize; 5] = [2 * 1024, 8 * 1024, 32 * 1024, 128 * 1024, 512 * 1024];
+/// What the library may use to speed a search up.
+const DFA_BYTES_MAX: usize = 512 * 1024;
 /// Bytes that a state takes, about.
 const STATE_BYTES: usize = 32;
 const PATTERN_BYTES_MAX: usize = 4096;
+/// Groups of a pattern; a search keeps places for all of them, for each state.
+const GROUPS_MAX: usize = 50;
 
 fn compile(pattern: &str, flags: Flags) -> Result<Rc<Compiled>, Error> {
     if pattern.len() > PATTERN_BYTES_MAX {
@@ -238,46 +258,57 @@ fn compile(pattern: &str, flags: Flags) -> Result<Rc<Compiled>, Error> {
             pattern.len()
         )));
     }
-    // Steps are the same whether the pattern is in the cache or not.
-    budget::tick(2 + pattern.len() as u64 / 16);
     let key = (pattern.to_owned(), Flags { global: false, skip_empty: false, ..flags });
-    if let Some(cached) = CACHE.with_borrow(|cache| cache.get(&key).cloned()) {
-        return Ok(cached);
+    if !pay(&key) {
+        return Err(Error::str("the evaluation is over"));
     }
-    let mut failure = None;
+    if let Some(cached) = CACHE.with_borrow(|cache| cache.get(&key).cloned()) {
+        return cached.map_err(Error::str);
+    }
+    let compiled = build(pattern, flags).map(Rc::new);
+    budget::look_soon();
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() >= KEPT_MAX {
+            cache.clear();
+        }
+        cache.insert(key, compiled.clone());
+    });
+    compiled.map_err(Error::str)
+}
+
+fn build(pattern: &str, flags: Flags) -> Result<Compiled, String> {
     for size in SIZES {
         let built = RegexBuilder::new(pattern)
             .case_insensitive(flags.ignore_case)
             .ignore_whitespace(flags.extended)
             .dot_matches_new_line(flags.dot_is_all)
             .size_limit(size)
-            .dfa_size_limit(SIZES[3])
+            .dfa_size_limit(DFA_BYTES_MAX)
             .nest_limit(64)
             .build();
         match built {
-            Ok(regex) => {
-                let compiled = Rc::new(Compiled { regex, states: size / STATE_BYTES });
-                CACHE.with_borrow_mut(|cache| {
-                    if cache.len() >= CACHED_MAX {
-                        cache.clear();
-                    }
-                    cache.insert(key, Rc::clone(&compiled));
-                });
-                return Ok(compiled);
+            Ok(regex) if regex.captures_len() > GROUPS_MAX => {
+                return Err(format!("a regular expression has at most {GROUPS_MAX} groups"));
             }
-            Err(too_big @ regex::Error::CompiledTooBig(_)) => failure = Some(too_big),
+            Ok(regex) => return Ok(Compiled { regex, states: size / STATE_BYTES }),
+            Err(regex::Error::CompiledTooBig(_)) => {}
             Err(other) => {
-                failure = Some(other);
-                break;
+                return Err(format!("{pattern:?} is not a regular expression here: {}", brief(&other)));
             }
         }
     }
-    Err(match failure {
-        Some(regex::Error::CompiledTooBig(_)) => Error::str("the regular expression is too large"),
-        Some(other) => {
-            Error::str(format_args!("{pattern:?} is not a regular expression here: {}", brief(&other)))
+    Err("the regular expression is too large".to_owned())
+}
+
+/// Pays for compiling a pattern once in an evaluation, whether it is in the thread's cache or not.
+fn pay(pattern: &Pattern) -> bool {
+    PAID.with_borrow_mut(|(evaluation, paid)| {
+        if *evaluation != budget::evaluation() || paid.len() >= KEPT_MAX {
+            *evaluation = budget::evaluation();
+            paid.clear();
         }
-        None => Error::str("the regular expression cannot be used"),
+        let first = paid.insert(pattern.clone());
+        budget::tick(if first { 20 + 4 * pattern.0.len() as u64 } else { 1 })
     })
 }
 

@@ -252,7 +252,6 @@ impl<'s, 'k> Rewriter<'s, 'k> {
         Ok(Term::Fold(name, items, pattern, rewritten))
     }
 
-    #[expect(clippy::type_complexity, reason = "the parser's own type of branches")]
     fn branches(
         &mut self,
         branches: Vec<(Term<&'s str>, Term<&'s str>)>,

@@ -14,6 +14,7 @@ enum End {
     Steps,
     Data,
     Deep,
+    Slow,
     /// One of those that the bounds make; which one depends on sizes that may change.
     Any,
     /// Not an attack after all: a result.
@@ -28,7 +29,7 @@ fn end(result: &Result<Value, ExpressionError>) -> End {
         Err(ExpressionError::TooManySteps(_)) => End::Steps,
         Err(ExpressionError::TooMuchData(_)) => End::Data,
         Err(ExpressionError::TooDeep) => End::Deep,
-        Err(ExpressionError::TooSlow(_)) => End::Any,
+        Err(ExpressionError::TooSlow(_)) => End::Slow,
     }
 }
 
@@ -38,7 +39,7 @@ fn on_small_stack(text: &str, input: &Value) -> (Result<Value, ExpressionError>,
     let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
         let start = Instant::now();
         // A quarter of what evaluations have, so that the tables run in a quarter of the time.
-        let bounds = Bounds { steps: 250_000, bytes: 16 * 1024 * 1024, ..Bounds::default() };
+        let bounds = Bounds { steps: 250_000, bytes: 16 * 1024 * 1024, time: Duration::from_secs(2) };
         let result = Expression::compile(&text, &[])
             .and_then(|expression| expression.evaluate(&input, &|_| Value::Null, &bounds));
         (result, start.elapsed())
@@ -60,6 +61,8 @@ fn check(rows: &[(&str, End)]) {
         }
         let fits = match expected {
             End::Any => !matches!(end, End::Compile | End::Result),
+            // On a busy machine the clock may come first.
+            End::Steps | End::Data => end == *expected || end == End::Slow,
             expected => end == *expected,
         };
         if !fits {
@@ -165,7 +168,7 @@ fn doubling_programs() {
     let logic = format!("last({})", vec!["(true, true)"; 40].join(" and "));
     let updates = format!("last({})", vec![".a |= (., .)"; 40].join(" | "));
     let assigns = format!("last({})", vec!["(.a = (1, 2))"; 40].join(" | "));
-    let slices = format!("last(\"abc\" | .[{}])", vec!["(0, 0)"; 2].join(":"));
+    let slices = format!("last(\"abc\" | .[{}])", ["(0, 0)"; 2].join(":"));
     check(&[
         (&plus, End::Any),
         (&format!("last({pipe})"), End::Steps),
@@ -260,10 +263,7 @@ fn growing_data() {
         ("[range(1000)] | map([range(1000)]) | transpose | length", End::Any),
         ("[[range(1000000)]] | map(length)", End::Any),
         ("[range(100000)] | [limit(1000; repeat(.))] | flatten | length", End::Data),
-        (
-            "[range(100000)] | map({key: tostring, value: .}) | from_entries | to_entries | length",
-            End::Result,
-        ),
+        ("[range(10000)] | map({key: tostring, value: .}) | from_entries | to_entries | length", End::Result),
         ("[range(40000)] | group_by(. % 7) | length", End::Result),
         ("[range(300000)] | sort_by(-.) | .[0]", End::Any),
         ("[range(20000)] | unique_by([., .]) | length", End::Result),
@@ -334,6 +334,12 @@ fn regular_expressions() {
         ("(\"(\" * 5000) as $r | test($r)", End::Evaluate),
         ("\"a\" | test(\"(\" * 2000 + \")\" * 2000)", End::Evaluate),
         ("\"a\" | test(\"(?=x)\")", End::Evaluate),
+        ("(\"(a)\" * 1000) as $r | \"aa\" | test($r)", End::Evaluate),
+        ("(\"\\\\w\" * 2000) as $r | [range(1000000) | \"a\" | test($r)?] | length", End::Any),
+        (
+            "[range(1000000) as $i | (\"\\\\w\" * 15 + \"\\($i)\") as $r | \"a\" | test($r)] | length",
+            End::Any,
+        ),
         ("\"a\" | test(\"(x)\\\\1\")", End::Evaluate),
         ("\"a\" | test(\"x\"; \"q\")", End::Evaluate),
         ("[range(20000)] | map(tostring) | map(test(\"[0-9]+5$\")) | length", End::Result),

@@ -14,8 +14,14 @@ fn compile_errors_say_what_and_where() {
         ("map()", "expected a value, found \")\" at character 5"),
         ("map", "function map at character 1 takes 1 arguments, not 0"),
         ("range(1;2;3;4)", "function range at character 1 takes 1 or 2 or 3 arguments, not 4"),
-        ("now", "function now at character 1 does not exist here: the same input must always give the same result"),
-        ("env.PATH", "function env at character 1 does not exist here: the same input must always give the same result"),
+        (
+            "now",
+            "function now at character 1 does not exist here: the same input must always give the same result",
+        ),
+        (
+            "env.PATH",
+            "function env at character 1 does not exist here: the same input must always give the same result",
+        ),
         ("$ENV.PATH", "unknown variable $ENV at character 1 (known here: $input, $context)"),
         ("(1 + 2", "expected \")\" to close \"(\", found the end at character 7"),
         ("[1, 2", "expected \"]\" to close \"[\", found the end at character 6"),
@@ -61,7 +67,11 @@ fn evaluation_errors_say_what() {
         ("{(.): 1}", json!(1), "object names must be strings, not number (1)"),
         ("length", json!(true), "boolean (true) has no length"),
         ("test(\"(\")", json!("x"), "\"(\" is not a regular expression here: unclosed group"),
-        ("test(\"(?=x)\")", json!("x"), "\"(?=x)\" is not a regular expression here: look-around, including look-ahead and look-behind, is not supported"),
+        (
+            "test(\"(?=x)\")",
+            json!("x"),
+            "\"(?=x)\" is not a regular expression here: look-around, including look-ahead and look-behind, is not supported",
+        ),
         ("strptime(\"%Y\")", json!("x"), "date \"x\" does not match format \"%Y\""),
         ("fromdate", json!("x"), "date \"x\" does not match format \"%Y-%m-%dT%H:%M:%SZ\""),
         ("[., nan]", json!(1), "the result contains a number that is infinite or not a number"),
@@ -83,9 +93,13 @@ fn evaluation_errors_say_what() {
 #[test]
 fn messages_stay_short() {
     let long = json!({"text": "é".repeat(100_000)});
-    for text in ["error(.text)", ". + 1", "error(.)", ".text | tonumber", ".text | test(.)", "error(\"\\(.)\")"] {
+    for text in
+        ["error(.text)", ". + 1", "error(.)", ".text | tonumber", ".text | test(.)", "error(\"\\(.)\")"]
+    {
         match run(text, &long) {
-            Err(ExpressionError::Evaluate(message)) => assert!(message.len() < 4_000, "{text}: {}", message.len()),
+            Err(ExpressionError::Evaluate(message)) => {
+                assert!(message.len() < 4_000, "{text}: {}", message.len())
+            }
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -134,7 +148,9 @@ fn expressions_are_shared_between_threads() {
     let threads: Vec<_> = (0..4)
         .map(|i| {
             let expression = expression.clone();
-            std::thread::spawn(move || expression.evaluate(&json!({"a": i}), &|_| Value::Null, &Bounds::default()))
+            std::thread::spawn(move || {
+                expression.evaluate(&json!({"a": i}), &|_| Value::Null, &Bounds::default())
+            })
         })
         .collect();
     for (i, thread) in threads.into_iter().enumerate() {
@@ -167,7 +183,8 @@ fn bounds_are_what_the_caller_says() {
 
 #[test]
 fn truth() {
-    let rows = [(json!(null), false), (json!(false), false), (json!(0), true), (json!(""), true), (json!([]), true)];
+    let rows =
+        [(json!(null), false), (json!(false), false), (json!(0), true), (json!(""), true), (json!([]), true)];
     for (value, expected) in rows {
         assert_eq!(is_true(&value), expected, "{value}");
     }

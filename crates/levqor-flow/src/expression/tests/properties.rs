@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::needs::{Need, Needs};
-use super::super::{Bounds, Expression, ExpressionError, compile};
+use super::super::{Bounds, Expression, ExpressionError, compile, prelude};
 use super::run;
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -32,32 +32,115 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// Programs that compile, mostly, and run for long or make much, often.
 fn any_program() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        Just("."), Just(".a"), Just(".b?"), Just(".[0]?"), Just(".[]?"), Just("1"), Just("2.5"), Just("-1"), Just("\"a\""),
-        Just("null"), Just("[]"), Just("{}"), Just("$input"), Just("$input.a.b?"), Just("{a: 1, b: [2]}"), Just(".."),
-        Just("empty"), Just("range(5)"), Just("range(1e9)"), Just("\"x\" * 1000"), Just("error"), Just("[1, [2, 3]]"),
-        Just("length?"), Just("keys?"), Just("add?"), Just("tojson"), Just("sort?"), Just("to_entries?"), Just("tostring"),
-        Just("flatten?"), Just("reverse?"), Just("paths"), Just("tostream"), Just("explode?"), Just("unique?"),
-        Just("combinations?"), Just("transpose?"), Just("@base64"), Just("@csv?"), Just("ascii_upcase?"), Just("nan"),
+        Just("."),
+        Just(".a"),
+        Just(".b?"),
+        Just(".[0]?"),
+        Just(".[]?"),
+        Just("1"),
+        Just("2.5"),
+        Just("-1"),
+        Just("\"a\""),
+        Just("null"),
+        Just("[]"),
+        Just("{}"),
+        Just("$input"),
+        Just("$input.a.b?"),
+        Just("{a: 1, b: [2]}"),
+        Just(".."),
+        Just("empty"),
+        Just("range(5)"),
+        Just("range(1e9)"),
+        Just("\"x\" * 1000"),
+        Just("error"),
+        Just("[1, [2, 3]]"),
+        Just("length?"),
+        Just("keys?"),
+        Just("add?"),
+        Just("tojson"),
+        Just("sort?"),
+        Just("to_entries?"),
+        Just("tostring"),
+        Just("flatten?"),
+        Just("reverse?"),
+        Just("paths"),
+        Just("tostream"),
+        Just("explode?"),
+        Just("unique?"),
+        Just("combinations?"),
+        Just("transpose?"),
+        Just("@base64"),
+        Just("@csv?"),
+        Just("ascii_upcase?"),
+        Just("nan"),
     ]
     .prop_map(str::to_owned);
     leaf.prop_recursive(5, 40, 3, |inner| {
         let one = prop_oneof![
-            Just("[T]"), Just("(T)"), Just("map(T)?"), Just("select(T)"), Just("first(T)"), Just("try (T) catch ."),
-            Just("[limit(3; T)]"), Just("recurse(T)"), Just("[repeat(T)]"), Just("until(T; . + 1)?"), Just("path(T)"),
-            Just("del(T)?"), Just("walk(T)?"), Just("sort_by(T)?"), Just("group_by(T)?"), Just("{a: T}"),
-            Just("(T) |= 1"), Just(".a |= (T)"), Just("with_entries(T)?"), Just("\"<\\(T)>\""), Just("[range(T; 3)?]"),
-            Just("def f: T; f"), Just("def f: if . == 0 then T else f end; f"), Just("def f(g): g | T; f(T)"),
-            Just("def f: T | f; f"), Just("label $l | T | ., break $l"), Just("any(T)?"), Just("-(T)?"), Just("(T)?"),
-            Just("to_entries? | T"), Just("gsub(\"a\"; T)?"), Just("getpath([T])?"), Just("@json \"\\(T)\""),
+            Just("[T]"),
+            Just("(T)"),
+            Just("map(T)?"),
+            Just("select(T)"),
+            Just("first(T)"),
+            Just("try (T) catch ."),
+            Just("[limit(3; T)]"),
+            Just("recurse(T)"),
+            Just("[repeat(T)]"),
+            Just("until(T; . + 1)?"),
+            Just("path(T)"),
+            Just("del(T)?"),
+            Just("walk(T)?"),
+            Just("sort_by(T)?"),
+            Just("group_by(T)?"),
+            Just("{a: T}"),
+            Just("(T) |= 1"),
+            Just(".a |= (T)"),
+            Just("with_entries(T)?"),
+            Just("\"<\\(T)>\""),
+            Just("[range(T; 3)?]"),
+            Just("def f: T; f"),
+            Just("def f: if . == 0 then T else f end; f"),
+            Just("def f(g): g | T; f(T)"),
+            Just("def f: T | f; f"),
+            Just("label $l | T | ., break $l"),
+            Just("any(T)?"),
+            Just("-(T)?"),
+            Just("(T)?"),
+            Just("to_entries? | T"),
+            Just("gsub(\"a\"; T)?"),
+            Just("getpath([T])?"),
+            Just("@json \"\\(T)\""),
         ];
         let two = prop_oneof![
-            Just("T | U"), Just("T, U"), Just("(T) + (U)"), Just("(T) - (U)"), Just("(T) * (U)"), Just("(T) // (U)"),
-            Just("T as $x | U, $x"), Just("T as [$x, {a: $y}] | U | [$x, $y, .]"), Just("reduce (T) as $x (0; U)"),
-            Just("[foreach (T) as $x (.; U; [., $x])]"), Just("if T then U else . end"), Just("(T) == (U)"), Just("(T) < (U)"),
-            Just("(T) and (U)"), Just("{a: (T), b: (U)}"), Just("{(T | tostring): (U)}"), Just("(.[T])? // (U)"),
-            Just(".[T:U]?"), Just("limit(2; T) | U"), Just("reduce range(100) as $i (T; U)"), Just("while(T; U)"),
-            Just("(T) = (U)"), Just("(T) += (U)"), Just("def f(g): T | g; f(U)"), Just("def f($x): U, $x; f(T)"),
-            Just("join(T)? | U"), Just("INDEX(T; U)?"), Just("setpath([T]; U)?"), Just("test(T; U)?"),
+            Just("T | U"),
+            Just("T, U"),
+            Just("(T) + (U)"),
+            Just("(T) - (U)"),
+            Just("(T) * (U)"),
+            Just("(T) // (U)"),
+            Just("T as $x | U, $x"),
+            Just("T as [$x, {a: $y}] | U | [$x, $y, .]"),
+            Just("reduce (T) as $x (0; U)"),
+            Just("[foreach (T) as $x (.; U; [., $x])]"),
+            Just("if T then U else . end"),
+            Just("(T) == (U)"),
+            Just("(T) < (U)"),
+            Just("(T) and (U)"),
+            Just("{a: (T), b: (U)}"),
+            Just("{(T | tostring): (U)}"),
+            Just("(.[T])? // (U)"),
+            Just(".[T:U]?"),
+            Just("limit(2; T) | U"),
+            Just("reduce range(100) as $i (T; U)"),
+            Just("while(T; U)"),
+            Just("(T) = (U)"),
+            Just("(T) += (U)"),
+            Just("def f(g): T | g; f(U)"),
+            Just("def f($x): U, $x; f(T)"),
+            Just("join(T)? | U"),
+            Just("INDEX(T; U)?"),
+            Just("setpath([T]; U)?"),
+            Just("test(T; U)?"),
         ];
         prop_oneof![
             (one, inner.clone()).prop_map(|(shape, t)| shape.replace('T', &t)),
@@ -74,7 +157,7 @@ fn small() -> Bounds {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn any_text_compiles_or_is_refused(text in ".{0,60}") {
@@ -137,6 +220,19 @@ proptest! {
             prop_assert!(!matches!(first, Err(ExpressionError::Compile(_) | ExpressionError::TooSlow(_))), "{text}");
             let second = expression.evaluate(&value, &|_| value.clone(), &small());
             prop_assert_eq!(first, second, "{}", text);
+        }
+    }
+
+    #[test]
+    fn functions_take_any_values(which in any::<prop::sample::Index>(), input in any_json(), args in vec(any_json(), 4)) {
+        let signatures = prelude::signatures();
+        let (name, arity) = which.get(&signatures);
+        let args: Vec<String> = args.iter().take(*arity).map(|arg| arg.to_string().replace("\\u", "u")).collect();
+        let text = if args.is_empty() { (*name).to_owned() } else { format!("{name}({})", args.join("; ")) };
+        // Texts in JSON may have escapes that jq's have not.
+        if let Ok(expression) = Expression::compile(&text, &[]) {
+            let result = expression.evaluate(&input, &|_| Value::Null, &small());
+            prop_assert!(!matches!(result, Err(ExpressionError::TooSlow(_))), "{text}");
         }
     }
 
