@@ -15,6 +15,7 @@ use crate::{
     egress,
     ends::Ends,
     fault::{Faults, Point},
+    health::Health,
     pool::Pool,
     quota::Quota,
     registry::Registry,
@@ -52,6 +53,7 @@ pub(crate) struct Core {
     pub(crate) definitions: Definitions,
     pub(crate) watchers: Watchers,
     pub(crate) ends: Ends,
+    pub(crate) health: Health,
     pub(crate) quota: Quota,
     pub(crate) faults: Faults,
     /// Stop taking work.

@@ -14,6 +14,7 @@ use crate::{
     definitions::Definitions,
     ends::Ends,
     fault::Faults,
+    health::Health,
     lease,
     pending::describe,
     pool::Pool,
@@ -86,6 +87,7 @@ impl Engine {
             definitions: Definitions::new(),
             watchers: Watchers::default(),
             ends: Ends::default(),
+            health: Health::default(),
             quota: Quota::default(),
             faults,
             soft: CancellationToken::new(),
@@ -188,6 +190,9 @@ impl Engine {
     }
 
     /// Ends the run, its sub-runs and its calls; durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Store`] at once when the store refuses the run's journal; the run is cancelled when the store recovers.
     pub async fn cancel(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
         const LOOK_AGAIN: Duration = Duration::from_secs(1);
         let core = &self.core;
@@ -204,8 +209,12 @@ impl Engine {
             let mut ended = std::pin::pin!(waiter.ended());
             ended.as_mut().enable();
             sub_run::cancel(core, run).await;
-            // The wish may be lost with a driver that was just leaving: look again now and then.
-            let _ = tokio::time::timeout(LOOK_AGAIN, ended).await;
+            let refused = tokio::select! { biased;
+                () = ended => None,
+                reason = waiter.refused() => Some(reason),
+                // The wish may be lost with a driver that was just leaving: look again now and then.
+                () = tokio::time::sleep(LOOK_AGAIN) => None,
+            };
             let detail = self.run(account, run).await?;
             match detail.run.status {
                 RunStatus::Cancelled => return Ok(detail),
@@ -214,6 +223,10 @@ impl Engine {
                     return Err(Error::Overloaded { retry_after: CANCEL_PATIENCE });
                 }
                 _ => {}
+            }
+            if let Some(reason) = refused {
+                // The driver goes on trying; who asked need not wait for that.
+                return Err(Error::Store(reason));
             }
         }
     }
@@ -274,6 +287,11 @@ impl Engine {
             }
             .to_owned()
         })))
+    }
+
+    /// Why runs that should go on do not, in one sentence; None when all is well.
+    pub fn failure(&self) -> Option<String> {
+        self.core.health.failure()
     }
 
     pub fn load(&self) -> Load {

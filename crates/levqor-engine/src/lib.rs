@@ -31,6 +31,7 @@ mod ends;
 mod engine;
 #[doc(hidden)]
 pub mod fault;
+mod health;
 mod lease;
 mod notepad;
 mod payload;

@@ -11,9 +11,22 @@ use crate::egress::host_of;
 /// An effect that the run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pending {
-    Call { method: String, host: String, task: String, attempt: u64 },
-    SubRun { target: String, task: String, child: Option<RunId> },
-    Timer { at: Timestamp },
+    Call {
+        method: String,
+        host: String,
+        task: String,
+        attempt: u64,
+    },
+    /// Without `wait` only for the sub-run to be accepted.
+    SubRun {
+        target: String,
+        task: String,
+        child: Option<RunId>,
+        wait: bool,
+    },
+    Timer {
+        at: Timestamp,
+    },
 }
 
 impl Pending {
@@ -24,7 +37,8 @@ impl Pending {
 
     pub(crate) fn sub_run(call: &SubRun) -> Self {
         let (task, _) = task_of(&call.key);
-        Pending::SubRun { target: format!("{}/{}", call.namespace, call.name), task, child: None }
+        let target = format!("{}/{}", call.namespace, call.name);
+        Pending::SubRun { target, task, child: None, wait: call.wait }
     }
 
     /// All of a machine's pending effects.
@@ -67,7 +81,7 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str])
         return Some(format!("calls {method} {host} (task {task}){attempt}{}", others(calls.len())));
     }
     let runs: Vec<_> = pending.values().filter(|item| matches!(item, Pending::SubRun { .. })).collect();
-    if let Some(Pending::SubRun { target, task, child }) = runs.first() {
+    if let Some(Pending::SubRun { target, task, child, .. }) = runs.first() {
         let child = child.map_or_else(|| "a run".to_owned(), |child| format!("run {child}"));
         return Some(format!("waits for {child} of {target} (task {task}){}", others(runs.len())));
     }
@@ -120,7 +134,8 @@ mod tests {
             task: "charge".into(),
             attempt,
         };
-        let sub_run = Pending::SubRun { target: "orders/ship".into(), task: "ship".into(), child: None };
+        let sub_run =
+            Pending::SubRun { target: "orders/ship".into(), task: "ship".into(), child: None, wait: true };
         let timer = |seconds| Pending::Timer { at: Timestamp::from_seconds(seconds) };
         let rows: [(Vec<Pending>, &[&str], Option<&str>); 6] = [
             (vec![], &[], None),

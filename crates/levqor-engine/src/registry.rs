@@ -9,7 +9,7 @@ use std::{
 };
 
 use levqor_flow::machine::{EffectId, Outcome};
-use levqor_model::RunId;
+use levqor_model::{RunId, Timestamp};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::{backlog::Backlog, pending::Pending};
@@ -17,8 +17,15 @@ use crate::{backlog::Backlog, pending::Pending};
 /// Something that happened to a run. There is at most one for each pending effect, which bounds an inbox.
 #[derive(Debug)]
 pub(crate) enum Mail {
-    Ended { effect: EffectId, outcome: Outcome },
-    Due { effect: EffectId },
+    Ended {
+        effect: EffectId,
+        outcome: Outcome,
+    },
+    /// `at` is when the timer was due: the clock may have been set back since.
+    Due {
+        effect: EffectId,
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +79,11 @@ impl Entry {
         if let Some(Pending::SubRun { child, .. }) = self.pending().get_mut(&effect) {
             *child = Some(run);
         }
+    }
+
+    /// Whether the effect is a sub-run whose end is nothing to this run.
+    pub(crate) fn is_detached(&self, effect: EffectId) -> bool {
+        matches!(self.pending().get(&effect), Some(Pending::SubRun { wait: false, .. }))
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
@@ -188,7 +200,7 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use levqor_model::{SeededRandom, Timestamp};
+    use levqor_model::SeededRandom;
 
     use super::*;
 
@@ -217,11 +229,11 @@ mod tests {
         let run = RunId::new(Timestamp::from_seconds(1), &SeededRandom::new(1));
         let seat = registry.enter(run).unwrap();
         assert!(registry.enter(run).is_none());
-        registry.deliver(run, Mail::Due { effect: 1 }).unwrap();
+        registry.deliver(run, Mail::Due { effect: 1, at: Timestamp::from_seconds(1) }).unwrap();
         assert!(!seat.leave_if_quiet());
         assert_eq!(seat.entry.take_mails().len(), 1);
         assert!(seat.leave_if_quiet());
-        assert!(registry.deliver(run, Mail::Due { effect: 1 }).is_err());
+        assert!(registry.deliver(run, Mail::Due { effect: 1, at: Timestamp::from_seconds(1) }).is_err());
 
         // The old seat does not take the new one's place away.
         let again = registry.enter(run).unwrap();

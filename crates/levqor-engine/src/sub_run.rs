@@ -43,8 +43,9 @@ pub(crate) async fn perform(core: Arc<Core>, parent: Run, effect: EffectId, call
         Err(reason) => (None, Some(Outcome::Failed { error: error_of(&call, &reason), answered: true })),
     };
     match outcome {
+        // It is there, and that is all that was waited for, even if it has ended since.
+        _ if !call.wait && child.is_some() => report(&core, parent.id, effect, Outcome::Output(Value::Null)),
         Some(outcome) => report(&core, parent.id, effect, outcome),
-        None if !call.wait => report(&core, parent.id, effect, Outcome::Output(Value::Null)),
         None => {}
     }
     child
@@ -172,6 +173,12 @@ pub(crate) fn report(core: &Core, parent: RunId, effect: EffectId, outcome: Outc
     if core.registry.deliver(parent, Mail::Ended { effect, outcome }).is_err() {
         core.registry.wake(parent);
     }
+}
+
+/// Tells the parent that its sub-run has ended.
+pub(crate) fn report_end(core: &Core, parent: RunId, effect: EffectId, outcome: Outcome) {
+    let detached = core.registry.get(parent).is_some_and(|entry| entry.is_detached(effect));
+    report(core, parent, effect, if detached { Outcome::Output(Value::Null) } else { outcome });
 }
 
 /// What the end of a run is for its parent.

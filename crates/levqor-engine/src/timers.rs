@@ -129,8 +129,8 @@ pub(crate) async fn run(core: Arc<Core>) {
         let now = core.clock.now();
         let refilled = refill(&core, now).await;
         let (due, next) = core.timers.take_due(now);
-        for (_, run, effect) in due {
-            if core.registry.deliver(run, Mail::Due { effect }).is_err() {
+        for (at, run, effect) in due {
+            if core.registry.deliver(run, Mail::Due { effect, at }).is_err() {
                 // Loading finds what is due by itself.
                 core.registry.wake(run);
             }

@@ -123,20 +123,34 @@ impl Driver {
             schedules::run_ends(&self.core, &self.run, &self.workflow, append.at).await;
         }
         let mut backoff = Backoff::new();
+        let mut failures = 0_u32;
         loop {
             match self.core.faults.store(self.core.store.append(append.clone())).await {
                 Ok(()) => break,
-                Err(levqor_store::Error::Stale(_)) => return Err(Stop::Stale),
+                Err(levqor_store::Error::Stale(_)) => {
+                    self.core.ends.written(self.run.id);
+                    return Err(Stop::Stale);
+                }
                 Err(reason) if reason.is_retryable() => {
                     tracing::warn!(
                         run.id = %self.run.id, error = %reason,
                         "the journal of run {} could not be written; trying again", self.run.id
                     );
+                    failures = failures.saturating_add(1);
+                    // One failure may be a hiccup, of which nobody needs to hear.
+                    if failures > 1 {
+                        self.core.ends.refused(self.run.id, reason);
+                    }
                     backoff.pause().await;
                 }
-                Err(reason) => return Err(Stop::Store(reason)),
+                Err(reason) => {
+                    self.core.ends.refused(self.run.id, reason.clone());
+                    self.core.ends.written(self.run.id);
+                    return Err(Stop::Store(reason));
+                }
             }
         }
+        self.core.ends.written(self.run.id);
         if append.events.is_some() {
             self.run.next_seq += 1;
         }

@@ -33,7 +33,6 @@ use crate::{
     core::Core,
     fault::Point,
     notepad::Notepad,
-    pending::Pending,
     pool::Panicked,
     registry::{Mail, Seat},
     sub_run,
@@ -170,7 +169,10 @@ impl Driver {
                     self.in_flight.remove(&effect);
                     Event::EffectEnded { at: self.moment(), effect, outcome }
                 }
-                Mail::Due { effect } => Event::TimerFired { at: self.moment_due(effect), effect },
+                Mail::Due { effect, at } => {
+                    self.last_at = self.last_at.max(at);
+                    Event::TimerFired { at: self.moment(), effect }
+                }
             };
             if self.apply(event) {
                 self.settle().await?;
@@ -213,14 +215,6 @@ impl Driver {
     fn moment(&mut self) -> Timestamp {
         self.last_at = self.last_at.max(self.core.clock.now());
         self.last_at
-    }
-
-    /// The same for a timer: it was due by the clock, which may have been set back since.
-    fn moment_due(&mut self, timer: EffectId) -> Timestamp {
-        if let Some(Pending::Timer { at }) = self.seat.entry.pending().get(&timer) {
-            self.last_at = self.last_at.max(*at);
-        }
-        self.moment()
     }
 
     fn machine(&self) -> Option<&Machine> {

@@ -51,6 +51,7 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
             Ok(Some(stored)) => break stored,
             Ok(None) => {
                 core.ends.announce(id);
+                wake_parent(&core, id).await;
                 return;
             }
             Err(Trouble::Later(reason)) => {
@@ -75,6 +76,25 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
         Ok(driver) => driver.drive().await,
         Err(Some(reason)) => give_up(&core, &run, &entry, &reason).await,
         Err(None) => sub_run::look_again_later(&core, id),
+    }
+}
+
+/// The run ended where nobody told its parent: on another node, or by a commit whose answer was lost. The parent looks
+/// for itself.
+async fn wake_parent(core: &Core, id: RunId) {
+    let mut backoff = Backoff::new();
+    loop {
+        match core.store.run(None, id).await {
+            Ok(Some(Run { status, parent: Some((parent, _)), .. })) if status.is_ended() => {
+                core.registry.wake(parent);
+                return;
+            }
+            Err(reason) if reason.is_retryable() && !core.soft.is_cancelled() => {
+                tracing::warn!(run.id = %id, error = %reason, "whoever waits for run {id} is looked for again");
+                backoff.pause().await;
+            }
+            _ => return,
+        }
     }
 }
 
@@ -148,15 +168,21 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     }
 
     let now = core.clock.now();
+    let mut due = Vec::new();
     for effect in &asked {
         if let Effect::Timer { id: timer, at } = effect {
             if *at <= now {
-                driver.seat.entry.push(Mail::Due { effect: *timer });
+                due.push((*at, *timer));
             } else {
                 // It may have fired to load this run, by a clock that was set back since.
                 core.timers.set(id, *timer, *at);
             }
         }
+    }
+    // As they would have fired: a wait that was over before its timeout is over, however long nobody was there to see it.
+    due.sort_unstable();
+    for (at, effect) in due {
+        driver.seat.entry.push(Mail::Due { effect, at });
     }
     let has_row = |effect: &Effect| match effect {
         Effect::Timer { id, .. } => rows.iter().any(|row| row.effect == *id),
@@ -261,6 +287,6 @@ pub(super) fn conclude(core: &Core, run: &Run, outcome: Outcome) {
     core.watchers.close(run.id);
     core.ends.announce(run.id);
     if let Some((parent, effect)) = run.parent {
-        sub_run::report(core, parent, effect, outcome);
+        sub_run::report_end(core, parent, effect, outcome);
     }
 }

@@ -92,7 +92,8 @@ impl Author<'_> {
                 let task = call("ok", &name);
                 (name, task)
             }
-            32..45 => (self.name("wait"), self.wait()),
+            32..41 => (self.name("wait"), self.wait()),
+            41..45 => (self.name("patient"), self.patient()),
             45..56 => (self.name("for"), self.each(depth)),
             56..67 => (self.name("fork"), self.fork(depth)),
             67..72 => (self.name("race"), self.race()),
@@ -128,6 +129,16 @@ impl Author<'_> {
             json!({ "hours": 2 }),
         ];
         json!({ "wait": self.dice.pick(&spans) })
+    }
+
+    /// A wait within a timeout that is longer: it is over in time, also when nobody was there to see either pass.
+    fn patient(&mut self) -> Value {
+        let seconds = self.dice.within(1, 300);
+        let (wait, set) = (self.name("wait"), self.name("set"));
+        json!({
+            "do": [named(&wait, json!({ "wait": { "seconds": seconds } })), named(&set, self.set())],
+            "timeout": { "after": { "seconds": seconds + 30 } },
+        })
     }
 
     fn each(&mut self, depth: u32) -> Value {

@@ -18,6 +18,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bite;
 mod callee;
 mod check;
 mod dice;

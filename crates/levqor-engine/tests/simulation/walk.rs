@@ -78,8 +78,13 @@ pub fn walk(
             all.push(event);
         }
     }
-    let replayed = Machine::replay(Arc::clone(workflow), Arc::clone(surroundings), &all, &mut ())
-        .map_err(|reason| format!("the journal cannot be replayed: {reason}"))?;
+    let replayed = match Machine::replay(Arc::clone(workflow), Arc::clone(surroundings), &all, &mut ()) {
+        Ok(replayed) => replayed,
+        Err(reason) => {
+            walk.violations.push(format!("the journal cannot be replayed: {reason}"));
+            return Err(walk.violations.join("; "));
+        }
+    };
     if let (Some(live), false) = (live, walk.cancelled) {
         let lived = (live.status(), live.output(), live.error(), live.pending());
         let again = (replayed.status(), replayed.output(), replayed.error(), replayed.pending());
