@@ -144,6 +144,21 @@ async fn workflow(
     .into_response())
 }
 
+/// The request in a body, or what is wrong with it and what to send.
+fn parse(body: &[u8]) -> Result<Ask, String> {
+    const REMEDY: &str = "send {\"query\": \"…\"}";
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| format!("the body cannot be read as JSON: {error}; {REMEDY}"))?;
+    // An array would do for serde's idea of a struct, but not for ours.
+    if !value.is_object() {
+        return Err(format!("the body must be a JSON object; {REMEDY}"));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string().as_str() {
+        "." => format!("{}; {REMEDY}", error.inner()),
+        path => format!("{path}: {}; {REMEDY}", error.inner()),
+    })
+}
+
 /// Sends the answer piece by piece as `answer` events, then everything as `done`.
 fn streamed(answer: &str, whole: &Value) -> Response {
     let pieces: Vec<String> = answer.split_inclusive('\n').map(str::to_owned).collect();
@@ -191,12 +206,7 @@ impl Call {
         body: &Bytes,
         allowed: &std::ops::RangeInclusive<usize>,
     ) -> Result<(Ask, String), Refusal> {
-        let ask: Ask = serde_json::from_slice(body).map_err(|error| {
-            Refusal::new(
-                StatusCode::BAD_REQUEST,
-                format!("the body is not the expected JSON object: {error}; send {{\"query\": \"…\"}}"),
-            )
-        })?;
+        let ask = parse(body).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error))?;
         let Some(query) = ask.query.clone() else {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "query is missing; send {\"query\": \"…\"}"));
         };
@@ -253,11 +263,13 @@ impl Call {
     async fn end(self, language: Language, success: bool) -> Value {
         let now = self.app.now();
         let latency = now.since(self.begun_at);
+        // Who gets nothing pays nothing.
+        let credits = if success { self.credits } else { 0 };
         let account_id = self.actor.as_ref().map(|actor| actor.account_id);
         let region = self.app.region.code.clone();
         tracing::info!(
             region = %region, kind = self.kind, backend = BACKEND, language = language.code(), success,
-            credits = self.credits, latency_us = latency.as_micros() as u64, "AI request answered"
+            credits, latency_us = latency.as_micros() as u64, "AI request answered"
         );
         let request = AiRequest {
             at: now,
@@ -267,11 +279,11 @@ impl Call {
             backend: BACKEND.to_owned(),
             language: language.code().to_owned(),
             success,
-            credits: self.credits,
+            credits,
             latency_us: i64::try_from(latency.as_micros()).unwrap_or(i64::MAX),
         };
         // The answer is there already; a log that cannot be written must not take it away from the caller.
-        let metered = self.app.store.add_ai_credits(account_id, now.date(), self.credits).await;
+        let metered = self.app.store.add_ai_credits(account_id, now.date(), credits).await;
         if let Err(error) = metered.and(self.app.store.add_ai_request(request).await) {
             tracing::error!("an AI request could not be metered: {error}");
         }
@@ -279,8 +291,8 @@ impl Call {
             "ai_backend": BACKEND,
             "language": language.code(),
             "region": region,
-            "latency_ms": latency.as_secs_f64() * 1_000.0,
-            "credits": self.credits,
+            "latency_ms": latency.as_micros() as f64 / 1_000.0,
+            "credits": credits,
         })
     }
 }

@@ -34,6 +34,7 @@ guides!(
     "schedules",
     "calls",
     "runs",
+    "words",
     "ai",
     "api",
     "regions",
