@@ -61,6 +61,7 @@ impl Default for Options {
 #[derive(Debug, Clone)]
 pub struct Store {
     sqlite: Arc<Sqlite>,
+    unreadable_told: Arc<runs::Told>,
 }
 
 /// What `/ready` wants to know.
@@ -82,7 +83,7 @@ impl Store {
     /// # Errors
     /// Corrupt or foreign file, read-only place, full disk, a newer schema than this build knows; each says what to do.
     pub fn open(options: Options) -> Result<Self, Error> {
-        Ok(Self { sqlite: Arc::new(Sqlite::open(&options)?) })
+        Ok(Self { sqlite: Arc::new(Sqlite::open(&options)?), unreadable_told: Arc::default() })
     }
 
     /// Finishes what is queued, checkpoints and closes. Later calls give [`Error::Closed`].

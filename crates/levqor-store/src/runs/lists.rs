@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, Random, RunId, Timestamp};
 
-use super::{Run, RunFilter, columns};
+use super::{Run, RunFilter, columns, unreadable::PASSED_OVER_MAX};
 use crate::{
     Error, Store, params,
     value::{Param, Value},
@@ -12,7 +12,8 @@ use crate::{
 const ID_SLACK_MICROS: i64 = 60 * 60 * 1_000_000;
 
 impl Store {
-    /// Newest first, by keyset; narrow rows only. Both ends of the time filter are included.
+    /// Newest first, by keyset; narrow rows only. Both ends of the time filter are included. Rows that cannot be read are
+    /// left out, and the log is told.
     pub async fn runs_of(
         &self,
         account: Option<AccountId>,
@@ -20,15 +21,23 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<Run>, Error> {
-        self.read(move |session| {
-            let range = IdRange::new(&filter, before);
-            let (sql, values) = list(account.as_ref(), &filter, &range, &limit);
-            session.rows_of_text(&sql, &values, Run::read)
-        })
-        .await
+        let (runs, unreadable) = self
+            .read(move |session| {
+                let range = IdRange::new(&filter, before);
+                let rows_max = limit.saturating_add(PASSED_OVER_MAX);
+                let (sql, values) = list(account.as_ref(), &filter, &range, &rows_max);
+                let mut unreadable = Vec::new();
+                let runs = session
+                    .some_rows_of_text(&sql, &values, limit, |row| Run::read_or_note(row, &mut unreadable))?;
+                Ok((runs, unreadable))
+            })
+            .await?;
+        self.unreadable_told.tell(&unreadable);
+        Ok(runs)
     }
 
-    /// Runs that were started by a `run: workflow` task of `parent` and have not ended.
+    /// Runs that were started by a `run: workflow` task of `parent` and have not ended. Rows that cannot be read are left
+    /// out, and the log is told.
     pub async fn children_of(
         &self,
         parent: RunId,
@@ -36,20 +45,26 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Run>, Error> {
         let after = after.map_or_else(String::new, |run| run.to_string());
-        self.read(move |session| {
-            session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM runs WHERE parent_run_id IS NOT NULL AND parent_run_id = $1 AND ended_at IS NULL
-                         AND run_id > $2
-                     ORDER BY run_id LIMIT $3"
-                ),
-                params![parent, after, limit],
-                Run::read,
-            )
-        })
-        .await
+        let (runs, unreadable) = self
+            .read(move |session| {
+                let mut unreadable = Vec::new();
+                let runs = session.some_rows(
+                    concat!(
+                        "SELECT ",
+                        columns!(),
+                        " FROM runs WHERE parent_run_id IS NOT NULL AND parent_run_id = $1 AND ended_at IS NULL
+                             AND run_id > $2
+                         ORDER BY run_id LIMIT $3"
+                    ),
+                    params![parent, after, limit.saturating_add(PASSED_OVER_MAX)],
+                    limit,
+                    |row| Run::read_or_note(row, &mut unreadable),
+                )?;
+                Ok((runs, unreadable))
+            })
+            .await?;
+        self.unreadable_told.tell(&unreadable);
+        Ok(runs)
     }
 }
 

@@ -12,6 +12,11 @@ mod append;
 mod counts;
 pub(crate) mod lists;
 mod ownership;
+mod unreadable;
+
+pub use ownership::RunsToDrive;
+pub(crate) use unreadable::Told;
+pub use unreadable::UnreadableRun;
 
 use levqor_model::{
     AccountId, Date, NodeId, RegionCode, Residency, RunId, RunStatus, Timestamp, TriggerKind, WorkflowId,

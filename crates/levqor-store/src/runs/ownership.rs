@@ -2,11 +2,21 @@
 
 use levqor_model::{NodeId, RunId};
 
-use super::{Run, columns};
+use super::{Run, UnreadableRun, columns};
 use crate::{Error, Store, params};
 
 /// Runs that one transaction takes over: bounds how long other writers wait.
 const TAKEN_AT_ONCE: usize = 5_000;
+
+/// A page of the runs to load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunsToDrive {
+    pub runs: Vec<Run>,
+    /// What stands between them and cannot be read; the log has been told.
+    pub unreadable: Vec<UnreadableRun>,
+    /// Where the next page begins, when there may be one.
+    pub next: Option<String>,
+}
 
 impl Store {
     /// Takes the run for this node (unless a newer epoch has it) and gives its row.
@@ -58,21 +68,30 @@ impl Store {
         }
     }
 
-    /// Runs that are pending or running, oldest first: the ones to load after a start.
-    pub async fn runs_to_drive(&self, after: Option<RunId>, limit: usize) -> Result<Vec<Run>, Error> {
-        let after = after.map_or_else(String::new, |run| run.to_string());
-        self.read(move |session| {
-            session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM runs WHERE ended_at IS NULL AND run_id > $1 AND status IN ('pending', 'running')
-                     ORDER BY run_id LIMIT $2"
-                ),
-                params![after, limit],
-                Run::read,
-            )
-        })
-        .await
+    /// Runs that are pending or running, oldest first: the ones to load after a start. `after` is the page before's `next`.
+    pub async fn runs_to_drive(&self, after: Option<String>, limit: usize) -> Result<RunsToDrive, Error> {
+        let page = self
+            .read(move |session| {
+                let (mut unreadable, mut last, mut rows) = (Vec::new(), None, 0);
+                let runs = session.some_rows(
+                    concat!(
+                        "SELECT ",
+                        columns!(),
+                        " FROM runs WHERE ended_at IS NULL AND run_id > $1 AND status IN ('pending', 'running')
+                         ORDER BY run_id LIMIT $2"
+                    ),
+                    params![after.unwrap_or_default(), limit],
+                    limit,
+                    |row| {
+                        rows += 1;
+                        last = row.first_text();
+                        Run::read_or_note(row, &mut unreadable)
+                    },
+                )?;
+                Ok(RunsToDrive { runs, unreadable, next: last.filter(|_| rows == limit) })
+            })
+            .await?;
+        self.unreadable_told.tell(&page.unreadable);
+        Ok(page)
     }
 }

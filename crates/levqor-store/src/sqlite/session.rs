@@ -43,6 +43,14 @@ impl Row<'_> {
         };
         decode(self.row.as_ref().column_name(index).unwrap_or("?"), cell)
     }
+
+    /// The first column, which tells which row it is when the row itself cannot be read. None: not a text.
+    pub(crate) fn first_text(&self) -> Option<String> {
+        match self.row.get_ref(0) {
+            Ok(ValueRef::Text(text)) => std::str::from_utf8(text).ok().map(str::to_owned),
+            _ => None,
+        }
+    }
 }
 
 impl Session {
@@ -70,19 +78,31 @@ impl Session {
         &self,
         sql: &'static str,
         params: &[Value<'_>],
-        read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
+        mut read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        collect(&mut self.prepare(sql)?, params, read)
+        collect(&mut self.prepare(sql)?, params, usize::MAX, |row| read(row).map(Some))
     }
 
-    /// Like [`Session::rows`], for a text that was put together for this call.
-    pub(crate) fn rows_of_text<T>(
+    /// The first `wanted` rows of which `read` makes something. The statement bounds how many are looked at.
+    pub(crate) fn some_rows<T>(
+        &self,
+        sql: &'static str,
+        params: &[Value<'_>],
+        wanted: usize,
+        read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
+    ) -> Result<Vec<T>, Error> {
+        collect(&mut self.prepare(sql)?, params, wanted, read)
+    }
+
+    /// Like [`Session::some_rows`], for a text that was put together for this call.
+    pub(crate) fn some_rows_of_text<T>(
         &self,
         sql: &str,
         params: &[Value<'_>],
-        read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
+        wanted: usize,
+        read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
     ) -> Result<Vec<T>, Error> {
-        collect(&mut self.connection.prepare_cached(&spell(sql))?, params, read)
+        collect(&mut self.connection.prepare_cached(&spell(sql))?, params, wanted, read)
     }
 
     /// The first row, if there is one.
@@ -149,13 +169,15 @@ fn bind(statement: &mut CachedStatement<'_>, params: &[Value<'_>]) -> Result<(),
 fn collect<T>(
     statement: &mut CachedStatement<'_>,
     params: &[Value<'_>],
-    mut read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
+    wanted: usize,
+    mut read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
 ) -> Result<Vec<T>, Error> {
     bind(statement, params)?;
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(read(&mut Row { row, next: 0 })?);
+    while found.len() < wanted {
+        let Some(row) = rows.next()? else { break };
+        found.extend(read(&mut Row { row, next: 0 })?);
     }
     Ok(found)
 }

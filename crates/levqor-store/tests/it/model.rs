@@ -240,5 +240,5 @@ async fn compare(world: &World, model: &BTreeMap<RunId, Model>) {
         .filter(|(_, one)| matches!(one.status, RunStatus::Pending | RunStatus::Running))
         .map(|(id, _)| *id)
         .collect();
-    assert_eq!(driven.iter().map(|run| run.id).collect::<Vec<_>>(), expected);
+    assert_eq!(driven.runs.iter().map(|run| run.id).collect::<Vec<_>>(), expected);
 }

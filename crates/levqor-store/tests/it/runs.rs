@@ -217,10 +217,12 @@ async fn the_runs_to_drive_come_oldest_first_and_page() {
             live.push(id);
         }
     }
-    let ids = |runs: Vec<levqor_store::runs::Run>| runs.iter().map(|run| run.id).collect::<Vec<_>>();
-    assert_eq!(ids(world.store.runs_to_drive(None, 10).await.unwrap()), live);
-    assert_eq!(ids(world.store.runs_to_drive(None, 1).await.unwrap()), live[..1]);
-    assert_eq!(ids(world.store.runs_to_drive(Some(live[0]), 10).await.unwrap()), live[1..]);
+    let ids = |page: &levqor_store::runs::RunsToDrive| page.runs.iter().map(|run| run.id).collect::<Vec<_>>();
+    let all = world.store.runs_to_drive(None, 10).await.unwrap();
+    assert_eq!((ids(&all), all.next), (live.clone(), None));
+    let first = world.store.runs_to_drive(None, 1).await.unwrap();
+    assert_eq!((ids(&first), &first.next), (live[..1].to_vec(), &Some(live[0].to_string())));
+    assert_eq!(ids(&world.store.runs_to_drive(first.next, 10).await.unwrap()), live[1..]);
     assert_eq!(world.store.live_runs_count(account).await, Ok(4));
 }
 
@@ -321,4 +323,48 @@ async fn the_children_of_a_run_are_those_that_live() {
     assert_eq!(ids(world.store.children_of(parent, None, 10).await.unwrap()), [children[0], children[2]]);
     assert_eq!(ids(world.store.children_of(parent, Some(children[0]), 10).await.unwrap()), [children[2]]);
     assert_eq!(ids(world.store.children_of(children[0], None, 10).await.unwrap()), []);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_hides_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("levqor.db");
+    let world = World::over(levqor_store::Options { path: Some(path.clone()), ..Default::default() });
+    let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
+    let mut ids = Vec::new();
+    for second in 0..4 {
+        let mut new = world.run(account, workflow, NOW + Duration::from_secs(second));
+        new.run.parent = (second > 0).then(|| (ids[0], second));
+        ids.push(new.run.id);
+        world.store.accept_run(new).await.unwrap();
+    }
+    let damage = |sql: &str, id: &str| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        assert_eq!(connection.execute(sql, [id]).unwrap(), 1);
+    };
+    damage("UPDATE runs SET region = 'eu%west' WHERE run_id = ?1", &ids[1].to_string());
+    damage("UPDATE runs SET run_id = 'run_zzz' WHERE run_id = ?1", &ids[3].to_string());
+
+    let shown = |runs: &[levqor_store::runs::Run]| runs.iter().map(|run| run.id).collect::<Vec<_>>();
+    let page = world.store.runs_to_drive(None, 10).await.unwrap();
+    assert_eq!(shown(&page.runs), [ids[0], ids[2]]);
+    let unreadable: Vec<_> = page.unreadable.iter().map(|row| row.id.clone()).collect();
+    assert_eq!(unreadable, [ids[1].to_string(), "run_zzz".to_owned()]);
+    assert!(page.unreadable[0].reason.starts_with("column region: "), "{:?}", page.unreadable);
+    // Pages of one row: each says how to go on, also where its row cannot be read.
+    let (mut next, mut seen) = (None, Vec::new());
+    loop {
+        let page = world.store.runs_to_drive(next, 1).await.unwrap();
+        seen.extend(shown(&page.runs));
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [ids[0], ids[2]]);
+
+    // A full page, though the rows between its own are left out.
+    let list = world.store.runs_of(Some(account), RunFilter::default(), None, 2).await.unwrap();
+    assert_eq!(shown(&list), [ids[2], ids[0]]);
+    assert_eq!(shown(&world.store.children_of(ids[0], None, 1).await.unwrap()), [ids[2]]);
 }
