@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use levqor_engine::Error;
+use levqor_engine::{
+    Error,
+    fault::{Faults, Refusal},
+};
 use levqor_model::{RunId, RunStatus, SeededRandom, TaskStatus};
 use levqor_testkit::{Reply, Route, wait_until};
 use serde_json::json;
@@ -126,4 +129,24 @@ async fn what_cannot_be_cancelled_says_why() {
     let stranger = levqor_model::AccountId::new(world.now() + Duration::from_secs(1), &*world.random);
     assert!(matches!(engine.cancel(stranger, run).await, Err(Error::RunNotFound(_))));
     assert!(matches!(engine.tasks(stranger, run, None, 1).await, Err(Error::RunNotFound(_))));
+}
+
+#[tokio::test]
+async fn who_cancels_is_told_at_once_that_the_store_refuses() {
+    let world = World::new().await;
+    // The beginning is written; later, as on a full disk, nothing more.
+    let plan = (50..10_000).map(|nth| (nth, Refusal::Undone)).collect();
+    let engine = world.engine_with(Faults::default().refusing(plan)).await;
+    world.stub.route(Route::new("/hang").reply(Reply::hang()));
+    let workflow = world
+        .save("hang", "1.0.0", "do: [{ a: { call: http, with: { method: get, endpoint: 'STUB/hang' } } }]")
+        .await;
+    let run = world.start(&engine, workflow, json!({})).await;
+    wait_until("the call", || world.stub.count() == 1).await;
+    while engine.tasks(world.account, run, None, 1).await.is_ok() {}
+    let asked = std::time::Instant::now();
+    let refused = engine.cancel(world.account, run).await;
+    assert!(matches!(refused, Err(Error::Store(levqor_store::Error::Unavailable(_)))), "{refused:?}");
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    engine.halt().await;
 }

@@ -2,7 +2,7 @@
 
 use levqor_engine::Error;
 use levqor_model::{RunStatus, TaskStatus, WorkflowId, limits::NESTING_MAX};
-use levqor_store::counters::Increment;
+use levqor_store::{Options, counters::Increment};
 use levqor_testkit::{Reply, Route, wait_for, wait_until};
 use serde_json::{Value, json};
 
@@ -275,4 +275,41 @@ async fn waiting_for_an_end_has_an_end() {
     assert_eq!(reason.as_deref(), Some("waits until 2026-11-24T01:00:00Z (task pause)"));
     world.advance(&engine, seconds(3600));
     assert_eq!(world.ended(&engine, run).await.run.status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_damaged_row_holds_up_no_other_and_is_told() {
+    let directory = levqor_testkit::temp_dir();
+    let path = directory.path().join("levqor.db");
+    let mut world = World::with(Options { path: Some(path.clone()), ..Options::default() }).await;
+    world.stub.route(Route::new("/hang").reply(Reply::hang()));
+    // One place, so that what comes after the first has not begun.
+    world.limits.active_runs = 1;
+    let engine = world.engine().await;
+    let hang = world
+        .save("hang", "1.0.0", "do: [{ a: { call: http, with: { method: get, endpoint: 'STUB/hang' } } }]")
+        .await;
+    let quick = world.save("quick", "1.0.0", "do: [{ a: { set: { x: 1 } } }]").await;
+    let damaged = world.start(&engine, hang, json!({})).await;
+    wait_until("the call", || world.stub.count() == 1).await;
+    let behind = world.start(&engine, quick, json!({})).await;
+    engine.halt().await;
+    let set_region = |region: &str| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let sql = "UPDATE runs SET region = ?1 WHERE run_id = ?2";
+        assert_eq!(connection.execute(sql, [region, &damaged.to_string()]).unwrap(), 1);
+    };
+    set_region("eu%west");
+
+    let engine = world.engine().await;
+    assert_eq!(world.ended(&engine, behind).await.run.status, RunStatus::Completed);
+    let failure = engine.failure().expect("it is told");
+    assert!(failure.contains(&damaged.to_string()) && failure.contains("column region"), "{failure}");
+    engine.halt().await;
+
+    set_region("eu-west");
+    let engine = world.engine().await;
+    wait_until("the call again", || world.stub.count() == 2).await;
+    assert_eq!(engine.failure(), None);
+    engine.halt().await;
 }
