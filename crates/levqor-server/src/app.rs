@@ -61,7 +61,7 @@ pub struct Settings {
     pub disk_free_bytes_min: u64,
     /// How long the head of a request may take to arrive; a connection that is idle for longer is closed.
     pub header_timeout: Duration,
-    /// How long requests in progress may go on once the server is told to stop.
+    /// How long a stop may take, of which requests in progress get a share.
     pub drain_timeout: Duration,
     pub data_dir: Option<std::path::PathBuf>,
 }
@@ -85,7 +85,7 @@ impl Default for Settings {
             connections_max: 8_192,
             disk_free_bytes_min: 64 * 1024 * 1024,
             header_timeout: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(20),
+            drain_timeout: Duration::from_secs(10),
             data_dir: None,
         }
     }
@@ -115,7 +115,7 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub parts: Parts,
     pub metrics: Metrics,
-    /// Cancelled when the server stops taking requests; long answers (event streams) end then.
+    /// Cancelled when the server stops taking requests; long answers (event streams, waits for a run's end) end then.
     pub stopping: CancellationToken,
     pub(crate) callers: Callers,
     pub(crate) bounds: Bounds,

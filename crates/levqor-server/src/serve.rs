@@ -27,9 +27,12 @@ const HEADERS_MAX: usize = 100;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// After a failed `accept` (out of file descriptors, mostly): time for connections to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What requests in progress get of a stop's time, at most; the rest is for the calls of runs.
+const REQUESTS_SHARE_MAX: Duration = Duration::from_secs(5);
 
-/// Answers requests and does the server's periodic jobs until `shutdown`; then lets the requests in progress end within
-/// the settings' `drain_timeout`, and writes what is still only in memory.
+/// Answers requests and does the server's periodic jobs until `shutdown`; then ends long polls and event streams, lets the
+/// other requests in progress end within half of the settings' `drain_timeout` (a few seconds at most), and writes what is
+/// still only in memory.
 ///
 /// # Errors
 /// When the listener has no address, which means that it is no listener.
@@ -65,9 +68,9 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
     }
     drop(listener);
     app.stopping.cancel();
-    if tokio::time::timeout(app.settings.drain_timeout, graceful.shutdown()).await.is_err() {
-        let seconds = app.settings.drain_timeout.as_secs();
-        warn!("requests were still in progress after {seconds} s and are cut off");
+    let share = (app.settings.drain_timeout / 2).min(REQUESTS_SHARE_MAX);
+    if tokio::time::timeout(share, graceful.shutdown()).await.is_err() {
+        warn!("requests were still in progress after {} s and are cut off", share.as_secs_f64());
     }
     stop_jobs.cancel();
     jobs.close();

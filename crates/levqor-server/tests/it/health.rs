@@ -2,9 +2,11 @@
 
 use http::StatusCode;
 use levqor_model::Timestamp;
+use levqor_store::Options;
+use levqor_testkit::wait_until;
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, WAIT};
 
 #[tokio::test]
 async fn liveness_has_its_members() {
@@ -78,4 +80,35 @@ async fn what_was_seen_is_recorded() {
     seen.sort_unstable();
     // This server has no socket, so there is no API to observe, and nothing is said about it.
     assert_eq!(seen, [("database", true), ("engine", true)]);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_read_is_left_out_and_told() {
+    let directory = levqor_testkit::temp_dir();
+    let path = directory.path().join("levqor.db");
+    let test = TestApp::over(Options { path: Some(path.clone()), ..Options::default() }, |_| {}).await;
+    let workflow = test.save("wait", WAIT).await;
+    let damaged = test.start(&workflow, 0, &json!({})).await["run_id"].as_str().unwrap().to_owned();
+    let whole = test.start(&workflow, 0, &json!({})).await["run_id"].as_str().unwrap().to_owned();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let sql = "UPDATE runs SET region = 'eu%west', status = 'running' WHERE run_id = ?1";
+    assert_eq!(connection.execute(sql, [&damaged]).unwrap(), 1);
+
+    let list = test.read("/api/runs").await;
+    let listed: Vec<_> = list["runs"].as_array().unwrap().iter().map(|run| &run["run_id"]).collect();
+    assert_eq!(listed, [&whole]);
+
+    // The next process finds it when it looks for the runs to go on with.
+    test.app.engine.halt().await;
+    let next = test.restarted().await;
+    wait_until("the engine to find it", || next.app.engine.failure().is_some()).await;
+    let answer = next.get("/ready").send().await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let check = answer.json()["checks"]["engine"].clone();
+    assert_eq!(check["ok"], false, "{check}");
+    assert!(check.to_string().contains(&damaged), "{check}");
+    levqor_server::features::health::service::sample(&next.app).await.unwrap();
+    let samples = test.store.latest_samples().await.unwrap();
+    let engine = samples.iter().find(|sample| sample.component == "engine").unwrap();
+    assert!(!engine.good && engine.reason.as_ref().unwrap().contains(&damaged), "{engine:?}");
 }

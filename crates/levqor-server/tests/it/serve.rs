@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use levqor_model::RunStatus;
+use levqor_store::runs::RunFilter;
 use levqor_testkit::wait_for;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -98,4 +100,31 @@ async fn a_stop_ends_streams_and_lets_requests_finish() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
     assert!(rest.contains("event: run"), "{rest}");
+}
+
+#[tokio::test]
+async fn a_stop_answers_long_polls_with_the_run_as_it_is() {
+    let test = TestApp::new().await;
+    let workflow = test.save("wait", WAIT).await;
+    let served = serve(&test).await;
+    let body = r#"{"wait_seconds":60}"#;
+    let request = format!(
+        "POST /api/workflows/{workflow}/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        test.keys.editor,
+        body.len()
+    );
+    let address = served.address;
+    let poll = tokio::spawn(async move { talk(address, &request).await });
+    wait_for("the run to wait", || async {
+        let runs = test.store.runs_of(Some(test.account), RunFilter::default(), None, 1).await.unwrap();
+        runs.first().filter(|run| run.status == RunStatus::Waiting).map(|_| ())
+    })
+    .await;
+    let began = std::time::Instant::now();
+    served.stopped().await;
+    let answer = poll.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 Accepted\r\n"), "{answer}");
+    assert!(answer.contains("\"run_id\":\"run_"), "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }

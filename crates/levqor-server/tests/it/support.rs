@@ -62,9 +62,14 @@ impl TestApp {
 
     /// With other settings than the usual ones (which have no rate limits).
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::over(Options::default(), change).await
+    }
+
+    /// With a database of these options.
+    pub async fn over(options: Options, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN.parse().unwrap()));
         let random = Arc::new(SeededRandom::new(7));
-        let store = Store::open(Options::default()).unwrap();
+        let store = Store::open(options).unwrap();
         let mut settings = Settings {
             anonymous_requests_per_minute: 0,
             account_requests_per_minute: Some(0),

@@ -4,6 +4,7 @@ use std::{
     io::{IsTerminal, Write, stdout},
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use levqor_engine::{Engine, Setup, egress};
@@ -12,7 +13,7 @@ use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, System
 use levqor_server::{App, Parts, Settings, features::sign_in};
 use levqor_store::{Options, Store};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -115,10 +116,14 @@ async fn run(
     welcome.tell(as_json).map_err(anyhow::Error::from)?;
     let stop = CancellationToken::new();
     let signals = tokio::spawn(wait_for_signal(stop.clone()));
+    let budget = config.limits.drain;
+    let stop_ends = tokio::spawn(when_stop_begins(stop.clone(), budget));
     let served = levqor_server::serve(listener, app, stop.clone()).await;
+    // Also when the server failed by itself.
+    stop.cancel();
+    let left = stop_ends.await.map_or(budget, |end| end.saturating_duration_since(Instant::now()));
+    engine.drain(left).await;
     signals.abort();
-    tracing::info!("stopping: calls in flight have up to {} s to end", config.limits.drain.as_secs());
-    engine.drain(config.limits.drain).await;
     tracing::info!("stopped");
     served.map_err(|error| Failure::Broken(anyhow::Error::from(error).context("the server failed")))
 }
@@ -202,6 +207,7 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         secret,
         metrics_public: config.metrics_public,
         request_timeout: config.limits.request_timeout,
+        drain_timeout: config.limits.drain,
         body_bytes_max: config.limits.body_bytes_max,
         payload_bytes_max: config.limits.payload_bytes_max,
         anonymous_ai_per_minute: config.anonymous_ai_per_minute,
@@ -217,6 +223,13 @@ fn warn_of_reserved_keys(layers: &Layers) {
             tracing::warn!("{} is set, but this version does not use it yet", key.variable);
         }
     }
+}
+
+/// Says at once that the stop begins; gives when the time for requests and calls in flight is over.
+async fn when_stop_begins(stop: CancellationToken, budget: Duration) -> Instant {
+    stop.cancelled().await;
+    tracing::info!("stopping: requests and calls in flight have up to {} s to end", budget.as_secs());
+    Instant::now() + budget
 }
 
 /// Ctrl-C and SIGTERM begin the stop; a second one ends the process at once.

@@ -128,7 +128,10 @@ fn engine_failure(app: &App) -> Option<String> {
         return Some("the node is shutting down".to_owned());
     }
     let (depth, capacity) = app.store.queue_depth();
-    (depth >= capacity).then(|| format!("{depth} writes wait for the database, as many as may"))
+    if depth >= capacity {
+        return Some(format!("{depth} writes wait for the database, as many as may"));
+    }
+    app.engine.failure()
 }
 
 /// Observes this node and records what was seen. What the store cannot take now is recorded later, with its own time.

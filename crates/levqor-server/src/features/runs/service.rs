@@ -70,7 +70,13 @@ pub async fn start(
         return Ok(started);
     }
     let patience = Duration::from_secs(wish.wait_seconds);
-    Ok(app.engine.wait_ended(account, started.run.id, patience).await?)
+    let waited =
+        app.stopping.run_until_cancelled(app.engine.wait_ended(account, started.run.id, patience)).await;
+    match waited {
+        Some(detail) => Ok(detail?),
+        // The run is accepted and goes on after the stop: its caller learns that now, not by a broken connection.
+        None => Ok(app.engine.run(account, started.run.id).await?),
+    }
 }
 
 /// The run, with what it waits for when it has not ended.
