@@ -1,6 +1,6 @@
 //! The pages of signing in and out.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use axum::{
     extract::{Path, State},
@@ -97,9 +97,16 @@ async fn send_link(app: &App, email: &str, next: &str) -> Result<(), Problem> {
     let link =
         service::issue_link(&app.store, &*app.random, &app.settings.public_url, user.id, app.now()).await?;
     let query = if next == START { String::new() } else { format!("?next={}", encoded(next)) };
-    let (id, link) = (user.id, link.expose());
-    tracing::info!(target: "levqor::sign_in_link", "sign-in link of {id}: {link}{query}");
+    tell_on_terminal(&format!("Sign in as {email} within 15 minutes, once:\n  {}{query}", link.expose()));
     Ok(())
+}
+
+/// The one place that shows a link, and only in development: on standard output, where the person who runs the server
+/// looks. Never through `tracing`: logs are collected and kept, and a link is a key.
+fn tell_on_terminal(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Whoever closed the terminal does not want to know.
+    let _ = writeln!(out, "\n  {text}\n").and_then(|()| out.flush());
 }
 
 fn encoded(text: &str) -> String {
@@ -215,7 +222,7 @@ fn asked_card(app: &App, email: &str) -> Markup {
             } @else {
                 h1 { "Look for your link" }
                 p { "If " strong { (email) } " belongs to somebody here, a link that works once was made, good for 15 minutes." }
-                (note(Tone::Idle, &html! { p { "This server runs in development: it sends no mail and writes the link to its own log." } }))
+                (note(Tone::Idle, &html! { p { "This server runs in development: it sends no mail and shows the link in the server's terminal." } }))
             }
             a.button href="/signin" { "Use another address" }
         }

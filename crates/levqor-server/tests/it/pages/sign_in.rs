@@ -23,6 +23,7 @@ async fn known_and_unknown_addresses_get_the_same_answer() {
     assert_eq!((known.status, unknown.status), (StatusCode::OK, StatusCode::OK));
     assert_eq!(known.text().replace("ada@", "eve@"), unknown.text());
     assert!(!known.text().contains("/signin/link/"), "the link is never on the page");
+    assert!(known.text().contains("the server's terminal"), "it says where to look");
     for email in ["", "ada", "ada@example.com, eve@example.com", "<script>@example.com"] {
         let refused = app.form("/signin", &[("email", email), ("next", "/docs")]).send().await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{email}");
