@@ -64,7 +64,14 @@ pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
 fn misfit(pointer: &str, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     // serde_json says where it stopped at the end of its message; for a misfit the pointer says it better.
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    if message == "recursion limit exceeded" {
+        return Problem::new(
+            ProblemCode::BadRequest,
+            format!("the body is nested deeper than {} levels", limits::NESTING_MAX),
+        );
+    }
+    let message = in_plain_words(message);
     match error.classify() {
         Category::Data => {
             let place = if pointer.is_empty() { "the body" } else { pointer };
@@ -76,6 +83,33 @@ fn misfit(pointer: &str, error: &serde_json::Error) -> Problem {
             format!("the body is not JSON: {message} (line {}, column {})", error.line(), error.column()),
         ),
     }
+}
+
+/// Names of Rust's types, which say nothing to a reader, as what is allowed.
+fn in_plain_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        ("u8", "a whole number from 0 to 255"),
+        ("u16", "a whole number from 0 to 65535"),
+        ("u32", "a whole number from 0 to 4294967295"),
+        ("u64", "a whole number from 0 up"),
+        ("usize", "a whole number from 0 up"),
+        ("i64", "a whole number"),
+    ];
+    let Some((said, expected)) = message.rsplit_once("expected ") else {
+        return match message {
+            "invalid digit found in string" | "cannot parse integer from empty string" => {
+                "must be a whole number from 0 up".to_owned()
+            }
+            "number too large to fit in target type" => "the number is too large".to_owned(),
+            "provided string was not `true` or `false`" => "must be true or false".to_owned(),
+            other => other.to_owned(),
+        };
+    };
+    let plain = match expected.strip_prefix("struct ") {
+        Some(_) => Some("an object"),
+        None => WORDS.iter().find(|(name, _)| *name == expected).map(|(_, plain)| *plain),
+    };
+    plain.map_or_else(|| message.to_owned(), |plain| format!("{said}expected {plain}"))
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -101,7 +135,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
             Err(rejection) => {
                 let text = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
                 Err(match text.split_once(": ") {
-                    Some((name, message)) => Problem::parameter(name, message),
+                    Some((name, message)) => Problem::parameter(name, in_plain_words(message)),
                     None => Problem::new(ProblemCode::BadParameter, text),
                 })
             }
@@ -197,7 +231,7 @@ mod tests {
             (
                 r#"{"name": "a", "items": [{"count": 1}, {"count": -1}]}"#,
                 "/items/1/count",
-                "/items/1/count: invalid value: integer `-1`, expected u8",
+                "/items/1/count: invalid value: integer `-1`, expected a whole number from 0 to 255",
             ),
             (
                 r#"{"name": "a", "colour": 1}"#,
@@ -211,7 +245,7 @@ mod tests {
             ),
             ("{}", "", "the body: missing field `name`"),
             ("[]", "", "the body must be an object"),
-            ("7", "", "the body: invalid type: integer `7`, expected struct Order"),
+            ("7", "", "the body: invalid type: integer `7`, expected an object"),
             (r#"{"name": "a""#, "-", "the body is not JSON: EOF while parsing an object (line 1, column 12)"),
             ("{\n  nope", "-", "the body is not JSON: key must be a string (line 2, column 3)"),
             (r#"{"name": "a"} x"#, "-", "the body is not JSON: trailing characters (line 1, column 15)"),
@@ -221,6 +255,29 @@ mod tests {
             assert_eq!(problem.detail, detail);
             let found = problem.errors.first().map_or("-", |error| error.pointer.as_str());
             assert_eq!(found, pointer, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_told_so() {
+        let deep = format!(r#"{{"name": {}"#, "[".repeat(1_000));
+        let problem = from_json::<serde_json::Value>(deep.as_bytes()).unwrap_err();
+        assert_eq!(problem.detail, format!("the body is nested deeper than {} levels", limits::NESTING_MAX));
+    }
+
+    #[test]
+    fn no_word_of_rust_reaches_the_reader() {
+        let rows = [
+            (
+                "invalid type: string \"7\", expected u64",
+                "invalid type: string \"7\", expected a whole number from 0 up",
+            ),
+            ("invalid digit found in string", "must be a whole number from 0 up"),
+            ("provided string was not `true` or `false`", "must be true or false"),
+            ("unknown field `a`, expected `b`", "unknown field `a`, expected `b`"),
+        ];
+        for (said, plain) in rows {
+            assert_eq!(in_plain_words(said), plain);
         }
     }
 

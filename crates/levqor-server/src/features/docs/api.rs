@@ -295,6 +295,10 @@ fn example(document: &Value, schema: &Value, depth: usize) -> Option<Value> {
     if let Some(example) = schema.get("example").or_else(|| list(schema.get("examples")).first()) {
         return Some(example.clone());
     }
+    // Of words that are listed, the first: a request without a required one would not work.
+    if let Some(word) = list(schema.get("enum")).first() {
+        return Some(word.clone());
+    }
     if let Some(part) = list(schema.get("allOf")).iter().find_map(|part| example(document, part, depth + 1)) {
         return Some(part);
     }
@@ -340,11 +344,12 @@ mod tests {
                 "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Start"}}}},
                 "responses": {"202": {"description": "Accepted", "content": {"application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Start"}}}}}}
             }}},
-            "components": {"schemas": {"Start": {"type": "object", "required": ["input"], "properties": {
+            "components": {"schemas": {"Start": {"type": "object", "required": ["input", "role"], "properties": {
+                "role": {"$ref": "#/components/schemas/Role"},
                 "input": {"description": "Any JSON", "example": {"a": "it's"}},
                 "wait_seconds": {"type": ["integer", "null"]},
                 "again": {"$ref": "#/components/schemas/Start"}
-            }}}}
+            }}, "Role": {"type": "string", "enum": ["viewer", "owner"]}}}
         });
         let Reference { groups, schemas } = read(&document, "http://x");
         assert_eq!(groups.len(), 1);
@@ -352,7 +357,7 @@ mod tests {
         assert_eq!((operation.method.as_str(), operation.access), ("POST", "needs a key"));
         assert_eq!(
             operation.curl,
-            "curl -X POST http://x/api/workflows/{id}/runs \\\n  -H \"Authorization: Bearer $LEVQOR_API_KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"input\":{\"a\":\"it'\\''s\"}}'"
+            "curl -X POST http://x/api/workflows/{id}/runs \\\n  -H \"Authorization: Bearer $LEVQOR_API_KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"role\":\"viewer\",\"input\":{\"a\":\"it'\\''s\"}}'"
         );
         assert_eq!(operation.answers[0].body.as_ref().unwrap().kind, "list of Start");
         let kinds: Vec<_> = schemas[0]
@@ -362,7 +367,12 @@ mod tests {
             .collect();
         assert_eq!(
             kinds,
-            [("input", "any", true), ("wait_seconds", "integer", false), ("again", "Start", false)]
+            [
+                ("role", "Role", true),
+                ("input", "any", true),
+                ("wait_seconds", "integer", false),
+                ("again", "Start", false)
+            ]
         );
     }
 
