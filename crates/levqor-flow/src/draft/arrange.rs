@@ -39,6 +39,10 @@ pub fn arrange(steps: Vec<Step>, quote: &dyn Fn(&Places) -> String, notes: &mut 
                 each.steps = arrange(each.steps, quote, notes);
                 out.push(Step { kind: StepKind::Each(each), places });
             }
+            StepKind::Repeat { count, steps } => {
+                let steps = arrange(steps, quote, notes);
+                out.push(Step { kind: StepKind::Repeat { count, steps }, places });
+            }
             StepKind::Parallel(branches) => {
                 let branches = arrange(branches, quote, notes);
                 out.push(Step { kind: StepKind::Parallel(branches), places });
@@ -62,6 +66,9 @@ pub fn arrange(steps: Vec<Step>, quote: &dyn Fn(&Places) -> String, notes: &mut 
     }
     out
 }
+
+/// What the gap of a step that has another schedule would have given.
+pub(super) const LEFT_OUT: &str = "response";
 
 fn nothing_before(words: &str) -> String {
     format!("\"{words}\" is left out: there is no call before it that it could be about")
@@ -163,6 +170,16 @@ fn attach(
         ) => Some(false),
         _ => None,
     };
+    // What the failure is of was not made: it must not become the failure of another call.
+    let behind_gap = out
+        .iter()
+        .rev()
+        .find(|step| !matches!(step.kind, StepKind::Doubt | StepKind::Wait(_)))
+        .is_some_and(|step| matches!(&step.kind, StepKind::Gap { result } if result.first().is_some_and(|noun| noun == LEFT_OUT)));
+    if behind_gap {
+        notes.warn(format!("\"{}\" is left out with the step that it is about", quote(&places)));
+        return;
+    }
     let mut before = calls(out);
     let found = before.iter().rposition(|call| method.is_none_or(|sends| (call.method != "get") == sends));
     let found = found.or(before.len().checked_sub(1));
@@ -207,6 +224,7 @@ fn calls(steps: &mut [Step]) -> Vec<&mut Call> {
         match &mut step.kind {
             StepKind::Call(call) => calls.push(&mut **call),
             StepKind::Each(each) => calls.extend(self::calls(&mut each.steps)),
+            StepKind::Repeat { steps, .. } => calls.extend(self::calls(steps)),
             StepKind::Parallel(branches) => calls.extend(self::calls(branches)),
             StepKind::If(branch) => {
                 calls.extend(self::calls(&mut branch.then));

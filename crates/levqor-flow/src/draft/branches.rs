@@ -3,11 +3,13 @@
 //! A condition that is not understood takes its steps with it: without it they would run always.
 
 use super::{
+    call::{Target, callable},
     clause::{DEPTH_MAX, IF_WORDS, Parser, Scope},
     condition,
-    form::{Condition, If, Step, StepKind},
-    lexer::Kind,
-    words,
+    cursor::Cursor,
+    form::{Base, Condition, If, Phrase, Quantifier, Step, StepKind, Tests},
+    lexer::{Kind, Token},
+    predicate, words,
 };
 
 impl Parser<'_> {
@@ -76,7 +78,12 @@ impl Parser<'_> {
             self.unmade_condition(start, start, self.c.at());
             return true;
         }
-        let condition = self.c.attempt(condition::condition).filter(|_| self.condition_ends());
+        let at = self.c.at();
+        let mut condition = self.c.attempt(condition::condition).filter(|_| self.condition_ends());
+        if condition.is_none() {
+            self.c.back_to(at);
+            condition = self.sourced(list);
+        }
         let Some(condition) = condition else {
             self.c.back_to(start);
             // "post them, if the wind turns.": no verb follows, so it is about the step before.
@@ -119,6 +126,62 @@ impl Parser<'_> {
             places: start..self.c.at(),
         });
         true
+    }
+
+    /// A condition that names the address of what it looks at: "the total from URL is over 5", "URL returns a quantity of 0".
+    /// The address is read first.
+    fn sourced(&mut self, list: &mut Vec<Step>) -> Option<Condition> {
+        let start = self.c.at();
+        let is_address = |token: &Token| matches!(token.kind, Kind::Url(_) | Kind::Domain(_));
+        let mut ahead = 0;
+        // The address stands first, behind a preposition, or behind the noun that it is the address of.
+        let ahead = loop {
+            let token = self
+                .c
+                .peek_at(ahead)
+                .filter(|token| ahead < 9 && !matches!(token.kind, Kind::Stop | Kind::Comma))?;
+            if is_address(token) {
+                break ahead;
+            }
+            ahead += 1;
+        };
+        let preposition =
+            ahead > 0 && matches!(self.c.word_at(ahead - 1), Some("from" | "in" | "at" | "of" | "on" | "by"));
+        let url = start + ahead;
+        let hidden = url - usize::from(preposition)..url + 1;
+        let text = match self.c.peek_at(ahead).map(|token| &token.kind) {
+            Some(Kind::Url(text) | Kind::Domain(text)) => text.clone(),
+            _ => return None,
+        };
+        let condition = self.c.attempt_without(hidden, |c| {
+            if ahead == 0 {
+                return answer(c);
+            }
+            c.attempt(page).or_else(|| match condition::condition(c)? {
+                found @ (Condition::Test { .. } | Condition::Count { .. }) => Some(found),
+                _ => None,
+            })
+        });
+        let condition = condition.filter(|_| self.condition_ends());
+        let Some(condition) = condition else {
+            self.c.back_to(start);
+            return None;
+        };
+        let target = match callable(&text) {
+            Ok((url, assumed)) => {
+                if let Some(warning) = assumed {
+                    self.notes.warn(warning);
+                }
+                Some(Target::Url(url))
+            }
+            Err(warning) => {
+                self.notes.warn(warning);
+                None
+            }
+        };
+        let places = start..self.c.at();
+        self.read_source(list, target, Vec::new(), places);
+        Some(condition)
     }
 
     fn if_word(&mut self) -> Option<&'static str> {
@@ -256,6 +319,7 @@ impl Parser<'_> {
 
     /// "post them to URL if any total is over 100": unless a verb follows at once, the condition is about the step before.
     pub(super) fn postfix_if(&mut self, list: &mut Vec<Step>, count: usize) -> bool {
+        let mut read = 0;
         let found = {
             let parser = &mut self.c;
             parser.attempt(|c| {
@@ -277,7 +341,23 @@ impl Parser<'_> {
                 (!prefix && ended).then_some((opener, condition))
             })
         };
-        let Some((opener, condition)) = found else { return false };
+        let Some((opener, condition)) = found.or_else(|| {
+            let at = self.c.at();
+            let opener = self.c.eat_any_phrase(IF_WORDS)?;
+            let mut source = Vec::new();
+            let follows = self.verb_follows();
+            let Some(condition) = self.sourced(&mut source).filter(|_| !follows) else {
+                self.c.back_to(at);
+                return None;
+            };
+            // What the condition reads is read before the step that hangs on it.
+            list.splice(count..count, source.drain(..));
+            read = 1;
+            Some((opener, condition))
+        }) else {
+            return false;
+        };
+        let count = count + read;
         let negated = opener.contains("unless") || opener.starts_with("except");
         let condition = if negated { Condition::Not(Box::new(condition)) } else { condition };
         let then: Vec<Step> = list.drain(count..).collect();
@@ -288,6 +368,40 @@ impl Parser<'_> {
         });
         true
     }
+}
+
+/// "returns a quantity of 0", "has no orders", "contains 'x'": what an address answers.
+fn answer(c: &mut Cursor<'_>) -> Option<Condition> {
+    let subject = Phrase { base: Base::Pronoun, fields: vec![], each: false, count: false, places: 0..0 };
+    let says = c.eat_any_phrase(&[
+        "returns",
+        "returned",
+        "gives",
+        "answers with",
+        "responds with",
+        "has",
+        "shows",
+        "reports",
+        "says",
+    ]);
+    let tests = match says {
+        Some(_) => predicate::tests(c).or_else(|| predicate::value_test(c))?,
+        None => {
+            let (test, negated) = predicate::operator(c)?;
+            Tests::One { field: vec![], test, negated }
+        }
+    };
+    Some(Condition::Test { quantifier: Quantifier::Plain, subject, tests })
+}
+
+/// "the page contains 'x'", "the API returns a quantity of 0": the answer itself.
+fn page(c: &mut Cursor<'_>) -> Option<Condition> {
+    c.eat(&["the", "my", "our"]);
+    c.eat(&[
+        "page", "site", "website", "api", "endpoint", "url", "server", "service", "response", "answer",
+        "result", "reply", "output", "content", "document", "feed",
+    ])?;
+    answer(c)
 }
 
 fn is_if_word(word: &str) -> bool {
@@ -301,6 +415,7 @@ fn extend(list: &mut [Step], end: usize) {
     match &mut step.kind {
         StepKind::If(branch) => extend(&mut branch.otherwise, end),
         StepKind::Each(each) => extend(&mut each.steps, end),
+        StepKind::Repeat { steps, .. } => extend(steps, end),
         _ => {}
     }
 }
@@ -316,6 +431,7 @@ fn last_if(list: &mut [Step]) -> Option<&mut If> {
             last_if(&mut branch.otherwise)
         }
         StepKind::Each(each) => last_if(&mut each.steps),
+        StepKind::Repeat { steps, .. } => last_if(steps),
         _ => None,
     }
 }

@@ -82,6 +82,10 @@ pub(super) fn compile(
     pass.say(&line(call, &nouns, &said, scope, pass));
     let handler_scope = scope.clone();
     let before = scope.spoken.clone();
+    if let (Some(key), true) = (&key, reads) {
+        let label = if call.result.is_empty() { super::naming::last_segment(&call.address) } else { None };
+        scope.read(key, label);
+    }
     if let Some(key) = key {
         let unnamed = call.result.is_empty();
         scope.learn(Known { key, nouns, shape: Shape::Response, unnamed });
@@ -115,16 +119,22 @@ fn guarded(
     if let Some(retry) = call.retry {
         let mut policy = Map::new();
         match retry.delay_ms {
-            Some(ms) => policy.insert("delay".into(), duration(ms)),
+            Some(ms) => {
+                policy.insert("delay".into(), duration(ms));
+                if retry.backoff {
+                    policy.insert("backoff".into(), json!({ "exponential": {} }));
+                }
+            }
             None => {
                 policy.insert("delay".into(), json!({ "seconds": 1 }));
-                policy.insert("backoff".into(), json!({ "exponential": {} }))
+                policy.insert("backoff".into(), json!({ "exponential": {} }));
             }
-        };
+        }
         policy.insert("limit".into(), json!({ "attempt": { "count": retry.count } }));
         let times = if retry.count == 1 { "once".to_owned() } else { format!("up to {} times", retry.count) };
         let pause = retry.delay_ms.map_or("1 second apart, then twice as long each time".into(), |ms| {
-            format!("{} apart", span_words(ms))
+            let more = if retry.backoff { ", then twice as long each time" } else { "" };
+            format!("{} apart{more}", span_words(ms))
         });
         pass.say(&format!("  Retry {times}, {pause}"));
         catch.insert("retry".into(), Value::Object(policy));
@@ -380,6 +390,9 @@ fn line(call: &Call, nouns: &[String], said: &str, scope: &Scope, pass: &Pass<'_
         }
         (method, body) => {
             let what = match body {
+                Body::Phrase(phrase) if pass.several(phrase, scope).is_some() => {
+                    pass.several(phrase, scope).map_or_else(String::new, |several| several.words)
+                }
                 Body::Phrase(phrase) => {
                     let words = (pass.quote)(&phrase.places);
                     match (&scope.spoken, &phrase.base) {

@@ -9,7 +9,7 @@
 use super::{
     coverage::is_content,
     cursor::Cursor,
-    form::{Form, Places, Step, StepKind, Trigger},
+    form::{Body, Form, Places, Step, StepKind, Trigger},
     lexer::{Kind, Token},
     notes::Notes,
     schedule::Schedule,
@@ -38,12 +38,15 @@ pub fn parse(request: &str, tokens: &[Token]) -> Parsed {
         timeout_ms: None,
         by_hand: None,
         depth: 0,
+        bound: None,
+        made: 0,
     };
     let mut steps = Vec::new();
     parser.opening();
     while !parser.c.is_done() {
         parser.sentence(&mut steps);
     }
+    parser.unbounded();
     if let Some(places) = parser.by_hand.filter(|_| parser.schedule.is_said()) {
         let words = parser.c.quote(places);
         parser.notes.warn(format!(
@@ -67,13 +70,17 @@ pub fn parse(request: &str, tokens: &[Token]) -> Parsed {
 pub(super) struct Parser<'a> {
     pub(super) c: Cursor<'a>,
     pub(super) notes: Notes,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     pub(super) schedule_places: Vec<Places>,
     /// The words of what the workflow waits for.
     pub(super) event: Option<Vec<String>>,
     pub(super) timeout_ms: Option<u64>,
     by_hand: Option<Places>,
     pub(super) depth: usize,
+    /// "at most 10 times", which a schedule can't keep.
+    pub(super) bound: Option<Places>,
+    /// Clauses that became steps.
+    pub(super) made: usize,
 }
 
 /// Where a list of clauses stands, which decides what ends it.
@@ -198,11 +205,20 @@ impl Parser<'_> {
     pub(super) fn clauses(&mut self, list: &mut Vec<Step>, scope: Scope) {
         let mut parallel: Option<(usize, Places)> = None;
         let from = list.len();
+        // Where the steps behind the last "then" begin.
+        let mut since = from;
         loop {
             let then = self.joints();
+            // "A and B, at the same time, then C": said behind A and B, it is about them.
+            if let Some((at, places)) = parallel.take_if(|(at, _)| then && list.len() == *at && *at > since) {
+                self.make_parallel(list, since, at, places);
+            }
             // "At the same time, A and B, then C": C comes after both.
             if let Some((at, places)) = parallel.take_if(|(at, _)| then && list.len() > *at + 1) {
                 self.make_parallel(list, from, at, places);
+            }
+            if then {
+                since = list.len();
             }
             if self.c.is_done() || self.c.kind() == Some(&Kind::Stop) {
                 break;
@@ -212,6 +228,11 @@ impl Parser<'_> {
             }
             let before = self.c.at();
             match self.parallel_mark() {
+                Some(places) if list.len() > since && !self.follows_joint(before) => {
+                    // "A and B at the same time": about what was said just before.
+                    let first = if list.len() < since + 2 { from } else { since };
+                    self.make_parallel(list, first, list.len(), places);
+                }
                 Some(places) => parallel = Some((list.len(), places)),
                 None => self.clause(list, from),
             }
@@ -284,12 +305,23 @@ impl Parser<'_> {
         Some(start..self.c.at())
     }
 
+    /// Whether what begins at `at` is joined to what stands before by a comma or a conjunction.
+    fn follows_joint(&self, at: usize) -> bool {
+        let before = self.c.quote(at.saturating_sub(1)..at).to_lowercase();
+        matches!(before.as_str(), "" | "and" | "then" | "but" | "also")
+    }
+
     /// The steps that the mark speaks of: those behind it when it opens, otherwise the nearest pair or the whole list.
     fn make_parallel(&mut self, list: &mut Vec<Step>, from: usize, at: usize, places: Places) {
         let first = if at == from || at == list.len() { from } else { at - 1 };
         // A step that others need the result of can't run beside them.
-        let needed = |step: &Step| matches!(&step.kind, StepKind::Call(call) if call.method == "get" && !call.result.is_empty());
-        let dependent = list[first.min(list.len())..].iter().any(|step| !needed(step));
+        let needed = |step: &Step| matches!(&step.kind, StepKind::Call(call) if call.method == "get");
+        let needs = |step: &Step| match &step.kind {
+            StepKind::Call(call) => matches!(call.body, Body::Phrase(_) | Body::Implied),
+            StepKind::If(_) | StepKind::Each(_) | StepKind::Reshape(_) | StepKind::Save { .. } => true,
+            _ => false,
+        };
+        let dependent = list[first.min(list.len())..].iter().any(needs);
         let skip = if dependent { list[first..].iter().take_while(|step| needed(step)).count() } else { 0 };
         let first = first + skip;
         if list.len() < first + 2 {
@@ -304,7 +336,16 @@ impl Parser<'_> {
     }
 
     fn clause(&mut self, list: &mut Vec<Step>, from: usize) {
+        let count = list.len();
+        self.one_clause(list, from);
+        self.made += usize::from(list.len() > count);
+    }
+
+    fn one_clause(&mut self, list: &mut Vec<Step>, from: usize) {
         let start = self.c.at();
+        if self.repeat(list) || self.other_schedule(list) {
+            return;
+        }
         // "run every day at 6:00": the verb says no more than the time.
         let runs = [
             "run",
@@ -337,6 +378,9 @@ impl Parser<'_> {
         {
             return;
         }
+        if self.bounded() {
+            return;
+        }
         let count = list.len();
         if self.later(list) && self.verb_here().is_some() {
             return;
@@ -364,7 +408,7 @@ impl Parser<'_> {
     }
 
     /// A piece of schedule, wherever it stands.
-    fn schedule(&mut self) -> bool {
+    pub(super) fn schedule(&mut self) -> bool {
         let start = self.c.at();
         let found = self.schedule.read(&mut self.c, &mut self.notes);
         if found {
@@ -450,6 +494,7 @@ impl Parser<'_> {
                         words::opens_clause(word)
                             || matches!(word, "not" | "for" | "after" | "in")
                             || failing
+                            || self.repeat_is_next(ahead)
                             || self.verb_at(ahead).is_some()
                     }) || matches!(self.c.peek_at(ahead).map(|token| &token.kind), Some(Kind::Stop) | None)
                 }
@@ -462,11 +507,18 @@ impl Parser<'_> {
     /// What may stand behind a step in its clause: times, conditions, "for each …", "retry …". The rest is left unread.
     fn tail(&mut self, list: &mut Vec<Step>, count: usize) {
         let mut unread: Option<usize> = None;
+        let said = self.schedule.is_said();
         loop {
             if self.c.is_done() || self.c.kind() == Some(&Kind::Stop) {
                 break;
             }
+            if said && self.made > 0 && self.other_times(list, count) {
+                continue;
+            }
             if self.schedule() || self.modifier(list) {
+                continue;
+            }
+            if self.repeated(list, count) || self.bounded() {
                 continue;
             }
             if list.len() > count && (self.postfix_if(list, count) || self.postfix_each(list, count)) {

@@ -96,7 +96,13 @@ impl<'a> Pass<'a> {
     }
 
     fn step(&mut self, step: &Step, scope: &mut Scope, tasks: &mut Vec<Value>) {
+        // Results that are read in a row belong together; what only waits does not part them.
+        let passes = matches!(step.kind, StepKind::Parallel(_) | StepKind::Wait(_) | StepKind::Doubt);
+        if !passes && !matches!(&step.kind, StepKind::Call(call) if call.method == "get") {
+            scope.reading = false;
+        }
         match &step.kind {
+            StepKind::Repeat { count, steps } => self.repeat(*count, steps, &step.places, scope, tasks),
             StepKind::Call(call) => self.call(call, &step.places, scope, tasks),
             StepKind::If(branch) => self.branch(branch, &step.places, scope, tasks),
             StepKind::Each(each) => self.each(each, &step.places, scope, tasks),
@@ -163,6 +169,7 @@ impl<'a> Pass<'a> {
             }
         };
         let before = scope.spoken.clone();
+        let reads = scope.reads.clone();
         let marker = self.summary.len();
         let name = self.names.step(&condition.name);
         self.say(&format!("If {}:", condition.words));
@@ -182,6 +189,9 @@ impl<'a> Pass<'a> {
             self.summary.insert(otherwise_at, format!("{indent}Otherwise:"));
         }
         scope.spoken = before;
+        // What is read in a branch may not be there after it.
+        scope.reads = reads;
+        scope.reading = false;
         match (then.is_empty(), otherwise.is_empty()) {
             (true, true) => {
                 self.summary.truncate(marker);
@@ -250,12 +260,46 @@ impl<'a> Pass<'a> {
         self.indent -= 1;
         scope.items.pop();
         scope.spoken = before.spoken;
+        scope.reads = before.reads;
+        scope.reading = false;
         if inner.is_empty() {
             self.summary.truncate(marker);
             self.notes.warn(format!("\"{said}\" leads to no step, so nothing is made of it"));
             return;
         }
         tasks.push(task(&name, json!({ "for": { "each": variable, "in": expression(&list) }, "do": inner })));
+    }
+
+    /// The same steps so many times: a loop over numbers that nothing reads.
+    fn repeat(
+        &mut self,
+        count: u64,
+        steps: &[Step],
+        places: &Places,
+        scope: &mut Scope,
+        tasks: &mut Vec<Value>,
+    ) {
+        let variable = variable("round", scope);
+        let before = scope.clone();
+        let marker = self.summary.len();
+        self.say(&format!("{count} times:"));
+        self.indent += 1;
+        self.loops += 1;
+        let name = self.names.step(&["repeat".into()]);
+        let inner = self.list(steps, scope);
+        self.loops -= 1;
+        self.indent -= 1;
+        scope.spoken = before.spoken;
+        scope.reads = before.reads;
+        scope.reading = false;
+        if inner.is_empty() {
+            let said = (self.quote)(places);
+            self.summary.truncate(marker);
+            self.notes.warn(format!("\"{said}\" leads to no step, so nothing is made of it"));
+            return;
+        }
+        let rounds = expression(&format!("[range({count})]"));
+        tasks.push(task(&name, json!({ "for": { "each": variable, "in": rounds }, "do": inner })));
     }
 
     fn parallel(&mut self, branches: &[Step], scope: &mut Scope, tasks: &mut Vec<Value>) {
@@ -376,6 +420,7 @@ impl<'a> Pass<'a> {
                     }
                 }
                 StepKind::Each(each) => self.all_dropped(&each.steps),
+                StepKind::Repeat { steps, .. } => self.all_dropped(steps),
                 StepKind::Parallel(branches) => self.all_dropped(branches),
                 StepKind::If(branch) => {
                     self.all_dropped(&branch.then);
@@ -391,6 +436,9 @@ impl<'a> Pass<'a> {
         match lost {
             Lost::Unknown => self.notes.ask(format!(
                 "What data does \"{said}\" mean? Nothing is fetched or named before it; it is left out until that is said."
+            )),
+            Lost::Several(names) => self.notes.ask(format!(
+                "Which results does \"{said}\" mean? Read before it: {names}. It is left out until that is said."
             )),
             Lost::Gap(gap) => self.notes.ask(format!(
                 "How should \"{said}\" get its data? It needs \"{gap}\", which is not in the workflow; it is left out too."

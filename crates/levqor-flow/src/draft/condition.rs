@@ -5,7 +5,7 @@ use super::{
     form::{Base, Comparison, Condition, Phrase, Quantifier, StatusTest, Test, Tests},
     lexer::Kind,
     phrase,
-    predicate::{comparison, field_test, more_tests, negate, operator, relative, tests},
+    predicate::{comparison, field_test, more_tests, negate, operator, relative, tests, value_test},
     words,
 };
 
@@ -386,7 +386,7 @@ fn plain(c: &mut Cursor<'_>) -> Option<Condition> {
     if let Some(tests) = c.attempt(|c| {
         c.eat(&["has", "have"])?;
         c.eat(&["a", "an"]);
-        tests(c)
+        tests(c).or_else(|| value_test(c))
     }) {
         return Some(Condition::Test { quantifier: Quantifier::Plain, subject, tests });
     }

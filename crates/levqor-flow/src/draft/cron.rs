@@ -287,6 +287,17 @@ impl Compiler<'_> {
         self.cron(&fields, words, true)
     }
 
+    /// Whether a month in which it runs has no such day: "on 31 December" always finds one.
+    fn is_short_month(&self, day: u8) -> bool {
+        let last = |month: u8| match month {
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        let months = &self.schedule.months;
+        if months.is_empty() { day > 28 } else { months.iter().any(|month| day > last(*month)) }
+    }
+
     fn month_days(&mut self, days: &[MonthDay], fields: &mut Fields, words: &mut String) -> Option<()> {
         let said = self.rhythm();
         let mut plain = Vec::new();
@@ -296,7 +307,7 @@ impl Compiler<'_> {
                 MonthDay::Day(day) => {
                     plain.push(day.to_string());
                     names.push(ordinal(*day));
-                    if *day > 28 {
+                    if self.is_short_month(*day) {
                         self.notes.warn(format!("\"{said}\": months without a day {day} are passed over"));
                     }
                 }

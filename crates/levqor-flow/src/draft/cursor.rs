@@ -123,6 +123,23 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Runs a rule over the tokens as if those at `hidden` were not there; when it reads past them, they count as taken.
+    pub fn attempt_without<T>(
+        &mut self,
+        hidden: Range<usize>,
+        rule: impl FnOnce(&mut Cursor<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let before = self.tokens.get(..hidden.start)?;
+        let tokens: Vec<Token> = [before, self.tokens.get(hidden.end..)?].concat();
+        let mut inner = Cursor { request: self.request, tokens: &tokens, at: self.at, taken: Vec::new() };
+        let found = rule(&mut inner).filter(|_| inner.at > hidden.start)?;
+        let outer = |place: usize| if place < hidden.start { place } else { place + hidden.len() };
+        self.at = outer(inner.at);
+        self.taken.extend(inner.taken.iter().map(|place| outer(*place)));
+        self.taken.extend(hidden.clone());
+        Some(found)
+    }
+
     /// The user's own words between two places.
     pub fn quote(&self, places: Range<usize>) -> String {
         quote(self.request, self.tokens, places)

@@ -61,6 +61,7 @@ impl Pass<'_> {
     /// The list that the phrase means, and what one of it is called.
     pub(super) fn items(&mut self, phrase: &Phrase, scope: &Scope) -> Result<(String, String), Lost> {
         let mut found = scope.find(phrase)?;
+        self.warn_alone(phrase, scope);
         let fields = phrase.fields.first().cloned().unwrap_or_default();
         let mut noun = found.noun.clone();
         if let (Base::Named(words), true) = (&phrase.base, found.guessed) {
@@ -127,6 +128,13 @@ impl Pass<'_> {
 
     /// jq for the value of the phrase: a list, an object of the fields, a number.
     pub(super) fn value(&mut self, phrase: &Phrase, scope: &Scope) -> Result<(String, Shape), Lost> {
+        if let Some(several) = self.several(phrase, scope) {
+            return self.all_of(&several, scope);
+        }
+        if let Some(aggregate) = self.aggregate(phrase, scope)? {
+            return Ok((aggregate.jq, Shape::Scalar));
+        }
+        self.warn_alone(phrase, scope);
         if phrase.count {
             let (list, _) = self.items(phrase, scope)?;
             return Ok((format!("{list} | length"), Shape::Scalar));
@@ -190,6 +198,9 @@ impl Pass<'_> {
 
     /// jq for one value, not an object of it: for fields and headers.
     pub(super) fn single(&mut self, phrase: &Phrase, scope: &Scope) -> Result<String, Lost> {
+        if let Some(aggregate) = self.aggregate(phrase, scope)? {
+            return Ok(aggregate.jq);
+        }
         if let ([field], false) = (phrase.fields.as_slice(), phrase.count) {
             let mut found = scope.find(phrase)?;
             if !scope.is_list(&found) {
@@ -288,6 +299,33 @@ impl Pass<'_> {
         })
     }
 
+    /// "The average total is over 100" about a list.
+    fn aggregate_test(
+        &mut self,
+        quantifier: Quantifier,
+        subject: &Phrase,
+        tests: &Tests,
+        scope: &Scope,
+    ) -> Result<Option<Compiled>, String> {
+        // The subject's own field has become the field of the first test.
+        let field = super::predicate::fields(tests).into_iter().next().filter(|field| !field.is_empty());
+        let whole = Phrase { fields: field.cloned().into_iter().collect(), ..subject.clone() };
+        let Some(aggregate) = self.aggregate(&whole, scope).map_err(|lost| reason(&lost))? else {
+            return Ok(None);
+        };
+        let (Tests::One { test, negated, .. }, Quantifier::Plain) = (tests, quantifier) else {
+            return Err(format!("{} is one number: ask about it alone.", aggregate.words));
+        };
+        let about = Tests::One { field: Path::new(), test: test.clone(), negated: *negated };
+        Ok(Some(Compiled {
+            jq: jq::tests(&format!("({})", aggregate.jq), &Path::new(), &about),
+            selection: None,
+            words: tests_words(&prefixed(&vec![vec![aggregate.words.clone()]], &about)),
+            name: vec!["check".into(), aggregate.name],
+            picked: None,
+        }))
+    }
+
     fn test(
         &mut self,
         quantifier: Quantifier,
@@ -297,6 +335,9 @@ impl Pass<'_> {
     ) -> Result<Compiled, String> {
         if subject.count {
             return self.counted(subject, tests, scope);
+        }
+        if let Some(compiled) = self.aggregate_test(quantifier, subject, tests, scope)? {
+            return Ok(compiled);
         }
         let mut found = scope.find(subject).map_err(|lost| reason(&lost))?;
         let mut prefix = Path::new();
@@ -449,6 +490,7 @@ fn members(root: &str, fields: &[Path]) -> String {
 
 fn reason(lost: &Lost) -> String {
     match lost {
+        Lost::Several(names) => format!("It could mean one of these, or all: {names}."),
         Lost::Unknown => "Nothing is fetched or named before it.".into(),
         Lost::Gap(words) => format!("It needs \"{words}\", which is not in the workflow."),
     }

@@ -41,6 +41,11 @@ pub enum StepKind {
     Call(Box<Call>),
     If(If),
     Each(Each),
+    /// "repeat 3 times": the same steps, so many times.
+    Repeat {
+        count: u64,
+        steps: Vec<Step>,
+    },
     Parallel(Vec<Step>),
     Wait(u64),
     /// "do nothing": said, so that nothing is what is done.
@@ -124,6 +129,8 @@ pub struct Retry {
     /// Retries after the first attempt.
     pub count: u64,
     pub delay_ms: Option<u64>,
+    /// Each pause twice as long as the one before.
+    pub backoff: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -160,6 +167,10 @@ pub type Path = Vec<Vec<String>>;
 pub enum Base {
     /// it, them, the result: what was last spoken of.
     Pronoun,
+    /// "both": the two results that were read.
+    Both,
+    /// "the results", "all of them": every result that was read just before, or what was last spoken of.
+    Results,
     /// "the matching ones", "those orders".
     Selection,
     /// What the run was started with.

@@ -7,7 +7,11 @@
 //!
 //! What the words mean where English leaves it open is decided once, here and in the modules, and said in a warning when it
 //! could surprise: a time without a zone is UTC, a day without an hour is 00:00, "them" after "if any …" are the items for
-//! which it holds, "if the total …" about a list is about any item.
+//! which it holds, "if the total …" about a list is about any item, "both" and "the results" are an object of what was read
+//! one after another, by name.
+//!
+//! What limits a step (a condition, which items, how often, another schedule) and can't be kept takes the step with it, or the
+//! schedule: a draft never does more than was asked.
 //!
 //! Invariant (coverage rule): every content word of the request is used, or quoted in a warning or a question; see
 //! `coverage`. No step is invented, and no address ever.
@@ -16,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::document;
 
+mod aggregate;
 mod arrange;
 mod branches;
 mod call;
@@ -38,10 +43,12 @@ mod naming;
 mod notes;
 mod phrase;
 mod predicate;
+mod repeat;
 mod reshape;
 mod schedule;
 mod scope;
 mod send;
+mod several;
 #[cfg(test)]
 mod tests;
 mod verbs;

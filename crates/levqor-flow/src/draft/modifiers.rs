@@ -3,7 +3,7 @@
 use super::{
     clause::Parser,
     cursor::Cursor,
-    form::{Retry, Step, StepKind},
+    form::{Condition, If, Retry, Step, StepKind},
     lexer::Kind,
     words::{self, Verb},
 };
@@ -33,6 +33,14 @@ impl Parser<'_> {
             list.push(Step { kind: StepKind::Retry(retry), places: start..self.c.at() });
             return true;
         }
+        if self.c.attempt(ignoring).is_some() {
+            let condition = Condition::Failed { address: None, verb: None, status: None, negated: false };
+            let places = start..self.c.at();
+            let nothing = Step { kind: StepKind::Nothing, places: places.clone() };
+            let branch = If { condition, then: vec![nothing], otherwise: Vec::new() };
+            list.push(Step { kind: StepKind::If(branch), places });
+            return true;
+        }
         let Some((ms, whole)) = self.c.attempt(timeout) else { return false };
         if whole {
             self.timeout_ms = Some(ms);
@@ -41,6 +49,26 @@ impl Parser<'_> {
         }
         true
     }
+}
+
+/// "and ignore errors": a failure of the call before is passed over.
+fn ignoring(c: &mut Cursor<'_>) -> Option<()> {
+    c.eat_kind(&Kind::Comma);
+    c.eat(&["and", "but"]);
+    if c.eat_any_phrase(&[
+        "even if it fails",
+        "continue on error",
+        "continue on errors",
+        "continue on failure",
+    ])
+    .is_some()
+    {
+        return Some(());
+    }
+    c.eat(&["ignore", "ignoring", "ignores"])?;
+    c.eat(&["any", "all"]);
+    c.eat(&["its", "the"]);
+    c.eat(&["errors", "error", "failures", "failure"]).map(|_| ())
 }
 
 /// More retries than this keep a run alive for no one's good.
@@ -64,12 +92,18 @@ fn retry(c: &mut Cursor<'_>) -> Option<Retry> {
             let _ = c.eat_phrase("up to");
             let count = c.count()?;
             c.eat(&["retries", "re-tries"])?;
-            return Some(Retry { count: count.clamp(1, RETRIES_MAX), delay_ms: delay(c) });
+            let mut pauses = Pauses::default();
+            while pauses.read(c) {}
+            return Some(pauses.retry(count));
         }
     };
     let _ =
         c.eat_any_phrase(&["the call", "the request", "the fetch", "the post", "it", "that", "this", "them"]);
-    let mut early_delay = delay(c);
+    let mut pauses = Pauses::default();
+    while pauses.read(c) {}
+    let _ = c.attempt(|c| {
+        c.eat_kind(&Kind::Comma).then(|| c.sees("up to") || c.sees("at most")).filter(|sees| *sees)
+    });
     let _ = c.eat_any_phrase(&["for up to", "up to", "at most", "a maximum of", "for"]);
     c.eat(&["another"]);
     let count = match c.eat(&["once", "twice"]) {
@@ -82,9 +116,7 @@ fn retry(c: &mut Cursor<'_>) -> Option<Retry> {
             count
         }
     };
-    if early_delay.is_none() {
-        early_delay = delay(c);
-    }
+    while pauses.read(c) {}
     let _ = c.eat_any_phrase(&[
         "if it fails",
         "on failure",
@@ -95,7 +127,80 @@ fn retry(c: &mut Cursor<'_>) -> Option<Retry> {
         "if needed",
     ]);
     let count = if attempts_count { count.saturating_sub(1) } else { count };
-    Some(Retry { count: count.clamp(1, RETRIES_MAX), delay_ms: early_delay })
+    while pauses.read(c) {}
+    Some(pauses.retry(count))
+}
+
+/// What is said of the time between tries.
+#[derive(Debug, Default)]
+pub(super) struct Pauses {
+    delay_ms: Option<u64>,
+    backoff: bool,
+}
+
+impl Pauses {
+    /// One more thing said of it.
+    pub(super) fn read(&mut self, c: &mut Cursor<'_>) -> bool {
+        if !self.backoff && c.attempt(backoff).is_some() {
+            self.backoff = true;
+            return true;
+        }
+        if self.delay_ms.is_some() {
+            return false;
+        }
+        if let Some(ms) = c.attempt(first_delay) {
+            // "Starting at" says that the later pauses are longer.
+            self.delay_ms = Some(ms);
+            self.backoff = true;
+            return true;
+        }
+        self.delay_ms = delay(c);
+        self.delay_ms.is_some()
+    }
+
+    pub(super) fn retry(&self, count: u64) -> Retry {
+        Retry { count: count.clamp(1, RETRIES_MAX), delay_ms: self.delay_ms, backoff: self.backoff }
+    }
+}
+
+/// "with exponential backoff", "backing off exponentially".
+fn backoff(c: &mut Cursor<'_>) -> Option<()> {
+    c.eat_kind(&Kind::Comma);
+    c.eat(&["and"]);
+    if c.eat_any_phrase(&["backing off exponentially", "backing off", "doubling the delay each time"])
+        .is_some()
+    {
+        return Some(());
+    }
+    c.eat(&["with", "using"]);
+    c.eat(&["an"]);
+    if c.eat(&["exponential", "exponentially"]).is_some() {
+        c.eat(&["increasing", "growing"]);
+        c.eat(&["backoff", "back-off", "delay", "delays", "pauses"])
+            .or_else(|| c.eat_phrase("back off").then_some(""))?;
+        return Some(());
+    }
+    c.eat(&["backoff", "back-off"]).map(|_| ())
+}
+
+/// "starting at 2 seconds", "with an initial delay of 2 seconds".
+fn first_delay(c: &mut Cursor<'_>) -> Option<u64> {
+    c.eat_kind(&Kind::Comma);
+    c.eat(&["and"]);
+    c.eat_any_phrase(&[
+        "starting at",
+        "starting with",
+        "starting from",
+        "beginning at",
+        "beginning with",
+        "with an initial delay of",
+        "with a first delay of",
+        "initial delay",
+    ])?;
+    let _ = c.eat_any_phrase(&["a delay of", "delays of"]);
+    let ms = c.span_ms()?;
+    c.eat(&["delay", "pause"]);
+    Some(ms)
 }
 
 /// "with 10 seconds between", "every 10 seconds", "waiting a minute".

@@ -65,6 +65,16 @@ pub fn address_words(url: &str) -> Vec<String> {
     })
 }
 
+/// The end of the address's path when it can be a name as it stands, however short: "x" of `https://api.example.com/x`.
+pub fn last_segment(url: &str) -> Option<String> {
+    let parsed = url::Url::parse(url).ok()?;
+    let last = parsed.path_segments()?.next_back()?;
+    let plain = last.len() <= 30
+        && last.starts_with(|c: char| c.is_ascii_alphabetic())
+        && last.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    plain.then(|| last.to_owned())
+}
+
 /// The request's own words without what says when and where, for the title.
 pub fn title(request: &str, tokens: &[Token], schedule: &[std::ops::Range<usize>]) -> String {
     let mut parts: Vec<&str> = Vec::new();

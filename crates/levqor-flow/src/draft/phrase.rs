@@ -11,8 +11,7 @@ use super::{
 pub const DETERMINERS: &[&str] =
     &["the", "a", "an", "all", "my", "our", "your", "just", "only", "full", "whole", "some", "any"];
 
-const PRONOUNS: &[&str] =
-    &["it", "them", "that", "this", "those", "these", "they", "everything", "both", "one"];
+const PRONOUNS: &[&str] = &["it", "them", "that", "this", "those", "these", "they", "one"];
 
 /// Nouns for what was last spoken of, whatever it is.
 const GENERIC: &[&str] = &["result", "results", "response", "output", "answer", "reply", "outcome"];
@@ -218,6 +217,9 @@ pub fn one(c: &mut Cursor<'_>) -> Option<Phrase> {
         if c.eat(&["its", "their"]).is_some() {
             return Some(new(Base::Pronoun, vec![path(c)?]));
         }
+        if let Some(several) = c.attempt(several) {
+            return Some(new(several, Vec::new()));
+        }
         if c.eat(PRONOUNS).is_some() {
             return Some(new(Base::Pronoun, Vec::new()));
         }
@@ -269,10 +271,8 @@ fn inner(c: &mut Cursor<'_>) -> Option<Phrase> {
         }
         return Some(new(Base::Pronoun, fields));
     }
-    if c.eat_any_phrase(&["all of them", "all of it", "all of these", "all of those", "both of them"])
-        .is_some()
-    {
-        return Some(new(Base::Pronoun, Vec::new()));
+    if let Some(several) = c.attempt(several) {
+        return Some(new(several, Vec::new()));
     }
     if let Some(matching) = c.attempt(matching) {
         return Some(matching);
@@ -304,6 +304,29 @@ fn inner(c: &mut Cursor<'_>) -> Option<Phrase> {
         })
     })
     .or_else(|| noun(c))
+}
+
+/// "both", "both results", "the results", "all of them", "everything".
+fn several(c: &mut Cursor<'_>) -> Option<Base> {
+    if c.eat(&["both"]).is_some() {
+        let _ = c.eat_any_phrase(&[
+            "of them",
+            "of these",
+            "of those",
+            "of the results",
+            "of the responses",
+            "of the answers",
+        ]);
+        c.eat(&["results", "responses", "answers", "replies", "outputs", "sets"]);
+        return Some(Base::Both);
+    }
+    if c.eat_any_phrase(&["all of them", "all of it", "all of these", "all of those", "everything"]).is_some()
+    {
+        return Some(Base::Results);
+    }
+    determiners(c);
+    c.eat(&["results", "responses", "answers", "replies", "outputs"])?;
+    (c.word() != Some("of")).then_some(Base::Results)
 }
 
 /// "the matching orders", "the ones that match", "the matches".
@@ -394,6 +417,9 @@ fn of(c: &mut Cursor<'_>) -> Option<(bool, Phrase)> {
     let each = c.eat(&["each", "every"]).is_some();
     if each && c.word().is_none_or(|word| STOPS.contains(&word)) {
         return Some((true, new(Base::Pronoun, Vec::new())));
+    }
+    if let Some(several) = c.attempt(several) {
+        return Some((each, new(several, Vec::new())));
     }
     if c.eat(PRONOUNS).is_some() {
         return Some((each, new(Base::Pronoun, Vec::new())));

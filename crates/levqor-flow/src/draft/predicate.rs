@@ -24,10 +24,61 @@ pub fn relative(c: &mut Cursor<'_>) -> Option<Tests> {
             "having",
             "that",
         ])?;
-        if matches!(opening, "that are" | "that is") {
+        if matches!(opening, "that are" | "that is") || (opening == "with" && is_option(c)) {
             return None;
         }
         tests(c)
+    })
+}
+
+/// "with a timeout of …", "with a limit of 10": about how the call is made, not about what it gives.
+fn is_option(c: &Cursor<'_>) -> bool {
+    const OPTIONS: &[&str] = &[
+        "timeout",
+        "time-out",
+        "retry",
+        "retries",
+        "backoff",
+        "back-off",
+        "delay",
+        "header",
+        "headers",
+        "query",
+        "parameter",
+        "parameters",
+        "param",
+        "params",
+        "body",
+        "payload",
+        "method",
+        "cache",
+        "caching",
+        "redirects",
+        "attempts",
+        "token",
+        "password",
+        "credentials",
+        "authentication",
+        "authorization",
+    ];
+    // "a maximum timeout of", "a limit of 10"; a limit over 10 is a field.
+    let from = (0..2).take_while(|ahead| matches!(c.word_at(*ahead), Some("a" | "an" | "the"))).count();
+    (from..from + 3)
+        .take_while(|ahead| {
+            c.word_at(*ahead).is_some_and(|word| !matches!(word, "of" | "is" | "over" | "and" | "or"))
+        })
+        .any(|ahead| c.word_at(ahead).is_some_and(|word| OPTIONS.contains(&word)))
+        || (matches!(c.word_at(from), Some("limit" | "offset" | "page")) && c.word_at(from + 1) == Some("of"))
+}
+
+/// "quantity 0": a field and its value with nothing between.
+pub(super) fn value_test(c: &mut Cursor<'_>) -> Option<Tests> {
+    c.attempt(|c| {
+        let field = phrase::path(c)?;
+        let plain = matches!(c.kind(), Some(Kind::Number(_) | Kind::Quoted(_)))
+            || matches!(c.word(), Some("true" | "false" | "null"));
+        let literal = literal(c).filter(|_| plain)?;
+        Some(Tests::One { field, test: Test::Compare(Comparison::Equal, literal), negated: false })
     })
 }
 
@@ -93,7 +144,11 @@ fn at_end(c: &Cursor<'_>) -> bool {
         None => true,
         Some(token) => match &token.kind {
             Kind::Word => {
-                words::opens_clause(&token.text) || matches!(token.text.as_str(), "and" | "or" | "then")
+                let sourced = matches!(token.text.as_str(), "from" | "in" | "at" | "of")
+                    && c.peek_at(1).is_some_and(|next| matches!(next.kind, Kind::Url(_) | Kind::Domain(_)));
+                sourced
+                    || words::opens_clause(&token.text)
+                    || matches!(token.text.as_str(), "and" | "or" | "then")
             }
             Kind::Comma | Kind::Stop | Kind::Colon | Kind::Close => true,
             _ => false,

@@ -17,7 +17,7 @@ pub const EVERY_DAY: u8 = 0b111_1111;
 pub const WEEKDAYS: u8 = 0b011_1110;
 pub const WEEKEND: u8 = 0b100_0001;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schedule {
     pub interval: Option<(u64, Unit)>,
     /// Bits of weekdays.
@@ -42,6 +42,8 @@ pub struct Schedule {
     pub time_places: Option<Places>,
     pub zone_places: Option<Places>,
     zone_is_open: bool,
+    /// Whether a piece contradicted one that was said before.
+    pub is_contradicted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,25 @@ impl Schedule {
             || !self.months.is_empty()
             || self.after_ms.is_some()
             || self.times_a_day.is_some()
+    }
+
+    /// The same, with nothing said against it yet.
+    pub fn without_contradiction(&self) -> Self {
+        Self { is_contradicted: false, ..self.clone() }
+    }
+
+    /// Whether both start at the same times, wherever that was said.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let plain = |schedule: &Self| Self {
+            zone: None,
+            once: None,
+            rhythm_places: None,
+            time_places: None,
+            zone_places: None,
+            zone_is_open: false,
+            ..schedule.clone()
+        };
+        plain(self) == plain(other)
     }
 
     /// Whether someone must still say the zone.
@@ -101,6 +122,7 @@ impl Schedule {
         let open = if let Piece::OpenZone(zones) = &read { Some(*zones) } else { None };
         let words = c.quote(places.clone());
         if !self.fill(read, places) {
+            self.is_contradicted = true;
             notes.warn(format!(
                 "\"{words}\" does not fit the schedule said before, which stays; make a second workflow for it"
             ));

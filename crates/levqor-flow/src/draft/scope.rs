@@ -81,6 +81,12 @@ pub struct Scope {
     pub doubt: Option<String>,
     /// The noun of what the run is started with.
     pub input: Option<Vec<String>>,
+    /// Keys of the results that were read one after another, which "both" can mean.
+    pub reads: Vec<String>,
+    /// Whether the step just before read one.
+    pub reading: bool,
+    /// What each result that was read is called among several: "x" for https://api.example.com/x.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Data that was found.
@@ -111,12 +117,24 @@ pub enum Lost {
     Unknown,
     /// It would come from this, which is not made.
     Gap(String),
+    /// It could be one of these, or all.
+    Several(String),
 }
 
 impl Scope {
     pub fn new(input: Option<Vec<String>>) -> Self {
         let spoken = if input.is_some() { Spoken::Input } else { Spoken::Nothing };
-        Self { known: Vec::new(), items: Vec::new(), spoken, missing: Vec::new(), doubt: None, input }
+        Self {
+            known: Vec::new(),
+            items: Vec::new(),
+            spoken,
+            missing: Vec::new(),
+            doubt: None,
+            input,
+            reads: Vec::new(),
+            reading: false,
+            labels: BTreeMap::new(),
+        }
     }
 
     /// What was last spoken of.
@@ -143,6 +161,7 @@ impl Scope {
     pub fn find(&self, phrase: &Phrase) -> Result<Found, Lost> {
         match &phrase.base {
             Base::Pronoun => self.pronoun(),
+            Base::Both | Base::Results => self.lone(&phrase.base),
             Base::Selection => match &self.spoken {
                 Spoken::Selection { .. } => self.pronoun(),
                 // "those orders" after something else is just them.
@@ -153,6 +172,25 @@ impl Scope {
             }
             Base::Named(words) => self.named(words),
         }
+    }
+
+    /// Another result is read.
+    pub fn read(&mut self, key: &str, label: Option<String>) {
+        self.labels.insert(key.to_owned(), label.unwrap_or_else(|| key.to_owned()));
+        if !self.reading {
+            self.reads.clear();
+        }
+        self.reads.push(key.to_owned());
+        self.reading = true;
+    }
+
+    /// "The results" where there is only one, which is no more than "it".
+    fn lone(&self, base: &Base) -> Result<Found, Lost> {
+        let found = self.pronoun()?;
+        let pair = found.noun.split(' ').any(|word| word == "and");
+        let one = self.reads.len() < 2 && (matches!(base, Base::Results) || pair);
+        let names = if self.reads.is_empty() { vec![found.noun.clone()] } else { self.reads.clone() };
+        if one { Ok(found) } else { Err(Lost::Several(names.join(", "))) }
     }
 
     fn named(&self, words: &[String]) -> Result<Found, Lost> {

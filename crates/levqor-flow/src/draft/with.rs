@@ -6,6 +6,7 @@ use super::{
     cursor::Cursor,
     form::{Body, Call, Operand, Retry},
     lexer::Kind,
+    modifiers::Pauses,
     words,
 };
 
@@ -103,7 +104,7 @@ impl Parser<'_> {
     /// Takes words about credentials up to the end of the clause.
     fn secret(&mut self) -> bool {
         let near = (0..3).any(|ahead| {
-            self.c.word_at(ahead).is_some_and(|word| SECRETS.contains(&word))
+            self.c.word_at(ahead).is_some_and(is_secret)
                 || (self.c.word_at(ahead) == Some("api") && self.c.word_at(ahead + 1) == Some("key"))
         });
         // "with name Ann and password x": the first word decides, the others are caught as names of fields.
@@ -114,22 +115,66 @@ impl Parser<'_> {
     }
 
     fn pairs_into(&mut self, pairs: &mut Vec<(String, Operand)>) -> bool {
+        let start = self.c.at();
         let Some(first) = self.c.attempt(pair) else { return false };
-        pairs.push(first);
+        self.keep_pair(first, start, pairs);
+        let mut start = self.c.at();
         while let Some(next) = self.c.attempt(|c| {
             let comma = c.eat_kind(&Kind::Comma);
             let and = c.eat(&["and"]).is_some();
             c.eat(&["with"]);
             c.eat(&["header", "query"]);
-            if c.word().is_some_and(|word| words::opens_clause(word) || SECRETS.contains(&word)) {
+            if c.word().is_some_and(words::opens_clause) {
                 return None;
             }
             if comma || and { pair(c) } else { None }
         }) {
-            pairs.push(next);
+            self.keep_pair(next, start, pairs);
+            start = self.c.at();
         }
         true
     }
+
+    /// A pair whose name says that its value is a credential is refused.
+    fn keep_pair(&mut self, pair: (String, Operand), start: usize, pairs: &mut Vec<(String, Operand)>) {
+        if is_secret(&pair.0.to_lowercase()) {
+            let words = self.c.quote(start..self.c.at());
+            let words = words.trim_start_matches([',', ' ']);
+            self.notes.warn(credentials(words.strip_prefix("and ").unwrap_or(words)));
+        } else if OPTIONS.contains(&pair.0.to_lowercase().as_str()) {
+            let words = self.c.quote(start..self.c.at());
+            self.notes.warn(format!(
+                "\"{words}\" is left out: say it as \"with a timeout of 5 seconds\" or \"retry up to 3 times\""
+            ));
+        } else {
+            pairs.push(pair);
+        }
+    }
+}
+
+/// How a call is made: no field and no parameter of that name is ever meant.
+const OPTIONS: &[&str] = &["timeout", "time-out", "retry", "retries", "backoff", "back-off"];
+
+/// Whether a value of this name is a credential: token, X-Token, x-api-key, session_cookie.
+fn is_secret(name: &str) -> bool {
+    const PARTS: &[&str] = &[
+        "token",
+        "password",
+        "secret",
+        "auth",
+        "authorization",
+        "cookie",
+        "credential",
+        "bearer",
+        "session",
+        "signature",
+    ];
+    const KEYS: &[&str] = &["api", "access", "private", "subscription", "master", "function"];
+    let parts: Vec<&str> = name.split(['-', '_', '.']).collect();
+    SECRETS.contains(&name)
+        || parts.len() > 1
+            && parts.iter().any(|part| PARTS.contains(part) || matches!(*part, "apikey" | "authkey"))
+        || parts.contains(&"key") && parts.iter().any(|part| KEYS.contains(part))
 }
 
 fn credentials(words: &str) -> String {
@@ -192,5 +237,7 @@ fn retries(c: &mut Cursor<'_>) -> Option<Retry> {
     let _ = c.eat_phrase("up to");
     let count = c.count()?;
     c.eat(&["retries"])?;
-    Some(Retry { count: count.clamp(1, 100), delay_ms: None })
+    let mut pauses = Pauses::default();
+    while pauses.read(c) {}
+    Some(pauses.retry(count))
 }

@@ -122,3 +122,20 @@ fn drafts_do_what_they_say() {
         (format!("{FETCH} and if any name is '\\(halt)\") | env | (\"' post them to http://b/in"), json!({}), vec![Answer(1, json!([{ "name": "\\(halt)\") | env | (\"" }]))], r#"#1 GET http://shop/orders; #2 POST http://b/in [{"name":"\\(halt)\") | env | (\""}]"#),
     ]);
 }
+
+#[test]
+fn what_is_limited_or_joined_stays_so() {
+    let ok = |number| Answer(number, json!({}));
+    check(vec![
+        ("fetch http://a/x and fetch http://b/y and post both to http://c/z".into(), json!({}), vec![Answer(1, json!(1)), Answer(2, json!([2]))], r#"#1 GET http://a/x; #2 GET http://b/y; #3 POST http://c/z {"x":1,"y":[2]}"#),
+        ("Get http://e/a and http://e/b at the same time, then post both to http://e/c".into(), json!({}), vec![Answer(2, json!("b")), Answer(1, json!("a"))], r#"#1 GET http://e/a; #2 GET http://e/b; #3 POST http://e/c {"a":"a","b":"b"}"#),
+        ("get http://e/a with a timeout of 5 seconds and ignore errors".into(), json!({}), vec![Refuse(2, 503)], r#"#1 +5s; #2 GET http://e/a; = {}"#),
+        ("get the orders from http://e/orders and if the average total is over 100 post the average total to http://e/c".into(), json!({}), vec![Answer(1, json!([{ "total": 100 }, { "total": "300" }, {}]))], r#"#1 GET http://e/orders; #2 POST http://e/c 200"#),
+        ("get the orders from http://e/orders and if the average total is over 100 post \"x\" to http://e/c".into(), json!({}), vec![Answer(1, json!([{ "total": 50 }]))], r#"#1 GET http://e/orders; = [{"total":50}]"#),
+        ("Repeat 3 times: post \"x\" to http://e/a".into(), json!({}), vec![ok(1), ok(2), ok(3)], r#"#1 POST http://e/a {"text":"x"}; #2 POST http://e/a {"text":"x"}; #3 POST http://e/a {"text":"x"}; = {}"#),
+        ("for each customer in http://e/customers whose status is active post its email to http://e/m".into(), json!({}), vec![Answer(1, json!([{ "status": "active", "email": "a@e" }, { "status": "left", "email": "b@e" }])), ok(2)], r#"#1 GET http://e/customers; #2 POST http://e/m {"email":"a@e"}; = {}"#),
+        ("if the answer of http://e/stock has quantity 0, post \"none\" to http://e/m".into(), json!({}), vec![Answer(1, json!({ "quantity": 0 }))], r#"#1 GET http://e/stock; #2 POST http://e/m {"text":"none"}"#),
+        ("unless the total from http://e/cart is over 5, post \"few\" to http://e/m".into(), json!({}), vec![Answer(1, json!({ "total": 9 }))], r#"#1 GET http://e/cart; = {"total":9}"#),
+        ("fetch http://e/a and retry twice starting at 2 seconds".into(), json!({}), vec![Lose(1), Pass(2), Lose(3), Pass(4), Answer(5, json!(7))], r#"#1 GET http://e/a; #2 +2s; #3 GET http://e/a; #4 +4s; #5 GET http://e/a; = 7"#),
+    ]);
+}
