@@ -107,7 +107,9 @@ fn lex_error(text: &str, errors: &[lex::Error<&str>]) -> ExpressionError {
             format!("expected {close:?} to close {open:?}, found {found}{place}")
         }
         lex::Expect::Escape => format!("unknown escape{place}: after \\ comes one of \" \\ / b f n r t u ("),
-        lex::Expect::Unicode => format!("expected four hexadecimal digits of a character{place}"),
+        lex::Expect::Unicode => format!(
+            "expected four hexadecimal digits of a character{place} (write what takes two such escapes as it is)"
+        ),
         lex::Expect::Ident => format!("expected a name{place}, found {found}"),
         lex::Expect::Digit => format!("expected a digit{place}, found {found}"),
         _ => format!("unexpected {found}{place}"),
@@ -123,6 +125,9 @@ fn parse_error(text: &str, errors: &[parse::Error<&str, Option<&Token<&str>>>]) 
         parse::Expect::Just(token) => format!("{token:?}"),
         parse::Expect::Nothing => "an operator or the end".into(),
         parse::Expect::Term => "a value".into(),
+        parse::Expect::Ident => "a name".into(),
+        parse::Expect::Arg => "an argument".into(),
+        parse::Expect::ElseOrEnd => "elif, else or end".into(),
         other => format!("a {}", other.as_str()),
     };
     ExpressionError::Compile(format!("expected {expected}, found {}{}", found(part), place(text, part)))

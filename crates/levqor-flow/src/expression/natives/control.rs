@@ -104,18 +104,16 @@ fn range<'a>(from: &Val, to: &Val, by: &Val) -> ValXs<'a> {
     let (Val::Num(from), Val::Num(to), Val::Num(by)) = (from, to, by) else {
         return box_once(Err(Error::str("the bounds of a range must be numbers").into()));
     };
-    let (mut next, to, by) = (*from, *to, *by);
+    let (mut next, to, by) = (Some(*from), *to, *by);
     let ahead = by.order(Num::Int(0));
     Box::new(std::iter::from_fn(move || {
         // Ahead of a step of zero there is nothing: the range is empty.
-        if ahead.is_eq() || to.order(next) != ahead {
-            return None;
-        }
+        let this = next.take().filter(|this| !ahead.is_eq() && to.order(*this) == ahead)?;
+        // After the halt comes the end: a halt can get lost where the other side of a product is empty.
         if !budget::tick(1) {
             return Some(Err(Exn::halt(0)));
         }
-        let this = next;
-        next = next.add(by);
+        next = Some(this.add(by));
         Some(Ok(Val::Num(this)))
     }))
 }
