@@ -11,7 +11,11 @@
 //!
 //! The interpreter is the library's; the values, the functions and the gates are ours, because the library's
 //! own bound nothing. Each module says what it keeps: [`budget`] counts, [`value`] owns, [`rewrite`] makes
-//! programs pay, [`needs`] says what of the data they look at, [`guard`] keeps the parser's stack, [`stack`] gives evaluations a larger one.
+//! programs pay, [`needs`] says what of the data they look at, [`guard`] keeps the parser's stack, [`stack`]
+//! gives evaluations a larger one.
+//!
+//! Different from jq: no `?//`, no `$__loc__`, no escapes of surrogate pairs, no look-around in regular
+//! expressions; and nothing that reads a clock, a zone, the environment or an input, or ends the process.
 //!
 //! Invariant: a result depends on the text, the data and the bounds alone. There is no clock, no environment,
 //! no input and no output in the language; [`ExpressionError::TooSlow`] and [`ExpressionError::TooDeep`] are
@@ -81,6 +85,7 @@ pub enum ExpressionError {
     TooManySteps(u64),
     #[error("the expression makes more than {0} bytes of data")]
     TooMuchData(usize),
+    /// How deep is too deep depends on the build, as it is the stack that ends.
     #[error("the expression recurses too deeply")]
     TooDeep,
     /// Not deterministic: the engine must record it rather than count on seeing it again.

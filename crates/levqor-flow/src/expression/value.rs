@@ -239,15 +239,11 @@ impl List {
         }
     }
 
-    /// Takes the item at `index` out to be changed; [`Self::put`] or [`Self::remove`] comes next.
+    /// Takes the item at `index` out to be changed; [`Self::replace`] or [`Self::remove`] comes next.
     pub(super) fn take(&mut self, index: usize) -> Val {
         let item = self.items.get_mut(index).map(std::mem::take).unwrap_or_default();
         self.weight = self.weight.saturating_sub(item.weight());
         item
-    }
-
-    pub(super) fn put(&mut self, index: usize, item: Val) {
-        self.replace(index, item);
     }
 
     pub(super) fn remove(&mut self, index: usize) {

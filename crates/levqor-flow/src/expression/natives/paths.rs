@@ -5,6 +5,7 @@ use std::rc::Rc;
 use jaq_core::ValT;
 use jaq_core::path::Opt;
 
+use super::super::access;
 use super::super::budget;
 use super::super::compare;
 use super::super::value::{DEPTH_MAX, Error, List, Table, Val, ValR, ValX};
@@ -103,10 +104,8 @@ fn delete_items(list: Rc<List>, paths: &[&[Val]]) -> ValR {
             break;
         }
         let range = match &group[0][0] {
-            Val::Num(n) => {
-                super::super::access::position(*n, length).filter(|i| *i < length).map(|i| i..i + 1)
-            }
-            Val::Obj(slice) => Some(super::super::access::slice_of(slice, length)?),
+            Val::Num(n) => access::position(*n, length).filter(|i| *i < length).map(|i| i..i + 1),
+            Val::Obj(slice) => Some(access::slice_of(slice, length)?),
             other => return Err(not_deletable(&Val::Arr(Rc::new(list)), other)),
         };
         let Some(range) = range else { continue };
@@ -114,7 +113,7 @@ fn delete_items(list: Rc<List>, paths: &[&[Val]]) -> ValR {
             gone[range].fill(true);
         } else if let Val::Num(_) = &group[0][0] {
             let child = list.take(range.start);
-            list.put(range.start, delete_all(child, &rests(group))?);
+            list.replace(range.start, delete_all(child, &rests(group))?);
         } else {
             return Err(Error::str("cannot delete inside of a slice"));
         }

@@ -235,14 +235,19 @@ impl<'s, 'k> Rewriter<'s, 'k> {
         let (items, _) = self.boxed(items, depth)?;
         let mut args = args.into_iter();
         let mut rewritten = Vec::new();
+        let mut many = false;
         if let Some(init) = args.next() {
-            rewritten.push(self.term(init, depth)?.term);
+            // With several starts, the items are kept for the next one.
+            let init = self.term(init, depth)?;
+            many |= init.many.many;
+            rewritten.push(init.term);
         }
         let outer = self.variables.len();
         let (pattern, _) = self.pattern(pattern, depth)?;
         if let Some(update) = args.next() {
             let update = self.term(update, depth)?;
-            let gate = if update.many.many { natives::FORK } else { natives::TICK };
+            many |= update.many.many;
+            let gate = if many { natives::FORK } else { natives::TICK };
             rewritten.push(gated(gate, update.term));
         }
         for arg in args {

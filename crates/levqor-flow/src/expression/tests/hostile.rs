@@ -55,10 +55,6 @@ fn check(rows: &[(&str, End)]) {
         let (result, time) = on_small_stack(text, &input);
         let end = end(&result);
         let shown: String = text.chars().take(100).collect();
-        if std::env::var_os("SHOW").is_some() {
-            let shown_result: String = format!("{result:?}").chars().take(100).collect();
-            println!("{time:>12.1?} {shown} → {shown_result}");
-        }
         let fits = match expected {
             End::Any => !matches!(end, End::Compile | End::Result),
             // On a busy machine the clock may come first.
@@ -131,6 +127,7 @@ fn endless_programs() {
         ("[range(30)] | map([0, 1]) | combinations | select(false)", End::Any),
         ("reduce range(1e9) as $i (0; . + 1)", End::Steps),
         ("reduce range(1000000) as $i (0; ., .)", End::Any),
+        ("reduce range(1000000) as $i ((1, 2); .)", End::Data),
         ("[foreach range(1e9) as $i (0; ., .; .)]", End::Any),
         ("[foreach range(1e9) as $i (0; . + 1)] | length", End::Any),
         ("first(range(1e9) | select(. < 0))", End::Steps),
