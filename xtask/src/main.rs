@@ -1,6 +1,7 @@
 //! Chores of the project: `cargo xtask ci` is what continuous integration runs, nothing more and nothing less.
 
 mod ci;
+mod crash;
 mod packages;
 mod run;
 mod tidy;
@@ -24,6 +25,8 @@ enum Chore {
     Tidy,
     /// Install the Debian packages that the tests need.
     Packages,
+    /// Kill the real server under load, many times, and count what is left.
+    Crash(crash::CrashArgs),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::ci(&root),
         Chore::Tidy => tidy::tidy(&root),
         Chore::Packages => packages::install(),
+        Chore::Crash(args) => crash::crash(&root, &args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@
 //! delivering exclude each other, so nothing falls between them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -26,6 +26,15 @@ pub(crate) enum Mail {
         effect: EffectId,
         at: Timestamp,
     },
+}
+
+impl Mail {
+    fn due(&self) -> Option<(Timestamp, EffectId)> {
+        match self {
+            Mail::Due { effect, at } => Some((*at, *effect)),
+            Mail::Ended { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -56,8 +65,29 @@ impl Entry {
         self.inbox().cancel
     }
 
+    /// In order of arrival, timers among themselves as they were due: a wait that was over before its timeout is over,
+    /// however late both are noticed. Where one has fired, so have all of the run that were due before it.
     pub(crate) fn take_mails(&self) -> Vec<Mail> {
-        std::mem::take(&mut self.inbox().mails)
+        let mut mails = std::mem::take(&mut self.inbox().mails);
+        let mut due: BTreeSet<(Timestamp, EffectId)> = mails.iter().filter_map(Mail::due).collect();
+        let Some((last, _)) = due.last().copied() else { return mails };
+        due.extend(self.pending().iter().filter_map(|(effect, item)| match item {
+            Pending::Timer { at } if *at <= last => Some((*at, *effect)),
+            _ => None,
+        }));
+        let mut due = due.into_iter().map(|(at, effect)| Mail::Due { effect, at });
+        // A timer that came twice leaves a place over, which goes.
+        mails.retain_mut(|mail| match mail {
+            Mail::Ended { .. } => true,
+            Mail::Due { .. } => due.next().map(|next| *mail = next).is_some(),
+        });
+        mails.extend(due);
+        mails
+    }
+
+    /// When the last of the timers in the inbox was due.
+    pub(crate) fn last_due(&self) -> Option<Timestamp> {
+        self.inbox().mails.iter().filter_map(Mail::due).max().map(|(at, _)| at)
     }
 
     pub(crate) fn push(&self, mail: Mail) {
@@ -241,6 +271,23 @@ mod tests {
         assert!(registry.contains(run));
         drop(again);
         assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn timers_are_taken_as_they_were_due() {
+        let entry = Entry::default();
+        let due = |effect, at| Mail::Due { effect, at: Timestamp::from_seconds(at) };
+        entry.push(due(1, 30));
+        entry.push(Mail::Ended { effect: 2, outcome: Outcome::Output(serde_json::Value::Null) });
+        entry.push(due(3, 10));
+        let order: Vec<EffectId> = entry
+            .take_mails()
+            .iter()
+            .map(|mail| match mail {
+                Mail::Ended { effect, .. } | Mail::Due { effect, .. } => *effect,
+            })
+            .collect();
+        assert_eq!(order, [3, 2, 1]);
     }
 
     #[test]

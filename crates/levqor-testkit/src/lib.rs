@@ -1,11 +1,14 @@
 //! What the tests of several crates need: a programmable HTTP callee with a ledger, waiting with a ceiling, real processes.
 //!
-//! Not part of the product: only `dev-dependencies` name this crate.
+//! Not part of the product: only `dev-dependencies` and `xtask` name this crate.
 
+mod client;
+pub mod crash;
 mod http_stub;
 mod process;
 mod wait;
 
+pub use client::{Answer, Client};
 pub use http_stub::{HttpStub, Received, Reply, Route};
 pub use process::{Server, ServerSetup};
 pub use wait::{wait_for, wait_until};

@@ -142,6 +142,7 @@ impl Driver {
             }
             // Before what came due meanwhile: a run that nobody wants any more does nothing more.
             self.cancel_if_asked();
+            self.catch_up();
         }
         self.take_mail().await?;
         self.commit().await?;

@@ -167,23 +167,6 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
         driver.events.extend(first.clone());
     }
 
-    let now = core.clock.now();
-    let mut due = Vec::new();
-    for effect in &asked {
-        if let Effect::Timer { id: timer, at } = effect {
-            if *at <= now {
-                due.push((*at, *timer));
-            } else {
-                // It may have fired to load this run, by a clock that was set back since.
-                core.timers.set(id, *timer, *at);
-            }
-        }
-    }
-    // As they would have fired: a wait that was over before its timeout is over, however long nobody was there to see it.
-    due.sort_unstable();
-    for (at, effect) in due {
-        driver.seat.entry.push(Mail::Due { effect, at });
-    }
     let has_row = |effect: &Effect| match effect {
         Effect::Timer { id, .. } => rows.iter().any(|row| row.effect == *id),
         _ => false,
@@ -216,6 +199,19 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
 }
 
 impl Driver {
+    /// For a run that came back: timers that fired when it was not here only had it loaded.
+    pub(super) fn catch_up(&mut self) {
+        let now = self.core.clock.now().max(self.seat.entry.last_due().unwrap_or_default());
+        for effect in self.machine().map(Machine::pending).unwrap_or_default() {
+            match effect {
+                Effect::Timer { id, at } if at <= now => self.seat.entry.push(Mail::Due { effect: id, at }),
+                // It may have fired by a clock that was set back since.
+                Effect::Timer { id, at } => self.core.timers.set(self.run.id, id, at),
+                _ => {}
+            }
+        }
+    }
+
     /// After the first append of a run that came back: sub-runs that nobody waits for any more are cancelled.
     pub(super) async fn cancel_orphans(&mut self) {
         let Some(ended) = self.resumed.take() else { return };

@@ -111,12 +111,12 @@ fn jump(dice: &Dice) -> i64 {
 }
 
 fn trouble(dice: &Dice) -> Trouble {
-    let crash = dice
-        .percent(60)
-        .then(|| {
-            dice.pick(Point::ALL).map(|point| (*point, usize::try_from(dice.within(1, 12)).unwrap_or(1)))
-        })
-        .flatten();
+    let crash = dice.percent(60).then(|| dice.pick(Point::ALL)).flatten().map(|point| {
+        // Few engines come by these often.
+        let rare =
+            !matches!(point, Point::BeforeAppend | Point::AfterAppend | Point::BeforeCall | Point::AfterCall);
+        (*point, usize::try_from(dice.within(1, if rare { 2 } else { 12 })).unwrap_or(1))
+    });
     let refusals = (0..dice.below(4))
         .map(|_| {
             let nth = usize::try_from(dice.within(1, 60)).unwrap_or(1);

@@ -3,27 +3,18 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use levqor_testkit::{HttpStub, Reply, Route, temp_dir};
-use serde_json::{Value, json};
+use levqor_testkit::{
+    HttpStub, Reply, Route,
+    crash::{effects, two_calls_and_a_wait},
+    temp_dir,
+};
+use serde_json::json;
 
 use crate::api::Levqor;
 
 /// Runs in flight when the process is killed. `LEVQOR_CRASH_RUNS=1000` repeats the long form by hand.
 fn runs() -> usize {
     std::env::var("LEVQOR_CRASH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200)
-}
-
-fn two_calls_and_a_wait(stub: &HttpStub) -> Value {
-    let call = |path: &str| json!({ "call": "http", "with": { "method": "post", "endpoint": stub.url(path), "body": "${ $workflow.input }" } });
-    json!({
-        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "two-calls", "version": "0.1.0" },
-        "do": [
-            { "first": call("/first") },
-            { "pause": { "wait": { "seconds": 2 } } },
-            { "second": call("/second") },
-            { "report": { "set": { "n": "${ $workflow.input.n }" } } },
-        ],
-    })
 }
 
 #[tokio::test]
@@ -37,7 +28,7 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     }
     let directory = temp_dir();
     let mut levqor = Levqor::first(directory.path()).await;
-    let workflow = levqor.create(&two_calls_and_a_wait(&stub)).await;
+    let workflow = levqor.create(&two_calls_and_a_wait(&stub, 2)).await;
     let total = runs();
     let acknowledged: Vec<String> = stream::iter(0..total)
         .map(|n| {
@@ -62,8 +53,9 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     }
     assert_eq!(outputs.len(), total, "each run kept its own input");
     // Every run reached both callees, and each effect is one key however often it was sent.
-    let keys = stub.keys();
-    assert_eq!(keys.len(), 2 * total, "{} runs, two effects each", total);
-    let repeated = keys.values().filter(|times| **times > 1).count();
-    println!("{total} runs, {} effects, {repeated} of them sent more than once", keys.len());
+    let effects = effects(&stub);
+    assert_eq!(effects.len(), 2 * total, "{} runs, two effects each", total);
+    assert!(effects.values().all(|effect| effect.is_constant), "{effects:?}");
+    let repeated = effects.values().filter(|effect| effect.deliveries > 1).count();
+    println!("{total} runs, {} effects, {repeated} of them sent more than once", effects.len());
 }

@@ -1,0 +1,63 @@
+//! What is under way when a server is killed: a workflow of every kind of durable step, and the callee's view of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{HttpStub, Received};
+
+/// Two calls with a wait between them. Its input is `{ "n": … }`, which both calls send and the output repeats.
+pub fn two_calls_and_a_wait(stub: &HttpStub, wait_seconds: u64) -> Value {
+    let call = |path: &str| {
+        json!({ "call": "http", "with": {
+            "method": "post", "endpoint": stub.url(path), "body": "${ $workflow.input }",
+        } })
+    };
+    json!({
+        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "two-calls", "version": "0.1.0" },
+        "do": [
+            { "first": call("/first") },
+            { "pause": { "wait": { "seconds": wait_seconds } } },
+            { "second": call("/second") },
+            { "report": { "set": { "n": "${ $workflow.input.n }" } } },
+        ],
+    })
+}
+
+/// The idempotency keys of the calls of a run of [`two_calls_and_a_wait`].
+pub fn keys_of(run: &str) -> [String; 2] {
+    [format!("{run}/do/0/first/0"), format!("{run}/do/2/second/0")]
+}
+
+/// What came under one idempotency key.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    pub first: Received,
+    pub deliveries: usize,
+    /// Every delivery asked for the same.
+    pub is_constant: bool,
+}
+
+/// All effects that reached a callee, by idempotency key; what came without one is under the empty key.
+pub fn effects(stub: &HttpStub) -> BTreeMap<String, Effect> {
+    let mut effects: BTreeMap<String, Effect> = BTreeMap::new();
+    for received in stub.requests() {
+        let key = received.idempotency_key().unwrap_or_default().to_owned();
+        match effects.get_mut(&key) {
+            None => drop(effects.insert(key, Effect { first: received, deliveries: 1, is_constant: true })),
+            Some(effect) => {
+                effect.deliveries += 1;
+                let asked = |received: &Received| {
+                    (
+                        received.method.clone(),
+                        received.path.clone(),
+                        received.query.clone(),
+                        received.body.clone(),
+                    )
+                };
+                effect.is_constant &= asked(&effect.first) == asked(&received);
+            }
+        }
+    }
+    effects
+}
