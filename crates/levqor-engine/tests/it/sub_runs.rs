@@ -162,6 +162,7 @@ async fn an_end_that_came_while_nobody_was_there_is_found() {
     // The child ends in an engine that stops before it can tell the parent.
     let faults = levqor_engine::fault::Faults::at(levqor_engine::fault::Point::AfterEnd, 1);
     let engine = world.engine_with(faults).await;
+    wait_until("both to leave memory", || engine.load().active_runs == 0).await;
     world.advance(&engine, seconds(3600));
     world.status(child, RunStatus::Completed).await;
     wait_until("the crash", || engine.is_stopped()).await;

@@ -129,7 +129,7 @@ fn what_is_limited_or_joined_stays_so() {
     check(vec![
         ("fetch http://a/x and fetch http://b/y and post both to http://c/z".into(), json!({}), vec![Answer(1, json!(1)), Answer(2, json!([2]))], r#"#1 GET http://a/x; #2 GET http://b/y; #3 POST http://c/z {"x":1,"y":[2]}"#),
         ("Get http://e/a and http://e/b at the same time, then post both to http://e/c".into(), json!({}), vec![Answer(2, json!("b")), Answer(1, json!("a"))], r#"#1 GET http://e/a; #2 GET http://e/b; #3 POST http://e/c {"a":"a","b":"b"}"#),
-        ("get http://e/a with a timeout of 5 seconds and ignore errors".into(), json!({}), vec![Refuse(2, 503)], r#"#1 +5s; #2 GET http://e/a; = {}"#),
+        ("get http://e/a with a timeout of 5 seconds and ignore errors".into(), json!({}), vec![Refuse(2, 503)], r#"#1 +5s; #2 GET http://e/a; drop #1; = {}"#),
         ("get the orders from http://e/orders and if the average total is over 100 post the average total to http://e/c".into(), json!({}), vec![Answer(1, json!([{ "total": 100 }, { "total": "300" }, {}]))], r#"#1 GET http://e/orders; #2 POST http://e/c 200"#),
         ("get the orders from http://e/orders and if the average total is over 100 post \"x\" to http://e/c".into(), json!({}), vec![Answer(1, json!([{ "total": 50 }]))], r#"#1 GET http://e/orders; = [{"total":50}]"#),
         ("Repeat 3 times: post \"x\" to http://e/a".into(), json!({}), vec![ok(1), ok(2), ok(3)], r#"#1 POST http://e/a {"text":"x"}; #2 POST http://e/a {"text":"x"}; #3 POST http://e/a {"text":"x"}; = {}"#),
