@@ -62,7 +62,8 @@ impl Browser {
         arguments.push(format!("--blink-settings=preferredColorScheme={}", if look.dark { 0 } else { 1 }));
         let mut options = json!({ "args": arguments });
         if look.phone {
-            options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0 } });
+            options["mobileEmulation"] =
+                json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0 } });
         }
         let capabilities = json!({ "goog:chromeOptions": options });
         let Value::Object(capabilities) = capabilities else { unreachable!("an object was written") };

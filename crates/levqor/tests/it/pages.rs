@@ -36,7 +36,9 @@ async fn says(browser: &Browser, text: &str) {
 async fn a_person_makes_a_workflow_from_a_sentence_watches_it_fail_and_retries_it() {
     let stub = HttpStub::start().await;
     stub.route(Route::new("/orders").reply(Reply::json(&json!([{ "id": 1, "total": 250 }]))));
-    stub.route(Route::new("/alert").replies(1, Reply::status(503)).reply(Reply::json(&json!({ "ok": true }))));
+    stub.route(
+        Route::new("/alert").replies(1, Reply::status(503)).reply(Reply::json(&json!({ "ok": true }))),
+    );
     let directory = temp_dir();
     let levqor = Levqor::first(directory.path()).await;
     let browser = Browser::open(LIGHT).await;
