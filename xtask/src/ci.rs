@@ -19,7 +19,12 @@ const STEPS: &[Step] = &[
     ("format", |root| run(root, "cargo", &["fmt", "--all", "--check"], &[])),
     ("tidy", |root| tidy::tidy(root)),
     ("clippy", |root| {
-        run(root, "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
+        run(
+            root,
+            "cargo",
+            &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+            &[],
+        )
     }),
     ("test", |root| run(root, "cargo", &["test", "--workspace", "--locked"], &[])),
     ("documentation", |root| {

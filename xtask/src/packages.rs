@@ -15,7 +15,8 @@ const NEEDED: &[(&str, &str)] =
 /// # Errors
 /// Names the missing packages.
 pub fn install() -> anyhow::Result<()> {
-    let missing: Vec<_> = NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<_> =
+        NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

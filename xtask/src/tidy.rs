@@ -24,25 +24,36 @@ const WALLS: &[Wall] = &[
         why: "service.rs holds rules; HTTP belongs in routes.rs or pages.rs",
     },
     Wall {
-        concerns: |path| !within(path, "crates/levqor-store") && !within(path, "xtask") && !path.components().any(|part| part.as_os_str() == "benches"),
+        concerns: |path| {
+            !within(path, "crates/levqor-store")
+                && !within(path, "xtask")
+                && !path.components().any(|part| part.as_os_str() == "benches")
+        },
         forbids: |line| SQL.iter().any(|words| line.contains(words)),
         why: "all SQL lives in levqor-store",
     },
     Wall {
         concerns: |path| within(path, "crates/levqor-server/src/features"),
         forbids: |line| {
-            line.contains("features::") && ["::routes::", "::pages::", "::jobs::"].iter().any(|part| line.contains(part))
+            line.contains("features::")
+                && ["::routes::", "::pages::", "::jobs::"].iter().any(|part| line.contains(part))
         },
         why: "features call each other through service only",
     },
     Wall {
         concerns: |path| within(path, "crates/levqor-flow/src"),
-        forbids: |line| ["tokio::", "reqwest::", "std::fs", "std::net::Tcp", "std::thread::sleep"].iter().any(|word| line.contains(word)),
+        forbids: |line| {
+            ["tokio::", "reqwest::", "std::fs", "std::net::Tcp", "std::thread::sleep"]
+                .iter()
+                .any(|word| line.contains(word))
+        },
         why: "levqor-flow does no I/O",
     },
     Wall {
         concerns: |path| !within(path, "xtask"),
-        forbids: |line| line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow("),
+        forbids: |line| {
+            line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow(")
+        },
         why: "silence a lint with #[expect(lint, reason = \"…\")]",
     },
     Wall {

@@ -150,8 +150,8 @@ impl Index {
             .map(|(stem, count)| self.weight(stem) * count * (K1 + 1.0) / (count + K1 * length))
             .sum();
         // "What is a run?" asks for the section of that name, not for the one that says "run" most often.
-        let named = wanted.len() == indexed.heading.len()
-            && indexed.heading.iter().all(|stem| wanted.contains(stem));
+        let named =
+            wanted.len() == indexed.heading.len() && indexed.heading.iter().all(|stem| wanted.contains(stem));
         if named { score * NAMED } else { score }
     }
 
