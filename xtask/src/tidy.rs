@@ -23,11 +23,14 @@ const WALLS: &[Wall] = &[
         forbids: |line| line.contains("axum::") || line.contains("use axum"),
         why: "service.rs holds rules; HTTP belongs in routes.rs or pages.rs",
     },
+    // Benchmarks measure plain SQL beside ours, and tests damage databases from outside.
     Wall {
         concerns: |path| {
             !within(path, "crates/levqor-store")
                 && !within(path, "xtask")
-                && !path.components().any(|part| part.as_os_str() == "benches")
+                && !path
+                    .components()
+                    .any(|part| ["benches", "tests"].iter().any(|folder| part.as_os_str() == *folder))
         },
         forbids: |line| SQL.iter().any(|words| line.contains(words)),
         why: "all SQL lives in levqor-store",

@@ -87,6 +87,8 @@ pub struct World {
     workflows: BTreeMap<String, WorkflowId>,
     nodes: Vec<Node>,
     started: BTreeSet<usize>,
+    /// Held by every request that was neither answered nor died with its node.
+    open: Arc<()>,
     /// Where which engine crashes.
     points: BTreeMap<usize, Point>,
 }
@@ -148,6 +150,7 @@ impl World {
             told: Arc::default(),
             nodes: Vec::new(),
             started: BTreeSet::new(),
+            open: Arc::default(),
             points: BTreeMap::new(),
             store,
             account,
@@ -277,7 +280,11 @@ impl World {
             home_region: None,
         };
         let (engine, told) = (self.nodes[place].engine.clone(), Arc::clone(&self.told));
-        self.nodes[place].spawn(async move { tell_start(&engine, request, start, &told).await });
+        let open = Arc::clone(&self.open);
+        self.nodes[place].spawn(async move {
+            tell_start(&engine, request, start, &told).await;
+            drop(open);
+        });
     }
 
     fn cancel(&mut self, node: usize, start: usize) {
@@ -289,6 +296,7 @@ impl World {
             told.cancels.push(Cancel { run, reported: None });
             told.cancels.len() - 1
         };
+        let open = Arc::clone(&self.open);
         let (engine, told, account) =
             (self.nodes[place].engine.clone(), Arc::clone(&self.told), self.account);
         self.nodes[place].spawn(async move {
@@ -298,6 +306,7 @@ impl World {
                 Err(_) => None,
             };
             told.lock().unwrap_or_else(PoisonError::into_inner).cancels[nth].reported = reported;
+            drop(open);
         });
     }
 
@@ -349,7 +358,8 @@ impl World {
             let counts = node.ask(self.store.run_counts(None)).map_err(text)?;
             let live = counts.pending + counts.running + counts.waiting + counts.suspended;
             // Some more rounds for those that are late: they must not change anything any more.
-            quiet = if live == 0 { quiet + 1 } else { 0 };
+            let idle = live == 0 && Arc::strong_count(&self.open) == 1;
+            quiet = if idle { quiet + 1 } else { 0 };
             if quiet > 2 * spans.len() {
                 break;
             }
