@@ -85,7 +85,7 @@ pub struct Scope {
     pub reads: Vec<String>,
     /// Whether the step just before read one.
     pub reading: bool,
-    /// What each result that was read is called among several: "x" for https://api.example.com/x.
+    /// What each result that was read is called among several: "x" for `https://api.example.com/x`.
     pub labels: BTreeMap<String, String>,
 }
 
