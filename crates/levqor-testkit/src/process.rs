@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -61,6 +62,8 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     lines: Arc<Mutex<Vec<String>>>,
+    /// The threads that read its streams; none once their words are all in `lines`.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -84,13 +87,12 @@ impl Server {
             .spawn()
             .with_context(|| format!("could not run {}", setup.binary.display()))?;
         let lines = Arc::new(Mutex::new(Vec::new()));
-        if let Some(stdout) = child.stdout.take() {
-            collect(stdout, Arc::clone(&lines));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            collect(stderr, Arc::clone(&lines));
-        }
-        Ok(Self { child, address: setup.address, lines })
+        let readers = [
+            child.stdout.take().map(|stream| collect(stream, Arc::clone(&lines))),
+            child.stderr.take().map(|stream| collect(stream, Arc::clone(&lines))),
+        ];
+        let readers = readers.into_iter().flatten().collect();
+        Ok(Self { child, address: setup.address, lines, readers })
     }
 
     /// Starts the process and waits until `/ready` answers 200.
@@ -122,7 +124,10 @@ impl Server {
         .await;
         match ended {
             None => Ok(()),
-            Some(status) => bail!("the server ended with {status} before it was ready:\n{}", self.log()),
+            Some(status) => {
+                self.read_to_the_end();
+                bail!("the server ended with {status} before it was ready:\n{}", self.log())
+            }
         }
     }
 
@@ -150,10 +155,22 @@ impl Server {
 
     /// The exit code once it has ended; None while it runs, or when a signal ended it.
     ///
+    /// With a code, everything it printed is in the log.
+    ///
     /// # Errors
     /// When the system refuses.
     pub fn exit_code(&mut self) -> anyhow::Result<Option<i32>> {
-        Ok(self.child.try_wait()?.and_then(|status| status.code()))
+        let Some(status) = self.child.try_wait()? else { return Ok(None) };
+        self.read_to_the_end();
+        Ok(status.code())
+    }
+
+    /// A process can be seen to have ended before its last words have been read.
+    fn read_to_the_end(&mut self) {
+        for reader in self.readers.drain(..) {
+            // A reader that panicked has nothing more to tell.
+            let _ = reader.join();
+        }
     }
 
     /// What it printed, both streams in order of arrival.
@@ -190,7 +207,7 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
-fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
+fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +216,7 @@ fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
             }
             lines.push(line);
         }
-    });
+    })
 }
 
 /// The status of a GET, by hand: the kit needs no HTTP client for this.
@@ -235,6 +252,16 @@ mod tests {
         assert_eq!(server.line("hel").await, "hello");
         assert_eq!(server.exit_code().unwrap(), None);
         server.kill().unwrap();
+    }
+
+    #[tokio::test]
+    async fn last_words_are_in_the_log_once_the_exit_code_is_known() {
+        for _ in 0..20 {
+            let mut server = Server::spawn(&shell("echo out; echo err >&2; exit 3")).unwrap();
+            let code = wait_for("the end", || std::future::ready(server.exit_code().unwrap())).await;
+            let log = server.log();
+            assert!(code == 3 && log.contains("out") && log.contains("err"), "{code}: {log}");
+        }
     }
 
     #[tokio::test]
