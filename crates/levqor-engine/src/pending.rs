@@ -49,7 +49,7 @@ impl Pending {
                 Effect::CallHttp { id, call } => Some((*id, Pending::call(call))),
                 Effect::RunWorkflow { id, call } => Some((*id, Pending::sub_run(call))),
                 Effect::Timer { id, at } => Some((*id, Pending::Timer { at: *at })),
-                Effect::Abandon { .. } => None,
+                Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => None,
             })
             .collect()
     }

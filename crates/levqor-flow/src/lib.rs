@@ -12,6 +12,7 @@
 pub mod definition;
 pub mod document;
 pub mod draft;
+pub mod event;
 pub mod expression;
 pub mod graph;
 pub mod machine;

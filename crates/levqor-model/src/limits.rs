@@ -10,6 +10,18 @@ pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 pub const NESTING_MAX: usize = 64;
 /// Tasks that one run may execute, repeats included.
 pub const TASKS_PER_RUN_MAX: u64 = 100_000;
+/// A CloudEvent, as JSON.
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+/// Attributes of a CloudEvent, extensions included, data excluded.
+pub const EVENT_ATTRIBUTES_MAX: usize = 64;
+/// An event's `id`, `source` and `type` each: they are kept in indexes.
+pub const EVENT_KEY_BYTES_MAX: usize = 1024;
+/// Events that one `listen` task may consume, or that a trigger may gather before it starts a run.
+pub const LISTEN_EVENTS_MAX: usize = 10_000;
+/// Events that one `listen` task holds back while its `foreach` is busy with an earlier one.
+pub const LISTEN_QUEUE_MAX: usize = 100;
+/// Filters of one `listen` task or trigger.
+pub const LISTEN_FILTERS_MAX: usize = 100;
 /// Runs that call runs that call runs.
 pub const SUBRUN_DEPTH_MAX: u32 = 16;
 /// An HTTP request body on routes that take a document or an input.

@@ -94,7 +94,7 @@ impl Driver {
                 Effect::CallHttp { id, call } => (*id, Pending::call(call)),
                 Effect::RunWorkflow { id, call } => (*id, Pending::sub_run(call)),
                 Effect::Timer { id, at } => (*id, Pending::Timer { at: *at }),
-                Effect::Abandon { .. } => {
+                Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {
                     turn.effects.push(effect);
                     continue;
                 }

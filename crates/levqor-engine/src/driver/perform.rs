@@ -50,7 +50,8 @@ impl Driver {
                     let acceptance = self.accept_sub_run(id, call, Arc::clone(&busy));
                     self.in_flight.insert(id, InFlight::SubRun { acceptance, busy });
                 }
-                Effect::Timer { .. } => {}
+                // No document asks for events yet: those that would are refused.
+                Effect::Timer { .. } | Effect::Emit { .. } | Effect::Listen { .. } => {}
             }
         }
     }

@@ -61,6 +61,9 @@ impl Oracle {
                 match effect {
                     Effect::CallHttp { call, .. } => expected.calls.extend(place(&call)),
                     Effect::RunWorkflow { id, call } => drop(expected.sub_runs.insert(id, call)),
+                    Effect::Emit { .. } | Effect::Listen { .. } => {
+                        return Err(format!("{workflow} asks for events"));
+                    }
                     Effect::Timer { .. } | Effect::Abandon { .. } => {}
                 }
             }
@@ -94,7 +97,7 @@ impl Oracle {
                 Effect::Timer { id, at } => {
                     nearest = Some(nearest.map_or((at, id), |best| best.min((at, id))));
                 }
-                Effect::Abandon { .. } => {}
+                Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
             }
         }
         let (at, effect) = nearest.ok_or("the run waits for nothing")?;

@@ -105,7 +105,7 @@ impl Walk {
                 }
             }
             Effect::RunWorkflow { id, call } => drop(self.sub_runs.insert(*id, call.clone())),
-            Effect::Timer { .. } | Effect::Abandon { .. } => {}
+            Effect::Timer { .. } | Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
         }
     }
 
@@ -122,7 +122,7 @@ impl Walk {
                 self.cancelled = true;
                 return;
             }
-            Event::Started { .. } | Event::Retried { .. } => return,
+            Event::Started { .. } | Event::Received { .. } | Event::Retried { .. } => return,
             Event::Aborted { error, .. } => {
                 self.violations.push(format!("entry {place} aborts the run: {error:?}"));
                 return;

@@ -148,7 +148,7 @@ impl Issues {
 }
 
 /// Text as it is quoted in a message: its first 60 characters.
-pub(super) fn clip(text: &str) -> Cow<'_, str> {
+pub(crate) fn clip(text: &str) -> Cow<'_, str> {
     const CHARS_MAX: usize = 60;
     match text.char_indices().nth(CHARS_MAX) {
         None => Cow::Borrowed(text),

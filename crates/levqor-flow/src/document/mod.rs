@@ -34,7 +34,7 @@ mod tree;
 
 pub use duration::duration;
 pub use issue::Issue;
-use issue::clip;
+pub(crate) use issue::clip;
 pub(crate) use near::nearest;
 pub use read::{bounded, read};
 

@@ -10,7 +10,10 @@ use super::{
     frame::TryBody,
     scope::{Scope, Trouble},
 };
-use crate::definition::{Backoff, Catch, DurationSpec, Retry, Try};
+use crate::{
+    definition::{Backoff, Catch, DurationSpec, Retry, Try},
+    event::same,
+};
 
 /// What to do with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,11 +145,6 @@ fn same_type(actual: &Value, expected: &Value) -> bool {
         TYPES.iter().find_map(|prefix| text.strip_prefix(prefix)).map(str::to_owned)
     };
     same(actual, expected) || standard(actual).is_some_and(|name| Some(name) == standard(expected))
-}
-
-/// Equality of JSON values: 500 and 500.0 are the same number.
-fn same(left: &Value, right: &Value) -> bool {
-    left == right || matches!((left.as_f64(), right.as_f64()), (Some(left), Some(right)) if left == right)
 }
 
 /// The delay before retry number `retry`, from 1: d, n·d or 2^(n-1)·d.

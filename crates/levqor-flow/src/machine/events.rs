@@ -19,6 +19,7 @@ impl Machine {
             Event::Started { .. } => Err(ApplyError::Start),
             Event::EffectEnded { at, effect, outcome } => self.effect_ended(*at, *effect, outcome),
             Event::TimerFired { at, effect } => self.timer_fired(*at, *effect),
+            Event::Received { at, effect, seq, event } => self.received(*at, *effect, *seq, event),
             Event::Cancelled { at, .. } => self.cancel(*at, notes),
             Event::Aborted { at, error, .. } => self.abort(*at, error, notes),
             Event::Retried { at } => self.retry(*at, notes),

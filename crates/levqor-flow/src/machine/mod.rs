@@ -31,7 +31,11 @@ use self::{
     frame::Due,
     step::{Step, Until},
 };
-use crate::{definition::Workflow, expression::Bounds};
+use crate::{
+    definition::Workflow,
+    event::{CloudEvent, Interest},
+    expression::Bounds,
+};
 
 mod arena;
 mod catching;
@@ -42,7 +46,8 @@ mod fault;
 mod finish;
 mod frame;
 mod http;
-mod payload;
+mod listen;
+pub(crate) mod payload;
 mod replay;
 mod scope;
 mod step;
@@ -72,6 +77,16 @@ pub enum Event {
         at: Timestamp,
         effect: EffectId,
     },
+    /// A `listen` task consumes an event: one that [`Machine::wants`].
+    Received {
+        at: Timestamp,
+        effect: EffectId,
+        /// The event's place among all that were published; grows from one to the next.
+        seq: u64,
+        /// Stored as `message`, since `event` is the entry's own tag.
+        #[serde(rename = "message")]
+        event: CloudEvent,
+    },
     Cancelled {
         at: Timestamp,
         tasks_begun: u64,
@@ -96,6 +111,7 @@ impl Event {
             Event::Started { at, .. }
             | Event::EffectEnded { at, .. }
             | Event::TimerFired { at, .. }
+            | Event::Received { at, .. }
             | Event::Cancelled { at, .. }
             | Event::Aborted { at, .. }
             | Event::Retried { at } => *at,
@@ -198,6 +214,20 @@ pub enum Effect {
         id: EffectId,
         call: SubRun,
     },
+    /// Publish an event. It ends with the event, in JSON form, as its `Output`. Asked for again, it is the same event under
+    /// the same id, unless an attempt has had its result.
+    Emit {
+        id: EffectId,
+        key: String,
+        event: CloudEvent,
+    },
+    /// Offer the run the events that are published from now on and may match one of `interests`: those that it
+    /// [`wants`](Machine::wants) become [`Event::Received`]. It gets no `EffectEnded`: the machine lets go of it, by itself
+    /// when it has what it waited for, else with an `Abandon`.
+    Listen {
+        id: EffectId,
+        interests: Vec<Interest>,
+    },
     /// Fire at `at`, not earlier.
     Timer {
         id: EffectId,
@@ -215,6 +245,8 @@ impl Effect {
         match self {
             Effect::CallHttp { id, .. }
             | Effect::RunWorkflow { id, .. }
+            | Effect::Emit { id, .. }
+            | Effect::Listen { id, .. }
             | Effect::Timer { id, .. }
             | Effect::Abandon { id } => *id,
         }
@@ -331,6 +363,13 @@ pub enum ApplyError {
     NotPending(EffectId),
     #[error("the run is {0}")]
     Status(RunStatus),
+    /// The listener does not consume this event, or has consumed it already: go on with the next.
+    #[error("the listener of effect {0} does not want this event")]
+    NotWanted(EffectId),
+    /// The listener consumes no event for now, because it is busy with earlier ones: keep this event and those after it,
+    /// and offer them again when the run has moved.
+    #[error("the listener of effect {0} has no room for another event now")]
+    Full(EffectId),
     /// Replay would apply it at another point than this.
     #[error("the run has work to do before it takes this event; call run until it is idle")]
     Busy,
@@ -475,6 +514,20 @@ impl Machine {
     /// Effects that were asked for and have neither ended nor been abandoned, in order.
     pub fn pending(&self) -> Vec<Effect> {
         self.pending.values().map(|pending| pending.effect.clone()).collect()
+    }
+
+    /// Whether the listener of `effect` would consume `event` now, as [`Event::Received`]. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ApplyError::NotPending`] when no such listener is there (any more), [`ApplyError::Busy`] before the run is idle,
+    /// and [`ApplyError::Full`] when the event must wait.
+    pub fn wants(&self, effect: EffectId, event: &CloudEvent) -> Result<bool, ApplyError> {
+        self.would_take(effect, event)
+    }
+
+    /// The highest `seq` that the listener of `effect` has consumed; None when it has consumed nothing or is gone.
+    pub fn last_received(&self, effect: EffectId) -> Option<u64> {
+        self.last_taken(effect)
     }
 
     /// Task executions begun so far.

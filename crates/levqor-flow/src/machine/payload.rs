@@ -28,7 +28,7 @@ pub(super) fn check(what: &str, value: &Value, bytes_max: usize) -> Result<(), F
 }
 
 /// Bytes of compact JSON; None when nested more than `depth` levels. The bound on depth also bounds the recursion.
-fn bytes(value: &Value, depth: usize) -> Option<usize> {
+pub(crate) fn bytes(value: &Value, depth: usize) -> Option<usize> {
     Some(match value {
         Value::Null | Value::Bool(true) => 4,
         Value::Bool(false) => 5,

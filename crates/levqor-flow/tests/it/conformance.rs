@@ -152,7 +152,10 @@ fn execute(workflow: Arc<levqor_flow::definition::Workflow>, input: Value, recor
                     Event::EffectEnded { at: START, effect: id, outcome: petstore(&call) }
                 }
                 Effect::Timer { id, .. } => Event::TimerFired { at: START, effect: id },
-                Effect::RunWorkflow { .. } | Effect::Abandon { .. } => continue,
+                Effect::RunWorkflow { .. }
+                | Effect::Emit { .. }
+                | Effect::Listen { .. }
+                | Effect::Abandon { .. } => continue,
             };
             machine.apply(&event, records).unwrap();
         }

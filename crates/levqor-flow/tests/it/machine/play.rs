@@ -285,6 +285,10 @@ impl Player {
                 let span = at.since(self.now);
                 format!("#{id} +{span:?}")
             }
+            Effect::Emit { id, event, .. } => format!("#{id} emit {}", Value::from(event.clone())),
+            Effect::Listen { id, interests } => {
+                format!("#{id} listen {}", serde_json::to_string(interests).unwrap())
+            }
             Effect::Abandon { id } => format!("drop #{id}"),
         };
         self.said.push(text);

@@ -179,7 +179,9 @@ fn step(fate: &Fate, machine: &Machine) -> Do {
         .iter()
         .filter_map(|effect| match effect {
             Effect::CallHttp { id, .. } | Effect::RunWorkflow { id, .. } => Some(*id),
-            Effect::Timer { .. } | Effect::Abandon { .. } => None,
+            Effect::Timer { .. } | Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {
+                None
+            }
         })
         .collect();
     let pick = |index: &Index| if calls.is_empty() { 0 } else { calls[index.index(calls.len())] };
