@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use crate::{expression::Expression, schedule::Schedule};
 
+mod reuse;
+
+pub use reuse::{CallFunction, Extend, Extension};
+
 /// A valid workflow document.
 #[derive(Debug)]
 pub struct Workflow {
@@ -24,6 +28,10 @@ pub struct Workflow {
     pub schedule: Option<Schedule>,
     /// Names of `use.secrets`.
     pub secrets: Vec<String>,
+    /// `use.functions`, each a list of its one task.
+    pub functions: Vec<TaskList>,
+    /// `use.extensions`, in declaration order.
+    pub extensions: Vec<Extension>,
     pub tasks: TaskList,
 }
 
@@ -118,6 +126,8 @@ impl std::fmt::Debug for Schema {
 pub enum Template {
     Literal(Value),
     Expression(Expression),
+    /// Loose evaluation: an expression perhaps, and this text where it gives nothing.
+    Attempt(Expression, String),
     Array(Vec<Template>),
     Object(Vec<(String, Template)>),
 }
@@ -134,6 +144,7 @@ pub enum DurationSpec {
 
 #[derive(Debug)]
 pub enum TaskKind {
+    CallFunction(CallFunction),
     CallHttp(CallHttp),
     Do(TaskList),
     For(For),

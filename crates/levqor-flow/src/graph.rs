@@ -177,7 +177,8 @@ impl Layout {
                     }
                 }
             }
-            TaskKind::CallHttp(_)
+            TaskKind::CallFunction(_)
+            | TaskKind::CallHttp(_)
             | TaskKind::Raise(_)
             | TaskKind::RunWorkflow(_)
             | TaskKind::Set(_)

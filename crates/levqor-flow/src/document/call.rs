@@ -6,12 +6,12 @@ use super::{
     checker::{Checker, kind},
     data::{Scope, enclosed},
     issue::{Place, clip},
-    near::{did_you_mean, nearest},
+    near::nearest,
 };
 use crate::definition::{CallHttp, Endpoint, HttpOutput, TaskKind, Template};
 
 /// What `call` may name besides functions, and what it is called when it is not built yet.
-const PROTOCOLS: [(&str, &str); 6] = [
+pub(super) const PROTOCOLS: [(&str, &str); 6] = [
     ("http", ""),
     ("openapi", "OpenAPI calls (`call: openapi`)"),
     ("grpc", "gRPC calls (`call: grpc`)"),
@@ -42,14 +42,7 @@ impl<'d> Checker<'d> {
                 self.unsupported(&at, &format!("{construct}; use `call: http`"));
                 None
             }
-            None => {
-                let hint = did_you_mean(target, PROTOCOLS.iter().map(|(name, _)| *name));
-                self.unsupported(
-                    &at,
-                    &format!("calling the function {:?}; use `call: http`{hint}", clip(target)),
-                );
-                None
-            }
+            None => self.call_function(target, task, place, scope, &PROTOCOLS.map(|(name, _)| name)),
         }
     }
 

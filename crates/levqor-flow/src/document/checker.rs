@@ -14,6 +14,7 @@ use super::{
     Checked,
     data::Work,
     fault::Faults,
+    functions::Functions,
     issue::{Issues, Place, clip},
     near::did_you_mean,
 };
@@ -29,6 +30,10 @@ pub(super) struct Checker<'d> {
     pub(super) faults: Faults<'d>,
     /// `use.timeouts`; None for one that is wrong, which was said where it stands.
     pub(super) timeouts: BTreeMap<&'d str, Option<DurationSpec>>,
+    /// `use.functions`.
+    pub(super) functions: Functions<'d>,
+    /// `evaluate.mode` is loose.
+    pub(super) loose: bool,
     /// Bounds what compiling takes.
     pub(super) work: Work,
     /// Bytes of all tasks' references, which repeat the names of the enclosing tasks.
@@ -46,6 +51,8 @@ impl<'d> Checker<'d> {
             warnings: Issues::default(),
             faults: Faults::default(),
             timeouts: BTreeMap::new(),
+            functions: Functions::default(),
+            loose: false,
             work: Work::default(),
             reference_bytes: 0,
             names: None,

@@ -90,6 +90,17 @@ impl<'a> Scope<'a> {
         Self { locals: Some(local), ..self }
     }
 
+    /// All that the compiler is told of.
+    fn names(self) -> Vec<&'a str> {
+        let mut names = VARIABLES.to_vec();
+        for local in self.locals() {
+            if !names.contains(&local) {
+                names.push(local);
+            }
+        }
+        names
+    }
+
     fn locals(self) -> impl Iterator<Item = &'a str> {
         std::iter::successors(self.locals, |local| local.outer).map(|local| local.name)
     }
@@ -216,13 +227,7 @@ impl<'d> Checker<'d> {
         }
         // All of the DSL's variables are known to the compiler, so that one which is not there yet gets a better
         // answer than "unknown".
-        let mut names = VARIABLES.to_vec();
-        for local in scope.locals() {
-            if !names.contains(&local) {
-                names.push(local);
-            }
-        }
-        let expression = match Expression::compile(text, &names) {
+        let expression = match Expression::compile(text, &scope.names()) {
             Ok(expression) => expression,
             Err(error) => {
                 let message = error.to_string();
@@ -254,6 +259,7 @@ impl<'d> Checker<'d> {
         match value {
             Value::String(text) => match enclosed(text) {
                 Some(inner) => self.compile(inner, place, scope).map(Template::Expression),
+                None if self.loose => self.attempt(text, place, scope),
                 None => {
                     self.doubt(text, place, scope);
                     None
@@ -286,6 +292,34 @@ impl<'d> Checker<'d> {
             }
             _ => None,
         }
+    }
+
+    /// Loose evaluation: text that compiles where it stands is an expression, and stays text where that gives nothing.
+    fn attempt(&mut self, text: &str, place: &Place<'_>, scope: Scope<'_>) -> Option<Template> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        if !self.work.expression(text.len()) {
+            self.error(
+                place,
+                "the document's texts are too many or too long to try as expressions; split it",
+            );
+            return None;
+        }
+        let expression = Expression::compile(text, &scope.names()).ok()?;
+        if !expression.variables().iter().all(|name| scope.has(name)) {
+            return None;
+        }
+        if text.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            self.warn(
+                place,
+                format!(
+                    "{text:?} is computed, since evaluation is loose and jq knows it; to keep the text, write {}",
+                    format_args!("${{ {text:?} }}")
+                ),
+            );
+        }
+        Some(Template::Attempt(expression, text.to_owned()))
     }
 
     /// Warns about a literal that looks as if it were meant to be computed.

@@ -21,6 +21,8 @@ pub(super) enum Targets<'a, 'd> {
     List(&'a [Option<&'d str>], &'a HashMap<&'d str, usize>),
     /// A branch of a `fork` has no neighbours.
     Branch,
+    /// A function is one task.
+    Function,
 }
 
 /// What the flow of a list needs to know of one task.
@@ -71,6 +73,12 @@ impl<'d> Checker<'d> {
             }
             Targets::Branch => {
                 format!("a branch of a `fork` cannot go to `{}`; use continue, exit or end", clip(target))
+            }
+            Targets::Function => {
+                format!(
+                    "a function is one task, so it cannot go to `{}`; use continue, exit or end",
+                    clip(target)
+                )
             }
         };
         self.error(place, message);

@@ -136,6 +136,11 @@ impl Issues {
         self.list.push(Issue { pointer: place.pointer() + inner, message });
     }
 
+    /// Adds an issue whose pointer was made when its place was at hand.
+    pub(super) fn push_at(&mut self, issue: Issue) {
+        self.push(&Place::ROOT, &issue.pointer, issue.message);
+    }
+
     /// All issues; what is wrong with a reusable part is said once, however often the part is used.
     pub(super) fn finish(mut self) -> Vec<Issue> {
         let mut seen = std::collections::HashSet::new();

@@ -22,6 +22,7 @@ mod data;
 mod duration;
 mod fault;
 mod flow;
+mod functions;
 mod issue;
 mod json_schema;
 mod kinds;

@@ -12,7 +12,7 @@ use super::{
     near::{did_you_mean, nearest},
 };
 use crate::{
-    definition::{DurationSpec, Workflow},
+    definition::{DurationSpec, Extension, Workflow},
     schedule::{Cron, Schedule, Zone},
 };
 
@@ -30,9 +30,8 @@ impl<'d> Checker<'d> {
             self.evaluate(value, &place.key("evaluate"));
         }
         // Tasks refer to what `use` declares, wherever it stands.
-        if let Some(value) = root.get("use") {
-            self.reusables(value, &place.key("use"));
-        }
+        let extensions =
+            root.get("use").map(|value| self.reusables(value, &place.key("use"))).unwrap_or_default();
         let input = self.input(root, &place, Scope::new(Moment::Workflow));
         let schedule =
             root.get("schedule").and_then(|value| self.schedule(value, &place.key("schedule"), zone));
@@ -54,6 +53,8 @@ impl<'d> Checker<'d> {
             timeout,
             schedule,
             secrets: Vec::new(),
+            functions: std::mem::take(&mut self.functions.compiled),
+            extensions,
             tasks: tasks?,
         })
     }
@@ -188,18 +189,15 @@ impl<'d> Checker<'d> {
         }
         if let Some(mode) = evaluate.get("mode") {
             let place = place.key("mode");
-            if self.word(mode, &place, &[("strict", false), ("loose", true)]) == Some(true) {
-                self.unsupported(&place, "loose evaluation; use strict, and put expressions in ${ }");
-            }
+            self.loose = self.word(mode, &place, &[("strict", false), ("loose", true)]).unwrap_or(false);
         }
     }
 
-    fn reusables(&mut self, value: &'d Value, place: &Place<'_>) {
-        const UNSUPPORTED: [(&str, &str); 5] = [
+    /// What `use` declares for tasks to refer to; gives the extensions.
+    fn reusables(&mut self, value: &'d Value, place: &Place<'_>) -> Vec<Extension> {
+        const UNSUPPORTED: [(&str, &str); 3] = [
             ("authentications", "authentication"),
             ("catalogs", "catalogs of functions"),
-            ("extensions", "extensions"),
-            ("functions", "functions"),
             ("secrets", "secrets"),
         ];
         const KNOWN: [&str; 8] = [
@@ -213,7 +211,7 @@ impl<'d> Checker<'d> {
             "timeouts",
         ];
         let Some(reusables) = self.object(value, place, "{ timeouts: { short: { after: PT5S } } }") else {
-            return;
+            return Vec::new();
         };
         self.closed(reusables, place, &KNOWN);
         for (member, construct) in UNSUPPORTED {
@@ -235,6 +233,13 @@ impl<'d> Checker<'d> {
             }
         }
         self.reusable_faults(reusables, place);
+        if let Some(value) = reusables.get("functions") {
+            self.functions(value, &place.key("functions"));
+        }
+        reusables
+            .get("extensions")
+            .map(|value| self.extensions(value, &place.key("extensions")))
+            .unwrap_or_default()
     }
 
     /// `timeout` of the workflow or of a task: an object, or the name of one in `use.timeouts`.

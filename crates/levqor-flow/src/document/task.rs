@@ -31,7 +31,7 @@ fn companions(keyword: &str) -> &'static [&'static str] {
 }
 
 /// Names are repeated in the pointers of all tasks inside, so they are bounded, one by one and all together.
-const NAME_CHARS_MAX: usize = 128;
+pub(super) const NAME_CHARS_MAX: usize = 128;
 const REFERENCE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl<'d> Checker<'d> {
@@ -125,7 +125,7 @@ impl<'d> Checker<'d> {
         names
     }
 
-    fn task(
+    pub(super) fn task(
         &mut self,
         name: &'d str,
         value: &'d Value,

@@ -12,6 +12,7 @@ use crate::{
 /// The task's kind and its detail.
 pub(super) fn of(task: &Task) -> (&'static str, String) {
     let (kind, detail) = match &task.kind {
+        TaskKind::CallFunction(call) => ("call", call.name.clone()),
         TaskKind::CallHttp(call) => ("call", call_http(call)),
         TaskKind::Do(tasks) => ("do", count(tasks.len(), "task")),
         TaskKind::For(each) => ("for", format!("each {} in {}", each.each, each.items.text())),
@@ -90,6 +91,7 @@ fn set(data: &Template) -> String {
         Template::Object(members) => listed(&mut members.iter().map(|(name, _)| name).take(20)),
         Template::Literal(Value::Object(members)) => listed(&mut members.keys().take(20)),
         Template::Literal(value) => value.as_str().map_or_else(String::new, str::to_owned),
+        Template::Attempt(_, text) => text.clone(),
         Template::Array(_) => String::new(),
     }
 }

@@ -16,7 +16,7 @@ use super::{
     step::{Next, Step},
 };
 use crate::definition::{
-    CallHttp, Case, For, Fork, RaiseError, RunWorkflow, TaskKind, TaskList, Template, Then, Try,
+    CallHttp, Case, For, Fork, RaiseError, RunWorkflow, Task, TaskKind, TaskList, Template, Then, Try,
 };
 
 impl Machine {
@@ -60,6 +60,9 @@ impl Machine {
                 .and_then(|parent| parent.body.list_mut())
                 .map_or(0, |list| list.lap),
         };
+        let bare = parent
+            .and_then(|parent| self.frames.get(parent))
+            .is_some_and(|parent| parent.bare || parent.is_extending());
         let id = self.frames.insert(Frame {
             parent,
             tasks: Arc::clone(tasks),
@@ -70,6 +73,8 @@ impl Machine {
             began_at: self.now,
             raw: Arc::clone(&input),
             input,
+            bare,
+            around: None,
             deadline: None,
             body: Body::Ready,
         });
@@ -153,8 +158,24 @@ impl Machine {
             Some(spec) => Some(scope.duration(spec, &input)?),
             None => None,
         };
-        let done = |output: Arc<Value>| Step::Finish { frame: id, output, then: None };
+        let extensions = self.extensions_of(id, task, &scope, &input)?;
+        if !extensions.is_empty() {
+            return Ok(self.begin_around(id, extensions, &input, timeout));
+        }
+        self.perform(id, task, input, timeout, notes)
+    }
 
+    /// What the task does. `timeout` is None when it has begun already.
+    pub(super) fn perform(
+        &mut self,
+        id: FrameId,
+        task: &Task,
+        input: Arc<Value>,
+        timeout: Option<Duration>,
+        notes: &mut dyn Notes,
+    ) -> Next {
+        let scope = Scope { input: Some(&input), ..Scope::new(self, Some(id)) };
+        let done = |output: Arc<Value>| Step::Finish { frame: id, output, then: None };
         let step = match &task.kind {
             TaskKind::Set(template) => done(scope.fill(template, &input)?),
             TaskKind::Raise(definition) => {
@@ -212,6 +233,16 @@ impl Machine {
                 self.note_became(id, TaskStatus::Waiting, notes);
                 return Ok(None);
             }
+            TaskKind::CallFunction(call) => {
+                let raw = match &call.with {
+                    None => Arc::clone(&input),
+                    Some(with) => self.checked("the function's input", scope.fill(with, &input)?)?,
+                };
+                let list = self.workflow.functions.get(call.function).cloned().unwrap_or_default();
+                self.opened(id, &input, timeout, Body::List(ListBody::default()));
+                self.begin_list(id, &list, raw);
+                return Ok(None);
+            }
             TaskKind::CallHttp(call) => {
                 self.enter_call(id, call, input, timeout)?;
                 return Ok(None);
@@ -251,11 +282,12 @@ impl Machine {
     }
 
     /// The task stays open: keeps its input, and its timeout begins.
-    fn opened(&mut self, id: FrameId, input: &Arc<Value>, timeout: Option<Duration>, body: Body) {
+    pub(super) fn opened(&mut self, id: FrameId, input: &Arc<Value>, timeout: Option<Duration>, body: Body) {
         let deadline = timeout.map(|span| self.ask_timer_in(Purpose::Deadline(id), span));
         if let Some(frame) = self.frames.get_mut(id) {
             frame.input = Arc::clone(input);
-            frame.deadline = deadline;
+            // Under extensions it began before them.
+            frame.deadline = deadline.or(frame.deadline);
             frame.body = body;
         }
     }

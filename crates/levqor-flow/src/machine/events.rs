@@ -92,6 +92,7 @@ impl Machine {
         let resume = match self.queue.pop_front() {
             Some(step) if self.place(&step) == Some(&error.instance) => match step {
                 Step::Enter(frame)
+                | Step::Perform(frame)
                 | Step::ListEnded { frame, .. }
                 | Step::Finish { frame, .. }
                 | Step::Catch { frame, .. }
@@ -147,6 +148,7 @@ impl Machine {
             frame.number = 0;
             frame.input = Arc::clone(&frame.raw);
             frame.deadline = None;
+            frame.around = None;
             frame.body = Body::Ready;
         }
     }

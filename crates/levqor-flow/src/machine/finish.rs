@@ -23,6 +23,9 @@ impl Machine {
         then: Option<Then>,
         notes: &mut dyn Notes,
     ) -> Next {
+        if let Some(step) = self.leave_around(id, raw, then, notes) {
+            return Ok(step);
+        }
         let Some(frame) = self.frames.get(id) else { return Ok(None) };
         let task = frame.task();
         let scope = Scope { input: Some(&frame.input), raw_output: Some(raw), ..Scope::new(self, Some(id)) };
@@ -73,6 +76,11 @@ impl Machine {
             && let Some(Frame { body: Body::Fork(_), .. }) = self.frames.get(parent)
         {
             return self.branch_ended(parent, ended.index, output, then);
+        }
+        if then == Then::Exit
+            && let Some(step) = self.exit_around(ended.parent, &output)
+        {
+            return Some(step);
         }
         let index = match then {
             Then::Continue if ended.index + 1 < ended.tasks.len() => ended.index + 1,
@@ -134,6 +142,9 @@ impl Machine {
 
     /// The list of a composite task (one iteration of a loop) has come to its end.
     pub(super) fn list_ended(&mut self, id: FrameId, output: &Arc<Value>) -> Next {
+        if let Some(step) = self.continue_around(id) {
+            return Ok(step);
+        }
         let Some(frame) = self.frames.get(id) else { return Ok(None) };
         let (tasks, index) = (Arc::clone(&frame.tasks), frame.index);
         if let (TaskKind::For(definition), Body::Loop(body)) = (&tasks[index].kind, &frame.body) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use levqor_model::Timestamp;
 use serde_json::Value;
 
-use super::{EffectId, arena::FrameId};
+use super::{EffectId, arena::FrameId, around::Around};
 use crate::definition::{Task, TaskList};
 
 #[derive(Debug, Clone)]
@@ -29,6 +29,10 @@ pub(super) struct Frame {
     /// The raw input, and the transformed one once there is one.
     pub raw: Arc<Value>,
     pub input: Arc<Value>,
+    /// Stands in an extension, or is called from one: no extension is around it.
+    pub bare: bool,
+    /// The extensions around the task.
+    pub around: Option<Box<Around>>,
     /// The task's own timeout.
     pub deadline: Option<Due>,
     pub body: Body,

@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod arena;
+mod around;
 mod catching;
 mod effects;
 mod enter;

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::{
     ErrorKind, FlowError, Machine,
     arena::FrameId,
-    frame::{Body, TryPhase},
+    around::EXTENSIONS,
+    frame::{Body, Frame, TryPhase},
 };
 use crate::{
     definition::{DurationSpec, Schema, TaskKind, Template},
@@ -81,6 +82,10 @@ impl<'a> Scope<'a> {
         match template {
             Template::Literal(value) => Ok(value.clone()),
             Template::Expression(expression) => self.evaluate(expression, on),
+            Template::Attempt(expression, text) => match self.evaluate(expression, on) {
+                Err(Trouble::Error(_)) => Ok(Value::String(text.clone())),
+                result => result,
+            },
             Template::Array(items) => {
                 items.iter().map(|item| self.build(item, on)).collect::<Result<_, _>>().map(Value::Array)
             }
@@ -131,9 +136,7 @@ impl<'a> Scope<'a> {
     }
 
     fn task(&self) -> Value {
-        let Some(frame) = self.frame.and_then(|id| self.machine.frames.get(id)) else {
-            return Value::Null;
-        };
+        let Some((frame, raw_output)) = self.described() else { return Value::Null };
         let task = frame.task();
         let mut descriptor = object([
             ("name", Value::from(&*task.name)),
@@ -142,10 +145,26 @@ impl<'a> Scope<'a> {
             ("input", (*frame.raw).clone()),
             ("startedAt", moment(frame.began_at)),
         ]);
-        if let (Some(output), Some(members)) = (self.raw_output, descriptor.as_object_mut()) {
-            members.insert("output".to_owned(), output.clone());
+        if let Some(members) = descriptor.as_object_mut() {
+            // What extensions ask for most often, and what published ones expect here.
+            if let Some(with) = task.source.get("with") {
+                members.insert("with".to_owned(), with.clone());
+            }
+            if let Some(output) = raw_output {
+                members.insert("output".to_owned(), output.clone());
+            }
         }
         descriptor
+    }
+
+    /// The task that `$task` is about, and its raw output: of an extension's tasks it is the extended one.
+    fn described(&self) -> Option<(&'a Frame, Option<&'a Value>)> {
+        let frame = self.machine.frames.get(self.frame?)?;
+        if !frame.task().reference.starts_with(EXTENSIONS) {
+            return Some((frame, self.raw_output));
+        }
+        let extended = self.machine.extended(frame)?;
+        Some((extended, extended.around.as_ref().and_then(|around| around.raw_output())))
     }
 
     /// Variables are lexical: the task's own, then those of the loops and handlers around it, innermost first.

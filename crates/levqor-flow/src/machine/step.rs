@@ -21,6 +21,8 @@ pub(super) enum Step {
     Begin(FrameId),
     /// Input, and what the task does.
     Enter(FrameId),
+    /// What the task does, once the extensions before it are done.
+    Perform(FrameId),
     /// The task's list (or one iteration of it) has come to its end.
     ListEnded { frame: FrameId, output: Arc<Value> },
     /// Output and export, then what comes next. `then` overrides the task's own.
@@ -97,6 +99,7 @@ impl Machine {
             Step::Open => self.open(),
             Step::Begin(frame) => Ok(self.begin(*frame, notes)),
             Step::Enter(frame) => self.enter(*frame, notes),
+            Step::Perform(frame) => self.perform_extended(*frame, notes),
             Step::ListEnded { frame, output } => self.list_ended(*frame, output),
             Step::Finish { frame, output, then } => self.finish(*frame, output, *then, notes),
             Step::Raise { failed, from, error } => Ok(self.raise(*failed, *from, error, notes)),
@@ -115,6 +118,7 @@ impl Machine {
             Step::Open => Some(INPUT),
             Step::Close(_) => Some(OUTPUT),
             Step::Enter(frame)
+            | Step::Perform(frame)
             | Step::ListEnded { frame, .. }
             | Step::Finish { frame, .. }
             | Step::Catch { frame, .. }
@@ -131,6 +135,7 @@ impl Machine {
     fn failure(&mut self, step: &Step, error: FlowError, notes: &mut dyn Notes) -> Option<Step> {
         match step {
             Step::Enter(frame)
+            | Step::Perform(frame)
             | Step::ListEnded { frame, .. }
             | Step::Finish { frame, .. }
             | Step::Catch { frame, .. }

@@ -79,14 +79,50 @@ fn roots() {
         ("do: []\ntimeouts: {}", &[("/timeouts", "did you mean `timeout`?")]),
         ("do: []\nshedule: {}", &[("/shedule", "did you mean `schedule`?")]),
         ("do: []\nevaluate: {language: js}", &[("/evaluate/language", "use jq")]),
-        ("do: []\nevaluate: {mode: loose}", &[("/evaluate/mode", "not supported yet: loose evaluation")]),
         ("do: []\nevaluate: {mode: strikt}", &[("/evaluate/mode", "did you mean `strict`?")]),
         ("do: []\nuse: {secrets: [key]}", &[("/use/secrets", "not supported yet: secrets")]),
-        ("do: []\nuse: {functions: {f: {set: {}}}}", &[("/use/functions", "not supported yet: functions")]),
+        ("do: []\nuse: {functions: []}", &[("/use/functions", "must be an object, and is a list")]),
+        ("do: []\nuse: {functions: {f: {set: {}}}}", &[("/use/functions/f/set", "`set` is empty")]),
+        (
+            "do: []\nuse: {functions: {http: {set: {x: 1}}}}",
+            &[("/use/functions/http", "`call: http` means something else already")],
+        ),
+        (
+            "do: []\nuse: {functions: {f: {set: {x: 1}, then: g}, g: {set: {x: '${ $item }'}}}}",
+            &[
+                ("/use/functions/f/then", "a function is one task, so it cannot go to `g`"),
+                ("/use/functions/g/set/x", "`$item` exists inside a `for` only"),
+            ],
+        ),
+        (
+            "do: []\nuse: {functions: {f: {call: f}}}",
+            &[("/use/functions/f/call", "cannot call itself, and here f calls f")],
+        ),
+        (
+            "do: []\nuse: {functions: {start: {call: a}, a: {do: [{x: {call: b}}]}, b: {call: c}, c: {call: a}, end: {set: {x: 1}}}}",
+            &[("/use/functions/c/call", "here a calls b calls c calls a")],
+        ),
         ("do: []\nuse: {catalogs: {c: {endpoint: x}}}", &[("/use/catalogs", "not supported yet: catalogs")]),
         (
             "do: []\nuse: {extensions: [{e: {extend: all}}]}",
-            &[("/use/extensions", "not supported yet: extensions")],
+            &[("/use/extensions/0/e", "`e` does nothing; give it `before` or `after`")],
+        ),
+        (
+            "do: []\nuse: {extensions: [{e: {extend: cal, whn: x, before: [], after: 5}}, {e: {before: []}}]}",
+            &[
+                ("/use/extensions/0/e/whn", "did you mean `when`?"),
+                ("/use/extensions/0/e/extend", "did you mean `call`?"),
+                ("/use/extensions/0/e/after", "must be a list"),
+                ("/use/extensions/1/e", "is there twice"),
+                ("/use/extensions/1/e", "`extend` is missing"),
+            ],
+        ),
+        (
+            "do: []\nuse: {extensions: [{e: {extend: all, when: $item, before: [{a: {set: {x: 1}, then: b}}]}}]}",
+            &[
+                ("/use/extensions/0/e/when", "`$item` exists inside a `for` only"),
+                ("/use/extensions/0/e/before/0/a/then", "there is no task `b`"),
+            ],
         ),
         ("do: []\nuse: {retrys: {}}", &[("/use/retrys", "did you mean `retries`?")]),
         (
@@ -197,6 +233,14 @@ fn calls() {
         ("- a: {call: http}", &[("/do/0/a", "`with` is missing")]),
         ("- a: {call: 5}", &[("/do/0/a/call", "must be text")]),
         ("- a: {call: htttp}", &[("/do/0/a/call", "did you mean `http`?")]),
+        (
+            "- a: {call: getPet}",
+            &[("/do/0/a/call", "there is no function \"getPet\"; declare it in `use.functions`")],
+        ),
+        (
+            "- a: {call: https://example.com/function.yaml}",
+            &[("/do/0/a/call", "calling a function by its address")],
+        ),
         ("- a: {call: grpc, with: {}}", &[("/do/0/a/call", "not supported yet: gRPC calls")]),
         ("- a: {call: log:1.0.0@default}", &[("/do/0/a/call", "not supported yet: calling the function")]),
         (

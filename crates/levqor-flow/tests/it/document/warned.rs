@@ -35,6 +35,10 @@ fn warnings_say_what_may_not_be_meant() {
         ),
         ("do: []", &[("/do", "has no tasks")]),
         (
+            "do: [{a: {set: {x: length, y: .name, z: some text}}}]\nevaluate: {mode: loose}",
+            &[("/do/0/a/set/x", "to keep the text, write ${ \"length\" }")],
+        ),
+        (
             "do:\n- a: {call: http, with: {method: propfind, endpoint: https://a.b}}",
             &[("/do/0/a/with/method", "not one of HTTP's usual methods")],
         ),

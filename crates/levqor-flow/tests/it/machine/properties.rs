@@ -9,7 +9,12 @@ use levqor_flow::{
     machine::{Effect, ErrorKind, Event, Machine, Outcome, Surroundings},
 };
 use levqor_model::Timestamp;
-use proptest::{collection::vec, option, prelude::*, sample::Index};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::{self, Index},
+};
 use serde_json::{Value, json};
 
 use super::play::{Answer, Cancel, Do, Lose, Pass, Player, Refuse, Retry, START, started};
@@ -136,9 +141,35 @@ fn catch(depth: u32) -> BoxedStrategy<Value> {
 }
 
 fn flow_document() -> impl Strategy<Value = Arc<Workflow>> {
-    (list(3), option::weighted(0.2, 1..9_u64)).prop_map(|(list, timeout)| {
+    let extension =
+        (sample::select(vec!["all", "composite", "call", "set", "try"]), list(1), list(1), any::<bool>());
+    let parts = (
+        list(3),
+        option::weighted(0.2, 1..9_u64),
+        option::weighted(0.3, list(2)),
+        option::weighted(0.3, extension),
+    );
+    parts.prop_map(|(mut list, timeout, function, extension)| {
+        let mut declared = json!({});
+        if let Some(function) = function {
+            declared["functions"] = json!({ "f": { "do": function } });
+            list.as_array_mut()
+                .unwrap()
+                .insert(0, json!({ "callsFunction": { "call": "f", "with": { "x": 1 } } }));
+        }
+        if let Some((extend, before, mut after, exits)) = extension {
+            if exits && let Some(task) = after.get_mut(0).and_then(Value::as_object_mut) {
+                task.values_mut().for_each(|task| task["then"] = json!("exit"));
+            }
+            // What stands after once stands before, so that `exit` is tried in both places.
+            declared["extensions"] = json!([
+                { "one": { "extend": extend, "before": before, "after": after } },
+                { "two": { "extend": "call", "when": "$task.name != \"callsFunction\"", "before": after } },
+            ]);
+        }
         let mut document = json!({
             "document": { "dsl": "1.0.3", "namespace": "tests", "name": "flow", "version": "1.0.0" },
+            "use": declared,
             "do": list,
         });
         if let Some(seconds) = timeout {
