@@ -201,7 +201,12 @@ impl Driver {
                 self.events.push(event);
                 true
             }
-            Err(reason @ (ApplyError::NotPending(_) | ApplyError::Status(_))) => {
+            Err(
+                reason @ (ApplyError::NotPending(_)
+                | ApplyError::Status(_)
+                | ApplyError::NotWanted(_)
+                | ApplyError::Full(_)),
+            ) => {
                 tracing::debug!(run.id = %self.run.id, %reason, "an event came too late");
                 false
             }
