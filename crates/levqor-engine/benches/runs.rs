@@ -150,6 +150,7 @@ impl Bench {
             region: "eu-west".parse().expect("a region"),
             surroundings: Arc::new(Surroundings::default()),
             egress: egress::Policy::default(),
+            processes: levqor_engine::processes::Policy::default(),
             limits: Limits { runs_per_account: i64::MAX, ..Limits::default() },
         };
         Engine::start(setup).await.expect("an engine")

@@ -17,6 +17,7 @@ use crate::{
     fault::{Faults, Point},
     health::Health,
     pool::Pool,
+    processes::Processes,
     quota::Quota,
     registry::Registry,
     timers::Timers,
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) surroundings: Arc<Surroundings>,
     pub(crate) limits: Limits,
     pub(crate) client: egress::Client,
+    pub(crate) processes: Processes,
     pub(crate) registry: Arc<Registry>,
     pub(crate) backlog: Arc<Backlog>,
     /// Room in memory for runs.

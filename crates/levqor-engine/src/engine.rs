@@ -18,6 +18,7 @@ use crate::{
     lease,
     pending::describe,
     pool::Pool,
+    processes::Processes,
     quota::Quota,
     registry::Registry,
     schedules,
@@ -48,7 +49,7 @@ impl Engine {
     /// As [`Engine::start`].
     #[doc(hidden)]
     pub async fn start_with(setup: Setup, faults: Faults) -> Result<Self, Error> {
-        let Setup { store, clock, random, node, region, surroundings, egress, limits } = setup;
+        let Setup { store, clock, random, node, region, surroundings, egress, processes, limits } = setup;
         let client = faults.client(egress, &surroundings.runtime_version)?;
         let pool = Pool::new(POOL_THREADS).map_err(Error::Threads)?;
         let now = clock.now();
@@ -79,6 +80,7 @@ impl Engine {
             places: Arc::new(Semaphore::new(limits.active_runs)),
             urgent_places: Arc::new(Semaphore::new(URGENT_PLACES)),
             calls: Arc::new(Semaphore::new(limits.effects)),
+            processes: Processes::new(processes),
             limits,
             timers: Timers::default(),
             schedules_bell: Notify::new(),

@@ -37,6 +37,7 @@ mod notepad;
 mod payload;
 mod pending;
 mod pool;
+pub mod processes;
 mod quota;
 mod registry;
 mod schedules;
@@ -56,6 +57,7 @@ pub struct Setup {
     pub region: RegionCode,
     pub surroundings: Arc<Surroundings>,
     pub egress: egress::Policy,
+    pub processes: processes::Policy,
     pub limits: Limits,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest, SubRun};
+use levqor_flow::machine::{Effect, EffectId, HttpRequest, ProcessCall, SubRun};
 use levqor_model::{RunId, Timestamp};
 use percent_encoding::percent_decode_str;
 
@@ -24,6 +24,10 @@ pub(crate) enum Pending {
         child: Option<RunId>,
         wait: bool,
     },
+    Process {
+        program: &'static str,
+        task: String,
+    },
     Timer {
         at: Timestamp,
     },
@@ -41,6 +45,11 @@ impl Pending {
         Pending::SubRun { target, task, child: None, wait: call.wait }
     }
 
+    pub(crate) fn process(call: &ProcessCall) -> Self {
+        let (task, _) = task_of(&call.key);
+        Pending::Process { program: call.program.word(), task }
+    }
+
     /// All of a machine's pending effects.
     pub(crate) fn of(effects: &[Effect]) -> BTreeMap<EffectId, Pending> {
         effects
@@ -48,6 +57,7 @@ impl Pending {
             .filter_map(|effect| match effect {
                 Effect::CallHttp { id, call } => Some((*id, Pending::call(call))),
                 Effect::RunWorkflow { id, call } => Some((*id, Pending::sub_run(call))),
+                Effect::RunProcess { id, call } => Some((*id, Pending::process(call))),
                 Effect::Timer { id, at } => Some((*id, Pending::Timer { at: *at })),
                 Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => None,
             })
@@ -79,6 +89,10 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str])
     if let Some(Pending::Call { method, host, task, attempt }) = calls.first() {
         let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
         return Some(format!("calls {method} {host} (task {task}){attempt}{}", others(calls.len())));
+    }
+    let processes: Vec<_> = pending.values().filter(|item| matches!(item, Pending::Process { .. })).collect();
+    if let Some(Pending::Process { program, task }) = processes.first() {
+        return Some(format!("runs a process ({program}, task {task}){}", others(processes.len())));
     }
     let runs: Vec<_> = pending.values().filter(|item| matches!(item, Pending::SubRun { .. })).collect();
     if let Some(Pending::SubRun { target, task, child, .. }) = runs.first() {

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use crate::{expression::Expression, schedule::Schedule};
 
+mod process;
 mod reuse;
 
+pub use process::{Program, Returns, RunProcess};
 pub use reuse::{CallFunction, Extend, Extension};
 
 /// A valid workflow document.
@@ -150,6 +152,7 @@ pub enum TaskKind {
     For(For),
     Fork(Fork),
     Raise(Arc<RaiseError>),
+    RunProcess(RunProcess),
     RunWorkflow(RunWorkflow),
     Set(Template),
     Switch(Vec<Case>),

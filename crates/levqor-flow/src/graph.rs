@@ -180,6 +180,7 @@ impl Layout {
             TaskKind::CallFunction(_)
             | TaskKind::CallHttp(_)
             | TaskKind::Raise(_)
+            | TaskKind::RunProcess(_)
             | TaskKind::RunWorkflow(_)
             | TaskKind::Set(_)
             | TaskKind::Switch(_)

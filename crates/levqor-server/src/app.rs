@@ -64,6 +64,8 @@ pub struct Settings {
     /// How long a stop may take, of which requests in progress get a share.
     pub drain_timeout: Duration,
     pub data_dir: Option<std::path::PathBuf>,
+    /// What documents may use here.
+    pub host: levqor_flow::document::Host,
 }
 
 impl Default for Settings {
@@ -87,6 +89,7 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             data_dir: None,
+            host: levqor_flow::document::Host::default(),
         }
     }
 }

@@ -93,6 +93,7 @@ impl Driver {
             let (id, shown) = match &effect {
                 Effect::CallHttp { id, call } => (*id, Pending::call(call)),
                 Effect::RunWorkflow { id, call } => (*id, Pending::sub_run(call)),
+                Effect::RunProcess { id, call } => (*id, Pending::process(call)),
                 Effect::Timer { id, at } => (*id, Pending::Timer { at: *at }),
                 Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {
                     turn.effects.push(effect);

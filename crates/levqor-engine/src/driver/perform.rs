@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest, SubRun};
+use levqor_flow::machine::{Effect, EffectId, HttpRequest, ProcessCall, SubRun};
 use levqor_model::RunId;
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -43,6 +43,11 @@ impl Driver {
                 Effect::CallHttp { id, call } => {
                     let task =
                         self.core.spawn_task(perform_call(Arc::clone(&self.core), self.run.id, id, call));
+                    self.in_flight.insert(id, InFlight::Call(task.abort_handle()));
+                }
+                Effect::RunProcess { id, call } => {
+                    let work = perform_process(Arc::clone(&self.core), self.run.id, id, call);
+                    let task = self.core.spawn_task(work);
                     self.in_flight.insert(id, InFlight::Call(task.abort_handle()));
                 }
                 Effect::RunWorkflow { id, call } => {
@@ -111,5 +116,15 @@ async fn perform_call(core: Arc<Core>, run: RunId, effect: EffectId, call: HttpR
     if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
         // The run was dropped: whoever has it performs the call again, under the same key.
         tracing::debug!(run.id = %run, effect, "an answer came for a run that is not here any more");
+    }
+}
+
+async fn perform_process(core: Arc<Core>, run: RunId, effect: EffectId, call: ProcessCall) {
+    core.reach(Point::BeforeCall).await;
+    let outcome = core.processes.run(run, effect, call, &core.tracker, &core.hard).await;
+    core.reach(Point::AfterCall).await;
+    if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
+        // The run was dropped: whoever has it runs the process again.
+        tracing::debug!(run.id = %run, effect, "a process ended for a run that is not here any more");
     }
 }

@@ -6,6 +6,7 @@ mod cancel;
 mod crash;
 mod egress;
 mod ownership;
+mod processes;
 mod retry;
 mod runs;
 mod schedules;

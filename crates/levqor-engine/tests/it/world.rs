@@ -26,6 +26,7 @@ pub struct World {
     pub stub: HttpStub,
     pub account: AccountId,
     pub policy: egress::Policy,
+    pub processes: levqor_engine::processes::Policy,
     pub limits: Limits,
 }
 
@@ -56,6 +57,7 @@ impl World {
             stub: HttpStub::start().await,
             account,
             policy,
+            processes: levqor_engine::processes::Policy::default(),
             limits: Limits::default(),
         }
     }
@@ -73,6 +75,7 @@ impl World {
             region: "eu-west".parse().unwrap(),
             surroundings: Arc::new(Surroundings::default()),
             egress: self.policy.clone(),
+            processes: self.processes.clone(),
             limits: self.limits.clone(),
         };
         Engine::start_with(setup, faults).await.unwrap()
@@ -86,7 +89,7 @@ impl World {
             "document: {{ dsl: '1.0.1', namespace: test, name: {name}, version: '{version}' }}\n{rest}"
         );
         let source = document::read(&text).unwrap();
-        let checked = document::check(&source);
+        let checked = document::check_for(&source, &document::Host::permissive());
         let workflow = checked.workflow.unwrap_or_else(|| panic!("{text}\n{:?}", checked.errors));
         let now = self.clock.now();
         let schedule = workflow

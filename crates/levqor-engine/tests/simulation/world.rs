@@ -251,6 +251,7 @@ impl World {
             region: region(number)?,
             surroundings: Arc::clone(&self.oracle.surroundings),
             egress: egress::Policy::default(),
+            processes: levqor_engine::processes::Policy::default(),
             limits: Limits::default(),
         };
         let node = Node::boot(number, setup, faults).map_err(text)?;

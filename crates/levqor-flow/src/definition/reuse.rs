@@ -69,7 +69,7 @@ impl TaskKind {
             TaskKind::For(_) => "for",
             TaskKind::Fork(_) => "fork",
             TaskKind::Raise(_) => "raise",
-            TaskKind::RunWorkflow(_) => "run",
+            TaskKind::RunProcess(_) | TaskKind::RunWorkflow(_) => "run",
             TaskKind::Set(_) => "set",
             TaskKind::Switch(_) => "switch",
             TaskKind::Try(_) => "try",

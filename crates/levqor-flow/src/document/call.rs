@@ -7,6 +7,7 @@ use super::{
     data::{Scope, enclosed},
     issue::{Place, clip},
     near::nearest,
+    support,
 };
 use crate::definition::{CallHttp, Endpoint, HttpOutput, TaskKind, Template};
 
@@ -38,12 +39,21 @@ impl<'d> Checker<'d> {
                 let with = self.required(task, place, "with")?;
                 self.call_http(with, &place.key("with"), scope).map(TaskKind::CallHttp)
             }
+            Some(("grpc", _)) => self.refused_call(&at, &support::GRPC),
+            Some(("asyncapi", _)) => self.refused_call(&at, &support::ASYNCAPI),
+            Some(("a2a", _)) => self.refused_call(&at, &support::A2A),
+            Some(("mcp", _)) => self.refused_call(&at, &support::MCP),
             Some((_, construct)) => {
                 self.unsupported(&at, &format!("{construct}; use `call: http`"));
                 None
             }
             None => self.call_function(target, task, place, scope, &PROTOCOLS.map(|(name, _)| name)),
         }
+    }
+
+    fn refused_call(&mut self, place: &Place<'_>, construct: &support::Construct) -> Option<TaskKind> {
+        self.refuse(place, construct);
+        None
     }
 
     fn call_http(&mut self, value: &'d Value, place: &Place<'_>, scope: Scope<'_>) -> Option<CallHttp> {

@@ -11,17 +11,19 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    Checked,
+    Checked, Host,
     data::Work,
     fault::Faults,
     functions::Functions,
     issue::{Issues, Place, clip},
     near::did_you_mean,
+    support::Construct,
 };
 use crate::definition::DurationSpec;
 
 pub(super) struct Checker<'d> {
     pub(super) document: &'d Value,
+    pub(super) host: &'d Host,
     /// The document again, for the workflow to keep.
     pub(super) source: Arc<Value>,
     pub(super) errors: Issues,
@@ -43,9 +45,10 @@ pub(super) struct Checker<'d> {
 }
 
 impl<'d> Checker<'d> {
-    pub(super) fn new(document: &'d Value) -> Self {
+    pub(super) fn new(document: &'d Value, host: &'d Host) -> Self {
         Self {
             document,
+            host,
             source: Arc::new(document.clone()),
             errors: Issues::default(),
             warnings: Issues::default(),
@@ -77,6 +80,11 @@ impl<'d> Checker<'d> {
     /// Valid in the DSL, and not built yet.
     pub(super) fn unsupported(&mut self, place: &Place<'_>, construct: &str) {
         self.error(place, format!("not supported yet: {construct}"));
+    }
+
+    /// Valid in the DSL, and refused here for the reason that the list of constructs gives.
+    pub(super) fn refuse(&mut self, place: &Place<'_>, construct: &Construct) {
+        self.error(place, construct.refusal());
     }
 
     pub(super) fn object(

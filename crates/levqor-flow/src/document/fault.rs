@@ -12,6 +12,7 @@ use super::{
     data::{Moment, Scope, enclosed},
     issue::{Place, clip},
     near::did_you_mean,
+    support,
 };
 use crate::definition::{Backoff, Catch, DurationSpec, RaiseError, Retry, TaskKind, Template, Try};
 
@@ -152,7 +153,7 @@ impl<'d> Checker<'d> {
         let catch = self.object(value, place, "{ errors: { with: { status: 503 } } }")?;
         self.closed(catch, place, &["errors", "as", "when", "exceptWhen", "retry", "do", "then"]);
         if catch.contains_key("then") {
-            self.unsupported(&place.key("then"), "`catch.then`; give the last task of `catch.do` a `then`");
+            self.refuse(&place.key("then"), &support::CATCH_THEN);
         }
         let variable = self.variable(catch, place, "as").unwrap_or(ERROR);
         let error = scope.local(variable);

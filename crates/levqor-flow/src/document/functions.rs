@@ -13,6 +13,7 @@ use super::{
     flow::{Exits, Targets},
     issue::{Issue, Place, clip},
     near::did_you_mean,
+    support,
 };
 use crate::definition::{CallFunction, Extend, Extension, TaskKind, TaskList};
 
@@ -94,12 +95,9 @@ impl<'d> Checker<'d> {
 
     fn no_such_function(&mut self, target: &str, place: &Place<'_>, others: &[&'static str]) {
         if target.contains("://") {
-            self.unsupported(
-                place,
-                "calling a function by its address; copy it into `use.functions`, and call it by its name",
-            );
+            self.refuse(place, &support::CALL_ADDRESS);
         } else if target.contains('@') {
-            self.unsupported(place, &format!("calling the function {:?} of a catalog", clip(target)));
+            self.refuse(place, &support::CALL_CATALOG);
         } else {
             let known = others.iter().copied().chain(self.functions.names.keys().copied());
             let hint = did_you_mean(target, known);

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::{
     checker::Checker,
-    issue::{Issue, Place, clip},
-    schema_graph,
+    issue::{Issue, Place},
+    schema_graph, support,
 };
 use crate::definition::Schema;
 
@@ -23,16 +23,10 @@ impl<'d> Checker<'d> {
         if let Some(format) = self.optional_text(schema, &place, "format")
             && format.split(':').next() != Some("json")
         {
-            self.unsupported(
-                &place.key("format"),
-                &format!("schemas in the format {:?}; use json, or remove `format`", clip(format)),
-            );
+            self.refuse(&place.key("format"), &support::SCHEMA_FORMAT);
         }
         if schema.contains_key("resource") {
-            self.unsupported(
-                &place.key("resource"),
-                "schemas from elsewhere (`resource`); write it under `document`",
-            );
+            self.refuse(&place.key("resource"), &support::SCHEMA_RESOURCE);
             return None;
         }
         let document = self.required(schema, &place, "document")?;

@@ -7,9 +7,11 @@ use super::{
     data::{Scope, VARIABLES},
     flow::{Exits, Targets},
     issue::{Place, clip},
+    process::{Manner, RETURNS},
+    support,
 };
 use crate::{
-    definition::{Case, For, Fork, RunWorkflow, TaskKind, Then},
+    definition::{Case, For, Fork, Returns, RunWorkflow, TaskKind, Then},
     expression::Expression,
 };
 
@@ -61,10 +63,7 @@ impl<'d> Checker<'d> {
         match value {
             Value::Array(items) => {
                 if items.iter().any(holds_expression) {
-                    self.unsupported(
-                        place,
-                        "expressions inside a list; write one expression such as '[.a, .b]'",
-                    );
+                    self.refuse(place, &support::LIST_OF_EXPRESSIONS);
                     return None;
                 }
                 // JSON is a part of jq.
@@ -196,22 +195,22 @@ impl<'d> Checker<'d> {
 
     pub(super) fn run(&mut self, value: &'d Value, place: &Place<'_>, scope: Scope<'_>) -> Option<TaskKind> {
         const PROCESSES: [&str; 4] = ["workflow", "container", "script", "shell"];
-        const RETURNS: [(&str, ()); 5] =
-            [("stdout", ()), ("stderr", ()), ("code", ()), ("all", ()), ("none", ())];
         let run =
             self.object(value, place, "{ workflow: { namespace: shop, name: bill, version: latest } }")?;
         self.closed(run, place, &["workflow", "container", "script", "shell", "await", "return"]);
         let wait = run.get("await").and_then(|value| self.boolean(value, &place.key("await")));
-        if let Some(value) = run.get("return") {
+        let returns = run.get("return").and_then(|value| {
             let place = place.key("return");
-            self.word(value, &place, &RETURNS);
+            let returns = self.word(value, &place, &RETURNS);
             if run.contains_key("workflow") {
                 self.warn(
                     &place,
                     "`return` has no effect on a workflow, whose output is its output; remove it",
                 );
             }
-        }
+            returns
+        });
+        let manner = Manner { wait: wait.unwrap_or(true), returns: returns.unwrap_or(Returns::Stdout) };
         let mut present = PROCESSES.iter().filter(|process| run.contains_key(**process));
         match (present.next(), present.next()) {
             (Some(first), Some(second)) => {
@@ -226,8 +225,10 @@ impl<'d> Checker<'d> {
                 let process = self.run_workflow(run.get("workflow")?, &place.key("workflow"), scope)?;
                 Some(TaskKind::RunWorkflow(RunWorkflow { wait: wait.unwrap_or(true), ..process }))
             }
-            (Some(process), None) => {
-                self.unsupported(&place.key(process), &format!("running a {process} (`run.{process}`)"));
+            (Some(&"shell"), None) => self.shell(run.get("shell")?, &place.key("shell"), scope, manner),
+            (Some(&"script"), None) => self.script(run.get("script")?, &place.key("script"), scope, manner),
+            (Some(_), None) => {
+                self.refuse(&place.key("container"), &support::CONTAINER);
                 None
             }
         }

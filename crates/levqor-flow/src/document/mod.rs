@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::definition::Workflow;
+use crate::definition::{Program, Workflow};
 
 mod call;
 mod checker;
@@ -27,9 +27,11 @@ mod issue;
 mod json_schema;
 mod kinds;
 mod near;
+mod process;
 mod read;
 mod root;
 mod schema_graph;
+pub mod support;
 mod task;
 mod tree;
 
@@ -37,6 +39,7 @@ pub use duration::duration;
 pub use issue::Issue;
 pub(crate) use issue::clip;
 pub(crate) use near::nearest;
+pub(crate) use process::is_variable;
 pub use read::{bounded, read};
 
 /// What checking a document found. `workflow` is there exactly when `errors` is empty.
@@ -47,10 +50,47 @@ pub struct Checked {
     pub warnings: Vec<Issue>,
 }
 
-/// Checks a document that was read, and compiles it.
+/// What the server allows and a document cannot know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    pub processes: Processes,
+}
+
+impl Host {
+    /// Refuses nothing that a server could allow. Documents that were saved are read like this: what is allowed may have
+    /// changed since, and is asked again when it is done.
+    pub const fn permissive() -> Self {
+        Self { processes: Processes { shell: true, javascript: true, python: true } }
+    }
+}
+
+/// The processes that tasks may run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Processes {
+    pub shell: bool,
+    pub javascript: bool,
+    pub python: bool,
+}
+
+impl Processes {
+    pub fn allows(self, program: Program) -> bool {
+        match program {
+            Program::Shell => self.shell,
+            Program::JavaScript => self.javascript,
+            Program::Python => self.python,
+        }
+    }
+}
+
+/// Checks a document that was read, and compiles it, for a server that allows nothing special.
 pub fn check(document: &Value) -> Checked {
+    check_for(document, &Host::default())
+}
+
+/// [`check`] for a server that allows more.
+pub fn check_for(document: &Value, host: &Host) -> Checked {
     match bounded(document) {
-        Ok(()) => checker::Checker::new(document).check(),
+        Ok(()) => checker::Checker::new(document, host).check(),
         Err(issue) => Checked { workflow: None, errors: vec![issue], warnings: Vec::new() },
     }
 }

@@ -10,6 +10,7 @@ use super::{
     duration,
     issue::{Place, clip},
     near::{did_you_mean, nearest},
+    support,
 };
 use crate::{
     definition::{DurationSpec, Extension, Workflow},
@@ -179,13 +180,7 @@ impl<'d> Checker<'d> {
         if let Some(language) = self.optional_text(evaluate, place, "language")
             && language != "jq"
         {
-            self.error(
-                &place.key("language"),
-                format!(
-                    "expressions in {:?} are not supported; use jq, or remove `language`",
-                    clip(language)
-                ),
-            );
+            self.refuse(&place.key("language"), &support::OTHER_LANGUAGES);
         }
         if let Some(mode) = evaluate.get("mode") {
             let place = place.key("mode");

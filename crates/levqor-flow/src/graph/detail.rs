@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::{
     definition::{
-        CallHttp, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunWorkflow, Task, TaskKind, Template,
+        CallHttp, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow, Task, TaskKind,
+        Template,
     },
     schedule::span,
 };
@@ -19,6 +20,7 @@ pub(super) fn of(task: &Task) -> (&'static str, String) {
         TaskKind::Fork(Fork { branches, compete: true }) => ("fork", format!("race of {}", branches.len())),
         TaskKind::Fork(fork) => ("fork", count_branches(fork.branches.len())),
         TaskKind::Raise(error) => ("raise", raise(error)),
+        TaskKind::RunProcess(run) => ("run", run_process(run)),
         TaskKind::RunWorkflow(run) => ("run", run_workflow(run)),
         TaskKind::Set(data) => ("set", set(data)),
         TaskKind::Switch(cases) => ("switch", count(cases.len(), "case")),
@@ -77,6 +79,18 @@ fn raise(error: &RaiseError) -> String {
         Template::Literal(status) => format!("{kind} {status}"),
         _ => kind.to_owned(),
     }
+}
+
+fn run_process(run: &RunProcess) -> String {
+    let wait = if run.wait { "" } else { ", without waiting" };
+    let text = match &run.text {
+        Template::Literal(Value::String(text)) => {
+            text.lines().find(|line| !line.trim().is_empty()).unwrap_or("")
+        }
+        Template::Expression(expression) => expression.text(),
+        _ => "",
+    };
+    format!("{}: {}{wait}", run.program.word(), text.trim())
 }
 
 fn run_workflow(run: &RunWorkflow) -> String {

@@ -11,7 +11,7 @@ use super::{
     effects::Purpose,
     fault::Resume,
     frame::{Body, Branch, ForkBody, Frame, ListBody, LoopBody, TryBody, TryPhase},
-    http, payload,
+    http, payload, process,
     scope::{Scope, Trouble, check_schema, clip, kind},
     step::{Next, Step},
 };
@@ -245,6 +245,13 @@ impl Machine {
             }
             TaskKind::CallHttp(call) => {
                 self.enter_call(id, call, input, timeout)?;
+                return Ok(None);
+            }
+            TaskKind::RunProcess(definition) => {
+                let call = process::call(&scope, definition, &input, self.key(id))?;
+                self.opened(id, &input, timeout, Body::Ready);
+                let effect = self.ask(Purpose::Call(id), |id| Effect::RunProcess { id, call });
+                self.set_body(id, Body::Effect(effect));
                 return Ok(None);
             }
             TaskKind::RunWorkflow(definition) => {

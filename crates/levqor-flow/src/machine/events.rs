@@ -30,6 +30,7 @@ impl Machine {
         let pending = self.pending.get(&effect).ok_or(ApplyError::NotPending(effect))?;
         let (frame, detached) = match (pending.purpose, &pending.effect) {
             (Purpose::SubRun(frame), Effect::RunWorkflow { call, .. }) => (frame, !call.wait),
+            (Purpose::Call(frame), Effect::RunProcess { call, .. }) => (frame, !call.wait),
             (Purpose::Call(frame) | Purpose::SubRun(frame), _) => (frame, false),
             _ => return Err(ApplyError::NotPending(effect)),
         };

@@ -32,7 +32,7 @@ use self::{
     step::{Step, Until},
 };
 use crate::{
-    definition::Workflow,
+    definition::{Program, Returns, Workflow},
     event::{CloudEvent, Interest},
     expression::Bounds,
 };
@@ -49,6 +49,7 @@ mod frame;
 mod http;
 mod listen;
 pub(crate) mod payload;
+mod process;
 mod replay;
 mod scope;
 mod step;
@@ -229,6 +230,11 @@ pub enum Effect {
         id: EffectId,
         interests: Vec<Interest>,
     },
+    /// Run a process on this machine; it ends with [`ProcessEnd::output`] of what was asked for.
+    RunProcess {
+        id: EffectId,
+        call: ProcessCall,
+    },
     /// Fire at `at`, not earlier.
     Timer {
         id: EffectId,
@@ -248,6 +254,7 @@ impl Effect {
             | Effect::RunWorkflow { id, .. }
             | Effect::Emit { id, .. }
             | Effect::Listen { id, .. }
+            | Effect::RunProcess { id, .. }
             | Effect::Timer { id, .. }
             | Effect::Abandon { id } => *id,
         }
@@ -280,6 +287,45 @@ pub struct SubRun {
     pub input: Value,
     /// False: the effect ends with its `Output` as soon as the sub-run is durably accepted.
     pub wait: bool,
+}
+
+/// A process to run, evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessCall {
+    pub key: String,
+    pub program: Program,
+    /// A command for a shell, or a script's code.
+    pub text: String,
+    pub stdin: String,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    pub returns: Returns,
+    /// False: the effect ends with its `Output` as soon as the process has begun.
+    pub wait: bool,
+}
+
+/// What a process left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessEnd {
+    /// 128 and the signal's number for one that a signal ended.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl ProcessEnd {
+    /// The task's raw output. A code other than 0 is not an error: the task may ask for it.
+    pub fn output(self, returns: Returns) -> Value {
+        match returns {
+            Returns::Stdout => Value::from(self.stdout),
+            Returns::Stderr => Value::from(self.stderr),
+            Returns::Code => Value::from(self.code),
+            Returns::All => {
+                serde_json::json!({ "code": self.code, "stdout": self.stdout, "stderr": self.stderr })
+            }
+            Returns::None => Value::Null,
+        }
+    }
 }
 
 /// What a reader of the run sees happen to its tasks, in order. `task` numbers the executions of tasks, from 1.

@@ -4,6 +4,7 @@ mod accepted;
 mod bounds;
 mod published;
 mod refused;
+mod support;
 mod text;
 mod warned;
 

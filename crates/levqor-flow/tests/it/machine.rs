@@ -12,4 +12,5 @@ mod functions;
 mod life;
 mod loose;
 pub(crate) mod play;
+mod processes;
 mod properties;

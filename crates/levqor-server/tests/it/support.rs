@@ -183,6 +183,7 @@ async fn parts(
         region: region.code.clone(),
         surroundings: Arc::new(Surroundings::default()),
         egress: egress::Policy { allow: vec!["127.0.0.1".parse().unwrap()], ..egress::Policy::default() },
+        processes: levqor_engine::processes::Policy::default(),
         limits: Limits::default(),
     })
     .await

@@ -149,6 +149,7 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
             ..Surroundings::default()
         }),
         egress: prepared.policy,
+        processes: levqor_engine::processes::Policy::default(),
         limits: levqor_engine::Limits::default(),
     })
     .await?;

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use levqor_engine::{Engine, Setup, egress};
-use levqor_flow::machine::Surroundings;
+use levqor_engine::{Engine, Setup, egress, processes};
+use levqor_flow::{document::Host, machine::Surroundings};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
 use levqor_server::{App, Parts, Settings, features::sign_in};
 use levqor_store::{Options, Store};
@@ -89,7 +89,7 @@ async fn run(
     let started_at = clock.now();
     let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
     let node = NodeId::new(started_at, &*random);
-    let engine = Engine::start(setup(config, node, store.clone(), clock.clone(), random.clone()))
+    let engine = Engine::start(setup(config, &data_dir, node, store.clone(), clock.clone(), random.clone()))
         .await
         .map_err(|error| Failure::Broken(error.into()))?;
     let blueprint =
@@ -169,6 +169,7 @@ async fn open(data_dir: &DataDir) -> Result<Store, Failure> {
 
 fn setup(
     config: &Config,
+    data_dir: &DataDir,
     node: NodeId,
     store: Store,
     clock: Arc<dyn Clock>,
@@ -189,6 +190,16 @@ fn setup(
             timeout: config.egress.timeout,
             response_bytes_max: config.egress.response_bytes_max,
             ..egress::Policy::default()
+        },
+        processes: processes::Policy {
+            allow: config.processes.allow,
+            network: config.processes.network,
+            timeout: config.processes.timeout,
+            memory_bytes_max: config.processes.memory_bytes_max,
+            output_bytes_max: config.processes.output_bytes_max,
+            file_bytes_max: config.processes.file_bytes_max,
+            at_once: config.processes.at_once,
+            directory: data_dir.path().join("processes"),
         },
         limits: levqor_engine::Limits {
             active_runs: config.limits.active_runs,
@@ -212,6 +223,7 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         payload_bytes_max: config.limits.payload_bytes_max,
         anonymous_ai_per_minute: config.anonymous_ai_per_minute,
         data_dir: Some(data_dir.path().to_owned()),
+        host: Host { processes: config.processes.allow },
         ..Settings::default()
     }
 }

@@ -12,6 +12,7 @@ mod page;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use levqor_engine::egress::Network;
+use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::Environment;
 
@@ -47,6 +48,7 @@ pub struct Config {
     pub operator_email: String,
     pub log: Log,
     pub egress: Egress,
+    pub processes: Processes,
     pub limits: Limits,
     pub anonymous_ai_per_minute: u32,
     pub metrics_public: bool,
@@ -81,6 +83,18 @@ pub struct Limits {
     pub effects: usize,
     pub request_timeout: Duration,
     pub drain: Duration,
+}
+
+/// What workflows may run on this machine.
+#[derive(Debug, Clone)]
+pub struct Processes {
+    pub allow: document::Processes,
+    pub network: bool,
+    pub timeout: Duration,
+    pub memory_bytes_max: u64,
+    pub output_bytes_max: usize,
+    pub file_bytes_max: u64,
+    pub at_once: usize,
 }
 
 /// Everything that is wrong with a configuration.
@@ -200,6 +214,7 @@ impl Reader<'_> {
         let region = self.region();
         let listen = self.listen();
         let allow = self.networks();
+        let processes = self.processes();
         let environment = match self.text("env") {
             "production" => Environment::Production,
             _ => Environment::Development,
@@ -226,6 +241,7 @@ impl Reader<'_> {
                 timeout: Duration::from_secs(self.number("egress.timeout_seconds")),
                 response_bytes_max: self.size("egress.response_bytes_max"),
             },
+            processes,
             limits: Limits {
                 body_bytes_max: self.size("limits.body_bytes_max"),
                 payload_bytes_max: self.size("limits.payload_bytes_max"),
@@ -290,6 +306,32 @@ impl Reader<'_> {
             }
         }
         networks
+    }
+
+    fn processes(&mut self) -> Processes {
+        let mut allow = document::Processes::default();
+        let list = self.text("processes.allow").to_owned();
+        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match word {
+                "shell" => allow.shell = true,
+                "js" => allow.javascript = true,
+                "python" => allow.python = true,
+                _ => self.complain(
+                    "processes.allow",
+                    format!("{word:?} is no kind of process"),
+                    "use some of: shell, js, python",
+                ),
+            }
+        }
+        Processes {
+            allow,
+            network: self.text("processes.network") == "true",
+            timeout: Duration::from_secs(self.number("processes.timeout_seconds")),
+            memory_bytes_max: self.number("processes.memory_bytes_max"),
+            output_bytes_max: self.size("processes.output_bytes_max"),
+            file_bytes_max: self.number("processes.file_bytes_max"),
+            at_once: self.size("processes.at_once"),
+        }
     }
 
     fn secret(&mut self, environment: Environment) -> Option<Secret> {
@@ -444,6 +486,11 @@ mod tests {
                 "database.url: this version has the embedded SQLite",
             ),
             ("[egress]\nallow = [\"10.0.0.0/99\"]", &[], "levqor.toml:2: egress.allow:"),
+            (
+                "[processes]\nallow = [\"shell\", \"perl\"]",
+                &[],
+                "levqor.toml:2: processes.allow: \"perl\" is no kind of process",
+            ),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
         ];
         for (file, environment, expected) in rows {

@@ -242,7 +242,10 @@ fn calls() {
             &[("/do/0/a/call", "calling a function by its address")],
         ),
         ("- a: {call: grpc, with: {}}", &[("/do/0/a/call", "not supported yet: gRPC calls")]),
-        ("- a: {call: log:1.0.0@default}", &[("/do/0/a/call", "not supported yet: calling the function")]),
+        (
+            "- a: {call: log:1.0.0@default}",
+            &[("/do/0/a/call", "not supported yet: calling a function of a catalog")],
+        ),
         (
             "- a: {call: http, with: {}}",
             &[("/do/0/a/with", "`method` is missing"), ("/do/0/a/with", "`endpoint` is missing")],
@@ -387,7 +390,22 @@ fn kinds() {
         ("- a: {run: {}}", &[("/do/0/a/run", "does not say what to run")]),
         (
             "- a: {run: {shell: {command: ls}}}",
-            &[("/do/0/a/run/shell", "not supported yet: running a shell")],
+            &[(
+                "/do/0/a/run/shell",
+                "`run: shell` is off on this server; its operator can allow it by `processes.allow`",
+            )],
+        ),
+        (
+            "- a: {run: {script: {language: js, code: x}}}",
+            &[("/do/0/a/run/script", "`run: script` in JavaScript is off")],
+        ),
+        (
+            "- a: {run: {script: {language: perl, code: x}}}",
+            &[("/do/0/a/run/script/language", "not supported yet: scripts in another language")],
+        ),
+        (
+            "- a: {run: {container: {image: x}}}",
+            &[("/do/0/a/run/container", "not supported yet: running a container")],
         ),
         ("- a: {run: {script: {}, shell: {}}}", &[("/do/0/a/run", "both `script` and `shell`")]),
         (
@@ -561,7 +579,7 @@ fn schemas() {
         ("{schema: {document: {$ref: '#'}}}", &[("/input/schema/document/$ref", "never end")]),
         (
             "{schema: {format: avro, document: {}}}",
-            &[("/input/schema/format", "not supported yet: schemas in the format")],
+            &[("/input/schema/format", "not supported yet: schemas in another format")],
         ),
         (
             "{schema: {resource: {endpoint: https://example.com}}}",

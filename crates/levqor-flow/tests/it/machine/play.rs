@@ -44,7 +44,7 @@ pub(crate) fn workflow(text: &str) -> Arc<Workflow> {
         let header = json!({ "dsl": "1.0.3", "namespace": "tests", "name": "flow", "version": "1.0.0" });
         members.insert("document".to_owned(), header);
     }
-    let checked = document::check(&value);
+    let checked = document::check_for(&value, &document::Host::permissive());
     checked.workflow.unwrap_or_else(|| panic!("{:#?} in {text}", checked.errors))
 }
 
@@ -280,6 +280,23 @@ impl Player {
                     "#{id} run {}/{}:{} {}{detached}",
                     call.namespace, call.name, call.version, call.input
                 )
+            }
+            Effect::RunProcess { id, call } => {
+                self.keys.push(short_key(&call.key));
+                let mut text = format!(
+                    "#{id} {} {:?} <{:?} {:?}",
+                    call.program.word(),
+                    call.text,
+                    call.stdin,
+                    call.arguments
+                );
+                for (name, value) in &call.environment {
+                    let _ = write!(text, " {name}={value}");
+                }
+                if !call.wait {
+                    text.push_str(" detached");
+                }
+                text
             }
             Effect::Timer { id, at } => {
                 let span = at.since(self.now);

@@ -209,7 +209,9 @@ fn step(fate: &Fate, machine: &Machine) -> Do {
         .pending()
         .iter()
         .filter_map(|effect| match effect {
-            Effect::CallHttp { id, .. } | Effect::RunWorkflow { id, .. } => Some(*id),
+            Effect::CallHttp { id, .. } | Effect::RunWorkflow { id, .. } | Effect::RunProcess { id, .. } => {
+                Some(*id)
+            }
             Effect::Timer { .. } | Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {
                 None
             }

@@ -79,7 +79,7 @@ pub(super) async fn save(
     let workflow = workflows::service::find(&app, account, id).await?;
     let text = form.definition.replace("\r\n", "\n");
     if form.action == "check" {
-        let findings = editor::check(&text).await?;
+        let findings = editor::check(&app, &text).await?;
         let status = if findings.errors.is_empty() { 200 } else { 422 };
         let shown = render(&page, &view, &workflow, &text, &findings);
         return Ok((http::StatusCode::from_u16(status).unwrap_or_default(), shown).into_response());

@@ -40,8 +40,8 @@ pub(super) struct Findings {
 }
 
 /// Checks a text. Nothing is saved.
-pub(super) async fn check(text: &str) -> Result<Findings, crate::Problem> {
-    let draft = workflows::service::check(serde_json::Value::String(text.to_owned())).await?;
+pub(super) async fn check(app: &crate::App, text: &str) -> Result<Findings, crate::Problem> {
+    let draft = workflows::service::check(app, serde_json::Value::String(text.to_owned())).await?;
     Ok(Findings {
         errors: Finding::all(text, &draft.errors),
         warnings: Finding::all(text, &draft.warnings),

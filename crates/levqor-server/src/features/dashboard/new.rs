@@ -86,7 +86,7 @@ pub(super) async fn create(
     page.actor.require(Role::Editor)?;
     let text = form.definition.replace("\r\n", "\n");
     if form.action == "check" {
-        let findings = editor::check(&text).await?;
+        let findings = editor::check(&app, &text).await?;
         let status = if findings.errors.is_empty() { 200 } else { 422 };
         let shown = Shown { text, checked: findings.errors.is_empty(), findings, ..Shown::blank() };
         return Ok((http::StatusCode::from_u16(status).unwrap_or_default(), render(&page, &view, &shown))

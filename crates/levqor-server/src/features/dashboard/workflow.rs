@@ -67,7 +67,7 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
     let named = version.unwrap_or(&workflow.version).to_owned();
     let version = workflows::service::find_version(app, account, id, &named).await?;
     let checked = match serde_json::from_str(&version.definition) {
-        Ok(definition) => workflows::service::check(definition).await?.workflow,
+        Ok(definition) => workflows::service::check(app, definition).await?.workflow,
         Err(_) => None,
     };
     let filter = RunFilter { workflow_id: Some(id), ..RunFilter::default() };

@@ -33,6 +33,7 @@ guides!(
     "expressions",
     "schedules",
     "calls",
+    "processes",
     "runs",
     "words",
     "ai",

@@ -81,7 +81,7 @@ async fn validate(
     State(app): State<App>,
     Body(body): Body<DefinitionBody>,
 ) -> Result<Json<Validity>, Problem> {
-    let draft = service::check(body.definition).await?;
+    let draft = service::check(&app, body.definition).await?;
     Ok(Json(Validity::new(&draft, app.now())))
 }
 
@@ -101,7 +101,7 @@ async fn get(
     let workflow = service::find(&app, actor.account_id, id).await?;
     let version = service::find_version(&app, actor.account_id, id, &workflow.version).await?;
     let definition = serde_json::from_str(&version.definition).map_err(Problem::internal)?;
-    let draft = service::check(definition).await?;
+    let draft = service::check(&app, definition).await?;
     let checked = draft.workflow.as_deref();
     let schedule = match checked.and_then(|checked| checked.schedule.as_ref()) {
         Some(schedule) => {

@@ -42,17 +42,20 @@ pub struct Saved {
 ///
 /// # Errors
 /// 400 when it is neither.
-pub async fn check(definition: Value) -> Result<Draft, Problem> {
+pub async fn check(app: &App, definition: Value) -> Result<Draft, Problem> {
     if !matches!(definition, Value::Object(_) | Value::String(_)) {
         let message = "must be the workflow as an object, or as YAML in a text";
         return Err(Problem::new(ProblemCode::BadRequest, format!("/definition: {message}"))
             .with_errors(vec![FieldError::new("/definition", message)]));
     }
     // A large document takes milliseconds to read and compile.
-    tokio::task::spawn_blocking(|| check_now(definition)).await.map_err(Problem::internal)
+    let app = app.clone();
+    tokio::task::spawn_blocking(move || check_now(definition, &app.settings.host))
+        .await
+        .map_err(Problem::internal)
 }
 
-fn check_now(definition: Value) -> Draft {
+fn check_now(definition: Value, host: &document::Host) -> Draft {
     let (document, source) = match definition {
         Value::String(text) => match document::read(&text) {
             Ok(document) => (document, Some(text)),
@@ -68,7 +71,7 @@ fn check_now(definition: Value) -> Draft {
         },
         document => (document, None),
     };
-    let document::Checked { workflow, errors, warnings } = document::check(&document);
+    let document::Checked { workflow, errors, warnings } = document::check_for(&document, host);
     Draft { document, source, workflow, errors, warnings }
 }
 
@@ -97,7 +100,7 @@ pub(super) fn field_error(issue: &Issue) -> FieldError {
 /// # Errors
 /// 422 for an invalid document, 409 for a name that is taken, 403 when the plan allows no more workflows.
 pub async fn create(app: &App, account: AccountId, definition: Value) -> Result<Saved, Problem> {
-    let draft = check(definition).await?;
+    let draft = check(app, definition).await?;
     let checked = draft.valid()?.clone();
     within_plan(app, account).await?;
     let now = app.now();
@@ -130,7 +133,7 @@ pub async fn update(
     id: WorkflowId,
     definition: Value,
 ) -> Result<Saved, Problem> {
-    let draft = check(definition).await?;
+    let draft = check(app, definition).await?;
     let checked = draft.valid()?.clone();
     let workflow = find(app, account, id).await?;
     for (member, old, new) in

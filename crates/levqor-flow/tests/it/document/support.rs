@@ -1,0 +1,58 @@
+//! The page about what is supported says what the checker does.
+
+use std::fs;
+
+use levqor_flow::document::{
+    Host, check_for, read,
+    support::{CONSTRUCTS, State, page},
+};
+
+use super::shown;
+
+/// To write the page anew: `LEVQOR_WRITE_DOCS=1 cargo test -p levqor-flow --test it the_page`.
+#[test]
+fn the_page_is_what_the_list_of_constructs_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/dsl-support.md");
+    if std::env::var_os("LEVQOR_WRITE_DOCS").is_some() {
+        fs::write(path, page()).unwrap();
+    }
+    assert_eq!(fs::read_to_string(path).unwrap_or_default(), page());
+}
+
+#[test]
+fn every_construct_is_taken_or_refused_as_its_row_says() {
+    for construct in CONSTRUCTS {
+        let document = construct.document();
+        let value = read(&document).unwrap_or_else(|issue| panic!("{}: {}", construct.name, issue.message));
+        for host in [Host::default(), Host::permissive()] {
+            let checked = check_for(&value, &host);
+            let errors = shown(&checked.errors);
+            let taken = match construct.state {
+                State::Full => true,
+                State::Off { .. } => host == Host::permissive(),
+                State::Refused { .. } => false,
+            };
+            assert_eq!(checked.workflow.is_some(), taken, "{}: {document}\n{errors}", construct.name);
+            if !taken {
+                let refused = checked
+                    .errors
+                    .iter()
+                    .any(|issue| issue.pointer == construct.pointer && construct.refuses(&issue.message));
+                assert!(refused, "{} at {}:\n{errors}", construct.name, construct.pointer);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_construct_has_two_rows_and_areas_stand_together() {
+    let mut names = std::collections::HashSet::new();
+    let mut areas = Vec::new();
+    for construct in CONSTRUCTS {
+        assert!(names.insert(construct.name), "{} is there twice", construct.name);
+        if areas.last() != Some(&construct.area) {
+            assert!(!areas.contains(&construct.area), "{} is in two places", construct.area);
+            areas.push(construct.area);
+        }
+    }
+}
