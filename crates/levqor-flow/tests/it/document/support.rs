@@ -56,3 +56,28 @@ fn no_construct_has_two_rows_and_areas_stand_together() {
         }
     }
 }
+
+/// `docs/dsl-semantics.md` names a test for each reading.
+#[test]
+fn the_page_about_semantics_names_tests_that_exist() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let page = fs::read_to_string(format!("{root}/docs/dsl-semantics.md")).unwrap();
+    let mut named = 0;
+    for row in page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| place") && !line.starts_with("| ---"))
+    {
+        let tests = row.rsplit(" | ").next().unwrap();
+        let mut tests = tests.split('`').filter(|part| part.contains("::")).peekable();
+        assert!(tests.peek().is_some(), "no test is named: {row}");
+        for test in tests {
+            let (module, name) = test.rsplit_once("::").unwrap();
+            let path = format!("{root}/crates/levqor-flow/tests/it/{}.rs", module.replace("::", "/"));
+            let source =
+                fs::read_to_string(&path).unwrap_or_else(|reason| panic!("{test}: {path}: {reason}"));
+            assert!(source.contains(&format!("fn {name}(")), "{path} has no test {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named}");
+}
