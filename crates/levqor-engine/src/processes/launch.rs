@@ -25,8 +25,7 @@ use super::{Policy, isolation::find, output};
 
 /// Sets the bounds and becomes the program: bounds that are set from outside would come after its first steps. A bound
 /// that is lower already cannot be raised, and stays.
-const BOUNDED: &str =
-    "ulimit -c 0; ulimit -t \"$1\"; ulimit -d \"$2\"; ulimit -f \"$3\"; ulimit -n 256; shift 3; exec \"$@\"";
+const BOUNDED: &str = r#"{ ulimit -c 0; ulimit -t "$1"; ulimit -d "$2"; ulimit -f "$3"; ulimit -n 256; } 2>/dev/null; shift 3; exec "$@""#;
 
 /// How long after the end of a process its last output may take to arrive.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
@@ -135,7 +134,7 @@ impl Running {
         let read = output::both(self.child.stdout.take(), self.child.stderr.take(), max);
         let patience = tokio::time::sleep(self.policy.timeout);
         let end = {
-            let (child, group) = (&mut self.child, &self.group);
+            let (child, group) = (&mut self.child, &mut self.group);
             let work = async {
                 let mut read = std::pin::pin!(read);
                 let mut write = std::pin::pin!(write);
@@ -149,7 +148,7 @@ impl Running {
                     }
                 };
                 // What it left running goes with it, and holds no pipe open.
-                group.kill();
+                group.kill_for_good();
                 let outputs = match outputs {
                     Some(outputs) => outputs,
                     None => match tokio::time::timeout(LAST_OUTPUT, read).await {
@@ -177,6 +176,7 @@ impl Running {
         if let Err(reason) = self.child.wait().await {
             tracing::warn!(error = %reason, "the end of a process could not be seen");
         }
+        self.group.kill_for_good();
         self.folder.remove().await;
         drop(self.turn);
     }
@@ -206,6 +206,12 @@ fn escaped() -> FlowError {
 struct Group(Option<Pid>);
 
 impl Group {
+    /// After the end of its first process, whose number may come to name another group soon.
+    fn kill_for_good(&mut self) {
+        self.kill();
+        self.0 = None;
+    }
+
     fn kill(&self) {
         if let Some(group) = self.0 {
             // It may be gone already.

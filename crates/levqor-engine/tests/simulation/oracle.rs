@@ -61,7 +61,7 @@ impl Oracle {
                 match effect {
                     Effect::CallHttp { call, .. } => expected.calls.extend(place(&call)),
                     Effect::RunWorkflow { id, call } => drop(expected.sub_runs.insert(id, call)),
-                    Effect::Emit { .. } | Effect::Listen { .. } => {
+                    Effect::RunProcess { .. } | Effect::Emit { .. } | Effect::Listen { .. } => {
                         return Err(format!("{workflow} asks for events"));
                     }
                     Effect::Timer { .. } | Effect::Abandon { .. } => {}
@@ -97,7 +97,10 @@ impl Oracle {
                 Effect::Timer { id, at } => {
                     nearest = Some(nearest.map_or((at, id), |best| best.min((at, id))));
                 }
-                Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
+                Effect::RunProcess { .. }
+                | Effect::Emit { .. }
+                | Effect::Listen { .. }
+                | Effect::Abandon { .. } => {}
             }
         }
         let (at, effect) = nearest.ok_or("the run waits for nothing")?;

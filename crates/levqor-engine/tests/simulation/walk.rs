@@ -105,7 +105,11 @@ impl Walk {
                 }
             }
             Effect::RunWorkflow { id, call } => drop(self.sub_runs.insert(*id, call.clone())),
-            Effect::Timer { .. } | Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
+            Effect::Timer { .. }
+            | Effect::RunProcess { .. }
+            | Effect::Emit { .. }
+            | Effect::Listen { .. }
+            | Effect::Abandon { .. } => {}
         }
     }
 
