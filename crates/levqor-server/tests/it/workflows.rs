@@ -205,3 +205,23 @@ async fn a_plan_bounds_the_number_of_workflows() {
         }
     }
 }
+
+#[tokio::test]
+async fn processes_are_refused_unless_the_operator_allows_them() {
+    let rest = "do: [{ a: { run: { shell: { command: 'echo hello' } } } }]";
+    let body = json!({ "definition": document("process", "0.1.0", rest) });
+    let test = TestApp::new().await;
+    let refused = test.post("/api/workflows").key(&test.keys.editor).json(&body).send().await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let errors = &refused.json()["errors"];
+    assert_eq!(errors[0]["pointer"], "/do/0/a/run/shell");
+    assert!(errors[0]["message"].as_str().unwrap().contains("`processes.allow`"), "{errors}");
+
+    // The engine of the tests allows none, as after the operator has changed his mind.
+    let test = TestApp::with(|settings| settings.host = levqor_flow::document::Host::permissive()).await;
+    let saved = test.post("/api/workflows").key(&test.keys.editor).json(&body).send().await;
+    assert_eq!(saved.status, StatusCode::CREATED, "{}", saved.text());
+    let run = test.start(saved.json()["id"].as_str().unwrap(), 30, &json!({})).await;
+    assert_eq!(run["status"], "faulted", "{run}");
+    assert!(run["error"]["detail"].as_str().unwrap().contains("`processes.allow`"), "{run}");
+}
