@@ -69,7 +69,6 @@ async fn a_shell_gets_its_input_and_nothing_else() {
 
 #[tokio::test]
 async fn scripts_run_in_their_languages() {
-    let (world, _folder) = world(|_| ()).await;
     let rows = [
         (
             "node",
@@ -90,6 +89,7 @@ async fn scripts_run_in_their_languages() {
             eprintln!("there is no {program} here");
             continue;
         }
+        let (world, _folder) = world(|_| ()).await;
         let tasks = format!("- a: {{ run: {{ script: {script} }} }}");
         assert_eq!(
             outcome(&world, &tasks, json!({ "n": 1 })).await,
