@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use levqor_engine::{Engine, Limits, Setup, StartRun, egress};
+use levqor_engine::{Engine, Limits, Setup, StartRun, Vault, egress};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
     AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, SystemClock, SystemRandom, TriggerKind,
@@ -152,6 +152,7 @@ impl Bench {
             egress: egress::Policy::default(),
             processes: levqor_engine::processes::Policy::default(),
             limits: Limits { runs_per_account: i64::MAX, ..Limits::default() },
+            vault: Vault::new(&levqor_model::Secret::new("test")),
         };
         Engine::start(setup).await.expect("an engine")
     }

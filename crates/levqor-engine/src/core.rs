@@ -21,6 +21,7 @@ use crate::{
     quota::Quota,
     registry::Registry,
     timers::Timers,
+    vault::Vault,
     watch::Watchers,
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) client: egress::Client,
     pub(crate) processes: Processes,
+    pub(crate) vault: Vault,
     pub(crate) registry: Arc<Registry>,
     pub(crate) backlog: Arc<Backlog>,
     /// Room in memory for runs.

@@ -21,7 +21,7 @@ use crate::{
     processes::Processes,
     quota::Quota,
     registry::Registry,
-    schedules,
+    schedules, secrets,
     start::Start,
     sub_run,
     tasks::Window,
@@ -49,8 +49,10 @@ impl Engine {
     /// As [`Engine::start`].
     #[doc(hidden)]
     pub async fn start_with(setup: Setup, faults: Faults) -> Result<Self, Error> {
-        let Setup { store, clock, random, node, region, surroundings, egress, processes, limits } = setup;
-        let client = faults.client(egress, &surroundings.runtime_version)?;
+        let Setup { store, clock, random, node, region, surroundings, egress, processes, limits, vault } = setup;
+        let client = faults
+            .client(egress, &surroundings.runtime_version)?
+            .sensing(Arc::clone(&clock), Arc::clone(&random));
         let pool = Pool::new(POOL_THREADS).map_err(Error::Threads)?;
         let now = clock.now();
         let epoch = store
@@ -75,6 +77,7 @@ impl Engine {
             region,
             surroundings,
             client,
+            vault,
             registry: Arc::new(Registry::new(Arc::clone(&backlog))),
             backlog,
             places: Arc::new(Semaphore::new(limits.active_runs)),
@@ -127,7 +130,7 @@ impl Engine {
             firing: None,
         };
         let (run, _) = start.accept(core).await?;
-        Ok(RunDetail { run, input, output: None, error: None })
+        Ok(core.as_accepted(run, input).await)
     }
 
     /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.
@@ -148,7 +151,15 @@ impl Engine {
         self.run(account, run).await
     }
 
+    /// The run as it may be shown: the texts of its secrets are masked.
     pub async fn run(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
+        let detail = self.stored(account, run).await?;
+        let mask = self.core.mask(&detail.run).await?;
+        Ok(mask.run(detail))
+    }
+
+    /// The run as it is.
+    async fn stored(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
         let row = self.row(account, run).await?;
         let payloads = self.core.store.payloads(run).await?.unwrap_or_default();
         let unreadable = |reason: serde_json::Error| {
@@ -171,7 +182,9 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<TaskRecord>, Error> {
         let row = self.row(account, run).await?;
-        self.core.records(&row, Window::Page { after: after.unwrap_or(0), limit }).await
+        let records = self.core.records(&row, Window::Page { after: after.unwrap_or(0), limit }).await?;
+        let mask = self.core.mask(&row).await?;
+        Ok(records.into_iter().map(|record| mask.task(record)).collect())
     }
 
     /// Updates from now on; the channel closes when the run ends. A slow reader loses the oldest updates and is told so.
@@ -248,7 +261,7 @@ impl Engine {
                 self.run(account, run).await
             }
             RetryFrom::Start => {
-                let ended = self.run(account, run).await?;
+                let ended = self.stored(account, run).await?;
                 let row = ended.run;
                 if !row.status.is_ended() {
                     return Err(Error::NotEnded { id: run, status: row.status });
@@ -267,7 +280,7 @@ impl Engine {
                     firing: None,
                 };
                 let (run, _) = start.accept(core).await?;
-                Ok(RunDetail { run, input: ended.input, output: None, error: None })
+                Ok(core.as_accepted(run, ended.input).await)
             }
         }
     }
@@ -362,7 +375,16 @@ impl Core {
     /// Has a faulted run go on from the task that failed.
     async fn reopen(self: &Arc<Self>, row: &Run) -> Result<(), Error> {
         let at = row.ended_at.map_or_else(|| self.clock.now(), |ended| self.clock.now().max(ended));
-        let events = serde_json::to_string(&[levqor_flow::machine::Event::Retried { at }])
+        let workflow = self.definition(row.workflow_id, &row.version).await?;
+        if !workflow.secrets.is_empty() {
+            let surroundings = self.surroundings(row.account_id, &workflow).await?;
+            let journal = self.journal(row.id).await?;
+            if !secrets::forgotten(&surroundings, &journal.events).is_empty() {
+                return Err(Error::SecretsForgotten(row.id));
+            }
+        }
+        let secrets = self.secret_versions(row.account_id, &workflow).await?;
+        let events = serde_json::to_string(&[levqor_flow::machine::Event::Retried { at, secrets }])
             .map_err(|reason| Error::Journal { id: row.id, reason: reason.to_string() })?;
         let reopened = self
             .store

@@ -14,6 +14,7 @@ use std::{
 };
 
 use levqor_flow::machine::{HttpRequest, Outcome};
+use levqor_model::AccountId;
 use levqor_store::Error;
 
 use crate::egress::{BuildError, Client, Policy};
@@ -141,9 +142,9 @@ impl Faults {
     }
 
     /// One call to the outside.
-    pub(crate) async fn call(&self, client: &Client, call: &HttpRequest) -> Outcome {
+    pub(crate) async fn call(&self, client: &Client, account: AccountId, call: &HttpRequest) -> Outcome {
         match &self.callee {
-            None => client.call(call).await,
+            None => client.call_for(Some(account), call).await,
             Some(callee) => callee.answer(call).await,
         }
     }

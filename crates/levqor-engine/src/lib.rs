@@ -33,6 +33,7 @@ mod engine;
 pub mod fault;
 mod health;
 mod lease;
+mod mask;
 mod notepad;
 mod payload;
 mod pending;
@@ -41,11 +42,16 @@ pub mod processes;
 mod quota;
 mod registry;
 mod schedules;
+mod secrets;
 mod start;
 mod sub_run;
 mod tasks;
 mod timers;
+mod vault;
 mod watch;
+
+pub use levqor_store::secrets::SecretSet;
+pub use vault::Vault;
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -59,6 +65,8 @@ pub struct Setup {
     pub egress: egress::Policy,
     pub processes: processes::Policy,
     pub limits: Limits,
+    /// Opens the secrets of accounts.
+    pub vault: Vault,
 }
 
 /// Bounds of the engine.
@@ -151,6 +159,8 @@ pub enum Error {
     NotFaulted { id: RunId, status: RunStatus },
     #[error("run {id} is {status}; wait for its end or cancel it before you run it again")]
     NotEnded { id: RunId, status: RunStatus },
+    #[error("values of secrets that run {0} used are not kept any more; start it anew")]
+    SecretsForgotten(RunId),
     #[error("the input has {bytes} bytes of JSON; at most {max} are allowed")]
     InputTooLarge { bytes: usize, max: usize },
     #[error("the input is nested deeper than {0} levels")]

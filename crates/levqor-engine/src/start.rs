@@ -56,13 +56,22 @@ impl Start {
 
         let now = core.clock.now();
         let id = RunId::new(now, &*core.random);
-        let started = Event::Started { at: now, run: id, input: self.input, seed: core.random.u64() };
-        let machine = Machine::start(Arc::clone(&workflow), Arc::clone(&core.surroundings), &started)
+        let started = Event::Started {
+            at: now,
+            run: id,
+            input: self.input,
+            seed: core.random.u64(),
+            secrets: core.secret_versions(self.account_id, &workflow).await?,
+        };
+        let surroundings = core.surroundings(self.account_id, &workflow).await?;
+        let machine = Machine::start(Arc::clone(&workflow), surroundings, &started)
             .map_err(|reason| Error::Journal { id, reason: reason.to_string() })?;
         let events = serde_json::to_string(&[&started])
             .map_err(|reason| Error::Journal { id, reason: reason.to_string() })?;
 
         let account_id = self.account_id;
+        let parent = self.parent.map(|(parent, _)| parent);
+        let mask = core.mask_of(account_id, self.workflow_id, self.version.clone(), parent).await?;
         core.reserve_run(account_id).await?;
         let Some(mut seat) = core.registry.enter(id) else {
             core.quota.subtract(account_id);
@@ -98,7 +107,7 @@ impl Start {
         };
         let new =
             NewRun { run: run.clone(), input, events: Some(events), firing: self.firing, day: now.date() };
-        let driver = Driver::new(Arc::clone(core), seat, workflow, run.clone(), machine);
+        let driver = Driver::new(Arc::clone(core), seat, workflow, run.clone(), machine).masked(mask);
         let (reply, answer) = oneshot::channel();
         core.spawn(accept_and_drive(Arc::clone(core), new, driver, has_place, reply));
         // Dropped without an answer: the engine stopped hard.

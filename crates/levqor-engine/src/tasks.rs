@@ -2,13 +2,13 @@
 //!
 //! Nothing is stored for the run page: replaying the journal gives every record again.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use levqor_flow::machine::{Event, Machine, Notes, TaskNote};
 use levqor_model::{RegionCode, RunId, TaskStatus, Timestamp};
 use levqor_store::runs::Run;
 
-use crate::{Error, TaskRecord, core::Core};
+use crate::{Error, TaskRecord, core::Core, secrets::with_stand_ins};
 
 /// Journal entries read at once.
 const PAGE: usize = 256;
@@ -151,7 +151,8 @@ impl Core {
         if journal.events.is_empty() {
             return Ok(Vec::new());
         }
-        let surroundings = Arc::clone(&self.surroundings);
+        let surroundings = self.surroundings(run.account_id, &workflow).await?;
+        let surroundings = with_stand_ins(surroundings, &journal.events);
         let mut collector = Collector {
             window,
             kept: VecDeque::new(),

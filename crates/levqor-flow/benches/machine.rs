@@ -24,7 +24,13 @@ fn workflow(text: &str) -> Arc<Workflow> {
 
 fn started(input: Value) -> Event {
     let run = "run_01KDV7N5C00000000000000000".parse().expect("an id");
-    Event::Started { at: Timestamp::from_seconds(1_767_225_600), run, input, seed: 7 }
+    Event::Started {
+        at: Timestamp::from_seconds(1_767_225_600),
+        run,
+        input,
+        seed: 7,
+        secrets: Default::default(),
+    }
 }
 
 /// Runs to the end; calls are answered at once. Gives the journal.

@@ -6,7 +6,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use crate::{expression::Expression, schedule::Schedule};
+use crate::{access::Scheme, expression::Expression, schedule::Schedule};
 
 mod process;
 mod reuse;
@@ -34,6 +34,8 @@ pub struct Workflow {
     pub functions: Vec<TaskList>,
     /// `use.extensions`, in declaration order.
     pub extensions: Vec<Extension>,
+    /// Schemas from elsewhere, fetched when a run begins.
+    pub schemas: Vec<ExternalSchema>,
     pub tasks: TaskList,
 }
 
@@ -92,10 +94,18 @@ pub enum Then {
     Task(usize),
 }
 
+/// A JSON Schema that is not in the document.
+#[derive(Debug)]
+pub struct ExternalSchema {
+    /// Without templates and expressions: it is the same for every run.
+    pub uri: Arc<str>,
+    pub authentication: Option<Arc<Authentication>>,
+}
+
 /// `input`: what comes in, checked and shaped.
 #[derive(Debug, Default)]
 pub struct Input {
-    pub schema: Option<Schema>,
+    pub schema: Option<SchemaSource>,
     pub from: Option<Template>,
 }
 
@@ -103,14 +113,22 @@ pub struct Input {
 #[derive(Debug, Default)]
 pub struct Output {
     pub shape: Option<Template>,
-    pub schema: Option<Schema>,
+    pub schema: Option<SchemaSource>,
 }
 
 /// `export`: the new context.
 #[derive(Debug, Default)]
 pub struct Export {
     pub shape: Option<Template>,
-    pub schema: Option<Schema>,
+    pub schema: Option<SchemaSource>,
+}
+
+/// A JSON Schema: compiled, or elsewhere.
+#[derive(Debug, Clone)]
+pub enum SchemaSource {
+    Here(Schema),
+    /// The address of one of [`Workflow::schemas`].
+    Elsewhere(Arc<str>),
 }
 
 /// A compiled JSON Schema.
@@ -148,6 +166,7 @@ pub enum DurationSpec {
 pub enum TaskKind {
     CallFunction(CallFunction),
     CallHttp(CallHttp),
+    CallOpenApi(CallOpenApi),
     Do(TaskList),
     For(For),
     Fork(Fork),
@@ -166,6 +185,7 @@ pub struct CallHttp {
     /// Upper case.
     pub method: String,
     pub endpoint: Endpoint,
+    pub authentication: Option<Arc<Authentication>>,
     /// Gives an object of texts, numbers and booleans.
     pub headers: Option<Template>,
     pub query: Option<Template>,
@@ -173,6 +193,41 @@ pub struct CallHttp {
     pub output: HttpOutput,
     /// Follow redirects, and take 300 to 399 as success.
     pub redirect: bool,
+}
+
+/// `call: openapi`: an operation of a document that is fetched when it is needed.
+#[derive(Debug)]
+pub struct CallOpenApi {
+    pub document: Resource,
+    pub operation: Template,
+    /// Gives an object.
+    pub parameters: Option<Template>,
+    pub authentication: Option<Arc<Authentication>>,
+    pub output: HttpOutput,
+    /// As that of [`CallHttp`].
+    pub redirect: bool,
+}
+
+/// Something elsewhere that a task needs.
+#[derive(Debug)]
+pub struct Resource {
+    pub endpoint: Endpoint,
+    pub authentication: Option<Arc<Authentication>>,
+}
+
+/// How a call proves who is calling.
+#[derive(Debug)]
+pub struct Authentication {
+    pub scheme: Scheme,
+    pub settings: AuthenticationSettings,
+}
+
+#[derive(Debug)]
+pub enum AuthenticationSettings {
+    /// Evaluated, these are what [`crate::access::Credentials`] are read from; the authority is an address of its own.
+    Inline { settings: Template, authority: Option<Endpoint> },
+    /// The value of this secret is.
+    Secret(String),
 }
 
 #[derive(Debug)]
@@ -187,6 +242,8 @@ pub enum HttpOutput {
     Raw,
     Content,
     Response,
+    /// The whole content as text, whatever its type: for resources that the interpreter reads itself.
+    Text,
 }
 
 #[derive(Debug)]

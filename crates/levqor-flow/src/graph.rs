@@ -179,6 +179,7 @@ impl Layout {
             }
             TaskKind::CallFunction(_)
             | TaskKind::CallHttp(_)
+            | TaskKind::CallOpenApi(_)
             | TaskKind::Raise(_)
             | TaskKind::RunProcess(_)
             | TaskKind::RunWorkflow(_)

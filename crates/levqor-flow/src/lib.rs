@@ -9,6 +9,7 @@
 //! Invariant: nothing here reads a clock, a random source, the network or a file. The same events give the
 //! same effects, notes and result, which is what makes a run survive its process.
 
+pub mod access;
 pub mod definition;
 pub mod document;
 pub mod draft;
@@ -16,4 +17,6 @@ pub mod event;
 pub mod expression;
 pub mod graph;
 pub mod machine;
+pub mod openapi;
 pub mod schedule;
+pub mod secrets;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A secret text. `Debug` hides it and there is no `Display`; read it with [`Secret::expose`] where it is used.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -42,6 +42,8 @@ const JOBS: [(Job, Duration); 5] = [
 const BUCKETS_KEPT: Duration = Duration::from_secs(15 * 60);
 /// Links and sessions that have ended stay for a while, for people who ask what happened.
 const SIGN_IN_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Values that were set anew or deleted, for runs that began before and are looked at or retried.
+const SECRETS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Single observations; their daily sums stay for good.
 const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -120,6 +122,7 @@ async fn note_key_use(app: &App) -> Result<(), levqor_store::Error> {
 async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     let now = app.now();
     app.store.prune_idempotency(now - limits::IDEMPOTENCY_TTL).await?;
+    app.store.prune_secrets(now - SECRETS_KEPT).await?;
     app.store.prune_sign_in(now - SIGN_IN_KEPT).await?;
     app.store.prune_buckets(now - BUCKETS_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await

@@ -29,6 +29,7 @@ pub mod keys;
 pub mod nodes;
 pub mod runs;
 pub mod schedules;
+pub mod secrets;
 pub mod sessions;
 pub mod timers;
 pub mod usage;

@@ -63,6 +63,24 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
     store.touch_keys(vec![(key.id, NOW)]).await.unwrap();
     store.revoke_key(account, key.id, NOW).await.unwrap();
 
+    let secret = crate::secrets::SealedSecret {
+        account_id: account,
+        name: "key".to_owned(),
+        version: store.next_secret_version(account, "key".to_owned()).await.unwrap(),
+        sealed: vec![1],
+        set_at: NOW,
+    };
+    store.set_secret(secret.clone(), 10).await.unwrap();
+    store
+        .set_secret(crate::secrets::SealedSecret { version: secret.version + 1, ..secret }, 10)
+        .await
+        .unwrap();
+    store.secrets_of(account, None, 10).await.unwrap();
+    store.current_secret_versions(account, vec!["key".to_owned()]).await.unwrap();
+    store.sealed_secrets(account, vec!["key".to_owned()]).await.unwrap();
+    store.delete_secret(account, "key".to_owned(), NOW).await.unwrap();
+    store.prune_secrets(NOW).await.unwrap();
+
     let link = Link { id: LinkId::new(NOW, random), user_id: user, hash, created_at: NOW, expires_at: NOW };
     store.create_link(link).await.unwrap();
     store.use_link(hash, NOW).await.unwrap();

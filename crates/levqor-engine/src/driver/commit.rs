@@ -190,7 +190,8 @@ impl Driver {
     /// Tells watchers what is durable now.
     fn publish(&mut self, status: RunStatus) {
         if let Some(live) = &mut self.notepad.live {
-            self.core.watchers.publish(self.run.id, live.take_updates());
+            let updates = live.take_updates().into_iter().map(|update| self.mask.update(update));
+            self.core.watchers.publish(self.run.id, updates);
         }
         if status != self.run.status {
             self.run.status = status;
@@ -202,7 +203,8 @@ impl Driver {
         if self.status().is_ended() {
             return None;
         }
-        describe(&self.seat.entry.pending(), &self.notepad.sleeping())
+        let words = describe(&self.seat.entry.pending(), &self.notepad.sleeping())?;
+        Some(self.mask.text(words))
     }
 }
 

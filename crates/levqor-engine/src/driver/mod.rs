@@ -32,6 +32,7 @@ use levqor_store::runs::Run;
 use crate::{
     core::Core,
     fault::Point,
+    mask::Mask,
     notepad::Notepad,
     pool::Panicked,
     registry::{Mail, Seat},
@@ -81,6 +82,8 @@ pub(crate) struct Driver {
     /// For a run that came back, until its first append: the effects whose ends its journal had.
     resumed: Option<HashSet<EffectId>>,
     last_at: Timestamp,
+    /// What must not be shown of the run.
+    mask: Mask,
 }
 
 impl Driver {
@@ -105,7 +108,12 @@ impl Driver {
             timers_stray: Vec::new(),
             resumed: None,
             last_at,
+            mask: Mask::default(),
         }
+    }
+
+    pub(crate) fn masked(self, mask: Mask) -> Self {
+        Self { mask, ..self }
     }
 
     /// Drives the run until it ends, leaves memory or is lost to another owner.

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use levqor_flow::machine::{Effect, EffectId, HttpRequest, ProcessCall, SubRun};
-use levqor_model::RunId;
+use levqor_model::{AccountId, RunId};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::Driver;
@@ -41,8 +41,8 @@ impl Driver {
                 // The next start performs it: it is pending in the journal.
                 _ if self.core.soft.is_cancelled() => {}
                 Effect::CallHttp { id, call } => {
-                    let task =
-                        self.core.spawn_task(perform_call(Arc::clone(&self.core), self.run.id, id, call));
+                    let owner = (self.run.id, self.run.account_id);
+                    let task = self.core.spawn_task(perform_call(Arc::clone(&self.core), owner, id, call));
                     self.in_flight.insert(id, InFlight::Call(task.abort_handle()));
                 }
                 Effect::RunProcess { id, call } => {
@@ -106,11 +106,16 @@ impl Driver {
     }
 }
 
-async fn perform_call(core: Arc<Core>, run: RunId, effect: EffectId, call: HttpRequest) {
+async fn perform_call(
+    core: Arc<Core>,
+    (run, account): (RunId, AccountId),
+    effect: EffectId,
+    call: HttpRequest,
+) {
     // Never closed.
     let Ok(turn) = core.calls.acquire().await else { return };
     core.reach(Point::BeforeCall).await;
-    let outcome = core.faults.call(&core.client, &call).await;
+    let outcome = core.faults.call(&core.client, account, &call).await;
     core.reach(Point::AfterCall).await;
     drop(turn);
     if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {

@@ -120,7 +120,13 @@ async fn load(core: &Arc<Core>, id: RunId) -> Result<Option<Stored>, Trouble> {
     if events.is_empty() {
         let payloads = core.store.payloads(id).await?.unwrap_or_default();
         let input = serde_json::from_str(&payloads.input).unwrap_or(Value::Null);
-        events.push(Event::Started { at: core.clock.now(), run: id, input, seed: core.random.u64() });
+        events.push(Event::Started {
+            at: core.clock.now(),
+            run: id,
+            input,
+            seed: core.random.u64(),
+            secrets: core.secret_versions(run.account_id, &workflow).await?,
+        });
     }
     Ok(Some(Stored { run, workflow, events }))
 }
@@ -138,7 +144,12 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
         })
         .collect();
     let first = (events.len() == 1).then(|| events[0].clone());
-    let surroundings = Arc::clone(&core.surroundings);
+    let surroundings = core.surroundings(run.account_id, &workflow).await.map_err(|_| None)?;
+    let mask = match core.mask(&run).await {
+        Ok(mask) => mask,
+        Err(Error::Store(_)) => return Err(None),
+        Err(reason) => return Err(Some(reason.to_string())),
+    };
     let compiled = Arc::clone(&workflow);
     let (machine, notepad) = match &first {
         // Nothing has been done yet; the driver does it in slices.
@@ -160,6 +171,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     let id = run.id;
     let rows = core.faults.store(core.store.timers_of(id)).await.map_err(|_| None)?;
     let mut driver = Driver::new(Arc::clone(core), seat, workflow, run, machine);
+    driver.mask = mask;
     driver.notepad = notepad;
     driver.last_at = last_at;
     driver.resumed = Some(ended);

@@ -1,9 +1,10 @@
 //! Performs one `call: http`, redirects included.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use levqor_flow::machine::{ErrorKind, FlowError, HttpRequest, Outcome};
+use levqor_model::{AccountId, Clock, Random, SystemClock, SystemRandom};
 use reqwest::{
     Method,
     header::{HeaderMap, LOCATION},
@@ -15,7 +16,9 @@ use super::{
     content::{Answer, Sent, excerpt, output},
     guard::{Guard, Refused},
     policy::Policy,
+    proof::Proof,
     redirect,
+    tokens::Tokens,
 };
 
 /// Why there can be no client.
@@ -29,13 +32,16 @@ pub struct Client {
     http: reqwest::Client,
     guard: Guard,
     policy: Policy,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) tokens: Arc<Tokens>,
 }
 
 /// A call that gave no usable answer.
-#[derive(Debug)]
-struct Failure {
-    error: FlowError,
-    answered: bool,
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) error: FlowError,
+    pub(super) answered: bool,
 }
 
 impl From<FlowError> for Failure {
@@ -75,32 +81,54 @@ impl Client {
                 http
             }
         };
-        Ok(Self { http, guard, policy })
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        Ok(Self { http, guard, policy, clock, random, tokens: Arc::new(Tokens::new()) })
+    }
+
+    /// With a clock that tells how long tokens are good, and a source of nonces.
+    #[must_use]
+    pub fn sensing(self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { clock, random, ..self }
     }
 
     /// Sends the request and reads the answer, within the policy's bounds. Cancel safe: dropped, it closes the connection.
     pub async fn call(&self, call: &HttpRequest) -> Outcome {
+        self.call_for(None, call).await
+    }
+
+    /// [`Client::call`] for an account, whose tokens are its own.
+    pub async fn call_for(&self, account: Option<AccountId>, call: &HttpRequest) -> Outcome {
         let what = format!("{} {}", call.method, host_of(&call.uri));
-        let outcome = match tokio::time::timeout(self.policy.timeout, self.exchange(call, &what)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::from(ErrorKind::Communication.error(
-                "Timed out",
-                format!("{what} did not answer in full within {:?}", self.policy.timeout),
-            ))),
-        };
+        let outcome =
+            match tokio::time::timeout(self.policy.timeout, self.exchange(account, call, &what)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Failure::from(ErrorKind::Communication.error(
+                    "Timed out",
+                    format!("{what} did not answer in full within {:?}", self.policy.timeout),
+                ))),
+            };
         match outcome {
             Ok(value) => Outcome::Output(value),
             Err(Failure { error, answered }) => Outcome::Failed { error, answered },
         }
     }
 
-    async fn exchange(&self, call: &HttpRequest, what: &str) -> Result<serde_json::Value, Failure> {
+    async fn exchange(
+        &self,
+        account: Option<AccountId>,
+        call: &HttpRequest,
+        what: &str,
+    ) -> Result<serde_json::Value, Failure> {
         let Prepared { mut method, mut url, mut headers, mut body } =
             prepare(call, &self.policy.rewritten(&call.uri))?;
+        let mut proof = Proof::begin(self, account, call.credentials.as_ref(), &url, &mut headers).await?;
         let mut hops = 0;
         loop {
-            self.guard.check(&url).map_err(|refused| Failure::from(not_allowed(&refused)))?;
+            self.check(&url)?;
             let response = self.send(&method, &url, &headers, body.clone(), what).await?;
+            if proof.again(self, &method, &url, &response, &mut headers).await? {
+                continue;
+            }
             let status = response.status();
             let next = (call.redirect && redirect::is_redirect(status))
                 .then(|| location(&url, response.headers()))
@@ -128,7 +156,16 @@ impl Client {
         }
     }
 
-    async fn send(
+    /// Whether the address may be reached.
+    pub(super) fn check(&self, url: &Url) -> Result<(), Failure> {
+        self.guard.check(url).map_err(|refused| Failure::from(not_allowed(&refused)))
+    }
+
+    pub(super) fn rewritten<'a>(&self, uri: &'a str) -> std::borrow::Cow<'a, str> {
+        self.policy.rewritten(uri)
+    }
+
+    pub(super) async fn send(
         &self,
         method: &Method,
         url: &Url,
@@ -144,7 +181,7 @@ impl Client {
     }
 
     /// Reads the body, as far as the policy lets it grow.
-    async fn read(&self, mut response: reqwest::Response, what: &str) -> Result<Answer, Failure> {
+    pub(super) async fn read(&self, mut response: reqwest::Response, what: &str) -> Result<Answer, Failure> {
         let max = self.policy.response_bytes_max;
         let too_large = || Failure {
             error: ErrorKind::Communication

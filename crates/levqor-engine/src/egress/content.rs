@@ -36,6 +36,9 @@ pub(super) fn output(form: HttpOutput, sent: &Sent<'_>, answer: &Answer) -> Resu
     match form {
         HttpOutput::Raw => Ok(Value::String(STANDARD.encode(&answer.body))),
         HttpOutput::Content => content(answer),
+        HttpOutput::Text => String::from_utf8(answer.body.clone())
+            .map(Value::String)
+            .map_err(|_| broken("the answer is not text".to_owned())),
         HttpOutput::Response => Ok(json!({
             "request": {
                 "method": sent.method,

@@ -1,9 +1,10 @@
 //! Calls to the outside world, and the addresses that workflows must not reach.
 //!
 //! ```text
-//! HttpRequest ─► rewrite ─► address guard ─► send ─► redirect? ──► content ─► Outcome
-//!                  ▲                                    │
-//!                  └──────────── next hop ──────────────┘
+//! HttpRequest ─► rewrite ─► proof ─► address guard ─► send ─► 401? ─► redirect? ──► content ─► Outcome
+//!                  ▲                       ▲                  │          │
+//!                  │                       └─ another proof ──┘          │
+//!                  └────────────────────── next hop ────────────────────┘
 //! ```
 //!
 //! Invariant: every hop passes the guard twice: the URL's host when it is an address (the resolver never sees those), and
@@ -13,9 +14,12 @@ mod address;
 mod body;
 mod client;
 mod content;
+mod digest;
 mod guard;
 mod policy;
+mod proof;
 mod redirect;
+mod tokens;
 
 pub use address::refusal;
 pub(crate) use client::host_of;

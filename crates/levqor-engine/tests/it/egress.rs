@@ -16,6 +16,7 @@ fn get(uri: &str) -> HttpRequest {
         key: "run_1/do/0/x/0".to_owned(),
         method: "GET".to_owned(),
         uri: uri.to_owned(),
+        credentials: None,
         headers: Vec::new(),
         query: Vec::new(),
         body: None,

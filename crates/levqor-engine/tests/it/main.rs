@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod authentication;
 mod cancel;
 mod crash;
 mod egress;
+mod openapi;
 mod ownership;
 mod processes;
 mod retry;
 mod runs;
 mod schedules;
+mod secrets;
 mod sub_runs;
 mod timers;
 mod watch;

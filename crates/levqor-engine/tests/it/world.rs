@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_engine::{Engine, Error, Limits, RunDetail, Setup, StartRun, egress, fault::Faults};
+use levqor_engine::{Engine, Error, Limits, RunDetail, Setup, StartRun, Vault, egress, fault::Faults};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
     AccountId, Clock, ManualClock, NodeId, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind,
@@ -67,7 +67,12 @@ impl World {
     }
 
     pub async fn engine_with(&self, faults: Faults) -> Engine {
-        let setup = Setup {
+        Engine::start_with(self.setup(), faults).await.unwrap()
+    }
+
+    /// What an engine of this world is made from.
+    pub fn setup(&self) -> Setup {
+        Setup {
             store: self.store.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
@@ -77,8 +82,8 @@ impl World {
             egress: self.policy.clone(),
             processes: self.processes.clone(),
             limits: self.limits.clone(),
-        };
-        Engine::start_with(setup, faults).await.unwrap()
+            vault: Vault::new(&levqor_model::Secret::new("test")),
+        }
     }
 
     /// Saves a workflow: its name and version, and the rest of the document (`do`, and what else it needs). `STUB` in the text stands for the

@@ -18,7 +18,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn started() -> Event {
     let run = "run_01KDV7N5C00000000000000000".parse().unwrap();
-    Event::Started { at: at(0), run, input: json!({}), seed: 1 }
+    Event::Started { at: at(0), run, input: json!({}), seed: 1, secrets: Default::default() }
 }
 
 fn answered(seconds: i64, effect: u64) -> Event {

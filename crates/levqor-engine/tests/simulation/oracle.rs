@@ -44,7 +44,13 @@ impl Oracle {
         let run: RunId =
             "run_01KDV7N5C00000000000000000".parse().map_err(|error| format!("run id: {error:?}"))?;
         let mut now = Timestamp::from_seconds(0);
-        let started = Event::Started { at: now, run, input: input.clone(), seed: self.seed };
+        let started = Event::Started {
+            at: now,
+            run,
+            input: input.clone(),
+            seed: self.seed,
+            secrets: Default::default(),
+        };
         let mut machine =
             Machine::start(Arc::clone(compiled), Arc::clone(&self.surroundings), &started).map_err(text)?;
         let mut expected = Expected {

@@ -253,6 +253,7 @@ impl World {
             egress: egress::Policy::default(),
             processes: levqor_engine::processes::Policy::default(),
             limits: Limits::default(),
+            vault: levqor_engine::Vault::new(&levqor_model::Secret::new("test")),
         };
         let node = Node::boot(number, setup, faults).map_err(text)?;
         let live = levqor_store::runs::RunFilter::default();

@@ -64,7 +64,7 @@ impl TaskKind {
     /// The word that says in a document what the task is.
     pub fn keyword(&self) -> &'static str {
         match self {
-            TaskKind::CallFunction(_) | TaskKind::CallHttp(_) => "call",
+            TaskKind::CallFunction(_) | TaskKind::CallHttp(_) | TaskKind::CallOpenApi(_) => "call",
             TaskKind::Do(_) => "do",
             TaskKind::For(_) => "for",
             TaskKind::Fork(_) => "fork",

@@ -1,5 +1,7 @@
 //! `call: http`, and addresses.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -9,12 +11,12 @@ use super::{
     near::nearest,
     support,
 };
-use crate::definition::{CallHttp, Endpoint, HttpOutput, TaskKind, Template};
+use crate::definition::{Authentication, CallHttp, Endpoint, HttpOutput, TaskKind, Template};
 
 /// What `call` may name besides functions, and what it is called when it is not built yet.
 pub(super) const PROTOCOLS: [(&str, &str); 6] = [
     ("http", ""),
-    ("openapi", "OpenAPI calls (`call: openapi`)"),
+    ("openapi", ""),
     ("grpc", "gRPC calls (`call: grpc`)"),
     ("asyncapi", "AsyncAPI calls (`call: asyncapi`)"),
     ("a2a", "A2A calls (`call: a2a`)"),
@@ -43,6 +45,10 @@ impl<'d> Checker<'d> {
             Some(("asyncapi", _)) => self.refused_call(&at, &support::ASYNCAPI),
             Some(("a2a", _)) => self.refused_call(&at, &support::A2A),
             Some(("mcp", _)) => self.refused_call(&at, &support::MCP),
+            Some(("openapi", _)) => {
+                let with = self.required(task, place, "with")?;
+                self.call_openapi(with, &place.key("with"), scope).map(TaskKind::CallOpenApi)
+            }
             Some((_, construct)) => {
                 self.unsupported(&at, &format!("{construct}; use `call: http`"));
                 None
@@ -74,9 +80,11 @@ impl<'d> Checker<'d> {
         let body = with.get("body").map(|value| self.data(value, &place.key("body"), scope));
         let output = with.get("output").and_then(|value| self.word(value, &place.key("output"), &OUTPUTS));
         let redirect = with.get("redirect").and_then(|value| self.boolean(value, &place.key("redirect")));
+        let (endpoint, authentication) = endpoint?;
         Some(CallHttp {
             method: method?,
-            endpoint: endpoint?,
+            endpoint,
+            authentication,
             headers,
             query,
             body,
@@ -119,20 +127,23 @@ impl<'d> Checker<'d> {
         }
     }
 
-    /// An endpoint: text, an expression, or `{uri}`.
-    fn endpoint(&mut self, value: &'d Value, place: &Place<'_>, scope: Scope<'_>) -> Option<Endpoint> {
+    /// An endpoint: text, an expression, or `{uri, authentication}`.
+    pub(super) fn endpoint(
+        &mut self,
+        value: &'d Value,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) -> Option<(Endpoint, Option<Arc<Authentication>>)> {
         match value {
-            Value::String(text) => self.address(text, place, scope),
+            Value::String(text) => self.address(text, place, scope).map(|endpoint| (endpoint, None)),
             Value::Object(endpoint) => {
                 self.closed(endpoint, place, &["uri", "authentication"]);
-                if endpoint.contains_key("authentication") {
-                    self.unsupported(
-                        &place.key("authentication"),
-                        "authentication of calls (`authentication`)",
-                    );
-                }
+                let authentication = endpoint
+                    .get("authentication")
+                    .and_then(|value| self.authentication(value, &place.key("authentication"), scope));
                 let uri = self.required_text(endpoint, place, "uri")?;
-                self.address(uri, &place.key("uri"), scope)
+                let endpoint = self.address(uri, &place.key("uri"), scope)?;
+                Some((endpoint, authentication))
             }
             other => {
                 let message = format!(
@@ -147,7 +158,7 @@ impl<'d> Checker<'d> {
         }
     }
 
-    fn address(&mut self, text: &str, place: &Place<'_>, scope: Scope<'_>) -> Option<Endpoint> {
+    pub(super) fn address(&mut self, text: &str, place: &Place<'_>, scope: Scope<'_>) -> Option<Endpoint> {
         if let Some(inner) = enclosed(text) {
             return self.compile(inner, place, scope).map(Endpoint::Computed);
         }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Checked, Host,
+    access::Access,
     data::Work,
     fault::Faults,
     functions::Functions,
@@ -19,7 +20,7 @@ use super::{
     near::did_you_mean,
     support::Construct,
 };
-use crate::definition::DurationSpec;
+use crate::definition::{DurationSpec, ExternalSchema};
 
 pub(super) struct Checker<'d> {
     pub(super) document: &'d Value,
@@ -36,6 +37,10 @@ pub(super) struct Checker<'d> {
     pub(super) functions: Functions<'d>,
     /// `evaluate.mode` is loose.
     pub(super) loose: bool,
+    /// `use.secrets` and `use.authentications`.
+    pub(super) access: Access<'d>,
+    /// Schemas from elsewhere, each once.
+    pub(super) schemas: Vec<ExternalSchema>,
     /// Bounds what compiling takes.
     pub(super) work: Work,
     /// Bytes of all tasks' references, which repeat the names of the enclosing tasks.
@@ -56,6 +61,8 @@ impl<'d> Checker<'d> {
             timeouts: BTreeMap::new(),
             functions: Functions::default(),
             loose: false,
+            access: Access::default(),
+            schemas: Vec::new(),
             work: Work::default(),
             reference_bytes: 0,
             names: None,

@@ -2,12 +2,12 @@
 //!
 //! | place | `.` | variables |
 //! | --- | --- | --- |
-//! | workflow `input.from`, `timeout` | raw workflow input | `$workflow` `$runtime` |
+//! | workflow `input.from`, `timeout` | raw workflow input | `$secrets` `$workflow` `$runtime` |
 //! | task `if`, `input.from` | raw task input | and `$context` `$task` |
 //! | task definition, `timeout`, `output.as` | transformed input, raw output | and `$input` `$authorization` |
 //! | `export.as` | transformed output | and `$output` |
-//! | workflow `output.as` | last transformed output | `$context` `$workflow` `$runtime` |
-//! | `use` | as where it is used | `$workflow` `$runtime`; errors and retries as a task definition |
+//! | workflow `output.as` | last transformed output | `$context` `$secrets` `$workflow` `$runtime` |
+//! | `use` | as where it is used | `$secrets` `$workflow` `$runtime`; errors, retries and authentications as a task definition |
 //!
 //! Inside a loop and a handler there are their own variables as well (`$item`, `$index`, `$error`, or the names given).
 
@@ -47,7 +47,7 @@ pub(super) enum Moment {
 impl Moment {
     fn has(self, variable: &str) -> bool {
         match variable {
-            "workflow" | "runtime" => true,
+            "workflow" | "runtime" | "secrets" => true,
             "context" => !matches!(self, Moment::Workflow | Moment::Reusable),
             "task" => matches!(self, Moment::TaskInput | Moment::Task | Moment::Export),
             "input" | "authorization" => matches!(self, Moment::Task | Moment::Export),
@@ -246,7 +246,27 @@ impl<'d> Checker<'d> {
             self.error(place, message);
             return None;
         }
+        self.check_secrets(&expression, place);
         Some(expression)
+    }
+
+    /// Secrets that an expression names must be declared.
+    fn check_secrets(&mut self, expression: &Expression, place: &Place<'_>) {
+        let Some(named) = expression.members_of("secrets") else { return };
+        let message = match named {
+            Some(names) => {
+                let Some(name) = names.iter().find(|name| !self.access.secrets.contains(name)) else {
+                    return;
+                };
+                let hint = did_you_mean(name, self.access.secrets.iter().copied());
+                format!("the secret {:?} is not declared; add it to `use.secrets`{hint}", clip(name))
+            }
+            None if self.access.secrets.is_empty() => {
+                "no secrets are declared; add their names to `use.secrets`".to_owned()
+            }
+            None => return,
+        };
+        self.error(place, message);
     }
 
     /// Data, in which text that is wholly `${ … }` is an expression.
@@ -434,7 +454,6 @@ fn looks_like_a_path(text: &str, scope: Scope<'_>) -> bool {
 /// Why a variable of the DSL is not there.
 fn absent(name: &str, moment: Moment) -> String {
     let remedy = match name {
-        "secrets" => return "not supported yet: secrets (`$secrets`)".to_owned(),
         "output" => "it exists in `export.as` only; in `output.as`, `.` is the task's output",
         "input" if moment == Moment::TaskInput => {
             "it exists once `input.from` is done; here, `.` is the task's input"

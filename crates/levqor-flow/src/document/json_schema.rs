@@ -8,14 +8,19 @@ use serde_json::{Map, Value};
 
 use super::{
     checker::Checker,
+    data::{Moment, Scope, Work},
     issue::{Issue, Place},
     schema_graph, support,
 };
-use crate::definition::Schema;
+use crate::definition::{Endpoint, ExternalSchema, Schema, SchemaSource};
 
 impl<'d> Checker<'d> {
     /// The `schema` of an `input`, `output` or `export`.
-    pub(super) fn schema(&mut self, owner: &'d Map<String, Value>, place: &Place<'_>) -> Option<Schema> {
+    pub(super) fn schema(
+        &mut self,
+        owner: &'d Map<String, Value>,
+        place: &Place<'_>,
+    ) -> Option<SchemaSource> {
         let value = owner.get("schema")?;
         let place = place.key("schema");
         let schema = self.object(value, &place, "{ document: { type: object } }")?;
@@ -25,17 +30,63 @@ impl<'d> Checker<'d> {
         {
             self.refuse(&place.key("format"), &support::SCHEMA_FORMAT);
         }
-        if schema.contains_key("resource") {
-            self.refuse(&place.key("resource"), &support::SCHEMA_RESOURCE);
-            return None;
+        if let Some(resource) = schema.get("resource") {
+            let place = place.key("resource");
+            if schema.contains_key("document") {
+                self.error(&place, "there are both `resource` and `document`; keep one");
+            }
+            return self.external_schema(resource, &place).map(SchemaSource::Elsewhere);
         }
         let document = self.required(schema, &place, "document")?;
         let place = place.key("document");
         let compiled = analyse(document).and_then(|patterns| {
             if self.work.schema(patterns) { compile(document) } else { Err(Issue::root(TOO_MANY)) }
         });
-        compiled.map_err(|refusal| self.errors.push(&place, &refusal.pointer, refusal.message)).ok()
+        let compiled =
+            compiled.map_err(|refusal| self.errors.push(&place, &refusal.pointer, refusal.message)).ok()?;
+        Some(SchemaSource::Here(compiled))
     }
+
+    /// A schema that runs fetch when they begin, so its address is known before.
+    fn external_schema(&mut self, value: &'d Value, place: &Place<'_>) -> Option<Arc<str>> {
+        let resource = self.resource(value, place, Scope::new(Moment::Workflow))?;
+        let Endpoint::UriTemplate(uri) = resource.endpoint else {
+            self.error(&place.key("endpoint"), FIXED);
+            return None;
+        };
+        if uri.contains('{') {
+            self.error(&place.key("endpoint"), FIXED);
+            return None;
+        }
+        let uri: Arc<str> = uri.into();
+        if !self.schemas.iter().any(|known| known.uri == uri) {
+            if self.schemas.len() >= EXTERNAL_MAX {
+                let message =
+                    format!("more than {EXTERNAL_MAX} schemas are elsewhere; write some under `document`");
+                self.error(place, message);
+                return None;
+            }
+            self.schemas
+                .push(ExternalSchema { uri: Arc::clone(&uri), authentication: resource.authentication });
+        }
+        Some(uri)
+    }
+}
+
+/// Schemas of one workflow that may be elsewhere.
+const EXTERNAL_MAX: usize = 16;
+
+const FIXED: &str =
+    "the address of a schema is the same for every run; write it without `{ }` and expressions";
+
+/// Compiles a schema that came from elsewhere, with the bounds of those in documents.
+pub(crate) fn external(document: &Value) -> Result<Schema, String> {
+    let compiled = analyse(document).and_then(|patterns| {
+        if Work::default().schema(patterns) { compile(document) } else { Err(Issue::root(TOO_MANY)) }
+    });
+    compiled.map_err(|issue| {
+        if issue.pointer.is_empty() { issue.message } else { format!("{}: {}", issue.pointer, issue.message) }
+    })
 }
 
 const TOO_MANY: &str = "the document has too many schemas, or patterns in them, to compile; use fewer";

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::definition::{Program, Workflow};
 
+mod access;
 mod call;
 mod checker;
 mod data;
@@ -27,6 +28,7 @@ mod issue;
 mod json_schema;
 mod kinds;
 mod near;
+mod openapi;
 mod process;
 mod read;
 mod root;
@@ -38,6 +40,7 @@ mod tree;
 pub use duration::duration;
 pub use issue::Issue;
 pub(crate) use issue::clip;
+pub(crate) use json_schema::external as external_schema;
 pub(crate) use near::nearest;
 pub(crate) use process::is_variable;
 pub use read::{bounded, read};

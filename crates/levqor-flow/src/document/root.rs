@@ -53,7 +53,8 @@ impl<'d> Checker<'d> {
             output,
             timeout,
             schedule,
-            secrets: Vec::new(),
+            secrets: self.access.secrets.iter().map(|name| (*name).to_owned()).collect(),
+            schemas: std::mem::take(&mut self.schemas),
             functions: std::mem::take(&mut self.functions.compiled),
             extensions,
             tasks: tasks?,
@@ -190,11 +191,7 @@ impl<'d> Checker<'d> {
 
     /// What `use` declares for tasks to refer to; gives the extensions.
     fn reusables(&mut self, value: &'d Value, place: &Place<'_>) -> Vec<Extension> {
-        const UNSUPPORTED: [(&str, &str); 3] = [
-            ("authentications", "authentication"),
-            ("catalogs", "catalogs of functions"),
-            ("secrets", "secrets"),
-        ];
+        const UNSUPPORTED: [(&str, &str); 1] = [("catalogs", "catalogs of functions")];
         const KNOWN: [&str; 8] = [
             "authentications",
             "catalogs",
@@ -219,6 +216,9 @@ impl<'d> Checker<'d> {
                 self.unsupported(&place.key(member), &format!("{construct} (`use.{member}`)"));
             }
         }
+        // First what the others may mention.
+        self.declared_secrets(reusables, place);
+        self.declared_authentications(reusables, place);
         if let Some(value) = reusables.get("timeouts") {
             let place = place.key("timeouts");
             let timeouts = self.object(value, &place, "{ short: { after: PT5S } }");

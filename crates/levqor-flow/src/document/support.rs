@@ -121,13 +121,6 @@ pub(super) const SCHEMA_FORMAT: Construct = refused(
     "input: { schema: { format: avro, document: {} } }\ndo: []",
     "/input/schema/format",
 );
-pub(super) const SCHEMA_RESOURCE: Construct = refused(
-    (COMMON, "schemas from elsewhere (`schema.resource`)"),
-    "schemas from elsewhere (`resource`)",
-    "write it under `document`",
-    "input: { schema: { resource: { endpoint: 'https://example.com/schema.json' } } }\ndo: []",
-    "/input/schema/resource",
-);
 pub(super) const GRPC: Construct = refused(
     (CALLS, "`call: grpc`"),
     "gRPC calls (`call: grpc`)",
@@ -258,12 +251,10 @@ pub const CONSTRUCTS: &[Construct] = &[
     ),
     full(DOCUMENT, "`evaluate.mode`: strict and loose", "evaluate: { language: jq, mode: loose }\ndo: []"),
     OTHER_LANGUAGES,
-    refused(
-        (USE, "`use.authentications`"),
-        "authentication (`use.authentications`)",
-        "put what the service needs into `headers`",
-        "use: { authentications: { a: { bearer: { token: x } } } }\ndo: []",
-        "/use/authentications",
+    full(
+        USE,
+        "`use.authentications`",
+        "use: { authentications: { a: { bearer: { token: x } } } }\ndo: [{ a: { call: http, with: { method: get, endpoint: { uri: 'https://example.com', authentication: { use: a } } } } }]",
     ),
     CATALOGS,
     full(
@@ -282,12 +273,10 @@ pub const CONSTRUCTS: &[Construct] = &[
         "`use.retries`",
         "use: { retries: { r: { delay: PT1S } } }\ndo: [{ a: { try: [{ b: { set: { x: 1 } } }], catch: { retry: r } } }]",
     ),
-    refused(
-        (USE, "`use.secrets`, `$secrets`"),
-        "secrets (`use.secrets`)",
-        "hand values in as the run's input",
-        "use: { secrets: [key] }\ndo: []",
-        "/use/secrets",
+    full(
+        USE,
+        "`use.secrets`, `$secrets`",
+        "use: { secrets: [key] }\ndo: [{ a: { set: { x: '${ $secrets.key }' } } }]",
     ),
     full(
         USE,
@@ -305,26 +294,54 @@ pub const CONSTRUCTS: &[Construct] = &[
         "do: [{ a: { input: { from: .x, schema: { document: { type: object } } }, set: { y: 1 }, output: { as: .y }, export: { as: '{ y: . }' } } }]",
     ),
     SCHEMA_FORMAT,
-    SCHEMA_RESOURCE,
+    full(
+        COMMON,
+        "schemas from elsewhere (`schema.resource`)",
+        "input: { schema: { resource: { endpoint: 'https://example.com/schema.json' } } }\ndo: []",
+    ),
     full(COMMON, "`timeout` of a task", "do: [{ a: { wait: PT1M, timeout: { after: { seconds: 5 } } } }]"),
     full(
         CALLS,
         "`call: http`, with `headers`, `query`, `body`, `output`, `redirect`",
         "do: [{ a: { call: http, with: { method: post, endpoint: { uri: 'https://example.com/{id}' }, headers: { a: b }, query: { c: d }, body: '${ . }', output: response, redirect: true } } }]",
     ),
-    refused(
-        (CALLS, "`authentication` of an endpoint"),
-        "authentication of calls (`authentication`)",
-        "put what the service needs into `headers`",
-        "do: [{ a: { call: http, with: { method: get, endpoint: { uri: 'https://example.com', authentication: { bearer: { token: x } } } } } }]",
-        "/do/0/a/with/endpoint/authentication",
+    full(
+        CALLS,
+        "`authentication`: `basic`, `bearer`, `digest`, and `{ use: secret }` in each",
+        "use: { secrets: [login] }\ndo: [{ a: { call: http, with: { method: get, endpoint: { uri: 'https://example.com', authentication: { digest: { use: login } } } } } }]",
+    ),
+    full(
+        CALLS,
+        "`authentication`: `oauth2` and `oidc`, with `client_credentials`, `password`, `refresh_token` and token exchange",
+        "do: [{ a: { call: http, with: { method: get, endpoint: { uri: 'https://example.com', authentication: { oauth2: { authority: 'https://a.example', \
+         endpoints: { token: /t }, grant: password, username: a, password: b, client: { id: c, secret: d, authentication: client_secret_basic }, \
+         scopes: [e], audiences: [f], issuers: [g], request: { encoding: application/json } } } } } } }]",
     ),
     refused(
-        (CALLS, "`call: openapi`"),
-        "OpenAPI calls (`call: openapi`)",
-        "use `call: http`",
-        "do: [{ a: { call: openapi, with: { document: { endpoint: 'https://example.com/openapi.json' }, operationId: x } } }]",
-        "/do/0/a/call",
+        (CALLS, "the grant `authorization_code`"),
+        "`authorization_code`",
+        "use one of client_credentials, password, refresh_token, urn:ietf:params:oauth:grant-type:token-exchange",
+        "use: { authentications: { a: { oauth2: { authority: 'https://a.example', grant: authorization_code } } } }\ndo: []",
+        "/use/authentications/a/oauth2/grant",
+    ),
+    refused(
+        (CALLS, "clients that sign (`private_key_jwt`, `client_secret_jwt`)"),
+        "`private_key_jwt`",
+        "use one of client_secret_post, client_secret_basic, none",
+        "use: { authentications: { a: { oauth2: { authority: 'https://a.example', grant: client_credentials, client: { id: b, authentication: private_key_jwt } } } } }\ndo: []",
+        "/use/authentications/a/oauth2/client/authentication",
+    ),
+    refused(
+        (CALLS, "`authentication`: `certificate`"),
+        "certificates (`certificate`), which the DSL names and does not define",
+        "use another policy",
+        "use: { authentications: { a: { certificate: { use: b } } } }\ndo: []",
+        "/use/authentications/a/certificate",
+    ),
+    full(
+        CALLS,
+        "`call: openapi` (2.0 and 3.x)",
+        "do: [{ a: { call: openapi, with: { document: { endpoint: 'https://example.com/openapi.json' }, operationId: x, parameters: { y: 1 } } } }]",
     ),
     GRPC,
     ASYNCAPI,
@@ -397,7 +414,7 @@ pub const CONSTRUCTS: &[Construct] = &[
     full(VALUES, "`${ … }` around a whole text", "do: [{ a: { set: { x: '${ .y }' } } }]"),
     full(
         VALUES,
-        "`$context`, `$input`, `$output`, `$task`, `$workflow`, `$runtime`, `$item`, `$index`, `$error`",
+        "`$context`, `$input`, `$output`, `$task`, `$workflow`, `$runtime`, `$authorization`, `$item`, `$index`, `$error`",
         "do: [{ a: { set: { x: '${ [$context, $input, $task.name, $workflow.id, $runtime.name] }' } } }]",
     ),
     full(

@@ -113,6 +113,16 @@ impl Expression {
         &self.program.variables
     }
 
+    /// Which members of an outside variable the expression looks at: the outer None when it does not mention it, the
+    /// inner one when it may look at any.
+    pub fn members_of(&self, variable: &str) -> Option<Option<Vec<&str>>> {
+        let place = self.program.variables.iter().position(|name| name == variable)?;
+        Some(match self.program.needs.variables.get(place)? {
+            Need::Whole => None,
+            Need::Members(members) => Some(members.keys().map(String::as_str).collect()),
+        })
+    }
+
     /// Evaluates on `input`; `variable` gives the value of each of [`Expression::variables`].
     /// One result is that value, none is null, several are an array (the DSL reading of this project).
     ///

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     definition::{
-        CallHttp, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow, Task, TaskKind,
+        CallHttp, CallOpenApi, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow, Task, TaskKind,
         Template,
     },
     schedule::span,
@@ -15,6 +15,7 @@ pub(super) fn of(task: &Task) -> (&'static str, String) {
     let (kind, detail) = match &task.kind {
         TaskKind::CallFunction(call) => ("call", call.name.clone()),
         TaskKind::CallHttp(call) => ("call", call_http(call)),
+        TaskKind::CallOpenApi(call) => ("call", call_openapi(call)),
         TaskKind::Do(tasks) => ("do", count(tasks.len(), "task")),
         TaskKind::For(each) => ("for", format!("each {} in {}", each.each, each.items.text())),
         TaskKind::Fork(Fork { branches, compete: true }) => ("fork", format!("race of {}", branches.len())),
@@ -54,6 +55,13 @@ fn count(number: usize, thing: &str) -> String {
 
 fn count_branches(number: usize) -> String {
     if number == 1 { "1 branch".to_owned() } else { format!("{number} branches") }
+}
+
+fn call_openapi(call: &CallOpenApi) -> String {
+    match &call.operation {
+        Template::Literal(Value::String(operation)) => format!("operation {operation}"),
+        _ => "an operation".to_owned(),
+    }
 }
 
 fn call_http(call: &CallHttp) -> String {

@@ -22,6 +22,10 @@ pub(super) struct Pending {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
     Call(FrameId),
+    /// A document that the task needs before it can go on.
+    Resource(FrameId),
+    /// A schema that the run needs before it begins.
+    Schema,
     SubRun(FrameId),
     /// The moment that a `wait` waits for.
     Wait(FrameId),

@@ -23,10 +23,14 @@ impl Machine {
     /// Checks and shapes the workflow's input, and begins its list.
     pub(super) fn open(&mut self) -> Next {
         let workflow = Arc::clone(&self.workflow);
+        if let Some(request) = self.next_schema()? {
+            self.ask(Purpose::Schema, |id| Effect::CallHttp { id, call: request });
+            return Ok(None);
+        }
         let scope = Scope::new(self, None);
         let raw = Arc::clone(&self.raw_input);
         payload::check("the workflow's input", &raw, self.surroundings.payload_bytes_max)?;
-        check_schema(workflow.input.schema.as_ref(), "the workflow's input", &raw)?;
+        check_schema(self, workflow.input.schema.as_ref(), "the workflow's input", &raw)?;
         let span = match &workflow.timeout {
             Some(spec) => Some(scope.duration(spec, &raw)?),
             None => None,
@@ -75,6 +79,7 @@ impl Machine {
             input,
             bare,
             around: None,
+            authorization: None,
             deadline: None,
             body: Body::Ready,
         });
@@ -148,7 +153,7 @@ impl Machine {
         {
             return Ok(self.skip(id, notes));
         }
-        check_schema(task.input.schema.as_ref(), "the task's input", &raw)?;
+        check_schema(self, task.input.schema.as_ref(), "the task's input", &raw)?;
         let input = match &task.input.from {
             None => raw,
             Some(from) => self.checked("the task's transformed input", scope.fill(from, &raw)?)?,
@@ -254,6 +259,12 @@ impl Machine {
                 self.set_body(id, Body::Effect(effect));
                 return Ok(None);
             }
+            TaskKind::CallOpenApi(call) => {
+                let next = self.operation(id, call, &input)?;
+                self.opened(id, &input, timeout, Body::Ready);
+                self.ask_for(id, next);
+                return Ok(None);
+            }
             TaskKind::RunWorkflow(definition) => {
                 self.enter_sub_run(id, definition, input, timeout, notes)?;
                 return Ok(None);
@@ -299,7 +310,7 @@ impl Machine {
         }
     }
 
-    fn set_body(&mut self, id: FrameId, body: Body) {
+    pub(super) fn set_body(&mut self, id: FrameId, body: Body) {
         if let Some(frame) = self.frames.get_mut(id) {
             frame.body = body;
         }
@@ -340,13 +351,16 @@ impl Machine {
         timeout: Option<Duration>,
     ) -> Result<(), Trouble> {
         let scope = Scope { input: Some(&input), ..Scope::new(self, Some(id)) };
-        let call = http::request(&scope, call, &input, self.key(id))?;
+        let (call, authorization) = http::request(&scope, call, &input, self.key(id))?;
         if let Some(body) = &call.body {
             payload::check("the request's body", body, self.surroundings.payload_bytes_max)?;
         }
         self.opened(id, &input, timeout, Body::Ready);
         let effect = self.ask(Purpose::Call(id), |id| Effect::CallHttp { id, call });
         self.set_body(id, Body::Effect(effect));
+        if let Some(frame) = self.frames.get_mut(id) {
+            frame.authorization = authorization.map(Arc::new);
+        }
         Ok(())
     }
 

@@ -12,26 +12,41 @@ use super::{
     frame::{Body, Due, Frame, TryPhase},
     step::{Step, Until},
 };
+use crate::secrets::SecretVersions;
 
 impl Machine {
     pub(super) fn take_in(&mut self, event: &Event, notes: &mut dyn Notes) -> Result<(), ApplyError> {
         match event {
             Event::Started { .. } => Err(ApplyError::Start),
-            Event::EffectEnded { at, effect, outcome } => self.effect_ended(*at, *effect, outcome),
+            Event::EffectEnded { at, effect, outcome } => self.effect_ended(*at, *effect, outcome, notes),
             Event::TimerFired { at, effect } => self.timer_fired(*at, *effect),
             Event::Received { at, effect, seq, event } => self.received(*at, *effect, *seq, event),
             Event::Cancelled { at, .. } => self.cancel(*at, notes),
             Event::Aborted { at, error, .. } => self.abort(*at, error, notes),
-            Event::Retried { at } => self.retry(*at, notes),
+            Event::Retried { at, secrets } => self.retry(*at, secrets, notes),
         }
     }
 
-    fn effect_ended(&mut self, at: Timestamp, effect: EffectId, outcome: &Outcome) -> Result<(), ApplyError> {
+    fn effect_ended(
+        &mut self,
+        at: Timestamp,
+        effect: EffectId,
+        outcome: &Outcome,
+        notes: &mut dyn Notes,
+    ) -> Result<(), ApplyError> {
         let pending = self.pending.get(&effect).ok_or(ApplyError::NotPending(effect))?;
         let (frame, detached) = match (pending.purpose, &pending.effect) {
             (Purpose::SubRun(frame), Effect::RunWorkflow { call, .. }) => (frame, !call.wait),
             (Purpose::Call(frame), Effect::RunProcess { call, .. }) => (frame, !call.wait),
             (Purpose::Call(frame) | Purpose::SubRun(frame), _) => (frame, false),
+            (Purpose::Schema, Effect::CallHttp { call, .. }) => {
+                let uri = call.uri.clone();
+                return self.schema_came(at, effect, &uri, outcome, notes);
+            }
+            (Purpose::Resource(frame), Effect::CallHttp { call, .. }) => {
+                let uri = call.uri.clone();
+                return self.resource_came(at, effect, frame, uri, outcome);
+            }
             _ => return Err(ApplyError::NotPending(effect)),
         };
         self.must_be_idle()?;
@@ -58,7 +73,9 @@ impl Machine {
     fn timer_fired(&mut self, at: Timestamp, effect: EffectId) -> Result<(), ApplyError> {
         let pending = self.pending.get(&effect).ok_or(ApplyError::NotPending(effect))?;
         let step = match pending.purpose {
-            Purpose::Call(_) | Purpose::SubRun(_) => return Err(ApplyError::NotPending(effect)),
+            Purpose::Call(_) | Purpose::Resource(_) | Purpose::Schema | Purpose::SubRun(_) => {
+                return Err(ApplyError::NotPending(effect));
+            }
             Purpose::Wait(frame) => self.frames.get(frame).map(|entry| Step::Finish {
                 frame,
                 output: Arc::clone(&entry.input),
@@ -76,7 +93,7 @@ impl Machine {
         Ok(())
     }
 
-    fn must_be_idle(&self) -> Result<(), ApplyError> {
+    pub(super) fn must_be_idle(&self) -> Result<(), ApplyError> {
         if self.queue.is_empty() { Ok(()) } else { Err(ApplyError::Busy) }
     }
 
@@ -94,6 +111,7 @@ impl Machine {
             Some(step) if self.place(&step) == Some(&error.instance) => match step {
                 Step::Enter(frame)
                 | Step::Perform(frame)
+                | Step::Resume(frame)
                 | Step::ListEnded { frame, .. }
                 | Step::Finish { frame, .. }
                 | Step::Catch { frame, .. }
@@ -118,13 +136,19 @@ impl Machine {
     }
 
     /// Goes on after a fault. Time that passed since then counts for no timer: deadlines and waits move by it.
-    fn retry(&mut self, at: Timestamp, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+    fn retry(
+        &mut self,
+        at: Timestamp,
+        secrets: &SecretVersions,
+        notes: &mut dyn Notes,
+    ) -> Result<(), ApplyError> {
         let RunState::Faulted(fault) = &self.state else {
             return Err(ApplyError::Status(self.status()));
         };
         let fault = fault.clone();
         let paused = at.since(fault.at);
         self.state = RunState::Live;
+        self.secrets = secrets.clone();
         self.now = at;
         if let Some((span, due)) = self.run_deadline {
             // Where it was the workflow's timeout that ended the run, it begins anew.
@@ -216,7 +240,11 @@ impl Machine {
                         Purpose::Wait(_) => waits = true,
                         // These bound what is going on; nobody waits for them.
                         Purpose::Deadline(_) | Purpose::Attempt(_) | Purpose::RunDeadline => {}
-                        Purpose::Call(_) | Purpose::SubRun(_) | Purpose::Delay(_) => {
+                        Purpose::Call(_)
+                        | Purpose::Resource(_)
+                        | Purpose::Schema
+                        | Purpose::SubRun(_)
+                        | Purpose::Delay(_) => {
                             return RunStatus::Running;
                         }
                     }

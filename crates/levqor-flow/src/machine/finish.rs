@@ -28,7 +28,12 @@ impl Machine {
         }
         let Some(frame) = self.frames.get(id) else { return Ok(None) };
         let task = frame.task();
-        let scope = Scope { input: Some(&frame.input), raw_output: Some(raw), ..Scope::new(self, Some(id)) };
+        let scope = Scope {
+            input: Some(&frame.input),
+            raw_output: Some(raw),
+            authorization: frame.authorization.as_deref(),
+            ..Scope::new(self, Some(id))
+        };
         let output = match &task.output.shape {
             None => Arc::clone(raw),
             Some(shape) => scope.fill(shape, raw)?,
@@ -39,7 +44,7 @@ impl Machine {
         } else {
             self.checked("the task's output", output)?
         };
-        check_schema(task.output.schema.as_ref(), "the task's output", &output)?;
+        check_schema(self, task.output.schema.as_ref(), "the task's output", &output)?;
         let context = match &task.export.shape {
             None => None,
             Some(shape) => {
@@ -47,7 +52,12 @@ impl Machine {
                 Some(self.checked("the context", scope.fill(shape, &output)?)?)
             }
         };
-        check_schema(task.export.schema.as_ref(), "the context", context.as_ref().unwrap_or(&self.context))?;
+        check_schema(
+            self,
+            task.export.schema.as_ref(),
+            "the context",
+            context.as_ref().unwrap_or(&self.context),
+        )?;
 
         if let Some(context) = context {
             self.context = context;
@@ -171,7 +181,7 @@ impl Machine {
             None => Arc::clone(last),
             Some(shape) => self.checked("the workflow's output", scope.fill(shape, last)?)?,
         };
-        check_schema(workflow.output.schema.as_ref(), "the workflow's output", &output)?;
+        check_schema(self, workflow.output.schema.as_ref(), "the workflow's output", &output)?;
         self.end(RunState::Completed(output), notes);
         Ok(None)
     }

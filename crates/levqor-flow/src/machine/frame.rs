@@ -33,6 +33,8 @@ pub(super) struct Frame {
     pub bare: bool,
     /// The extensions around the task.
     pub around: Option<Box<Around>>,
+    /// `$authorization`, from the call on.
+    pub authorization: Option<Arc<Value>>,
     /// The task's own timeout.
     pub deadline: Option<Due>,
     pub body: Body,

@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{
-    ErrorKind, FlowError, HttpRequest,
+    ErrorKind, FlowError, HttpRequest, access,
     scope::{Scope, Trouble, clip, kind},
 };
 use crate::definition::{CallHttp, Endpoint, Template};
@@ -17,31 +17,37 @@ pub(super) fn request(
     call: &CallHttp,
     input: &Value,
     key: String,
-) -> Result<HttpRequest, Trouble> {
-    let uri = match &call.endpoint {
-        Endpoint::UriTemplate(template) => expand(template, input)?,
-        Endpoint::Computed(expression) => match scope.evaluate(expression, input)? {
-            Value::String(uri) => uri,
-            other => {
-                return Err(fault(format!(
-                    "the endpoint `{}` must give text, and gave {}",
-                    clip(expression.text()),
-                    kind(&other)
-                ))
-                .into());
-            }
-        },
-    };
-    Ok(HttpRequest {
+) -> Result<(HttpRequest, Option<Value>), Trouble> {
+    let (credentials, authorization) = access::credentials(scope, call.authentication.as_deref(), input)?;
+    let scope = &Scope { authorization: authorization.as_ref(), ..*scope };
+    let request = HttpRequest {
         key,
         method: call.method.clone(),
-        uri,
+        uri: uri(scope, &call.endpoint, input)?,
+        credentials,
         headers: texts(scope, call.headers.as_ref(), "headers", input)?,
         query: texts(scope, call.query.as_ref(), "query", input)?,
         body: call.body.as_ref().map(|body| scope.build(body, input)).transpose()?,
         output: call.output,
         redirect: call.redirect,
-    })
+    };
+    Ok((request, authorization))
+}
+
+/// The address that an endpoint means for `input`.
+pub(super) fn uri(scope: &Scope<'_>, endpoint: &Endpoint, input: &Value) -> Result<String, Trouble> {
+    match endpoint {
+        Endpoint::UriTemplate(template) => Ok(expand(template, input)?),
+        Endpoint::Computed(expression) => match scope.evaluate(expression, input)? {
+            Value::String(uri) => Ok(uri),
+            other => Err(fault(format!(
+                "the endpoint `{}` must give text, and gave {}",
+                clip(expression.text()),
+                kind(&other)
+            ))
+            .into()),
+        },
+    }
 }
 
 /// Evaluates headers or query parameters: an object of scalars. Members that are null are left out.

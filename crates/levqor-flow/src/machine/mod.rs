@@ -29,14 +29,18 @@ use self::{
     effects::Pending,
     fault::Fault,
     frame::Due,
+    resources::{Resources, Schemas},
     step::{Step, Until},
 };
 use crate::{
+    access::Credentials,
     definition::{Program, Returns, Workflow},
     event::{CloudEvent, Interest},
     expression::Bounds,
+    secrets::{SecretBook, SecretVersions},
 };
 
+mod access;
 mod arena;
 mod around;
 mod catching;
@@ -51,6 +55,7 @@ mod listen;
 pub(crate) mod payload;
 mod process;
 mod replay;
+mod resources;
 mod scope;
 mod step;
 
@@ -67,6 +72,9 @@ pub enum Event {
         input: Value,
         /// Feeds everything random in the run, such as jitter.
         seed: u64,
+        /// The secrets that the run sees, by the versions that were current then.
+        #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
+        secrets: SecretVersions,
     },
     /// The effect gave its result.
     EffectEnded {
@@ -104,6 +112,9 @@ pub enum Event {
     /// its fault. The time since the fault counts for no timer.
     Retried {
         at: Timestamp,
+        /// The secrets from here on: what was mended helps.
+        #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
+        secrets: SecretVersions,
     },
 }
 
@@ -116,7 +127,7 @@ impl Event {
             | Event::Received { at, .. }
             | Event::Cancelled { at, .. }
             | Event::Aborted { at, .. }
-            | Event::Retried { at } => *at,
+            | Event::Retried { at, .. } => *at,
         }
     }
 }
@@ -271,6 +282,7 @@ pub struct HttpRequest {
     pub key: String,
     pub method: String,
     pub uri: String,
+    pub credentials: Option<Credentials>,
     pub headers: Vec<(String, String)>,
     pub query: Vec<(String, String)>,
     pub body: Option<Value>,
@@ -374,6 +386,8 @@ pub struct Surroundings {
     pub bounds: Bounds,
     pub payload_bytes_max: usize,
     pub tasks_max: u64,
+    /// Values of the secrets that the run's journal names. An engine makes these for each run that declares any.
+    pub secrets: Arc<SecretBook>,
 }
 
 impl Default for Surroundings {
@@ -383,6 +397,7 @@ impl Default for Surroundings {
             bounds: Bounds::default(),
             payload_bytes_max: levqor_model::limits::PAYLOAD_BYTES_MAX,
             tasks_max: levqor_model::limits::TASKS_PER_RUN_MAX,
+            secrets: Arc::default(),
         }
     }
 }
@@ -434,6 +449,7 @@ pub struct Machine {
     now: Timestamp,
     raw_input: Arc<Value>,
     context: Arc<Value>,
+    secrets: SecretVersions,
     root: Root,
     frames: Arena,
     queue: VecDeque<Step>,
@@ -446,6 +462,9 @@ pub struct Machine {
     run_deadline: Option<(Duration, Due)>,
     /// How many attempts of a call have had their result, by path: see [`HttpRequest::key`].
     key_groups: BTreeMap<String, u64>,
+    /// What was fetched for this run.
+    resources: Resources,
+    schemas: Schemas,
     state: RunState,
     /// What the journal shows to have been fast enough is not timed again.
     patient: bool,
@@ -476,7 +495,7 @@ impl Machine {
         surroundings: Arc<Surroundings>,
         started: &Event,
     ) -> Result<Self, ApplyError> {
-        let Event::Started { at, run, input, seed } = started else { return Err(ApplyError::Start) };
+        let Event::Started { at, run, input, seed, secrets } = started else { return Err(ApplyError::Start) };
         Ok(Self {
             workflow,
             surroundings,
@@ -486,6 +505,7 @@ impl Machine {
             now: *at,
             raw_input: Arc::new(input.clone()),
             context: Arc::new(Value::Object(Map::new())),
+            secrets: secrets.clone(),
             root: Root::default(),
             frames: Arena::default(),
             queue: VecDeque::from([Step::Open]),
@@ -495,6 +515,8 @@ impl Machine {
             begun: 0,
             run_deadline: None,
             key_groups: BTreeMap::new(),
+            resources: Resources::default(),
+            schemas: Schemas::default(),
             state: RunState::Live,
             patient: false,
         })

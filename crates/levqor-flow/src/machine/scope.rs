@@ -12,7 +12,7 @@ use super::{
     frame::{Body, Frame, TryPhase},
 };
 use crate::{
-    definition::{DurationSpec, Schema, TaskKind, Template},
+    definition::{DurationSpec, Schema, SchemaSource, TaskKind, Template},
     document,
     expression::{Expression, ExpressionError, is_true},
 };
@@ -44,16 +44,19 @@ pub(super) struct Scope<'a> {
     pub raw_output: Option<&'a Value>,
     /// `$output`.
     pub output: Option<&'a Value>,
+    /// `$authorization`.
+    pub authorization: Option<&'a Value>,
     /// Variables of the task itself, which are not those of its surroundings.
     pub locals: &'a [(&'a str, &'a Value)],
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(machine: &'a Machine, frame: Option<FrameId>) -> Self {
-        Self { machine, frame, input: None, raw_output: None, output: None, locals: &[] }
+        Self { machine, frame, input: None, raw_output: None, output: None, authorization: None, locals: &[] }
     }
 
     pub(super) fn evaluate(&self, expression: &Expression, on: &Value) -> Result<Value, Trouble> {
+        self.machine.check_secrets(expression)?;
         let bounds = self.machine.bounds();
         expression.evaluate(on, &|name| self.variable(name), &bounds).map_err(|error| {
             let slow = matches!(error, ExpressionError::TooSlow(_));
@@ -129,8 +132,8 @@ impl<'a> Scope<'a> {
                 ("version", Value::from(self.machine.surroundings.runtime_version.as_str())),
                 ("metadata", Value::Object(Map::new())),
             ]),
-            // No workflow has these yet: documents that declare secrets or authentication are refused.
-            "secrets" | "authorization" => Value::Null,
+            "secrets" => self.machine.surroundings.secrets.object(&self.machine.secrets),
+            "authorization" => self.authorization.cloned().unwrap_or_default(),
             name => self.local(name),
         }
     }
@@ -200,8 +203,13 @@ impl<'a> Scope<'a> {
 }
 
 /// Checks `value` against a schema. `what` names it in the error.
-pub(super) fn check_schema(schema: Option<&Schema>, what: &str, value: &Value) -> Result<(), FlowError> {
-    let Some(Schema(validator)) = schema else { return Ok(()) };
+pub(super) fn check_schema(
+    machine: &Machine,
+    schema: Option<&SchemaSource>,
+    what: &str,
+    value: &Value,
+) -> Result<(), FlowError> {
+    let Some(Schema(validator)) = schema.and_then(|schema| machine.schema(schema)) else { return Ok(()) };
     match validator.validate(value) {
         Ok(()) => Ok(()),
         Err(error) => {

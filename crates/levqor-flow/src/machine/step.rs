@@ -23,6 +23,8 @@ pub(super) enum Step {
     Enter(FrameId),
     /// What the task does, once the extensions before it are done.
     Perform(FrameId),
+    /// The task goes on with a resource that it waited for.
+    Resume(FrameId),
     /// The task's list (or one iteration of it) has come to its end.
     ListEnded { frame: FrameId, output: Arc<Value> },
     /// Output and export, then what comes next. `then` overrides the task's own.
@@ -100,6 +102,7 @@ impl Machine {
             Step::Begin(frame) => Ok(self.begin(*frame, notes)),
             Step::Enter(frame) => self.enter(*frame, notes),
             Step::Perform(frame) => self.perform_extended(*frame, notes),
+            Step::Resume(frame) => self.resume_call(*frame),
             Step::ListEnded { frame, output } => self.list_ended(*frame, output),
             Step::Finish { frame, output, then } => self.finish(*frame, output, *then, notes),
             Step::Raise { failed, from, error } => Ok(self.raise(*failed, *from, error, notes)),
@@ -119,6 +122,7 @@ impl Machine {
             Step::Close(_) => Some(OUTPUT),
             Step::Enter(frame)
             | Step::Perform(frame)
+            | Step::Resume(frame)
             | Step::ListEnded { frame, .. }
             | Step::Finish { frame, .. }
             | Step::Catch { frame, .. }
@@ -136,6 +140,7 @@ impl Machine {
         match step {
             Step::Enter(frame)
             | Step::Perform(frame)
+            | Step::Resume(frame)
             | Step::ListEnded { frame, .. }
             | Step::Finish { frame, .. }
             | Step::Catch { frame, .. }

@@ -8,6 +8,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use levqor_flow::{
+    access::Credentials,
     definition::HttpOutput,
     document,
     machine::{
@@ -21,12 +22,7 @@ use serde_json::{Value, json};
 use crate::machine::play::{START, started};
 
 /// What this server does not do yet, by scenario, with the construct that it refuses.
-const REFUSED: [(&str, &str); 4] = [
-    ("Call HTTP Using Basic Authentication", "/do/0/login/with/endpoint/authentication"),
-    ("Call OpenAPI With Content Output", "/do/0/findPet/call"),
-    ("Call OpenAPI With Response Output", "/do/0/getPet/call"),
-    ("Emit Task", "/do/0/emitEvent/emit"),
-];
+const REFUSED: [(&str, &str); 1] = [("Emit Task", "/do/0/emitEvent/emit")];
 
 /// Published examples that are taken and do not come to a good end here, with the reason.
 const NOT_COMPLETED: [(&str, &str); 3] = [
@@ -246,16 +242,39 @@ fn anything(call: &HttpRequest) -> Outcome {
     Outcome::Output(match call.output {
         HttpOutput::Content => content,
         HttpOutput::Response => json!({ "statusCode": 200, "headers": {}, "content": content }),
-        HttpOutput::Raw => json!("e30="),
+        HttpOutput::Raw | HttpOutput::Text => json!("e30="),
     })
 }
+/// What the scenarios use of the pet store's own description.
+const SWAGGER: &str = r#"{
+    "swagger": "2.0", "host": "petstore.swagger.io", "basePath": "/v2", "schemes": ["https", "http"],
+    "paths": {
+        "/pet/findByStatus": { "get": { "operationId": "findPetsByStatus", "parameters": [
+            { "name": "status", "in": "query", "required": true, "type": "array", "collectionFormat": "multi" } ] } },
+        "/pet/{petId}": { "get": { "operationId": "getPetById", "parameters": [
+            { "name": "petId", "in": "path", "required": true, "type": "integer" } ] } }
+    }
+}"#;
 
 /// The stand-in for the kit's pet store.
 fn petstore(call: &HttpRequest) -> Outcome {
     assert_eq!(call.method, "GET");
+    if let Some(expected) = call.uri.strip_prefix("https://httpbin.org/basic-auth/") {
+        let Some(Credentials::Basic { username, password }) = &call.credentials else {
+            panic!("{:?}", call.credentials);
+        };
+        assert_eq!(expected, format!("{username}/{}", password.expose()));
+        return Outcome::Output(json!({ "authenticated": true, "user": username }));
+    }
+    if call.uri == "https://petstore.swagger.io/v2/swagger.json" {
+        assert_eq!(call.output, HttpOutput::Text);
+        return Outcome::Output(Value::from(SWAGGER));
+    }
     let pet = |id: u64| json!({ "id": id, "name": "milou", "status": "available" });
+    let status = call.query == [("status".to_owned(), "available".to_owned())];
     let content = match call.uri.strip_prefix("https://petstore.swagger.io/v2/pet/").unwrap_or(&call.uri) {
         "findByStatus?status=available" => json!([pet(1), pet(2)]),
+        "findByStatus" if status => json!([pet(1), pet(2)]),
         "1" => pet(1),
         "2" => pet(2),
         other => {
@@ -271,7 +290,7 @@ fn petstore(call: &HttpRequest) -> Outcome {
             "headers": { "content-type": "application/json" },
             "content": content,
         }),
-        HttpOutput::Raw => panic!("the kit does not use raw output"),
+        HttpOutput::Raw | HttpOutput::Text => panic!("the kit does not use raw output"),
     })
 }
 

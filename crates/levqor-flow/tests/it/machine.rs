@@ -3,6 +3,7 @@
 //! Every row is also played in slices of one task, and rebuilt from its journal after each event: the rebuilt run must
 //! be the same in every detail.
 
+mod access;
 mod calls;
 mod control_flow;
 mod data_flow;
@@ -14,3 +15,4 @@ mod loose;
 pub(crate) mod play;
 mod processes;
 mod properties;
+mod resources;

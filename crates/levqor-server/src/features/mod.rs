@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod plans;
 pub mod regions;
 pub mod runs;
+pub mod secrets;
 pub mod sign_in;
 pub mod status_page;
 pub mod usage;
@@ -46,6 +47,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(plans::api())
         .merge(usage::api())
         .merge(keys::api())
+        .merge(secrets::api())
         .merge(workflows::api())
         .merge(runs::api())
         .split_for_parts()

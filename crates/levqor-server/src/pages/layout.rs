@@ -16,12 +16,16 @@ pub enum Section {
     Workflows,
     Runs,
     Keys,
+    Secrets,
     Other,
 }
 
 impl Section {
     fn is_console(self) -> bool {
-        matches!(self, Section::Overview | Section::Workflows | Section::Runs | Section::Keys)
+        matches!(
+            self,
+            Section::Overview | Section::Workflows | Section::Runs | Section::Secrets | Section::Keys
+        )
     }
 }
 
@@ -198,6 +202,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/dashboard", "Overview", "home", Section::Overview),
         ("/dashboard/workflows", "Workflows", "flow", Section::Workflows),
         ("/dashboard/runs", "Runs", "runs", Section::Runs),
+        ("/dashboard/secrets", "Secrets", "lock", Section::Secrets),
         ("/dashboard/keys", "API keys", "key", Section::Keys),
     ];
     html! {

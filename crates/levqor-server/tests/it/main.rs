@@ -15,6 +15,7 @@ mod problems;
 mod rates;
 mod regions;
 mod runs;
+mod secrets;
 mod serve;
 mod support;
 mod usage;

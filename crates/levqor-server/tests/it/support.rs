@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use levqor_engine::{Engine, Limits, Setup, egress};
+use levqor_engine::{Engine, Limits, Setup, Vault, egress};
 use levqor_flow::machine::Surroundings;
 use levqor_model::{
     AccountId, Blueprint, Clock, KeyId, ManualClock, NodeId, Random, RegionRegistry, Role, SeededRandom,
@@ -185,6 +185,7 @@ async fn parts(
         egress: egress::Policy { allow: vec!["127.0.0.1".parse().unwrap()], ..egress::Policy::default() },
         processes: levqor_engine::processes::Policy::default(),
         limits: Limits::default(),
+        vault: Vault::new(&settings.secret),
     })
     .await
     .unwrap();

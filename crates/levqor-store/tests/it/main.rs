@@ -13,6 +13,7 @@ mod model;
 mod nodes;
 mod runs;
 mod schedules;
+mod secrets;
 mod stress;
 mod timers;
 mod usage;

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod check;
 pub mod completions;
+pub mod given_secrets;
 pub mod run;
 pub mod serve;
 pub mod status;

@@ -9,17 +9,17 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use levqor_engine::{Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, egress};
+use levqor_engine::{Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, Vault, egress};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, SystemClock, SystemRandom, TaskStatus,
-    TriggerKind, WorkflowId,
+    AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, Secret, SystemClock, SystemRandom,
+    TaskStatus, TriggerKind, WorkflowId,
 };
 use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::validate::read;
+use super::{given_secrets, validate::read};
 use crate::{
     Exit,
     cli::RunArgs,
@@ -53,6 +53,7 @@ struct Prepared {
     main: Document,
     others: Vec<Document>,
     input: Value,
+    secrets: Vec<(String, Value)>,
 }
 
 struct Document {
@@ -84,13 +85,11 @@ fn prepare(flags: &Flags, args: &RunArgs) -> Result<Prepared, String> {
             )?;
         policy.rewrites.push((from.to_owned(), to.to_owned()));
     }
-    Ok(Prepared {
-        policy,
-        main: load(&args.file)?,
-        others: args.with.iter().map(|file| load(file)).collect::<Result<_, _>>()?,
-        input: input(args.input.as_deref())?,
-        config,
-    })
+    let main = load(&args.file)?;
+    let others: Vec<Document> = args.with.iter().map(|file| load(file)).collect::<Result<_, _>>()?;
+    let workflows = std::iter::once(&main).chain(&others).map(|document| &*document.workflow);
+    let secrets = given_secrets::given(workflows, &args.secret, |name| std::env::var(name).ok())?;
+    Ok(Prepared { policy, main, others, input: input(args.input.as_deref())?, secrets, config })
 }
 
 fn load(file: &Path) -> Result<Document, String> {
@@ -138,6 +137,7 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
     for other in &prepared.others {
         save(&store, account_id, other, &*clock, &*random).await?;
     }
+    let key = format!("{:x}{:x}", random.u64(), random.u64());
     let engine = Engine::start(Setup {
         store: store.clone(),
         node: NodeId::new(now, &*random),
@@ -151,8 +151,13 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
         egress: prepared.policy,
         processes: levqor_engine::processes::Policy::default(),
         limits: levqor_engine::Limits::default(),
+        // The store dies with this process, so its key may as well.
+        vault: Vault::new(&Secret::new(key)),
     })
     .await?;
+    for (name, value) in &prepared.secrets {
+        engine.set_secret(account_id, name, value, prepared.secrets.len()).await?;
+    }
     let exit = follow(&engine, account_id, workflow_id, prepared.input, as_json).await;
     engine.drain(Duration::ZERO).await;
     store.close().await;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use levqor_engine::{Engine, Setup, egress, processes};
+use levqor_engine::{Engine, Setup, Vault, egress, processes};
 use levqor_flow::{document::Host, machine::Surroundings};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
 use levqor_server::{App, Parts, Settings, features::sign_in};
@@ -89,7 +89,7 @@ async fn run(
     let started_at = clock.now();
     let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
     let node = NodeId::new(started_at, &*random);
-    let engine = Engine::start(setup(config, &data_dir, node, store.clone(), clock.clone(), random.clone()))
+    let engine = Engine::start(setup(config, &data_dir, node, store.clone(), clock.clone(), random.clone(), &secret))
         .await
         .map_err(|error| Failure::Broken(error.into()))?;
     let blueprint =
@@ -174,6 +174,7 @@ fn setup(
     store: Store,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    secret: &Secret,
 ) -> Setup {
     Setup {
         store,
@@ -206,6 +207,7 @@ fn setup(
             effects: config.limits.effects,
             ..levqor_engine::Limits::default()
         },
+        vault: Vault::new(secret),
     }
 }
 

@@ -145,7 +145,11 @@ impl Layers {
                     self.settings
                         .insert(key.name, Setting { value, origin: Origin::Environment(key.variable) });
                 }
-            } else if name.starts_with("LEVQOR_") && !CLIENT_VARIABLES.contains(&name.as_str()) {
+            } else if name.starts_with("LEVQOR_")
+                && !CLIENT_VARIABLES.contains(&name.as_str())
+                // What `levqor run` gives to a workflow.
+                && !name.starts_with("LEVQOR_SECRET_")
+            {
                 let hint = nearest(&name, KEYS.iter().map(|key| key.variable));
                 self.complain(format!("environment: unknown variable {name}; {}", remedy(hint)));
             }

@@ -33,6 +33,11 @@ impl Levqor {
         Self { server, key, client: client() }
     }
 
+    /// A server that was started in a way of its own.
+    pub fn of(server: Server, key: &str) -> Self {
+        Self { server, key: key.to_owned(), client: client() }
+    }
+
     /// Another start in the same directory.
     pub async fn again(directory: &std::path::Path, key: &str) -> Self {
         let server = Server::start(&setup(directory)).await.unwrap();

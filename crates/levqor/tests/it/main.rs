@@ -8,5 +8,6 @@ mod command_line;
 mod crash;
 mod examples;
 mod pages;
+mod secrets;
 mod sentence;
 mod start;

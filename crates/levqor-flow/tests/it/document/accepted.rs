@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use levqor_flow::definition::{Backoff, DurationSpec, Endpoint, HttpOutput, TaskKind, Template, Then};
+use levqor_flow::definition::{
+    Backoff, DurationSpec, Endpoint, HttpOutput, SchemaSource, TaskKind, Template, Then,
+};
 use serde_json::json;
 
 use super::workflow;
@@ -129,7 +131,7 @@ fn sub_workflows_and_schemas() {
         "input: { schema: { format: json, document: { type: object, required: [id] } }, from: { id: '${ .id }' } }\n\
          do:\n- a: { run: { workflow: { namespace: shop, name: bill }, await: false } }\n- b: { run: { workflow: { namespace: shop, name: bill, version: 1.2.3, input: { x: '${ .id }' } } } }",
     );
-    let schema = flow.input.schema.as_ref().unwrap();
+    let Some(SchemaSource::Here(schema)) = &flow.input.schema else { panic!() };
     assert!(schema.0.is_valid(&json!({ "id": 1 })) && !schema.0.is_valid(&json!({})));
     assert!(matches!(&flow.input.from, Some(Template::Object(_))));
     let TaskKind::RunWorkflow(run) = &flow.tasks[0].kind else { panic!() };

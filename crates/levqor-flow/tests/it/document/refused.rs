@@ -80,7 +80,6 @@ fn roots() {
         ("do: []\nshedule: {}", &[("/shedule", "did you mean `schedule`?")]),
         ("do: []\nevaluate: {language: js}", &[("/evaluate/language", "use jq")]),
         ("do: []\nevaluate: {mode: strikt}", &[("/evaluate/mode", "did you mean `strict`?")]),
-        ("do: []\nuse: {secrets: [key]}", &[("/use/secrets", "not supported yet: secrets")]),
         ("do: []\nuse: {functions: []}", &[("/use/functions", "must be an object, and is a list")]),
         ("do: []\nuse: {functions: {f: {set: {}}}}", &[("/use/functions/f/set", "`set` is empty")]),
         (
@@ -101,6 +100,58 @@ fn roots() {
         (
             "do: []\nuse: {functions: {start: {call: a}, a: {do: [{x: {call: b}}]}, b: {call: c}, c: {call: a}, end: {set: {x: 1}}}}",
             &[("/use/functions/c/call", "here a calls b calls c calls a")],
+        ),
+        ("do: []\nuse: {secrets: key}", &[("/use/secrets", "must be a list")]),
+        ("do: []\nuse: {secrets: [a b]}", &[("/use/secrets/0", "cannot name a secret")]),
+        ("do: []\nuse: {secrets: [a, a]}", &[("/use/secrets/1", "there twice")]),
+        (
+            "do: []\nuse: {authentications: {x: {}}}",
+            &[("/use/authentications/x", "give it one of basic, bearer")],
+        ),
+        (
+            "do: []\nuse: {authentications: {x: {basic: {username: a}, bearer: {}}}}",
+            &[("/use/authentications/x", "two policies")],
+        ),
+        (
+            "do: []\nuse: {authentications: {x: {basic: {username: a, pasword: b}}}}",
+            &[
+                ("/use/authentications/x/basic/pasword", "did you mean `password`?"),
+                ("/use/authentications/x/basic", "`password` is missing"),
+            ],
+        ),
+        (
+            "do: []\nuse: {authentications: {x: {bearer: {use: key}}}}",
+            &[("/use/authentications/x/bearer/use", "is not declared; add it to `use.secrets`")],
+        ),
+        (
+            "do: []\nuse: {authentications: {x: {certificate: {use: key}}}}",
+            &[("/use/authentications/x/certificate", "not supported yet: certificates")],
+        ),
+        (
+            "do: []\nuse: {authentications: {x: {oauth2: {authority: https://a.b, grant: authorization_code}}}}",
+            &[("/use/authentications/x/oauth2/grant", "not supported yet: `authorization_code`")],
+        ),
+        (
+            "do: []\nuse: {authentications: {x: {oidc: {authority: https://a.b, grant: client_credentials, \
+             client: {id: a, authentication: private_key_jwt}, endpoints: {}}}}}",
+            &[
+                ("/use/authentications/x/oidc/endpoints", "is not a member"),
+                ("/use/authentications/x/oidc/client/authentication", "not supported yet: `private_key_jwt`"),
+            ],
+        ),
+        (
+            "do: []\nuse: {authentications: {x: {oauth2: {authority: /a, grant: passwort, scopes: a, \
+             client: {id: a, authentication: client_secret_jwt, assertion: b}}}}}",
+            &[
+                ("/use/authentications/x/oauth2/scopes", "must be a list of texts"),
+                ("/use/authentications/x/oauth2/client/assertion", "not supported yet: assertions"),
+                (
+                    "/use/authentications/x/oauth2/client/authentication",
+                    "not supported yet: `client_secret_jwt`",
+                ),
+                ("/use/authentications/x/oauth2/grant", "must be one of"),
+                ("/use/authentications/x/oauth2/authority", "not an absolute address"),
+            ],
         ),
         ("do: []\nuse: {catalogs: {c: {endpoint: x}}}", &[("/use/catalogs", "not supported yet: catalogs")]),
         (
@@ -291,7 +342,7 @@ fn calls() {
         ),
         (
             "- a: {call: http, with: {method: get, endpoint: {uri: https://a.b, authentication: {use: x}}}}",
-            &[("/do/0/a/with/endpoint/authentication", "not supported yet: authentication")],
+            &[("/do/0/a/with/endpoint/authentication/use", "`use.authentications` has no \"x\"")],
         ),
         (
             "- a: {call: http, with: {method: get, endpoint: https://a.b, headers: [x], query: text, output: raww, redirect: 'yes', boddy: 1}}",
@@ -317,7 +368,7 @@ fn calls() {
         ),
         (
             "- a: {call: http, with: {method: get, endpoint: https://a.b, body: '${ $secrets.key }'}}",
-            &[("/do/0/a/with/body", "not supported yet: secrets")],
+            &[("/do/0/a/with/body", "the secret \"key\" is not declared")],
         ),
     ];
     refused(rows, |tasks| format!("{HEAD}do:\n{tasks}"));
@@ -582,8 +633,16 @@ fn schemas() {
             &[("/input/schema/format", "not supported yet: schemas in another format")],
         ),
         (
-            "{schema: {resource: {endpoint: https://example.com}}}",
-            &[("/input/schema/resource", "not supported yet: schemas from elsewhere")],
+            "{schema: {resource: {endpoint: 'https://example.com/{id}'}}}",
+            &[("/input/schema/resource/endpoint", "the same for every run")],
+        ),
+        (
+            "{schema: {document: {}, resource: {endpoint: '${ .schema }', uri: x}}}",
+            &[
+                ("/input/schema/resource", "there are both"),
+                ("/input/schema/resource/uri", "is not a member"),
+                ("/input/schema/resource/endpoint", "the same for every run"),
+            ],
         ),
         ("{schema: {document: {}, dokument: {}}}", &[("/input/schema/dokument", "did you mean `document`?")]),
         (

@@ -240,7 +240,7 @@ fn interrupted_between_slices_a_run_is_rebuilt_as_it_was() {
             let ended = if aborted { RunStatus::Faulted } else { RunStatus::Cancelled };
             assert_eq!(player.machine.status(), ended);
             if aborted {
-                player.apply(Event::Retried { at: START });
+                player.apply(Event::Retried { at: START, secrets: Default::default() });
                 assert_eq!(player.said.last().unwrap(), "#1 GET http://h/");
                 player.step(&Answer(1, json!("done")));
                 assert_eq!(player.machine.output(), Some(&json!("done")));
@@ -266,7 +266,7 @@ fn events_that_do_not_fit_are_refused() {
     assert_eq!(machine.apply(&started(json!(0)), &mut ()), Err(ApplyError::Start));
     assert_eq!(machine.apply(&ended, &mut ()), Err(ApplyError::NotPending(1)));
     assert_eq!(
-        machine.apply(&Event::Retried { at: START }, &mut ()),
+        machine.apply(&Event::Retried { at: START, secrets: Default::default() }, &mut ()),
         Err(ApplyError::Status(RunStatus::Waiting))
     );
     assert_eq!(machine.apply(&fired, &mut ()), Ok(()));

@@ -49,7 +49,13 @@ pub(crate) fn workflow(text: &str) -> Arc<Workflow> {
 }
 
 pub(crate) fn started(input: Value) -> Event {
-    Event::Started { at: START, run: "run_01KDV7N5C00000000000000000".parse().unwrap(), input, seed: 7 }
+    Event::Started {
+        at: START,
+        run: "run_01KDV7N5C00000000000000000".parse().unwrap(),
+        input,
+        seed: 7,
+        secrets: Default::default(),
+    }
 }
 
 /// Plays a script, and says what the run asked for and how it ended.
@@ -155,7 +161,7 @@ impl Player {
             Lose(effect) => failed(*effect, communication(500), false),
             Pass(seconds) => return self.pass(*seconds),
             Cancel => Event::Cancelled { at: self.now, tasks_begun: self.machine.tasks_begun() },
-            Retry => Event::Retried { at: self.now },
+            Retry => Event::Retried { at: self.now, secrets: Default::default() },
         };
         self.apply(event);
     }

@@ -246,7 +246,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 | 3 => Event::TimerFired { at, effect: number },
         4 => Event::Cancelled { at, tasks_begun: number },
         5 => Event::Aborted { at, tasks_begun: number, error: error() },
-        _ => Event::Retried { at },
+        _ => Event::Retried { at, secrets: Default::default() },
     })
 }
 

@@ -14,6 +14,7 @@ mod place;
 mod run;
 mod run_data;
 mod runs;
+mod secrets;
 mod service;
 mod workflow;
 mod workflows;
@@ -50,6 +51,8 @@ pub fn routes() -> Router<App> {
         .route("/dashboard/runs/{id}/tasks/{task}/{what}", get(run_data::of_task))
         .route("/dashboard/keys", get(keys::page).post(keys::create))
         .route("/dashboard/keys/{id}/revoke", post(keys::revoke))
+        .route("/dashboard/secrets", get(secrets::page).post(secrets::set))
+        .route("/dashboard/secrets/{name}/delete", post(secrets::delete))
         .layer(axum::middleware::map_response(uncached))
 }
 
@@ -85,6 +88,10 @@ impl Done {
             Some("retried") => "The run goes on from the task that failed.",
             Some("again") => "This is a new run with the same version and input.",
             Some("revoked") => "The key is revoked: it opens nothing any more.",
+            Some("secret-set") => "The secret is set. Runs that begin or are retried from now on use it.",
+            Some("secret-deleted") => {
+                "The secret is deleted. Runs that began before keep what they began with."
+            }
             Some(_) | None => return html! {},
         };
         html! { div.said-so { (note(Tone::Idle, &html! { p { (text) } })) } }

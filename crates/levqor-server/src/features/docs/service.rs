@@ -34,6 +34,7 @@ guides!(
     "schedules",
     "calls",
     "processes",
+    "secrets",
     "runs",
     "words",
     "ai",

@@ -27,6 +27,7 @@ pub(crate) const ALL: &[&str] = &[
     "info",
     "key",
     "layers",
+    "lock",
     "mail",
     "menu",
     "out",

@@ -23,6 +23,8 @@ async fn every_form_wants_its_token() {
         format!("/dashboard/workflows/{workflow}/delete"),
         format!("/dashboard/runs/{run}/cancel"),
         format!("/dashboard/runs/{run}/retry"),
+        "/dashboard/secrets".to_owned(),
+        "/dashboard/secrets/key/delete".to_owned(),
         "/dashboard/keys".to_owned(),
         "/dashboard/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke".to_owned(),
         "/signout".to_owned(),

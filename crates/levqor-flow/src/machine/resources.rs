@@ -1,0 +1,232 @@
+//! What a run needs from elsewhere before it can go on: documents that are fetched once and kept for the run.
+//!
+//! A fetch is an effect, so its text stands in the journal and replay reads the same document, whatever became of it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use levqor_model::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{
+    ApplyError, Effect, EffectId, ErrorKind, FlowError, HttpRequest, Machine, Notes, Outcome, access,
+    arena::FrameId,
+    effects::Purpose,
+    fault::Resume,
+    frame::Body,
+    http, payload,
+    scope::{Scope, Trouble, clip, kind},
+    step::{INPUT, Next, Step},
+};
+use crate::{
+    definition::{CallOpenApi, ExternalSchema, HttpOutput, Schema, SchemaSource, TaskKind},
+    document, openapi,
+};
+
+/// Documents of one run that are kept; the oldest goes first, and is fetched again when it is needed.
+const KEPT_MAX: usize = 16;
+
+/// Documents by their addresses.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Resources(VecDeque<(String, Arc<Value>)>);
+
+impl Resources {
+    fn get(&self, uri: &str) -> Option<&Arc<Value>> {
+        self.0.iter().find(|(known, _)| known == uri).map(|(_, document)| document)
+    }
+
+    fn keep(&mut self, uri: String, document: Value) {
+        self.0.retain(|(known, _)| *known != uri);
+        if self.0.len() >= KEPT_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((uri, Arc::new(document)));
+    }
+}
+
+/// Schemas by their addresses; a workflow names a few, so all are kept.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Schemas(BTreeMap<Arc<str>, Schema>);
+
+/// What a task asks for next.
+pub(super) enum Asked {
+    Resource(HttpRequest),
+    Call(HttpRequest, Option<Value>),
+}
+
+impl Machine {
+    /// The next request of a `call: openapi`: for its document, or for the operation.
+    pub(super) fn operation(&self, id: FrameId, call: &CallOpenApi, input: &Value) -> Result<Asked, Trouble> {
+        let scope = Scope { input: Some(input), ..Scope::new(self, Some(id)) };
+        let uri = http::uri(&scope, &call.document.endpoint, input)?;
+        let Some(document) = self.resources.get(&uri) else {
+            let (credentials, _) =
+                access::credentials(&scope, call.document.authentication.as_deref(), input)?;
+            return Ok(Asked::Resource(HttpRequest {
+                // It has no attempts of its own, and must not share the key of the call.
+                key: format!("{}.document", self.key(id)),
+                method: "GET".to_owned(),
+                uri,
+                credentials,
+                headers: Vec::new(),
+                query: Vec::new(),
+                body: None,
+                output: HttpOutput::Text,
+                redirect: true,
+            }));
+        };
+        let (credentials, authorization) =
+            access::credentials(&scope, call.authentication.as_deref(), input)?;
+        let scope = Scope { authorization: authorization.as_ref(), ..scope };
+        let operation = match scope.build(&call.operation, input)? {
+            Value::String(operation) => operation,
+            other => return Err(unfit("operationId", "text", &other).into()),
+        };
+        let parameters = match &call.parameters {
+            None => Map::new(),
+            Some(parameters) => match scope.build(parameters, input)? {
+                Value::Object(members) => members,
+                Value::Null => Map::new(),
+                other => return Err(unfit("parameters", "an object", &other).into()),
+            },
+        };
+        let request = openapi::request(document, &uri, &operation, &parameters)?;
+        if let Some(body) = &request.body {
+            payload::check("the request's body", body, self.surroundings.payload_bytes_max)?;
+        }
+        let openapi::Request { method, uri, headers, query, body } = request;
+        let request = HttpRequest {
+            key: self.key(id),
+            method,
+            uri,
+            credentials,
+            headers,
+            query,
+            body,
+            output: call.output,
+            redirect: call.redirect,
+        };
+        Ok(Asked::Call(request, authorization))
+    }
+
+    pub(super) fn ask_for(&mut self, id: FrameId, asked: Asked) {
+        let (purpose, call, authorization) = match asked {
+            Asked::Resource(call) => (Purpose::Resource(id), call, None),
+            Asked::Call(call, authorization) => (Purpose::Call(id), call, authorization),
+        };
+        let effect = self.ask(purpose, |id| Effect::CallHttp { id, call });
+        self.set_body(id, Body::Effect(effect));
+        if let Some(frame) = self.frames.get_mut(id) {
+            frame.authorization = authorization.map(Arc::new);
+        }
+    }
+
+    /// The request for the next schema that this run still needs.
+    pub(super) fn next_schema(&self) -> Result<Option<HttpRequest>, Trouble> {
+        let absent = |schema: &&ExternalSchema| !self.schemas.0.contains_key(&schema.uri);
+        let Some(schema) = self.workflow.schemas.iter().find(absent) else { return Ok(None) };
+        let input = Arc::clone(&self.raw_input);
+        let scope = Scope::new(self, None);
+        let (credentials, _) = access::credentials(&scope, schema.authentication.as_deref(), &input)?;
+        Ok(Some(HttpRequest {
+            key: format!("{}/schema/{}", self.run, self.schemas.0.len()),
+            method: "GET".to_owned(),
+            uri: schema.uri.to_string(),
+            credentials,
+            headers: Vec::new(),
+            query: Vec::new(),
+            body: None,
+            output: HttpOutput::Text,
+            redirect: true,
+        }))
+    }
+
+    /// A schema came, or the run ends before it has begun.
+    pub(super) fn schema_came(
+        &mut self,
+        at: Timestamp,
+        effect: EffectId,
+        uri: &str,
+        outcome: &Outcome,
+        notes: &mut dyn Notes,
+    ) -> Result<(), ApplyError> {
+        self.must_be_idle()?;
+        self.now = at;
+        self.pending.remove(&effect);
+        let unusable = |reason: String| {
+            let detail = format!("the schema at {}: {reason}", clip(uri));
+            ErrorKind::Configuration.error("the schema cannot be used", detail)
+        };
+        let read = match outcome {
+            Outcome::Failed { error, .. } => Err(error.clone()),
+            Outcome::Output(Value::String(text)) => document::read(text)
+                .map_err(|issue| unusable(issue.message))
+                .and_then(|value| document::external_schema(&value).map_err(unusable)),
+            Outcome::Output(other) => Err(unfit("the schema", "text", other)),
+        };
+        match read {
+            Ok(schema) => {
+                self.schemas.0.insert(uri.into(), schema);
+                self.queue.push_back(Step::Open);
+            }
+            Err(error) => {
+                let error = FlowError { instance: INPUT.to_owned(), ..error };
+                self.fault(Resume::Step(Box::new(Step::Open)), None, error, notes);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn schema<'a>(&'a self, source: &'a SchemaSource) -> Option<&'a Schema> {
+        match source {
+            SchemaSource::Here(schema) => Some(schema),
+            SchemaSource::Elsewhere(uri) => self.schemas.0.get(uri),
+        }
+    }
+
+    /// A document came, or did not.
+    pub(super) fn resource_came(
+        &mut self,
+        at: Timestamp,
+        effect: EffectId,
+        frame: FrameId,
+        uri: String,
+        outcome: &Outcome,
+    ) -> Result<(), ApplyError> {
+        self.must_be_idle()?;
+        self.now = at;
+        self.pending.remove(&effect);
+        let read = match outcome {
+            Outcome::Failed { error, .. } => Err(error.clone()),
+            Outcome::Output(Value::String(text)) => openapi::read(text),
+            Outcome::Output(other) => Err(unfit("the document", "text", other)),
+        };
+        let step = match read {
+            Ok(document) => {
+                self.resources.keep(uri, document);
+                Some(Step::Resume(frame))
+            }
+            Err(error) => self.fail(frame, error),
+        };
+        self.queue.extend(step);
+        Ok(())
+    }
+
+    /// Goes on with a call whose document is there now.
+    pub(super) fn resume_call(&mut self, id: FrameId) -> Next {
+        let Some(frame) = self.frames.get(id) else { return Ok(None) };
+        let (tasks, index, input) = (Arc::clone(&frame.tasks), frame.index, Arc::clone(&frame.input));
+        if let TaskKind::CallOpenApi(call) = &tasks[index].kind {
+            let next = self.operation(id, call, &input)?;
+            self.ask_for(id, next);
+        }
+        Ok(None)
+    }
+}
+
+fn unfit(what: &str, wanted: &str, value: &Value) -> FlowError {
+    let detail = format!("{what} must be {wanted}, and is {}", kind(value));
+    ErrorKind::Expression.error("the request could not be made", detail)
+}
