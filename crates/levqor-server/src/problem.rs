@@ -264,7 +264,9 @@ impl From<levqor_engine::Error> for Problem {
             Error::RunNotFound(_) => Problem::new(ProblemCode::RunNotFound, detail),
             Error::WorkflowNotFound(_) => Problem::new(ProblemCode::WorkflowNotFound, detail),
             Error::VersionNotFound { .. } => Problem::field("/version", detail),
-            Error::RunEnded { .. } | Error::SecretsForgotten(_) => Problem::new(ProblemCode::RunEnded, detail),
+            Error::RunEnded { .. } | Error::SecretsForgotten(_) => {
+                Problem::new(ProblemCode::RunEnded, detail)
+            }
             Error::NotFaulted { status, .. } if status.is_ended() => {
                 Problem::new(ProblemCode::RunEnded, detail)
             }

@@ -193,7 +193,13 @@ async fn old_values_are_kept_for_live_runs_and_thirty_days() {
     let done = world
         .save("done", "1.0.0", "use: { secrets: [ key ] }\ndo: [{ a: { set: { k: '${ $secrets.key }' } } }]")
         .await;
-    let fails = world.save("fails", "1.0.0", "use: { secrets: [ key ] }\ndo: [{ a: { set: { k: '${ $secrets.key | error }' } } }]").await;
+    let fails = world
+        .save(
+            "fails",
+            "1.0.0",
+            "use: { secrets: [ key ] }\ndo: [{ a: { set: { k: '${ $secrets.key | error }' } } }]",
+        )
+        .await;
     let faulted = world.play(&engine, fails, json!({})).await.run.id;
     let waiting = world.start(&engine, live, json!({})).await;
     world.status(waiting, RunStatus::Waiting).await;

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     definition::{
-        CallHttp, CallOpenApi, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow, Task, TaskKind,
-        Template,
+        CallHttp, CallOpenApi, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow,
+        Task, TaskKind, Template,
     },
     schedule::span,
 };

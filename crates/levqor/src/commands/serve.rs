@@ -89,9 +89,10 @@ async fn run(
     let started_at = clock.now();
     let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
     let node = NodeId::new(started_at, &*random);
-    let engine = Engine::start(setup(config, &data_dir, node, store.clone(), clock.clone(), random.clone(), &secret))
-        .await
-        .map_err(|error| Failure::Broken(error.into()))?;
+    let engine =
+        Engine::start(setup(config, &data_dir, node, store.clone(), clock.clone(), random.clone(), &secret))
+            .await
+            .map_err(|error| Failure::Broken(error.into()))?;
     let blueprint =
         Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
     // A port of 0 means "any free one"; links must name the one that it became.
