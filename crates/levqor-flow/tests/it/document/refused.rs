@@ -263,7 +263,10 @@ fn lists_and_targets() {
         ("- a: {set: {x: 1}, if: $contxt.x}", &[("/do/0/a/if", "did you mean `context`?")]),
         (
             "- a: {set: {x: '${ $nope }'}}",
-            &[("/do/0/a/set/x", "there are $context, $input, $task, $workflow, $runtime, $authorization")],
+            &[(
+                "/do/0/a/set/x",
+                "there are $context, $input, $secrets, $task, $workflow, $runtime, $authorization",
+            )],
         ),
         ("- a: {set: {x: 1}, if: .x == $item}", &[("/do/0/a/if", "`$item` exists inside a `for` only")]),
         (
