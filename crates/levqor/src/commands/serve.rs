@@ -90,7 +90,7 @@ async fn run(
     let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
     let node = NodeId::new(started_at, &*random);
     let engine =
-        Engine::start(setup(config, &data_dir, node, store.clone(), clock.clone(), random.clone(), &secret))
+        Engine::start(setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &secret))
             .await
             .map_err(|error| Failure::Broken(error.into()))?;
     let blueprint =
