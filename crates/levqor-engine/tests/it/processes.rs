@@ -101,7 +101,9 @@ async fn scripts_run_in_their_languages() {
 
 #[tokio::test]
 async fn bounds_are_kept_and_say_which_they_are() {
-    let rows: [(&str, fn(&mut Policy), i64, &str); 4] = [
+    /// Command, what changes in the policy, status, words.
+    type Bound = (&'static str, fn(&mut Policy), i64, &'static str);
+    let rows: [Bound; 4] = [
         (
             "sleep 60 & sleep 60",
             |policy| policy.timeout = Duration::from_millis(200),
