@@ -213,7 +213,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands around a secret in Base64, no four letters of it can be read back.
+        /// Whatever stands around a secret in Base64, no byte of it can be read back.
         #[test]
         fn base64_hides_it_too(before in "[ -~]{0,5}", after in "[ -~]{0,5}") {
             let mask = mask(&[json!("correct horse battery")]);
@@ -221,7 +221,8 @@ mod tests {
             for encoded in [STANDARD.encode(&text), URL_SAFE.encode(&text)] {
                 let shown = mask.text(encoded.clone());
                 prop_assert!(shown.contains(HIDDEN), "{} {}", encoded, shown);
-                prop_assert!(shown.len() <= encoded.len() - 25, "{} {}", encoded, shown);
+                // 21 bytes are 28 letters, of which the first and the last may be shared with a neighbour.
+                prop_assert!(shown.len() + 26 <= encoded.len() + HIDDEN.len(), "{} {}", encoded, shown);
             }
         }
     }
