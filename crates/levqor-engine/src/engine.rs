@@ -296,6 +296,11 @@ impl Engine {
             return Ok(row.waiting_for);
         }
         let live = self.core.registry.get(run).and_then(|entry| describe(&entry.pending(), &[]));
+        let live = match live {
+            // An address may be made from a secret.
+            Some(words) => Some(self.core.mask(&row).await?.text(words)),
+            None => None,
+        };
         Ok(Some(live.or(row.waiting_for).unwrap_or_else(|| {
             match row.status {
                 RunStatus::Pending => "waits for a free place on a node",

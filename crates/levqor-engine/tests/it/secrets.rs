@@ -106,6 +106,24 @@ do:
 }
 
 #[tokio::test]
+async fn what_a_run_waits_for_is_masked() {
+    let world = World::new().await;
+    world.stub.route(Route::new("/in").reply(Reply::hang()));
+    let engine = world.engine().await;
+    set(&world, &engine, "host", json!("127.0.0.1")).await;
+    let uri = world.stub.url("/in").replace("127.0.0.1", "\\($secrets.host)");
+    let text = format!(
+        "use: {{ secrets: [ host ] }}\ndo: [{{ a: {{ call: http, with: {{ method: get, endpoint: '${{ \"{uri}\" }}' }} }} }}]"
+    );
+    let workflow = world.save("hangs", "1.0.0", &text).await;
+    let run = world.start(&engine, workflow, json!({})).await;
+    levqor_testkit::wait_for("the call", || async { (world.stub.count() > 0).then_some(()) }).await;
+    let waits = engine.waiting_for(world.account, run).await.unwrap();
+    assert_eq!(waits.as_deref(), Some("calls GET *** (task a)"));
+    engine.cancel(world.account, run).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_sub_run_hides_what_its_parent_gave_it() {
     let world = World::new().await;
     let engine = world.engine().await;

@@ -19,11 +19,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use levqor_model::{ProblemCode, limits};
+use levqor_model::{ProblemCode, Secret, limits};
 use levqor_store::idempotency::{Claim, StoredAnswer};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use tracing::Instrument;
 
 use super::{
@@ -65,7 +66,7 @@ pub(super) async fn answer_once(
         .await
         .map_err(|_| Problem::new(ProblemCode::BadRequest, "the body broke off before its end"))?;
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    let request_hash = hash(parts.method.as_str(), target, &body);
+    let request_hash = hash(&app.settings.secret, parts.method.as_str(), target, &body);
     let request = Request::from_parts(parts, Body::from(body));
 
     let now = app.now();
@@ -125,14 +126,16 @@ fn parse_key(value: &HeaderValue) -> Result<String, Problem> {
         })
 }
 
-fn hash(method: &str, target: &str, body: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in [method.as_bytes(), target.as_bytes()] {
-        hash.update(part);
-        hash.update([0]);
+/// Keyed, for a body may be the value of a secret, and a short one could be guessed from a plain hash.
+fn hash(secret: &Secret, method: &str, target: &str, body: &[u8]) -> [u8; 32] {
+    let mut hash = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
+        .expect("HMAC takes keys of any length");
+    for part in ["idempotency", method, target] {
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
     }
     hash.update(body);
-    hash.finalize().into()
+    hash.finalize().into_bytes().into()
 }
 
 /// What the store knows an answer by.
@@ -214,7 +217,9 @@ mod tests {
 
     #[test]
     fn method_path_and_body_are_hashed_apart() {
+        let hash = |method: &str, target: &str, body: &[u8]| hash(&Secret::new("s"), method, target, body);
         assert_ne!(hash("POST", "/a", b"b"), hash("POST", "/", b"ab"));
         assert_ne!(hash("POST", "/a", b""), hash("PUT", "/a", b""));
+        assert_ne!(hash("POST", "/a", b""), super::hash(&Secret::new("t"), "POST", "/a", b""));
     }
 }
