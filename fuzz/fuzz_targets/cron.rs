@@ -10,7 +10,7 @@ libfuzzer_sys::fuzz_target!(|input: (i64, &str)| {
     for zone in ["UTC", "Europe/Berlin", "Australia/Lord_Howe"] {
         let Ok(zone) = Zone::named(zone) else { return };
         let schedule =
-            Schedule { every: None, cron: Some(cron.clone()), after: None, zone: zone.into_inner() };
+            Schedule { every: None, cron: Some(cron.clone()), after: None, on: None, zone: zone.into_inner() };
         // From 1970 to 2100, which the search from there cannot leave.
         let mut last = Timestamp::from_seconds(start.rem_euclid(4_102_444_800));
         for _ in 0..5 {

@@ -8,9 +8,11 @@ use serde_json::Value;
 
 use crate::{access::Scheme, expression::Expression, schedule::Schedule};
 
+mod events;
 mod process;
 mod reuse;
 
+pub use events::{Correlation, Filter, ForEach, Listen, ListenSpec, Matcher, Mode, Read, Strategy, Until};
 pub use process::{Program, Returns, RunProcess};
 pub use reuse::{CallFunction, Extend, Extension};
 
@@ -168,8 +170,11 @@ pub enum TaskKind {
     CallHttp(CallHttp),
     CallOpenApi(CallOpenApi),
     Do(TaskList),
+    /// The members of the event, as (name, value).
+    Emit(Vec<(String, Template)>),
     For(For),
     Fork(Fork),
+    Listen(Box<Listen>),
     Raise(Arc<RaiseError>),
     RunProcess(RunProcess),
     RunWorkflow(RunWorkflow),

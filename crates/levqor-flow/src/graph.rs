@@ -31,7 +31,7 @@ pub struct Graph {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     pub label: String,
-    /// `start`, `end`, or the task's kind: call, do, for, fork, raise, run, set, switch, try, wait.
+    /// `start`, `end`, or the task's kind: call, do, emit, for, fork, listen, raise, run, set, switch, try, wait.
     pub kind: &'static str,
     /// A short line below the name: method and host, condition, duration.
     pub detail: String,
@@ -177,9 +177,14 @@ impl Layout {
                     }
                 }
             }
+            TaskKind::Listen(listen) => {
+                let tasks = listen.each.as_ref().and_then(|each| each.tasks.as_ref());
+                tasks.map_or((1, 0), |tasks| self.list(tasks, inside, false))
+            }
             TaskKind::CallFunction(_)
             | TaskKind::CallHttp(_)
             | TaskKind::CallOpenApi(_)
+            | TaskKind::Emit(_)
             | TaskKind::Raise(_)
             | TaskKind::RunProcess(_)
             | TaskKind::RunWorkflow(_)

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use levqor_model::Timestamp;
 
+use crate::definition::ListenSpec;
+
 pub use cron::Cron;
 pub(crate) use describe::span;
 pub use zone::Zone;
@@ -18,12 +20,14 @@ pub struct Schedule {
     pub every: Option<Duration>,
     pub cron: Option<Cron>,
     pub after: Option<Duration>,
+    /// Events that start a run.
+    pub on: Option<ListenSpec>,
     pub zone: jiff::tz::TimeZone,
 }
 
 impl Schedule {
     /// The first due time strictly after `after`. `anchor` is when the schedule was put in force (`every` counts from there).
-    /// None when the schedule has no due times of its own (only `after`).
+    /// None when the schedule has no due times of its own (only `after` or `on`).
     pub fn next(&self, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {
         let every = self.every.and_then(|every| next_interval(anchor, every, after));
         let cron = self.cron.as_ref().and_then(|cron| cron.next(after, &self.zone));

@@ -7,6 +7,7 @@
 //! | task definition, `timeout`, `output.as` | transformed input, raw output | and `$input` `$authorization` |
 //! | `export.as` | transformed output | and `$output` |
 //! | workflow `output.as` | last transformed output | `$context` `$secrets` `$workflow` `$runtime` |
+//! | `schedule.on` | the event, or its data | none |
 //! | `use` | as where it is used | `$secrets` `$workflow` `$runtime`; errors, retries and authentications as a task definition |
 //!
 //! Inside a loop and a handler there are their own variables as well (`$item`, `$index`, `$error`, or the names given).
@@ -42,13 +43,15 @@ pub(super) enum Moment {
     Export,
     /// In `use`, for places that have little in common.
     Reusable,
+    /// Before there is a run, when an event may start one.
+    Trigger,
 }
 
 impl Moment {
     fn has(self, variable: &str) -> bool {
         match variable {
-            "workflow" | "runtime" | "secrets" => true,
-            "context" => !matches!(self, Moment::Workflow | Moment::Reusable),
+            "workflow" | "runtime" | "secrets" => self != Moment::Trigger,
+            "context" => !matches!(self, Moment::Workflow | Moment::Reusable | Moment::Trigger),
             "task" => matches!(self, Moment::TaskInput | Moment::Task | Moment::Export),
             "input" | "authorization" => matches!(self, Moment::Task | Moment::Export),
             "output" => self == Moment::Export,
@@ -135,6 +138,9 @@ impl<'a> Scope<'a> {
                 }
             }
         }
+        if here.is_empty() {
+            return "; there are no variables here".to_owned();
+        }
         format!("; there are ${}", here.join(", $"))
     }
 
@@ -148,7 +154,7 @@ impl<'a> Scope<'a> {
 pub(super) struct Work {
     bytes_left: usize,
     schemas_left: usize,
-    /// Regular expressions in schemas, which take up to a millisecond each.
+    /// Regular expressions, which take up to a millisecond each.
     patterns_left: usize,
 }
 
@@ -166,6 +172,11 @@ impl Work {
     /// Takes an expression's length; false when there is not enough left.
     fn expression(&mut self, bytes: usize) -> bool {
         take(&mut self.bytes_left, bytes)
+    }
+
+    /// Takes a regular expression that events are compared with.
+    pub(super) fn pattern(&mut self) -> bool {
+        take(&mut self.patterns_left, 1)
     }
 
     pub(super) fn schema(&mut self, patterns: usize) -> bool {
@@ -454,6 +465,7 @@ fn looks_like_a_path(text: &str, scope: Scope<'_>) -> bool {
 /// Why a variable of the DSL is not there.
 fn absent(name: &str, moment: Moment) -> String {
     let remedy = match name {
+        _ if moment == Moment::Trigger => "there is no run yet; look at the event only",
         "output" => "it exists in `export.as` only; in `output.as`, `.` is the task's output",
         "input" if moment == Moment::TaskInput => {
             "it exists once `input.from` is done; here, `.` is the task's input"

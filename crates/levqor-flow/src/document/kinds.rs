@@ -281,7 +281,7 @@ impl<'d> Checker<'d> {
 }
 
 /// Depth is bounded by that of the document.
-fn holds_expression(value: &Value) -> bool {
+pub(super) fn holds_expression(value: &Value) -> bool {
     match value {
         Value::String(text) => super::data::enclosed(text).is_some(),
         Value::Array(items) => items.iter().any(holds_expression),

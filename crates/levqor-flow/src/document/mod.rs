@@ -21,12 +21,14 @@ mod call;
 mod checker;
 mod data;
 mod duration;
+mod emit;
 mod fault;
 mod flow;
 mod functions;
 mod issue;
 mod json_schema;
 mod kinds;
+mod listen;
 mod near;
 mod openapi;
 mod process;
@@ -94,6 +96,18 @@ pub fn check(document: &Value) -> Checked {
 pub fn check_for(document: &Value, host: &Host) -> Checked {
     match bounded(document) {
         Ok(()) => checker::Checker::new(document, host).check(),
+        Err(issue) => Checked { workflow: None, errors: vec![issue], warnings: Vec::new() },
+    }
+}
+
+/// What [`check`] refuses as not supported yet, for as long as the engine does not perform it: `emit`, `listen`, `schedule.on`.
+const EVENTS_ARE_PERFORMED: bool = false;
+
+/// Checks a document as [`check`] will once events are performed.
+#[doc(hidden)]
+pub fn check_with_events(document: &Value) -> Checked {
+    match bounded(document) {
+        Ok(()) => checker::Checker::new(document, &Host::permissive()).with_events().check(),
         Err(issue) => Checked { workflow: None, errors: vec![issue], warnings: Vec::new() },
     }
 }

@@ -297,12 +297,18 @@ impl<'d> Checker<'d> {
     fn schedule(&mut self, value: &'d Value, place: &Place<'_>, zone: Zone) -> Option<Schedule> {
         let schedule = self.object(value, place, "{ cron: '0 9 * * 1-5' }")?;
         self.closed(schedule, place, &["every", "cron", "after", "on", "read"]);
-        if schedule.contains_key("on") {
-            self.unsupported(&place.key("on"), "starting on events (`schedule.on`)");
-        } else if schedule.contains_key("read") {
+        let on = match schedule.get("on") {
+            None => None,
+            Some(value) if self.events => self.trigger(value, schedule, place),
+            Some(_) => {
+                self.unsupported(&place.key("on"), "starting on events (`schedule.on`)");
+                None
+            }
+        };
+        if !schedule.contains_key("on") && schedule.contains_key("read") {
             self.error(&place.key("read"), "`read` goes with `on`, which is not there; remove it");
         } else if schedule.is_empty() {
-            self.error(place, "`schedule` is empty; give it `every`, `cron` or `after`, or remove it");
+            self.error(place, "`schedule` is empty; give it `every`, `cron`, `after` or `on`, or remove it");
         }
         let every = self.interval(schedule, place, "every");
         if every.is_some_and(|every| every < Duration::from_secs(60)) {
@@ -315,7 +321,7 @@ impl<'d> Checker<'d> {
         let cron = self
             .optional_text(schedule, place, "cron")
             .and_then(|text| Cron::parse(text).map_err(|reason| self.error(&place.key("cron"), reason)).ok());
-        Some(Schedule { every, cron, after, zone: zone.into_inner() })
+        Some(Schedule { every, cron, after, on, zone: zone.into_inner() })
     }
 
     /// A fixed span between runs.

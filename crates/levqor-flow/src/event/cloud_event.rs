@@ -2,6 +2,8 @@
 //!
 //! Source: CloudEvents 1.0.2, the specification and its JSON format.
 
+use std::sync::LazyLock;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use levqor_model::{
     Timestamp,
@@ -17,7 +19,7 @@ use crate::{document::clip, machine::payload};
 /// Invariant: it went through [`CloudEvent::parse`], also when it was read from storage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct CloudEvent(Map<String, Value>);
+pub struct CloudEvent(Value);
 
 /// Why something is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,17 +79,16 @@ impl CloudEvent {
                 "keep the data elsewhere and send its address",
             ));
         }
-        let Value::Object(members) = whole else {
-            return Err(EventError::new("", "is not an object", "send a CloudEvent"));
-        };
-        for (name, value) in &members {
+        let event = Self(whole);
+        let members = event.as_value();
+        for (name, value) in members {
             attribute(name, value)?;
         }
-        required(&members)?;
+        required(members)?;
         if members.contains_key(DATA) && members.contains_key(DATA_BASE64) {
             return Err(EventError::new(DATA_BASE64, "is there beside `data`", "keep one of them"));
         }
-        Ok(Self(members))
+        Ok(event)
     }
 
     pub fn id(&self) -> &str {
@@ -123,22 +124,18 @@ impl CloudEvent {
 
     /// The event in structured JSON form.
     pub fn as_value(&self) -> &Map<String, Value> {
+        static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.0.as_object().unwrap_or(&NOTHING)
+    }
+
+    /// The same as a value, for expressions.
+    pub(crate) fn whole(&self) -> &Value {
         &self.0
     }
 
     /// What a JSON Pointer (RFC 6901) leads to.
     pub(crate) fn pointer(&self, pointer: &str) -> Option<&Value> {
-        let rest = pointer.strip_prefix('/')?;
-        let (name, rest) = match rest.find('/') {
-            Some(end) => rest.split_at(end),
-            None => (rest, ""),
-        };
-        let value = if name.contains('~') {
-            self.0.get(&name.replace("~1", "/").replace("~0", "~"))
-        } else {
-            self.0.get(name)
-        };
-        value?.pointer(rest)
+        self.0.pointer(pointer)
     }
 
     /// A required attribute.
@@ -157,7 +154,7 @@ impl TryFrom<Value> for CloudEvent {
 
 impl From<CloudEvent> for Value {
     fn from(event: CloudEvent) -> Value {
-        Value::Object(event.0)
+        event.0
     }
 }
 
@@ -177,7 +174,7 @@ fn required(members: &Map<String, Value>) -> Result<(), EventError> {
 }
 
 /// One member: its name, and what its value must be.
-fn attribute(name: &str, value: &Value) -> Result<(), EventError> {
+pub(crate) fn attribute(name: &str, value: &Value) -> Result<(), EventError> {
     match name {
         DATA => return Ok(()),
         DATA_BASE64 => {
@@ -245,7 +242,7 @@ fn attribute(name: &str, value: &Value) -> Result<(), EventError> {
     }
 }
 
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }

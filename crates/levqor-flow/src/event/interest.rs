@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CloudEvent, same};
+use super::{CloudEvent, Progress, Targets, same};
+use crate::definition::{Filter, Matcher, Strategy};
 
 /// A part of what a listener asks of an event: that which can be told without its run.
 ///
@@ -26,6 +27,64 @@ impl Interest {
                 .iter()
                 .all(|(pointer, expected)| event.pointer(pointer).is_some_and(|found| same(found, expected)))
     }
+}
+
+/// The interests of a strategy: one for each filter.
+pub(crate) fn interests_of(strategy: &Strategy, targets: &Targets, progress: &Progress) -> Vec<Interest> {
+    let all = strategy.filters.is_empty() || strategy.stop().is_some_and(|stop| stop.filters.is_empty());
+    if all {
+        return vec![Interest::default()];
+    }
+    let filters = strategy.all_filters().enumerate();
+    filters.map(|(number, filter)| interest_of(filter, number, targets, progress)).collect()
+}
+
+fn interest_of(filter: &Filter, number: usize, targets: &Targets, progress: &Progress) -> Interest {
+    let mut interest = Interest::default();
+    for (place, (name, matcher)) in filter.with.iter().enumerate() {
+        let Matcher::Value(template) = matcher else { continue };
+        let value = targets.with(number, place, template);
+        match value {
+            Value::String(kind) if name == "type" => interest.kind = Some(kind.clone()),
+            // Binary data is not where the pointer leads.
+            value if is_small(value) && name != "data" => {
+                interest.equal.push((format!("/{name}"), value.clone()));
+            }
+            _ => {}
+        }
+    }
+    for (place, correlation) in filter.correlate.iter().enumerate() {
+        let value = match &correlation.expect {
+            Some(template) => Some(targets.expect(number, place, template)),
+            None => progress.bound.get(&correlation.key),
+        };
+        if let (Some(value), Some(pointer)) = (value, pointer(correlation.from.text()))
+            && is_small(value)
+        {
+            interest.equal.push((pointer, value.clone()));
+        }
+    }
+    interest
+}
+
+/// Worth to be stored beside the listener. What is null may as well be absent.
+fn is_small(value: &Value) -> bool {
+    const TEXT_BYTES_MAX: usize = 256;
+    match value {
+        Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => text.len() <= TEXT_BYTES_MAX,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// The JSON Pointer that an expression of the form `.a.b` is; None for any other.
+fn pointer(expression: &str) -> Option<String> {
+    let path = expression.trim().strip_prefix('.')?;
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    path.split('.').all(is_name).then(|| format!("/{}", path.replace('.', "/")))
 }
 
 #[cfg(test)]
@@ -63,5 +122,23 @@ mod tests {
             assert_eq!(serde_json::from_str::<Interest>(&stored).unwrap(), interest);
         }
         assert_eq!(serde_json::from_str::<Interest>("{}").unwrap(), Interest::default());
+    }
+
+    #[test]
+    fn only_plain_paths_are_pointers() {
+        let rows = [
+            (".roomid", Some("/roomid")),
+            (" .data.order_id ", Some("/data/order_id")),
+            (".", None),
+            ("..", None),
+            (".a[0]", None),
+            (".a | .b", None),
+            (".\"a\"", None),
+            (".1", None),
+            ("data.a", None),
+        ];
+        for (expression, expected) in rows {
+            assert_eq!(pointer(expression).as_deref(), expected, "{expression}");
+        }
     }
 }

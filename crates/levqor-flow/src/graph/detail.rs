@@ -7,6 +7,7 @@ use crate::{
         CallHttp, CallOpenApi, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow,
         Task, TaskKind, Template,
     },
+    event::written,
     schedule::span,
 };
 
@@ -16,6 +17,8 @@ pub(super) fn of(task: &Task) -> (&'static str, String) {
         TaskKind::CallFunction(call) => ("call", call.name.clone()),
         TaskKind::CallHttp(call) => ("call", call_http(call)),
         TaskKind::CallOpenApi(call) => ("call", call_openapi(call)),
+        TaskKind::Emit(members) => ("emit", emit(members)),
+        TaskKind::Listen(listen) => ("listen", listen.spec.to.describe()),
         TaskKind::Do(tasks) => ("do", count(tasks.len(), "task")),
         TaskKind::For(each) => ("for", format!("each {} in {}", each.each, each.items.text())),
         TaskKind::Fork(Fork { branches, compete: true }) => ("fork", format!("race of {}", branches.len())),
@@ -75,6 +78,10 @@ fn call_http(call: &CallHttp) -> String {
         }
     };
     format!("{} {host}", call.method)
+}
+
+fn emit(members: &[(String, Template)]) -> String {
+    members.iter().find(|(name, _)| name == "type").map(|(_, kind)| written(kind)).unwrap_or_default()
 }
 
 fn raise(error: &RaiseError) -> String {

@@ -5,11 +5,7 @@ use std::time::Duration;
 use levqor_model::Timestamp;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::{
-    Effect, EffectId, Machine, Outcome,
-    arena::FrameId,
-    frame::{Body, Due},
-};
+use super::{Effect, EffectId, Machine, Outcome, arena::FrameId, frame::Due};
 
 /// An effect that was asked for and has neither ended nor been abandoned.
 #[derive(Debug, Clone)]
@@ -27,6 +23,9 @@ pub(super) enum Purpose {
     /// A schema that the run needs before it begins.
     Schema,
     SubRun(FrameId),
+    Emit(FrameId),
+    /// Events for a `listen`.
+    Listen(FrameId),
     /// The moment that a `wait` waits for.
     Wait(FrameId),
     /// The timeout of a task.
@@ -125,8 +124,8 @@ impl Machine {
             if entry.lap > 0 {
                 path.push_str(&format!("@{}", entry.lap));
             }
-            if let Body::Loop(body) = &entry.body {
-                path.push_str(&format!("[{}]", body.position));
+            if let Some(position) = entry.body.position() {
+                path.push_str(&format!("[{position}]"));
             }
             reference_before = reference;
         }

@@ -134,9 +134,7 @@ impl Machine {
         let mut positions = Vec::new();
         let mut next = self.frames.get(id).and_then(|frame| frame.parent);
         while let Some(frame) = next.and_then(|id| self.frames.get(id)) {
-            if let Body::Loop(body) = &frame.body {
-                positions.push(body.position as u64);
-            }
+            positions.extend(frame.body.position().map(|position| position as u64));
             next = frame.parent;
         }
         positions.reverse();
@@ -263,6 +261,14 @@ impl Machine {
                 let next = self.operation(id, call, &input)?;
                 self.opened(id, &input, timeout, Body::Ready);
                 self.ask_for(id, next);
+                return Ok(None);
+            }
+            TaskKind::Emit(members) => {
+                self.enter_emit(id, members, &input, timeout)?;
+                return Ok(None);
+            }
+            TaskKind::Listen(definition) => {
+                self.enter_listen(id, definition, &input, timeout, notes)?;
                 return Ok(None);
             }
             TaskKind::RunWorkflow(definition) => {

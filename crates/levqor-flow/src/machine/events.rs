@@ -38,7 +38,7 @@ impl Machine {
         let (frame, detached) = match (pending.purpose, &pending.effect) {
             (Purpose::SubRun(frame), Effect::RunWorkflow { call, .. }) => (frame, !call.wait),
             (Purpose::Call(frame), Effect::RunProcess { call, .. }) => (frame, !call.wait),
-            (Purpose::Call(frame) | Purpose::SubRun(frame), _) => (frame, false),
+            (Purpose::Call(frame) | Purpose::SubRun(frame) | Purpose::Emit(frame), _) => (frame, false),
             (Purpose::Schema, Effect::CallHttp { call, .. }) => {
                 let uri = call.uri.clone();
                 return self.schema_came(at, effect, &uri, outcome, notes);
@@ -73,7 +73,12 @@ impl Machine {
     fn timer_fired(&mut self, at: Timestamp, effect: EffectId) -> Result<(), ApplyError> {
         let pending = self.pending.get(&effect).ok_or(ApplyError::NotPending(effect))?;
         let step = match pending.purpose {
-            Purpose::Call(_) | Purpose::Resource(_) | Purpose::Schema | Purpose::SubRun(_) => {
+            Purpose::Call(_)
+            | Purpose::Resource(_)
+            | Purpose::Schema
+            | Purpose::SubRun(_)
+            | Purpose::Emit(_)
+            | Purpose::Listen(_) => {
                 return Err(ApplyError::NotPending(effect));
             }
             Purpose::Wait(frame) => self.frames.get(frame).map(|entry| Step::Finish {
@@ -113,6 +118,7 @@ impl Machine {
                 | Step::Perform(frame)
                 | Step::Resume(frame)
                 | Step::ListEnded { frame, .. }
+                | Step::Heard(frame)
                 | Step::Finish { frame, .. }
                 | Step::Catch { frame, .. }
                 | Step::Attempt(frame) => Resume::Task(frame),
@@ -199,6 +205,10 @@ impl Machine {
                 self.rearm_deadline(id, paused);
                 self.note_became(id, TaskStatus::Running, notes);
             }
+            Body::Listen(_) => {
+                self.rearm_deadline(id, paused);
+                self.listen_again(id, notes);
+            }
             Body::Try(body) => {
                 let limit = body.limit.map(|due| due.at + paused);
                 let delay = match body.phase {
@@ -237,13 +247,14 @@ impl Machine {
                 let mut waits = false;
                 for pending in self.pending.values() {
                     match pending.purpose {
-                        Purpose::Wait(_) => waits = true,
+                        Purpose::Wait(_) | Purpose::Listen(_) => waits = true,
                         // These bound what is going on; nobody waits for them.
                         Purpose::Deadline(_) | Purpose::Attempt(_) | Purpose::RunDeadline => {}
                         Purpose::Call(_)
                         | Purpose::Resource(_)
                         | Purpose::Schema
                         | Purpose::SubRun(_)
+                        | Purpose::Emit(_)
                         | Purpose::Delay(_) => {
                             return RunStatus::Running;
                         }

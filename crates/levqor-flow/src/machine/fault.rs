@@ -249,6 +249,7 @@ impl Machine {
         match &mut frame.body {
             Body::List(list) => list.child = None,
             Body::Loop(body) => body.list.child = None,
+            Body::Listen(body) => body.list.child = None,
             Body::Try(body) => {
                 body.list.child = None;
                 body.limit = None;

@@ -157,6 +157,9 @@ impl Machine {
         }
         let Some(frame) = self.frames.get(id) else { return Ok(None) };
         let (tasks, index) = (Arc::clone(&frame.tasks), frame.index);
+        if let (TaskKind::Listen(definition), Body::Listen(_)) = (&tasks[index].kind, &frame.body) {
+            return self.item_ended(id, definition, output);
+        }
         if let (TaskKind::For(definition), Body::Loop(body)) = (&tasks[index].kind, &frame.body) {
             let position = body.position + 1;
             if let Some(item) = body.items.get(position) {

@@ -4,13 +4,16 @@
 //! belongs to, and the tasks of the workflow's own list have none. There is no frame for a list: where in its list a
 //! task stands is in the task's own frame, and what comes next is decided when it ends.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use levqor_model::Timestamp;
 use serde_json::Value;
 
 use super::{EffectId, arena::FrameId, around::Around};
-use crate::definition::{Task, TaskList};
+use crate::{
+    definition::{Task, TaskList},
+    event::{Progress, Targets},
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
@@ -58,7 +61,7 @@ pub(super) struct Due {
 pub(super) enum Body {
     /// Its turn.
     Ready,
-    /// A call or a sub-run.
+    /// A call, a sub-run or an event's publication.
     Effect(EffectId),
     /// The timer of a `wait`.
     Wait(Due),
@@ -66,6 +69,7 @@ pub(super) enum Body {
     List(ListBody),
     Loop(Box<LoopBody>),
     Fork(Box<ForkBody>),
+    Listen(Box<ListenBody>),
     Try(Box<TryBody>),
 }
 
@@ -80,6 +84,32 @@ pub(super) struct ListBody {
 pub(super) struct LoopBody {
     pub items: Vec<Value>,
     pub position: usize,
+    pub list: ListBody,
+}
+
+/// A listener. Events are as they are read.
+#[derive(Debug, Clone)]
+pub(super) struct ListenBody {
+    /// The effect by which events come; None when no more are wanted.
+    pub effect: Option<EffectId>,
+    pub targets: Targets,
+    pub progress: Progress,
+    /// The highest number among the events that came by this effect.
+    pub last_seq: Option<u64>,
+    /// Events received, and their bytes.
+    pub received: usize,
+    pub bytes: usize,
+    /// The array of the events consumed, in order; empty where nobody will ask for them.
+    pub consumed: Value,
+    /// Events whose turn has not come, and their bytes.
+    pub queue: VecDeque<Value>,
+    pub queue_bytes: usize,
+    /// The tasks of `foreach` are under way, or were until just now.
+    pub busy: bool,
+    /// With `foreach`: the event that is worked on.
+    pub item: Option<Value>,
+    pub position: usize,
+    pub outputs: Vec<Value>,
     pub list: ListBody,
 }
 
@@ -125,8 +155,18 @@ impl Body {
         match self {
             Body::List(list) => Some(list),
             Body::Loop(body) => Some(&mut body.list),
+            Body::Listen(body) => Some(&mut body.list),
             Body::Try(body) => Some(&mut body.list),
             Body::Ready | Body::Effect(_) | Body::Wait(_) | Body::Fork(_) => None,
+        }
+    }
+
+    /// The iteration that a loop, or a listener with `foreach`, is in.
+    pub(super) fn position(&self) -> Option<usize> {
+        match self {
+            Body::Loop(body) => Some(body.position),
+            Body::Listen(body) if body.item.is_some() => Some(body.position),
+            _ => None,
         }
     }
 
@@ -136,6 +176,7 @@ impl Body {
             Body::Ready | Body::Effect(_) | Body::Wait(_) => Vec::new(),
             Body::List(list) => list.child.into_iter().collect(),
             Body::Loop(body) => body.list.child.into_iter().collect(),
+            Body::Listen(body) => body.list.child.into_iter().collect(),
             Body::Try(body) => body.list.child.into_iter().collect(),
             Body::Fork(body) => body
                 .branches
@@ -152,6 +193,7 @@ impl Body {
     pub(super) fn effects(&self) -> impl Iterator<Item = EffectId> {
         let (first, second) = match self {
             Body::Effect(effect) => (Some(*effect), None),
+            Body::Listen(body) => (body.effect, None),
             Body::Wait(due) => (Some(due.effect), None),
             Body::Try(body) => {
                 let delay = match body.phase {

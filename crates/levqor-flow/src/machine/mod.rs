@@ -45,6 +45,7 @@ mod arena;
 mod around;
 mod catching;
 mod effects;
+mod emit;
 mod enter;
 mod events;
 mod fault;
@@ -565,7 +566,7 @@ impl Machine {
         replay::replay(workflow, surroundings, journal, notes)
     }
 
-    /// Running, Waiting (all that is pending are timers of `wait`), Completed, Faulted or Cancelled.
+    /// Running, Waiting (all that is pending are timers of `wait` and listeners), Completed, Faulted or Cancelled.
     pub fn status(&self) -> RunStatus {
         self.status_now()
     }

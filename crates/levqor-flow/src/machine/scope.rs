@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn variable(&self, name: &str) -> Value {
+    pub(super) fn variable(&self, name: &str) -> Value {
         match name {
             "context" => (*self.machine.context).clone(),
             "input" => self.input.cloned().unwrap_or_default(),
@@ -185,6 +185,16 @@ impl<'a> Scope<'a> {
                     }
                     if name == definition.at {
                         return Value::from(body.position);
+                    }
+                }
+                (TaskKind::Listen(definition), Body::Listen(body)) => {
+                    if let (Some(each), Some(item)) = (&definition.each, &body.item) {
+                        if name == each.item {
+                            return item.clone();
+                        }
+                        if name == each.at {
+                            return Value::from(body.position);
+                        }
                     }
                 }
                 (TaskKind::Try(definition), Body::Try(body)) => {

@@ -27,6 +27,8 @@ pub(super) enum Step {
     Resume(FrameId),
     /// The task's list (or one iteration of it) has come to its end.
     ListEnded { frame: FrameId, output: Arc<Value> },
+    /// An event has come to a listener, or its `foreach` is done with one: what is next?
+    Heard(FrameId),
     /// Output and export, then what comes next. `then` overrides the task's own.
     Finish { frame: FrameId, output: Arc<Value>, then: Option<Then> },
     /// An error on its way out: `failed` is the task that it comes from, `from` the task that it is leaving.
@@ -104,6 +106,7 @@ impl Machine {
             Step::Perform(frame) => self.perform_extended(*frame, notes),
             Step::Resume(frame) => self.resume_call(*frame),
             Step::ListEnded { frame, output } => self.list_ended(*frame, output),
+            Step::Heard(frame) => self.heard(*frame, notes),
             Step::Finish { frame, output, then } => self.finish(*frame, output, *then, notes),
             Step::Raise { failed, from, error } => Ok(self.raise(*failed, *from, error, notes)),
             Step::Catch { frame, failed, error } => self.catch(*frame, *failed, error, notes),
@@ -124,6 +127,7 @@ impl Machine {
             | Step::Perform(frame)
             | Step::Resume(frame)
             | Step::ListEnded { frame, .. }
+            | Step::Heard(frame)
             | Step::Finish { frame, .. }
             | Step::Catch { frame, .. }
             | Step::Attempt(frame) => self.frames.get(*frame).map(|frame| &*frame.task().reference),
@@ -142,6 +146,7 @@ impl Machine {
             | Step::Perform(frame)
             | Step::Resume(frame)
             | Step::ListEnded { frame, .. }
+            | Step::Heard(frame)
             | Step::Finish { frame, .. }
             | Step::Catch { frame, .. }
             | Step::Attempt(frame) => self.fail(*frame, error),

@@ -38,6 +38,9 @@ impl Schedule {
         if let Some(after) = self.after {
             parts.push(format!("{} after each run ends", span(after)));
         }
+        if let Some(on) = &self.on {
+            parts.push(format!("on {}", on.to.describe()));
+        }
         match parts.len() {
             0 => "never".to_owned(),
             _ => parts.join(", and "),

@@ -8,6 +8,7 @@ mod calls;
 mod control_flow;
 mod data_flow;
 mod errors;
+mod events;
 mod extensions;
 mod functions;
 mod life;

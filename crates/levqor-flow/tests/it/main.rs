@@ -5,6 +5,7 @@
 mod conformance;
 mod document;
 mod draft;
+mod event;
 mod graph;
 mod machine;
 mod schedule;

@@ -16,6 +16,7 @@ fn cron(text: &str, zone: &str) -> Schedule {
         every: None,
         cron: Some(Cron::parse(text).unwrap()),
         after: None,
+        on: None,
         zone: Zone::named(zone).unwrap().into_inner(),
     }
 }
@@ -195,6 +196,7 @@ fn intervals_count_from_their_anchor() {
         every: Some(Duration::from_secs(seconds)),
         cron: None,
         after: None,
+        on: None,
         zone: TimeZone::UTC,
     };
     let anchor = at("2026-01-01T00:00:07Z");
@@ -217,7 +219,13 @@ fn intervals_count_from_their_anchor() {
     let both = Schedule { cron: Some(Cron::parse("3 * * * *").unwrap()), ..every(300) };
     assert_eq!(both.next(anchor, anchor), Some(at("2026-01-01T00:03:00Z")));
     // `after` alone has no times of its own.
-    let none = Schedule { every: None, after: Some(Duration::from_secs(5)), cron: None, zone: TimeZone::UTC };
+    let none = Schedule {
+        every: None,
+        after: Some(Duration::from_secs(5)),
+        cron: None,
+        on: None,
+        zone: TimeZone::UTC,
+    };
     assert_eq!(none.next(anchor, anchor), None);
 }
 
@@ -307,6 +315,7 @@ fn schedules_have_words() {
         every: every.map(Duration::from_secs),
         cron: None,
         after: after.map(Duration::from_secs),
+        on: None,
         zone: TimeZone::UTC,
     };
     assert_eq!(schedule(Some(300), None).describe(), "every 5 minutes");
@@ -321,7 +330,7 @@ proptest! {
     #[test]
     fn any_text_is_parsed_or_refused(text in "\\PC{0,40}|([0-9*/,LW#?-]{1,6} ){4}[0-9A-Z*/,L#?-]{1,6}") {
         if let Ok(cron) = Cron::parse(&text) {
-            let schedule = Schedule { every: None, cron: Some(cron), after: None, zone: Zone::named("Europe/Berlin").unwrap().into_inner() };
+            let schedule = Schedule { every: None, cron: Some(cron), after: None, on: None, zone: Zone::named("Europe/Berlin").unwrap().into_inner() };
             let mut last = at("2026-10-24T23:00:00Z");
             for _ in 0..3 {
                 let next = schedule.next(Timestamp::default(), last).unwrap();
@@ -334,7 +343,7 @@ proptest! {
 
     #[test]
     fn any_moment_is_taken(anchor in any::<i64>(), after in any::<i64>(), seconds in 0_u64..=u64::MAX) {
-        let schedule = Schedule { every: Some(Duration::from_secs(seconds)), cron: Some(Cron::parse("0 0 * * *").unwrap()), after: None, zone: TimeZone::UTC };
+        let schedule = Schedule { every: Some(Duration::from_secs(seconds)), cron: Some(Cron::parse("0 0 * * *").unwrap()), after: None, on: None, zone: TimeZone::UTC };
         let after = Timestamp::from_micros(after);
         if let Some(next) = schedule.next(Timestamp::from_micros(anchor), after) {
             prop_assert!(next > after);

@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
 
-use std::{collections::BTreeSet, fmt::Write, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    sync::Arc,
+    time::Duration,
+};
 
 use levqor_flow::{
     definition::Workflow,
     document,
+    event::CloudEvent,
     machine::{
         ApplyError, Effect, EffectId, ErrorKind, Event, FlowError, Machine, MustAbort, Notes, Outcome,
         Progress, Surroundings, TaskNote,
@@ -24,13 +30,19 @@ pub(crate) enum Do {
     Refuse(EffectId, i64),
     /// A call fails without an answer.
     Lose(EffectId),
+    /// An event of this type, with this data, is published.
+    Publish(&'static str, Value),
+    /// The same, with this envelope.
+    PublishAll(Value),
+    /// An event that the run emits is published.
+    Sent(EffectId),
     /// Seconds pass; timers that become due fire in order.
     Pass(u64),
     Cancel,
     Retry,
 }
 
-pub(crate) use Do::{Answer, Cancel, Lose, Pass, Refuse, Retry};
+pub(crate) use Do::{Answer, Cancel, Lose, Pass, Publish, PublishAll, Refuse, Retry, Sent};
 
 /// When runs of the tests start.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
@@ -44,7 +56,7 @@ pub(crate) fn workflow(text: &str) -> Arc<Workflow> {
         let header = json!({ "dsl": "1.0.3", "namespace": "tests", "name": "flow", "version": "1.0.0" });
         members.insert("document".to_owned(), header);
     }
-    let checked = document::check_for(&value, &document::Host::permissive());
+    let checked = document::check_with_events(&value);
     checked.workflow.unwrap_or_else(|| panic!("{:#?} in {text}", checked.errors))
 }
 
@@ -107,6 +119,9 @@ pub(crate) struct Player {
     pub(crate) keys: Vec<String>,
     /// Effects asked for that have neither ended nor been let go.
     open: BTreeSet<EffectId>,
+    published: Vec<CloudEvent>,
+    /// How many of the published events each listener has been offered.
+    offered: BTreeMap<EffectId, usize>,
 }
 
 impl Player {
@@ -141,6 +156,8 @@ impl Player {
             seen: Seen::default(),
             keys: Vec::new(),
             open: BTreeSet::new(),
+            published: Vec::new(),
+            offered: BTreeMap::new(),
         }
     }
 
@@ -160,10 +177,68 @@ impl Player {
             Refuse(effect, status) => failed(*effect, communication(*status), true),
             Lose(effect) => failed(*effect, communication(500), false),
             Pass(seconds) => return self.pass(*seconds),
+            Publish(kind, data) => {
+                let id = self.published.len() + 1;
+                return self.publish(json!({
+                    "specversion": "1.0", "id": id.to_string(), "source": "/test", "type": kind, "data": data,
+                }));
+            }
+            Sent(effect) => {
+                let pending = self.machine.pending();
+                let emitted = pending.into_iter().find_map(|pending| match pending {
+                    Effect::Emit { id, event, .. } if id == *effect => Some(event),
+                    _ => None,
+                });
+                let event = emitted.unwrap_or_else(|| panic!("#{effect} emits nothing"));
+                self.published.push(event.clone());
+                let outcome = Outcome::Output(event.into());
+                Event::EffectEnded { at: self.now, effect: *effect, outcome }
+            }
+            PublishAll(event) => return self.publish(event.clone()),
             Cancel => Event::Cancelled { at: self.now, tasks_begun: self.machine.tasks_begun() },
             Retry => Event::Retried { at: self.now, secrets: Default::default() },
         };
         self.apply(event);
+        self.offer();
+    }
+
+    fn publish(&mut self, event: Value) {
+        self.published.push(CloudEvent::parse(event).unwrap());
+        self.offer();
+    }
+
+    /// Offers listeners what they have not seen, as an engine does.
+    fn offer(&mut self) {
+        let mut full = BTreeSet::new();
+        loop {
+            let listener = self.machine.pending().into_iter().find_map(|effect| match effect {
+                Effect::Listen { id, interests } if !full.contains(&id) => {
+                    let seen = self.offered[&id];
+                    (seen < self.published.len()).then_some((id, interests, seen))
+                }
+                _ => None,
+            });
+            let Some((effect, interests, seen)) = listener else { return };
+            let event = self.published[seen].clone();
+            match self.machine.wants(effect, &event) {
+                Ok(wants) => {
+                    self.offered.insert(effect, seen + 1);
+                    if wants {
+                        let may = interests.iter().any(|interest| interest.may_match(&event));
+                        assert!(may, "{interests:?} rules out what is wanted: {event:?}");
+                        let seq = seen as u64 + 1;
+                        self.said.push(format!("#{effect} hears {seq}"));
+                        self.apply(Event::Received { at: self.now, effect, seq, event });
+                        full.clear();
+                    }
+                }
+                Err(ApplyError::Full(_)) => {
+                    self.said.push(format!("#{effect} is full"));
+                    full.insert(effect);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -176,6 +251,7 @@ impl Player {
             let Some((at, effect)) = due.min() else { break };
             self.now = self.now.max(at);
             self.apply(Event::TimerFired { at: self.now, effect });
+            self.offer();
         }
         self.now = until;
     }
@@ -186,6 +262,13 @@ impl Player {
             Ok(()) => {
                 if let Event::EffectEnded { effect, .. } | Event::TimerFired { effect, .. } = &event {
                     assert!(self.open.remove(effect), "#{effect} had ended or was let go");
+                }
+                if let Event::Received { effect, seq, .. } = &event {
+                    // What has had its last event ends by itself.
+                    match self.machine.last_received(*effect) {
+                        Some(last) => assert_eq!(last, *seq),
+                        None => assert!(self.open.remove(effect), "#{effect} had ended"),
+                    }
                 }
                 self.journal.push(event);
                 self.run();
@@ -310,6 +393,7 @@ impl Player {
             }
             Effect::Emit { id, event, .. } => format!("#{id} emit {}", Value::from(event.clone())),
             Effect::Listen { id, interests } => {
+                self.offered.insert(*id, self.published.len());
                 format!("#{id} listen {}", serde_json::to_string(interests).unwrap())
             }
             Effect::Abandon { id } => format!("drop #{id}"),

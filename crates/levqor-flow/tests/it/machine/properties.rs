@@ -6,6 +6,7 @@ use std::sync::Arc;
 use levqor_flow::{
     definition::Workflow,
     document,
+    event::CloudEvent,
     machine::{Effect, ErrorKind, Event, Machine, Outcome, Surroundings},
 };
 use levqor_model::Timestamp;
@@ -17,7 +18,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use super::play::{Answer, Cancel, Do, Lose, Pass, Player, Refuse, Retry, START, started};
+use super::play::{Answer, Cancel, Do, Lose, Pass, Player, PublishAll, Refuse, Retry, START, started};
 
 /// A random `do` list: tasks are named by their position, so that jumps have targets.
 fn list(depth: u32) -> BoxedStrategy<Value> {
@@ -65,6 +66,9 @@ fn task(depth: u32) -> BoxedStrategy<Value> {
         4 => Just(json!({ "call": "http", "with": { "method": "get", "endpoint": "http://h/" } })),
         1 => Just(json!({ "run": { "workflow": { "namespace": "n", "name": "s", "version": "1.0.0" } } })),
         1 => Just(json!({ "run": { "await": false, "workflow": { "namespace": "n", "name": "s", "version": "1.0.0" } } })),
+        2 => listener(),
+        2 => Just(json!({ "emit": { "event": { "with": { "type": "a", "data": "${ . }" } } } })),
+        1 => Just(json!({ "emit": { "event": { "with": { "type": "${ .x }" } } } })),
         2 => (0..3_u64).prop_map(|seconds| json!({ "wait": { "seconds": seconds } })),
         1 => Just(json!({ "switch": [{ "a": { "when": "type == \"number\"", "then": "exit" } }, { "b": { "then": "continue" } }] })),
     ];
@@ -89,6 +93,10 @@ fn task(depth: u32) -> BoxedStrategy<Value> {
                     .collect();
                 json!({ "fork": { "compete": compete, "branches": branches } })
             }),
+            2 => (listener(), list(depth - 1)).prop_map(|(mut task, list)| {
+                task["foreach"] = json!({ "do": list, "export": { "as": "{ n: ($context.n + 1) }" } });
+                task
+            }),
             2 => (list(depth - 1), catch(depth - 1)).prop_map(|(list, catch)| json!({ "try": list, "catch": catch })),
         ]
         .boxed()
@@ -105,6 +113,40 @@ fn task(depth: u32) -> BoxedStrategy<Value> {
         })
         .boxed()
 }
+
+/// A `listen` for the events of [`Fate::Publish`].
+fn listener() -> impl Strategy<Value = Value> {
+    let filter = (0..3_usize, 0..4_u8).prop_map(|(kind, extra)| {
+        let mut filter = json!({ "with": { "type": KINDS[kind] } });
+        match extra {
+            0 => filter["with"]["data"] = json!("${ .n > 1 }"),
+            1 => filter["correlate"] = json!({ "n": { "from": ".data.n" } }),
+            2 => filter["with"]["subject"] = json!("s.*"),
+            _ => {}
+        }
+        filter
+    });
+    let until = prop_oneof![
+        Just(json!("length > 1")),
+        Just(json!("$context.n > 1")),
+        Just(json!(". | error")),
+        Just(json!({ "one": { "with": { "type": "c" } } })),
+    ];
+    prop_oneof![
+        filter.clone().prop_map(|one| json!({ "one": one })),
+        vec(filter.clone(), 1..3).prop_map(|all| json!({ "all": all })),
+        (vec(filter, 0..3), option::of(until)).prop_map(|(any, until)| {
+            let mut to = json!({ "any": any });
+            if let Some(until) = until {
+                to["until"] = until;
+            }
+            to
+        }),
+    ]
+    .prop_map(|to| json!({ "listen": { "to": to } }))
+}
+
+const KINDS: [&str; 3] = ["a", "b", "c"];
 
 fn catch(depth: u32) -> BoxedStrategy<Value> {
     let retry = (0..3_u64, option::of(0..3_u64), option::weighted(0.3, 1..4_u64), any::<bool>()).prop_map(
@@ -175,7 +217,7 @@ fn flow_document() -> impl Strategy<Value = Arc<Workflow>> {
         if let Some(seconds) = timeout {
             document["timeout"] = json!({ "after": { "seconds": seconds } });
         }
-        let checked = document::check(&document);
+        let checked = document::check_with_events(&document);
         checked.workflow.unwrap_or_else(|| panic!("{:#?} in {document:#}", checked.errors))
     })
 }
@@ -186,6 +228,7 @@ enum Fate {
     Answer(Index),
     Refuse(Index),
     Lose(Index),
+    Publish(usize, u64),
     Pass(u64),
     Cancel,
     Retry,
@@ -197,6 +240,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         8 => any::<Index>().prop_map(Fate::Answer),
         3 => any::<Index>().prop_map(Fate::Refuse),
         3 => any::<Index>().prop_map(Fate::Lose),
+        6 => (0..3_usize, 0..4_u64).prop_map(|(kind, n)| Fate::Publish(kind, n)),
         5 => (0..4_u64).prop_map(Fate::Pass),
         1 => Just(Fate::Cancel),
         3 => Just(Fate::Retry),
@@ -209,12 +253,13 @@ fn step(fate: &Fate, machine: &Machine) -> Do {
         .pending()
         .iter()
         .filter_map(|effect| match effect {
-            Effect::CallHttp { id, .. } | Effect::RunWorkflow { id, .. } | Effect::RunProcess { id, .. } => {
+            Effect::CallHttp { id, .. }
+            | Effect::RunWorkflow { id, .. }
+            | Effect::RunProcess { id, .. }
+            | Effect::Emit { id, .. } => {
                 Some(*id)
             }
-            Effect::Timer { .. } | Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {
-                None
-            }
+            Effect::Timer { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => None,
         })
         .collect();
     let pick = |index: &Index| if calls.is_empty() { 0 } else { calls[index.index(calls.len())] };
@@ -222,6 +267,9 @@ fn step(fate: &Fate, machine: &Machine) -> Do {
         Fate::Answer(index) => Answer(pick(index), json!({ "x": 5 })),
         Fate::Refuse(index) => Refuse(pick(index), 418),
         Fate::Lose(index) => Lose(pick(index)),
+        Fate::Publish(kind, n) => PublishAll(json!({
+            "specversion": "1.0", "id": "1", "source": "/test", "type": KINDS[*kind], "subject": "s1", "data": { "n": n },
+        })),
         Fate::Pass(seconds) => Pass(*seconds),
         Fate::Cancel => Cancel,
         Fate::Retry => Retry,
@@ -237,7 +285,11 @@ fn surroundings() -> Arc<Surroundings> {
 fn event() -> impl Strategy<Value = Event> {
     let at = (0..100_i64).prop_map(|seconds| Timestamp::from_micros(START.as_micros() + seconds * 1_000_000));
     let error = || ErrorKind::Runtime.error("t", "d");
-    (at, 0..9_u64, 0..7_u8, any::<bool>()).prop_map(move |(at, number, kind, flag)| match kind {
+    let message = || {
+        let event = json!({ "specversion": "1.0", "id": "1", "source": "/test", "type": "a" });
+        CloudEvent::parse(event).unwrap()
+    };
+    (at, 0..9_u64, 0..9_u8, any::<bool>()).prop_map(move |(at, number, kind, flag)| match kind {
         0 => Event::EffectEnded { at, effect: number, outcome: Outcome::Output(json!(number)) },
         1 => {
             let outcome = Outcome::Failed { error: error(), answered: flag };
@@ -245,6 +297,7 @@ fn event() -> impl Strategy<Value = Event> {
         }
         2 | 3 => Event::TimerFired { at, effect: number },
         4 => Event::Cancelled { at, tasks_begun: number },
+        6 | 7 => Event::Received { at, effect: number, seq: u64::from(kind), event: message() },
         5 => Event::Aborted { at, tasks_begun: number, error: error() },
         _ => Event::Retried { at, secrets: Default::default() },
     })
