@@ -174,9 +174,9 @@ impl Work {
         take(&mut self.bytes_left, bytes)
     }
 
-    /// Takes a regular expression that events are compared with.
+    /// Takes a regular expression that events are compared with; it may be several times as large as one of a schema.
     pub(super) fn pattern(&mut self) -> bool {
-        take(&mut self.patterns_left, 1)
+        take(&mut self.patterns_left, 5)
     }
 
     pub(super) fn schema(&mut self, patterns: usize) -> bool {

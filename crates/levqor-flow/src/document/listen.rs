@@ -253,15 +253,20 @@ impl<'d> Checker<'d> {
             self.error(place, "the document has too many patterns to compile; split it");
             return None;
         }
-        let compile = |pattern: &str| {
+        let compile = |pattern: &str, bytes_max: usize| {
             RegexBuilder::new(pattern)
-                .size_limit(COMPILED_BYTES_MAX)
+                .size_limit(bytes_max)
                 .dfa_size_limit(COMPILED_BYTES_MAX)
                 .nest_limit(32)
                 .build()
         };
-        // By itself first: what is wrong alone must not become right inside the anchors.
-        match compile(text).and_then(|_| compile(&format!("\\A(?:{text})\\z"))) {
+        // By itself first, since what is wrong alone must not become right inside the anchors. What is right is too large
+        // for no bytes at all, which is found soon.
+        let alone = match compile(text, 0) {
+            Err(regex::Error::CompiledTooBig(_)) | Ok(_) => Ok(()),
+            Err(reason) => Err(reason),
+        };
+        match alone.and_then(|()| compile(&format!("\\A(?:{text})\\z"), COMPILED_BYTES_MAX)) {
             Ok(regex) => Some(regex),
             Err(reason) => {
                 let reason = match reason {

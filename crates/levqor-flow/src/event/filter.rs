@@ -71,6 +71,9 @@ fn found<'a>(computed: Option<&'a Option<Value>>, template: &'a Template) -> &'a
     }
 }
 
+/// Longer texts match no pattern: matching takes the product of the lengths, at worst.
+const PATTERN_TEXT_BYTES_MAX: usize = 8 * 1024;
+
 /// Values by their correlation key.
 pub(super) type Bound = BTreeMap<String, Value>;
 
@@ -90,7 +93,9 @@ pub(super) fn takes(
                 same(actual.unwrap_or(&Value::Null), expected)
             }
             Matcher::Pattern { text, regex } => match actual {
-                Some(Value::String(actual)) => actual == text || regex.is_match(actual),
+                Some(Value::String(actual)) => {
+                    actual == text || (actual.len() <= PATTERN_TEXT_BYTES_MAX && regex.is_match(actual))
+                }
                 Some(actual @ (Value::Bool(_) | Value::Number(_))) => regex.is_match(&actual.to_string()),
                 _ => false,
             },

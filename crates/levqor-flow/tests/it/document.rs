@@ -2,6 +2,7 @@
 
 mod accepted;
 mod bounds;
+mod events;
 mod published;
 mod refused;
 mod support;

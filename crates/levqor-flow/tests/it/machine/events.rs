@@ -342,7 +342,17 @@ fn foreach_works_on_one_event_after_the_other() {
             Publish("end", json!(0)),
         ],
     );
-    insta::assert_snapshot!(seen.seen.lines.join("\n"), @"");
+    insta::assert_snapshot!(seen.seen.lines.join("\n"), @r#"
+    1 l began {"room":"r"}
+    1 waiting
+    1 running
+    2 c[0] began {"room":"r"}
+    2 completed "x"
+    3 c[1] began {"room":"r"}
+    3 completed "y"
+    1 waiting
+    1 completed [{"got":"x","n":1,"at":0},{"got":"y","n":2,"at":1}]
+    "#);
     assert_eq!(seen.keys, ["do/0/l[0]/foreach/do/0/c/0", "do/0/l[1]/foreach/do/0/c/0"]);
 }
 
