@@ -66,8 +66,10 @@ impl TaskKind {
         match self {
             TaskKind::CallFunction(_) | TaskKind::CallHttp(_) | TaskKind::CallOpenApi(_) => "call",
             TaskKind::Do(_) => "do",
+            TaskKind::Emit(_) => "emit",
             TaskKind::For(_) => "for",
             TaskKind::Fork(_) => "fork",
+            TaskKind::Listen(_) => "listen",
             TaskKind::Raise(_) => "raise",
             TaskKind::RunProcess(_) | TaskKind::RunWorkflow(_) => "run",
             TaskKind::Set(_) => "set",

@@ -235,6 +235,7 @@ impl<'d> Checker<'d> {
                 let regex = self.pattern(text, place)?;
                 Some(Matcher::Pattern { text: text.to_owned(), regex })
             }
+            _ if around.trigger => Some(Matcher::Value(Template::Literal(value.clone()))),
             _ => Some(Matcher::Value(self.data(value, place, around.scope))),
         }
     }
@@ -321,6 +322,9 @@ impl<'d> Checker<'d> {
         if around.trigger && holds_expression(value) {
             self.error(place, NOTHING_TO_COMPUTE);
             return None;
+        }
+        if around.trigger {
+            return Some(Template::Literal(value.clone()));
         }
         Some(self.data(value, place, around.scope))
     }

@@ -7,7 +7,7 @@ use crate::definition::{Filter, Matcher, Mode, Strategy, Template, Until};
 /// A literal or an expression, as it was written.
 pub(crate) fn written(template: &Template) -> String {
     match template {
-        Template::Literal(Value::String(text)) => text.clone(),
+        Template::Literal(Value::String(text)) | Template::Attempt(_, text) => text.clone(),
         Template::Literal(value) => value.to_string(),
         Template::Expression(expression) => expression.text().to_owned(),
         Template::Array(_) | Template::Object(_) => "…".to_owned(),

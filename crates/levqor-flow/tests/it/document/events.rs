@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use levqor_flow::{
     definition::{Matcher, Mode, Read, TaskKind, Until},
     document::{Checked, check_with_events, read},
+    event,
     graph::graph,
 };
 use serde_json::{Value, json};
@@ -231,6 +232,17 @@ fn what_is_wrong_with_events_is_said() {
     for (schedule, expected) in rows {
         said(&format!("do: []\nschedule: {schedule}"), expected);
     }
+}
+
+#[test]
+fn loose_evaluation_leaves_triggers_and_checks_emitted_events_later() {
+    let checked = checked(
+        "evaluate: { mode: loose }\ndo: [{ a: { emit: { event: { with: { type: t, time: .at } } } } }]\n\
+         schedule: { on: { one: { with: { type: length } } } }",
+    );
+    let flow = checked.workflow.unwrap_or_else(|| panic!("{}", shown(&checked.errors)));
+    let interests = event::interests(flow.schedule.as_ref().unwrap().on.as_ref().unwrap());
+    assert_eq!(interests[0].kind.as_deref(), Some("length"));
 }
 
 fn said(rest: &str, expected: &[(&str, &str)]) {

@@ -403,6 +403,19 @@ fn listeners_are_cut_off_and_begin_again() {
             r#"#1 listen [{"kind":"a"}]; #2 +5s; waiting; drop #1; = {}"#,
         ),
         (
+            "extensions are around the whole of it",
+            "use: { extensions: [{ log: { extend: listen, before: [{ b: { wait: { seconds: 1 } } }], after: [{ c: { call: http, with: { method: post, endpoint: 'http://log/', body: '${ . }' } } }] } }] }\ndo: [{ l: { listen: { to: { any: [], until: 'length == 2' } } } }]",
+            json!({}),
+            vec![
+                Publish("a", json!(1)),
+                Pass(1),
+                Publish("a", json!(2)),
+                Publish("a", json!(3)),
+                Answer(3, json!(0)),
+            ],
+            "#1 +1s; waiting; #2 listen [{}]; waiting; #2 hears 2; waiting; #2 hears 3; drop #2; #3 POST http://log/ [2,3]; = [2,3]",
+        ),
+        (
             "a run that talks to itself",
             "do: [{ f: { fork: { branches: [{ l: { listen: { to: { one: { with: { type: a } } } } } }, { e: { emit: { event: { with: { id: '1', time: '2026-01-02T00:00:00Z', type: a, data: hello } } } } }] } } }]",
             json!({}),
