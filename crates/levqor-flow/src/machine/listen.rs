@@ -311,7 +311,7 @@ impl Machine {
             None => Arc::clone(raw),
             Some(shape) => self.checked("the output of `foreach`", scope.fill(shape, raw)?)?,
         };
-        check_schema(each.output.schema.as_ref(), "the output of `foreach`", &output)?;
+        check_schema(self, each.output.schema.as_ref(), "the output of `foreach`", &output)?;
         let context = match &each.export.shape {
             None => None,
             Some(shape) => {
@@ -319,7 +319,12 @@ impl Machine {
                 Some(self.checked("the context", scope.fill(shape, &output)?)?)
             }
         };
-        check_schema(each.export.schema.as_ref(), "the context", context.as_ref().unwrap_or(&self.context))?;
+        check_schema(
+            self,
+            each.export.schema.as_ref(),
+            "the context",
+            context.as_ref().unwrap_or(&self.context),
+        )?;
         let bytes = payload::bytes(&output, NESTING_MAX).unwrap_or_default() + 1;
         // The condition sees the context as it is when the event has been dealt with.
         let before = context.map(|context| std::mem::replace(&mut self.context, context));

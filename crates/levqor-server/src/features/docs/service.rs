@@ -32,6 +32,7 @@ guides!(
     "workflows",
     "expressions",
     "schedules",
+    "listening",
     "calls",
     "processes",
     "secrets",
