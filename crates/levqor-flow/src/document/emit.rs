@@ -61,8 +61,8 @@ impl<'d> Checker<'d> {
             }
             let computed = value.as_str().is_some_and(|text| enclosed(text).is_some());
             // In loose evaluation any text may turn out to be an expression; then the run checks what it gives.
-            let literal = !computed && !(self.loose && value.is_string());
-            if literal && let Err(reason) = attribute(name, value) {
+            let is_checked_later = computed || (self.loose && value.is_string());
+            if !is_checked_later && let Err(reason) = attribute(name, value) {
                 self.error(&at, reason.to_string());
                 continue;
             }
