@@ -84,7 +84,11 @@ pub fn crash(root: &Path, args: &CrashArgs) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(play(&binary, args))
 }
 
-fn build(root: &Path, debug: bool) -> anyhow::Result<PathBuf> {
+/// Builds the binary; where it is.
+///
+/// # Errors
+/// The compiler's.
+pub fn build(root: &Path, debug: bool) -> anyhow::Result<PathBuf> {
     let mut arguments = vec!["build", "--locked", "--package", "levqor"];
     if !debug {
         arguments.push("--release");

@@ -1,5 +1,6 @@
 //! Chores of the project: `cargo xtask ci` is what continuous integration runs, nothing more and nothing less.
 
+mod bench;
 mod ci;
 mod crash;
 mod packages;
@@ -25,6 +26,8 @@ enum Chore {
     Tidy,
     /// Install the Debian packages that the tests need.
     Packages,
+    /// Measure the release binary beside the machine's raw limits; fails when a floor is missed.
+    Bench(bench::BenchArgs),
     /// Kill the real server under load, many times, and count what is left.
     Crash(crash::CrashArgs),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::ci(&root),
         Chore::Tidy => tidy::tidy(&root),
         Chore::Packages => packages::install(),
+        Chore::Bench(args) => bench::bench(&root, &args),
         Chore::Crash(args) => crash::crash(&root, &args),
     };
     match outcome {

@@ -22,6 +22,9 @@ mod value;
 
 pub mod accounts;
 pub mod ai_requests;
+#[cfg(feature = "bench-support")]
+#[doc(hidden)]
+pub mod bench_support;
 pub mod counters;
 pub mod health;
 pub mod idempotency;
