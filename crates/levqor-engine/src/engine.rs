@@ -22,7 +22,7 @@ use crate::{
     quota::Quota,
     registry::Registry,
     schedules, secrets,
-    start::Start,
+    start::{Start, Started},
     sub_run,
     tasks::Window,
     timers::{self, Timers},
@@ -38,7 +38,7 @@ impl Engine {
     /// Registers the node, takes over what a dead predecessor left, and begins to work in the background.
     ///
     /// # Errors
-    /// When the store cannot be reached, or the machine gives no threads or no TLS.
+    /// When the store cannot be reached, or the machine gives no threads.
     pub async fn start(setup: Setup) -> Result<Self, Error> {
         Self::start_with(setup, Faults::default()).await
     }
@@ -52,7 +52,7 @@ impl Engine {
         let Setup { store, clock, random, node, region, surroundings, egress, processes, limits, vault } =
             setup;
         let client = faults
-            .client(egress, &surroundings.runtime_version)?
+            .client(egress, &surroundings.runtime_version)
             .sensing(Arc::clone(&clock), Arc::clone(&random));
         let pool = Pool::new(POOL_THREADS).map_err(Error::Threads)?;
         let now = clock.now();
@@ -100,6 +100,10 @@ impl Engine {
             hard: CancellationToken::new(),
             tracker: TaskTracker::new(),
         });
+        if core.faults.calls_the_network() {
+            let client = core.client.clone();
+            core.spawn(async move { client.warm().await });
+        }
         core.spawn(lease::run(Arc::clone(&core)));
         core.spawn(timers::run(Arc::clone(&core)));
         core.spawn(admission::run(Arc::clone(&core)));
@@ -130,8 +134,8 @@ impl Engine {
             retry_of: None,
             firing: None,
         };
-        let (run, _) = start.accept(core).await?;
-        Ok(core.as_accepted(run, input).await)
+        let Started { run, output, error, .. } = start.accept(core).await?;
+        Ok(core.as_accepted(RunDetail { run, input, output, error }).await)
     }
 
     /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.
@@ -280,8 +284,8 @@ impl Engine {
                     retry_of: Some(run),
                     firing: None,
                 };
-                let (run, _) = start.accept(core).await?;
-                Ok(core.as_accepted(run, ended.input).await)
+                let Started { run, output, error, .. } = start.accept(core).await?;
+                Ok(core.as_accepted(RunDetail { run, input: ended.input, output, error }).await)
             }
         }
     }

@@ -17,7 +17,7 @@ use levqor_flow::machine::{HttpRequest, Outcome};
 use levqor_model::AccountId;
 use levqor_store::Error;
 
-use crate::egress::{BuildError, Client, Policy};
+use crate::egress::{Client, Policy};
 
 /// A point between two things that a crash may come between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,11 +110,16 @@ impl Faults {
         self
     }
 
-    pub(crate) fn client(&self, policy: Policy, version: &str) -> Result<Client, BuildError> {
+    pub(crate) fn client(&self, policy: Policy, version: &str) -> Client {
         match &self.client {
-            Some(client) => Ok(client.clone()),
+            Some(client) => client.clone(),
             None => Client::new(policy, version),
         }
+    }
+
+    /// Whether calls reach the network.
+    pub(crate) fn calls_the_network(&self) -> bool {
+        self.callee.is_none()
     }
 
     /// Whether the crash comes now.

@@ -183,8 +183,6 @@ pub enum Error {
     TooDeep { max: u32 },
     #[error("the system gave no threads for the work of runs")]
     Threads(#[source] std::io::Error),
-    #[error(transparent)]
-    Client(#[from] egress::BuildError),
     #[error("could not reach the store")]
     Store(#[from] levqor_store::Error),
 }

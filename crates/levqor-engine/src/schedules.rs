@@ -98,7 +98,7 @@ async fn fire(core: &Arc<Core>, due: &DueSchedule, now: Timestamp) -> Result<(),
         // The row names the due time that fires, so that the firing can be told from others.
         move_on(core, due, Some(fires_at)).await?;
     }
-    let accepted = Start {
+    let started = Start {
         account_id: due.account_id,
         workflow_id: due.workflow_id,
         version: due.version.clone(),
@@ -114,10 +114,10 @@ async fn fire(core: &Arc<Core>, due: &DueSchedule, now: Timestamp) -> Result<(),
     .accept(core)
     .await;
     let current = DueSchedule { due_at: fires_at, ..due.clone() };
-    match accepted {
-        Ok((_, Accepted::New)) => Ok(()),
+    match started.map(|started| started.accepted) {
+        Ok(Accepted::New) => Ok(()),
         // Another node, or this one before it was interrupted.
-        Ok((_, Accepted::Already(_))) => move_on(core, &current, plan.next_at).await,
+        Ok(Accepted::Already(_)) => move_on(core, &current, plan.next_at).await,
         Err(reason @ Error::TooManyRuns { .. }) => {
             move_on(core, &current, plan.next_at).await?;
             Err(reason)

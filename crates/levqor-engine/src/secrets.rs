@@ -165,9 +165,9 @@ impl Core {
 
 impl Core {
     /// What whoever started a run is told. It is accepted, so nothing that fails from here on is their concern.
-    pub(crate) async fn as_accepted(&self, run: Run, input: Value) -> RunDetail {
-        let mask = self.mask(&run).await.unwrap_or_default();
-        mask.run(RunDetail { run, input, output: None, error: None })
+    pub(crate) async fn as_accepted(&self, detail: RunDetail) -> RunDetail {
+        let mask = self.mask(&detail.run).await.unwrap_or_default();
+        mask.run(detail)
     }
 }
 

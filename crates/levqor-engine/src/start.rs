@@ -1,11 +1,12 @@
 //! Accepting runs: the one way in, for people, schedules and other runs alike.
 //!
 //! Acceptance is one commit: the run's row with its first journal entry. The machine that was made for it goes on
-//! from there, without reading anything back.
+//! from there, without reading anything back. When its first tasks are few and need nothing from outside, they are
+//! executed before, and what they gave is in the same commit: a short run costs one wait for the disk instead of two.
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_flow::machine::{EffectId, Event, Machine};
+use levqor_flow::machine::{EffectId, Event, FlowError, Machine};
 use levqor_model::{
     AccountId, RegionCode, Residency, RunId, RunStatus, TriggerKind, WorkflowId, limits::NESTING_MAX,
 };
@@ -16,6 +17,17 @@ use tokio::sync::oneshot;
 use crate::{
     Error, core::Core, driver::Driver, fault::Point, payload::depth_exceeds, sub_run::look_again_later,
 };
+
+/// What came of a start.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// The new run as it was accepted, unless it is [`Accepted::Already`] there.
+    pub(crate) run: Run,
+    pub(crate) accepted: Accepted,
+    /// Of a run that has ended by then.
+    pub(crate) output: Option<Value>,
+    pub(crate) error: Option<FlowError>,
+}
 
 /// A run to be, with its version chosen.
 #[derive(Debug)]
@@ -34,11 +46,10 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// Durable when this returns; the run is driven from then on. The row is the new run's, unless it is
-    /// [`Accepted::Already`] there.
+    /// Durable when this returns; the run is driven from then on.
     ///
     /// Cancel safe: an acceptance that has begun is finished, and its run driven, whether or not anyone waits for it.
-    pub(crate) async fn accept(self, core: &Arc<Core>) -> Result<(Run, Accepted), Error> {
+    pub(crate) async fn accept(self, core: &Arc<Core>) -> Result<Started, Error> {
         if core.soft.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -107,25 +118,36 @@ impl Start {
         };
         let new =
             NewRun { run: run.clone(), input, events: Some(events), firing: self.firing, day: now.date() };
-        let driver = Driver::new(Arc::clone(core), seat, workflow, run.clone(), machine).masked(mask);
+        let driver = Driver::new(Arc::clone(core), seat, workflow, run, machine).masked(mask);
         let (reply, answer) = oneshot::channel();
         core.spawn(accept_and_drive(Arc::clone(core), new, driver, has_place, reply));
         // Dropped without an answer: the engine stopped hard.
-        let accepted = answer.await.map_err(|_| Error::Draining)??;
-        Ok((run, accepted))
+        answer.await.map_err(|_| Error::Draining)?
     }
 }
 
 async fn accept_and_drive(
     core: Arc<Core>,
     new: NewRun,
-    driver: Driver,
+    mut driver: Driver,
     has_place: bool,
-    reply: oneshot::Sender<Result<Accepted, Error>>,
+    reply: oneshot::Sender<Result<Started, Error>>,
 ) {
     let (id, account) = (new.run.id, new.run.account_id);
     core.reach(Point::BeforeAccept).await;
-    let accepted = core.faults.store(core.store.accept_run(new)).await;
+    let begun = if has_place { driver.begin().transpose() } else { None };
+    let first = begun.as_ref().and_then(|begun| begun.as_ref().ok()?.append().cloned());
+    let mut run = new.run.clone();
+    if let Some(first) = &first {
+        run.status = first.status;
+        run.waiting_for.clone_from(&first.waiting_for);
+        run.started_at = first.started_at;
+        run.ended_at = first.ended_at;
+    }
+    let accepted = match first {
+        Some(first) => core.faults.store(core.store.accept_begun_run(new, first)).await,
+        None => core.faults.store(core.store.accept_run(new)).await,
+    };
     core.reach(Point::AfterAccept).await;
     let is_new = matches!(accepted, Ok(Accepted::New));
     if !is_new {
@@ -135,16 +157,20 @@ async fn accept_and_drive(
         // It may be durable all the same.
         look_again_later(&core, id);
     }
+    let (output, error) = driver.results();
+    let started = accepted.map(|accepted| Started { run, accepted, output, error });
     // Whoever asked may have gone.
-    let _ = reply.send(accepted.map_err(Error::from));
+    let _ = reply.send(started.map_err(Error::from));
     if !is_new {
         return;
     }
-    if has_place {
-        driver.drive().await;
-    } else {
-        drop(driver);
-        core.backlog.push(id);
+    match begun {
+        Some(begun) => driver.drive_on(begun).await,
+        None if has_place => driver.drive().await,
+        None => {
+            drop(driver);
+            core.backlog.push(id);
+        }
     }
 }
 

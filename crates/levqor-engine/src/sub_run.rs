@@ -69,7 +69,7 @@ async fn start(
             return child.map(|child| (child, None)).ok_or(missing);
         }
     };
-    let accepted = Start {
+    let started = Start {
         account_id: parent.account_id,
         workflow_id,
         version,
@@ -84,9 +84,9 @@ async fn start(
     }
     .accept(core)
     .await?;
-    match accepted {
-        (run, Accepted::New) => Ok((run.id, None)),
-        (_, Accepted::Already(child)) => {
+    match started.accepted {
+        Accepted::New => Ok((started.run.id, None)),
+        Accepted::Already(child) => {
             let row = core.store.run(None, child).await?;
             match row {
                 Some(row) if row.status.is_ended() => {

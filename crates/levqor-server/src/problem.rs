@@ -285,10 +285,9 @@ impl From<levqor_engine::Error> for Problem {
             Error::TooManyRuns { .. } => Problem::new(ProblemCode::PlanLimit, detail),
             Error::NoSuchWorkflow { .. } => Problem::new(ProblemCode::WorkflowNotFound, detail),
             Error::TooDeep { .. } => Problem::new(ProblemCode::InvalidFields, detail),
-            error @ (Error::Definition { .. }
-            | Error::Journal { .. }
-            | Error::Threads(_)
-            | Error::Client(_)) => Problem::internal(error),
+            error @ (Error::Definition { .. } | Error::Journal { .. } | Error::Threads(_)) => {
+                Problem::internal(error)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use levqor_flow::machine::{Effect, EffectId, Event, Machine};
+use levqor_flow::machine::{Effect, EffectId, Event, Machine, MustAbort, Progress};
 use levqor_model::{RunStatus, Timestamp};
 use levqor_store::runs::Append;
 use serde::Serialize;
@@ -16,6 +16,14 @@ use crate::{
     schedules,
 };
 
+/// What the driver computed and what must be durable before it is carried out.
+#[derive(Debug)]
+pub(crate) struct Step {
+    turn: Turn,
+    /// None when nothing changes.
+    append: Option<Append>,
+}
+
 /// What changes with one append, besides the journal.
 #[derive(Debug, Default)]
 struct Turn {
@@ -25,11 +33,53 @@ struct Turn {
     timers_gone: Vec<(EffectId, Timestamp)>,
 }
 
+impl Step {
+    pub(crate) fn append(&self) -> Option<&Append> {
+        self.append.as_ref()
+    }
+}
+
 impl Driver {
     /// Makes what was applied durable, then performs what was asked for.
     ///
     /// A failing store is waited for: the state stays in memory, and no effect is performed before the append is through.
     pub(super) async fn commit(&mut self) -> Result<(), Stop> {
+        let Step { turn, append } = self.step();
+        if let Some(append) = append {
+            self.write(append).await?;
+            self.core.reach(Point::AfterAppend).await;
+        }
+        self.carry_out(turn);
+        Ok(())
+    }
+
+    /// The first steps of a run that is not durable yet, when they are few: they become durable with it, which spares a
+    /// commit. None: drive it after the acceptance.
+    pub(crate) fn begin(&mut self) -> Result<Option<Step>, Stop> {
+        // Its end changes the schedule, which must not happen for a run that may be refused.
+        if self.workflow.schedule.as_ref().is_some_and(|schedule| schedule.after.is_some()) {
+            return Ok(None);
+        }
+        match self.slice_here()? {
+            Ok(Progress::Idle) => Ok(Some(self.step())),
+            Ok(Progress::More) => Ok(None),
+            Err(MustAbort(error)) => {
+                self.abort(error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// What [`Driver::begin`] gave is durable.
+    pub(super) async fn begun(&mut self, Step { turn, append }: Step) {
+        if let Some(append) = append {
+            self.written(append);
+            self.core.reach(Point::AfterAppend).await;
+        }
+        self.carry_out(turn);
+    }
+
+    fn step(&mut self) -> Step {
         let turn = self.turn();
         let status = self.status();
         let waiting_for = if self.events.is_empty() && status != RunStatus::Waiting {
@@ -41,12 +91,13 @@ impl Driver {
             || waiting_for != self.run.waiting_for
             || !turn.timers_set.is_empty()
             || !turn.timers_gone.is_empty();
-        if !self.events.is_empty() || row_changes {
-            let append = self.append(status, waiting_for, &turn);
-            self.write(append).await?;
-            self.core.reach(Point::AfterAppend).await;
-        }
-        self.publish(status);
+        let append =
+            (!self.events.is_empty() || row_changes).then(|| self.append(status, waiting_for, &turn));
+        Step { turn, append }
+    }
+
+    fn carry_out(&mut self, turn: Turn) {
+        self.publish(self.status());
         for (effect, at) in turn.timers_gone {
             self.core.timers.clear(self.run.id, effect, at);
         }
@@ -54,7 +105,6 @@ impl Driver {
             self.core.timers.set(self.run.id, effect, at);
         }
         self.perform(turn.effects);
-        Ok(())
     }
 
     /// Before the run leaves memory: its row says why it doesn't move.
@@ -152,6 +202,11 @@ impl Driver {
             }
         }
         self.core.ends.written(self.run.id);
+        self.written(append);
+        Ok(())
+    }
+
+    fn written(&mut self, append: Append) {
         if append.events.is_some() {
             self.run.next_seq += 1;
         }
@@ -160,7 +215,6 @@ impl Driver {
         self.run.ended_at = append.ended_at;
         self.run.waiting_for = append.waiting_for;
         self.events.clear();
-        Ok(())
     }
 
     fn append(&mut self, status: RunStatus, waiting_for: Option<String>, turn: &Turn) -> Append {

@@ -24,10 +24,11 @@ use std::{
 
 use levqor_flow::{
     definition::Workflow,
-    machine::{ApplyError, Effect, EffectId, Event, Machine},
+    machine::{ApplyError, Effect, EffectId, Event, FlowError, Machine},
 };
 use levqor_model::{RunStatus, Timestamp};
 use levqor_store::runs::Run;
+use serde_json::Value;
 
 use crate::{
     core::Core,
@@ -40,6 +41,7 @@ use crate::{
 };
 use perform::InFlight;
 
+pub(crate) use commit::Step;
 pub(crate) use resume::drive_stored;
 
 /// Why driving stopped before the run's end.
@@ -118,10 +120,24 @@ impl Driver {
 
     /// Drives the run until it ends, leaves memory or is lost to another owner.
     pub(crate) async fn drive(mut self) {
-        let stop = match self.advance().await {
-            Ok(()) => return,
-            Err(stop) => stop,
+        let outcome = self.advance().await;
+        self.stopped(outcome).await;
+    }
+
+    /// Like [`Driver::drive`], for a run whose first step was accepted with it.
+    pub(crate) async fn drive_on(mut self, begun: Result<Step, Stop>) {
+        let outcome = match begun {
+            Ok(step) => {
+                self.begun(step).await;
+                self.go_on().await
+            }
+            Err(stop) => Err(stop),
         };
+        self.stopped(outcome).await;
+    }
+
+    async fn stopped(mut self, outcome: Result<(), Stop>) {
+        let Err(stop) = outcome else { return };
         self.abort_calls();
         let id = self.run.id;
         match stop {
@@ -155,6 +171,11 @@ impl Driver {
         self.take_mail().await?;
         self.commit().await?;
         self.cancel_orphans().await;
+        self.go_on().await
+    }
+
+    /// From one append to the next.
+    async fn go_on(&mut self) -> Result<(), Stop> {
         loop {
             if self.status().is_ended() {
                 self.finish().await;
@@ -233,6 +254,14 @@ impl Driver {
 
     fn machine(&self) -> Option<&Machine> {
         self.machine.as_ref()
+    }
+
+    /// Output and error as they may be shown, once the run has ended.
+    pub(crate) fn results(&self) -> (Option<Value>, Option<FlowError>) {
+        let machine = self.machine();
+        let output = machine.and_then(Machine::output).cloned().map(|output| self.mask.value(output));
+        let error = machine.and_then(Machine::error).cloned().map(|error| self.mask.error(error));
+        (output, error)
     }
 
     fn status(&self) -> RunStatus {

@@ -26,13 +26,13 @@ impl Driver {
         }
     }
 
-    fn abort(&mut self, error: levqor_flow::machine::FlowError) {
+    pub(super) fn abort(&mut self, error: levqor_flow::machine::FlowError) {
         let at = self.moment();
         let tasks_begun = self.machine().map_or(0, Machine::tasks_begun);
         self.apply(Event::Aborted { at, tasks_begun, error });
     }
 
-    fn slice_here(&mut self) -> Result<Result<Progress, MustAbort>, Stop> {
+    pub(super) fn slice_here(&mut self) -> Result<Result<Progress, MustAbort>, Stop> {
         let Some(machine) = &mut self.machine else { return Ok(Ok(Progress::Idle)) };
         let (effects, notepad) = (&mut self.effects, &mut self.notepad);
         Ok(guarded(|| machine.run(TASKS_INLINE, effects, notepad))?)

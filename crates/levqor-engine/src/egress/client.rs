@@ -9,6 +9,7 @@ use reqwest::{
     Method,
     header::{HeaderMap, LOCATION},
 };
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
@@ -21,20 +22,43 @@ use super::{
     tokens::Tokens,
 };
 
-/// Why there can be no client.
-#[derive(Debug, thiserror::Error)]
-#[error("could not set up the client for calls to the outside")]
-pub struct BuildError(#[source] reqwest::Error);
-
 /// The client for calls from workflows; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    /// Made by whoever needs it first: it reads all root certificates of the machine, which takes longer than all the
+    /// rest of a start.
+    http: Arc<OnceCell<reqwest::Client>>,
     guard: Guard,
     policy: Policy,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) tokens: Arc<Tokens>,
+    agent: String,
+}
+
+fn build(guard: &Guard, connect_timeout: Duration, agent: &str) -> Result<reqwest::Client, reqwest::Error> {
+    // Fails when a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(agent)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(connect_timeout)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .http2_max_header_list_size(64 * 1024)
+            .dns_resolver(guard.clone())
+    };
+    builder().build().or_else(|reason| {
+        let http = builder().tls_certs_only([]).build()?;
+        tracing::warn!(
+            error = %chain(&reason),
+            "no usable root certificates on this machine, calls over https will fail; install ca-certificates"
+        );
+        Ok(http)
+    })
 }
 
 /// A call that gave no usable answer.
@@ -51,38 +75,43 @@ impl From<FlowError> for Failure {
 }
 
 impl Client {
-    /// # Errors
-    /// When the TLS library cannot be set up. A machine without root certificates is not an error: calls over plain
-    /// HTTP work there, and a warning says why the others don't.
-    pub fn new(policy: Policy, version: &str) -> Result<Self, BuildError> {
-        // Fails when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    /// A machine without root certificates is not an error: calls over plain HTTP work there, and a warning says why the
+    /// others don't.
+    pub fn new(policy: Policy, version: &str) -> Self {
         let guard = Guard::new(&policy.allow);
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(format!("levqor/{version}"))
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .no_proxy()
-                .connect_timeout(policy.connect_timeout)
-                .pool_idle_timeout(Duration::from_secs(30))
-                .http2_max_header_list_size(64 * 1024)
-                .dns_resolver(guard.clone())
+        Self {
+            http: Arc::default(),
+            guard,
+            policy,
+            agent: format!("levqor/{version}"),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            tokens: Arc::new(Tokens::new()),
+        }
+    }
+
+    /// Gets ready for the first call. Cancel safe.
+    pub async fn warm(&self) {
+        if let Err(error) = self.http().await {
+            tracing::error!("{}", error.detail.as_deref().unwrap_or_default());
+        }
+    }
+
+    async fn http(&self) -> Result<&reqwest::Client, FlowError> {
+        let failed = |reason: &dyn std::fmt::Display| {
+            let detail = format!("could not set up the client for calls to the outside: {reason}");
+            ErrorKind::Runtime.error("No client", detail)
         };
-        let http = match builder().build() {
-            Ok(http) => http,
-            Err(reason) => {
-                let http = builder().tls_certs_only([]).build().map_err(BuildError)?;
-                tracing::warn!(
-                    error = %chain(&reason),
-                    "no usable root certificates on this machine, calls over https will fail; install ca-certificates"
-                );
-                http
-            }
-        };
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        Ok(Self { http, guard, policy, clock, random, tokens: Arc::new(Tokens::new()) })
+        let (guard, policy, agent) = (&self.guard, &self.policy, &self.agent);
+        self.http
+            .get_or_try_init(|| async move {
+                let (guard, timeout, agent) = (guard.clone(), policy.connect_timeout, agent.clone());
+                tokio::task::spawn_blocking(move || build(&guard, timeout, &agent))
+                    .await
+                    .map_err(|reason| failed(&reason))?
+                    .map_err(|reason| failed(&chain(&reason)))
+            })
+            .await
     }
 
     /// With a clock that tells how long tokens are good, and a source of nonces.
@@ -173,7 +202,7 @@ impl Client {
         body: Option<Bytes>,
         what: &str,
     ) -> Result<reqwest::Response, Failure> {
-        let mut request = self.http.request(method.clone(), url.clone()).headers(headers.clone());
+        let mut request = self.http().await?.request(method.clone(), url.clone()).headers(headers.clone());
         if let Some(body) = body {
             request = request.body(body);
         }

@@ -22,6 +22,6 @@ mod redirect;
 mod tokens;
 
 pub use address::refusal;
+pub use client::Client;
 pub(crate) use client::host_of;
-pub use client::{BuildError, Client};
 pub use policy::{Network, Policy};

@@ -30,7 +30,7 @@ fn local() -> Policy {
 }
 
 fn client(policy: Policy) -> Client {
-    Client::new(policy, "1.2.3").unwrap()
+    Client::new(policy, "1.2.3")
 }
 
 fn output(outcome: Outcome) -> Value {

@@ -124,7 +124,7 @@ fn whatever_goes_wrong_nothing_acknowledged_is_lost_or_done_twice() {
     let repeat = number("LEVQOR_SIM_REPEAT").unwrap_or(1).max(1);
     let first = seed.unwrap_or(FIRST_SEED);
 
-    let client = egress::Client::new(egress::Policy::default(), "simulation").unwrap();
+    let client = egress::Client::new(egress::Policy::default(), "simulation");
     let begun = Instant::now();
     let total = Mutex::new(Total::default());
     let next = AtomicU64::new(0);

@@ -2,13 +2,29 @@
 
 use levqor_model::RunId;
 
-use super::{Accepted, NewRun, Run, append, counts};
+use super::{Accepted, Append, NewRun, Run, append, counts};
 use crate::{Conflict, Error, Session, Store, params, schedules, usage};
 
 impl Store {
     /// Durable when this returns; counts the account's usage in the same transaction.
     pub async fn accept_run(&self, new: NewRun) -> Result<Accepted, Error> {
         self.write(move |session| accept(session, &new)).await
+    }
+
+    /// [`Store::accept_run`] and the first [`Store::append`] of that run in one transaction: both or neither. The append is
+    /// left out when the run is there already.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] when the append is not for the run as it is accepted.
+    pub async fn accept_begun_run(&self, new: NewRun, first: Append) -> Result<Accepted, Error> {
+        self.write(move |session| {
+            let accepted = accept(session, &new)?;
+            if accepted == Accepted::New {
+                append::write(session, &first)?;
+            }
+            Ok(accepted)
+        })
+        .await
     }
 }
 

@@ -49,7 +49,7 @@ impl Store {
     }
 }
 
-fn write(session: &Session, append: &Append) -> Result<(), Error> {
+pub(super) fn write(session: &Session, append: &Append) -> Result<(), Error> {
     let id = append.run_id;
     let row = session.row(
         "SELECT account_id, status FROM runs
