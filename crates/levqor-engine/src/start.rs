@@ -144,6 +144,9 @@ async fn accept_and_drive(
         run.started_at = first.started_at;
         run.ended_at = first.ended_at;
     }
+    if first.is_some() {
+        core.reach(Point::BeforeAppend).await;
+    }
     let accepted = match first {
         Some(first) => core.faults.store(core.store.accept_begun_run(new, first)).await,
         None => core.faults.store(core.store.accept_run(new)).await,

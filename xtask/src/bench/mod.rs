@@ -46,9 +46,9 @@ pub struct BenchArgs {
     #[arg(long)]
     json: bool,
     /// As `--quick`, with the debug build, and no figure is judged: for continuous integration.
-    #[arg(long, conflicts_with = "binary")]
+    #[arg(long)]
     smoke: bool,
-    /// The binary to measure; the release build when left out.
+    /// The binary to measure, in place of a build.
     #[arg(long)]
     binary: Option<PathBuf>,
 }

@@ -127,6 +127,10 @@ impl Client {
 
     /// [`Client::call`] for an account, whose tokens are its own.
     pub async fn call_for(&self, account: Option<AccountId>, call: &HttpRequest) -> Outcome {
+        // Before the callee's time begins.
+        if let Err(error) = self.http().await {
+            return Outcome::Failed { error, answered: false };
+        }
         let what = format!("{} {}", call.method, host_of(&call.uri));
         let outcome =
             match tokio::time::timeout(self.policy.timeout, self.exchange(account, call, &what)).await {

@@ -31,6 +31,30 @@ async fn pure_tasks_run_to_their_end() {
 }
 
 #[tokio::test]
+async fn a_short_run_is_accepted_with_its_end() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let workflow = world.save("short", "1.0.0", "do: [{ a: { set: { n: '${ .n + 1 }' } } }]").await;
+    let started = world.try_start(&engine, workflow, json!({ "n": 1 })).await.unwrap();
+    assert_eq!((started.run.status, &started.output), (RunStatus::Completed, &Some(json!({ "n": 2 }))));
+    let stored = engine.run(world.account, started.run.id).await.unwrap();
+    assert_eq!(stored.output, started.output);
+    assert_eq!(stored.run.ended_at, started.run.ended_at);
+    assert_eq!(world.store.journal(started.run.id, None, 10).await.unwrap().len(), 1);
+
+    let broken = world.save("broken", "1.0.0", "do: [{ a: { set: { n: '${ error }' } } }]").await;
+    let started = world.try_start(&engine, broken, json!({})).await.unwrap();
+    assert_eq!(started.run.status, RunStatus::Faulted);
+    assert!(started.error.is_some());
+
+    // It needs something from outside, which comes only after it is durable.
+    let wait = world.save("wait", "1.0.0", "do: [{ a: { wait: { seconds: 90 } } }]").await;
+    let started = world.try_start(&engine, wait, json!({})).await.unwrap();
+    assert_eq!(started.run.status, RunStatus::Waiting);
+    assert_eq!(world.store.timers_count().await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_call_sends_its_key_and_gives_its_answer() {
     let world = World::new().await;
     world.stub.route(Route::new("/charge").reply(Reply::json(&json!({ "paid": true }))));

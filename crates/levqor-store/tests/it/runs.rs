@@ -73,6 +73,31 @@ async fn the_same_start_is_accepted_once() {
 }
 
 #[tokio::test]
+async fn a_run_is_accepted_with_its_first_step_or_not_at_all() {
+    let world = World::new();
+    let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
+    let new = world.run(account, workflow, NOW);
+    let id = new.run.id;
+    let mut end = step(id, 1, RunStatus::Completed);
+    (end.events, end.output) = (None, Some("1".to_owned()));
+
+    let late = step(id, 2, RunStatus::Completed);
+    assert_eq!(world.store.accept_begun_run(new.clone(), late).await, Err(Error::Stale(id)));
+    assert_eq!(world.store.run(None, id).await, Ok(None));
+    assert_eq!(world.store.usage(Some(account), NOW.date(), NOW.date()).await.unwrap().runs, 0);
+
+    assert_eq!(world.store.accept_begun_run(new.clone(), end.clone()).await, Ok(Accepted::New));
+    let run = world.store.run(None, id).await.unwrap().unwrap();
+    assert_eq!((run.status, run.next_seq, run.ended_at), (RunStatus::Completed, 1, Some(NOW)));
+    assert_eq!(world.store.payloads(id).await.unwrap().unwrap().output.as_deref(), Some("1"));
+    assert_eq!(world.store.journal(id, None, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.run_counts(Some(account)).await.unwrap().completed, 1);
+
+    assert_eq!(world.store.accept_begun_run(new, end).await, Ok(Accepted::Already(id)), "again");
+    assert_eq!(world.store.run_counts(Some(account)).await.unwrap().completed, 1);
+}
+
+#[tokio::test]
 async fn an_append_moves_the_run_and_what_hangs_on_it() {
     let world = World::new();
     let new = world.run(world.account_id(), world.workflow_id(NOW), NOW);
