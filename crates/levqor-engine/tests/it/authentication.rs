@@ -27,7 +27,7 @@ impl Scene {
 
     async fn with(policy: Policy) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_800_000_000)));
-        let client = Client::new(policy, "1.2.3").unwrap();
+        let client = Client::new(policy, "1.2.3");
         let client = client.sensing(clock.clone(), Arc::new(SeededRandom::new(5)));
         Self { stub: HttpStub::start().await, clock, client }
     }
