@@ -2,7 +2,7 @@
 
 use levqor_model::RunId;
 
-use super::{Accepted, Append, NewRun, Run, append, counts};
+use super::{Accepted, Append, NewRun, Run, append, archive, counts};
 use crate::{Conflict, Error, Session, Store, params, schedules, usage};
 
 impl Store {
@@ -54,6 +54,9 @@ fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
 
 /// False when the run or its parent's effect is there already.
 fn insert(session: &Session, run: &Run, next_seq: i64) -> Result<bool, Error> {
+    if archive::existing(session, run)?.is_some() {
+        return Ok(false);
+    }
     let (parent_run, parent_effect) = run.parent.unzip();
     let inserted = session.execute(
         concat!(
@@ -91,6 +94,9 @@ fn insert(session: &Session, run: &Run, next_seq: i64) -> Result<bool, Error> {
 }
 
 fn existing(session: &Session, run: &Run) -> Result<Option<RunId>, Error> {
+    if let Some(id) = archive::existing(session, run)? {
+        return Ok(Some(id));
+    }
     match run.parent {
         Some((parent, effect)) => session.scalar(
             "SELECT run_id FROM runs

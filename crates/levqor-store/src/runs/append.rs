@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, NodeId, RegionCode, RunId, RunStatus, Timestamp};
 
-use super::{Append, counts};
+use super::{Append, archive, counts, segments};
 use crate::{Error, Session, Store, params, timers};
 
 impl Store {
@@ -29,6 +29,7 @@ impl Store {
         events: String,
     ) -> Result<bool, Error> {
         self.write(move |session| {
+            archive::bring_back(session, id, epoch, seq)?;
             let account: Option<AccountId> = session.scalar(
                 "UPDATE runs SET status = 'running', ended_at = NULL, waiting_for = NULL, owner = $4, epoch = $2,
                      region = $5, next_seq = next_seq + 1
@@ -82,6 +83,11 @@ pub(super) fn write(session: &Session, append: &Append) -> Result<(), Error> {
     }
     if was != append.status {
         counts::move_one(session, account, was, append.status)?;
+    }
+    if append.status.is_ended() {
+        archive::move_ended(session, id)?;
+    } else if append.events.is_some() && (append.seq + 1) % segments::ENTRIES as i64 == 0 {
+        segments::compact(session, id)?;
     }
     Ok(())
 }

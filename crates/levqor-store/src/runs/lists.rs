@@ -1,6 +1,6 @@
-//! Lists of runs: by keyset over the time-ordered ids, narrow rows only.
+//! Lists of runs: by keyset over the time-ordered ids, narrow rows only, those that live and those of the archive merged.
 
-use levqor_model::{AccountId, Random, RunId, Timestamp};
+use levqor_model::{AccountId, Random, RunId, RunStatus, Timestamp};
 
 use super::{Run, RunFilter, columns, unreadable::PASSED_OVER_MAX};
 use crate::{
@@ -25,11 +25,19 @@ impl Store {
             .read(move |session| {
                 let range = IdRange::new(&filter, before);
                 let rows_max = limit.saturating_add(PASSED_OVER_MAX);
-                let (sql, values) = list(account.as_ref(), &filter, &range, &rows_max);
                 let mut unreadable = Vec::new();
-                let runs = session
-                    .some_rows_of_text(&sql, &values, limit, |row| Run::read_or_note(row, &mut unreadable))?;
-                Ok((runs, unreadable))
+                let mut of = |table: Table| {
+                    if !table.may_hold(filter.status) {
+                        return Ok(Vec::new());
+                    }
+                    let (sql, values) = list(table, account.as_ref(), &filter, &range, &rows_max);
+                    session.some_rows_of_text(&sql, &values, limit, |row| {
+                        Run::read_or_note(row, &mut unreadable)
+                    })
+                };
+                // At one moment: a run may be moved meanwhile.
+                let (hot, archived) = session.snapshot(|| Ok((of(Table::Hot)?, of(Table::Archive)?)))?;
+                Ok((merge(hot, archived, limit), unreadable))
             })
             .await?;
         self.unreadable_told.tell(&unreadable);
@@ -68,8 +76,46 @@ impl Store {
     }
 }
 
+/// Which rows a statement reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// Runs that live, and a few that have just ended.
+    Hot,
+    Archive,
+}
+
+impl Table {
+    fn may_hold(self, status: Option<RunStatus>) -> bool {
+        self == Table::Hot || status.is_none_or(RunStatus::is_ended)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Table::Hot => "runs",
+            Table::Archive => "archived_runs",
+        }
+    }
+}
+
+/// Both newest first; the newest of them.
+fn merge(first: Vec<Run>, second: Vec<Run>, limit: usize) -> Vec<Run> {
+    let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
+    let mut merged = Vec::new();
+    while merged.len() < limit {
+        let from_first = match (first.peek(), second.peek()) {
+            (Some(one), Some(other)) => one.id > other.id,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (None, None) => break,
+        };
+        merged.extend(if from_first { first.next() } else { second.next() });
+    }
+    merged
+}
+
 /// The statement of a list and its values.
 pub(crate) fn list<'a>(
+    table: Table,
     account: Option<&'a AccountId>,
     filter: &'a RunFilter,
     range: &'a IdRange,
@@ -89,7 +135,7 @@ pub(crate) fn list<'a>(
     }
     if let Some(status) = &filter.status {
         terms.add("status =", status.value());
-        if account.is_none() && !status.is_ended() {
+        if table == Table::Hot && account.is_none() && !status.is_ended() {
             // Leads to the index of live runs.
             terms.conditions.push("ended_at IS NULL".to_owned());
         }
@@ -117,7 +163,8 @@ pub(crate) fn list<'a>(
         _ => format!(" WHERE {}", terms.conditions.join(" AND ")),
     };
     let sql = format!(
-        concat!("SELECT ", columns!(), " FROM runs{} ORDER BY run_id DESC LIMIT ${}"),
+        concat!("SELECT ", columns!(), " FROM {}{} ORDER BY run_id DESC LIMIT ${}"),
+        table.name(),
         conditions,
         terms.values.len()
     );

@@ -1,17 +1,21 @@
 //! Runs and their journals.
 //!
 //! A run is its journal; the row beside it is what lists and workers need without reading the journal. Payloads live
-//! in a table of their own, so that lists never touch them.
+//! in a table of their own, so that lists never touch them. Runs that have ended live in an archive, so that work on those
+//! that go on never touches them ([`archive`]).
 //!
-//! Invariant: `run_counts` equals the rows of `runs` by account and status, after every transaction.
+//! Invariant: `run_counts` equals the rows of `runs` and `archived_runs` by account and status, after every transaction.
 //! Invariant: rows and journals of a run change only by [`append`](Store::append) and
 //! [`reopen_run`](Store::reopen_run) with the row's epoch and place, so a stale owner can never write.
 
 mod accept;
 mod append;
+mod archive;
 mod counts;
 pub(crate) mod lists;
 mod ownership;
+mod pack;
+mod segments;
 mod unreadable;
 
 pub use ownership::RunsToDrive;
@@ -193,7 +197,13 @@ impl Store {
     pub async fn run(&self, account: Option<AccountId>, id: RunId) -> Result<Option<Run>, Error> {
         self.read(move |session| {
             let run = session.row(
-                concat!("SELECT ", columns!(), " FROM runs WHERE run_id = $1"),
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM runs WHERE run_id = $1 UNION ALL SELECT ",
+                    columns!(),
+                    " FROM archived_runs WHERE run_id = $1 LIMIT 1"
+                ),
                 params![id],
                 Run::read,
             )?;
@@ -203,51 +213,6 @@ impl Store {
     }
 
     pub async fn payloads(&self, id: RunId) -> Result<Option<Payloads>, Error> {
-        self.read(move |session| {
-            let parts: Vec<(String, String)> = session.rows(
-                "SELECT part, body FROM run_payloads WHERE run_id = $1 ORDER BY part LIMIT 3",
-                params![id],
-                |row| Ok((row.take()?, row.take()?)),
-            )?;
-            let mut payloads = Payloads::default();
-            let mut has_input = false;
-            for (part, body) in parts {
-                match part.as_str() {
-                    "input" => {
-                        has_input = true;
-                        payloads.input = body;
-                    }
-                    "output" => payloads.output = Some(body),
-                    "error" => payloads.error = Some(body),
-                    _ => return Err(Error::Decode(format!("column part: unknown part of run {id}"))),
-                }
-            }
-            Ok(has_input.then_some(payloads))
-        })
-        .await
-    }
-
-    /// In order.
-    pub async fn journal(
-        &self,
-        id: RunId,
-        after_seq: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<JournalEntry>, Error> {
-        self.read(move |session| {
-            session.rows(
-                "SELECT seq, at, region, events FROM journal WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-                params![id, after_seq.unwrap_or(-1), limit],
-                |row| {
-                    Ok(JournalEntry {
-                        seq: row.take()?,
-                        at: row.take()?,
-                        region: row.take()?,
-                        events: row.take()?,
-                    })
-                },
-            )
-        })
-        .await
+        self.read(move |session| session.snapshot(|| archive::payloads(session, id))).await
     }
 }

@@ -22,9 +22,20 @@ impl Store {
     /// Takes the run for this node (unless a newer epoch has it) and gives its row.
     pub async fn own_run(&self, id: RunId, node: NodeId, epoch: i64) -> Result<Option<Run>, Error> {
         self.write(move |session| {
-            session.row(
+            let live = session.row(
                 concat!(
                     "UPDATE runs SET owner = $2, epoch = $3 WHERE run_id = $1 AND epoch <= $3 RETURNING ",
+                    columns!()
+                ),
+                params![id, node, epoch],
+                Run::read,
+            )?;
+            if live.is_some() {
+                return Ok(live);
+            }
+            session.row(
+                concat!(
+                    "UPDATE archived_runs SET owner = $2, epoch = $3 WHERE run_id = $1 AND epoch <= $3 RETURNING ",
                     columns!()
                 ),
                 params![id, node, epoch],

@@ -83,6 +83,36 @@ impl Session {
         collect(&mut self.prepare(sql)?, params, usize::MAX, |row| read(row).map(Some))
     }
 
+    /// Gives rows to `read` until it says false. The statement bounds how many there are.
+    pub(crate) fn each_row(
+        &self,
+        sql: &'static str,
+        params: &[Value<'_>],
+        mut read: impl FnMut(&mut Row<'_>) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let mut statement = self.prepare(sql)?;
+        bind(&mut statement, params)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            if !read(&mut Row { row, next: 0 })? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// All statements of `work` see the same state of the database. Within a transaction they do anyway.
+    pub(crate) fn snapshot<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        if !self.connection.is_autocommit() {
+            return work();
+        }
+        self.execute("BEGIN DEFERRED", &[])?;
+        let open = Open(&self.connection);
+        let result = work();
+        drop(open);
+        result
+    }
+
     /// The first `wanted` rows of which `read` makes something. The statement bounds how many are looked at.
     pub(crate) fn some_rows<T>(
         &self,
@@ -150,6 +180,17 @@ impl Session {
         let text =
             spelled.entry((sql.as_ptr().addr(), sql.len())).or_insert_with(|| spell(sql).into_boxed_str());
         Ok(self.connection.prepare_cached(text)?)
+    }
+}
+
+/// A reading transaction, which ends with this, also when its work panics.
+struct Open<'a>(&'a Connection);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.prepare_cached("COMMIT").and_then(|mut commit| commit.raw_execute()) {
+            tracing::warn!(%error, "a reading transaction could not be ended");
+        }
     }
 }
 
