@@ -39,6 +39,8 @@ problems! {
     NotFound = 404 "not-found" "There is nothing at this address",
     WorkflowNotFound = 404 "workflow-not-found" "The workflow does not exist",
     RunNotFound = 404 "run-not-found" "The run does not exist",
+    /// No run has the id, and runs of its age were deleted because their time was over.
+    RunDeleted = 410 "run-deleted" "The run is not kept any more",
     RegionNotFound = 404 "region-not-found" "The region does not exist",
     MethodNotAllowed = 405 "method-not-allowed" "This address does not take that method",
     RequestTimeout = 408 "request-timeout" "The request took too long to arrive",

@@ -66,6 +66,8 @@ pub struct Settings {
     pub data_dir: Option<std::path::PathBuf>,
     /// What documents may use here.
     pub host: levqor_flow::document::Host,
+    /// Days that runs are kept after their end where their workflow does not say it; None is for good.
+    pub runs_kept_days: Option<u32>,
 }
 
 impl Default for Settings {
@@ -90,6 +92,7 @@ impl Default for Settings {
             drain_timeout: Duration::from_secs(10),
             data_dir: None,
             host: levqor_flow::document::Host::default(),
+            runs_kept_days: None,
         }
     }
 }

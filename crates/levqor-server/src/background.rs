@@ -11,7 +11,11 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
-use crate::{App, features::health, problem::chain};
+use crate::{
+    App,
+    features::{health, runs},
+    problem::chain,
+};
 
 /// A periodic job of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +30,22 @@ enum Job {
     PruneRates,
     /// Deletes rows whose time is over.
     PruneStore,
+    /// Moves runs that have ended out of the way, where their last append left that to us.
+    ArchiveRuns,
+    /// Deletes runs whose time is over.
+    PruneRuns,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 5] = [
+const JOBS: [(Job, Duration); 7] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
     (Job::SampleHealth, Duration::from_secs(5)),
     (Job::PruneRates, Duration::from_secs(30)),
     (Job::PruneStore, Duration::from_secs(600)),
+    (Job::ArchiveRuns, Duration::from_secs(5)),
+    (Job::PruneRuns, Duration::from_secs(900)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -55,6 +65,8 @@ impl Job {
             Job::SampleHealth => "sample_health",
             Job::PruneRates => "prune_rates",
             Job::PruneStore => "prune_store",
+            Job::ArchiveRuns => "archive_runs",
+            Job::PruneRuns => "prune_runs",
         }
     }
 
@@ -68,6 +80,8 @@ impl Job {
                 Ok(())
             }
             Job::PruneStore => prune_store(app).await,
+            Job::ArchiveRuns => app.store.archive_ended_runs().await.map(drop),
+            Job::PruneRuns => runs::retention::sweep(app).await,
         }
     }
 }

@@ -52,3 +52,16 @@ CREATE TABLE journal_segments (
 
 -- Runs that have ended and still are to be moved: almost always empty.
 CREATE INDEX runs_ended_unmoved ON runs (run_id) WHERE ended_at IS NOT NULL;
+
+-- Deleted runs whose long journals are still being deleted.
+CREATE TABLE journal_leftovers (
+    run_id text NOT NULL,
+    CONSTRAINT journal_leftovers_pk PRIMARY KEY (run_id)
+) WITHOUT ROWID;
+
+-- The newest run of each account that was deleted because its time was over.
+CREATE TABLE pruned_runs (
+    account_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT pruned_runs_pk PRIMARY KEY (account_id)
+) WITHOUT ROWID;

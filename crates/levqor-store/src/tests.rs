@@ -217,6 +217,16 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.run_counts(Some(account)).await.unwrap();
     store.live_runs_count(account).await.unwrap();
     store.children_of(parent, None, 10).await.unwrap();
+    let end = Append { epoch: 4, ..step(5, RunStatus::Completed) };
+    store.append(end).await.unwrap();
+    store.own_run(first.id, node, 5).await.unwrap();
+    store.payloads(first.id).await.unwrap();
+    store.archive_ended_runs().await.unwrap();
+    store.retention_by_workflow(None, 10).await.unwrap();
+    store.newest_pruned_run(account).await.unwrap();
+    store.prune_runs(workflow, NOW).await.unwrap();
+    store.delete_run(account, first.id).await.unwrap();
+    store.release_disk().await.unwrap();
     store.prune_firings(NOW).await.unwrap();
 }
 

@@ -66,6 +66,7 @@ pub const RULES: &[Rule] = &[
     (Method::GET, "/api/workflows/{id}/runs", VIEWER),
     (Method::GET, "/api/runs", VIEWER),
     (Method::GET, "/api/runs/{id}", VIEWER),
+    (Method::DELETE, "/api/runs/{id}", EDITOR),
     (Method::GET, "/api/runs/{id}/tasks", VIEWER),
     (Method::GET, "/api/runs/{id}/events", VIEWER),
     (Method::POST, "/api/runs/{id}/cancel", EDITOR),

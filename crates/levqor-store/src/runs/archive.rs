@@ -63,7 +63,7 @@ impl Store {
     }
 
     /// Piece by piece; false when the run was taken up again meanwhile. What was moved by then stays a good journal.
-    async fn move_large(&self, run: RunId) -> Result<bool, Error> {
+    pub(super) async fn move_large(&self, run: RunId) -> Result<bool, Error> {
         loop {
             let piece = self
                 .read(move |session| {

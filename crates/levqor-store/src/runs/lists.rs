@@ -217,7 +217,7 @@ fn first_id(at: Timestamp) -> RunId {
 }
 
 /// The highest id of a run that may have been made then.
-fn last_id(at: Timestamp) -> RunId {
+pub(super) fn last_id(at: Timestamp) -> RunId {
     RunId::new(within_ulid(at.as_micros().saturating_add(ID_SLACK_MICROS)), &Constant(u64::MAX))
 }
 

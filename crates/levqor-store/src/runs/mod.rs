@@ -15,10 +15,12 @@ mod counts;
 pub(crate) mod lists;
 mod ownership;
 mod pack;
+mod retention;
 mod segments;
 mod unreadable;
 
 pub use ownership::RunsToDrive;
+pub use retention::{Deleted, KeptBy};
 pub(crate) use unreadable::Told;
 pub use unreadable::UnreadableRun;
 

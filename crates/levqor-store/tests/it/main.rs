@@ -6,11 +6,13 @@
 mod support;
 
 mod accounts;
+mod archive;
 mod files;
 mod health;
 mod idempotency;
 mod model;
 mod nodes;
+mod retention;
 mod runs;
 mod schedules;
 mod secrets;

@@ -227,6 +227,7 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         anonymous_ai_per_minute: config.anonymous_ai_per_minute,
         data_dir: Some(data_dir.path().to_owned()),
         host: Host { processes: config.processes.allow },
+        runs_kept_days: config.runs_kept_days,
         ..Settings::default()
     }
 }

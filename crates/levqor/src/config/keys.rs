@@ -212,6 +212,13 @@ pub const KEYS: &[Key] = &[
         "how long a stop waits for calls in flight",
     ),
     key(
+        "retention.runs_days",
+        "LEVQOR_RETENTION_RUNS_DAYS",
+        Shape::Number(0, 36_500),
+        "90",
+        "days that runs are kept after their end, unless their workflow says otherwise; 0: for good",
+    ),
+    key(
         "ai.anonymous_per_minute",
         "LEVQOR_AI_ANONYMOUS_PER_MINUTE",
         Shape::Number(0, 100_000),

@@ -50,6 +50,8 @@ pub struct Config {
     pub egress: Egress,
     pub processes: Processes,
     pub limits: Limits,
+    /// None: for good.
+    pub runs_kept_days: Option<u32>,
     pub anonymous_ai_per_minute: u32,
     pub metrics_public: bool,
     /// None: a generated one is kept in the data directory (development only).
@@ -250,6 +252,7 @@ impl Reader<'_> {
                 request_timeout: Duration::from_secs(self.number("limits.request_timeout_seconds")),
                 drain: Duration::from_secs(self.number("limits.drain_seconds")),
             },
+            runs_kept_days: u32::try_from(self.number("retention.runs_days")).ok().filter(|days| *days > 0),
             anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute"))
                 .unwrap_or(u32::MAX),
             metrics_public: self.text("metrics.public") == "true",

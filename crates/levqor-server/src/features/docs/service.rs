@@ -66,6 +66,7 @@ problem_pages!(
     NotFound = "not-found",
     WorkflowNotFound = "workflow-not-found",
     RunNotFound = "run-not-found",
+    RunDeleted = "run-deleted",
     RegionNotFound = "region-not-found",
     MethodNotAllowed = "method-not-allowed",
     RequestTimeout = "request-timeout",

@@ -28,7 +28,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tracing::{Instrument, debug};
 
 use super::{
-    service,
+    retention, service,
     views::{RunView, TaskView},
 };
 use crate::{App, Problem};
@@ -55,7 +55,7 @@ pub(super) async fn stream(
         Ok(updates) => Some(updates),
         // A run of the past is all there is.
         Err(levqor_engine::Error::RunEnded { .. }) => None,
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(retention::explained(&app, account, error).await),
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
     let feeder = Feeder { app, account, id, sender, number: 0, _place: place };

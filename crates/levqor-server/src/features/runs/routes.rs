@@ -12,7 +12,7 @@ use levqor_store::runs::RunFilter;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    events, service,
+    events, retention, service,
     views::{
         EmptyBody, PageQuery, RetryBody, RunItem, RunStatusName, RunView, Runs, RunsQuery, StartBody,
         TaskStatusName, TaskView, Tasks, TriggerName,
@@ -34,7 +34,7 @@ pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(<Names as utoipa::OpenApi>::openapi())
         .routes(routes!(start, list_of_workflow))
         .routes(routes!(list))
-        .routes(routes!(get))
+        .routes(routes!(get, delete))
         .routes(routes!(tasks))
         .routes(routes!(events))
         .routes(routes!(cancel))
@@ -154,6 +154,31 @@ async fn get(State(app): State<App>, actor: Actor, Id(id): Id<RunId>) -> Result<
     Ok(Json(detail.into()))
 }
 
+/// Delete a run that has ended, with its tasks. What it was counted for stays counted.
+#[utoipa::path(
+    delete,
+    path = "/api/runs/{id}",
+    tag = "runs",
+    params(("id" = String, Path, description = "The run's id")),
+    responses((status = 204, description = "Deleted"), Refusals)
+)]
+async fn delete(State(app): State<App>, actor: Actor, Id(id): Id<RunId>) -> Result<StatusCode, Problem> {
+    retention::delete(&app, actor.account_id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The run's result, or a problem that says when the run may have been deleted because of its age.
+async fn or_explained<T>(
+    app: &App,
+    actor: &Actor,
+    result: Result<T, levqor_engine::Error>,
+) -> Result<T, Problem> {
+    match result {
+        Ok(found) => Ok(found),
+        Err(error) => Err(retention::explained(app, actor.account_id, error).await),
+    }
+}
+
 /// What the run's tasks did, in the order in which they began.
 #[utoipa::path(
     get,
@@ -170,7 +195,8 @@ async fn tasks(
 ) -> Result<Json<Tasks>, Problem> {
     let limit = page_limit(query.limit)?;
     let after: Option<u64> = query.cursor.map(|cursor| cursor.last("tasks")).transpose()?;
-    let found = app.engine.tasks(actor.account_id, id, after, limit + 1).await?;
+    let found = app.engine.tasks(actor.account_id, id, after, limit + 1).await;
+    let found = or_explained(&app, &actor, found).await?;
     let (found, next_cursor) = cut(found, limit, "tasks", |record| record.task);
     Ok(Json(Tasks { tasks: found.into_iter().map(TaskView::from).collect(), next_cursor }))
 }
@@ -206,7 +232,8 @@ async fn cancel(
     Id(id): Id<RunId>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<RunView>, Problem> {
-    let detail = app.engine.cancel(actor.account_id, id).await?;
+    let detail = app.engine.cancel(actor.account_id, id).await;
+    let detail = or_explained(&app, &actor, detail).await?;
     Ok(Json(detail.into()))
 }
 
@@ -242,6 +269,7 @@ async fn retry(
         }
         Some(_) => return Err(Problem::field("/from", "must be \"failed\" or \"start\"")),
     };
-    let detail = app.engine.retry(actor.account_id, id, from).await?;
+    let detail = app.engine.retry(actor.account_id, id, from).await;
+    let detail = or_explained(&app, &actor, detail).await?;
     Ok(Json(detail.into()))
 }

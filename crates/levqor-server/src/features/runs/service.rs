@@ -13,6 +13,7 @@ use levqor_model::{AccountId, ProblemCode, RegionCode, Residency, RunId, Trigger
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
+use super::retention;
 use crate::{App, Problem};
 
 /// What a caller asks for when a run is started.
@@ -82,9 +83,12 @@ pub async fn start(
 /// The run, with what it waits for when it has not ended.
 ///
 /// # Errors
-/// 404.
+/// 404, and 410 where the run's age says that it may have been deleted.
 pub async fn find(app: &App, account: AccountId, id: RunId) -> Result<RunDetail, Problem> {
-    let mut detail = app.engine.run(account, id).await?;
+    let mut detail = match app.engine.run(account, id).await {
+        Ok(detail) => detail,
+        Err(error) => return Err(retention::explained(app, account, error).await),
+    };
     if !detail.run.status.is_ended() {
         detail.run.waiting_for = app.engine.waiting_for(account, id).await?.or(detail.run.waiting_for);
     }
