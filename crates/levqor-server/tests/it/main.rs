@@ -14,6 +14,7 @@ mod pages;
 mod problems;
 mod rates;
 mod regions;
+mod retention;
 mod runs;
 mod secrets;
 mod serve;

@@ -146,10 +146,7 @@ fn has_row(session: &Session, run: RunId, seq: i64) -> Result<bool, Error> {
 
 /// Moves the row, and its payloads as `body`.
 fn put_away(session: &Session, run: RunId, body: &[u8]) -> Result<(), Error> {
-    session.execute(
-        "INSERT INTO archived_payloads (run_id, body) VALUES ($1, $2)",
-        params![run, *body],
-    )?;
+    session.execute("INSERT INTO archived_payloads (run_id, body) VALUES ($1, $2)", params![run, *body])?;
     session.execute("DELETE FROM run_payloads WHERE run_id = $1", params![run])?;
     session.execute(
         concat!(

@@ -104,7 +104,10 @@ fn lists_of_runs_use_the_index_that_fits_them() {
                 None => format!("archived_{index}"),
             };
             let archive = plan_of(Table::Archive);
-            assert!(archive.len() == 1 && archive[0].contains(&index), "{filter:?}: {archive:?}, expected {index}");
+            assert!(
+                archive.len() == 1 && archive[0].contains(&index),
+                "{filter:?}: {archive:?}, expected {index}"
+            );
         }
     }
 }

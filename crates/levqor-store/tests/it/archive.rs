@@ -173,7 +173,12 @@ async fn a_long_journal_reads_the_same_whatever_it_is_kept_in() {
     };
     check(&expected).await;
     let last = step(id, 700, RunStatus::Cancelled);
-    expected.push(JournalEntry { seq: 700, at: last.at, region: last.region.clone(), events: "[700]".to_owned() });
+    expected.push(JournalEntry {
+        seq: 700,
+        at: last.at,
+        region: last.region.clone(),
+        events: "[700]".to_owned(),
+    });
     filed.store().append(last).await.unwrap();
     assert_eq!(filed.counts(), ([0, 0, 0], [1, 1, 6]));
     check(&expected).await;

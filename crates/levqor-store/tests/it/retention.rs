@@ -73,7 +73,11 @@ async fn a_run_goes_when_it_is_told_to_but_not_before_its_end() {
     assert_eq!(store.delete_run(filed.account, live).await, Ok(Deleted::Lives(RunStatus::Pending)));
     assert!(is_there(&filed, live).await);
     let gone = ended(&filed, filed.workflow, NOW, NOW).await;
-    assert_eq!(store.delete_run(filed.world.account_id(), gone).await, Ok(Deleted::Missing), "another account");
+    assert_eq!(
+        store.delete_run(filed.world.account_id(), gone).await,
+        Ok(Deleted::Missing),
+        "another account"
+    );
     assert!(is_there(&filed, gone).await);
     assert_eq!(store.delete_run(filed.account, gone).await, Ok(Deleted::Yes));
     assert_eq!(store.delete_run(filed.account, gone).await, Ok(Deleted::Missing));
@@ -86,7 +90,10 @@ async fn a_run_goes_when_it_is_told_to_but_not_before_its_end() {
     store.append(step(large, 1, RunStatus::Completed)).await.unwrap();
     assert_eq!(filed.count("runs"), 2);
     assert_eq!(store.delete_run(filed.account, large).await, Ok(Deleted::Yes));
-    assert_eq!((filed.count("runs"), filed.count("run_payloads"), filed.count("journal_segments")), (1, 1, 0));
+    assert_eq!(
+        (filed.count("runs"), filed.count("run_payloads"), filed.count("journal_segments")),
+        (1, 1, 0)
+    );
 }
 
 #[tokio::test]
@@ -113,7 +120,8 @@ async fn a_long_journal_goes_in_steps() {
     // Many at once, so that one commit takes many.
     for from in (1..entries).step_by(500) {
         let steps = (from..entries.min(from + 500)).map(|seq| {
-            let append = Append { region: region("eu-west"), epoch: NODE_EPOCH, ..step(id, seq, RunStatus::Running) };
+            let append =
+                Append { region: region("eu-west"), epoch: NODE_EPOCH, ..step(id, seq, RunStatus::Running) };
             filed.store().append(append)
         });
         for done in futures_in_order(steps).await {

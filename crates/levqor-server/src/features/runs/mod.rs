@@ -1,7 +1,7 @@
 //! Runs: start, watch, cancel, retry.
 
 mod events;
-pub(crate) mod retention;
+pub mod retention;
 mod routes;
 pub mod service;
 mod views;

@@ -21,7 +21,7 @@ const PAGE: usize = 200;
 ///
 /// # Errors
 /// The store's. What was deleted by then stays deleted; the next sweep goes on.
-pub(crate) async fn sweep(app: &App) -> Result<(), levqor_store::Error> {
+pub async fn sweep(app: &App) -> Result<(), levqor_store::Error> {
     let (mut deleted, mut after) = (0, None);
     loop {
         let page = app.store.retention_by_workflow(after, PAGE).await?;
@@ -62,7 +62,9 @@ pub async fn delete(app: &App, account: AccountId, id: RunId) -> Result<(), Prob
         Deleted::Missing => Err(explained(app, account, Error::RunNotFound(id)).await),
         Deleted::Lives(status) => Err(Problem::new(
             ProblemCode::RunNotEnded,
-            format!("run {id} is {status}; only a run that has ended can be deleted: cancel it or wait for its end"),
+            format!(
+                "run {id} is {status}; only a run that has ended can be deleted: cancel it or wait for its end"
+            ),
         )),
         Deleted::NeededBy(parent) => Err(Problem::new(
             ProblemCode::RunNotEnded,
