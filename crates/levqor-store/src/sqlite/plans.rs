@@ -31,6 +31,7 @@ async fn statements_find_their_rows_by_an_index() {
         "SELECT status, CAST(sum(runs)",
         "SELECT count(*) FROM workflows WHERE deleted_at",
         "FROM latest_samples",
+        "FROM journal_leftovers",
         "FROM nodes",
     ];
     let surprising: Vec<_> = read_scans
