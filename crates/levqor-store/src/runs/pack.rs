@@ -20,7 +20,7 @@ const DICTIONARY_1: &[u8] = include_bytes!("dictionary_1.txt");
 /// Makes a block.
 pub(super) fn pack(contents: &[u8]) -> Vec<u8> {
     let packed = block::compress_with_dict(contents, DICTIONARY_1);
-    if packed.len() + 5 >= contents.len() + 1 {
+    if packed.len() + 5 > contents.len() {
         return [&[PLAIN], contents].concat();
     }
     let mut out = Vec::with_capacity(packed.len() + 5);
