@@ -5,7 +5,7 @@ use levqor_server::features::runs::retention::sweep;
 use levqor_testkit::wait_for;
 use serde_json::json;
 
-use crate::support::{GREET, TestApp, WAIT};
+use crate::support::{GREET, TestApp, WAIT, sign_in};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -62,8 +62,9 @@ async fn runs_go_when_their_time_is_over_and_the_api_says_so() {
         let answer = test.call(method, &(path(&old) + &end)).key(&test.keys.editor).send().await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::GONE, "run-deleted"), "{end}");
     }
-    let page =
-        test.get(&format!("/dashboard{}", &path(&old)[4..])).header("cookie", &test.cookie).send().await;
+    // The session of the beginning is over, too.
+    let cookie = sign_in(&test.app, test.account).await;
+    let page = test.get(&format!("/dashboard{}", &path(&old)[4..])).header("cookie", &cookie).send().await;
     assert_eq!(page.status, StatusCode::GONE);
     assert!(page.text().contains("retention time was over"), "{}", page.text());
     let stranger = test.get(&path(&old)).key(&test.keys.other).send().await;

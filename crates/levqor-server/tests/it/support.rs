@@ -223,7 +223,7 @@ pub async fn add_key(app: &App, account_id: AccountId, role: Role, operator: boo
     new.key.expose().to_owned()
 }
 
-async fn sign_in(app: &App, account_id: AccountId) -> String {
+pub async fn sign_in(app: &App, account_id: AccountId) -> String {
     let random: &dyn Random = &*app.random;
     let user = User {
         id: UserId::new(app.now(), random),
