@@ -100,6 +100,8 @@ id!(/// One HTTP request.
     RequestId, "req_");
 id!(/// One AI conversation.
     ConversationId, "cnv_");
+id!(/// An address that starts a workflow.
+    WebhookId, "whk_");
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ pub use blueprint::{
 };
 pub use id::{
     AccountId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RunId, SessionId, UserId,
-    WorkflowId,
+    WebhookId, WorkflowId,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;

@@ -35,3 +35,11 @@ pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Items on one page of a list.
 pub const PAGE_ITEMS_MAX: usize = 200;
 pub const PAGE_ITEMS_DEFAULT: usize = 50;
+/// Events that one request may publish.
+pub const EVENTS_PER_REQUEST_MAX: usize = 100;
+/// How long events are kept, at least; longer while somebody may still wait for one.
+pub const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Webhooks of one workflow.
+pub const WEBHOOKS_PER_WORKFLOW_MAX: usize = 20;
+/// How long a webhook message is remembered, so that its repeats start nothing.
+pub const WEBHOOK_MESSAGES_KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);

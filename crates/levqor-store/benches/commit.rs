@@ -191,6 +191,7 @@ fn append(run_id: RunId, seq: i64) -> Append {
         error: None,
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
+        event_changes: Default::default(),
     }
 }
 

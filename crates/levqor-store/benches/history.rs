@@ -195,6 +195,7 @@ fn end(run_id: RunId) -> Append {
         error: None,
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
+        event_changes: Default::default(),
     }
 }
 

@@ -10,6 +10,8 @@ pub enum Conflict {
     /// That workflow has that version already.
     WorkflowVersion,
     UserEmail,
+    /// The trigger is not where it was read any more: somebody else has moved it on, or the workflow was saved anew.
+    TriggerMoved,
     Other,
 }
 

@@ -26,9 +26,12 @@ pub mod ai_requests;
 #[doc(hidden)]
 pub mod bench_support;
 pub mod counters;
+pub mod event_triggers;
+pub mod events;
 pub mod health;
 pub mod idempotency;
 pub mod keys;
+pub mod listeners;
 pub mod nodes;
 pub mod runs;
 pub mod schedules;
@@ -36,6 +39,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod timers;
 pub mod usage;
+pub mod webhooks;
 pub mod workflows;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};

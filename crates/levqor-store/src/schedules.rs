@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, RunId, Timestamp, WorkflowId};
 
-use crate::{Error, Session, Store, params, runs::Firing, workflows::NewSchedule};
+use crate::{Error, Session, Store, event_triggers, params, workflows::NewSchedule};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueSchedule {
@@ -89,22 +89,23 @@ impl Store {
 pub(crate) fn take(
     session: &Session,
     workflow: WorkflowId,
-    firing_of: Firing,
+    due_at: Timestamp,
+    next_due_at: Option<Timestamp>,
     run: RunId,
 ) -> Result<Option<RunId>, Error> {
     let taken = session.execute(
         "INSERT INTO firings (workflow_id, due_at, run_id) VALUES ($1, $2, $3)
          ON CONFLICT (workflow_id, due_at) DO NOTHING",
-        params![workflow, firing_of.due_at, run],
+        params![workflow, due_at, run],
     )?;
     if taken == 0 {
-        return firing(session, workflow, firing_of.due_at);
+        return firing(session, workflow, due_at);
     }
-    move_due(session, workflow, Some(firing_of.due_at), firing_of.next_due_at)?;
+    move_due(session, workflow, Some(due_at), next_due_at)?;
     Ok(None)
 }
 
-/// Makes it the schedule of the workflow; None takes the one that was there away.
+/// Makes it the schedule of the workflow, with what events start; None takes what was there away.
 pub(crate) fn replace(
     session: &Session,
     workflow: WorkflowId,
@@ -112,6 +113,13 @@ pub(crate) fn replace(
     version: &str,
     schedule: Option<&NewSchedule>,
 ) -> Result<(), Error> {
+    event_triggers::replace(
+        session,
+        workflow,
+        account,
+        version,
+        schedule.and_then(|schedule| schedule.on.as_ref()),
+    )?;
     match schedule {
         None => session.execute("DELETE FROM schedules WHERE workflow_id = $1", params![workflow]),
         Some(schedule) => session.execute(

@@ -2,7 +2,7 @@
 
 use levqor_model::{
     AccountId, KeyId, LinkId, NodeId, Residency, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp,
-    TriggerKind, UserId, WorkflowId,
+    TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::{
@@ -10,12 +10,16 @@ use crate::{
     accounts::{Account, Membership, User},
     ai_requests::AiRequest,
     counters::Increment,
+    event_triggers::{EventTrigger, NewEventTrigger, TriggerMove},
+    events::NewEvent,
     health::Sample,
     idempotency::StoredAnswer,
     keys::ApiKey,
+    listeners::{EventChanges, NewInterest, NewListener},
     runs::{Append, Firing, NewRun, Run, RunFilter},
     sessions::{Link, Session},
     timers::Timer,
+    webhooks::{Webhook, WebhookMessage},
     workflows::{NewSchedule, Version, Workflow},
 };
 
@@ -28,7 +32,18 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_people(store, account, &random).await;
     let workflow = touch_workflows(store, account, &random).await;
     touch_runs(store, account, workflow, &random).await;
+    touch_events(store, account, workflow, &random).await;
     touch_operations(store, account, &random).await;
+}
+
+fn event(id: &str) -> NewEvent {
+    NewEvent {
+        id: id.to_owned(),
+        source: "s".to_owned(),
+        kind: "a".to_owned(),
+        received_at: NOW,
+        body: "{}".to_owned(),
+    }
 }
 
 async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) {
@@ -119,7 +134,11 @@ async fn touch_workflows(store: &Store, account: AccountId, random: &SeededRando
         source: None,
         created_at: NOW,
     };
-    let schedule = Some(NewSchedule { anchor_at: NOW, next_due_at: Some(NOW) });
+    let schedule = Some(NewSchedule {
+        anchor_at: NOW,
+        next_due_at: Some(NOW),
+        on: Some(NewEventTrigger { kinds: vec![None, Some("a".to_owned())] }),
+    });
     store.create_workflow(workflow, version("1"), None).await.unwrap();
     store.add_version(account, version("2"), None, schedule).await.unwrap();
     store.workflow(account, id).await.unwrap();
@@ -171,13 +190,17 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
         firing,
         day: NOW.date(),
     };
-    let firing = Some(Firing { due_at: NOW, next_due_at: None });
+    let firing = Some(Firing::Due { due_at: NOW, next_due_at: None });
     let first = run(false);
-    store.accept_run(new(first.clone(), firing)).await.unwrap();
+    store.accept_run(new(first.clone(), firing.clone())).await.unwrap();
     store.accept_run(new(run(false), firing)).await.unwrap();
     store.accept_run(new(first.clone(), None)).await.unwrap();
     store.accept_run(new(run(true), None)).await.unwrap();
     store.accept_run(new(run(true), None)).await.unwrap();
+    let message = WebhookMessage { webhook_id: WebhookId::new(NOW, random), message_id: "m".to_owned() };
+    for _ in 0..2 {
+        store.accept_run(new(run(false), Some(Firing::Message(message.clone())))).await.unwrap();
+    }
     store.firing(workflow, NOW).await.unwrap();
 
     let step = |seq, status| Append {
@@ -195,6 +218,15 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
         error: Some("{}".to_owned()),
         timers_set: vec![(1, NOW)],
         timers_cleared: vec![2],
+        event_changes: EventChanges {
+            listeners_set: vec![NewListener {
+                effect: 3,
+                interests: vec![NewInterest { kind: None, interest: "{}".to_owned() }],
+            }],
+            listeners_read: vec![(3, 9)],
+            listeners_cleared: vec![4],
+            published: vec![event("appended")],
+        },
     };
     let node = NodeId::new(NOW, random);
     store.append(step(1, RunStatus::Running)).await.unwrap();
@@ -204,6 +236,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.due_timers(Some(timer), NOW, 10).await.unwrap();
     store.timers_of(first.id).await.unwrap();
     store.timers_count().await.unwrap();
+    touch_listeners(store, account).await;
     store.append(step(3, RunStatus::Faulted)).await.unwrap();
     store.reopen_run(first.id, 2, node, 4, NOW, "eu-west".parse().unwrap(), "[]".to_owned()).await.unwrap();
     store.own_run(first.id, node, 3).await.unwrap();
@@ -228,6 +261,61 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.delete_run(account, first.id).await.unwrap();
     store.release_disk().await.unwrap();
     store.prune_firings(NOW).await.unwrap();
+}
+
+async fn touch_listeners(store: &Store, account: AccountId) {
+    let listeners = store.listeners(None, 10).await.unwrap();
+    let last = listeners.last().cloned().unwrap();
+    store.listeners(Some(last.key), 10).await.unwrap();
+    store.listeners_of(last.key.run_id).await.unwrap();
+    store.listeners_for(account, None, 9, None, 10).await.unwrap();
+    store.listeners_for(account, None, 9, Some(last.clone()), 10).await.unwrap();
+    store.advance_listeners(vec![(last.key, 1)]).await.unwrap();
+    store.listeners_count().await.unwrap();
+}
+
+async fn touch_events(store: &Store, account: AccountId, workflow: WorkflowId, random: &SeededRandom) {
+    for _ in 0..2 {
+        store.publish_events(account, vec![event("published")]).await.unwrap();
+    }
+    for kinds in [vec![None], vec![Some("a".to_owned())]] {
+        store.events_after(account, kinds, 0, 10).await.unwrap();
+    }
+    store.events_count(account).await.unwrap();
+    store.triggers_behind(Some(account), None, 10).await.unwrap();
+    store.triggers_behind(None, Some(workflow), 10).await.unwrap();
+    store.trigger_cursor(workflow).await.unwrap();
+    let was = EventTrigger {
+        workflow_id: workflow,
+        account_id: account,
+        version: "2".to_owned(),
+        after_seq: 0,
+        state: None,
+    };
+    store.move_trigger(TriggerMove { was, after_seq: 1, state: None }).await.unwrap();
+    store.prune_events(NOW).await.unwrap();
+
+    let id = WebhookId::new(NOW, random);
+    let webhook = Webhook {
+        id,
+        account_id: account,
+        workflow_id: workflow,
+        name: "a".to_owned(),
+        hash: [1; 32],
+        signed: true,
+        generation: 1,
+        created_at: NOW,
+        rotated_at: None,
+        last_used_at: None,
+    };
+    store.create_webhook(webhook, 10).await.unwrap();
+    store.webhook_by_hash([1; 32]).await.unwrap();
+    store.webhooks_of(account, workflow, 10).await.unwrap();
+    store.rotate_webhook(account, workflow, id, [2; 32], NOW).await.unwrap();
+    store.touch_webhook(id, NOW).await.unwrap();
+    store.webhook_run(WebhookMessage { webhook_id: id, message_id: "m".to_owned() }).await.unwrap();
+    store.prune_webhook_messages(NOW).await.unwrap();
+    store.delete_webhook(account, workflow, id).await.unwrap();
 }
 
 async fn touch_operations(store: &Store, account: AccountId, random: &SeededRandom) {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use levqor_model::{
     AccountId, Date, KeyId, LinkId, NodeId, RegionCode, Residency, Role, RunId, RunStatus, SessionId,
-    Timestamp, TriggerKind, UserId, WorkflowId,
+    Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -283,7 +283,7 @@ macro_rules! as_text {
     };
 }
 
-as_text!(AccountId, Date, KeyId, LinkId, NodeId, RunId, SessionId, UserId, WorkflowId);
+as_text!(AccountId, Date, KeyId, LinkId, NodeId, RunId, SessionId, UserId, WebhookId, WorkflowId);
 
 /// Types whose column is one of a few words.
 macro_rules! as_word {

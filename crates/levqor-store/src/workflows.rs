@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use levqor_model::{AccountId, Timestamp, WorkflowId};
 
-use crate::{Error, Row, Session, Store, params, schedules, usage};
+use crate::{
+    Error, Row, Session, Store, event_triggers::NewEventTrigger, params, schedules, usage, webhooks,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workflow {
@@ -36,6 +38,8 @@ pub struct NewSchedule {
     pub anchor_at: Timestamp,
     /// None for schedules without due times of their own.
     pub next_due_at: Option<Timestamp>,
+    /// Events start it too.
+    pub on: Option<NewEventTrigger>,
 }
 
 /// The columns of [`Workflow`], in the order in which [`Workflow::read`] takes them.
@@ -247,7 +251,7 @@ impl Store {
         .await
     }
 
-    /// Takes its schedule away too; its runs stay. False when it is not there.
+    /// Takes its schedule, triggers and webhooks away too; its runs stay. False when it is not there.
     pub async fn delete_workflow(
         &self,
         account: AccountId,
@@ -264,6 +268,7 @@ impl Store {
                 return Ok(false);
             }
             schedules::replace(session, id, account, "", None)?;
+            webhooks::delete_all(session, id)?;
             usage::workflows_changed(session, account, at.date(), -1)?;
             Ok(true)
         })

@@ -2,8 +2,8 @@
 
 use levqor_model::RunId;
 
-use super::{Accepted, Append, NewRun, Run, append, archive, counts};
-use crate::{Conflict, Error, Session, Store, params, schedules, usage};
+use super::{Accepted, Append, Firing, NewRun, Run, append, archive, counts};
+use crate::{Conflict, Error, Session, Store, event_triggers, params, schedules, usage, webhooks};
 
 impl Store {
     /// Durable when this returns; counts the account's usage in the same transaction.
@@ -30,15 +30,21 @@ impl Store {
 
 fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
     let run = &new.run;
-    if let Some(firing) = new.firing
-        && let Some(other) = schedules::take(session, run.workflow_id, firing, run.id)?
-    {
+    let other = match &new.firing {
+        None => None,
+        Some(Firing::Due { due_at, next_due_at }) => {
+            schedules::take(session, run.workflow_id, *due_at, *next_due_at, run.id)?
+        }
+        Some(Firing::Events(step)) => event_triggers::take(session, step).map(|()| None)?,
+        Some(Firing::Message(message)) => webhooks::take(session, message, run.id, run.created_at)?,
+    };
+    if let Some(other) = other {
         return Ok(Accepted::Already(other));
     }
     let next_seq = i64::from(new.events.is_some());
     if !insert(session, run, next_seq)? {
         if new.firing.is_some() {
-            // The due time is free but the run is there: taking the one for the other would lose a start.
+            // What starts it is free but the run is there: taking the one for the other would lose a start.
             return Err(Error::Conflict(Conflict::Other));
         }
         return existing(session, run)?.map(Accepted::Already).ok_or(Error::Conflict(Conflict::Other));

@@ -3,10 +3,10 @@
 use levqor_model::{AccountId, NodeId, RegionCode, RunId, RunStatus, Timestamp};
 
 use super::{Append, archive, counts, segments};
-use crate::{Error, Session, Store, params, timers};
+use crate::{Error, Session, Store, listeners, params, timers};
 
 impl Store {
-    /// Durable when this returns. An end clears all timers of the run.
+    /// Durable when this returns. An end clears all timers and listeners of the run.
     ///
     /// # Errors
     /// [`Error::Stale`] when the epoch or the place is not the row's, or the run has ended; nothing
@@ -81,6 +81,7 @@ pub(super) fn write(session: &Session, append: &Append) -> Result<(), Error> {
             timers::set(session, id, *effect, *due_at)?;
         }
     }
+    listeners::change(session, id, account, append.status.is_ended(), &append.event_changes)?;
     if was != append.status {
         counts::move_one(session, account, was, append.status)?;
     }

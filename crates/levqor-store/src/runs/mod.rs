@@ -28,7 +28,9 @@ use levqor_model::{
     AccountId, Date, NodeId, RegionCode, Residency, RunId, RunStatus, Timestamp, TriggerKind, WorkflowId,
 };
 
-use crate::{Error, Row, Store, params};
+use crate::{
+    Error, Row, Store, event_triggers::TriggerMove, listeners::EventChanges, params, webhooks::WebhookMessage,
+};
 
 /// A run as lists show it.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,22 +81,27 @@ pub struct NewRun {
     pub input: String,
     /// The first journal entry: a JSON array of events. None for a run that begins later.
     pub events: Option<String>,
-    /// The schedule's due time that starts it, and the schedule's next one.
+    /// What starts it, where that may start only one.
     pub firing: Option<Firing>,
     /// The day whose usage it counts for.
     pub day: Date,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Firing {
-    pub due_at: Timestamp,
-    pub next_due_at: Option<Timestamp>,
+/// What starts at most one run, whoever looks: taken in the transaction that accepts the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Firing {
+    /// A due time of the workflow's schedule; its next one takes its place.
+    Due { due_at: Timestamp, next_due_at: Option<Timestamp> },
+    /// Events, up to a number; the workflow's trigger moves past them.
+    Events(TriggerMove),
+    /// A message that came to a webhook.
+    Message(WebhookMessage),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
     New,
-    /// The same due time or the same parent effect has started this run before, or a run with this id is there.
+    /// The same due time, message or parent effect has started this run before, or a run with this id is there.
     Already(RunId),
 }
 
@@ -121,6 +128,7 @@ pub struct Append {
     pub error: Option<String>,
     pub timers_set: Vec<(u64, Timestamp)>,
     pub timers_cleared: Vec<u64>,
+    pub event_changes: EventChanges,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,6 +29,7 @@ macro_rules! migrations {
 /// All steps, oldest first. A released file is never edited; a change is a new file.
 pub(crate) const MIGRATIONS: &[Migration] = migrations![
     1 "0001_core",
+    2 "0002_events",
     3 "0003_secrets",
     4 "0004_archive",
 ];

@@ -27,6 +27,7 @@ async fn statements_find_their_rows_by_an_index() {
         "on which any account, or an anonymous caller",
         "SELECT count(*) FROM accounts",
         "SELECT count(*) FROM timers",
+        "SELECT count(*) FROM listeners",
         "SELECT name, value FROM totals",
         "SELECT status, CAST(sum(runs)",
         "SELECT count(*) FROM workflows WHERE deleted_at",

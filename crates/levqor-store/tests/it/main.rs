@@ -7,6 +7,7 @@ mod support;
 
 mod accounts;
 mod archive;
+mod events;
 mod files;
 mod health;
 mod idempotency;
@@ -19,4 +20,5 @@ mod secrets;
 mod stress;
 mod timers;
 mod usage;
+mod webhooks;
 mod workflows;

@@ -15,12 +15,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 async fn scheduled(world: &World, name: &str, due: u32) -> WorkflowId {
     let next_due_at = Some(NOW + MINUTE * due);
-    world.saved(world.account_id(), name, Some(NewSchedule { anchor_at: NOW, next_due_at })).await
+    world.saved(world.account_id(), name, Some(NewSchedule { anchor_at: NOW, next_due_at, on: None })).await
 }
 
 fn firing(world: &World, workflow: WorkflowId, due: u32, next: u32) -> NewRun {
     let mut new = world.run(world.account_id(), workflow, NOW);
-    new.firing = Some(Firing { due_at: NOW + MINUTE * due, next_due_at: Some(NOW + MINUTE * next) });
+    new.firing = Some(Firing::Due { due_at: NOW + MINUTE * due, next_due_at: Some(NOW + MINUTE * next) });
     new
 }
 
@@ -29,8 +29,11 @@ async fn due_schedules_come_earliest_first() {
     let world = World::new();
     let late = scheduled(&world, "late", 3).await;
     let early = scheduled(&world, "early", 1).await;
-    let idle =
-        world.saved(world.account_id(), "idle", Some(NewSchedule { anchor_at: NOW, next_due_at: None }));
+    let idle = world.saved(
+        world.account_id(),
+        "idle",
+        Some(NewSchedule { anchor_at: NOW, next_due_at: None, on: None }),
+    );
     let idle = idle.await;
     let listed = async |minute: u32, limit| -> Vec<WorkflowId> {
         let due = world.store.due_schedules(NOW + MINUTE * minute, limit).await.unwrap();

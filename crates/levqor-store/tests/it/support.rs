@@ -161,5 +161,6 @@ pub(crate) fn step(run: RunId, seq: i64, status: RunStatus) -> Append {
         error: None,
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
+        event_changes: Default::default(),
     }
 }

@@ -97,7 +97,7 @@ async fn the_schedule_follows_the_current_version() {
     let world = World::new();
     let account = world.account_id();
     let due = NOW + Duration::from_secs(60);
-    let schedule = |next_due_at| Some(NewSchedule { anchor_at: NOW, next_due_at });
+    let schedule = |next_due_at| Some(NewSchedule { anchor_at: NOW, next_due_at, on: None });
     let id = world.saved(account, "hello", schedule(Some(due))).await;
     let store = &world.store;
     assert_eq!(store.schedule_next(id).await, Ok(Some(due)));
