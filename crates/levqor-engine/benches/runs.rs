@@ -227,6 +227,7 @@ impl Bench {
             error: None,
             timers_set: Vec::new(),
             timers_cleared: Vec::new(),
+            event_changes: Default::default(),
         };
         self.store.append(append).await.expect("appended");
     }

@@ -46,6 +46,7 @@ pub(crate) async fn run(core: Arc<Core>) {
             if core.backlog.take_forgot() {
                 scan = Scan::begin();
                 core.timers.reload();
+                core.events.miss();
                 continue;
             }
             tokio::select! {

@@ -14,6 +14,7 @@ use crate::{
     definitions::Definitions,
     egress,
     ends::Ends,
+    events::Events,
     fault::{Faults, Point},
     health::Health,
     pool::Pool,
@@ -50,6 +51,7 @@ pub(crate) struct Core {
     /// Calls in flight.
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) timers: Timers,
+    pub(crate) events: Events,
     pub(crate) schedules_bell: tokio::sync::Notify,
     pub(crate) pool: Pool,
     /// Keeps readers of journals from taking the whole pool.

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use levqor_model::{AccountId, RunId, RunStatus, TriggerKind};
-use levqor_store::runs::Run;
+use levqor_store::{
+    runs::{Accepted, Firing, Run},
+    webhooks::WebhookMessage,
+};
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -13,6 +16,7 @@ use crate::{
     core::{Core, URGENT_PLACES},
     definitions::Definitions,
     ends::Ends,
+    events::{self, Events},
     fault::Faults,
     health::Health,
     lease,
@@ -26,6 +30,7 @@ use crate::{
     sub_run,
     tasks::Window,
     timers::{self, Timers},
+    triggers,
     watch::Watchers,
 };
 
@@ -87,6 +92,7 @@ impl Engine {
             processes: Processes::new(processes),
             limits,
             timers: Timers::default(),
+            events: Events::new(),
             schedules_bell: Notify::new(),
             pool,
             folds: Semaphore::new(POOL_THREADS - 1),
@@ -108,34 +114,36 @@ impl Engine {
         core.spawn(timers::run(Arc::clone(&core)));
         core.spawn(admission::run(Arc::clone(&core)));
         core.spawn(schedules::run(Arc::clone(&core)));
+        core.spawn(events::run(Arc::clone(&core)));
+        core.spawn(triggers::run(Arc::clone(&core)));
         let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
         Ok(Self { core, _stop: stop })
     }
 
     /// Accepts a run; durable when this returns.
     pub async fn start_run(&self, request: StartRun) -> Result<RunDetail, Error> {
-        let core = &self.core;
-        let StartRun { account_id, workflow_id, version, input, trigger, residency, home_region } = request;
-        let workflow = core
-            .store
-            .workflow(account_id, workflow_id)
-            .await?
-            .ok_or(Error::WorkflowNotFound(workflow_id))?;
-        let start = Start {
-            account_id,
-            workflow_id,
-            version: version.unwrap_or(workflow.version),
-            input: input.clone(),
-            trigger,
-            residency,
-            home_region,
-            parent: None,
-            depth: 0,
-            retry_of: None,
-            firing: None,
-        };
-        let Started { run, output, error, .. } = start.accept(core).await?;
-        Ok(core.as_accepted(RunDetail { run, input, output, error }).await)
+        let input = request.input.clone();
+        let start = Start::of(&self.core, request, None).await?;
+        let Started { run, output, error, .. } = start.accept(&self.core).await?;
+        Ok(self.core.as_accepted(RunDetail { run, input, output, error }).await)
+    }
+
+    /// Accepts the run of a webhook message, or finds the one that the same message has started before, which is told.
+    ///
+    /// # Errors
+    /// As [`Engine::start_run`].
+    pub async fn start_run_for(
+        &self,
+        request: StartRun,
+        message: Option<WebhookMessage>,
+    ) -> Result<(RunId, bool), Error> {
+        let firing = message.map(Firing::Message);
+        let Started { run, accepted, .. } =
+            Start::of(&self.core, request, firing).await?.accept(&self.core).await?;
+        match accepted {
+            Accepted::New => Ok((run.id, false)),
+            Accepted::Already(run) => Ok((run, true)),
+        }
     }
 
     /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.

@@ -37,6 +37,10 @@ pub enum Point {
     AfterSubRun,
     /// The run's end is durable; whoever waits for it was not told.
     AfterEnd,
+    /// Events were taken; nothing is durable.
+    BeforePublish,
+    /// Events from outside are durable; nobody was woken or told.
+    AfterPublish,
 }
 
 impl Point {
@@ -51,6 +55,9 @@ impl Point {
         Point::AfterSubRun,
         Point::AfterEnd,
     ];
+
+    /// Those of publishing, by which runs alone do not come.
+    pub const PUBLISHING: &'static [Point] = &[Point::BeforePublish, Point::AfterPublish];
 }
 
 /// How one use of the store fails.

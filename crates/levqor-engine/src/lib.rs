@@ -29,6 +29,7 @@ mod driver;
 pub mod egress;
 mod ends;
 mod engine;
+mod events;
 #[doc(hidden)]
 pub mod fault;
 mod health;
@@ -47,6 +48,7 @@ mod start;
 mod sub_run;
 mod tasks;
 mod timers;
+mod triggers;
 mod vault;
 mod watch;
 
@@ -177,6 +179,8 @@ pub enum Error {
         "the account has {limit} runs that have not ended, which is its limit; let some end or cancel them"
     )]
     TooManyRuns { limit: i64 },
+    #[error("{found} events were sent at once; at most {max} are taken")]
+    TooManyEvents { found: usize, max: usize },
     #[error("there is no workflow {namespace}/{name}")]
     NoSuchWorkflow { namespace: String, name: String },
     #[error("runs that start runs are nested deeper than {max} levels")]

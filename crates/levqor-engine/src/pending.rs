@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest, ProcessCall, SubRun};
+use levqor_flow::{
+    event::{CloudEvent, Interest},
+    machine::{Effect, EffectId, HttpRequest, ProcessCall, SubRun},
+};
 use levqor_model::{RunId, Timestamp};
 use percent_encoding::percent_decode_str;
 
@@ -31,6 +34,15 @@ pub(crate) enum Pending {
     Timer {
         at: Timestamp,
     },
+    /// The event is durable; what is left is to go on.
+    Emit {
+        kind: String,
+        task: String,
+    },
+    /// For events of these types; None: any.
+    Listen {
+        kinds: Vec<Option<String>>,
+    },
 }
 
 impl Pending {
@@ -50,6 +62,21 @@ impl Pending {
         Pending::Process { program: call.program.word(), task }
     }
 
+    pub(crate) fn emit(key: &str, event: &CloudEvent) -> Self {
+        let (task, _) = task_of(key);
+        Pending::Emit { kind: event.kind().to_owned(), task }
+    }
+
+    pub(crate) fn listen(interests: &[Interest]) -> Self {
+        let mut kinds: Vec<Option<String>> = Vec::new();
+        for interest in interests {
+            if !kinds.contains(&interest.kind) {
+                kinds.push(interest.kind.clone());
+            }
+        }
+        Pending::Listen { kinds }
+    }
+
     /// All of a machine's pending effects.
     pub(crate) fn of(effects: &[Effect]) -> BTreeMap<EffectId, Pending> {
         effects
@@ -59,7 +86,9 @@ impl Pending {
                 Effect::RunWorkflow { id, call } => Some((*id, Pending::sub_run(call))),
                 Effect::RunProcess { id, call } => Some((*id, Pending::process(call))),
                 Effect::Timer { id, at } => Some((*id, Pending::Timer { at: *at })),
-                Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => None,
+                Effect::Emit { id, key, event } => Some((*id, Pending::emit(key, event))),
+                Effect::Listen { id, interests } => Some((*id, Pending::listen(interests))),
+                Effect::Abandon { .. } => None,
             })
             .collect()
     }
@@ -81,8 +110,11 @@ fn task_of(key: &str) -> (String, u64) {
     (name, group.parse::<u64>().unwrap_or(0).saturating_add(1))
 }
 
-/// Why the run is not moving, in one sentence. What it calls comes first, then sub-runs, then the next timer.
-/// `sleeping` are the names of tasks that wait.
+/// Types of events that a sentence names.
+const KINDS_SHOWN: usize = 3;
+
+/// Why the run is not moving, in one sentence. What it calls comes first, then what it emits, sub-runs, events, the next
+/// timer. `sleeping` are the names of tasks that wait.
 pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str]) -> Option<String> {
     let others = |count: usize| if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
     let calls: Vec<_> = pending.values().filter(|item| matches!(item, Pending::Call { .. })).collect();
@@ -93,6 +125,13 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str])
     let processes: Vec<_> = pending.values().filter(|item| matches!(item, Pending::Process { .. })).collect();
     if let Some(Pending::Process { program, task }) = processes.first() {
         return Some(format!("runs a process ({program}, task {task}){}", others(processes.len())));
+    }
+    let emitted = pending.values().find_map(|item| match item {
+        Pending::Emit { kind, task } => Some(format!("emits {} (task {task})", shown(kind))),
+        _ => None,
+    });
+    if emitted.is_some() {
+        return emitted;
     }
     let runs: Vec<_> = pending.values().filter(|item| matches!(item, Pending::SubRun { .. })).collect();
     if let Some(Pending::SubRun { target, task, child, .. }) = runs.first() {
@@ -105,13 +144,51 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str])
             Pending::Timer { at } => Some(*at),
             _ => None,
         })
-        .min()?;
-    // More than one sleeping task: the timers don't say which is whose.
+        .min();
+    // More than one sleeping task: the timers and listeners don't say which is whose.
     let task = match sleeping {
         [task] => format!(" (task {task})"),
         _ => String::new(),
     };
-    Some(format!("waits until {}{task}", moment(next)))
+    if let Some(events) = listened_for(pending) {
+        let until = next.map_or_else(String::new, |next| format!(", or until {}", moment(next)));
+        return Some(format!("waits for {events}{task}{until}"));
+    }
+    next.map(|next| format!("waits until {}{task}", moment(next)))
+}
+
+/// The events that listening tasks wait for, in words.
+fn listened_for(pending: &BTreeMap<EffectId, Pending>) -> Option<String> {
+    let mut kinds: Vec<&Option<String>> = pending
+        .values()
+        .filter_map(|item| match item {
+            Pending::Listen { kinds } => Some(kinds),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    if kinds.is_empty() {
+        return None;
+    }
+    if kinds.contains(&&None) {
+        return Some("an event".to_owned());
+    }
+    let mut names: Vec<String> = kinds.iter().flat_map(|kind| kind.as_deref()).map(shown).collect();
+    let more = names.len().saturating_sub(KINDS_SHOWN);
+    names.truncate(KINDS_SHOWN);
+    let more = if more > 0 { format!(" or {more} more") } else { String::new() };
+    Some(format!("an event of type {}{more}", names.join(" or ")))
+}
+
+/// A type as a sentence can hold it.
+fn shown(kind: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    if kind.chars().count() <= CHARS_MAX {
+        return kind.to_owned();
+    }
+    kind.chars().take(CHARS_MAX).chain(['…']).collect()
 }
 
 /// RFC 3339 without empty fractions: people read this.
@@ -151,7 +228,11 @@ mod tests {
         let sub_run =
             Pending::SubRun { target: "orders/ship".into(), task: "ship".into(), child: None, wait: true };
         let timer = |seconds| Pending::Timer { at: Timestamp::from_seconds(seconds) };
-        let rows: [(Vec<Pending>, &[&str], Option<&str>); 6] = [
+        let listen = |kinds: &[Option<&str>]| Pending::Listen {
+            kinds: kinds.iter().map(|kind| kind.map(str::to_owned)).collect(),
+        };
+        let emit = Pending::Emit { kind: "order.paid".into(), task: "tell".into() };
+        let rows: [(Vec<Pending>, &[&str], Option<&str>); 11] = [
             (vec![], &[], None),
             (vec![call(1)], &[], Some("calls POST api.example.com (task charge)")),
             (
@@ -162,6 +243,23 @@ mod tests {
             (vec![timer(5), sub_run], &[], Some("waits for a run of orders/ship (task ship)")),
             (vec![timer(9), timer(5)], &["pause"], Some("waits until 1970-01-01T00:00:05Z (task pause)")),
             (vec![timer(9)], &["a", "b"], Some("waits until 1970-01-01T00:00:09Z")),
+            (
+                vec![listen(&[Some("order.paid")])],
+                &["pay"],
+                Some("waits for an event of type order.paid (task pay)"),
+            ),
+            (
+                vec![timer(9), listen(&[Some("a"), Some("b")])],
+                &[],
+                Some("waits for an event of type a or b, or until 1970-01-01T00:00:09Z"),
+            ),
+            (
+                vec![listen(&["a", "b", "c", "d", "e"].map(Some))],
+                &[],
+                Some("waits for an event of type a or b or c or 2 more"),
+            ),
+            (vec![listen(&[Some("a"), None])], &[], Some("waits for an event")),
+            (vec![listen(&[Some("a")]), emit], &[], Some("emits order.paid (task tell)")),
         ];
         for (pending, sleeping, sentence) in rows {
             let pending = pending.into_iter().enumerate().map(|(id, item)| (id as u64, item)).collect();

@@ -41,6 +41,8 @@ impl Mail {
 struct Inbox {
     mails: Vec<Mail>,
     cancel: bool,
+    /// Events were published that the run may want.
+    events: bool,
     /// Someone wanted the run loaded while it was here. Its driver may have been on its way out, so it is loaded again.
     load_again: bool,
 }
@@ -95,9 +97,24 @@ impl Entry {
         self.bell.notify_one();
     }
 
+    /// Mails that were taken and must wait; they stay before those that came since.
+    pub(crate) fn put_back(&self, mails: impl Iterator<Item = Mail>) {
+        self.inbox().mails.splice(0..0, mails);
+    }
+
+    /// Has the driver look for events.
+    pub(crate) fn tell_of_events(&self) {
+        self.inbox().events = true;
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn take_events(&self) -> bool {
+        std::mem::take(&mut self.inbox().events)
+    }
+
     pub(crate) fn has_mail(&self) -> bool {
         let inbox = self.inbox();
-        inbox.cancel || !inbox.mails.is_empty()
+        inbox.cancel || inbox.events || !inbox.mails.is_empty()
     }
 
     pub(crate) fn pending(&self) -> MutexGuard<'_, BTreeMap<EffectId, Pending>> {
@@ -181,6 +198,12 @@ impl Registry {
                 Ok(())
             }
         }
+    }
+
+    /// Has the run look for events; false when it is not in memory.
+    pub(crate) fn tell_of_events(&self, run: RunId) -> bool {
+        let runs = self.runs();
+        runs.get(&run).inspect(|entry| entry.tell_of_events()).is_some()
     }
 
     /// Asks the run's driver to cancel it; false when the run is not in memory.

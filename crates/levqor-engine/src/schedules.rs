@@ -109,7 +109,7 @@ async fn fire(core: &Arc<Core>, due: &DueSchedule, now: Timestamp) -> Result<(),
         parent: None,
         depth: 0,
         retry_of: None,
-        firing: Some(Firing { due_at: fires_at, next_due_at: plan.next_at }),
+        firing: Some(Firing::Due { due_at: fires_at, next_due_at: plan.next_at }),
     }
     .accept(core)
     .await;

@@ -15,7 +15,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
-    Error, core::Core, driver::Driver, fault::Point, payload::depth_exceeds, sub_run::look_again_later,
+    Error, StartRun, core::Core, driver::Driver, fault::Point, payload::depth_exceeds,
+    sub_run::look_again_later,
 };
 
 /// What came of a start.
@@ -46,6 +47,32 @@ pub(crate) struct Start {
 }
 
 impl Start {
+    /// As a caller asks for it, with the workflow's current version unless another is named.
+    ///
+    /// # Errors
+    /// [`Error::WorkflowNotFound`], [`Error::Store`].
+    pub(crate) async fn of(core: &Core, request: StartRun, firing: Option<Firing>) -> Result<Self, Error> {
+        let StartRun { account_id, workflow_id, version, input, trigger, residency, home_region } = request;
+        let workflow = core
+            .store
+            .workflow(account_id, workflow_id)
+            .await?
+            .ok_or(Error::WorkflowNotFound(workflow_id))?;
+        Ok(Self {
+            account_id,
+            workflow_id,
+            version: version.unwrap_or(workflow.version),
+            input,
+            trigger,
+            residency,
+            home_region,
+            parent: None,
+            depth: 0,
+            retry_of: None,
+            firing,
+        })
+    }
+
     /// Durable when this returns; the run is driven from then on.
     ///
     /// Cancel safe: an acceptance that has begun is finished, and its run driven, whether or not anyone waits for it.

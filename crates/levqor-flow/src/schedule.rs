@@ -26,6 +26,15 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// The types of events that start the workflow, each once; None: any. None at all when no events do.
+    pub fn event_kinds(&self) -> Vec<Option<String>> {
+        let interests = self.on.as_ref().map_or_else(Vec::new, crate::event::interests);
+        let mut kinds: Vec<Option<String>> = interests.into_iter().map(|interest| interest.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
     /// The first due time strictly after `after`. `anchor` is when the schedule was put in force (`every` counts from there).
     /// None when the schedule has no due times of its own (only `after` or `on`).
     pub fn next(&self, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {

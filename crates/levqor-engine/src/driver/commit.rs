@@ -1,16 +1,23 @@
 //! The one append between thinking and doing.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use levqor_flow::machine::{Effect, EffectId, Event, Machine, MustAbort, Progress};
+use levqor_flow::{
+    event::{CloudEvent, Interest},
+    machine::{Effect, EffectId, Event, Machine, MustAbort, Progress},
+};
 use levqor_model::{RunStatus, Timestamp};
-use levqor_store::runs::Append;
+use levqor_store::{
+    listeners::{EventChanges, NewInterest, NewListener},
+    runs::Append,
+};
 use serde::Serialize;
 
 use super::{Driver, Stop};
 use crate::{
     RunUpdate,
     core::Backoff,
+    events,
     fault::Point,
     pending::{Pending, describe},
     schedules,
@@ -31,6 +38,9 @@ struct Turn {
     effects: Vec<Effect>,
     timers_set: Vec<(EffectId, Timestamp)>,
     timers_gone: Vec<(EffectId, Timestamp)>,
+    events: EventChanges,
+    /// What `events` publishes.
+    emitted: Vec<Arc<CloudEvent>>,
 }
 
 impl Step {
@@ -90,7 +100,8 @@ impl Driver {
         let row_changes = status != self.run.status
             || waiting_for != self.run.waiting_for
             || !turn.timers_set.is_empty()
-            || !turn.timers_gone.is_empty();
+            || !turn.timers_gone.is_empty()
+            || turn.events != EventChanges::default();
         let append =
             (!self.events.is_empty() || row_changes).then(|| self.append(status, waiting_for, &turn));
         Step { turn, append }
@@ -98,6 +109,10 @@ impl Driver {
 
     fn carry_out(&mut self, turn: Turn) {
         self.publish(self.status());
+        for event in turn.emitted {
+            // How far listeners have read is compared with the event's number, which only the store knows.
+            self.core.events.announce(self.run.account_id, i64::MAX, event);
+        }
         for (effect, at) in turn.timers_gone {
             self.core.timers.clear(self.run.id, effect, at);
         }
@@ -110,10 +125,13 @@ impl Driver {
     /// Before the run leaves memory: its row says why it doesn't move.
     pub(super) async fn write_waiting_for(&mut self) -> Result<(), Stop> {
         let waiting_for = self.waiting_for();
-        if waiting_for == self.run.waiting_for {
+        // Cursors too: else the sweep would find the run behind again.
+        if waiting_for == self.run.waiting_for && self.listening.moved().is_empty() {
             return Ok(());
         }
-        let append = self.append(self.status(), waiting_for, &Turn::default());
+        let mut turn = Turn::default();
+        turn.events.listeners_read = self.listening.moved();
+        let append = self.append(self.status(), waiting_for, &turn);
         self.write(append).await
     }
 
@@ -127,16 +145,28 @@ impl Driver {
                 _ => None,
             })
             .collect();
-        let ended = self.events.iter().filter_map(|event| match event {
-            Event::EffectEnded { effect, .. } | Event::TimerFired { effect, .. } => Some(*effect),
-            _ => None,
-        });
+        let over = self.listens_over();
+        let at = self.moment();
+        let ended: HashSet<EffectId> = self
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::EffectEnded { effect, .. } | Event::TimerFired { effect, .. } => Some(*effect),
+                _ => None,
+            })
+            .collect();
 
         let mut turn = Turn { timers_gone: std::mem::take(&mut self.timers_stray), ..Turn::default() };
+        turn.events.listeners_cleared = std::mem::take(&mut self.listening.stray);
         let mut pending = self.seat.entry.pending();
-        for effect in abandoned.iter().copied().chain(ended) {
-            if let Some(Pending::Timer { at }) = pending.remove(&effect) {
-                turn.timers_gone.push((effect, at));
+        for effect in abandoned.iter().copied().chain(ended.iter().copied()).chain(over) {
+            match pending.remove(&effect) {
+                Some(Pending::Timer { at }) => turn.timers_gone.push((effect, at)),
+                Some(Pending::Listen { .. }) => {
+                    self.listening.cursors.remove(&effect);
+                    turn.events.listeners_cleared.push(effect);
+                }
+                _ => {}
             }
         }
         for effect in asked {
@@ -145,7 +175,9 @@ impl Driver {
                 Effect::RunWorkflow { id, call } => (*id, Pending::sub_run(call)),
                 Effect::RunProcess { id, call } => (*id, Pending::process(call)),
                 Effect::Timer { id, at } => (*id, Pending::Timer { at: *at }),
-                Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {
+                Effect::Emit { id, key, event } => (*id, Pending::emit(key, event)),
+                Effect::Listen { id, interests } => (*id, Pending::listen(interests)),
+                Effect::Abandon { .. } => {
                     turn.effects.push(effect);
                     continue;
                 }
@@ -154,17 +186,35 @@ impl Driver {
             if abandoned.contains(&id) {
                 continue;
             }
+            // A run that came back before its first step may find that a timer which it asks for was due long ago.
+            if let Effect::Timer { id, at } = effect
+                && ended.contains(&id)
+            {
+                turn.timers_gone.push((id, at));
+                continue;
+            }
             pending.insert(id, shown);
             match effect {
                 Effect::Timer { id, at } => turn.timers_set.push((id, at)),
-                effect => turn.effects.push(effect),
+                Effect::Listen { id, interests } => {
+                    turn.events.listeners_set.push(new_listener(id, &interests));
+                }
+                effect => {
+                    if let Effect::Emit { event, .. } = &effect {
+                        turn.events.published.push(events::row(event, at));
+                        turn.emitted.push(Arc::new(event.clone()));
+                    }
+                    turn.effects.push(effect);
+                }
             }
         }
         drop(pending);
         if self.status().is_ended() {
             // The end clears all timers of the run.
             turn.timers_set.clear();
+            turn.events.listeners_set.clear();
         }
+        turn.events.listeners_read = self.listening.moved();
         turn
     }
 
@@ -214,6 +264,7 @@ impl Driver {
         self.run.started_at = append.started_at;
         self.run.ended_at = append.ended_at;
         self.run.waiting_for = append.waiting_for;
+        self.listening.written();
         self.events.clear();
     }
 
@@ -238,6 +289,7 @@ impl Driver {
             error: machine.and_then(Machine::error).map(json),
             timers_set: turn.timers_set.clone(),
             timers_cleared: turn.timers_gone.iter().map(|(effect, _)| *effect).collect(),
+            event_changes: turn.events.clone(),
         }
     }
 
@@ -260,6 +312,14 @@ impl Driver {
         let words = describe(&self.seat.entry.pending(), &self.notepad.sleeping())?;
         Some(self.mask.text(words))
     }
+}
+
+fn new_listener(effect: EffectId, interests: &[Interest]) -> NewListener {
+    let interests = interests
+        .iter()
+        .map(|interest| NewInterest { kind: interest.kind.clone(), interest: json(interest) })
+        .collect();
+    NewListener { effect, interests }
 }
 
 /// Journals, outputs and errors hold plain data, which always has a JSON text.

@@ -12,6 +12,7 @@
 //! effect, no reply, no update. What an append refuses is thrown away with the machine.
 
 mod commit;
+mod listen;
 mod perform;
 mod resume;
 mod slices;
@@ -39,6 +40,7 @@ use crate::{
     registry::{Mail, Seat},
     sub_run,
 };
+use listen::{Listening, Reach};
 use perform::InFlight;
 
 pub(crate) use commit::Step;
@@ -81,6 +83,7 @@ pub(crate) struct Driver {
     in_flight: HashMap<EffectId, InFlight>,
     /// Timer rows that stand for nothing; the next append takes them away.
     timers_stray: Vec<(EffectId, Timestamp)>,
+    listening: Listening,
     /// For a run that came back, until its first append: the effects whose ends its journal had.
     resumed: Option<HashSet<EffectId>>,
     last_at: Timestamp,
@@ -108,6 +111,7 @@ impl Driver {
             events: Vec::new(),
             in_flight: HashMap::new(),
             timers_stray: Vec::new(),
+            listening: Listening::default(),
             resumed: None,
             last_at,
             mask: Mask::default(),
@@ -190,10 +194,24 @@ impl Driver {
 
     /// Takes in everything that has come, as if it had come one by one; one append follows for all of it.
     async fn take_mail(&mut self) -> Result<(), Stop> {
-        for mail in self.seat.entry.take_mails() {
+        let mut mails = self.seat.entry.take_mails().into_iter();
+        let mut reach = Reach::All;
+        while let Some(mail) = mails.next() {
             if self.status().is_ended() {
                 return Ok(());
             }
+            if let Mail::Due { at, .. } = mail {
+                reach = self.offer_events(Some(at)).await?;
+            }
+            if reach == Reach::More {
+                // What came before the timer is more than one append takes.
+                self.seat.entry.put_back([mail].into_iter().chain(mails));
+                break;
+            }
+            let due = match mail {
+                Mail::Due { effect, at } => Some((effect, at)),
+                Mail::Ended { .. } => None,
+            };
             let event = match mail {
                 Mail::Ended { effect, outcome } => {
                     self.in_flight.remove(&effect);
@@ -206,7 +224,18 @@ impl Driver {
             };
             if self.apply(event) {
                 self.settle().await?;
+            } else if let Some((effect, at)) = due {
+                // Nothing waits for it, so that nothing may wait behind it either.
+                if self.seat.entry.pending().remove(&effect).is_some() {
+                    self.timers_stray.push((effect, at));
+                }
             }
+        }
+        if reach == Reach::All {
+            reach = self.offer_events(None).await?;
+        }
+        if reach == Reach::More && !self.core.soft.is_cancelled() {
+            self.seat.entry.tell_of_events();
         }
         self.cancel_if_asked();
         self.settle().await

@@ -5,8 +5,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest, ProcessCall, SubRun};
+use levqor_flow::machine::{Effect, EffectId, HttpRequest, Outcome, ProcessCall, SubRun};
 use levqor_model::{AccountId, RunId};
+use serde_json::Value;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::Driver;
@@ -55,8 +56,12 @@ impl Driver {
                     let acceptance = self.accept_sub_run(id, call, Arc::clone(&busy));
                     self.in_flight.insert(id, InFlight::SubRun { acceptance, busy });
                 }
-                // No document asks for events yet: those that would are refused.
-                Effect::Timer { .. } | Effect::Emit { .. } | Effect::Listen { .. } => {}
+                // It was published with the entry that asked for it.
+                Effect::Emit { id, event, .. } => {
+                    let outcome = Outcome::Output(Value::Object(event.as_value().clone()));
+                    self.seat.entry.push(Mail::Ended { effect: id, outcome });
+                }
+                Effect::Timer { .. } | Effect::Listen { .. } => {}
             }
         }
     }

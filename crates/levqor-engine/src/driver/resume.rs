@@ -170,6 +170,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     let asked = machine.pending();
     let id = run.id;
     let rows = core.faults.store(core.store.timers_of(id)).await.map_err(|_| None)?;
+    let listens = core.faults.store(core.store.listeners_of(id)).await.map_err(|_| None)?;
     let mut driver = Driver::new(Arc::clone(core), seat, workflow, run, machine);
     driver.mask = mask;
     driver.notepad = notepad;
@@ -181,6 +182,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
 
     let has_row = |effect: &Effect| match effect {
         Effect::Timer { id, .. } => rows.iter().any(|row| row.effect == *id),
+        Effect::Listen { id, .. } => listens.iter().any(|(effect, _)| effect == id),
         _ => false,
     };
     let timers: HashSet<EffectId> = asked
@@ -194,8 +196,17 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
             .filter(|row| !timers.contains(&row.effect))
             .map(|row| (row.effect, row.due_at))
             .collect();
+        let asks = |effect: u64| {
+            asked.iter().any(|asked| matches!(asked, Effect::Listen { id, .. } if *id == effect))
+        };
+        driver.listening.stray =
+            listens.iter().map(|(effect, _)| *effect).filter(|effect| !asks(*effect)).collect();
     }
     let (armed, rest): (Vec<Effect>, Vec<Effect>) = asked.into_iter().partition(has_row);
+    if first.is_some() {
+        driver.listening.rows = listens.iter().map(|(effect, _)| *effect).collect();
+    }
+    driver.listening.unread = true;
     *driver.seat.entry.pending() = Pending::of(&armed);
     driver.effects = rest;
 
@@ -213,6 +224,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
 impl Driver {
     /// For a run that came back: timers that fired when it was not here only had it loaded.
     pub(super) fn catch_up(&mut self) {
+        self.arm_listeners();
         let now = self.core.clock.now().max(self.seat.entry.last_due().unwrap_or_default());
         for effect in self.machine().map(Machine::pending).unwrap_or_default() {
             match effect {
@@ -276,6 +288,7 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
         error: None,
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
+        event_changes: Default::default(),
     };
     match core.store.append(append).await {
         Ok(()) if cancelled => {

@@ -6,6 +6,8 @@ mod authentication;
 mod cancel;
 mod crash;
 mod egress;
+mod event_triggers;
+mod events;
 mod openapi;
 mod ownership;
 mod processes;

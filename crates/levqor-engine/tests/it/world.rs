@@ -11,6 +11,7 @@ use levqor_model::{
 use levqor_store::{
     Options, Store,
     accounts::Account,
+    event_triggers::NewEventTrigger,
     workflows::{NewSchedule, Version, Workflow},
 };
 use levqor_testkit::{HttpStub, wait_for};
@@ -97,10 +98,12 @@ impl World {
         let checked = document::check_for(&source, &document::Host::permissive());
         let workflow = checked.workflow.unwrap_or_else(|| panic!("{text}\n{:?}", checked.errors));
         let now = self.clock.now();
-        let schedule = workflow
-            .schedule
-            .as_ref()
-            .map(|schedule| NewSchedule { anchor_at: now, next_due_at: schedule.next(now, now) });
+        let schedule = workflow.schedule.as_ref().map(|schedule| NewSchedule {
+            anchor_at: now,
+            next_due_at: schedule.next(now, now),
+            on: Some(NewEventTrigger { kinds: schedule.event_kinds() })
+                .filter(|trigger| !trigger.kinds.is_empty()),
+        });
         let known = self.store.workflow_by_name(self.account, "test".into(), name.into()).await.unwrap();
         let id = known.as_ref().map_or_else(|| WorkflowId::new(now, &*self.random), |known| known.id);
         let version = Version {

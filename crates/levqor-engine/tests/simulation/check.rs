@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     callee::Delivery,
+    events,
     walk::{Walk, walk},
     world::{World, node_of},
 };
@@ -31,6 +32,8 @@ pub struct Seen {
     pub repeats: usize,
     /// Runs whose journal was written by more than one engine.
     pub moved: usize,
+    pub events_emitted: usize,
+    pub events_consumed: usize,
 }
 
 struct Facts {
@@ -66,6 +69,7 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
     report.owners();
     report.effects();
     let mut wrong = report.wrong;
+    events::check(world, &walks(&facts), &mut wrong).await?;
     books(world, &facts, &mut wrong).await?;
     let status = |status| facts.values().filter(|facts| facts.row.status == status).count();
     let keys: BTreeSet<&str> = deliveries.iter().map(|delivery| delivery.call.key.as_str()).collect();
@@ -78,8 +82,14 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
         effects: keys.len(),
         repeats: deliveries.len() - keys.len(),
         moved: facts.values().filter(|facts| has_moved(&facts.entries)).count(),
+        events_emitted: facts.values().map(|facts| facts.walk.emitted.len()).sum(),
+        events_consumed: facts.values().flat_map(|facts| facts.walk.received.values()).map(Vec::len).sum(),
     };
     Ok((seen, wrong))
+}
+
+fn walks(facts: &BTreeMap<RunId, Facts>) -> BTreeMap<RunId, &Walk> {
+    facts.iter().map(|(run, facts)| (*run, &facts.walk)).collect()
 }
 
 fn has_moved(entries: &[JournalEntry]) -> bool {
@@ -204,6 +214,13 @@ impl Report<'_> {
             let expected_calls: BTreeSet<&str> = expected.calls.iter().map(String::as_str).collect();
             if calls != expected_calls {
                 self.wrong.push(format!("{id} of {} made {calls:?} instead of {expected_calls:?}", row.name));
+            }
+            if facts.walk.emitted.len() != expected.emitted {
+                self.wrong.push(format!(
+                    "{id} emitted {} events instead of {}",
+                    facts.walk.emitted.len(),
+                    expected.emitted
+                ));
             }
             if facts.walk.sub_runs.len() != expected.sub_runs.len() {
                 self.wrong.push(format!(
@@ -369,6 +386,10 @@ async fn books(
     let timers = world.store.timers_count().await?;
     if timers != 0 {
         wrong.push(format!("{timers} timers are left"));
+    }
+    let listeners = world.store.listeners_count().await?;
+    if listeners != 0 {
+        wrong.push(format!("{listeners} listeners are left"));
     }
     let mut counted = RunCounts::default();
     for facts in facts.values() {

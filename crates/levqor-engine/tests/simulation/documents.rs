@@ -11,6 +11,11 @@ use crate::dice::{Dice, hash};
 /// Where the scripted callee lives; the first part of the path says how it behaves.
 pub const CALLEE: &str = "http://callee.test";
 
+/// The type of events that runs emit; nobody listens for them.
+pub const TOLD: &str = "sim.told";
+/// The type of events that runs listen for; they come from outside.
+pub const NEWS: &str = "sim.news";
+
 /// Longer than any simulation.
 const NEVER_DAYS: u64 = 3_650;
 /// Modulus of `n`.
@@ -87,12 +92,14 @@ impl Author<'_> {
         let small = depth >= DEPTH_MAX || self.budget == 0;
         let (name, mut task) = match self.dice.below(if small { 45 } else { 100 }) {
             0..10 => (self.name("set"), self.set()),
-            10..32 => {
+            10..29 => {
                 let name = self.name("call");
                 let task = call("ok", &name);
                 (name, task)
             }
-            32..41 => (self.name("wait"), self.wait()),
+            29..32 => (self.name("emit"), self.emit()),
+            32..38 => (self.name("wait"), self.wait()),
+            38..41 => (self.name("listen"), self.listen()),
             41..45 => (self.name("patient"), self.patient()),
             45..56 => (self.name("for"), self.each(depth)),
             56..67 => (self.name("fork"), self.fork(depth)),
@@ -108,6 +115,28 @@ impl Author<'_> {
             task["if"] = json!(format!("${{ .n % 3 != {} }}", self.dice.below(3)));
         }
         (name, task)
+    }
+
+    /// Tells of the number, and goes on with it as it was told.
+    fn emit(&self) -> Value {
+        let mark = self.dice.within(1, 999);
+        json!({
+            "emit": { "event": { "with": { "type": TOLD, "data": { "n": "${ .n }" } } } },
+            "output": { "as": { "n": format!("${{ (.data.n * 3 + {mark}) % {PRIME} }}"), "trail": "${ $input.trail }" } },
+        })
+    }
+
+    /// Waits for some news, whatever they are.
+    fn listen(&self) -> Value {
+        let (news, mark) = (self.dice.within(1, 4), self.dice.within(1, 999));
+        let until = format!("${{ length >= {news} }}");
+        json!({
+            "listen": { "to": { "any": [{ "with": { "type": NEWS } }], "until": until } },
+            "output": { "as": {
+                "n": format!("${{ ($input.n + length * {mark}) % {PRIME} }}"),
+                "trail": "${ $input.trail }",
+            } },
+        })
     }
 
     fn set(&self) -> Value {

@@ -23,6 +23,7 @@ mod callee;
 mod check;
 mod dice;
 mod documents;
+mod events;
 mod node;
 mod oracle;
 mod plan;
@@ -95,7 +96,18 @@ impl Total {
         self.tally.cancels += cancels;
         self.tally.acknowledged += acknowledged;
         self.tally.in_doubt += in_doubt;
-        let Seen { runs, completed, faulted, cancelled, entries, effects, repeats, moved } = seen;
+        let Seen {
+            runs,
+            completed,
+            faulted,
+            cancelled,
+            entries,
+            effects,
+            repeats,
+            moved,
+            events_emitted,
+            events_consumed,
+        } = seen;
         self.seen.runs += runs;
         self.seen.completed += completed;
         self.seen.faulted += faulted;
@@ -104,6 +116,8 @@ impl Total {
         self.seen.effects += effects;
         self.seen.repeats += repeats;
         self.seen.moved += moved;
+        self.seen.events_emitted += events_emitted;
+        self.seen.events_consumed += events_consumed;
         if !wrong.is_empty() {
             self.failed.push((seed, wrong));
         }
@@ -178,8 +192,9 @@ fn whatever_goes_wrong_nothing_acknowledged_is_lost_or_done_twice() {
 
 /// A simulation in which nothing goes wrong proves nothing.
 fn covers(total: &Total) {
+    use levqor_engine::fault::Point;
     let points: BTreeMap<String, usize> =
-        levqor_engine::fault::Point::ALL.iter().map(|point| (format!("{point:?}"), 0)).collect();
+        Point::ALL.iter().chain(Point::PUBLISHING).map(|point| (format!("{point:?}"), 0)).collect();
     for point in points.keys() {
         assert!(total.tally.crashes.contains_key(point), "no crash at {point}: {:?}", total.tally.crashes);
     }
@@ -192,6 +207,8 @@ fn covers(total: &Total) {
         ("cancelled runs", total.seen.cancelled),
         ("repeated effects", total.seen.repeats),
         ("runs that moved", total.seen.moved),
+        ("emitted events", total.seen.events_emitted),
+        ("consumed events", total.seen.events_consumed),
     ] {
         assert!(times > 0, "no {what}: {:?} {:?}", total.tally, total.seen);
     }

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use levqor_flow::{
     definition::Workflow,
+    event::CloudEvent,
     machine::{
         Effect, EffectId, Event, FlowError, HttpRequest, Machine, Outcome, Progress, SubRun, Surroundings,
     },
 };
 use levqor_model::{RunId, RunStatus, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::callee;
+use crate::{callee, documents::NEWS};
 
 /// The end of a run, and what it does on the way.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Expected {
     pub calls: Vec<String>,
     /// Its sub-runs: the name of the workflow, its input, and whether it is waited for.
     pub sub_runs: BTreeMap<EffectId, SubRun>,
+    /// How many events it emits.
+    pub emitted: usize,
 }
 
 /// Knows the workflows and the callee.
@@ -59,6 +62,7 @@ impl Oracle {
             error: None,
             calls: Vec::new(),
             sub_runs: BTreeMap::new(),
+            emitted: 0,
         };
         for _ in 0..EVENTS_MAX {
             let mut effects = Vec::new();
@@ -67,10 +71,9 @@ impl Oracle {
                 match effect {
                     Effect::CallHttp { call, .. } => expected.calls.extend(place(&call)),
                     Effect::RunWorkflow { id, call } => drop(expected.sub_runs.insert(id, call)),
-                    Effect::RunProcess { .. } | Effect::Emit { .. } | Effect::Listen { .. } => {
-                        return Err(format!("{workflow} asks for events"));
-                    }
-                    Effect::Timer { .. } | Effect::Abandon { .. } => {}
+                    Effect::Emit { .. } => expected.emitted += 1,
+                    Effect::RunProcess { .. } => return Err(format!("{workflow} asks for a process")),
+                    Effect::Timer { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
                 }
             }
             if machine.status().is_ended() {
@@ -103,10 +106,18 @@ impl Oracle {
                 Effect::Timer { id, at } => {
                     nearest = Some(nearest.map_or((at, id), |best| best.min((at, id))));
                 }
-                Effect::RunProcess { .. }
-                | Effect::Emit { .. }
-                | Effect::Listen { .. }
-                | Effect::Abandon { .. } => {}
+                Effect::Emit { id, event, .. } => {
+                    let outcome = Outcome::Output(event.into());
+                    return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                }
+                Effect::Listen { id, .. } => {
+                    let seq = machine.last_received(id).unwrap_or(0) + 1;
+                    let event = news(seq)?;
+                    if machine.wants(id, &event).map_err(text)? {
+                        return Ok(Event::Received { at: now, effect: id, seq, event });
+                    }
+                }
+                Effect::RunProcess { .. } | Effect::Abandon { .. } => {}
             }
         }
         let (at, effect) = nearest.ok_or("the run waits for nothing")?;
@@ -121,6 +132,14 @@ impl Oracle {
             (None, None) => Err(format!("{} ends as {}", call.name, child.status)),
         }
     }
+}
+
+/// Something that happened in the world.
+pub fn news(number: u64) -> Result<CloudEvent, String> {
+    let event = json!({
+        "specversion": "1.0", "id": format!("news-{number}"), "source": "/world", "type": NEWS, "data": number,
+    });
+    CloudEvent::parse(event).map_err(text)
 }
 
 fn place(call: &HttpRequest) -> Option<String> {

@@ -48,6 +48,11 @@ pub enum Step {
         successor: Trouble,
     },
     Wake,
+    /// Somebody outside publishes some news.
+    Publish {
+        node: usize,
+        events: u64,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -76,7 +81,8 @@ impl Plan {
                     Some(start) => Step::Start { node: dice.index(8), start },
                     None => Step::Pass(span(&dice)),
                 },
-                34..70 => Step::Pass(span(&dice)),
+                34..62 => Step::Pass(span(&dice)),
+                62..70 => Step::Publish { node: dice.index(8), events: dice.within(1, 4) },
                 70..76 => Step::Jump(jump(&dice)),
                 76..82 => Step::Kill { node: dice.index(8) },
                 82..88 => Step::Boot(trouble(&dice)),
@@ -111,7 +117,8 @@ fn jump(dice: &Dice) -> i64 {
 }
 
 fn trouble(dice: &Dice) -> Trouble {
-    let crash = dice.percent(60).then(|| dice.pick(Point::ALL)).flatten().map(|point| {
+    let points = [Point::ALL, Point::PUBLISHING].concat();
+    let crash = dice.percent(60).then(|| dice.pick(&points)).flatten().map(|point| {
         // Few engines come by these often.
         let rare =
             !matches!(point, Point::BeforeAppend | Point::AfterAppend | Point::BeforeCall | Point::AfterCall);

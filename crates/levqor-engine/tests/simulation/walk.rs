@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use levqor_flow::{
     definition::Workflow,
-    machine::{Effect, EffectId, Event, HttpRequest, Machine, Progress, SubRun, Surroundings},
+    event::CloudEvent,
+    machine::{Effect, EffectId, Event, HttpRequest, Machine, Outcome, Progress, SubRun, Surroundings},
 };
 use levqor_model::Timestamp;
 use levqor_store::runs::JournalEntry;
@@ -15,6 +16,10 @@ pub struct Walk {
     /// By the key without the run: the entry that led to the call, and the call.
     pub calls: BTreeMap<String, (i64, HttpRequest)>,
     pub sub_runs: BTreeMap<EffectId, SubRun>,
+    /// Events that were emitted, with the entry that asked for each.
+    pub emitted: BTreeMap<EffectId, (i64, CloudEvent)>,
+    /// Events that each listening task consumed, in order.
+    pub received: BTreeMap<EffectId, Vec<(u64, CloudEvent)>>,
     pub cancelled: bool,
     pub violations: Vec<String>,
 }
@@ -105,9 +110,9 @@ impl Walk {
                 }
             }
             Effect::RunWorkflow { id, call } => drop(self.sub_runs.insert(*id, call.clone())),
+            Effect::Emit { id, event, .. } => drop(self.emitted.insert(*id, (place, event.clone()))),
             Effect::Timer { .. }
             | Effect::RunProcess { .. }
-            | Effect::Emit { .. }
             | Effect::Listen { .. }
             | Effect::Abandon { .. } => {}
         }
@@ -126,7 +131,17 @@ impl Walk {
                 self.cancelled = true;
                 return;
             }
-            Event::Started { .. } | Event::Received { .. } | Event::Retried { .. } => return,
+            Event::Started { .. } | Event::Retried { .. } => return,
+            Event::Received { effect, seq, event, .. } => {
+                match asked.get(effect) {
+                    Some((asked_in, Effect::Listen { .. })) if *asked_in < place => {}
+                    other => self.violations.push(format!(
+                        "entry {place} has event {seq} for effect {effect}, which does not listen: {other:?}"
+                    )),
+                }
+                self.received.entry(*effect).or_default().push((*seq, event.clone()));
+                return;
+            }
             Event::Aborted { error, .. } => {
                 self.violations.push(format!("entry {place} aborts the run: {error:?}"));
                 return;
@@ -145,9 +160,18 @@ impl Walk {
                 self.violations.push(format!("timer {effect} is due at {due} and fires at {at}"));
             }
             // An entry is durable as a whole: what it asks for can only end in a later one.
-            (Some((asked_in, effect @ (Effect::CallHttp { .. } | Effect::RunWorkflow { .. }))), _)
-                if *asked_in >= place =>
+            (Some((_, Effect::Emit { event, .. })), Event::EffectEnded { outcome, .. })
+                if *outcome != Outcome::Output(event.clone().into()) =>
             {
+                self.violations.push(format!("effect {effect} emits {event:?} and gives {outcome:?}"));
+            }
+            (
+                Some((
+                    asked_in,
+                    effect @ (Effect::CallHttp { .. } | Effect::RunWorkflow { .. } | Effect::Emit { .. }),
+                )),
+                _,
+            ) if *asked_in >= place => {
                 let id = effect.id();
                 self.violations
                     .push(format!("effect {id} ends in entry {place}, before it was allowed to begin"));

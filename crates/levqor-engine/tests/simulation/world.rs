@@ -26,7 +26,7 @@ use crate::{
     callee::{Ledger, Line},
     documents::{self, NAMES},
     node::Node,
-    oracle::Oracle,
+    oracle::{self, Oracle},
     plan::{Plan, Start, Step, Trouble},
 };
 
@@ -62,6 +62,8 @@ pub struct Told {
     pub acknowledged: BTreeMap<usize, RunId>,
     pub refused: BTreeMap<usize, String>,
     pub cancels: Vec<Cancel>,
+    /// News that were acknowledged.
+    pub published: BTreeSet<u64>,
 }
 
 /// Runs that an engine took over, each with the journal's length at that moment.
@@ -87,6 +89,8 @@ pub struct World {
     workflows: BTreeMap<String, WorkflowId>,
     nodes: Vec<Node>,
     started: BTreeSet<usize>,
+    /// News that were made.
+    news: u64,
     /// Held by every request that was neither answered nor died with its node.
     open: Arc<()>,
     /// Where which engine crashes.
@@ -150,6 +154,7 @@ impl World {
             told: Arc::default(),
             nodes: Vec::new(),
             started: BTreeSet::new(),
+            news: 0,
             open: Arc::default(),
             points: BTreeMap::new(),
             store,
@@ -191,6 +196,7 @@ impl World {
                 self.start(*node, *start);
             }
             Step::Cancel { node, start } => self.cancel(*node, *start),
+            Step::Publish { node, events } => self.publish(*node, *events)?,
             Step::Pass(span) => self.pass(*span),
             Step::Jump(seconds) => {
                 self.tally.jumps += 1;
@@ -289,6 +295,23 @@ impl World {
         });
     }
 
+    fn publish(&mut self, node: usize, events: u64) -> Result<(), String> {
+        let Some(place) = self.awake(node) else { return Ok(()) };
+        let numbers = self.news + 1..=self.news + events;
+        self.news += events;
+        let news = numbers.clone().map(oracle::news).collect::<Result<Vec<_>, _>>()?;
+        let (engine, told, account) =
+            (self.nodes[place].engine.clone(), Arc::clone(&self.told), self.account);
+        let open = Arc::clone(&self.open);
+        self.nodes[place].spawn(async move {
+            if engine.publish(account, news).await.is_ok() {
+                told.lock().unwrap_or_else(PoisonError::into_inner).published.extend(numbers);
+            }
+            drop(open);
+        });
+        Ok(())
+    }
+
     fn cancel(&mut self, node: usize, start: usize) {
         let Some(place) = self.awake(node) else { return };
         let Some(run) = self.told().acknowledged.get(&start).copied() else { return };
@@ -350,6 +373,10 @@ impl World {
         let mut quiet = 0;
         for span in spans.iter().cycle() {
             self.pass(*span);
+            // Whoever still listens gets what it listens for.
+            if quiet == 0 {
+                self.publish(self.nodes.len().saturating_sub(1), 1)?;
+            }
             let nodes = self.nodes.len();
             self.drive(4);
             if self.nodes.len() < nodes {

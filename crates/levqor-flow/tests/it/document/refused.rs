@@ -199,10 +199,6 @@ fn roots() {
         ("do: []\nschedule: {cron: 5}", &[("/schedule/cron", "must be text")]),
         ("do: []\nschedule: {every: PT0.5S}", &[("/schedule/every", "at least a second")]),
         ("do: []\nschedule: {after: '${ .x }'}", &[("/schedule/after", "cannot be computed")]),
-        (
-            "do: []\nschedule: {on: {one: {with: {type: x}}}}",
-            &[("/schedule/on", "not supported yet: starting on events")],
-        ),
         ("do: []\nschedule: {read: data, every: PT1M}", &[("/schedule/read", "goes with `on`")]),
         ("do: []\ninput: {from: '.a |'}", &[("/input/from", "does not compile")]),
         (
@@ -385,14 +381,6 @@ fn kinds() {
         ("- a: {set: 5}", &[("/do/0/a/set", "must be an object or an expression")]),
         ("- a: {wait: 30}", &[("/do/0/a/wait", "and this is a number")]),
         ("- a: {wait: {second: 3}}", &[("/do/0/a/wait", "did you mean `seconds`?")]),
-        (
-            "- a: {emit: {event: {with: {type: x}}}}",
-            &[("/do/0/a/emit", "not supported yet: emitting events")],
-        ),
-        (
-            "- a: {listen: {to: {any: []}}, foreach: {}}",
-            &[("/do/0/a/listen", "not supported yet: listening")],
-        ),
         ("- a: {for: {each: x}, do: []}", &[("/do/0/a/for", "`in` is missing")]),
         ("- a: {for: {in: .x}}", &[("/do/0/a", "`do` is missing")]),
         ("- a: {for: {in: 5}, do: []}", &[("/do/0/a/for/in", "must be an expression that gives a list")]),
