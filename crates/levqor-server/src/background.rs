@@ -139,5 +139,7 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_secrets(now - SECRETS_KEPT).await?;
     app.store.prune_sign_in(now - SIGN_IN_KEPT).await?;
     app.store.prune_buckets(now - BUCKETS_KEPT).await?;
+    app.store.prune_events(now - limits::EVENTS_KEPT).await?;
+    app.store.prune_webhook_messages(now - limits::WEBHOOK_MESSAGES_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

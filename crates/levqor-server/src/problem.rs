@@ -246,7 +246,7 @@ impl From<levqor_store::Error> for Problem {
                 ProblemCode::VersionTaken,
                 "that version exists already with other content; raise document.version",
             ),
-            Error::Conflict(Conflict::UserEmail | Conflict::Other)
+            Error::Conflict(Conflict::UserEmail | Conflict::TriggerMoved | Conflict::Other)
             | Error::Corrupt(_)
             | Error::Open { .. }
             | Error::Newer { .. }
@@ -282,6 +282,7 @@ impl From<levqor_engine::Error> for Problem {
                 Problem::new(ProblemCode::Draining, "the node is shutting down; try again").retry_after(2)
             }
             Error::Store(inner) => inner.into(),
+            Error::TooManyEvents { .. } => Problem::new(ProblemCode::InvalidEvent, detail),
             Error::TooManyRuns { .. } => Problem::new(ProblemCode::PlanLimit, detail),
             Error::NoSuchWorkflow { .. } => Problem::new(ProblemCode::WorkflowNotFound, detail),
             Error::TooDeep { .. } => Problem::new(ProblemCode::InvalidFields, detail),

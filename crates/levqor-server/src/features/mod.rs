@@ -12,6 +12,7 @@ use crate::{App, openapi, pages};
 pub mod ai;
 pub mod dashboard;
 pub mod docs;
+pub mod events;
 pub mod health;
 pub mod home;
 pub mod keys;
@@ -22,6 +23,7 @@ pub mod runs;
 pub mod secrets;
 pub mod sign_in;
 pub mod status_page;
+pub mod triggers;
 pub mod usage;
 pub mod workflows;
 
@@ -50,5 +52,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(secrets::api())
         .merge(workflows::api())
         .merge(runs::api())
+        .merge(triggers::api())
+        .merge(events::api())
         .split_for_parts()
 }

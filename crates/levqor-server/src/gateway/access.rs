@@ -24,6 +24,8 @@ pub enum Access {
     Anyone,
     /// Everyone, unless the operator closed it: then like `Role(Viewer)`.
     Metrics,
+    /// Everyone who knows the address, which is secret: credentials are not looked at, since they are the sender's own affair.
+    Secret,
     /// At least this role in the account.
     Role(Role),
     /// Operators of the platform.
@@ -35,7 +37,7 @@ pub enum Access {
 /// One row: method, path as routes are written, who.
 pub type Rule = (Method, &'static str, Access);
 
-use Access::{Anyone, Metrics, Open};
+use Access::{Anyone, Metrics, Open, Secret};
 const VIEWER: Access = Access::Role(Role::Viewer);
 const EDITOR: Access = Access::Role(Role::Editor);
 const ADMIN: Access = Access::Role(Role::Admin);
@@ -64,6 +66,12 @@ pub const RULES: &[Rule] = &[
     (Method::GET, "/api/workflows/{id}/versions/{version}", VIEWER),
     (Method::POST, "/api/workflows/{id}/runs", EDITOR),
     (Method::GET, "/api/workflows/{id}/runs", VIEWER),
+    (Method::GET, "/api/workflows/{id}/triggers", VIEWER),
+    (Method::POST, "/api/workflows/{id}/triggers", EDITOR),
+    (Method::DELETE, "/api/workflows/{id}/triggers/{webhook}", EDITOR),
+    (Method::POST, "/api/workflows/{id}/triggers/{webhook}/rotate", EDITOR),
+    (Method::POST, "/api/events", EDITOR),
+    (Method::POST, "/hooks/{token}", Secret),
     (Method::GET, "/api/runs", VIEWER),
     (Method::GET, "/api/runs/{id}", VIEWER),
     (Method::DELETE, "/api/runs/{id}", EDITOR),
@@ -106,7 +114,7 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
     let (mut parts, body) = request.into_parts();
     let access = access_of(&parts.method, route_of(&parts.extensions));
     let needs = match access {
-        Access::Open | Access::Page => {
+        Access::Open | Access::Page | Access::Secret => {
             return Ok(next.run(Request::from_parts(parts, body)).await);
         }
         Access::Metrics if app.settings.metrics_public => {

@@ -27,6 +27,8 @@ use crate::{App, Problem, app::Parts};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// How much more often than anybody else a sender of webhook messages may ask.
+const SENDERS_TIMES: u32 = 10;
 /// What a quota is for.
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -66,6 +68,15 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         })
     }
 
+    fn words(&self) -> String {
+        let quota = self.quota;
+        match self.name {
+            "account" => format!("your account may send {quota} requests a minute (fair use)"),
+            "sender" => format!("one address may send {quota} messages a minute to webhooks"),
+            _ => format!("without an API key, one address may send {quota} requests a minute to this route"),
+        }
+    }
+
     fn prune(&self) {
         if let Some(limiter) = &self.keyed {
             limiter.retain_recent();
@@ -91,6 +102,8 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 pub(crate) struct Rates {
     anonymous: Limiter<(IpAddr, String)>,
     accounts: Limiter<AccountId>,
+    /// Of webhook messages: one system sends for many people.
+    senders: Limiter<IpAddr>,
 }
 
 impl fmt::Debug for Rates {
@@ -110,6 +123,10 @@ impl Rates {
         Self {
             anonymous: Limiter::new("anonymous", settings.anonymous_requests_per_minute),
             accounts: Limiter::new("account", fair),
+            senders: Limiter::new(
+                "sender",
+                settings.anonymous_requests_per_minute.saturating_mul(SENDERS_TIMES),
+            ),
         }
     }
 
@@ -117,24 +134,43 @@ impl Rates {
     pub(crate) fn prune(&self) {
         self.anonymous.prune();
         self.accounts.prune();
+        self.senders.prune();
+    }
+
+    /// One more request for the account, by somebody who is not signed in to it.
+    ///
+    /// # Errors
+    /// 429.
+    pub(crate) fn take_for(&self, account: AccountId) -> Result<(), Problem> {
+        match self.accounts.take(&account) {
+            Some(standing) if standing.wait > 0 => Err(too_many(&standing, &self.accounts.words())),
+            _ => Ok(()),
+        }
     }
 }
 
 pub(super) async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let route = route_of(&parts.extensions).map(str::to_owned);
-    let open = access_of(&parts.method, route.as_deref()) == Access::Open
+    let access = access_of(&parts.method, route.as_deref());
+    let open = access == Access::Open
         // A page asks for several of these at once, and browsers keep them.
         || route.as_deref().is_some_and(|route| route.starts_with("/assets/"));
     if open {
         return next.run(Request::from_parts(parts, body)).await;
     }
     // Who sends a wrong key to a page is nobody there; the API has refused them already.
-    let identity = authenticate::identity(&mut parts, &app).await.ok().flatten();
+    let identity = match access {
+        Access::Secret => None,
+        _ => authenticate::identity(&mut parts, &app).await.ok().flatten(),
+    };
     let rates = &app.rates;
     let standing = match &identity {
         Some(identity) if identity.actor.operator => None,
         Some(identity) => rates.accounts.take(&identity.actor.account_id),
+        None if access == Access::Secret => {
+            rates.senders.take(&ClientAddress::of(&parts.extensions).network())
+        }
         None => {
             let network = ClientAddress::of(&parts.extensions).network();
             rates.anonymous.take(&(network, route.unwrap_or_default()))
@@ -146,10 +182,19 @@ pub(super) async fn limit(State(app): State<App>, request: Request, next: Next) 
     let mut response = if standing.wait == 0 {
         next.run(Request::from_parts(parts, body)).await
     } else {
-        too_many(&standing, identity.is_some(), rates).into_response()
+        let limit = if identity.is_some() {
+            rates.accounts.words()
+        } else if access == Access::Secret {
+            rates.senders.words()
+        } else {
+            rates.anonymous.words()
+        };
+        too_many(&standing, &limit).into_response()
     };
     let headers = response.headers_mut();
-    if identity.is_some() {
+    if access == Access::Secret {
+        rates.senders.write_headers(&standing, headers);
+    } else if identity.is_some() {
         rates.accounts.write_headers(&standing, headers);
     } else {
         rates.anonymous.write_headers(&standing, headers);
@@ -157,15 +202,7 @@ pub(super) async fn limit(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-fn too_many(standing: &Standing, known: bool, rates: &Rates) -> Problem {
-    let detail = if known {
-        format!("your account may send {} requests a minute (fair use)", rates.accounts.quota)
-    } else {
-        format!(
-            "without an API key, one address may send {} requests a minute to this route",
-            rates.anonymous.quota
-        )
-    };
+fn too_many(standing: &Standing, detail: &str) -> Problem {
     Problem::new(ProblemCode::RateLimited, format!("{detail}; try again in {} s", standing.wait))
         .retry_after(standing.wait)
 }

@@ -77,19 +77,22 @@ pub fn document() -> OpenApi {
         for (method, operation) in operations(item) {
             let rule = RULES.iter().find(|(m, p, _)| *m == method && p == path);
             operation.security = rule.map(|(_, _, access)| security(*access));
-            complete(&method, operation);
+            // Messages to secret addresses have ids of their own.
+            let takes_keys =
+                method != Method::GET && rule.is_none_or(|(_, _, access)| *access != Access::Secret);
+            complete(takes_keys, operation);
         }
     }
     document
 }
 
 /// Adds what follows from the method and from what is there.
-fn complete(method: &Method, operation: &mut Operation) {
+fn complete(takes_keys: bool, operation: &mut Operation) {
     // Handlers are named within their feature; generated clients need names that are unique in the whole.
     if let (Some(tag), Some(name)) = (operation.tags.iter().flatten().next(), &operation.operation_id) {
         operation.operation_id = Some(format!("{tag}_{name}"));
     }
-    if *method != Method::GET {
+    if takes_keys {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
             .min_length(Some(1))
@@ -134,7 +137,7 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
     let scheme = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
     let both = [scheme(KEY_SCHEME), scheme(SESSION_SCHEME)];
     match access {
-        Access::Open | Access::Metrics | Access::Page => Vec::new(),
+        Access::Open | Access::Metrics | Access::Page | Access::Secret => Vec::new(),
         // An empty requirement says that it works without, too.
         Access::Anyone => [SecurityRequirement::default()].into_iter().chain(both).collect(),
         Access::Role(_) | Access::Operator => both.into(),

@@ -40,6 +40,8 @@ fn concrete(path: &str) -> String {
     path.replace("{id}", &format!("{prefix}{ulid}"))
         .replace("{version}", "0.1.0")
         .replace("{code}", "eu-west")
+        .replace("{webhook}", &format!("whk_{ulid}"))
+        .replace("{token}", "unknown")
 }
 
 /// Sends an empty object: what matters is whether the gate lets it pass.
@@ -67,7 +69,7 @@ async fn the_gate_does_what_the_table_says() {
         let nobody = status(&test, method, path, None).await;
         let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
         match access {
-            Access::Open | Access::Anyone | Access::Metrics => {
+            Access::Open | Access::Anyone | Access::Metrics | Access::Secret => {
                 assert!(!refused.contains(&nobody), "{method} {path}: {nobody}");
             }
             Access::Role(needed) => {
@@ -89,6 +91,7 @@ async fn ids_of_other_accounts_lead_nowhere() {
     let workflow = test.save("greet", crate::support::GREET).await;
     let run =
         test.start(&workflow, 5, &json!({ "name": "Ada" })).await["run_id"].as_str().unwrap().to_owned();
+    let hook = crate::triggers::make(&test, &workflow, true).await["id"].as_str().unwrap().to_owned();
     let definition =
         json!({ "definition": crate::support::document("greet", "0.2.0", crate::support::GREET) });
     let rows = [
@@ -98,6 +101,10 @@ async fn ids_of_other_accounts_lead_nowhere() {
         (Method::GET, format!("/api/workflows/{workflow}/versions"), None),
         (Method::GET, format!("/api/workflows/{workflow}/versions/0.1.0"), None),
         (Method::GET, format!("/api/workflows/{workflow}/runs"), None),
+        (Method::GET, format!("/api/workflows/{workflow}/triggers"), None),
+        (Method::POST, format!("/api/workflows/{workflow}/triggers"), Some(json!({ "name": "mine" }))),
+        (Method::POST, format!("/api/workflows/{workflow}/triggers/{hook}/rotate"), Some(json!({}))),
+        (Method::DELETE, format!("/api/workflows/{workflow}/triggers/{hook}"), None),
         (Method::POST, format!("/api/workflows/{workflow}/runs"), Some(json!({}))),
         (Method::GET, format!("/api/runs/{run}"), None),
         (Method::GET, format!("/api/runs/{run}/tasks"), None),

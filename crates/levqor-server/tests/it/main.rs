@@ -4,6 +4,7 @@
 mod access;
 mod ai;
 mod described;
+mod events;
 mod gateway;
 mod health;
 mod idempotency;
@@ -19,5 +20,6 @@ mod runs;
 mod secrets;
 mod serve;
 mod support;
+mod triggers;
 mod usage;
 mod workflows;

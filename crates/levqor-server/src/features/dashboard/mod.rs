@@ -1,7 +1,7 @@
 //! The console of people who are signed in.
 //!
-//! Every form carries the session's CSRF token and answers with 303, except the one that makes an API key: its answer is
-//! the only page that ever shows the key. What may be done is decided by the services of workflows, runs and keys; the
+//! Every form carries the session's CSRF token and answers with 303, except those that make an API key or a webhook: their answer
+//! is the only page that ever shows what was made. What may be done is decided by the services of workflows, runs and keys; the
 //! console adds words and pictures.
 
 mod edit;
@@ -16,6 +16,7 @@ mod run_data;
 mod runs;
 mod secrets;
 mod service;
+mod triggers;
 mod workflow;
 mod workflows;
 
@@ -43,6 +44,9 @@ pub fn routes() -> Router<App> {
         .route("/dashboard/workflows/{id}/edit", get(edit::page).post(edit::save))
         .route("/dashboard/workflows/{id}/runs", post(workflow::start))
         .route("/dashboard/workflows/{id}/delete", post(workflow::delete))
+        .route("/dashboard/workflows/{id}/triggers", post(triggers::create))
+        .route("/dashboard/workflows/{id}/triggers/{webhook}/rotate", post(triggers::rotate))
+        .route("/dashboard/workflows/{id}/triggers/{webhook}/delete", post(triggers::delete))
         .route("/dashboard/runs", get(runs::page))
         .route("/dashboard/runs/{id}", get(run::page))
         .route("/dashboard/runs/{id}/cancel", post(run::cancel))
@@ -87,6 +91,7 @@ impl Done {
             Some("cancelled") => "The run is cancelled.",
             Some("retried") => "The run goes on from the task that failed.",
             Some("again") => "This is a new run with the same version and input.",
+            Some("webhook-deleted") => "The webhook is deleted: its address starts nothing any more.",
             Some("revoked") => "The key is revoked: it opens nothing any more.",
             Some("secret-set") => "The secret is set. Runs that begin or are retried from now on use it.",
             Some("secret-deleted") => {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::{
     Button, Done, edit, may,
     runs::{Rows, run_rows},
-    service,
+    service, triggers,
 };
 use crate::{
     App, Problem,
@@ -58,6 +58,7 @@ struct Shown {
     due: Option<Timestamp>,
     input: String,
     input_error: Option<String>,
+    triggers: triggers::Shown,
     done: Done,
 }
 
@@ -70,6 +71,14 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
         Ok(definition) => workflows::service::check(app, definition).await?.workflow,
         Err(_) => None,
     };
+    // Those of the version in force, whichever is shown.
+    let found = crate::features::triggers::service::list(app, &page.actor, id).await?;
+    let triggers = triggers::Shown {
+        schedule: found.schedule.map(|(schedule, _)| schedule.describe()).filter(|words| !words.is_empty()),
+        events: found.events,
+        webhooks: found.webhooks,
+        ..triggers::Shown::default()
+    };
     let filter = RunFilter { workflow_id: Some(id), ..RunFilter::default() };
     Ok(Shown {
         versions: app.store.versions_of(account, id, None, VERSIONS).await?,
@@ -80,6 +89,7 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
         checked,
         input: String::new(),
         input_error: None,
+        triggers,
         done: Done::default(),
     })
 }
@@ -94,6 +104,20 @@ pub(super) async fn page(
     let mut shown = load(&app, &page, id, asked.version.as_deref()).await?;
     shown.done = Done { done: asked.done };
     Ok(render(&page, &view, &shown))
+}
+
+/// The page, with what was done about its triggers.
+pub(super) async fn with_triggers(
+    app: &App,
+    page: &PageActor,
+    view: &View,
+    id: WorkflowId,
+    said: triggers::Shown,
+) -> Result<Markup, Problem> {
+    let mut shown = load(app, page, id, None).await?;
+    let triggers::Shown { webhooks, schedule, events, .. } = shown.triggers;
+    shown.triggers = triggers::Shown { webhooks, schedule, events, ..said };
+    Ok(render(page, view, &shown))
 }
 
 #[derive(Debug, Deserialize)]
@@ -171,6 +195,7 @@ fn render(page: &PageActor, view: &View, shown: &Shown) -> Markup {
         (shown.done.note())
         (crumbs(&[("/dashboard/workflows", "Workflows")], &workflow.name))
         (page_head(title, &under, &actions))
+        (triggers::made_note(&shown.triggers))
         div.grid.main-aside {
             div.stack {
                 section.card aria-labelledby="picture" {
@@ -198,6 +223,7 @@ fn render(page: &PageActor, view: &View, shown: &Shown) -> Markup {
                 @if let Some(schedule) = shown.checked.as_ref().and_then(|checked| checked.schedule.as_ref()) {
                     (schedule_card(schedule, shown.due, view.now, current))
                 }
+                (triggers::card(page, &path, &shown.triggers, view.now))
                 (versions_card(&path, shown, view.now))
                 @if editor { (delete_card(page, &path)) }
             }
@@ -286,7 +312,7 @@ fn delete_card(page: &PageActor, path: &str) -> Markup {
                     summary { "Delete this workflow" }
                     form.stack method="post" action={ (path) "/delete" } {
                         (form::csrf(&page.csrf))
-                        p.small.quiet { "Its schedule ends now. Its runs go on and stay readable." }
+                        p.small.quiet { "Its schedule and its webhooks end now. Its runs go on and stay readable." }
                         label.check { input type="checkbox" name="confirm" value="yes" required; "Yes, delete it. This cannot be undone." }
                         button.button.danger type="submit" { (icon("trash")) "Delete" }
                     }

@@ -34,6 +34,7 @@ guides!(
     "schedules",
     "listening",
     "calls",
+    "events",
     "processes",
     "secrets",
     "runs",
@@ -87,6 +88,8 @@ problem_pages!(
     Overloaded = "overloaded",
     StorageUnavailable = "storage-unavailable",
     Draining = "draining",
+    InvalidEvent = "invalid-event",
+    WebhookSignature = "webhook-signature",
 );
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::{
 
 use levqor_engine::{RunDetail, StartRun};
 use levqor_model::{AccountId, ProblemCode, RegionCode, Residency, RunId, TriggerKind, WorkflowId, limits};
+use levqor_store::webhooks::WebhookMessage;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
@@ -78,6 +79,30 @@ pub async fn start(
         // The run is accepted and goes on after the stop: its caller learns that now, not by a broken connection.
         None => Ok(app.engine.run(account, started.run.id).await?),
     }
+}
+
+/// Starts the run of a webhook message. The run, and whether an earlier message with the same id had started it.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_by_webhook(
+    app: &App,
+    account: AccountId,
+    workflow: WorkflowId,
+    input: Value,
+    message: Option<WebhookMessage>,
+) -> Result<(RunId, bool), Problem> {
+    within_plan(app, account).await?;
+    let request = StartRun {
+        account_id: account,
+        workflow_id: workflow,
+        version: None,
+        input,
+        trigger: TriggerKind::Webhook,
+        residency: Residency::default(),
+        home_region: None,
+    };
+    Ok(app.engine.start_run_for(request, message).await?)
 }
 
 /// The run, with what it waits for when it has not ended.

@@ -8,7 +8,10 @@ use levqor_flow::{
     schedule::Schedule,
 };
 use levqor_model::{AccountId, ProblemCode, Timestamp, WorkflowId};
-use levqor_store::workflows::{NewSchedule, Version, Workflow};
+use levqor_store::{
+    event_triggers::NewEventTrigger,
+    workflows::{NewSchedule, Version, Workflow},
+};
 use serde_json::Value;
 
 use crate::{App, Problem, problem::FieldError};
@@ -281,11 +284,17 @@ fn version_of(draft: &Draft, id: WorkflowId, checked: &Checked, now: Timestamp) 
     }
 }
 
+/// Types of events that start the workflow; None among them: any. None: no events do.
+pub fn event_kinds(checked: &Checked) -> Option<Vec<Option<String>>> {
+    checked.schedule.as_ref().map(Schedule::event_kinds).filter(|kinds| !kinds.is_empty())
+}
+
 fn new_schedule(checked: &Checked, now: Timestamp) -> Option<NewSchedule> {
-    checked
-        .schedule
-        .as_ref()
-        .map(|schedule| NewSchedule { anchor_at: now, next_due_at: schedule.next(now, now) })
+    checked.schedule.as_ref().map(|schedule| NewSchedule {
+        anchor_at: now,
+        next_due_at: schedule.next(now, now),
+        on: event_kinds(checked).map(|kinds| NewEventTrigger { kinds }),
+    })
 }
 
 #[cfg(test)]

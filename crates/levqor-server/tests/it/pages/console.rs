@@ -21,6 +21,9 @@ async fn every_form_wants_its_token() {
         format!("/dashboard/workflows/{workflow}/edit"),
         format!("/dashboard/workflows/{workflow}/runs"),
         format!("/dashboard/workflows/{workflow}/delete"),
+        format!("/dashboard/workflows/{workflow}/triggers"),
+        format!("/dashboard/workflows/{workflow}/triggers/whk_01ARZ3NDEKTSV4RRFFQ69G5FAV/rotate"),
+        format!("/dashboard/workflows/{workflow}/triggers/whk_01ARZ3NDEKTSV4RRFFQ69G5FAV/delete"),
         format!("/dashboard/runs/{run}/cancel"),
         format!("/dashboard/runs/{run}/retry"),
         "/dashboard/secrets".to_owned(),
@@ -341,4 +344,45 @@ async fn a_key_is_shown_once_and_revoked() {
         text.contains("id=\"name-error\"") && text.contains("<option value=\"admin\" selected"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_rotated_and_deleted_on_the_page_of_its_workflow() {
+    let app = TestApp::new().await;
+    let workflow = app.save("greet", crate::support::GREET).await;
+    let path = format!("/dashboard/workflows/{workflow}");
+    let page = app.page(&path).header("cookie", &app.cookie).send().await;
+    let csrf = csrf(&page);
+    assert!(page.text().contains("No webhooks"), "{}", page.text());
+    let send = async |action: &str, fields: &[(&str, &str)]| {
+        let fields: Vec<_> = [("csrf", csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        app.form(&format!("{path}/triggers{action}"), &fields).header("cookie", &app.cookie).send().await
+    };
+    let made = send("", &[("name", "shop <a>"), ("signed", "yes")]).await;
+    assert_eq!((made.status, made.header("cache-control")), (StatusCode::CREATED, Some("no-store")));
+    let address = |text: &str| {
+        let shown = text.split("id=\"webhook-address\">").nth(1).unwrap().split('<').next().unwrap();
+        shown.strip_prefix("http://127.0.0.1:8000").unwrap().to_owned()
+    };
+    let text = made.text();
+    let first = address(&text);
+    assert!(text.contains("whsec_") && text.contains("shop &lt;a&gt;"), "{text}");
+    // It asks for a signature: the address is there.
+    assert_eq!(app.post(&first).json(&serde_json::json!({})).send().await.problem(), "webhook-signature");
+    let again = app.page(&path).header("cookie", &app.cookie).send().await.text();
+    assert!(!again.contains(&first) && !again.contains("whsec_") && again.contains("shop &lt;a&gt;"));
+    let id = again.split("/triggers/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+
+    let rotated = send(&format!("/{id}/rotate"), &[]).await;
+    assert_eq!(rotated.status, StatusCode::OK);
+    let second = address(&rotated.text());
+    assert_eq!(app.post(&first).json(&serde_json::json!({})).send().await.problem(), "not-found");
+    assert_eq!(app.post(&second).json(&serde_json::json!({})).send().await.problem(), "webhook-signature");
+    let deleted = send(&format!("/{id}/delete"), &[]).await;
+    assert_eq!(deleted.header("location"), Some(format!("{path}?done=webhook-deleted").as_str()));
+    assert_eq!(app.post(&second).json(&serde_json::json!({})).send().await.problem(), "not-found");
+
+    let empty = send("", &[("name", " ")]).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(empty.text().contains("id=\"name-error\""), "{}", empty.text());
 }
