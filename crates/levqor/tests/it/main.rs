@@ -6,6 +6,7 @@ mod api;
 mod browser;
 mod command_line;
 mod crash;
+mod events;
 mod examples;
 mod pages;
 mod secrets;
