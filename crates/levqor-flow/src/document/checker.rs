@@ -47,8 +47,6 @@ pub(super) struct Checker<'d> {
     pub(super) reference_bytes: usize,
     /// Names of everything that may be a task anywhere; made when a `then` finds nothing in its list.
     pub(super) names: Option<HashSet<&'d str>>,
-    /// Documents may use events.
-    pub(super) events: bool,
 }
 
 impl<'d> Checker<'d> {
@@ -68,12 +66,7 @@ impl<'d> Checker<'d> {
             work: Work::default(),
             reference_bytes: 0,
             names: None,
-            events: super::EVENTS_ARE_PERFORMED,
         }
-    }
-
-    pub(super) fn with_events(self) -> Self {
-        Self { events: true, ..self }
     }
 
     pub(super) fn check(mut self) -> Checked {

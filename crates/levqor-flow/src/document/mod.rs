@@ -100,18 +100,6 @@ pub fn check_for(document: &Value, host: &Host) -> Checked {
     }
 }
 
-/// What [`check`] refuses as not supported yet, for as long as the engine does not perform it: `emit`, `listen`, `schedule.on`.
-const EVENTS_ARE_PERFORMED: bool = true;
-
-/// Checks a document as [`check`] will once events are performed.
-#[doc(hidden)]
-pub fn check_with_events(document: &Value) -> Checked {
-    match bounded(document) {
-        Ok(()) => checker::Checker::new(document, &Host::permissive()).with_events().check(),
-        Err(issue) => Checked { workflow: None, errors: vec![issue], warnings: Vec::new() },
-    }
-}
-
 /// [`read()`] and [`check`] in one.
 pub fn parse(text: &str) -> Checked {
     match read(text) {

@@ -297,14 +297,7 @@ impl<'d> Checker<'d> {
     fn schedule(&mut self, value: &'d Value, place: &Place<'_>, zone: Zone) -> Option<Schedule> {
         let schedule = self.object(value, place, "{ cron: '0 9 * * 1-5' }")?;
         self.closed(schedule, place, &["every", "cron", "after", "on", "read"]);
-        let on = match schedule.get("on") {
-            None => None,
-            Some(value) if self.events => self.trigger(value, schedule, place),
-            Some(_) => {
-                self.unsupported(&place.key("on"), "starting on events (`schedule.on`)");
-                None
-            }
-        };
+        let on = schedule.get("on").and_then(|value| self.trigger(value, schedule, place));
         if !schedule.contains_key("on") && schedule.contains_key("read") {
             self.error(&place.key("read"), "`read` goes with `on`, which is not there; remove it");
         } else if schedule.is_empty() {

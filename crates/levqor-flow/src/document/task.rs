@@ -234,8 +234,8 @@ impl<'d> Checker<'d> {
         match keyword {
             "call" => self.call(value, task, place, scope),
             "do" => Some(TaskKind::Do(self.task_list(value, &at, scope))),
-            "emit" if self.events => self.emit(value, &at, scope),
-            "listen" if self.events => self.listen(value, task, place, scope),
+            "emit" => self.emit(value, &at, scope),
+            "listen" => self.listen(value, task, place, scope),
             "for" => self.for_task(value, task, place, scope),
             "fork" => self.fork(value, &at, scope),
             "raise" => {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use levqor_flow::{
     definition::{Matcher, Mode, Read, TaskKind, Until},
-    document::{Checked, check_with_events, read},
+    document::{Checked, check_for, read},
     event,
     graph::graph,
 };
@@ -14,7 +14,7 @@ use super::{HEAD, shown};
 
 fn checked(rest: &str) -> Checked {
     let text = format!("{HEAD}{rest}");
-    check_with_events(&read(&text).unwrap_or_else(|issue| panic!("{}: {text}", issue.message)))
+    check_for(&read(&text).unwrap_or_else(|issue| panic!("{}: {text}", issue.message)), &Host::permissive())
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn hostile_listeners_are_checked_soon() {
             "document": { "dsl": "1.0.3", "namespace": "a", "name": "b", "version": "1.0.0" }, "do": tasks,
         });
         let start = Instant::now();
-        let checked = check_with_events(&document);
+        let checked = check_for(&document, &Host::permissive());
         assert!(start.elapsed() < SOON, "{name}: {:?}", start.elapsed());
         let errors = shown(&checked.errors);
         assert!(errors.contains(message), "{name}: {errors}");
@@ -326,7 +326,7 @@ fn no_published_example_is_refused_for_its_events() {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let document = read(&text).unwrap();
-        let checked = check_with_events(&document);
+        let checked = check_for(&document, &Host::permissive());
         for issue in &checked.errors {
             let at = document.pointer(&issue.pointer).cloned().unwrap_or_default();
             let events =

@@ -229,7 +229,8 @@ mod tests {
         let one = [("content-type", ONE)];
         let batch = [("content-type", BATCH)];
         let event = r#"{"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}"#;
-        let rows: [(Vec<(&str, &str)>, String, &str); 9] = [
+        type Row<'a> = (Vec<(&'a str, &'a str)>, String, &'a str);
+        let rows: [Row<'_>; 9] = [
             (vec![], String::new(), "send one event as `application/cloudevents+json`"),
             (vec![("content-type", "application/json")], event.into(), "this came as \"application/json\""),
             (with(&[("content-type", "application/cloudevents+xml")]), String::new(), "send one event as"),

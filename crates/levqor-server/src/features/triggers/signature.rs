@@ -136,7 +136,8 @@ mod tests {
         let padded = format!("v1,{}", "A".repeat(44));
         let many = format!("{}{SIGNATURE}", "v1,AAAA ".repeat(SIGNATURES_MAX));
         let long = "x".repeat(257);
-        let rows: [(&str, &str, &str, &[u8], i64, Result<(), Refusal>); 17] = [
+        type Row<'a> = (&'a str, &'a str, &'a str, &'a [u8], i64, Result<(), Refusal>);
+        let rows: [Row<'_>; 17] = [
             (ID, at, &several, BODY, AT, Ok(())),
             (ID, at, SIGNATURE, BODY, AT + 300, Ok(())),
             (ID, at, SIGNATURE, BODY, AT - 300, Ok(())),
