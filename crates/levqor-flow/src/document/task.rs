@@ -248,12 +248,7 @@ impl<'d> Checker<'d> {
             "try" => self.try_task(value, task, place, scope),
             "wait" => self.duration_spec(value, &at, scope).map(TaskKind::Wait),
             other => {
-                let construct = match other {
-                    "emit" => "emitting events (`emit`)",
-                    "listen" => "listening to events (`listen`)",
-                    other => other,
-                };
-                self.unsupported(&at, construct);
+                self.unsupported(&at, other);
                 None
             }
         }

@@ -10,7 +10,7 @@ use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
 fn workflow(schedule: &Value) -> std::sync::Arc<Workflow> {
-    let checked = document::check_for(&json!({
+    let checked = document::check(&json!({
         "document": { "dsl": "1.0.3", "namespace": "tests", "name": "trigger", "version": "1.0.0" },
         "schedule": schedule,
         "do": [{ "s": { "set": "${ . }" } }],

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use levqor_flow::{
     definition::{Matcher, Mode, Read, TaskKind, Until},
-    document::{Checked, check_for, read},
+    document::{Checked, Host, check_for, read},
     event,
     graph::graph,
 };
