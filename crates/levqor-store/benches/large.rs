@@ -183,6 +183,7 @@ async fn template(store: &Store, account: AccountId, workflow: WorkflowId) -> Ru
             error: None,
             timers_set: Vec::new(),
             timers_cleared: Vec::new(),
+            event_changes: Default::default(),
         };
         store.append(append).await.expect("appended");
     }
