@@ -242,12 +242,10 @@ pub const CONSTRUCTS: &[Construct] = &[
     full(DOCUMENT, "`timeout` of the workflow", "timeout: { after: PT1H }\ndo: []"),
     full(DOCUMENT, "`schedule.every`, `schedule.after`", "schedule: { every: PT5M, after: PT1H }\ndo: []"),
     full(DOCUMENT, "`schedule.cron`", "schedule: { cron: '0 9 * * 1-5' }\ndo: []"),
-    refused(
-        (DOCUMENT, "`schedule.on`"),
-        "starting on events (`schedule.on`)",
-        "start the runs over the API, or on a schedule",
-        "schedule: { on: { one: { with: { type: x } } } }\ndo: []",
-        "/schedule/on",
+    full(
+        DOCUMENT,
+        "`schedule.on`, with `schedule.read`",
+        "schedule: { on: { one: { with: { type: x } } }, read: data }\ndo: []",
     ),
     full(DOCUMENT, "`evaluate.mode`: strict and loose", "evaluate: { language: jq, mode: loose }\ndo: []"),
     OTHER_LANGUAGES,
@@ -355,12 +353,10 @@ pub const CONSTRUCTS: &[Construct] = &[
     CALL_CATALOG,
     CALL_ADDRESS,
     full(TASKS, "`do`", "do: [{ a: { do: [{ b: { set: { x: 1 } } }] } }]"),
-    refused(
-        (TASKS, "`emit`"),
-        "emitting events (`emit`)",
-        "call the receiver over HTTP",
+    full(
+        TASKS,
+        "`emit`",
         "do: [{ a: { emit: { event: { with: { source: 'https://example.com', type: x } } } } }]",
-        "/do/0/a/emit",
     ),
     full(
         TASKS,
@@ -373,12 +369,10 @@ pub const CONSTRUCTS: &[Construct] = &[
         "`fork`, with `compete`",
         "do: [{ a: { fork: { compete: true, branches: [{ b: { set: { x: 1 } } }, { c: { wait: PT1S } }] } } }]",
     ),
-    refused(
-        (TASKS, "`listen`"),
-        "listening to events (`listen`)",
-        "ask a service again with `wait` and `call: http`",
-        "do: [{ a: { listen: { to: { one: { with: { type: x } } } } } }]",
-        "/do/0/a/listen",
+    full(
+        TASKS,
+        "`listen` to one, any or all, with `until`, `correlate`, `read` and `foreach`",
+        "do: [{ a: { listen: { to: { any: [{ with: { type: x }, correlate: { order: { from: .data.id } } }], until: '(. | length) > 2' }, read: envelope }, foreach: { item: e, do: [{ b: { set: { x: '${ $e.id }' } } }] } } }]",
     ),
     full(
         TASKS,
