@@ -126,11 +126,25 @@ impl<'d> Checker<'d> {
             .and_then(|ours| {
                 let place = place.key("levqor");
                 let ours = self.object(ours, &place, "{ zone: Europe/London }")?;
-                self.closed(ours, &place, &["zone"]);
+                self.closed(ours, &place, &["zone", "retention"]);
+                self.retention(ours, &place);
                 let zone = self.optional_text(ours, &place, "zone")?;
                 Zone::named(zone).map_err(|reason| self.error(&place.key("zone"), reason)).ok()
             });
         zone.unwrap_or_default()
+    }
+
+    /// How many days runs are kept after their end. Nothing here depends on it: storage reads it from the document.
+    fn retention(&mut self, ours: &Map<String, Value>, place: &Place<'_>) {
+        const DAYS_MAX: u64 = 36_500;
+        let Some(days) = ours.get("retention") else { return };
+        if !days.as_u64().is_some_and(|days| (1..=DAYS_MAX).contains(&days)) {
+            let message = format!(
+                "`retention` must be a whole number of days from 1 to {DAYS_MAX}, such as 30; leave it out to keep runs for as \
+                 long as the server does"
+            );
+            self.error(&place.key("retention"), message);
+        }
     }
 
     /// A namespace or a name: a DNS label.

@@ -27,7 +27,7 @@ fn the_head_and_the_schedule() {
 #[test]
 fn the_zone_is_that_of_the_metadata() {
     let text = "document:\n  dsl: 1.0.0\n  namespace: a\n  name: b\n  version: 0.0.1\n  title: T\n  summary: S\n  \
-                metadata: { levqor: { zone: Europe/London }, other: [1] }\nschedule: { cron: 0 9 * * * }\ndo: []";
+                metadata: { levqor: { zone: Europe/London, retention: 30 }, other: [1] }\nschedule: { cron: 0 9 * * * }\ndo: []";
     let flow = levqor_flow::document::parse(text).workflow.unwrap();
     assert_eq!(flow.schedule.as_ref().unwrap().describe(), "every day at 09:00 Europe/London");
     assert_eq!((flow.title.as_deref(), flow.summary.as_deref()), (Some("T"), Some("S")));
