@@ -103,7 +103,7 @@ pub struct RunArgs {
     /// Send calls that start with FROM to TO instead, to try a workflow against a stand-in.
     #[arg(long, value_name = "FROM=TO")]
     pub rewrite: Vec<String>,
-    /// A secret from a file; others come from LEVQOR_SECRET_<name>.
+    /// A secret from a file; others come from `LEVQOR_SECRET_<name>`.
     #[arg(long, value_name = "NAME=@FILE")]
     pub secret: Vec<String>,
 }
