@@ -69,7 +69,10 @@ impl Machine {
         if let Purpose::SubRun(frame) = pending.purpose {
             self.settle_key(frame);
         }
-        self.outbox.push(Effect::Abandon { id: effect });
+        // What has ended needs no letting go. Where its result was never taken in, a repeat has the same key.
+        if !self.let_go_of_held(effect) {
+            self.outbox.push(Effect::Abandon { id: effect });
+        }
     }
 
     pub(super) fn abandon_all(&mut self) {

@@ -6,6 +6,7 @@
 mod calls;
 mod control_flow;
 mod data_flow;
+mod elsewhere;
 mod errors;
 mod extensions;
 mod functions;
@@ -13,3 +14,4 @@ mod life;
 mod loose;
 pub(crate) mod play;
 mod properties;
+mod suspend;
