@@ -19,6 +19,7 @@ use crate::{
     pool::Pool,
     quota::Quota,
     registry::Registry,
+    sweep::Woken,
     timers::Timers,
     watch::Watchers,
 };
@@ -55,6 +56,7 @@ pub(crate) struct Core {
     pub(crate) ends: Ends,
     pub(crate) health: Health,
     pub(crate) quota: Quota,
+    pub(crate) woken: Woken,
     pub(crate) faults: Faults,
     /// Stop taking work.
     pub(crate) soft: CancellationToken,

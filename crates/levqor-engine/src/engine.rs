@@ -2,13 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_model::{AccountId, RunId, RunStatus, TriggerKind};
-use levqor_store::runs::Run;
+use levqor_model::{AccountId, RunId, RunStatus};
+use levqor_store::{
+    idempotency::KeyClaim,
+    runs::{Accepted, Run},
+};
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Engine, Error, Load, RetryFrom, RunDetail, RunUpdate, Setup, StartRun, StopOnDrop, TaskRecord, admission,
+    Engine, Error, Load, RunDetail, RunUpdate, Setup, StartRun, StopOnDrop, Stuck, TaskRecord, admission,
     backlog::Backlog,
     core::{Core, URGENT_PLACES},
     definitions::Definitions,
@@ -16,13 +19,12 @@ use crate::{
     fault::Faults,
     health::Health,
     lease,
-    pending::describe,
     pool::Pool,
     quota::Quota,
     registry::Registry,
     schedules,
-    start::Start,
-    sub_run,
+    start::{How, Start},
+    sub_run, sweep,
     tasks::Window,
     timers::{self, Timers},
     watch::Watchers,
@@ -89,6 +91,7 @@ impl Engine {
             ends: Ends::default(),
             health: Health::default(),
             quota: Quota::default(),
+            woken: sweep::Woken::default(),
             faults,
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),
@@ -98,12 +101,23 @@ impl Engine {
         core.spawn(timers::run(Arc::clone(&core)));
         core.spawn(admission::run(Arc::clone(&core)));
         core.spawn(schedules::run(Arc::clone(&core)));
+        core.spawn(sweep::run(Arc::clone(&core)));
         let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
         Ok(Self { core, _stop: stop })
     }
 
     /// Accepts a run; durable when this returns.
     pub async fn start_run(&self, request: StartRun) -> Result<RunDetail, Error> {
+        self.start_run_once(request, None).await
+    }
+
+    /// [`Engine::start_run`] for a request with an `Idempotency-Key` that was claimed: the run that the claim has led to
+    /// before, if there is one.
+    pub async fn start_run_once(
+        &self,
+        request: StartRun,
+        claim: Option<KeyClaim>,
+    ) -> Result<RunDetail, Error> {
         let core = &self.core;
         let StartRun { account_id, workflow_id, version, input, trigger, residency, home_region } = request;
         let workflow = core
@@ -124,8 +138,10 @@ impl Engine {
             retry_of: None,
             firing: None,
         };
-        let (run, _) = start.accept(core).await?;
-        Ok(RunDetail { run, input, output: None, error: None })
+        match start.accept_as(core, How { claim, entry: None }).await? {
+            (_, Accepted::Already(run)) => self.run(account_id, run).await,
+            (run, Accepted::New) => Ok(RunDetail { run, input, output: None, error: None }),
+        }
     }
 
     /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.
@@ -231,67 +247,19 @@ impl Engine {
         }
     }
 
-    pub async fn retry(&self, account: AccountId, run: RunId, from: RetryFrom) -> Result<RunDetail, Error> {
-        let core = &self.core;
-        if core.soft.is_cancelled() {
-            return Err(Error::Draining);
-        }
-        match from {
-            RetryFrom::Failed => {
-                let row = self.row(account, run).await?;
-                if row.status != RunStatus::Faulted {
-                    return Err(Error::NotFaulted { id: run, status: row.status });
-                }
-                core.reopen(&row).await?;
-                self.run(account, run).await
-            }
-            RetryFrom::Start => {
-                let ended = self.run(account, run).await?;
-                let row = ended.run;
-                if !row.status.is_ended() {
-                    return Err(Error::NotEnded { id: run, status: row.status });
-                }
-                let start = Start {
-                    account_id: account,
-                    workflow_id: row.workflow_id,
-                    version: row.version,
-                    input: ended.input.clone(),
-                    trigger: TriggerKind::Retry,
-                    residency: row.residency,
-                    home_region: Some(row.home_region),
-                    parent: None,
-                    depth: 0,
-                    retry_of: Some(run),
-                    firing: None,
-                };
-                let (run, _) = start.accept(core).await?;
-                Ok(RunDetail { run, input: ended.input, output: None, error: None })
-            }
-        }
-    }
-
-    /// Why the run is not moving, in one sentence computed from its pending effects; None when it has ended.
-    pub async fn waiting_for(&self, account: AccountId, run: RunId) -> Result<Option<String>, Error> {
-        let row = self.row(account, run).await?;
-        if row.status.is_ended() {
-            return Ok(None);
-        }
-        if row.waiting_for.is_some() && row.status != RunStatus::Running {
-            return Ok(row.waiting_for);
-        }
-        let live = self.core.registry.get(run).and_then(|entry| describe(&entry.pending(), &[]));
-        Ok(Some(live.or(row.waiting_for).unwrap_or_else(|| {
-            match row.status {
-                RunStatus::Pending => "waits for a free place on a node",
-                _ => "executes its tasks",
-            }
-            .to_owned()
-        })))
-    }
-
     /// Why runs that should go on do not, in one sentence; None when all is well.
     pub fn failure(&self) -> Option<String> {
         self.core.health.failure()
+    }
+
+    /// Live runs that nothing moves, as the last look over all of them found them.
+    pub fn stuck(&self) -> Stuck {
+        self.core.health.stuck()
+    }
+
+    /// Looks for runs that nothing moves, now.
+    pub async fn sweep(&self) {
+        sweep::pass(&self.core).await;
     }
 
     pub fn load(&self) -> Load {
@@ -351,28 +319,8 @@ impl Engine {
         self.core.hard.is_cancelled()
     }
 
-    async fn row(&self, account: AccountId, run: RunId) -> Result<Run, Error> {
+    pub(crate) async fn row(&self, account: AccountId, run: RunId) -> Result<Run, Error> {
         self.core.store.run(Some(account), run).await?.ok_or(Error::RunNotFound(run))
-    }
-}
-
-impl Core {
-    /// Has a faulted run go on from the task that failed.
-    async fn reopen(self: &Arc<Self>, row: &Run) -> Result<(), Error> {
-        let at = row.ended_at.map_or_else(|| self.clock.now(), |ended| self.clock.now().max(ended));
-        let events = serde_json::to_string(&[levqor_flow::machine::Event::Retried { at }])
-            .map_err(|reason| Error::Journal { id: row.id, reason: reason.to_string() })?;
-        let reopened = self
-            .store
-            .reopen_run(row.id, self.epoch, self.node, row.next_seq, at, self.region.clone(), events)
-            .await?;
-        if !reopened {
-            let status = self.store.run(None, row.id).await?.map_or(row.status, |row| row.status);
-            return Err(Error::NotFaulted { id: row.id, status });
-        }
-        self.quota.add_reopened(row.account_id);
-        self.registry.wake(row.id);
-        Ok(())
     }
 }
 

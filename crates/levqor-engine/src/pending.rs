@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest, SubRun};
+use levqor_flow::machine::{Effect, EffectId, HttpRequest, Machine, SubRun, TimerUse};
 use levqor_model::{RunId, Timestamp};
 use percent_encoding::percent_decode_str;
 
@@ -26,7 +26,17 @@ pub(crate) enum Pending {
     },
     Timer {
         at: Timestamp,
+        what: What,
     },
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    Wait { task: String },
+    Delay { task: String, retry: u64, of: Option<u64> },
+    /// It bounds something; nobody waits for it.
+    Bound,
 }
 
 impl Pending {
@@ -41,14 +51,24 @@ impl Pending {
         Pending::SubRun { target, task, child: None, wait: call.wait }
     }
 
+    /// Without the machine nobody can tell what it is for.
+    pub(crate) fn timer(machine: Option<&Machine>, effect: EffectId, at: Timestamp) -> Self {
+        let what = match machine.and_then(|machine| machine.timer_use(effect)) {
+            Some(TimerUse::Wait { task }) => What::Wait { task: task.to_owned() },
+            Some(TimerUse::Delay { task, retry, of }) => What::Delay { task: task.to_owned(), retry, of },
+            Some(TimerUse::Bound) | None => What::Bound,
+        };
+        Pending::Timer { at, what }
+    }
+
     /// All of a machine's pending effects.
-    pub(crate) fn of(effects: &[Effect]) -> BTreeMap<EffectId, Pending> {
+    pub(crate) fn of(machine: Option<&Machine>, effects: &[Effect]) -> BTreeMap<EffectId, Pending> {
         effects
             .iter()
             .filter_map(|effect| match effect {
                 Effect::CallHttp { id, call } => Some((*id, Pending::call(call))),
                 Effect::RunWorkflow { id, call } => Some((*id, Pending::sub_run(call))),
-                Effect::Timer { id, at } => Some((*id, Pending::Timer { at: *at })),
+                Effect::Timer { id, at } => Some((*id, Pending::timer(machine, *id, *at))),
                 Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => None,
             })
             .collect()
@@ -71,9 +91,9 @@ fn task_of(key: &str) -> (String, u64) {
     (name, group.parse::<u64>().unwrap_or(0).saturating_add(1))
 }
 
-/// Why the run is not moving, in one sentence. What it calls comes first, then sub-runs, then the next timer.
-/// `sleeping` are the names of tasks that wait.
-pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str]) -> Option<String> {
+/// Why the run is not moving, in one sentence. What it calls comes first, then sub-runs, then the next moment that it waits
+/// for; None when all that is pending only bounds what is going on.
+pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>) -> Option<String> {
     let others = |count: usize| if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
     let calls: Vec<_> = pending.values().filter(|item| matches!(item, Pending::Call { .. })).collect();
     if let Some(Pending::Call { method, host, task, attempt }) = calls.first() {
@@ -85,19 +105,31 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str])
         let child = child.map_or_else(|| "a run".to_owned(), |child| format!("run {child}"));
         return Some(format!("waits for {child} of {target} (task {task}){}", others(runs.len())));
     }
-    let next = pending
+    let mut timers: Vec<_> = pending
         .values()
         .filter_map(|item| match item {
-            Pending::Timer { at } => Some(*at),
+            Pending::Timer { what: What::Bound, .. } => None,
+            Pending::Timer { at, what } => Some((*at, what)),
             _ => None,
         })
-        .min()?;
-    // More than one sleeping task: the timers don't say which is whose.
-    let task = match sleeping {
-        [task] => format!(" (task {task})"),
-        _ => String::new(),
+        .collect();
+    timers.sort_by_key(|(at, _)| *at);
+    let (at, what) = timers.first()?;
+    let sentence = match what {
+        What::Wait { task } => format!("waits until {} (task {task})", moment(*at)),
+        What::Delay { task, retry, of } => {
+            let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+            format!("waits until {} before retry {retry}{of} (task {task})", moment(*at))
+        }
+        What::Bound => return None,
     };
-    Some(format!("waits until {}{task}", moment(next)))
+    Some(format!("{sentence}{}", others(timers.len())))
+}
+
+/// Why a suspended run is not moving.
+pub(crate) fn suspended(since: Timestamp, by: Option<&str>) -> String {
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    format!("is suspended{by} since {}", moment(since))
 }
 
 /// RFC 3339 without empty fractions: people read this.
@@ -136,22 +168,33 @@ mod tests {
         };
         let sub_run =
             Pending::SubRun { target: "orders/ship".into(), task: "ship".into(), child: None, wait: true };
-        let timer = |seconds| Pending::Timer { at: Timestamp::from_seconds(seconds) };
-        let rows: [(Vec<Pending>, &[&str], Option<&str>); 6] = [
-            (vec![], &[], None),
-            (vec![call(1)], &[], Some("calls POST api.example.com (task charge)")),
+        let timer = |seconds, what| Pending::Timer { at: Timestamp::from_seconds(seconds), what };
+        let wait = |seconds, task: &str| timer(seconds, What::Wait { task: task.into() });
+        let delay = |of| timer(7, What::Delay { task: "pay".into(), retry: 2, of });
+        let rows: [(Vec<Pending>, Option<&str>); 9] = [
+            (vec![], None),
+            (vec![timer(5, What::Bound)], None),
+            (vec![call(1)], Some("calls POST api.example.com (task charge)")),
             (
-                vec![timer(5), call(2), call(1)],
-                &[],
+                vec![wait(5, "pause"), call(2), call(1)],
                 Some("calls POST api.example.com (task charge), attempt 2, and 1 more"),
             ),
-            (vec![timer(5), sub_run], &[], Some("waits for a run of orders/ship (task ship)")),
-            (vec![timer(9), timer(5)], &["pause"], Some("waits until 1970-01-01T00:00:05Z (task pause)")),
-            (vec![timer(9)], &["a", "b"], Some("waits until 1970-01-01T00:00:09Z")),
+            (vec![wait(5, "pause"), sub_run], Some("waits for a run of orders/ship (task ship)")),
+            (
+                vec![timer(1, What::Bound), wait(9, "later"), wait(5, "pause")],
+                Some("waits until 1970-01-01T00:00:05Z (task pause), and 1 more"),
+            ),
+            (vec![wait(9, "a")], Some("waits until 1970-01-01T00:00:09Z (task a)")),
+            (vec![delay(Some(5))], Some("waits until 1970-01-01T00:00:07Z before retry 2 of 5 (task pay)")),
+            (vec![delay(None)], Some("waits until 1970-01-01T00:00:07Z before retry 2 (task pay)")),
         ];
-        for (pending, sleeping, sentence) in rows {
+        assert_eq!(
+            suspended(Timestamp::from_seconds(5), Some("ada@example.com")),
+            "is suspended by ada@example.com since 1970-01-01T00:00:05Z"
+        );
+        for (pending, sentence) in rows {
             let pending = pending.into_iter().enumerate().map(|(id, item)| (id as u64, item)).collect();
-            assert_eq!(describe(&pending, sleeping).as_deref(), sentence);
+            assert_eq!(describe(&pending).as_deref(), sentence);
         }
     }
 }

@@ -37,10 +37,18 @@ impl Mail {
     }
 }
 
+/// What someone wants of a run besides its end. The last one counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Suspend { by: String },
+    Resume,
+}
+
 #[derive(Debug, Default)]
 struct Inbox {
     mails: Vec<Mail>,
     cancel: bool,
+    wish: Option<Wish>,
     /// Someone wanted the run loaded while it was here. Its driver may have been on its way out, so it is loaded again.
     load_again: bool,
 }
@@ -65,6 +73,15 @@ impl Entry {
         self.inbox().cancel
     }
 
+    pub(crate) fn wish(&self, wish: Wish) {
+        self.inbox().wish = Some(wish);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn take_wish(&self) -> Option<Wish> {
+        self.inbox().wish.take()
+    }
+
     /// In order of arrival, timers among themselves as they were due: a wait that was over before its timeout is over,
     /// however late both are noticed. Where one has fired, so have all of the run that were due before it.
     pub(crate) fn take_mails(&self) -> Vec<Mail> {
@@ -72,7 +89,7 @@ impl Entry {
         let mut due: BTreeSet<(Timestamp, EffectId)> = mails.iter().filter_map(Mail::due).collect();
         let Some((last, _)) = due.last().copied() else { return mails };
         due.extend(self.pending().iter().filter_map(|(effect, item)| match item {
-            Pending::Timer { at } if *at <= last => Some((*at, *effect)),
+            Pending::Timer { at, .. } if *at <= last => Some((*at, *effect)),
             _ => None,
         }));
         let mut due = due.into_iter().map(|(at, effect)| Mail::Due { effect, at });
@@ -97,7 +114,7 @@ impl Entry {
 
     pub(crate) fn has_mail(&self) -> bool {
         let inbox = self.inbox();
-        inbox.cancel || !inbox.mails.is_empty()
+        inbox.cancel || inbox.wish.is_some() || !inbox.mails.is_empty()
     }
 
     pub(crate) fn pending(&self) -> MutexGuard<'_, BTreeMap<EffectId, Pending>> {
@@ -183,10 +200,10 @@ impl Registry {
         }
     }
 
-    /// Asks the run's driver to cancel it; false when the run is not in memory.
-    pub(crate) fn cancel(&self, run: RunId) -> bool {
+    /// Tells the run's driver something; false when the run is not in memory.
+    pub(crate) fn tell(&self, run: RunId, say: impl Fn(&Entry)) -> bool {
         let runs = self.runs();
-        runs.get(&run).inspect(|entry| entry.cancel()).is_some()
+        runs.get(&run).inspect(|entry| say(entry)).is_some()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -5,11 +5,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_flow::machine::{EffectId, Event, Machine};
+use levqor_flow::machine::{EffectId, Entry, Event, Machine};
 use levqor_model::{
     AccountId, RegionCode, Residency, RunId, RunStatus, TriggerKind, WorkflowId, limits::NESTING_MAX,
 };
-use levqor_store::runs::{Accepted, Firing, NewRun, Run};
+use levqor_store::{
+    idempotency::KeyClaim,
+    runs::{Accepted, Firing, NewRun, Run},
+};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -33,12 +36,26 @@ pub(crate) struct Start {
     pub(crate) firing: Option<Firing>,
 }
 
+/// What else there is to know of a start.
+#[derive(Debug, Default)]
+pub(crate) struct How {
+    /// The `Idempotency-Key` of the request.
+    pub(crate) claim: Option<KeyClaim>,
+    /// Where it begins, when that is not the beginning.
+    pub(crate) entry: Option<Entry>,
+}
+
 impl Start {
     /// Durable when this returns; the run is driven from then on. The row is the new run's, unless it is
     /// [`Accepted::Already`] there.
     ///
     /// Cancel safe: an acceptance that has begun is finished, and its run driven, whether or not anyone waits for it.
     pub(crate) async fn accept(self, core: &Arc<Core>) -> Result<(Run, Accepted), Error> {
+        self.accept_as(core, How::default()).await
+    }
+
+    pub(crate) async fn accept_as(self, core: &Arc<Core>, how: How) -> Result<(Run, Accepted), Error> {
+        let How { claim, entry } = how;
         if core.soft.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -56,7 +73,11 @@ impl Start {
 
         let now = core.clock.now();
         let id = RunId::new(now, &*core.random);
-        let started = Event::Started { at: now, run: id, input: self.input, seed: core.random.u64() };
+        let (at, run, seed) = (now, id, core.random.u64());
+        let started = match entry {
+            None => Event::Started { at, run, input: self.input, seed },
+            Some(entry) => Event::Forked { at, run, input: self.input, seed, entry: Box::new(entry) },
+        };
         let machine = Machine::start(Arc::clone(&workflow), Arc::clone(&core.surroundings), &started)
             .map_err(|reason| Error::Journal { id, reason: reason.to_string() })?;
         let events = serde_json::to_string(&[&started])
@@ -100,7 +121,7 @@ impl Start {
             NewRun { run: run.clone(), input, events: Some(events), firing: self.firing, day: now.date() };
         let driver = Driver::new(Arc::clone(core), seat, workflow, run.clone(), machine);
         let (reply, answer) = oneshot::channel();
-        core.spawn(accept_and_drive(Arc::clone(core), new, driver, has_place, reply));
+        core.spawn(accept_and_drive(Arc::clone(core), new, claim, driver, has_place, reply));
         // Dropped without an answer: the engine stopped hard.
         let accepted = answer.await.map_err(|_| Error::Draining)??;
         Ok((run, accepted))
@@ -110,13 +131,17 @@ impl Start {
 async fn accept_and_drive(
     core: Arc<Core>,
     new: NewRun,
+    claim: Option<KeyClaim>,
     driver: Driver,
     has_place: bool,
     reply: oneshot::Sender<Result<Accepted, Error>>,
 ) {
     let (id, account) = (new.run.id, new.run.account_id);
     core.reach(Point::BeforeAccept).await;
-    let accepted = core.faults.store(core.store.accept_run(new)).await;
+    let accepted = match claim {
+        None => core.faults.store(core.store.accept_run(new)).await,
+        Some(claim) => core.faults.store(core.store.accept_run_once(new, claim)).await,
+    };
     core.reach(Point::AfterAccept).await;
     let is_new = matches!(accepted, Ok(Accepted::New));
     if !is_new {

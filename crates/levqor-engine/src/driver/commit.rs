@@ -12,7 +12,7 @@ use crate::{
     RunUpdate,
     core::Backoff,
     fault::Point,
-    pending::{Pending, describe},
+    pending::{Pending, describe, suspended},
     schedules,
 };
 
@@ -85,7 +85,7 @@ impl Driver {
         let mut turn = Turn { timers_gone: std::mem::take(&mut self.timers_stray), ..Turn::default() };
         let mut pending = self.seat.entry.pending();
         for effect in abandoned.iter().copied().chain(ended) {
-            if let Some(Pending::Timer { at }) = pending.remove(&effect) {
+            if let Some(Pending::Timer { at, .. }) = pending.remove(&effect) {
                 turn.timers_gone.push((effect, at));
             }
         }
@@ -93,7 +93,7 @@ impl Driver {
             let (id, shown) = match &effect {
                 Effect::CallHttp { id, call } => (*id, Pending::call(call)),
                 Effect::RunWorkflow { id, call } => (*id, Pending::sub_run(call)),
-                Effect::Timer { id, at } => (*id, Pending::Timer { at: *at }),
+                Effect::Timer { id, at } => (*id, Pending::timer(self.machine.as_ref(), *id, *at)),
                 Effect::Emit { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {
                     turn.effects.push(effect);
                     continue;
@@ -101,6 +101,10 @@ impl Driver {
             };
             // What was abandoned before it could begin never happened.
             if abandoned.contains(&id) {
+                if let (Effect::Timer { at, .. }, true) = (effect, self.resumed.is_some()) {
+                    // Unless it was there before, and this asks again for what a row stands for.
+                    turn.timers_gone.push((id, at));
+                }
                 continue;
             }
             pending.insert(id, shown);
@@ -193,6 +197,7 @@ impl Driver {
         }
         if status != self.run.status {
             self.run.status = status;
+            self.core.ends.turn(self.run.id);
             self.core.watchers.publish(self.run.id, [RunUpdate::Run { status, at: self.last_at }]);
         }
     }
@@ -201,7 +206,10 @@ impl Driver {
         if self.status().is_ended() {
             return None;
         }
-        describe(&self.seat.entry.pending(), &self.notepad.sleeping())
+        if let Some((since, by)) = self.machine().and_then(Machine::suspended) {
+            return Some(suspended(since, by));
+        }
+        describe(&self.seat.entry.pending())
     }
 }
 

@@ -10,6 +10,8 @@ mod retry;
 mod runs;
 mod schedules;
 mod sub_runs;
+mod suspend;
+mod sweep;
 mod timers;
 mod watch;
 mod world;

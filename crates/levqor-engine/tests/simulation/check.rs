@@ -31,6 +31,9 @@ pub struct Seen {
     pub repeats: usize,
     /// Runs whose journal was written by more than one engine.
     pub moved: usize,
+    pub suspensions: usize,
+    /// Results that came while their run was suspended.
+    pub held: usize,
 }
 
 struct Facts {
@@ -78,6 +81,8 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
         effects: keys.len(),
         repeats: deliveries.len() - keys.len(),
         moved: facts.values().filter(|facts| has_moved(&facts.entries)).count(),
+        suspensions: facts.values().map(|facts| facts.walk.suspensions).sum(),
+        held: facts.values().map(|facts| facts.walk.held).sum(),
     };
     Ok((seen, wrong))
 }

@@ -83,7 +83,8 @@ struct Total {
 
 impl Total {
     fn add(&mut self, seed: u64, tally: Tally, seen: Seen, wrong: Vec<String>) {
-        let Tally { boots, kills, crashes, stalls, jumps, cancels, acknowledged, in_doubt } = tally;
+        let Tally { boots, kills, crashes, stalls, jumps, cancels, suspends, resumes, acknowledged, in_doubt } =
+            tally;
         self.seeds += 1;
         self.tally.boots += boots;
         self.tally.kills += kills;
@@ -93,9 +94,12 @@ impl Total {
         self.tally.stalls += stalls;
         self.tally.jumps += jumps;
         self.tally.cancels += cancels;
+        self.tally.suspends += suspends;
+        self.tally.resumes += resumes;
         self.tally.acknowledged += acknowledged;
         self.tally.in_doubt += in_doubt;
-        let Seen { runs, completed, faulted, cancelled, entries, effects, repeats, moved } = seen;
+        let Seen { runs, completed, faulted, cancelled, entries, effects, repeats, moved, suspensions, held } =
+            seen;
         self.seen.runs += runs;
         self.seen.completed += completed;
         self.seen.faulted += faulted;
@@ -104,6 +108,8 @@ impl Total {
         self.seen.effects += effects;
         self.seen.repeats += repeats;
         self.seen.moved += moved;
+        self.seen.suspensions += suspensions;
+        self.seen.held += held;
         if !wrong.is_empty() {
             self.failed.push((seed, wrong));
         }
@@ -192,6 +198,8 @@ fn covers(total: &Total) {
         ("cancelled runs", total.seen.cancelled),
         ("repeated effects", total.seen.repeats),
         ("runs that moved", total.seen.moved),
+        ("suspensions", total.seen.suspensions),
+        ("results held while suspended", total.seen.held),
     ] {
         assert!(times > 0, "no {what}: {:?} {:?}", total.tally, total.seen);
     }

@@ -3,12 +3,32 @@
 use levqor_model::RunId;
 
 use super::{Accepted, NewRun, Run, append, counts};
-use crate::{Conflict, Error, Session, Store, params, schedules, usage};
+use crate::{
+    Conflict, Error, Session, Store,
+    idempotency::{self, KeyClaim},
+    params, schedules, usage,
+};
 
 impl Store {
     /// Durable when this returns; counts the account's usage in the same transaction.
     pub async fn accept_run(&self, new: NewRun) -> Result<Accepted, Error> {
         self.write(move |session| accept(session, &new)).await
+    }
+
+    /// [`Store::accept_run`] for a request with an `Idempotency-Key` that the caller has claimed: the claim leads to the run
+    /// from the same transaction on. [`Accepted::Already`] when it has led to one before.
+    pub async fn accept_run_once(&self, new: NewRun, claim: KeyClaim) -> Result<Accepted, Error> {
+        self.write(move |session| {
+            if let Some(run) = idempotency::run_of(session, &claim)? {
+                return Ok(Accepted::Already(run));
+            }
+            let accepted = accept(session, &new)?;
+            if accepted == Accepted::New {
+                idempotency::lead_to(session, &claim, new.run.id)?;
+            }
+            Ok(accepted)
+        })
+        .await
     }
 }
 

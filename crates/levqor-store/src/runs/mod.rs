@@ -12,9 +12,11 @@ mod append;
 mod counts;
 pub(crate) mod lists;
 mod ownership;
+mod sweep;
 mod unreadable;
 
 pub use ownership::RunsToDrive;
+pub use sweep::{LiveRun, LiveRuns};
 pub(crate) use unreadable::Told;
 pub use unreadable::UnreadableRun;
 
