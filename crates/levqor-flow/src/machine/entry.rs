@@ -2,7 +2,8 @@
 //!
 //! It may begin at the tasks of the workflow's own list and of `do` tasks in it. Inside a loop, a fork, a `try` or a
 //! handler a task stands in a state that only its run has (positions, branches, attempts, an error), which a new run could
-//! only invent.
+//! only invent. Where a workflow has extensions, only the tasks of its own list are places: the tasks around others may have
+//! extensions under way.
 
 use std::sync::Arc;
 
@@ -55,7 +56,8 @@ pub fn entry_points(workflow: &Workflow) -> Vec<Arc<str>> {
     while let Some(list) = open.pop() {
         for task in list.iter() {
             points.push(Arc::clone(&task.reference));
-            if let TaskKind::Do(inner) = &task.kind {
+            // What extensions do around a `do` would be left out.
+            if let (TaskKind::Do(inner), true) = (&task.kind, workflow.extensions.is_empty()) {
                 open.push(inner);
             }
         }

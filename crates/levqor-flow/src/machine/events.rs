@@ -19,6 +19,8 @@ impl Machine {
             Event::Started { .. } | Event::Forked { .. } => Err(ApplyError::Start),
             Event::EffectEnded { at, effect, outcome } => self.effect_ended(*at, *effect, outcome),
             Event::TimerFired { at, effect } => self.timer_fired(*at, *effect),
+            // They are kept by who publishes them, and offered again when the run goes on.
+            Event::Received { effect, .. } if self.suspension.is_some() => Err(ApplyError::Full(*effect)),
             Event::Received { at, effect, seq, event } => self.received(*at, *effect, *seq, event),
             Event::Cancelled { at, .. } => self.cancel(*at, notes),
             Event::Aborted { at, error, .. } => self.abort(*at, error, notes),

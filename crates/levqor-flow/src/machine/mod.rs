@@ -603,8 +603,11 @@ impl Machine {
     ///
     /// # Errors
     /// [`ApplyError::NotPending`] when no such listener is there (any more), [`ApplyError::Busy`] before the run is idle,
-    /// and [`ApplyError::Full`] when the event must wait.
+    /// and [`ApplyError::Full`] when the event must wait (the listener is busy, or the run is suspended).
     pub fn wants(&self, effect: EffectId, event: &CloudEvent) -> Result<bool, ApplyError> {
+        if self.suspension.is_some() {
+            return Err(ApplyError::Full(effect));
+        }
         self.would_take(effect, event)
     }
 

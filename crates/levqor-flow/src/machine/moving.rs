@@ -59,6 +59,7 @@ fn compare(old: &Machine, new: &Machine, event: &Event) -> Result<(), Difference
     let (effect, exact) = match event {
         Event::EffectEnded { effect, outcome, .. } => (*effect, matches!(outcome, Outcome::Output(_))),
         Event::TimerFired { effect, .. } => (*effect, false),
+        Event::Received { effect, .. } => (*effect, true),
         _ => return Ok(()),
     };
     let of = |machine: &Machine, effect: EffectId| {
@@ -96,6 +97,8 @@ fn shown(effect: &Effect) -> String {
             format!("a run of {}/{} {}", call.namespace, call.name, call.version)
         }
         Effect::Timer { at, .. } => format!("a timer for {at}"),
+        Effect::Emit { event, .. } => format!("the event {}", super::scope::clip(event.kind())),
+        Effect::Listen { .. } => "listening for events".to_owned(),
         Effect::Abandon { .. } => "nothing".to_owned(),
     }
 }

@@ -170,6 +170,7 @@ impl Machine {
             Body::Wait(_) => true,
             Body::Effect(effect) => match self.pending.get(effect).map(|pending| &pending.effect) {
                 Some(Effect::RunWorkflow { call, .. }) => call.wait,
+                Some(Effect::Listen { .. }) => true,
                 _ => false,
             },
             _ => false,

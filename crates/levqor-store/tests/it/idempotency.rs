@@ -65,7 +65,7 @@ async fn a_claim_that_has_led_to_a_run_leads_to_no_second() {
     let world = World::new();
     let key = || KeyClaim { scope: "acc".to_owned(), key: "key".to_owned() };
     assert_eq!(claim(&world, "acc", 1, NOW).await, Claim::Yours);
-    let account = world.account("agency").await;
+    let account = world.account().await;
     let workflow = world.saved(account, "hello", None).await;
     let (first, second) = (world.run(account, workflow, NOW), world.run(account, workflow, NOW));
     let id = first.run.id;

@@ -83,6 +83,9 @@ problem_pages!(
     Overloaded = "overloaded",
     StorageUnavailable = "storage-unavailable",
     Draining = "draining",
+    RunStuck = "run-stuck",
+    VersionDiffers = "version-differs",
+    TasksUnavailable = "tasks-unavailable",
 );
 
 #[cfg(test)]
