@@ -168,7 +168,9 @@ pub enum Error {
         "no run of version {version} can begin at {pointer:?}: only at tasks that stand in no loop, fork or try. Allowed are {allowed}"
     )]
     NoEntry { pointer: String, version: String, allowed: String },
-    #[error("run {id} never began the task {pointer}; choose one that it reached, or run it again from its start")]
+    #[error(
+        "run {id} never began the task {pointer}; choose one that it reached, or run it again from its start"
+    )]
     NeverBegan { id: RunId, pointer: String },
     #[error(
         "run {id} cannot go on with version {version}: {reason}; run it again from its start with that version, or retry it with its own"

@@ -33,8 +33,14 @@ pub(crate) enum Pending {
 /// What a timer is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
-    Wait { task: String },
-    Delay { task: String, retry: u64, of: Option<u64> },
+    Wait {
+        task: String,
+    },
+    Delay {
+        task: String,
+        retry: u64,
+        of: Option<u64>,
+    },
     /// It bounds something; nobody waits for it.
     Bound,
 }

@@ -16,15 +16,9 @@ use crate::{core::Core, fault::Point, registry::Mail, sub_run};
 #[derive(Debug)]
 pub(super) enum InFlight {
     /// `claimed` by whoever comes first: the call, to begin, or a suspension, to keep it from that.
-    Call {
-        task: AbortHandle,
-        claimed: Arc<AtomicBool>,
-    },
+    Call { task: AbortHandle, claimed: Arc<AtomicBool> },
     /// Ends when the sub-run is accepted, with its id; until then it is `busy`.
-    SubRun {
-        acceptance: JoinHandle<Option<RunId>>,
-        busy: Arc<AtomicBool>,
-    },
+    SubRun { acceptance: JoinHandle<Option<RunId>>, busy: Arc<AtomicBool> },
 }
 
 impl InFlight {
@@ -53,13 +47,8 @@ impl Driver {
                 _ if self.core.soft.is_cancelled() => {}
                 Effect::CallHttp { id, call } => {
                     let claimed = Arc::new(AtomicBool::new(false));
-                    let work = perform_call(
-                        Arc::clone(&self.core),
-                        self.run.id,
-                        id,
-                        call,
-                        Arc::clone(&claimed),
-                    );
+                    let work =
+                        perform_call(Arc::clone(&self.core), self.run.id, id, call, Arc::clone(&claimed));
                     let task = self.core.spawn_task(work).abort_handle();
                     self.in_flight.insert(id, InFlight::Call { task, claimed });
                 }

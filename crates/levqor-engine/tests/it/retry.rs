@@ -143,7 +143,10 @@ async fn a_new_run_begins_at_a_task_of_another_with_its_data() {
         .iter()
         .map(|request| request.idempotency_key().unwrap().to_owned())
         .collect();
-    assert_eq!(keys, [format!("{run}/do/1/inner/do/0/pay/0"), format!("{}/do/1/inner/do/0/pay/0", fork.run.id)]);
+    assert_eq!(
+        keys,
+        [format!("{run}/do/1/inner/do/0/pay/0"), format!("{}/do/1/inner/do/0/pay/0", fork.run.id)]
+    );
 
     let changes = Changes { input: Some(json!({ "n": 9 })), ..Changes::default() };
     let edited = engine.retry_with(world.account, run, task("/do/1/inner"), changes).await.unwrap();
@@ -160,7 +163,10 @@ async fn a_new_run_begins_at_a_task_of_another_with_its_data() {
     assert_eq!(detail.output, Some(json!({ "got": "paid", "first": { "n": 1 } })));
 
     let refused = engine.retry(world.account, run, task("/do/2/safe/try/0/x")).await.unwrap_err().to_string();
-    assert!(refused.contains("/do/0/first, /do/1/inner, /do/1/inner/do/0/pay, /do/2/safe, /do/3/done"), "{refused}");
+    assert!(
+        refused.contains("/do/0/first, /do/1/inner, /do/1/inner/do/0/pay, /do/2/safe, /do/3/done"),
+        "{refused}"
+    );
     let missed = engine.retry(world.account, fork.run.id, task("/do/0/first")).await.unwrap_err();
     assert!(matches!(missed, Error::NeverBegan { .. }), "{missed}");
 }
@@ -192,10 +198,7 @@ async fn a_run_goes_on_with_another_version_or_is_told_why_not() {
     let missing = engine.retry_with(world.account, run, failed(), to("9.9.9")).await.unwrap_err();
     assert!(matches!(missing, Error::VersionNotFound { .. }), "{missing}");
     let kept = Changes { input: Some(json!(1)), ..Changes::default() };
-    assert!(matches!(
-        engine.retry_with(world.account, run, failed(), kept).await,
-        Err(Error::InputKept)
-    ));
+    assert!(matches!(engine.retry_with(world.account, run, failed(), kept).await, Err(Error::InputKept)));
     engine.retry_with(world.account, run, failed(), to("1.1.0")).await.unwrap();
     let detail = world.ended(&engine, run).await;
     assert_eq!((detail.run.status, detail.run.version.as_str()), (RunStatus::Completed, "1.1.0"));

@@ -53,7 +53,10 @@ async fn a_result_that_comes_while_a_run_is_suspended_survives_everything() {
     assert_eq!(suspended.status, RunStatus::Suspended);
     let sentence = "is suspended by ada since 2026-11-24T00:00:00Z";
     assert_eq!(engine.waiting_for(world.account, run).await.unwrap().as_deref(), Some(sentence));
-    assert_eq!(engine.suspend(world.account, run, "bob").await.unwrap().run.waiting_for.as_deref(), Some(sentence));
+    assert_eq!(
+        engine.suspend(world.account, run, "bob").await.unwrap().run.waiting_for.as_deref(),
+        Some(sentence)
+    );
     let tasks = engine.tasks(world.account, run, None, 10).await.unwrap();
     assert_eq!(tasks[0].status, TaskStatus::Suspended);
 

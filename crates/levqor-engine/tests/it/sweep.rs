@@ -54,10 +54,7 @@ async fn a_run_without_a_timer_is_woken_and_one_that_cannot_go_on_is_counted() {
     engine.sweep().await;
     let found = engine.stuck();
     assert_eq!(found.runs, 1);
-    assert_eq!(
-        found.sentence().unwrap(),
-        format!("run {stuck} is stuck: cannot go on: a test says so")
-    );
+    assert_eq!(found.sentence().unwrap(), format!("run {stuck} is stuck: cannot go on: a test says so"));
     levqor_testkit::wait_for("the timers to be there again", || async {
         (world.store.timers_count().await.unwrap() == 3).then_some(())
     })
@@ -87,7 +84,10 @@ async fn a_damaged_row_of_a_waiting_run_is_counted_until_it_is_repaired() {
     set_region("eu%west");
     engine.sweep().await;
     let sentence = engine.stuck().sentence().unwrap();
-    assert!(sentence.starts_with(&format!("run {run} is stuck: its row cannot be read (column region")), "{sentence}");
+    assert!(
+        sentence.starts_with(&format!("run {run} is stuck: its row cannot be read (column region")),
+        "{sentence}"
+    );
     assert_eq!(engine.failure(), None, "the node is well");
     set_region("eu-west");
     engine.sweep().await;

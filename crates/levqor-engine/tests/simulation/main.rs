@@ -83,8 +83,18 @@ struct Total {
 
 impl Total {
     fn add(&mut self, seed: u64, tally: Tally, seen: Seen, wrong: Vec<String>) {
-        let Tally { boots, kills, crashes, stalls, jumps, cancels, suspends, resumes, acknowledged, in_doubt } =
-            tally;
+        let Tally {
+            boots,
+            kills,
+            crashes,
+            stalls,
+            jumps,
+            cancels,
+            suspends,
+            resumes,
+            acknowledged,
+            in_doubt,
+        } = tally;
         self.seeds += 1;
         self.tally.boots += boots;
         self.tally.kills += kills;

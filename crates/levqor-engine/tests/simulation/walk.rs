@@ -122,12 +122,7 @@ fn work(machine: &mut Machine, tasks: Option<u64>) -> Result<Vec<Effect>, String
 }
 
 impl Walk {
-    fn note_all(
-        &mut self,
-        place: i64,
-        effects: Vec<Effect>,
-        asked: &mut BTreeMap<EffectId, (i64, Effect)>,
-    ) {
+    fn note_all(&mut self, place: i64, effects: Vec<Effect>, asked: &mut BTreeMap<EffectId, (i64, Effect)>) {
         for effect in effects {
             self.note(place, &effect);
             if !matches!(effect, Effect::Abandon { .. }) {

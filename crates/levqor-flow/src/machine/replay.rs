@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    ApplyError, Effect, Event, Machine, Notes, Progress, Surroundings, entry::Lookout, step::Until,
-};
+use super::{ApplyError, Effect, Event, Machine, Notes, Progress, Surroundings, entry::Lookout, step::Until};
 use crate::definition::Workflow;
 
 /// Tasks between two questions whether to go on.

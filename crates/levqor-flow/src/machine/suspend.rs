@@ -178,4 +178,3 @@ impl Machine {
         Some(if waits { TaskStatus::Waiting } else { TaskStatus::Running })
     }
 }
-

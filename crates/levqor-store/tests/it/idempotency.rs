@@ -72,7 +72,11 @@ async fn a_claim_that_has_led_to_a_run_leads_to_no_second() {
     assert_eq!(world.store.accept_run_once(first, key()).await.unwrap(), Accepted::New);
     // The process died before it answered.
     let later = NOW + MINUTE * 2;
-    assert_eq!(claim(&world, "acc", 2, later).await, Claim::InProgress { request_hash: [1; 32] }, "another request");
+    assert_eq!(
+        claim(&world, "acc", 2, later).await,
+        Claim::InProgress { request_hash: [1; 32] },
+        "another request"
+    );
     assert_eq!(claim(&world, "acc", 1, later).await, Claim::Yours);
     assert_eq!(world.store.accept_run_once(second.clone(), key()).await.unwrap(), Accepted::Already(id));
     assert_eq!(world.store.run(None, second.run.id).await.unwrap(), None);

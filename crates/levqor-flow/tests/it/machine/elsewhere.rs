@@ -32,7 +32,15 @@ fn a_run_may_begin_where_a_task_stands_in_nothing_but_lists() {
     let points: Vec<&str> = points.iter().map(|point| &**point).collect();
     assert_eq!(
         points,
-        ["/do/0/first", "/do/1/outer", "/do/1/outer/do/0/inner", "/do/1/outer/do/1/call", "/do/2/each", "/do/3/safe", "/do/4/both"]
+        [
+            "/do/0/first",
+            "/do/1/outer",
+            "/do/1/outer/do/0/inner",
+            "/do/1/outer/do/1/call",
+            "/do/2/each",
+            "/do/3/safe",
+            "/do/4/both"
+        ]
     );
 }
 
@@ -75,7 +83,10 @@ fn a_fork_has_the_data_of_the_moment_and_goes_on_as_the_run_did() {
     let machine = Machine::start(Arc::clone(&workflow), Arc::clone(&surroundings), &first).unwrap();
     let mut fork = Player::from(&workflow, &surroundings, machine, first);
     assert_eq!(fork.said, ["#1 +60s", "#2 POST http://h/call {\"n\":6,\"seen\":{\"n\":5}}"]);
-    assert_eq!(fork.seen.lines[..2], ["1 outer began {\"n\":5}", "2 call began {\"n\":6,\"seen\":{\"n\":5}}"]);
+    assert_eq!(
+        fork.seen.lines[..2],
+        ["1 outer began {\"n\":5}", "2 call began {\"n\":6,\"seen\":{\"n\":5}}"]
+    );
     fork.step(&Answer(2, json!("posted")));
     assert_eq!(fork.machine.output().cloned(), output);
 }
@@ -133,7 +144,8 @@ fn a_run_goes_on_with_a_version_on_which_its_journal_replays() {
 #[test]
 fn where_the_other_version_has_not_failed_it_has_nothing_to_repeat() {
     let old = "do: [{ a: { call: http, with: { method: get, endpoint: http://h/ } } }, { b: { set: '${ .x.y }' } }]";
-    let new = "do: [{ a: { call: http, with: { method: get, endpoint: http://h/ } } }, { b: { set: '${ .x }' } }]";
+    let new =
+        "do: [{ a: { call: http, with: { method: get, endpoint: http://h/ } } }, { b: { set: '${ .x }' } }]";
     let journal = [started(json!({})), ended(1, Outcome::Output(json!({ "x": 1 })))];
     let machine = |workflow: Arc<Workflow>, journal: &[Event]| {
         Machine::replay(workflow, Arc::default(), journal, &mut ()).unwrap()

@@ -17,7 +17,14 @@ fn while_suspended_nothing_moves_and_nothing_is_lost() {
             "a result is held and taken in",
             "do: [{ a: { call: http, with: { method: get, endpoint: http://h/1 } } }, { b: { call: http, with: { method: get, endpoint: http://h/2 } } }]",
             json!({}),
-            vec![Suspend, Answer(1, json!("x")), Answer(1, json!("again")), Pass(100), Resume, Answer(2, json!("y"))],
+            vec![
+                Suspend,
+                Answer(1, json!("x")),
+                Answer(1, json!("again")),
+                Pass(100),
+                Resume,
+                Answer(2, json!("y")),
+            ],
             r#"#1 GET http://h/1; suspended; suspended; #1 is not pending; #2 GET http://h/2; = "y""#,
         ),
         (
@@ -88,7 +95,8 @@ fn while_suspended_nothing_moves_and_nothing_is_lost() {
 
 #[test]
 fn readers_see_that_tasks_are_suspended() {
-    let text = format!("do: [{{ f: {{ fork: {{ branches: [{{ a: {CALL} }}, {{ w: {{ wait: PT60S }} }}] }} }} }}]");
+    let text =
+        format!("do: [{{ f: {{ fork: {{ branches: [{{ a: {CALL} }}, {{ w: {{ wait: PT60S }} }}] }} }} }}]");
     let player = play_in(&Arc::default(), &text, json!({}), &[Suspend, Resume]);
     assert_eq!(
         player.seen.lines,
@@ -109,7 +117,8 @@ fn readers_see_that_tasks_are_suspended() {
 
 #[test]
 fn a_run_is_suspended_between_two_tasks() {
-    let workflow = workflow("do: [{ a: { set: { x: 1 } } }, { b: { set: { x: 2 } } }, { c: { set: { x: 3 } } }]");
+    let workflow =
+        workflow("do: [{ a: { set: { x: 1 } } }, { b: { set: { x: 2 } } }, { c: { set: { x: 3 } } }]");
     let mut player = Player::start_only(&workflow, &Arc::default(), json!({}), 1);
     assert!(player.run_slice().unwrap());
     player.step(&Suspend);

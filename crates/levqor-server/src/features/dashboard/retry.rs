@@ -100,7 +100,9 @@ pub(super) async fn retry(
     let problem = match done {
         Ok(detail) => {
             let done = if failed { "retried" } else { "again" };
-            return Ok(Redirect::to(&format!("/dashboard/runs/{}?done={done}", detail.run.id)).into_response());
+            return Ok(
+                Redirect::to(&format!("/dashboard/runs/{}?done={done}", detail.run.id)).into_response()
+            );
         }
         Err(problem) => problem,
     };

@@ -10,8 +10,8 @@ use std::{
 
 use levqor_engine::{Changes, RetryFrom, RunDetail, StartRun};
 use levqor_model::{AccountId, ProblemCode, RegionCode, Residency, RunId, TriggerKind, WorkflowId, limits};
-use moka::sync::Cache;
 use levqor_store::idempotency::KeyClaim;
+use moka::sync::Cache;
 use serde_json::{Map, Value};
 
 use crate::{App, Problem};
