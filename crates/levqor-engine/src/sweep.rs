@@ -25,6 +25,8 @@ const WOKEN_MAX: usize = 10_000;
 /// How many runs nothing moves, and why the first of them doesn't.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stuck {
+    /// Whether any look is over: before, nothing is known.
+    pub looked: bool,
     pub runs: usize,
     /// The run's id as it stands in its row, and the reason.
     pub first: Option<(String, String)>,
@@ -67,7 +69,7 @@ pub(crate) async fn run(core: Arc<Core>) {
 pub(crate) async fn pass(core: &Core) {
     let mut woken = core.woken.0.lock().await;
     let before = std::mem::take(&mut *woken);
-    let mut stuck = Stuck::default();
+    let mut stuck = Stuck { looked: true, ..Stuck::default() };
     let mut after = None;
     let mut backoff = Backoff::new();
     loop {
