@@ -14,8 +14,7 @@ use std::{
 use levqor_engine::{Engine, Limits, Setup, StartRun, Vault, egress};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, SystemClock, SystemRandom, TriggerKind,
-    WorkflowId,
+    AccountId, Clock, NodeId, Random, RunId, RunStatus, SystemClock, SystemRandom, TriggerKind, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -165,7 +164,7 @@ impl Bench {
             version: None,
             input: json!({ "n": number }),
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         };
         let run = engine.start_run(request).await.expect("a run").run.id;
@@ -189,7 +188,7 @@ impl Bench {
             trigger: TriggerKind::Manual,
             region: region.clone(),
             home_region: region.clone(),
-            residency: Residency::default(),
+            residency: None,
             waiting_for: None,
             parent: None,
             depth: 0,

@@ -277,7 +277,7 @@ impl Engine {
                     version: row.version,
                     input: ended.input.clone(),
                     trigger: TriggerKind::Retry,
-                    residency: row.residency,
+                    residency: Some(row.residency),
                     home_region: Some(row.home_region),
                     parent: None,
                     depth: 0,

@@ -95,7 +95,8 @@ pub struct StartRun {
     pub version: Option<String>,
     pub input: Value,
     pub trigger: TriggerKind,
-    pub residency: Residency,
+    /// None: the workflow's, or anywhere.
+    pub residency: Option<Residency>,
     /// None: this node's region.
     pub home_region: Option<RegionCode>,
 }

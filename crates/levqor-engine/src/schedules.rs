@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use levqor_flow::{definition::Workflow, schedule::Schedule};
-use levqor_model::{Residency, Timestamp, TriggerKind};
+use levqor_model::{Timestamp, TriggerKind};
 use levqor_store::{
     runs::{Accepted, Firing, Run},
     schedules::DueSchedule,
@@ -104,7 +104,7 @@ async fn fire(core: &Arc<Core>, due: &DueSchedule, now: Timestamp) -> Result<(),
         version: due.version.clone(),
         input: Value::Object(Map::new()),
         trigger: TriggerKind::Schedule,
-        residency: Residency::default(),
+        residency: None,
         home_region: None,
         parent: None,
         depth: 0,

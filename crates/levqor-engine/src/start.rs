@@ -37,7 +37,8 @@ pub(crate) struct Start {
     pub(crate) version: String,
     pub(crate) input: Value,
     pub(crate) trigger: TriggerKind,
-    pub(crate) residency: Residency,
+    /// None: the workflow's, or anywhere.
+    pub(crate) residency: Option<Residency>,
     pub(crate) home_region: Option<RegionCode>,
     pub(crate) parent: Option<(RunId, EffectId)>,
     pub(crate) depth: u32,
@@ -104,7 +105,7 @@ impl Start {
             trigger: self.trigger,
             region: core.region.clone(),
             home_region: self.home_region.unwrap_or_else(|| core.region.clone()),
-            residency: self.residency,
+            residency: self.residency.or_else(|| workflow.policy.residency.clone()).unwrap_or_default(),
             waiting_for: None,
             parent: self.parent,
             depth: self.depth,

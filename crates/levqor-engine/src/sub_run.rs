@@ -75,7 +75,7 @@ async fn start(
         version,
         input: call.input.clone(),
         trigger: TriggerKind::Workflow,
-        residency: parent.residency.clone(),
+        residency: Some(parent.residency.clone()),
         home_region: Some(parent.home_region.clone()),
         parent: Some((parent.id, effect)),
         depth: parent.depth + 1,

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use levqor_engine::{Engine, Error, Limits, RunDetail, Setup, StartRun, Vault, egress, fault::Faults};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, ManualClock, NodeId, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind,
-    WorkflowId,
+    AccountId, Clock, ManualClock, NodeId, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -135,7 +134,7 @@ impl World {
             version: None,
             input,
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         }
     }

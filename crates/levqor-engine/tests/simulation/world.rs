@@ -12,7 +12,7 @@ use levqor_engine::{
 };
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, ManualClock, NodeId, RegionCode, Residency, RunId, RunStatus, SeededRandom, Timestamp,
+    AccountId, Clock, ManualClock, NodeId, RegionCode, RunId, RunStatus, SeededRandom, Timestamp,
     TriggerKind, WorkflowId,
 };
 use levqor_store::{
@@ -278,7 +278,7 @@ impl World {
             version: None,
             input: self.input(start),
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         };
         let (engine, told) = (self.nodes[place].engine.clone(), Arc::clone(&self.told));

@@ -12,8 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use levqor_engine::{Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, Vault, egress};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, Secret, SystemClock, SystemRandom,
-    TaskStatus, TriggerKind, WorkflowId,
+    AccountId, Clock, NodeId, Random, RunId, RunStatus, Secret, SystemClock, SystemRandom, TaskStatus,
+    TriggerKind, WorkflowId,
 };
 use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde_json::{Value, json};
@@ -209,7 +209,7 @@ async fn follow(
             version: None,
             input,
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         })
         .await?;
