@@ -134,3 +134,20 @@ async fn callers_without_a_key_are_few_a_minute() {
     );
     assert_eq!(ask("192.0.2.2").await.status, StatusCode::OK, "another address");
 }
+
+#[tokio::test]
+async fn a_draft_takes_the_callers_time_zone_where_the_request_names_none() {
+    let test = TestApp::new().await;
+    let query = "every day at 9am fetch https://api.example.com/orders";
+    let draft = async |context: Value| {
+        let body = json!({ "query": query, "context": context });
+        test.post("/api/ai/workflow").key(&test.keys.editor).json(&body).send().await.json()
+    };
+    let zone = |draft: &Value| draft["workflow"]["document"]["metadata"]["levqor"]["zone"].clone();
+    let known = draft(json!({ "time_zone": "Europe/London" })).await;
+    assert_eq!(zone(&known), "Europe/London", "{known}");
+    let unknown = draft(json!({ "time_zone": "London" })).await;
+    assert_eq!(zone(&unknown), Value::Null);
+    assert!(unknown["warnings"].to_string().contains("did you mean Europe/London?"), "{unknown}");
+    assert_eq!(zone(&draft(json!({ "page": "editor" })).await), Value::Null);
+}

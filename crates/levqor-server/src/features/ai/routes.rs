@@ -123,7 +123,8 @@ async fn workflow(
     call.credits_left().await?;
     let language = Language::normalised(ask.language.as_deref().unwrap_or_default());
     // A thousand characters are parsed in well under a millisecond, so this stays on the async worker.
-    let drafted = service::drafted(&query);
+    let zone = ask.context.as_ref().and_then(|context| context.get("time_zone")).and_then(Value::as_str);
+    let drafted = service::drafted_in(&query, zone);
     let meta = call.end(language, drafted.workflow.is_some()).await;
     let Some(workflow) = drafted.workflow else {
         let error = "no step of the request was understood; say what to do and with which address, such as \

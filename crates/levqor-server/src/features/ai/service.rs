@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use levqor_flow::{document, draft};
+use levqor_flow::{document, draft, schedule::Zone};
 use levqor_model::Blueprint;
 use serde::Serialize;
 use serde_json::Value;
@@ -134,7 +134,15 @@ fn commands(hit: &Hit<'_>) -> Vec<String> {
 
 /// Drafts a workflow. What is returned passed the same validation as a hand-written document.
 pub fn drafted(request: &str) -> Drafted {
-    let draft = draft::draft(request);
+    drafted_in(request, None)
+}
+
+/// [`drafted`] for somebody who says which time zone is meant where the request names none.
+pub fn drafted_in(request: &str, zone: Option<&str>) -> Drafted {
+    let mut draft = draft::draft_with(request, draft::Context { zone });
+    if let Some(Err(reason)) = zone.map(Zone::named) {
+        draft.warnings.push(format!("{reason}; until then times without a zone are UTC"));
+    }
     let mut drafted = Drafted {
         workflow: None,
         steps: draft.summary,
