@@ -18,6 +18,7 @@ use crate::{
     health::Health,
     pool::Pool,
     processes::Processes,
+    queue::Pump,
     quota::Quota,
     registry::Registry,
     timers::Timers,
@@ -51,6 +52,7 @@ pub(crate) struct Core {
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) timers: Timers,
     pub(crate) schedules_bell: tokio::sync::Notify,
+    pub(crate) pump: Pump,
     pub(crate) pool: Pool,
     /// Keeps readers of journals from taking the whole pool.
     pub(crate) folds: Semaphore,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use levqor_model::{AccountId, RunId, RunStatus, TriggerKind};
-use levqor_store::runs::Run;
+use levqor_store::{queue::QueueLoad, runs::Run};
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -19,6 +19,7 @@ use crate::{
     pending::describe,
     pool::Pool,
     processes::Processes,
+    queue,
     quota::Quota,
     registry::Registry,
     schedules, secrets,
@@ -88,6 +89,7 @@ impl Engine {
             limits,
             timers: Timers::default(),
             schedules_bell: Notify::new(),
+            pump: queue::Pump::default(),
             pool,
             folds: Semaphore::new(POOL_THREADS - 1),
             definitions: Definitions::new(),
@@ -107,6 +109,7 @@ impl Engine {
         core.spawn(lease::run(Arc::clone(&core)));
         core.spawn(timers::run(Arc::clone(&core)));
         core.spawn(admission::run(Arc::clone(&core)));
+        core.spawn(queue::run(Arc::clone(&core)));
         core.spawn(schedules::run(Arc::clone(&core)));
         let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
         Ok(Self { core, _stop: stop })
@@ -296,6 +299,12 @@ impl Engine {
         if row.status.is_ended() {
             return Ok(None);
         }
+        if row.status == RunStatus::Pending
+            && let Some(ahead) = self.core.store.queue_position(run).await?
+        {
+            let running = self.core.store.run_counts(Some(account)).await?.running;
+            return Ok(Some(queue::describe(&ahead, running >= self.core.limits.running_per_account)));
+        }
         if row.waiting_for.is_some() && row.status != RunStatus::Running {
             return Ok(row.waiting_for);
         }
@@ -312,6 +321,11 @@ impl Engine {
             }
             .to_owned()
         })))
+    }
+
+    /// How many runs wait for their turn, and since when.
+    pub async fn queue_load(&self) -> Result<QueueLoad, Error> {
+        Ok(self.core.store.queue_load().await?)
     }
 
     /// Why runs that should go on do not, in one sentence; None when all is well.

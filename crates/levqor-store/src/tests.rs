@@ -1,8 +1,8 @@
 //! One call of everything, for tests that look at all statements at once.
 
 use levqor_model::{
-    AccountId, KeyId, LinkId, NodeId, Residency, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp,
-    TriggerKind, UserId, WorkflowId,
+    AccountId, KeyId, LinkId, NodeId, Overlap, Priority, Residency, Role, RunId, RunStatus, SeededRandom,
+    SessionId, Timestamp, TriggerKind, UserId, WorkflowId,
 };
 
 use crate::{
@@ -13,7 +13,9 @@ use crate::{
     health::Sample,
     idempotency::StoredAnswer,
     keys::ApiKey,
+    queue::{Claimer, ConcurrencyKey, Gate},
     runs::{Append, Firing, NewRun, Run, RunFilter},
+    schedules::Passed,
     sessions::{Link, Session},
     timers::Timer,
     workflows::{NewSchedule, Version, Workflow},
@@ -171,7 +173,8 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
         firing,
         day: NOW.date(),
     };
-    let firing = Some(Firing { due_at: NOW, next_due_at: None });
+    let firing =
+        Some(Firing { due_at: NOW, next_due_at: None, overlap: Overlap::AllowAll, was_buffered: false });
     let first = run(false);
     store.accept_run(new(first.clone(), firing)).await.unwrap();
     store.accept_run(new(run(false), firing)).await.unwrap();
@@ -218,6 +221,62 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.live_runs_count(account).await.unwrap();
     store.children_of(parent, None, 10).await.unwrap();
     store.prune_firings(NOW).await.unwrap();
+    touch_queue(store, workflow, new, run(false), run(true)).await;
+}
+
+async fn touch_queue(
+    store: &Store,
+    workflow: WorkflowId,
+    new: impl Fn(Run, Option<Firing>) -> NewRun,
+    plain: Run,
+    child: Run,
+) {
+    let gate = |has_place| Gate {
+        priority: Priority::new(9).unwrap(),
+        key: Some(ConcurrencyKey { text: "one".to_owned(), limit: 1 }),
+        has_place,
+        running_max: 100,
+        queued_max: 100,
+        queued_total_max: 100,
+        stride: 1,
+    };
+    let minutes = |count: u64| NOW + std::time::Duration::from_secs(60 * count);
+    let due = |minute, was_buffered| {
+        Some(Firing {
+            due_at: minutes(minute),
+            next_due_at: Some(minutes(minute + 1)),
+            overlap: Overlap::CancelOther,
+            was_buffered,
+        })
+    };
+    let (run, node) = (plain.id, NodeId::new(NOW, &SeededRandom::new(9)));
+    store.admit_run(new(plain.clone(), None), gate(false)).await.unwrap();
+    store.admit_run(new(child, None), gate(true)).await.unwrap();
+    store.queue_position(run).await.unwrap();
+    store.is_queued(run).await.unwrap();
+    store.queue_is_ready().await.unwrap();
+    store.queue_load().await.unwrap();
+    store.run_policy(run).await.unwrap();
+    let claimer = Claimer { node, epoch: 9, region: "eu-west".parse().unwrap() };
+    for running_max in [0, 100] {
+        store.claim_runs(claimer.clone(), 10, running_max, NOW).await.unwrap();
+    }
+    store.pass_over(workflow, NOW, None, Passed { missed: 1, skipped: 1 }).await.unwrap();
+    store.schedule_state(workflow).await.unwrap();
+    store.set_schedule_due(workflow, None, Some(minutes(1))).await.unwrap();
+    for (minute, was_buffered) in [(1, false), (2, false), (2, true)] {
+        let scheduled = Run {
+            id: RunId::new(NOW, &SeededRandom::new(100 + minute)),
+            trigger: TriggerKind::Schedule,
+            parent: None,
+            ..plain.clone()
+        };
+        let firing = due(minute, was_buffered);
+        store.admit_run(new(scheduled, firing), gate(true)).await.unwrap();
+    }
+    store.released_firings(10).await.unwrap();
+    store.runs_in_the_way(10).await.unwrap();
+    store.drop_buffered(workflow, minutes(2)).await.unwrap();
 }
 
 async fn touch_operations(store: &Store, account: AccountId, random: &SeededRandom) {

@@ -6,7 +6,7 @@ use levqor_flow::{
     definition::Workflow,
     machine::{Effect, EffectId, Event, Machine, Outcome},
 };
-use levqor_model::{RunId, RunStatus};
+use levqor_model::{RunId, RunStatus, TriggerKind};
 use levqor_store::runs::{Append, Run};
 use serde_json::Value;
 
@@ -48,7 +48,21 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
     let mut backoff = Backoff::new();
     let stored = loop {
         match load(&core, id).await {
-            Ok(Some(stored)) => break stored,
+            Ok(Some(stored)) => {
+                let waits = stored.run.status == RunStatus::Pending && !seat.entry.cancel_requested();
+                match if waits { core.store.is_queued(id).await } else { Ok(false) } {
+                    // Its turn has not come.
+                    Ok(true) => return,
+                    Ok(false) => break stored,
+                    Err(reason) => {
+                        tracing::warn!(run.id = %id, error = %reason, "run {id} could not be loaded; trying again");
+                        if core.soft.is_cancelled() {
+                            return;
+                        }
+                        backoff.pause().await;
+                    }
+                }
+            }
             Ok(None) => {
                 core.ends.announce(id);
                 wake_parent(&core, id).await;
@@ -291,6 +305,10 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
 
 /// The end is durable: tells everyone who waits for it.
 pub(super) fn conclude(core: &Core, run: &Run, outcome: Outcome) {
+    if run.trigger == TriggerKind::Schedule {
+        // A due time may have been buffered until now.
+        core.schedules_bell.notify_one();
+    }
     core.quota.subtract(run.account_id);
     core.watchers.close(run.id);
     core.ends.announce(run.id);

@@ -88,9 +88,14 @@ impl World {
     /// Saves a workflow: its name and version, and the rest of the document (`do`, and what else it needs). `STUB` in the text stands for the
     /// stub's address.
     pub async fn save(&self, name: &str, version: &str, rest: &str) -> WorkflowId {
+        self.save_with(name, version, "{}", rest).await
+    }
+
+    /// [`World::save`], with these members of `document.metadata.levqor`.
+    pub async fn save_with(&self, name: &str, version: &str, ours: &str, rest: &str) -> WorkflowId {
         let rest = rest.replace("STUB", &self.stub.url(""));
         let text = format!(
-            "document: {{ dsl: '1.0.1', namespace: test, name: {name}, version: '{version}' }}\n{rest}"
+            "document: {{ dsl: '1.0.1', namespace: test, name: {name}, version: '{version}', metadata: {{ levqor: {ours} }} }}\n{rest}"
         );
         let source = document::read(&text).unwrap();
         let checked = document::check_for(&source, &document::Host::permissive());

@@ -252,7 +252,8 @@ impl World {
             surroundings: Arc::clone(&self.oracle.surroundings),
             egress: egress::Policy::default(),
             processes: levqor_engine::processes::Policy::default(),
-            limits: Limits::default(),
+            // Few enough that runs are queued.
+            limits: Limits { running_per_account: 3, ..Limits::default() },
             vault: levqor_engine::Vault::new(&levqor_model::Secret::new("test")),
         };
         let node = Node::boot(number, setup, faults).map_err(text)?;

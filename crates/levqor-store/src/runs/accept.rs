@@ -3,7 +3,11 @@
 use levqor_model::RunId;
 
 use super::{Accepted, Append, NewRun, Run, append, counts};
-use crate::{Conflict, Error, Session, Store, params, schedules, usage};
+use crate::{
+    Conflict, Error, Session, Store, params,
+    schedules::{self, Taken},
+    usage,
+};
 
 impl Store {
     /// Durable when this returns; counts the account's usage in the same transaction.
@@ -28,12 +32,15 @@ impl Store {
     }
 }
 
-fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
+pub(crate) fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
     let run = &new.run;
-    if let Some(firing) = new.firing
-        && let Some(other) = schedules::take(session, run.workflow_id, firing, run.id)?
-    {
-        return Ok(Accepted::Already(other));
+    if let Some(firing) = new.firing {
+        match schedules::take(session, run.workflow_id, firing, run.id)? {
+            Taken::Fires => {}
+            Taken::Fired(other) => return Ok(Accepted::Already(other)),
+            Taken::Buffered => return Ok(Accepted::Buffered),
+            Taken::Skipped => return Ok(Accepted::Skipped),
+        }
     }
     let next_seq = i64::from(new.events.is_some());
     if !insert(session, run, next_seq)? {

@@ -3,7 +3,7 @@
 use levqor_model::{AccountId, NodeId, RegionCode, RunId, RunStatus, Timestamp};
 
 use super::{Append, counts};
-use crate::{Error, Session, Store, params, timers};
+use crate::{Error, Session, Store, params, queue, timers};
 
 impl Store {
     /// Durable when this returns. An end clears all timers of the run.
@@ -12,7 +12,10 @@ impl Store {
     /// [`Error::Stale`] when the epoch or the place is not the row's, or the run has ended; nothing
     /// is written then.
     pub async fn append(&self, append: Append) -> Result<(), Error> {
-        self.write(move |session| write(session, &append)).await
+        if self.write(move |session| write(session, &append)).await? {
+            self.queue_bell.notify_one();
+        }
+        Ok(())
     }
 
     /// Appends to a faulted run and makes it running again; false when it is not faulted or has moved on. Its output
@@ -43,13 +46,15 @@ impl Store {
                 params![id],
             )?;
             counts::move_one(session, account, RunStatus::Faulted, RunStatus::Running)?;
+            queue::reopened(session, id)?;
             Ok(true)
         })
         .await
     }
 }
 
-pub(super) fn write(session: &Session, append: &Append) -> Result<(), Error> {
+/// Whether a queued run may have its turn now.
+pub(crate) fn write(session: &Session, append: &Append) -> Result<bool, Error> {
     let id = append.run_id;
     let row = session.row(
         "SELECT account_id, status FROM runs
@@ -80,10 +85,20 @@ pub(super) fn write(session: &Session, append: &Append) -> Result<(), Error> {
             timers::set(session, id, *effect, *due_at)?;
         }
     }
+    let mut someone_next = false;
     if was != append.status {
         counts::move_one(session, account, was, append.status)?;
+        if was == RunStatus::Pending {
+            someone_next |= queue::leave(session, id)?;
+        }
+        if was == RunStatus::Running {
+            someone_next |= queue::stopped_running(session, account)?;
+        }
+        if append.status.is_ended() {
+            someone_next |= queue::ended(session, id)?;
+        }
     }
-    Ok(())
+    Ok(someone_next)
 }
 
 /// Changes the row if it still is what was read; false otherwise.

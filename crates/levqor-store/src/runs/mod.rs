@@ -7,9 +7,9 @@
 //! Invariant: rows and journals of a run change only by [`append`](Store::append) and
 //! [`reopen_run`](Store::reopen_run) with the row's epoch and place, so a stale owner can never write.
 
-mod accept;
-mod append;
-mod counts;
+pub(crate) mod accept;
+pub(crate) mod append;
+pub(crate) mod counts;
 pub(crate) mod lists;
 mod ownership;
 mod unreadable;
@@ -19,7 +19,8 @@ pub(crate) use unreadable::Told;
 pub use unreadable::UnreadableRun;
 
 use levqor_model::{
-    AccountId, Date, NodeId, RegionCode, Residency, RunId, RunStatus, Timestamp, TriggerKind, WorkflowId,
+    AccountId, Date, NodeId, Overlap, RegionCode, Residency, RunId, RunStatus, Timestamp, TriggerKind,
+    WorkflowId,
 };
 
 use crate::{Error, Row, Store, params};
@@ -83,6 +84,10 @@ pub struct NewRun {
 pub struct Firing {
     pub due_at: Timestamp,
     pub next_due_at: Option<Timestamp>,
+    /// What becomes of it while a run that the schedule started before has not ended.
+    pub overlap: Overlap,
+    /// It came before and was buffered; the schedule has moved on since.
+    pub was_buffered: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +95,10 @@ pub enum Accepted {
     New,
     /// The same due time or the same parent effect has started this run before, or a run with this id is there.
     Already(RunId),
+    /// The due time waits for the end of the run before.
+    Buffered,
+    /// The due time was passed over, or somebody else has taken care of it.
+    Skipped,
 }
 
 /// One journal entry and what it changes in the row. Refused as stale unless `epoch` and `seq` are the row's.

@@ -30,6 +30,7 @@ macro_rules! migrations {
 pub(crate) const MIGRATIONS: &[Migration] = migrations![
     1 "0001_core",
     3 "0003_secrets",
+    9 "0009_queue",
 ];
 
 /// The version that this build knows.

@@ -11,6 +11,7 @@ mod health;
 mod idempotency;
 mod model;
 mod nodes;
+mod queue;
 mod runs;
 mod schedules;
 mod secrets;
