@@ -257,3 +257,22 @@ async fn a_residency_names_regions_that_are_there_and_a_start_may_choose_another
         assert_eq!(test.app.store.run(None, run).await.unwrap().unwrap().residency, residency);
     }
 }
+
+#[tokio::test]
+async fn a_schedule_tells_its_policy_and_what_it_has_done() {
+    let test = TestApp::new().await;
+    let ours =
+        "metadata: { levqor: { schedule: { overlap: skip, misfire: fire-all, catchUp: PT2H } } }, version:";
+    let text = document("tick", "0.1.0", &format!("schedule: {{ every: PT10M }}\n{GREET}"));
+    let body = json!({ "definition": text.replacen("version:", ours, 1) });
+    let saved = test.post("/api/workflows").key(&test.keys.editor).json(&body).send().await;
+    let read = test.read(&format!("/api/workflows/{}", saved.json()["id"].as_str().unwrap())).await;
+    let schedule = &read["schedule"];
+    let policy = (&schedule["overlap"], &schedule["misfire"], &schedule["catch_up_seconds"]);
+    assert_eq!(policy, (&json!("skip"), &json!("fire-all"), &json!(7200.0)));
+    assert_eq!(schedule["next"], "2026-11-24T12:10:00.000000Z");
+    assert_eq!((&schedule["last"], &schedule["last_run_id"]), (&Value::Null, &Value::Null));
+    for count in ["fired", "missed", "skipped", "buffered"] {
+        assert_eq!(schedule[count], 0, "{count}");
+    }
+}

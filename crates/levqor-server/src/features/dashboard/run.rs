@@ -6,6 +6,7 @@ use axum::{
 };
 use levqor_engine::{RetryFrom, RunDetail, TaskRecord};
 use levqor_model::{Role, RunId, RunStatus, Timestamp};
+use levqor_store::queue::RunPolicy;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -55,6 +56,7 @@ pub(super) async fn page(
     let account = page.actor.account_id;
     let after: Option<u64> = chosen("after", asked.after.as_deref())?;
     let detail = runs::service::find(&app, account, id).await?;
+    let policy = app.store.run_policy(id).await?.filter(|policy| *policy != RunPolicy::default());
     let mut tasks = app.engine.tasks(account, id, after, TASKS + 1).await?;
     let more = tasks.len() > TASKS;
     tasks.truncate(TASKS);
@@ -69,7 +71,7 @@ pub(super) async fn page(
             data-events=[(!ended).then(|| format!("/api/runs/{id}/events"))] {
             (head(&page, &detail, &path))
             (condition(&detail, &tasks, &path))
-            (figures(&detail, &tasks, more || after.is_some(), &view))
+            (figures(&detail, policy.as_ref(), &tasks, more || after.is_some(), &view))
             section.card aria-labelledby="tasks" {
                 header {
                     h2 id="tasks" { "Tasks" }
@@ -170,12 +172,18 @@ fn condition(detail: &RunDetail, tasks: &[TaskRecord], path: &str) -> Markup {
     }
     html! {
         @if let Some(reason) = run.waiting_for.as_ref().filter(|_| !run.status.is_ended()) {
-            (note(Tone::Run, &html! { p { "This run " (readable(reason)) "." } }))
+            (note(Tone::Run, &html! { p { "This run " @if reason.starts_with("queued") { "is " } (readable(reason)) "." } }))
         }
     }
 }
 
-fn figures(detail: &RunDetail, tasks: &[TaskRecord], partly: bool, view: &View) -> Markup {
+fn figures(
+    detail: &RunDetail,
+    policy: Option<&RunPolicy>,
+    tasks: &[TaskRecord],
+    partly: bool,
+    view: &View,
+) -> Markup {
     let run = &detail.run;
     let slowest = tasks
         .iter()
@@ -198,6 +206,10 @@ fn figures(detail: &RunDetail, tasks: &[TaskRecord], partly: bool, view: &View) 
                     dt { "Accepted" } dd { (moment(run.created_at)) " (" (ago(run.created_at, view.now)) ")" }
                     @if let Some(queued) = run.started_at.map(|at| at.since(run.created_at)).filter(|queued| !queued.is_zero()) {
                         dt { "Queued" } dd.nums { (duration_words(queued)) " before the first task" }
+                    }
+                    @if let Some(policy) = policy {
+                        dt { "Priority" } dd.nums { (policy.priority) }
+                        @if let Some(key) = &policy.concurrency_key { dt { "Concurrency key" } dd { code { (key) } } }
                     }
                     @if let Some(took) = run_time(run, view.now) { dt { "Took" } dd.nums { (took) } }
                     dt { "Tasks" } dd {

@@ -151,7 +151,8 @@ async fn page(
 )]
 async fn get(State(app): State<App>, actor: Actor, Id(id): Id<RunId>) -> Result<Json<RunView>, Problem> {
     let detail = service::find(&app, actor.account_id, id).await?;
-    Ok(Json(detail.into()))
+    let policy = app.store.run_policy(id).await?;
+    Ok(Json(RunView::from(detail).with_policy(policy)))
 }
 
 /// What the run's tasks did, in the order in which they began.

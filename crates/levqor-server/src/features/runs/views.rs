@@ -3,7 +3,7 @@
 use levqor_engine::{RunDetail, TaskRecord};
 use levqor_flow::machine::FlowError;
 use levqor_model::{RegionCode, Residency, RunStatus, TaskStatus, Timestamp, TriggerKind, WorkflowId};
-use levqor_store::runs::Run;
+use levqor_store::{queue::RunPolicy, runs::Run};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -174,12 +174,29 @@ pub(super) struct RunView {
     output: Option<Value>,
     /// Null unless the run faulted.
     error: Option<RunError>,
+    /// 1 to 9: which of the account's queued runs begin first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 5)]
+    priority: Option<u8>,
+    /// So many runs of the workflow with this key at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency_key: Option<String>,
+}
+
+impl RunView {
+    /// None: it is not known any more.
+    pub(super) fn with_policy(mut self, policy: Option<RunPolicy>) -> Self {
+        self.priority = policy.as_ref().map(|policy| policy.priority.get());
+        self.concurrency_key = policy.and_then(|policy| policy.concurrency_key);
+        self
+    }
 }
 
 impl From<RunDetail> for RunView {
     fn from(detail: RunDetail) -> Self {
         let RunDetail { run, input, output, error } = detail;
-        Self { about: run.into(), input, output, error: error.map(RunError::from) }
+        let error = error.map(RunError::from);
+        Self { about: run.into(), input, output, error, priority: None, concurrency_key: None }
     }
 }
 

@@ -103,10 +103,10 @@ async fn get(
     let definition = serde_json::from_str(&version.definition).map_err(Problem::internal)?;
     let draft = service::check(&app, definition).await?;
     let checked = draft.workflow.as_deref();
-    let schedule = match checked.and_then(|checked| checked.schedule.as_ref()) {
-        Some(schedule) => {
-            let due = app.store.schedule_next(id).await?;
-            Some(ScheduleView::in_force(schedule, due, app.now()))
+    let schedule = match checked.and_then(|checked| Some((checked.schedule.as_ref()?, checked))) {
+        Some((schedule, checked)) => {
+            let state = app.store.schedule_state(id).await?;
+            Some(ScheduleView::in_force(schedule, &checked.policy.schedule, state, app.now()))
         }
         None => None,
     };
