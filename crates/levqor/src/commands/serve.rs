@@ -1,6 +1,7 @@
 //! `levqor serve`: API, console and engine in one process, from the first start to a clean stop.
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal, Write, stdout},
     net::SocketAddr,
     sync::Arc,
