@@ -188,7 +188,7 @@ impl Bench {
             trigger: TriggerKind::Manual,
             region: region.clone(),
             home_region: region.clone(),
-            residency: None,
+            residency: levqor_model::Residency::default(),
             waiting_for: None,
             parent: None,
             depth: 0,
