@@ -144,6 +144,7 @@ mod tests {
         Schedule {
             every: None,
             cron: Some(Cron::parse(text).unwrap()),
+            on: None,
             after: None,
             zone: Zone::named(zone).unwrap().into_inner(),
         }
@@ -212,6 +213,7 @@ mod tests {
         let schedule = Schedule {
             every: Some(Duration::from_secs(1)),
             cron: None,
+            on: None,
             after: None,
             zone: Zone::default().into_inner(),
         };
@@ -231,11 +233,15 @@ mod tests {
         assert_eq!(next, "2026-11-29T00:00Z");
     }
 
+    /// Cron, zone, the first due time, now, what fires, and what is due next.
+    type Change =
+        (&'static str, &'static str, &'static str, &'static str, &'static [&'static str], &'static str);
+
     /// Europe/London: 2026-03-29 01:00 becomes 02:00, 2026-10-25 02:00 becomes 01:00.
     /// America/New_York: 2026-03-08 02:00 becomes 03:00, 2026-11-01 02:00 becomes 01:00.
     #[test]
     fn a_change_of_the_clock_neither_loses_nor_doubles_what_was_missed() {
-        let daily: [(&str, &str, &str, &str, &[&str], &str); 6] = [
+        let daily: [Change; 6] = [
             // A time in the gap fires at its end.
             (
                 "30 1 * * *",

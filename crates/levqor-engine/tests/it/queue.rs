@@ -7,7 +7,7 @@ use std::{
 };
 
 use levqor_engine::{Engine, Error};
-use levqor_model::{AccountId, RunId, RunStatus, WorkflowId};
+use levqor_model::{AccountId, RunId, RunStatus};
 use levqor_store::accounts::Account;
 use levqor_testkit::{Reply, Route, wait_for, wait_until};
 use serde_json::{Value, json};
