@@ -250,8 +250,8 @@ async fn touch_queue(
         })
     };
     let (run, node) = (plain.id, NodeId::new(NOW, &SeededRandom::new(9)));
-    store.admit_run(new(plain.clone(), None), gate(false)).await.unwrap();
-    store.admit_run(new(child, None), gate(true)).await.unwrap();
+    store.admit_run(new(plain.clone(), None), gate(false), None).await.unwrap();
+    store.admit_run(new(child, None), gate(true), None).await.unwrap();
     store.queue_position(run).await.unwrap();
     store.is_queued(run).await.unwrap();
     store.queue_is_ready().await.unwrap();
@@ -272,7 +272,7 @@ async fn touch_queue(
             ..plain.clone()
         };
         let firing = due(minute, was_buffered);
-        store.admit_run(new(scheduled, firing), gate(true)).await.unwrap();
+        store.admit_run(new(scheduled, firing), gate(true), None).await.unwrap();
     }
     store.released_firings(10).await.unwrap();
     store.runs_in_the_way(10).await.unwrap();

@@ -21,7 +21,8 @@ enum Verdict {
 
 impl Store {
     /// Accepts the run as [`Store::accept_run`] does, running when everything that the gate asks for is free, else pending and
-    /// in the queue. The status that `new` has does not count. Durable when this returns.
+    /// in the queue, without a journal entry: a run that is queued begins later. The status that `new` has does not count.
+    /// Durable when this returns.
     ///
     /// `first` is the first append of a run that has begun in memory: written with it when the run is let in at once, and left
     /// out otherwise.
@@ -76,6 +77,11 @@ fn admit(session: &Session, mut new: NewRun, gate: &Gate) -> Result<Admitted, Er
     let run = &mut new.run;
     run.status = if begins { RunStatus::Running } else { RunStatus::Pending };
     run.started_at = begins.then_some(run.created_at);
+    if !begins {
+        // Its time begins with its first entry: what it waits for, and its timeouts, must not count the time in the queue.
+        new.events = None;
+    }
+    let run = &mut new.run;
     run.waiting_for = (!begins).then(|| match (&gate.key, &verdict) {
         (Some(key), Verdict::Held) => {
             format!("queued behind other runs with the concurrency key {:?}", key.text)

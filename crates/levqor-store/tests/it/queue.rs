@@ -42,14 +42,14 @@ fn claimer(world: &World) -> Claimer {
 
 async fn admit(world: &World, account: AccountId, workflow: WorkflowId, gate: Gate) -> (RunId, Admitted) {
     let new = world.run(account, workflow, NOW);
-    (new.run.id, world.store.admit_run(new, gate).await.unwrap())
+    (new.run.id, world.store.admit_run(new, gate, None).await.unwrap())
 }
 
 async fn end(world: &World, id: RunId, status: RunStatus) {
     let append = Append {
         run_id: id,
         epoch: NODE_EPOCH,
-        seq: 1,
+        seq: world.store.run(None, id).await.unwrap().unwrap().next_seq,
         at: NOW,
         region: region("eu-west"),
         events: Some("[]".to_owned()),

@@ -93,7 +93,7 @@ fn heads() {
             "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
                 concurrency: {key: '${ $context.a }', limit: 1001}, residency: europe}}}, do: []}",
             &[
-                ("/document/metadata/levqor/concurrency/key", "there are no variables here"),
+                ("/document/metadata/levqor/concurrency/key", "`$context` is not available here"),
                 ("/document/metadata/levqor/concurrency/limit", "from 1 to 1000"),
                 ("/document/metadata/levqor/residency", "write anywhere, a list of regions"),
             ],

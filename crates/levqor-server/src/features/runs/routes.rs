@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use levqor_engine::RetryFrom;
+use levqor_engine::{RetryFrom, RunDetail};
 use levqor_model::{AccountId, RunId, WorkflowId};
 use levqor_store::runs::RunFilter;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -72,7 +72,12 @@ async fn start(
     let ended = waits && detail.run.status.is_ended();
     let location = format!("/api/runs/{}", detail.run.id);
     let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, [(header::LOCATION, location)], Json(RunView::from(detail))).into_response())
+    Ok((status, [(header::LOCATION, location)], Json(view(&app, detail).await?)).into_response())
+}
+
+async fn view(app: &App, detail: RunDetail) -> Result<RunView, Problem> {
+    let policy = app.store.run_policy(detail.run.id).await?;
+    Ok(RunView::from(detail).with_policy(policy))
 }
 
 /// Runs of a workflow, newest first.
@@ -151,8 +156,7 @@ async fn page(
 )]
 async fn get(State(app): State<App>, actor: Actor, Id(id): Id<RunId>) -> Result<Json<RunView>, Problem> {
     let detail = service::find(&app, actor.account_id, id).await?;
-    let policy = app.store.run_policy(id).await?;
-    Ok(Json(RunView::from(detail).with_policy(policy)))
+    Ok(Json(view(&app, detail).await?))
 }
 
 /// What the run's tasks did, in the order in which they began.
@@ -208,7 +212,7 @@ async fn cancel(
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<RunView>, Problem> {
     let detail = app.engine.cancel(actor.account_id, id).await?;
-    Ok(Json(detail.into()))
+    Ok(Json(view(&app, detail).await?))
 }
 
 /// Run again: the same run from the task that failed, or a new run from the start.
@@ -244,5 +248,5 @@ async fn retry(
         Some(_) => return Err(Problem::field("/from", "must be \"failed\" or \"start\"")),
     };
     let detail = app.engine.retry(actor.account_id, id, from).await?;
-    Ok(Json(detail.into()))
+    Ok(Json(view(&app, detail).await?))
 }

@@ -129,13 +129,19 @@ pub(super) struct ScheduleView {
     /// Due times missed longer ago are not made up for.
     #[schema(example = 3600.0)]
     catch_up_seconds: f64,
-    /// What the schedule in force has done so far.
+}
+
+/// A schedule in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScheduleInForce {
     #[serde(flatten)]
-    state: Option<ScheduleCounts>,
+    schedule: ScheduleView,
+    #[serde(flatten)]
+    counts: ScheduleCounts,
 }
 
 /// What a schedule has done so far; a new version of the workflow goes on counting.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct ScheduleCounts {
     /// The next due time.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -182,7 +188,6 @@ impl ScheduleView {
             overlap: policy.overlap.as_str(),
             misfire: policy.misfire.as_str(),
             catch_up_seconds: policy.catch_up.as_secs_f64(),
-            state: None,
         }
     }
 
@@ -192,13 +197,13 @@ impl ScheduleView {
         policy: &SchedulePolicy,
         state: Option<ScheduleState>,
         now: Timestamp,
-    ) -> Self {
-        let view = match state.and_then(|state| state.next_due_at) {
+    ) -> ScheduleInForce {
+        let schedule = match state.and_then(|state| state.next_due_at) {
             // The due time is one of the schedule's own, so the ones after it count from there.
             Some(due) => Self::new(schedule, policy, due, due - Duration::from_micros(1)).starting_at(due),
             None => Self { next_times: Vec::new(), ..Self::new(schedule, policy, now, now) },
         };
-        Self { state: state.map(ScheduleCounts::from), ..view }
+        ScheduleInForce { schedule, counts: state.map(ScheduleCounts::from).unwrap_or_default() }
     }
 
     fn starting_at(mut self, due: Timestamp) -> Self {
@@ -251,7 +256,7 @@ pub(super) struct WorkflowView {
     /// The definition as it was written, when it came as text.
     pub(super) source: Option<String>,
     /// Null when it does not start by itself.
-    pub(super) schedule: Option<ScheduleView>,
+    pub(super) schedule: Option<ScheduleInForce>,
 }
 
 /// A version in a list.
