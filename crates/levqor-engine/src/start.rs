@@ -150,8 +150,7 @@ async fn accept_and_drive(
     let begun = if has_place { driver.begin().transpose() } else { None };
     let first = begun.as_ref().and_then(|begun| begun.as_ref().ok()?.append().cloned());
     let mut run = new.run.clone();
-    let queued =
-        Run { status: RunStatus::Pending, started_at: None, next_seq: 0, ..new.run.clone() };
+    let queued = Run { status: RunStatus::Pending, started_at: None, next_seq: 0, ..new.run.clone() };
     if let Some(first) = &first {
         run.status = first.status;
         run.waiting_for.clone_from(&first.waiting_for);
@@ -174,7 +173,9 @@ async fn accept_and_drive(
     let started = match admitted {
         Ok(Admitted::QueueFull(which)) => Err(queue_full(&core, which)),
         // What was tried in memory has not happened; it begins anew when its turn comes.
-        Ok(Admitted::Queued) => Ok(Started { run: queued, admitted: Admitted::Queued, output: None, error: None }),
+        Ok(Admitted::Queued) => {
+            Ok(Started { run: queued, admitted: Admitted::Queued, output: None, error: None })
+        }
         Ok(admitted) => {
             let (output, error) = driver.results();
             Ok(Started { run, admitted, output, error })

@@ -29,12 +29,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Stale`] when the append is not for the run as it is accepted.
-    pub async fn admit_run(
-        &self,
-        new: NewRun,
-        gate: Gate,
-        first: Option<Append>,
-    ) -> Result<Admitted, Error> {
+    pub async fn admit_run(&self, new: NewRun, gate: Gate, first: Option<Append>) -> Result<Admitted, Error> {
         let (admitted, someone_next) = self
             .write(move |session| {
                 let admitted = admit(session, new, &gate)?;
