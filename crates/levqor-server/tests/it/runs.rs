@@ -28,7 +28,7 @@ async fn a_run_that_ends_in_time_is_in_the_answer() {
         "run_id": id_of(&run), "workflow_id": workflow, "namespace": "test", "name": "greet", "version": "0.1.0",
         "status": "completed", "region": "eu-west", "home_region": "eu-west", "trigger": "manual",
         "created_at": time, "started_at": time, "ended_at": time,
-        "input": { "name": "Ada" }, "output": { "message": "Hello, Ada!" }, "error": null,
+        "input": { "name": "Ada" }, "output": { "message": "Hello, Ada!" }, "error": null, "priority": 5,
     });
     assert_eq!(run, expected);
     assert_eq!(test.read(&format!("/api/runs/{}", id_of(&run))).await, expected);
@@ -386,7 +386,7 @@ async fn a_run_says_what_it_is_queued_behind_and_why() {
         test.post(&path).key(&test.keys.editor).json(&body).send().await
     };
     let first = start(json!({ "who": "ada" })).await.json();
-    assert_eq!(first["status"], "running");
+    assert_eq!(first["status"], "waiting");
     let second = start(json!({ "who": "ada" })).await.json();
     assert_eq!(second["status"], "pending");
     let run = test.read(&format!("/api/runs/{}", second["run_id"].as_str().unwrap())).await;

@@ -160,7 +160,11 @@ fn enqueue(session: &Session, new: &NewRun, gate: &Gate, held: bool) -> Result<(
         params![run.id, run.account_id, run.workflow_id, key, limit, rank, held, run.created_at],
     )?;
     count_in(session, run.account_id, 1, !held, Some(gate.stride.max(1)))?;
-    if is_urgent && !held {
+    if let (true, true, Some(key)) = (is_urgent, held, &gate.key) {
+        keys::hurry(session, run.workflow_id, &key.text)?;
+    }
+    if is_urgent {
+        // Its turn, or that of those before it, does not depend on the account's limit.
         super::stopped_running(session, run.account_id)?;
     }
     add_to(session, TOTAL, 1).map(drop)

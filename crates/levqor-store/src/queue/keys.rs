@@ -64,6 +64,22 @@ pub(super) fn is_held_above(
     Ok(false)
 }
 
+/// A run that another one waits for is in line for the key: all before it are as urgent as it is. Otherwise those that have
+/// the key could wait for the account's turn, which the runs that wait for this one take up.
+pub(super) fn hurry(session: &Session, workflow: WorkflowId, key: &str) -> Result<(), Error> {
+    session.execute(
+        "UPDATE queued_runs SET rank = $3 WHERE held AND workflow_id = $1 AND concurrency_key = $2",
+        params![workflow, key, URGENT],
+    )?;
+    session
+        .execute(
+            "UPDATE queued_runs SET rank = $3 WHERE NOT held AND run_id IN
+                (SELECT run_id FROM key_holds WHERE workflow_id = $1 AND concurrency_key = $2)",
+            params![workflow, key, URGENT],
+        )
+        .map(drop)
+}
+
 /// The run has ended: whoever waits for its key comes forward. Whether anybody did.
 pub(crate) fn ended(session: &Session, run: RunId) -> Result<bool, Error> {
     let held = session.row(

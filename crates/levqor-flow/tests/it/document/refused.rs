@@ -102,10 +102,10 @@ fn heads() {
             "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
                 residency: {jurisdictions: EU}, concurrency: [], schedule: skip}}}, do: []}",
             &[
-                ("/document/metadata/levqor/residency/jurisdictions", "did you mean `jurisdiction`?"),
-                ("/document/metadata/levqor/residency", "`jurisdiction` is missing"),
                 ("/document/metadata/levqor/concurrency", "must be an object, and is a list"),
                 ("/document/metadata/levqor/schedule", "must be an object, and is text"),
+                ("/document/metadata/levqor/residency/jurisdictions", "did you mean `jurisdiction`?"),
+                ("/document/metadata/levqor/residency", "`jurisdiction` is missing"),
             ],
         ),
     ];

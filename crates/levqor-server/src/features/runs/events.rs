@@ -27,10 +27,7 @@ use tokio::sync::{
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::{Instrument, debug};
 
-use super::{
-    service,
-    views::{RunView, TaskView},
-};
+use super::{routes::view, service, views::TaskView};
 use crate::{App, Problem};
 
 /// A comment this often keeps connections through proxies alive, and finds readers who are gone.
@@ -123,7 +120,11 @@ impl Feeder {
             Over
         })?;
         let ended = detail.run.status.is_ended();
-        self.send("run", &RunView::from(detail)).await?;
+        let view = view(&self.app, detail).await.map_err(|problem| {
+            debug!("run {} cannot be shown live any more: {}", self.id, problem.detail);
+            Over
+        })?;
+        self.send("run", &view).await?;
         Ok(ended)
     }
 

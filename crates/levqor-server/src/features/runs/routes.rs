@@ -75,7 +75,8 @@ async fn start(
     Ok((status, [(header::LOCATION, location)], Json(view(&app, detail).await?)).into_response())
 }
 
-async fn view(app: &App, detail: RunDetail) -> Result<RunView, Problem> {
+/// The run with how it is queued.
+pub(super) async fn view(app: &App, detail: RunDetail) -> Result<RunView, Problem> {
     let policy = app.store.run_policy(detail.run.id).await?;
     Ok(RunView::from(detail).with_policy(policy))
 }
