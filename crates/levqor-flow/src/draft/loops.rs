@@ -77,10 +77,6 @@ impl Parser<'_> {
                         .peek_at(2)
                         .is_some_and(|token| token.kind == Kind::Word && words::unit(&token.text).is_some());
                 let span = self.c.peek_at(1).is_some_and(|token| matches!(token.kind, Kind::Span(_)));
-                // "with priority high": which items, in words that are not understood.
-                if word == "with" {
-                    return self.c.word_at(1).is_none() || predicate::is_option(&self.c, 1);
-                }
                 words::opens_clause(word)
                     || words::verb(word).is_some()
                     || later
@@ -111,6 +107,7 @@ impl Parser<'_> {
                             | "at"
                             | "for"
                             | "first"
+                            | "with"
                             | "one"
                             | "each"
                             | "not"

@@ -24,7 +24,7 @@ pub fn relative(c: &mut Cursor<'_>) -> Option<Tests> {
             "having",
             "that",
         ])?;
-        if matches!(opening, "that are" | "that is") || (opening == "with" && is_option(c, 0)) {
+        if matches!(opening, "that are" | "that is") || (opening == "with" && is_option(c)) {
             return None;
         }
         tests(c)
@@ -32,8 +32,7 @@ pub fn relative(c: &mut Cursor<'_>) -> Option<Tests> {
 }
 
 /// "with a timeout of …", "with a limit of 10": about how the call is made, not about what it gives.
-/// `begin` is the place of the word after "with".
-pub(super) fn is_option(c: &Cursor<'_>, begin: usize) -> bool {
+fn is_option(c: &Cursor<'_>) -> bool {
     const OPTIONS: &[&str] = &[
         "timeout",
         "time-out",
@@ -63,8 +62,7 @@ pub(super) fn is_option(c: &Cursor<'_>, begin: usize) -> bool {
         "authorization",
     ];
     // "a maximum timeout of", "a limit of 10"; a limit over 10 is a field.
-    let articles = (begin..begin + 2).take_while(|at| matches!(c.word_at(*at), Some("a" | "an" | "the")));
-    let from = begin + articles.count();
+    let from = (0..2).take_while(|ahead| matches!(c.word_at(*ahead), Some("a" | "an" | "the"))).count();
     (from..from + 3)
         .take_while(|ahead| {
             c.word_at(*ahead).is_some_and(|word| !matches!(word, "of" | "is" | "over" | "and" | "or"))

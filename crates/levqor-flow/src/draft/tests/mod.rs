@@ -241,22 +241,3 @@ proptest! {
         check(&text);
     }
 }
-
-#[test]
-fn a_loop_over_some_items_in_unknown_words_is_left_out() {
-    let fetch = "every hour get the tickets from https://a.example/tickets";
-    for which in ["with priority high", "with a red label on it"] {
-        let drafted =
-            draft(&format!("{fetch}, then for each ticket {which} post it to https://b.example/in"));
-        let tasks = drafted.workflow.unwrap()["do"].to_string();
-        assert!(!tasks.contains("b.example"), "{which}: {tasks}");
-        assert!(
-            drafted.warnings.iter().any(|warning| warning.contains("done for every item")),
-            "{which}: {:?}",
-            drafted.warnings
-        );
-    }
-    let drafted =
-        draft(&format!("{fetch}, then for each ticket with 3 retries post it to https://b.example/in"));
-    assert!(drafted.workflow.unwrap()["do"].to_string().contains("b.example"), "an option is no limit");
-}
