@@ -64,8 +64,8 @@ fn heads() {
             "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {zone: London, zones: x, retention: 0}}}, do: []}",
             &[
                 ("/document/metadata/levqor/zones", "did you mean `zone`?"),
-                ("/document/metadata/levqor/zone", "did you mean Europe/London?"),
                 ("/document/metadata/levqor/retention", "a whole number of days from 1 to 36500"),
+                ("/document/metadata/levqor/zone", "did you mean Europe/London?"),
             ],
         ),
     ];
