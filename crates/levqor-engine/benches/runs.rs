@@ -135,6 +135,7 @@ impl Bench {
             version: "1.0.0".into(),
             definition,
             source: None,
+            functions: None,
             created_at: now,
         };
         store.create_workflow(row, version, None).await.expect("a workflow");

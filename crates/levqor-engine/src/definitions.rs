@@ -38,10 +38,9 @@ impl Core {
             .version(workflow, version.to_owned())
             .await?
             .ok_or_else(|| Error::VersionNotFound { workflow, version: version.to_owned() })?;
-        let text = row.definition;
         let compiled = self
             .pool
-            .run(move || compile(&text))
+            .run(move || compile(&row.definition, row.functions.as_deref()))
             .await
             .unwrap_or_else(|panicked| Err(panicked.to_string()))
             .map_err(|reason| Error::Definition { workflow, version: version.to_owned(), reason })?;
@@ -50,11 +49,14 @@ impl Core {
     }
 }
 
-fn compile(text: &str) -> Result<Arc<Workflow>, String> {
+fn compile(text: &str, functions: Option<&str>) -> Result<Arc<Workflow>, String> {
     let value =
         serde_json::from_str(text).map_err(|reason| format!("the stored text is not JSON: {reason}"))?;
+    let fetched = functions
+        .map_or_else(|| Ok(document::Fetched::default()), serde_json::from_str)
+        .map_err(|reason| format!("the stored functions are not JSON: {reason}"))?;
     // What the operator does not allow is refused when a document is saved, and again when it is to be done.
-    let checked = document::check_for(&value, &document::Host::permissive());
+    let checked = document::check_with(&value, &document::Host::permissive(), &fetched).offline();
     checked.workflow.ok_or_else(|| match checked.errors.first() {
         Some(issue) => format!("{}: {}", issue.pointer, issue.message),
         None => "it has no tasks".to_owned(),

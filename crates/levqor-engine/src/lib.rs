@@ -23,6 +23,7 @@ use serde_json::Value;
 
 mod admission;
 mod backlog;
+mod catalogs;
 mod core;
 mod definitions;
 mod driver;

@@ -76,11 +76,33 @@ impl Core {
         account: AccountId,
         workflow: &Workflow,
     ) -> Result<SecretVersions, levqor_store::Error> {
-        if workflow.secrets.is_empty() {
+        self.current_versions(account, &workflow.secrets).await
+    }
+
+    async fn current_versions(
+        &self,
+        account: AccountId,
+        names: &[String],
+    ) -> Result<SecretVersions, levqor_store::Error> {
+        if names.is_empty() {
             return Ok(SecretVersions::new());
         }
-        let found = self.store.current_secret_versions(account, workflow.secrets.clone()).await?;
+        let found = self.store.current_secret_versions(account, names.to_vec()).await?;
         Ok(found.into_iter().map(|(name, version)| (name, version.cast_unsigned())).collect())
+    }
+
+    /// The secrets of these names as they are now, for what is done outside of runs.
+    pub(crate) async fn secrets_now(
+        &self,
+        account: AccountId,
+        names: &[String],
+    ) -> Result<(SecretVersions, Arc<Surroundings>), levqor_store::Error> {
+        let versions = self.current_versions(account, names).await?;
+        if versions.is_empty() {
+            return Ok((versions, Arc::clone(&self.surroundings)));
+        }
+        let secrets = Arc::new(self.secret_book(account, names.to_vec()).await?);
+        Ok((versions, Arc::new(Surroundings { secrets, ..(*self.surroundings).clone() })))
     }
 
     /// The surroundings of a run of this workflow: with the values of the secrets that it declares.

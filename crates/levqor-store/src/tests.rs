@@ -132,6 +132,7 @@ async fn touch_workflows(store: &Store, account: AccountId, random: &SeededRando
         version: version.to_owned(),
         definition: "{}".to_owned(),
         source: None,
+        functions: None,
         created_at: NOW,
     };
     let schedule = Some(NewSchedule {

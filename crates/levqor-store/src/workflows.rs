@@ -29,6 +29,8 @@ pub struct Version {
     pub definition: String,
     /// The document as it was written, when it came as text.
     pub source: Option<String>,
+    /// Functions of catalogs that it calls, as JSON by the addresses of their files.
+    pub functions: Option<String>,
     pub created_at: Timestamp,
 }
 
@@ -71,6 +73,7 @@ impl Version {
             version: row.take()?,
             definition: row.take()?,
             source: row.take()?,
+            functions: row.take()?,
             created_at: row.take()?,
         })
     }
@@ -219,7 +222,7 @@ impl Store {
     pub async fn version(&self, id: WorkflowId, version: String) -> Result<Option<Version>, Error> {
         self.read(move |session| {
             session.row(
-                "SELECT workflow_id, version, definition, source, created_at FROM workflow_versions
+                "SELECT workflow_id, version, definition, source, functions, created_at FROM workflow_versions
                  WHERE workflow_id = $1 AND version = $2",
                 params![id, version],
                 Version::read,
@@ -239,7 +242,7 @@ impl Store {
         let before = before.map_or(i64::MAX, Timestamp::as_micros);
         self.read(move |session| {
             session.rows(
-                "SELECT workflow_id, version, definition, source, created_at FROM workflow_versions
+                "SELECT workflow_id, version, definition, source, functions, created_at FROM workflow_versions
                  WHERE workflow_id = $1 AND created_at < $2
                      AND EXISTS (SELECT 1 FROM workflows
                          WHERE workflows.workflow_id = $1 AND account_id = $3 AND deleted_at IS NULL)
@@ -301,9 +304,16 @@ fn insert_version(session: &Session, version: &Version) -> Result<(), Error> {
     };
     session
         .execute(
-            "INSERT INTO workflow_versions (workflow_id, version, definition, source, created_at)
-             VALUES ($1, $2, $3, $4, $5)",
-            params![version.workflow_id, version.version, version.definition, version.source, created_at],
+            "INSERT INTO workflow_versions (workflow_id, version, definition, source, functions, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            params![
+                version.workflow_id,
+                version.version,
+                version.definition,
+                version.source,
+                version.functions,
+                created_at
+            ],
         )
         .map(drop)
 }

@@ -98,6 +98,7 @@ fn sample(
         version: checked.version.clone(),
         definition: value.to_string(),
         source: Some(SAMPLE.to_owned()),
+        functions: None,
         created_at: now,
     };
     Ok((workflow, version))

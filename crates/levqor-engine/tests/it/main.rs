@@ -4,6 +4,7 @@
 
 mod authentication;
 mod cancel;
+mod catalogs;
 mod crash;
 mod egress;
 mod event_triggers;

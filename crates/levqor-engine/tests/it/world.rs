@@ -90,12 +90,23 @@ impl World {
     /// Saves a workflow: its name and version, and the rest of the document (`do`, and what else it needs). `STUB` in the text stands for the
     /// stub's address.
     pub async fn save(&self, name: &str, version: &str, rest: &str) -> WorkflowId {
+        self.save_with(name, version, rest, &document::Fetched::default()).await
+    }
+
+    /// The same, with functions of catalogs.
+    pub async fn save_with(
+        &self,
+        name: &str,
+        version: &str,
+        rest: &str,
+        functions: &document::Fetched,
+    ) -> WorkflowId {
         let rest = rest.replace("STUB", &self.stub.url(""));
         let text = format!(
             "document: {{ dsl: '1.0.1', namespace: test, name: {name}, version: '{version}' }}\n{rest}"
         );
         let source = document::read(&text).unwrap();
-        let checked = document::check_for(&source, &document::Host::permissive());
+        let checked = document::check_with(&source, &document::Host::permissive(), functions);
         let workflow = checked.workflow.unwrap_or_else(|| panic!("{text}\n{:?}", checked.errors));
         let now = self.clock.now();
         let schedule = workflow.schedule.as_ref().map(|schedule| NewSchedule {
@@ -111,6 +122,7 @@ impl World {
             version: version.to_owned(),
             definition: source.to_string(),
             source: None,
+            functions: Some(serde_json::to_string(functions).unwrap()),
             created_at: now,
         };
         if known.is_some() {

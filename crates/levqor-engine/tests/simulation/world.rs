@@ -126,6 +126,7 @@ impl World {
                 version: "1.0.0".to_owned(),
                 definition: source.to_string(),
                 source: None,
+                functions: None,
                 created_at: now,
             };
             let row = Workflow {

@@ -9,6 +9,7 @@ use super::{
     data::{Moment, Scope, enclosed},
     issue::{Place, clip},
     near::did_you_mean,
+    support,
 };
 use crate::{
     access::{CLIENT_AUTHENTICATIONS, ENCODINGS, GRANTS, Scheme},
@@ -140,8 +141,15 @@ impl<'d> Checker<'d> {
     }
 
     /// Says so when the name of a secret is not declared.
+    /// The names of `use.secrets`.
+    pub(super) fn declared_secret_names(&self) -> impl Iterator<Item = &'d str> {
+        self.access.secrets.iter().copied()
+    }
+
     fn declared(&mut self, secret: &str, place: &Place<'_>) {
-        if !self.access.secrets.contains(&secret) {
+        if self.catalogs.inside.is_some() {
+            self.error(place, support::NO_SECRETS_IN_CATALOGS);
+        } else if !self.access.secrets.contains(&secret) {
             let hint = did_you_mean(secret, self.access.secrets.iter().copied());
             let message =
                 format!("the secret {:?} is not declared; add it to `use.secrets`{hint}", clip(secret));

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     Checked, Host,
     access::Access,
+    catalogs::{Catalogs, Fetched},
     data::Work,
     fault::Faults,
     functions::Functions,
@@ -35,6 +36,8 @@ pub(super) struct Checker<'d> {
     pub(super) timeouts: BTreeMap<&'d str, Option<DurationSpec>>,
     /// `use.functions`.
     pub(super) functions: Functions<'d>,
+    /// `use.catalogs`.
+    pub(super) catalogs: Catalogs<'d>,
     /// `evaluate.mode` is loose.
     pub(super) loose: bool,
     /// `use.secrets` and `use.authentications`.
@@ -50,7 +53,7 @@ pub(super) struct Checker<'d> {
 }
 
 impl<'d> Checker<'d> {
-    pub(super) fn new(document: &'d Value, host: &'d Host) -> Self {
+    pub(super) fn new(document: &'d Value, host: &'d Host, fetched: &'d Fetched) -> Self {
         Self {
             document,
             host,
@@ -60,6 +63,7 @@ impl<'d> Checker<'d> {
             faults: Faults::default(),
             timeouts: BTreeMap::new(),
             functions: Functions::default(),
+            catalogs: Catalogs::new(fetched),
             loose: false,
             access: Access::default(),
             schemas: Vec::new(),
@@ -71,9 +75,11 @@ impl<'d> Checker<'d> {
 
     pub(super) fn check(mut self) -> Checked {
         let workflow = self.workflow();
-        let workflow = if self.errors.is_empty() { workflow.map(Arc::new) } else { None };
-        debug_assert!(workflow.is_some() || !self.errors.is_empty(), "a refusal has a reason");
-        Checked { workflow, errors: self.errors.finish(), warnings: self.warnings.finish() }
+        let wanted = std::mem::take(&mut self.catalogs.wanted);
+        let whole = self.errors.is_empty() && wanted.is_empty();
+        let workflow = if whole { workflow.map(Arc::new) } else { None };
+        debug_assert!(workflow.is_some() || !whole, "a refusal has a reason");
+        Checked { workflow, errors: self.errors.finish(), warnings: self.warnings.finish(), wanted }
     }
 
     pub(super) fn error(&mut self, place: &Place<'_>, message: impl Into<String>) {

@@ -18,6 +18,7 @@ use super::{
     checker::{Checker, kind},
     issue::{Place, clip},
     near::did_you_mean,
+    support,
 };
 use crate::{
     definition::{Export, Input, Output, Template},
@@ -265,6 +266,7 @@ impl<'d> Checker<'d> {
     fn check_secrets(&mut self, expression: &Expression, place: &Place<'_>) {
         let Some(named) = expression.members_of("secrets") else { return };
         let message = match named {
+            _ if self.catalogs.inside.is_some() => support::NO_SECRETS_IN_CATALOGS.to_owned(),
             Some(names) => {
                 let Some(name) = names.iter().find(|name| !self.access.secrets.contains(name)) else {
                     return;

@@ -24,10 +24,12 @@ const DEPTH_MAX: usize = levqor_model::limits::NESTING_MAX;
 #[derive(Debug, Default)]
 pub(super) struct Functions<'d> {
     /// Positions by name.
-    names: BTreeMap<&'d str, usize>,
+    pub(super) names: BTreeMap<&'d str, usize>,
+    /// How many stand in the document; those of catalogs come after them.
+    pub(super) local: usize,
     pub(super) compiled: Vec<TaskList>,
     /// The function that is being compiled.
-    current: Option<usize>,
+    pub(super) current: Option<usize>,
     calls: Vec<Call>,
 }
 
@@ -49,6 +51,7 @@ impl<'d> Checker<'d> {
         // All names first: functions may call those that stand below them.
         self.functions.names =
             functions.keys().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+        self.functions.local = functions.len();
         for (index, (name, value)) in functions.iter().enumerate() {
             let at = place.key(name);
             self.function_name(name, &at);
@@ -58,7 +61,6 @@ impl<'d> Checker<'d> {
             self.functions.compiled.push(task.into_iter().collect());
         }
         self.functions.current = None;
-        self.recursion();
     }
 
     /// `call: <name>` for a name that is not a protocol's.
@@ -83,12 +85,17 @@ impl<'d> Checker<'d> {
             }
             Some(self.data(value, &place, scope))
         });
-        let Some(&function) = self.functions.names.get(target) else {
-            self.no_such_function(target, &at, others);
-            return None;
+        let function = match self.functions.names.get(target) {
+            Some(function) => *function,
+            None if target.contains('@') && !target.contains("://") => self.catalogued(target, &at)?,
+            None => {
+                self.no_such_function(target, &at, others);
+                return None;
+            }
         };
         if let Some(caller) = self.functions.current {
-            self.functions.calls.push(Call { caller, callee: function, pointer: at.pointer() });
+            let pointer = self.catalogs.inside.clone().unwrap_or_else(|| at.pointer());
+            self.functions.calls.push(Call { caller, callee: function, pointer });
         }
         Some(TaskKind::CallFunction(CallFunction { name: target.to_owned(), function, with }))
     }
@@ -96,8 +103,6 @@ impl<'d> Checker<'d> {
     fn no_such_function(&mut self, target: &str, place: &Place<'_>, others: &[&'static str]) {
         if target.contains("://") {
             self.refuse(place, &support::CALL_ADDRESS);
-        } else if target.contains('@') {
-            self.refuse(place, &support::CALL_CATALOG);
         } else {
             let known = others.iter().copied().chain(self.functions.names.keys().copied());
             let hint = did_you_mean(target, known);
@@ -123,7 +128,7 @@ impl<'d> Checker<'d> {
     }
 
     /// Refuses functions that call themselves, also by way of others, and chains of calls that are too long.
-    fn recursion(&mut self) {
+    pub(super) fn recursion(&mut self) {
         let calls = &self.functions.calls;
         let count = self.functions.compiled.len();
         let mut callees: Vec<Vec<usize>> = vec![Vec::new(); count];
@@ -193,7 +198,8 @@ impl<'d> Checker<'d> {
         let last = last?;
         let name = |position: usize| {
             let mut names = self.functions.names.iter();
-            names.find(|(_, index)| **index == position).map_or("", |(name, _)| name)
+            let name = names.find(|(_, index)| **index == position).map(|(name, _)| *name);
+            name.or_else(|| self.catalogs.name(position)).unwrap_or_default()
         };
         const NAMES_MAX: usize = 5;
         let mut names = vec![name(function)];

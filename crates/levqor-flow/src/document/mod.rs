@@ -18,6 +18,7 @@ use crate::definition::{Program, Workflow};
 
 mod access;
 mod call;
+mod catalogs;
 mod checker;
 mod data;
 mod duration;
@@ -39,6 +40,7 @@ pub mod support;
 mod task;
 mod tree;
 
+pub use catalogs::{Fetched, Wanted};
 pub use duration::duration;
 pub use issue::Issue;
 pub(crate) use issue::clip;
@@ -47,12 +49,29 @@ pub(crate) use near::nearest;
 pub(crate) use process::is_variable;
 pub use read::{bounded, read};
 
-/// What checking a document found. `workflow` is there exactly when `errors` is empty.
+/// What checking a document found. `workflow` is there exactly when `errors` and `wanted` are empty.
 #[derive(Debug)]
 pub struct Checked {
     pub workflow: Option<Arc<Workflow>>,
     pub errors: Vec<Issue>,
     pub warnings: Vec<Issue>,
+    /// Functions of catalogs, to be fetched for [`check_with`].
+    pub wanted: Vec<Wanted>,
+}
+
+impl Checked {
+    fn refused(issue: Issue) -> Self {
+        Self { workflow: None, errors: vec![issue], warnings: Vec::new(), wanted: Vec::new() }
+    }
+
+    /// For those who fetch nothing: what is wanted is an error.
+    #[must_use]
+    pub fn offline(mut self) -> Self {
+        let missing = self.wanted.drain(..);
+        self.errors
+            .extend(missing.map(|wanted| Issue { message: wanted.refusal(), pointer: wanted.pointer }));
+        self
+    }
 }
 
 /// What the server allows and a document cannot know.
@@ -94,9 +113,14 @@ pub fn check(document: &Value) -> Checked {
 
 /// [`check`] for a server that allows more.
 pub fn check_for(document: &Value, host: &Host) -> Checked {
+    check_with(document, host, &Fetched::default()).offline()
+}
+
+/// [`check_for`] for a document that may call functions of catalogs, of which these are known.
+pub fn check_with(document: &Value, host: &Host, fetched: &Fetched) -> Checked {
     match bounded(document) {
-        Ok(()) => checker::Checker::new(document, host).check(),
-        Err(issue) => Checked { workflow: None, errors: vec![issue], warnings: Vec::new() },
+        Ok(()) => checker::Checker::new(document, host, fetched).check(),
+        Err(issue) => Checked::refused(issue),
     }
 }
 
@@ -104,6 +128,6 @@ pub fn check_for(document: &Value, host: &Host) -> Checked {
 pub fn parse(text: &str) -> Checked {
     match read(text) {
         Ok(document) => check(&document),
-        Err(issue) => Checked { workflow: None, errors: vec![issue], warnings: Vec::new() },
+        Err(issue) => Checked::refused(issue),
     }
 }

@@ -41,6 +41,8 @@ impl<'d> Checker<'d> {
             .required(root, &place, "do")
             .map(|value| self.task_list(value, &place.key("do"), Scope::new(Moment::Task)));
         let output = self.output(root, &place, Scope::new(Moment::WorkflowOutput));
+        self.catalogued_functions();
+        self.recursion();
         let head = head?;
         Some(Workflow {
             namespace: head.namespace,
@@ -205,7 +207,6 @@ impl<'d> Checker<'d> {
 
     /// What `use` declares for tasks to refer to; gives the extensions.
     fn reusables(&mut self, value: &'d Value, place: &Place<'_>) -> Vec<Extension> {
-        const UNSUPPORTED: [(&str, &str); 1] = [("catalogs", "catalogs of functions")];
         const KNOWN: [&str; 8] = [
             "authentications",
             "catalogs",
@@ -220,19 +221,10 @@ impl<'d> Checker<'d> {
             return Vec::new();
         };
         self.closed(reusables, place, &KNOWN);
-        for (member, construct) in UNSUPPORTED {
-            let declared = reusables.get(member).is_some_and(|value| match value {
-                Value::Array(items) => !items.is_empty(),
-                Value::Object(members) => !members.is_empty(),
-                _ => true,
-            });
-            if declared {
-                self.unsupported(&place.key(member), &format!("{construct} (`use.{member}`)"));
-            }
-        }
         // First what the others may mention.
         self.declared_secrets(reusables, place);
         self.declared_authentications(reusables, place);
+        self.declared_catalogs(reusables, place);
         if let Some(value) = reusables.get("timeouts") {
             let place = place.key("timeouts");
             let timeouts = self.object(value, &place, "{ short: { after: PT5S } }");

@@ -97,6 +97,9 @@ const TASKS: &str = "Other tasks";
 const RUN: &str = "Processes (`run`)";
 const VALUES: &str = "Expressions and values";
 
+/// Why a function of a catalog cannot look at secrets.
+pub(super) const NO_SECRETS_IN_CATALOGS: &str = "a function of a catalog sees no secrets; it takes what it needs from its input, which a call hands over by `with`";
+
 /// The key that allows processes.
 pub const PROCESSES_ALLOW: &str = "processes.allow";
 
@@ -106,13 +109,6 @@ pub(super) const OTHER_LANGUAGES: Construct = refused(
     "use jq, or remove `language`",
     "evaluate: { language: js }\ndo: []",
     "/evaluate/language",
-);
-pub(super) const CATALOGS: Construct = refused(
-    (USE, "`use.catalogs`"),
-    "catalogs of functions (`use.catalogs`)",
-    "copy the function into `use.functions`",
-    "use: { catalogs: { c: { endpoint: 'https://example.com/catalog' } } }\ndo: []",
-    "/use/catalogs",
 );
 pub(super) const SCHEMA_FORMAT: Construct = refused(
     (COMMON, "schemas that are not JSON Schema"),
@@ -156,10 +152,11 @@ pub(super) const CALL_ADDRESS: Construct = refused(
     "do: [{ a: { call: 'https://example.com/function.yaml' } }]",
     "/do/0/a/call",
 );
-pub(super) const CALL_CATALOG: Construct = refused(
-    (CALLS, "`call: <name>:<version>@<catalog>`"),
-    "calling a function of a catalog",
-    "copy it into `use.functions`, and call it by its name",
+/// Functions of the server itself.
+pub(super) const OWN_CATALOG: Construct = refused(
+    (CALLS, "`call: <name>:<version>@default`"),
+    "functions of the server's own catalog (`@default`)",
+    "copy the function into `use.functions`, or declare the catalog that it is in",
     "do: [{ a: { call: 'log:1.0.0@default' } }]",
     "/do/0/a/call",
 );
@@ -254,7 +251,11 @@ pub const CONSTRUCTS: &[Construct] = &[
         "`use.authentications`",
         "use: { authentications: { a: { bearer: { token: x } } } }\ndo: [{ a: { call: http, with: { method: get, endpoint: { uri: 'https://example.com', authentication: { use: a } } } } }]",
     ),
-    CATALOGS,
+    full(
+        USE,
+        "`use.catalogs`",
+        "use: { catalogs: { c: { endpoint: 'https://example.com/catalog' } } }\ndo: []",
+    ),
     full(
         USE,
         "`use.errors`",
@@ -350,7 +351,12 @@ pub const CONSTRUCTS: &[Construct] = &[
         "`call: <function of this document>`",
         "use: { functions: { f: { set: { x: 1 } } } }\ndo: [{ a: { call: f, with: { y: 1 } } }]",
     ),
-    CALL_CATALOG,
+    full(
+        CALLS,
+        "`call: <name>:<version>@<catalog>`, fetched when the workflow is saved",
+        "use: { catalogs: { c: { endpoint: 'https://github.com/acme/catalog/tree/main' } } }\ndo: [{ a: { call: 'log:1.0.0@c', with: { x: 1 } } }]",
+    ),
+    OWN_CATALOG,
     CALL_ADDRESS,
     full(TASKS, "`do`", "do: [{ a: { do: [{ b: { set: { x: 1 } } }] } }]"),
     full(

@@ -43,6 +43,7 @@ use crate::{
 mod access;
 mod arena;
 mod around;
+mod catalogs;
 mod catching;
 mod effects;
 mod emit;
@@ -59,6 +60,8 @@ mod replay;
 mod resources;
 mod scope;
 mod step;
+
+pub use catalogs::file_request;
 
 /// Numbers a run's effects, from 1, in the order in which the interpreter asks for them.
 pub type EffectId = u64;

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod bounds;
+mod catalogs;
 mod events;
 mod published;
 mod refused;

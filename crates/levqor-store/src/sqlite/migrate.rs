@@ -32,6 +32,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     2 "0002_events",
     3 "0003_secrets",
     4 "0004_archive",
+    5 "0005_functions",
 ];
 
 /// The version that this build knows.

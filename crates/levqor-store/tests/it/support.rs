@@ -136,6 +136,7 @@ pub(crate) fn version(id: WorkflowId, version: &str, at: Timestamp) -> Version {
         version: version.to_owned(),
         definition: format!(r#"{{"version":"{version}"}}"#),
         source: Some(format!("version: {version}")),
+        functions: None,
         created_at: at,
     }
 }

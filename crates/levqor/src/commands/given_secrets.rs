@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use levqor_flow::{definition::Workflow, secrets::is_name};
+use levqor_flow::secrets::is_name;
 use serde_json::Value;
 
 use super::validate::read;
@@ -11,21 +11,21 @@ use super::validate::read;
 /// `LEVQOR_SECRET_<name>`; what cannot stand in a variable's name is `_` there.
 const PREFIX: &str = "LEVQOR_SECRET_";
 
-/// Names with values: of each secret that a workflow declares and a variable gives, then of `--secret`, which wins.
+/// Names with values: of each secret among `names` that a variable gives, then of `--secret`, which wins.
 pub fn given<'w>(
-    workflows: impl Iterator<Item = &'w Workflow>,
+    names: impl Iterator<Item = &'w str>,
     arguments: &[String],
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<(String, Value)>, String> {
     let mut found: Vec<(String, Value)> = Vec::new();
-    for name in workflows.flat_map(|workflow| &workflow.secrets) {
+    for name in names.filter(|name| is_name(name)) {
         if found.iter().any(|(known, _)| known == name) {
             continue;
         }
         let spelled: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let text = variable(&format!("{PREFIX}{spelled}"))
             .or_else(|| variable(&format!("{PREFIX}{}", spelled.to_ascii_uppercase())));
-        found.extend(text.map(|text| (name.clone(), value(text))));
+        found.extend(text.map(|text| (name.to_owned(), value(text))));
     }
     for argument in arguments {
         let (name, file) = argument
@@ -51,7 +51,6 @@ fn value(text: String) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use levqor_flow::document;
     use serde_json::json;
 
     use super::*;
@@ -61,9 +60,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("key");
         std::fs::write(&file, "from file\n").unwrap();
-        let text = "document: { dsl: '1.0.3', namespace: a, name: b, version: '1.0.0' }\n\
-                    use: { secrets: [ plain, with-dash, upper, absent ] }\ndo: []";
-        let workflow = document::parse(text).workflow.unwrap();
+        let names = ["plain", "with-dash", "upper", "absent", "no name"];
         let variable = |name: &str| {
             let value = match name {
                 "LEVQOR_SECRET_plain" => "12",
@@ -74,7 +71,7 @@ mod tests {
             Some(value.to_owned())
         };
         let argument = format!("plain=@{}", file.display());
-        let found = given([&*workflow].into_iter(), &[argument], variable).unwrap();
+        let found = given(names.into_iter(), &[argument], variable).unwrap();
         let expected = [
             ("plain", json!("12")),
             ("with-dash", json!({ "a": 1 })),
@@ -83,7 +80,7 @@ mod tests {
         ];
         assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value)));
         for wrong in ["plain=hush", "plain", "=@x", "a b=@x", "plain=@"] {
-            let said = given([&*workflow].into_iter(), &[wrong.to_owned()], |_| None).unwrap_err();
+            let said = given(names.into_iter(), &[wrong.to_owned()], |_| None).unwrap_err();
             assert!(said.contains("name=@file") && !said.contains("hush"), "{said}");
         }
     }

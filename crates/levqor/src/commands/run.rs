@@ -10,7 +10,11 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use levqor_engine::{Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, Vault, egress};
-use levqor_flow::{document, machine::Surroundings};
+use levqor_flow::{
+    definition,
+    document::{self, Fetched, Host, Issue},
+    machine::Surroundings,
+};
 use levqor_model::{
     AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, Secret, SystemClock, SystemRandom,
     TaskStatus, TriggerKind, WorkflowId,
@@ -57,9 +61,17 @@ struct Prepared {
 }
 
 struct Document {
+    file: String,
     text: String,
-    value: Value,
-    workflow: Arc<levqor_flow::definition::Workflow>,
+    value: Arc<Value>,
+}
+
+impl Document {
+    /// Names in `use.secrets`.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let names = self.value.pointer("/use/secrets").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
 }
 
 fn prepare(flags: &Flags, args: &RunArgs) -> Result<Prepared, String> {
@@ -87,26 +99,26 @@ fn prepare(flags: &Flags, args: &RunArgs) -> Result<Prepared, String> {
     }
     let main = load(&args.file)?;
     let others: Vec<Document> = args.with.iter().map(|file| load(file)).collect::<Result<_, _>>()?;
-    let workflows = std::iter::once(&main).chain(&others).map(|document| &*document.workflow);
-    let secrets = given_secrets::given(workflows, &args.secret, |name| std::env::var(name).ok())?;
+    let names = std::iter::once(&main).chain(&others).flat_map(Document::secrets);
+    let secrets = given_secrets::given(names, &args.secret, |name| std::env::var(name).ok())?;
     Ok(Prepared { policy, main, others, input: input(args.input.as_deref())?, secrets, config })
 }
 
 fn load(file: &Path) -> Result<Document, String> {
     let text = read(file)?;
     let value = document::read(&text).map_err(|issue| format!("{}: {}", file.display(), issue.message))?;
-    let checked = document::check(&value);
-    match checked.workflow {
-        Some(workflow) => Ok(Document { text, value, workflow }),
-        None => {
-            let lines: Vec<_> = checked
-                .errors
-                .iter()
-                .map(|issue| format!("\n  at {}: {}", issue.pointer, issue.message))
-                .collect();
-            Err(format!("{} is not a valid workflow:{}", file.display(), lines.concat()))
-        }
+    let checked = document::check_with(&value, &Host::default(), &Fetched::default());
+    let file = file.display().to_string();
+    if !checked.errors.is_empty() {
+        return Err(invalid(&file, &checked.errors));
     }
+    Ok(Document { file, text, value: Arc::new(value) })
+}
+
+fn invalid(file: &str, errors: &[Issue]) -> String {
+    let lines: Vec<_> =
+        errors.iter().map(|issue| format!("\n  at {}: {}", issue.pointer, issue.message)).collect();
+    format!("{file} is not a valid workflow:{}", lines.concat())
 }
 
 fn input(argument: Option<&str>) -> Result<Value, String> {
@@ -133,22 +145,18 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
             created_at: now,
         })
         .await?;
-    let workflow_id = save(&store, account_id, &prepared.main, &*clock, &*random).await?;
-    for other in &prepared.others {
-        save(&store, account_id, other, &*clock, &*random).await?;
-    }
     let key = format!("{:x}{:x}", random.u64(), random.u64());
     let engine = Engine::start(Setup {
         store: store.clone(),
         node: NodeId::new(now, &*random),
-        clock,
-        random,
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
         region: prepared.config.region.code.clone(),
         surroundings: Arc::new(Surroundings {
             payload_bytes_max: prepared.config.limits.payload_bytes_max,
             ..Surroundings::default()
         }),
-        egress: prepared.policy,
+        egress: prepared.policy.clone(),
         processes: levqor_engine::processes::Policy::default(),
         limits: levqor_engine::Limits::default(),
         // The store dies with this process, so its key may as well.
@@ -158,36 +166,62 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
     for (name, value) in &prepared.secrets {
         engine.set_secret(account_id, name, value, prepared.secrets.len()).await?;
     }
-    let exit = follow(&engine, account_id, workflow_id, prepared.input, as_json).await;
+    let exit = run_all(&engine, &store, account_id, &prepared, as_json, (&*clock, &*random)).await;
     engine.drain(Duration::ZERO).await;
     store.close().await;
     exit
+}
+
+async fn run_all(
+    engine: &Engine,
+    store: &Store,
+    account_id: AccountId,
+    prepared: &Prepared,
+    as_json: bool,
+    (clock, random): (&dyn Clock, &dyn Random),
+) -> anyhow::Result<Exit> {
+    let mut ids = Vec::new();
+    for document in std::iter::once(&prepared.main).chain(&prepared.others) {
+        // Functions of catalogs are fetched with the secrets of this run.
+        let value = Arc::clone(&document.value);
+        let (checked, functions) =
+            engine.check(account_id, value, &Host::default(), Fetched::default()).await?;
+        let Some(workflow) = checked.workflow else {
+            let problem = invalid(&document.file, &checked.errors);
+            eprintln!("{} {problem}", paint("error:", Tone::Bad, &stderr()));
+            return Ok(Exit::WrongUse);
+        };
+        ids.push(save(store, account_id, document, (&workflow, &functions), (clock, random)).await?);
+    }
+    let Some(main) = ids.first() else { anyhow::bail!("there is nothing to run") };
+    follow(engine, account_id, *main, prepared.input.clone(), as_json).await
 }
 
 async fn save(
     store: &Store,
     account_id: AccountId,
     document: &Document,
-    clock: &dyn Clock,
-    random: &dyn Random,
+    (checked, functions): (&definition::Workflow, &Fetched),
+    (clock, random): (&dyn Clock, &dyn Random),
 ) -> anyhow::Result<WorkflowId> {
     let now = clock.now();
     let id = WorkflowId::new(now, random);
     let workflow = workflows::Workflow {
         id,
         account_id,
-        namespace: document.workflow.namespace.clone(),
-        name: document.workflow.name.clone(),
-        version: document.workflow.version.clone(),
-        title: document.workflow.title.clone(),
+        namespace: checked.namespace.clone(),
+        name: checked.name.clone(),
+        version: checked.version.clone(),
+        title: checked.title.clone(),
         created_at: now,
         updated_at: now,
     };
     let version = workflows::Version {
         workflow_id: id,
-        version: document.workflow.version.clone(),
+        version: checked.version.clone(),
         definition: document.value.to_string(),
         source: Some(document.text.clone()),
+        functions: Some(serde_json::to_string(functions)?),
         created_at: now,
     };
     // No schedule: this process runs the workflow once, now.

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use levqor_flow::document::{self, Checked};
+use levqor_flow::document::{self, Checked, Fetched, Host, Issue};
 use levqor_model::limits::DOCUMENT_BYTES_MAX;
 use serde_json::json;
 
@@ -35,12 +35,13 @@ pub fn validate(args: &ValidateArgs, as_json: bool) -> Exit {
                 continue;
             }
         };
-        let checked = document::parse(&text);
-        all_valid &= checked.workflow.is_some();
+        let checked = check(&text);
+        let valid = checked.errors.is_empty();
+        all_valid &= valid;
         if as_json {
             reports.push(json!({
                 "file": file.display().to_string(),
-                "valid": checked.workflow.is_some(),
+                "valid": valid,
                 "errors": checked.errors,
                 "warnings": checked.warnings,
             }));
@@ -56,6 +57,20 @@ pub fn validate(args: &ValidateArgs, as_json: bool) -> Exit {
         (true, false) => Exit::Failed,
         (true, true) => Exit::Done,
     }
+}
+
+/// Fetches nothing: what functions of catalogs are is seen when they are.
+fn check(text: &str) -> Checked {
+    let document = match document::read(text) {
+        Ok(document) => document,
+        Err(_) => return document::parse(text),
+    };
+    let mut checked = document::check_with(&document, &Host::default(), &Fetched::default());
+    checked.warnings.extend(checked.wanted.drain(..).map(|wanted| Issue {
+        message: format!("the function at {} was not looked at; `levqor run` fetches it", wanted.uri),
+        pointer: wanted.pointer,
+    }));
+    checked
 }
 
 fn show(file: &Path, checked: &Checked) {
@@ -75,6 +90,12 @@ fn show(file: &Path, checked: &Checked) {
             workflow.namespace,
             workflow.name,
             workflow.version
+        ));
+    } else if checked.errors.is_empty() {
+        say(format_args!(
+            "{}: {} apart from the functions of catalogs",
+            file.display(),
+            paint("valid", Tone::Good, &stdout())
         ));
     }
 }

@@ -154,7 +154,23 @@ fn roots() {
                 ("/use/authentications/x/oauth2/authority", "not an absolute address"),
             ],
         ),
-        ("do: []\nuse: {catalogs: {c: {endpoint: x}}}", &[("/use/catalogs", "not supported yet: catalogs")]),
+        (
+            "do: []\nuse: {catalogs: {c: {endpoint: x}, d: {endpoint: 'https://a.b/{c}'}, e: {endpont: x}, f: {endpoint: 'https://a.b?c'}}}",
+            &[
+                ("/use/catalogs/c/endpoint", "not an absolute address"),
+                ("/use/catalogs/d/endpoint", "the same for every run"),
+                ("/use/catalogs/e/endpont", "did you mean `endpoint`?"),
+                ("/use/catalogs/e", "`endpoint` is missing"),
+                ("/use/catalogs/f/endpoint", "no `?`"),
+            ],
+        ),
+        (
+            "do: []\nuse: {catalogs: {default: {endpoint: 'https://a.b'}, 'a:b': {endpoint: 'https://a.b'}}}",
+            &[
+                ("/use/catalogs/default", "the server's own catalog"),
+                ("/use/catalogs/a:b", "cannot name a catalog"),
+            ],
+        ),
         (
             "do: []\nuse: {extensions: [{e: {extend: all}}]}",
             &[("/use/extensions/0/e", "`e` does nothing; give it `before` or `after`")],
@@ -294,8 +310,14 @@ fn calls() {
         ),
         ("- a: {call: grpc, with: {}}", &[("/do/0/a/call", "not supported yet: gRPC calls")]),
         (
-            "- a: {call: log:1.0.0@default}",
-            &[("/do/0/a/call", "not supported yet: calling a function of a catalog")],
+            "- a: {call: log:1.0.0@default}\n- b: {call: log:1.0.0@here}\n- c: {call: log@here}\n- d: {call: log:1.0@here}\n- e: {call: a/b:1.0.0@here}",
+            &[
+                ("/do/0/a/call", "not supported yet: functions of the server's own catalog"),
+                ("/do/1/b/call", "there is no catalog \"here\"; declare it in `use.catalogs`"),
+                ("/do/2/c/call", "write <name>:<version>@<catalog>"),
+                ("/do/3/d/call", "write all three numbers"),
+                ("/do/4/e/call", "cannot name a function"),
+            ],
         ),
         (
             "- a: {call: http, with: {}}",

@@ -3,7 +3,7 @@
 use std::fs;
 
 use levqor_flow::document::{
-    Host, check_for, read,
+    Fetched, Host, check_with, read,
     support::{CONSTRUCTS, State, page},
 };
 
@@ -21,11 +21,14 @@ fn the_page_is_what_the_list_of_constructs_says() {
 
 #[test]
 fn every_construct_is_taken_or_refused_as_its_row_says() {
+    let mut fetched = Fetched::default();
+    let raw = "https://raw.githubusercontent.com/acme/catalog/main/functions/log/1.0.0/function.yaml";
+    fetched.insert(raw, serde_json::json!({ "set": { "y": "${ .x }" } }));
     for construct in CONSTRUCTS {
         let document = construct.document();
         let value = read(&document).unwrap_or_else(|issue| panic!("{}: {}", construct.name, issue.message));
         for host in [Host::default(), Host::permissive()] {
-            let checked = check_for(&value, &host);
+            let checked = check_with(&value, &host, &fetched);
             let errors = shown(&checked.errors);
             let taken = match construct.state {
                 State::Full => true,

@@ -41,7 +41,7 @@ pub(super) struct Findings {
 
 /// Checks a text. Nothing is saved.
 pub(super) async fn check(app: &crate::App, text: &str) -> Result<Findings, crate::Problem> {
-    let draft = workflows::service::check(app, serde_json::Value::String(text.to_owned())).await?;
+    let draft = workflows::service::look(app, serde_json::Value::String(text.to_owned())).await?;
     Ok(Findings {
         errors: Finding::all(text, &draft.errors),
         warnings: Finding::all(text, &draft.warnings),

@@ -67,10 +67,7 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
     let workflow = workflows::service::find(app, account, id).await?;
     let named = version.unwrap_or(&workflow.version).to_owned();
     let version = workflows::service::find_version(app, account, id, &named).await?;
-    let checked = match serde_json::from_str(&version.definition) {
-        Ok(definition) => workflows::service::check(app, definition).await?.workflow,
-        Err(_) => None,
-    };
+    let checked = workflows::service::compiled(app, &version).await?;
     // Those of the version in force, whichever is shown.
     let found = crate::features::triggers::service::list(app, &page.actor, id).await?;
     let triggers = triggers::Shown {

@@ -34,6 +34,7 @@ guides!(
     "schedules",
     "listening",
     "calls",
+    "catalogs",
     "events",
     "processes",
     "secrets",

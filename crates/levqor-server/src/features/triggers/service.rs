@@ -45,8 +45,7 @@ pub async fn list(app: &App, actor: &Actor, id: WorkflowId) -> Result<Triggers, 
     let account = actor.account_id;
     let workflow = workflows::service::find(app, account, id).await?;
     let version = workflows::service::find_version(app, account, id, &workflow.version).await?;
-    let definition = serde_json::from_str(&version.definition).map_err(Problem::internal)?;
-    let checked = workflows::service::check(app, definition).await?.workflow;
+    let checked = workflows::service::compiled(app, &version).await?;
     let schedule = checked.as_ref().and_then(|checked| checked.schedule.clone());
     let due = app.store.schedule_next(id).await?;
     Ok(Triggers {

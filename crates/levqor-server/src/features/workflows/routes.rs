@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
+use levqor_flow::document::Fetched;
 use levqor_model::{Timestamp, WorkflowId};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -79,9 +80,10 @@ async fn list(
 )]
 async fn validate(
     State(app): State<App>,
+    actor: Actor,
     Body(body): Body<DefinitionBody>,
 ) -> Result<Json<Validity>, Problem> {
-    let draft = service::check(&app, body.definition).await?;
+    let draft = service::check(&app, actor.account_id, body.definition, Fetched::default()).await?;
     Ok(Json(Validity::new(&draft, app.now())))
 }
 
@@ -100,9 +102,8 @@ async fn get(
 ) -> Result<Json<WorkflowView>, Problem> {
     let workflow = service::find(&app, actor.account_id, id).await?;
     let version = service::find_version(&app, actor.account_id, id, &workflow.version).await?;
-    let definition = serde_json::from_str(&version.definition).map_err(Problem::internal)?;
-    let draft = service::check(&app, definition).await?;
-    let checked = draft.workflow.as_deref();
+    let compiled = service::compiled(&app, &version).await?;
+    let checked = compiled.as_deref();
     let schedule = match checked.and_then(|checked| checked.schedule.as_ref()) {
         Some(schedule) => {
             let due = app.store.schedule_next(id).await?;
@@ -113,7 +114,7 @@ async fn get(
     Ok(Json(WorkflowView {
         about: workflow.into(),
         summary: checked.and_then(|checked| checked.summary.clone()),
-        definition: draft.document,
+        definition: serde_json::from_str(&version.definition).map_err(Problem::internal)?,
         source: version.source,
         schedule,
     }))

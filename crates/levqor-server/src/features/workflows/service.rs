@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use levqor_flow::{
     definition::Workflow as Checked,
-    document::{self, Issue},
+    document::{self, Fetched, Issue},
     schedule::Schedule,
 };
 use levqor_model::{AccountId, ProblemCode, Timestamp, WorkflowId};
@@ -19,15 +19,18 @@ use crate::{App, Problem, problem::FieldError};
 /// Due times that are shown ahead.
 const DUE_SHOWN: usize = 5;
 
-/// A document as it was sent, and what checking it found. `workflow` is there exactly when `errors` is empty.
+/// A document as it was sent, and what checking it found. `workflow` is there when `errors` is empty, unless the functions
+/// of catalogs that it calls were not looked at.
 #[derive(Debug)]
 pub struct Draft {
-    pub document: Value,
+    pub document: Arc<Value>,
     /// The document as it was written, when it came as text.
     pub source: Option<String>,
     pub workflow: Option<Arc<Checked>>,
     pub errors: Vec<Issue>,
     pub warnings: Vec<Issue>,
+    /// Functions of catalogs, to be kept with it.
+    pub functions: Fetched,
 }
 
 /// A workflow that was saved.
@@ -41,41 +44,93 @@ pub struct Saved {
     pub changed: bool,
 }
 
-/// Reads and checks a document: an object, or YAML (of which JSON is a part) in a text.
+/// Reads and checks a document: an object, or YAML (of which JSON is a part) in a text. Functions of catalogs are
+/// fetched, unless they are `known`.
 ///
 /// # Errors
 /// 400 when it is neither.
-pub async fn check(app: &App, definition: Value) -> Result<Draft, Problem> {
-    if !matches!(definition, Value::Object(_) | Value::String(_)) {
-        let message = "must be the workflow as an object, or as YAML in a text";
-        return Err(Problem::new(ProblemCode::BadRequest, format!("/definition: {message}"))
-            .with_errors(vec![FieldError::new("/definition", message)]));
+pub async fn check(
+    app: &App,
+    account: AccountId,
+    definition: Value,
+    known: Fetched,
+) -> Result<Draft, Problem> {
+    let draft = read(definition).await?;
+    if !draft.errors.is_empty() {
+        return Ok(draft);
     }
-    // A large document takes milliseconds to read and compile.
-    let app = app.clone();
-    tokio::task::spawn_blocking(move || check_now(definition, &app.settings.host))
-        .await
-        .map_err(Problem::internal)
+    let document = Arc::clone(&draft.document);
+    let (checked, functions) = app.engine.check(account, document, &app.settings.host, known).await?;
+    let document::Checked { workflow, errors, warnings, .. } = checked;
+    Ok(Draft { workflow, errors, warnings, functions, ..draft })
 }
 
-fn check_now(definition: Value, host: &document::Host) -> Draft {
-    let (document, source) = match definition {
-        Value::String(text) => match document::read(&text) {
-            Ok(document) => (document, Some(text)),
-            Err(issue) => {
-                return Draft {
-                    document: Value::Null,
-                    source: Some(text),
-                    workflow: None,
-                    errors: vec![issue],
-                    warnings: Vec::new(),
-                };
-            }
-        },
-        document => (document, None),
+/// [`check`] for a look at what is being written: nothing is fetched, and what would be is a warning.
+///
+/// # Errors
+/// As [`check`].
+pub async fn look(app: &App, definition: Value) -> Result<Draft, Problem> {
+    let draft = read(definition).await?;
+    if !draft.errors.is_empty() {
+        return Ok(draft);
+    }
+    let (document, app) = (Arc::clone(&draft.document), app.clone());
+    let check = move || document::check_with(&document, &app.settings.host, &Fetched::default());
+    let document::Checked { workflow, errors, mut warnings, wanted } =
+        tokio::task::spawn_blocking(check).await.map_err(Problem::internal)?;
+    warnings.extend(wanted.into_iter().map(|wanted| Issue {
+        message: format!(
+            "the function is fetched from {} and looked at when the workflow is saved",
+            wanted.uri
+        ),
+        pointer: wanted.pointer,
+    }));
+    Ok(Draft { workflow, errors, warnings, ..draft })
+}
+
+/// A version that is stored, compiled; None when this build refuses what an older one accepted.
+///
+/// # Errors
+/// When the node is at its limits.
+pub async fn compiled(app: &App, version: &Version) -> Result<Option<Arc<Checked>>, Problem> {
+    let (definition, functions) = (version.definition.clone(), version.functions.clone());
+    let host = app.settings.host.clone();
+    let compile = move || {
+        let document = serde_json::from_str(&definition).ok()?;
+        let fetched =
+            functions.map_or_else(|| Ok(Fetched::default()), |text| serde_json::from_str(&text)).ok()?;
+        document::check_with(&document, &host, &fetched).workflow
     };
-    let document::Checked { workflow, errors, warnings } = document::check_for(&document, host);
-    Draft { document, source, workflow, errors, warnings }
+    tokio::task::spawn_blocking(compile).await.map_err(Problem::internal)
+}
+
+/// The document as plain data, not checked yet.
+async fn read(definition: Value) -> Result<Draft, Problem> {
+    let draft = |document: Value, source, errors| Draft {
+        document: Arc::new(document),
+        source,
+        workflow: None,
+        errors,
+        warnings: Vec::new(),
+        functions: Fetched::default(),
+    };
+    match definition {
+        document @ Value::Object(_) => Ok(draft(document, None, Vec::new())),
+        Value::String(text) => {
+            // A large document takes milliseconds to read.
+            let read = move || (document::read(&text), text);
+            let (found, text) = tokio::task::spawn_blocking(read).await.map_err(Problem::internal)?;
+            Ok(match found {
+                Ok(document) => draft(document, Some(text), Vec::new()),
+                Err(issue) => draft(Value::Null, Some(text), vec![issue]),
+            })
+        }
+        _ => {
+            let message = "must be the workflow as an object, or as YAML in a text";
+            Err(Problem::new(ProblemCode::BadRequest, format!("/definition: {message}"))
+                .with_errors(vec![FieldError::new("/definition", message)]))
+        }
+    }
 }
 
 impl Draft {
@@ -103,7 +158,7 @@ pub(super) fn field_error(issue: &Issue) -> FieldError {
 /// # Errors
 /// 422 for an invalid document, 409 for a name that is taken, 403 when the plan allows no more workflows.
 pub async fn create(app: &App, account: AccountId, definition: Value) -> Result<Saved, Problem> {
-    let draft = check(app, definition).await?;
+    let draft = check(app, account, definition, Fetched::default()).await?;
     let checked = draft.valid()?.clone();
     within_plan(app, account).await?;
     let now = app.now();
@@ -136,7 +191,8 @@ pub async fn update(
     id: WorkflowId,
     definition: Value,
 ) -> Result<Saved, Problem> {
-    let draft = check(app, definition).await?;
+    let known = functions_of_same(app, account, id, &definition).await?;
+    let draft = check(app, account, definition, known).await?;
     let checked = draft.valid()?.clone();
     let workflow = find(app, account, id).await?;
     for (member, old, new) in
@@ -150,7 +206,8 @@ pub async fn update(
         }
     }
     if let Some(existing) = app.store.version(id, checked.version.clone()).await? {
-        let same = serde_json::from_str::<Value>(&existing.definition).is_ok_and(|old| old == draft.document);
+        let same =
+            serde_json::from_str::<Value>(&existing.definition).is_ok_and(|old| old == *draft.document);
         if same && existing.version == workflow.version {
             return Ok(Saved {
                 workflow,
@@ -280,8 +337,35 @@ fn version_of(draft: &Draft, id: WorkflowId, checked: &Checked, now: Timestamp) 
         version: checked.version.clone(),
         definition: draft.document.to_string(),
         source: draft.source.clone(),
+        functions: (!draft.functions.is_empty())
+            .then(|| serde_json::to_string(&draft.functions).unwrap_or_default()),
         created_at: now,
     }
+}
+
+/// The functions of a version that is there with this very content: to save it again changes nothing, whatever has become
+/// of the catalogs.
+async fn functions_of_same(
+    app: &App,
+    account: AccountId,
+    id: WorkflowId,
+    definition: &Value,
+) -> Result<Fetched, Problem> {
+    let draft = read(definition.clone()).await?;
+    let Some(version) = draft.document.pointer("/document/version").and_then(Value::as_str) else {
+        return Ok(Fetched::default());
+    };
+    if app.store.workflow(account, id).await?.is_none() {
+        return Ok(Fetched::default());
+    }
+    let stored = app.store.version(id, version.to_owned()).await?;
+    let same = stored.filter(|stored| {
+        serde_json::from_str::<Value>(&stored.definition).is_ok_and(|old| old == *draft.document)
+    });
+    let functions = same.and_then(|stored| stored.functions);
+    functions
+        .map_or_else(|| Ok(Fetched::default()), |text| serde_json::from_str(&text))
+        .map_err(Problem::internal)
 }
 
 /// Types of events that start the workflow; None among them: any. None: no events do.

@@ -6,7 +6,7 @@ use levqor_flow::schedule::Schedule;
 use levqor_model::Timestamp;
 use levqor_store::workflows::{Version, Workflow};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::service::{self, Draft, Saved, field_error};
@@ -221,6 +221,9 @@ pub(super) struct VersionView {
     definition: Value,
     /// The definition as it was written, when it came as text.
     source: Option<String>,
+    /// Functions of catalogs that it calls, as they were fetched when it was saved, by the addresses of their files.
+    #[schema(value_type = Object)]
+    functions: Value,
 }
 
 impl VersionView {
@@ -231,6 +234,10 @@ impl VersionView {
             about: VersionItem::from(&version),
             definition: serde_json::from_str(&version.definition).map_err(Problem::internal)?,
             source: version.source,
+            functions: match version.functions {
+                Some(functions) => serde_json::from_str(&functions).map_err(Problem::internal)?,
+                None => Value::Object(Map::new()),
+            },
         })
     }
 }

@@ -1,0 +1,63 @@
+//! The request for the file of a function in a catalog, made as a run would make it.
+//!
+//! A catalog may want to know who asks, and its authentication may be computed from secrets. So the request is that of a
+//! run without tasks: what policies see is the same at every place of the language.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{
+    ErrorKind, Event, FlowError, HttpRequest, Machine, Surroundings, access,
+    scope::{Scope, Trouble},
+};
+use crate::{
+    definition::{HttpOutput, Input, Output, Workflow},
+    document::Wanted,
+};
+
+/// `started` names the secrets by their versions, and `surroundings` have their values. The answer is the file as text.
+///
+/// # Errors
+/// As a run would have them: a secret that is not there, settings that are no settings.
+pub fn file_request(
+    wanted: &Wanted,
+    surroundings: Arc<Surroundings>,
+    started: &Event,
+) -> Result<HttpRequest, FlowError> {
+    let workflow = Workflow {
+        namespace: String::new(),
+        name: String::new(),
+        version: String::new(),
+        title: None,
+        summary: None,
+        source: Arc::default(),
+        input: Input::default(),
+        output: Output::default(),
+        timeout: None,
+        schedule: None,
+        secrets: wanted.secrets.clone(),
+        functions: Vec::new(),
+        extensions: Vec::new(),
+        schemas: Vec::new(),
+        tasks: Arc::from([]),
+    };
+    let machine = Machine::start(Arc::new(workflow), surroundings, started)
+        .map_err(|reason| ErrorKind::Runtime.error("the request could not be made", reason.to_string()))?;
+    let scope = Scope::new(&machine, None);
+    let credentials = access::credentials(&scope, wanted.authentication.as_deref(), &Value::Null);
+    let (credentials, _) = credentials.map_err(|trouble| match trouble {
+        Trouble::Error(error) | Trouble::Slow(error) => error,
+    })?;
+    Ok(HttpRequest {
+        key: format!("{}/catalog", machine.run),
+        method: "GET".to_owned(),
+        uri: wanted.uri.clone(),
+        credentials,
+        headers: Vec::new(),
+        query: Vec::new(),
+        body: None,
+        output: HttpOutput::Text,
+        redirect: true,
+    })
+}
