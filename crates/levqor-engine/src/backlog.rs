@@ -64,6 +64,15 @@ impl Backlog {
         Some(run)
     }
 
+    /// How many runs are loaded before this one; None when it isn't queued here.
+    pub(crate) fn ahead_of(&self, run: RunId) -> Option<usize> {
+        let queue = self.queue();
+        if !queue.queued.contains(&run) {
+            return None;
+        }
+        queue.order.iter().position(|queued| *queued == run)
+    }
+
     /// Whether ids were forgotten since the last time; the caller reads the database.
     pub(crate) fn take_forgot(&self) -> bool {
         std::mem::take(&mut self.queue().forgot)

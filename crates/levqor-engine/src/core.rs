@@ -21,6 +21,7 @@ use crate::{
     processes::Processes,
     quota::Quota,
     registry::Registry,
+    sweep::Woken,
     timers::Timers,
     vault::Vault,
     watch::Watchers,
@@ -61,6 +62,7 @@ pub(crate) struct Core {
     pub(crate) ends: Ends,
     pub(crate) health: Health,
     pub(crate) quota: Quota,
+    pub(crate) woken: Woken,
     pub(crate) faults: Faults,
     /// Stop taking work.
     pub(crate) soft: CancellationToken,

@@ -18,6 +18,8 @@ pub(crate) struct Ends {
 #[derive(Debug, Default)]
 struct Bells {
     ended: Notify,
+    /// The run's status has changed.
+    turned: Notify,
     refused: Notify,
 }
 
@@ -38,6 +40,13 @@ impl Ends {
     pub(crate) fn announce(&self, run: RunId) {
         if let Some(bells) = self.waiting().get(&run) {
             bells.ended.notify_waiters();
+        }
+    }
+
+    /// The run's row has another status.
+    pub(crate) fn turn(&self, run: RunId) {
+        if let Some(bells) = self.waiting().get(&run) {
+            bells.turned.notify_waiters();
         }
     }
 
@@ -67,6 +76,11 @@ impl Waiter<'_> {
     /// The next end that is announced after this call. Cancel safe.
     pub(crate) fn ended(&self) -> tokio::sync::futures::Notified<'_> {
         self.bells.ended.notified()
+    }
+
+    /// The next change of status that is told after this call. Cancel safe.
+    pub(crate) fn turned(&self) -> tokio::sync::futures::Notified<'_> {
+        self.bells.turned.notified()
     }
 
     /// Waits until the store refuses the run's journal; at once when it does already. Cancel safe.

@@ -2,16 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_model::{AccountId, RunId, RunStatus, TriggerKind};
+use levqor_model::{AccountId, RunId, RunStatus};
 use levqor_store::{
+    idempotency::KeyClaim,
     runs::{Accepted, Firing, Run},
     webhooks::WebhookMessage,
 };
+use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Engine, Error, Load, RetryFrom, RunDetail, RunUpdate, Setup, StartRun, StopOnDrop, TaskRecord, admission,
+    Engine, Error, Load, RunDetail, RunUpdate, Setup, StartRun, StopOnDrop, Stuck, TaskRecord, admission,
     backlog::Backlog,
     core::{Core, URGENT_PLACES},
     definitions::Definitions,
@@ -20,14 +22,13 @@ use crate::{
     fault::Faults,
     health::Health,
     lease,
-    pending::describe,
     pool::Pool,
     processes::Processes,
     quota::Quota,
     registry::Registry,
-    schedules, secrets,
-    start::{Start, Started},
-    sub_run,
+    schedules,
+    start::{How, Start, Started},
+    sub_run, sweep,
     tasks::Window,
     timers::{self, Timers},
     triggers,
@@ -101,6 +102,7 @@ impl Engine {
             ends: Ends::default(),
             health: Health::default(),
             quota: Quota::default(),
+            woken: sweep::Woken::default(),
             faults,
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),
@@ -116,16 +118,43 @@ impl Engine {
         core.spawn(schedules::run(Arc::clone(&core)));
         core.spawn(events::run(Arc::clone(&core)));
         core.spawn(triggers::run(Arc::clone(&core)));
+        core.spawn(sweep::run(Arc::clone(&core)));
         let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
         Ok(Self { core, _stop: stop })
     }
 
     /// Accepts a run; durable when this returns.
     pub async fn start_run(&self, request: StartRun) -> Result<RunDetail, Error> {
-        let input = request.input.clone();
+        self.start_run_once(request, None).await
+    }
+
+    /// [`Engine::start_run`] for a request with an `Idempotency-Key` that was claimed: the run that the claim has led to
+    /// before, if there is one.
+    ///
+    /// # Errors
+    /// As [`Engine::start_run`].
+    pub async fn start_run_once(
+        &self,
+        request: StartRun,
+        claim: Option<KeyClaim>,
+    ) -> Result<RunDetail, Error> {
+        let (account, input) = (request.account_id, request.input.clone());
         let start = Start::of(&self.core, request, None).await?;
-        let Started { run, output, error, .. } = start.accept(&self.core).await?;
-        Ok(self.core.as_accepted(RunDetail { run, input, output, error }).await)
+        let started = start.accept_as(&self.core, How { claim, entry: None }).await?;
+        self.told(account, started, input).await
+    }
+
+    /// What whoever asked for a run is told of it.
+    pub(crate) async fn told(
+        &self,
+        account: AccountId,
+        Started { run, accepted, output, error }: Started,
+        input: Value,
+    ) -> Result<RunDetail, Error> {
+        match accepted {
+            Accepted::New => Ok(self.core.as_accepted(RunDetail { run, input, output, error }).await),
+            Accepted::Already(run) => self.run(account, run).await,
+        }
     }
 
     /// Accepts the run of a webhook message, or finds the one that the same message has started before, which is told.
@@ -172,7 +201,7 @@ impl Engine {
     }
 
     /// The run as it is.
-    async fn stored(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
+    pub(crate) async fn stored(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
         let row = self.row(account, run).await?;
         let payloads = self.core.store.payloads(run).await?.unwrap_or_default();
         let unreadable = |reason: serde_json::Error| {
@@ -259,72 +288,19 @@ impl Engine {
         }
     }
 
-    pub async fn retry(&self, account: AccountId, run: RunId, from: RetryFrom) -> Result<RunDetail, Error> {
-        let core = &self.core;
-        if core.soft.is_cancelled() {
-            return Err(Error::Draining);
-        }
-        match from {
-            RetryFrom::Failed => {
-                let row = self.row(account, run).await?;
-                if row.status != RunStatus::Faulted {
-                    return Err(Error::NotFaulted { id: run, status: row.status });
-                }
-                core.reopen(&row).await?;
-                self.run(account, run).await
-            }
-            RetryFrom::Start => {
-                let ended = self.stored(account, run).await?;
-                let row = ended.run;
-                if !row.status.is_ended() {
-                    return Err(Error::NotEnded { id: run, status: row.status });
-                }
-                let start = Start {
-                    account_id: account,
-                    workflow_id: row.workflow_id,
-                    version: row.version,
-                    input: ended.input.clone(),
-                    trigger: TriggerKind::Retry,
-                    residency: row.residency,
-                    home_region: Some(row.home_region),
-                    parent: None,
-                    depth: 0,
-                    retry_of: Some(run),
-                    firing: None,
-                };
-                let Started { run, output, error, .. } = start.accept(core).await?;
-                Ok(core.as_accepted(RunDetail { run, input: ended.input, output, error }).await)
-            }
-        }
-    }
-
-    /// Why the run is not moving, in one sentence computed from its pending effects; None when it has ended.
-    pub async fn waiting_for(&self, account: AccountId, run: RunId) -> Result<Option<String>, Error> {
-        let row = self.row(account, run).await?;
-        if row.status.is_ended() {
-            return Ok(None);
-        }
-        if row.waiting_for.is_some() && row.status != RunStatus::Running {
-            return Ok(row.waiting_for);
-        }
-        let live = self.core.registry.get(run).and_then(|entry| describe(&entry.pending(), &[]));
-        let live = match live {
-            // An address may be made from a secret.
-            Some(words) => Some(self.core.mask(&row).await?.text(words)),
-            None => None,
-        };
-        Ok(Some(live.or(row.waiting_for).unwrap_or_else(|| {
-            match row.status {
-                RunStatus::Pending => "waits for a free place on a node",
-                _ => "executes its tasks",
-            }
-            .to_owned()
-        })))
-    }
-
     /// Why runs that should go on do not, in one sentence; None when all is well.
     pub fn failure(&self) -> Option<String> {
         self.core.health.failure()
+    }
+
+    /// Live runs that nothing moves, as the last look over all of them found them.
+    pub fn stuck(&self) -> Stuck {
+        self.core.health.stuck()
+    }
+
+    /// Looks for runs that nothing moves, now.
+    pub async fn sweep(&self) {
+        sweep::pass(&self.core).await;
     }
 
     pub fn load(&self) -> Load {
@@ -384,37 +360,8 @@ impl Engine {
         self.core.hard.is_cancelled()
     }
 
-    async fn row(&self, account: AccountId, run: RunId) -> Result<Run, Error> {
+    pub(crate) async fn row(&self, account: AccountId, run: RunId) -> Result<Run, Error> {
         self.core.store.run(Some(account), run).await?.ok_or(Error::RunNotFound(run))
-    }
-}
-
-impl Core {
-    /// Has a faulted run go on from the task that failed.
-    async fn reopen(self: &Arc<Self>, row: &Run) -> Result<(), Error> {
-        let at = row.ended_at.map_or_else(|| self.clock.now(), |ended| self.clock.now().max(ended));
-        let workflow = self.definition(row.workflow_id, &row.version).await?;
-        if !workflow.secrets.is_empty() {
-            let surroundings = self.surroundings(row.account_id, &workflow).await?;
-            let journal = self.journal(row.id).await?;
-            if !secrets::forgotten(&surroundings, &journal.events).is_empty() {
-                return Err(Error::SecretsForgotten(row.id));
-            }
-        }
-        let secrets = self.secret_versions(row.account_id, &workflow).await?;
-        let events = serde_json::to_string(&[levqor_flow::machine::Event::Retried { at, secrets }])
-            .map_err(|reason| Error::Journal { id: row.id, reason: reason.to_string() })?;
-        let reopened = self
-            .store
-            .reopen_run(row.id, self.epoch, self.node, row.next_seq, at, self.region.clone(), events)
-            .await?;
-        if !reopened {
-            let status = self.store.run(None, row.id).await?.map_or(row.status, |row| row.status);
-            return Err(Error::NotFaulted { id: row.id, status });
-        }
-        self.quota.add_reopened(row.account_id);
-        self.registry.wake(row.id);
-        Ok(())
     }
 }
 

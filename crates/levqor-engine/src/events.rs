@@ -237,7 +237,7 @@ async fn wake_for(core: &Core, announced: &Announced) -> Result<(), levqor_store
         loop {
             let read = core.store.listeners_for(*account, kind.clone(), *seq, after, PAGE);
             let page = core.faults.store(read).await?;
-            for listener in page.iter().filter(|listener| may_match(listener, event)) {
+            for listener in page.iter().filter(|listener| !listener.is_held && may_match(listener, event)) {
                 wake(core, listener.key.run_id);
             }
             let full = page.len() == PAGE;
@@ -269,7 +269,9 @@ async fn sweep(core: &Core) -> Result<(), levqor_store::Error> {
                 serde_json::from_str::<CloudEvent>(&stored.body)
                     .is_ok_and(|event| may_match(listener, &event))
             });
-            if wanted {
+            if wanted && listener.is_held {
+                // It reads on when it is resumed.
+            } else if wanted {
                 wake(core, listener.key.run_id);
             } else {
                 passed.push((listener.key, events.through));

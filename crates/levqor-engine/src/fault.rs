@@ -81,7 +81,12 @@ pub struct Faults {
     refusals: Option<Arc<Refusals>>,
     callee: Option<Arc<dyn Callee>>,
     client: Option<Client>,
+    passes: Option<Arc<Passes>>,
 }
+
+/// How often each point was passed.
+#[derive(Debug, Default)]
+struct Passes([AtomicUsize; Point::ALL.len()]);
 
 #[derive(Debug)]
 struct Crash {
@@ -99,6 +104,18 @@ impl Faults {
     /// The crash comes when `point` is reached for the `nth` time, from 1.
     pub fn at(point: Point, nth: usize) -> Self {
         Self { crash: Some(Arc::new(Crash { point, passes_left: AtomicUsize::new(nth) })), ..Self::default() }
+    }
+
+    /// Counts how often each point is passed.
+    #[must_use]
+    pub fn counting(mut self) -> Self {
+        self.passes = Some(Arc::default());
+        self
+    }
+
+    /// How often the point was passed since [`Faults::counting`].
+    pub fn passes(&self, point: Point) -> usize {
+        self.passes.as_ref().map_or(0, |passes| passes.0[point as usize].load(Ordering::SeqCst))
     }
 
     /// The store fails at these of its uses by runs and timers, counted from 1.
@@ -131,6 +148,9 @@ impl Faults {
 
     /// Whether the crash comes now.
     pub(crate) fn strikes(&self, point: Point) -> bool {
+        if let Some(passes) = &self.passes {
+            passes.0[point as usize].fetch_add(1, Ordering::SeqCst);
+        }
         let Some(crash) = &self.crash else { return false };
         crash.point == point
             && crash

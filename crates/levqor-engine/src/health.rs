@@ -4,6 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use levqor_store::runs::UnreadableRun;
 
+use crate::sweep::Stuck;
+
 #[derive(Debug, Default)]
 pub(crate) struct Health(Mutex<Findings>);
 
@@ -12,6 +14,7 @@ struct Findings {
     unreadable: Unreadable,
     /// Why the runs that should be in memory cannot be looked for.
     scan_failure: Option<String>,
+    stuck: Stuck,
 }
 
 /// Runs that should be driven and whose rows cannot be read.
@@ -49,6 +52,15 @@ impl Health {
 
     pub(crate) fn scan_failed(&self, reason: &levqor_store::Error) {
         self.findings().scan_failure = Some(reason.to_string());
+    }
+
+    /// A look over all live runs is over.
+    pub(crate) fn swept(&self, stuck: Stuck) {
+        self.findings().stuck = stuck;
+    }
+
+    pub(crate) fn stuck(&self) -> Stuck {
+        self.findings().stuck.clone()
     }
 
     /// In one sentence; None: all is well.

@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod admission;
+mod again;
 mod backlog;
 mod catalogs;
 mod core;
@@ -47,11 +48,17 @@ mod schedules;
 mod secrets;
 mod start;
 mod sub_run;
+mod suspend;
+mod sweep;
 mod tasks;
 mod timers;
 mod triggers;
 mod vault;
 mod watch;
+mod why;
+
+pub use again::Changes;
+pub use sweep::Stuck;
 
 pub use levqor_store::secrets::SecretSet;
 pub use vault::Vault;
@@ -104,12 +111,14 @@ pub struct StartRun {
 }
 
 /// Where a retry begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RetryFrom {
     /// The same run goes on from the task that failed.
     Failed,
-    /// A new run with the same version and input.
+    /// A new run from the start.
     Start,
+    /// A new run from the task of this JSON Pointer, with the data that it had when it began for the last time.
+    Task(String),
 }
 
 /// A run with its payloads.
@@ -158,12 +167,38 @@ pub enum Error {
     VersionNotFound { workflow: WorkflowId, version: String },
     #[error("run {id} has already ended as {status}")]
     RunEnded { id: RunId, status: RunStatus },
+    #[error("run {id} cannot go on: {reason}; cancel it, or run it again from its start")]
+    Stuck { id: RunId, reason: String },
     #[error("run {id} is {status}; only a faulted run can be retried from the failed task")]
     NotFaulted { id: RunId, status: RunStatus },
     #[error("run {id} is {status}; wait for its end or cancel it before you run it again")]
     NotEnded { id: RunId, status: RunStatus },
     #[error("values of secrets that run {0} used are not kept any more; start it anew")]
     SecretsForgotten(RunId),
+    #[error(
+        "a retry from the failed task keeps the run's input; use from \"start\" or the pointer of a task to change it"
+    )]
+    InputKept,
+    #[error(
+        "no run of version {version} can begin at {pointer:?}: only at tasks that stand in no loop, fork or try. Allowed are {allowed}"
+    )]
+    NoEntry { pointer: String, version: String, allowed: String },
+    #[error(
+        "run {id} never began the task {pointer}; choose one that it reached, or run it again from its start"
+    )]
+    NeverBegan { id: RunId, pointer: String },
+    #[error(
+        "run {id} cannot go on with version {version}: {reason}; run it again from its start with that version, or retry it with its own"
+    )]
+    OtherVersion { id: RunId, version: String, reason: String },
+    #[error(
+        "the journal of run {id} has more than {max} bytes, so its tasks are not shown here; the run itself is not affected"
+    )]
+    JournalTooLarge { id: RunId, max: usize },
+    #[error(
+        "the tasks of run {id} could not be told from its journal within {seconds} s; the run itself is not affected"
+    )]
+    JournalTooSlow { id: RunId, seconds: u64 },
     #[error("the input has {bytes} bytes of JSON; at most {max} are allowed")]
     InputTooLarge { bytes: usize, max: usize },
     #[error("the input is nested deeper than {0} levels")]

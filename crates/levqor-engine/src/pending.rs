@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use levqor_flow::{
     event::{CloudEvent, Interest},
-    machine::{Effect, EffectId, HttpRequest, ProcessCall, SubRun},
+    machine::{Effect, EffectId, HttpRequest, Machine, ProcessCall, SubRun, TimerUse},
 };
 use levqor_model::{RunId, Timestamp};
 use percent_encoding::percent_decode_str;
@@ -33,6 +33,7 @@ pub(crate) enum Pending {
     },
     Timer {
         at: Timestamp,
+        what: What,
     },
     /// The event is durable; what is left is to go on.
     Emit {
@@ -42,7 +43,23 @@ pub(crate) enum Pending {
     /// For events of these types; None: any.
     Listen {
         kinds: Vec<Option<String>>,
+        task: Option<String>,
     },
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    Wait {
+        task: String,
+    },
+    Delay {
+        task: String,
+        retry: u64,
+        of: Option<u64>,
+    },
+    /// It bounds something; nobody waits for it.
+    Bound,
 }
 
 impl Pending {
@@ -67,27 +84,43 @@ impl Pending {
         Pending::Emit { kind: event.kind().to_owned(), task }
     }
 
-    pub(crate) fn listen(interests: &[Interest]) -> Self {
+    pub(crate) fn listen(machine: Option<&Machine>, effect: EffectId, interests: &[Interest]) -> Self {
         let mut kinds: Vec<Option<String>> = Vec::new();
         for interest in interests {
             if !kinds.contains(&interest.kind) {
                 kinds.push(interest.kind.clone());
             }
         }
-        Pending::Listen { kinds }
+        let task = machine.and_then(|machine| machine.listening_task(effect)).map(str::to_owned);
+        Pending::Listen { kinds, task }
+    }
+
+    /// Without the machine nobody can tell what it is for.
+    pub(crate) fn timer(machine: Option<&Machine>, effect: EffectId, at: Timestamp) -> Self {
+        let what = match machine.and_then(|machine| machine.timer_use(effect)) {
+            Some(TimerUse::Wait { task }) => What::Wait { task: task.to_owned() },
+            Some(TimerUse::Delay { task, retry, of }) => What::Delay { task: task.to_owned(), retry, of },
+            Some(TimerUse::Bound) | None => What::Bound,
+        };
+        Pending::Timer { at, what }
+    }
+
+    /// When it fires, for a timer.
+    fn due(&self) -> Option<Timestamp> {
+        if let Pending::Timer { at, .. } = self { Some(*at) } else { None }
     }
 
     /// All of a machine's pending effects.
-    pub(crate) fn of(effects: &[Effect]) -> BTreeMap<EffectId, Pending> {
+    pub(crate) fn of(machine: Option<&Machine>, effects: &[Effect]) -> BTreeMap<EffectId, Pending> {
         effects
             .iter()
             .filter_map(|effect| match effect {
                 Effect::CallHttp { id, call } => Some((*id, Pending::call(call))),
                 Effect::RunWorkflow { id, call } => Some((*id, Pending::sub_run(call))),
                 Effect::RunProcess { id, call } => Some((*id, Pending::process(call))),
-                Effect::Timer { id, at } => Some((*id, Pending::Timer { at: *at })),
+                Effect::Timer { id, at } => Some((*id, Pending::timer(machine, *id, *at))),
                 Effect::Emit { id, key, event } => Some((*id, Pending::emit(key, event))),
-                Effect::Listen { id, interests } => Some((*id, Pending::listen(interests))),
+                Effect::Listen { id, interests } => Some((*id, Pending::listen(machine, *id, interests))),
                 Effect::Abandon { .. } => None,
             })
             .collect()
@@ -114,8 +147,8 @@ fn task_of(key: &str) -> (String, u64) {
 const KINDS_SHOWN: usize = 3;
 
 /// Why the run is not moving, in one sentence. What it calls comes first, then what it emits, sub-runs, events, the next
-/// timer. `sleeping` are the names of tasks that wait.
-pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str]) -> Option<String> {
+/// moment that it waits for; None when all that is pending only bounds what is going on.
+pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>) -> Option<String> {
     let others = |count: usize| if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
     let calls: Vec<_> = pending.values().filter(|item| matches!(item, Pending::Call { .. })).collect();
     if let Some(Pending::Call { method, host, task, attempt }) = calls.first() {
@@ -138,48 +171,66 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>, sleeping: &[&str])
         let child = child.map_or_else(|| "a run".to_owned(), |child| format!("run {child}"));
         return Some(format!("waits for {child} of {target} (task {task}){}", others(runs.len())));
     }
-    let next = pending
+    let mut timers: Vec<_> = pending
         .values()
         .filter_map(|item| match item {
-            Pending::Timer { at } => Some(*at),
+            Pending::Timer { what: What::Bound, .. } => None,
+            Pending::Timer { at, what } => Some((*at, what)),
             _ => None,
         })
-        .min();
-    // More than one sleeping task: the timers and listeners don't say which is whose.
-    let task = match sleeping {
-        [task] => format!(" (task {task})"),
-        _ => String::new(),
-    };
+        .collect();
     if let Some(events) = listened_for(pending) {
-        let until = next.map_or_else(String::new, |next| format!(", or until {}", moment(next)));
-        return Some(format!("waits for {events}{task}{until}"));
+        let until = pending.values().filter_map(Pending::due).min();
+        let until = until.map_or_else(String::new, |until| format!(", or until {}", moment(until)));
+        return Some(format!("waits for {events}{until}"));
     }
-    next.map(|next| format!("waits until {}{task}", moment(next)))
+    timers.sort_by_key(|(at, _)| *at);
+    let (at, what) = timers.first()?;
+    let sentence = match what {
+        What::Wait { task } => format!("waits until {} (task {task})", moment(*at)),
+        What::Delay { task, retry, of } => {
+            let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+            format!("waits until {} before retry {retry}{of} (task {task})", moment(*at))
+        }
+        What::Bound => return None,
+    };
+    Some(format!("{sentence}{}", others(timers.len())))
+}
+
+/// Why a suspended run is not moving.
+pub(crate) fn suspended(since: Timestamp, by: Option<&str>) -> String {
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    format!("is suspended{by} since {}", moment(since))
 }
 
 /// The events that listening tasks wait for, in words.
 fn listened_for(pending: &BTreeMap<EffectId, Pending>) -> Option<String> {
-    let mut kinds: Vec<&Option<String>> = pending
-        .values()
-        .filter_map(|item| match item {
-            Pending::Listen { kinds } => Some(kinds),
-            _ => None,
-        })
-        .flatten()
-        .collect();
+    let mut kinds: Vec<&Option<String>> = Vec::new();
+    let mut tasks: Vec<&Option<String>> = Vec::new();
+    for item in pending.values() {
+        if let Pending::Listen { kinds: some, task } = item {
+            kinds.extend(some);
+            tasks.push(task);
+        }
+    }
     kinds.sort_unstable();
     kinds.dedup();
     if kinds.is_empty() {
         return None;
     }
+    // Where more than one listens, the types don't say which task is whose.
+    let task = match tasks[..] {
+        [Some(task)] => format!(" (task {task})"),
+        _ => String::new(),
+    };
     if kinds.contains(&&None) {
-        return Some("an event".to_owned());
+        return Some(format!("an event{task}"));
     }
     let mut names: Vec<String> = kinds.iter().flat_map(|kind| kind.as_deref()).map(shown).collect();
     let more = names.len().saturating_sub(KINDS_SHOWN);
     names.truncate(KINDS_SHOWN);
     let more = if more > 0 { format!(" or {more} more") } else { String::new() };
-    Some(format!("an event of type {}{more}", names.join(" or ")))
+    Some(format!("an event of type {}{more}{task}", names.join(" or ")))
 }
 
 /// A type as a sentence can hold it.
@@ -227,43 +278,52 @@ mod tests {
         };
         let sub_run =
             Pending::SubRun { target: "orders/ship".into(), task: "ship".into(), child: None, wait: true };
-        let timer = |seconds| Pending::Timer { at: Timestamp::from_seconds(seconds) };
-        let listen = |kinds: &[Option<&str>]| Pending::Listen {
+        let timer = |seconds, what| Pending::Timer { at: Timestamp::from_seconds(seconds), what };
+        let wait = |seconds, task: &str| timer(seconds, What::Wait { task: task.into() });
+        let delay = |of| timer(7, What::Delay { task: "pay".into(), retry: 2, of });
+        let listen = |task: Option<&str>, kinds: &[Option<&str>]| Pending::Listen {
             kinds: kinds.iter().map(|kind| kind.map(str::to_owned)).collect(),
+            task: task.map(str::to_owned),
         };
         let emit = Pending::Emit { kind: "order.paid".into(), task: "tell".into() };
-        let rows: [(Vec<Pending>, &[&str], Option<&str>); 11] = [
-            (vec![], &[], None),
-            (vec![call(1)], &[], Some("calls POST api.example.com (task charge)")),
+        let rows: [(Vec<Pending>, Option<&str>); 14] = [
+            (vec![], None),
+            (vec![timer(5, What::Bound)], None),
+            (vec![call(1)], Some("calls POST api.example.com (task charge)")),
             (
-                vec![timer(5), call(2), call(1)],
-                &[],
+                vec![wait(5, "pause"), call(2), call(1)],
                 Some("calls POST api.example.com (task charge), attempt 2, and 1 more"),
             ),
-            (vec![timer(5), sub_run], &[], Some("waits for a run of orders/ship (task ship)")),
-            (vec![timer(9), timer(5)], &["pause"], Some("waits until 1970-01-01T00:00:05Z (task pause)")),
-            (vec![timer(9)], &["a", "b"], Some("waits until 1970-01-01T00:00:09Z")),
+            (vec![wait(5, "pause"), sub_run], Some("waits for a run of orders/ship (task ship)")),
             (
-                vec![listen(&[Some("order.paid")])],
-                &["pay"],
+                vec![timer(1, What::Bound), wait(9, "later"), wait(5, "pause")],
+                Some("waits until 1970-01-01T00:00:05Z (task pause), and 1 more"),
+            ),
+            (vec![wait(9, "a")], Some("waits until 1970-01-01T00:00:09Z (task a)")),
+            (vec![delay(Some(5))], Some("waits until 1970-01-01T00:00:07Z before retry 2 of 5 (task pay)")),
+            (vec![delay(None)], Some("waits until 1970-01-01T00:00:07Z before retry 2 (task pay)")),
+            (
+                vec![listen(Some("pay"), &[Some("order.paid")])],
                 Some("waits for an event of type order.paid (task pay)"),
             ),
             (
-                vec![timer(9), listen(&[Some("a"), Some("b")])],
-                &[],
+                vec![timer(9, What::Bound), listen(Some("x"), &[Some("a")]), listen(Some("y"), &[Some("b")])],
                 Some("waits for an event of type a or b, or until 1970-01-01T00:00:09Z"),
             ),
             (
-                vec![listen(&["a", "b", "c", "d", "e"].map(Some))],
-                &[],
+                vec![listen(None, &["a", "b", "c", "d", "e"].map(Some))],
                 Some("waits for an event of type a or b or c or 2 more"),
             ),
-            (vec![listen(&[Some("a"), None])], &[], Some("waits for an event")),
-            (vec![listen(&[Some("a")]), emit], &[], Some("emits order.paid (task tell)")),
+            (vec![listen(None, &[Some("a"), None])], Some("waits for an event")),
+            (vec![listen(None, &[Some("a")]), emit], Some("emits order.paid (task tell)")),
         ];
-        for (pending, sleeping, sentence) in rows {
+        assert_eq!(
+            suspended(Timestamp::from_seconds(5), Some("ada@example.com")),
+            "is suspended by ada@example.com since 1970-01-01T00:00:05Z"
+        );
+        for (pending, sentence) in rows {
             let pending = pending.into_iter().enumerate().map(|(id, item)| (id as u64, item)).collect();
-            assert_eq!(describe(&pending, sleeping).as_deref(), sentence);
+            assert_eq!(describe(&pending).as_deref(), sentence);
         }
     }
 }

@@ -37,12 +37,20 @@ impl Mail {
     }
 }
 
+/// What someone wants of a run besides its end. The last one counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Suspend { by: String },
+    Resume,
+}
+
 #[derive(Debug, Default)]
 struct Inbox {
     mails: Vec<Mail>,
     cancel: bool,
     /// Events were published that the run may want.
     events: bool,
+    wish: Option<Wish>,
     /// Someone wanted the run loaded while it was here. Its driver may have been on its way out, so it is loaded again.
     load_again: bool,
 }
@@ -67,6 +75,15 @@ impl Entry {
         self.inbox().cancel
     }
 
+    pub(crate) fn wish(&self, wish: Wish) {
+        self.inbox().wish = Some(wish);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn take_wish(&self) -> Option<Wish> {
+        self.inbox().wish.take()
+    }
+
     /// In order of arrival, timers among themselves as they were due: a wait that was over before its timeout is over,
     /// however late both are noticed. Where one has fired, so have all of the run that were due before it.
     pub(crate) fn take_mails(&self) -> Vec<Mail> {
@@ -74,7 +91,7 @@ impl Entry {
         let mut due: BTreeSet<(Timestamp, EffectId)> = mails.iter().filter_map(Mail::due).collect();
         let Some((last, _)) = due.last().copied() else { return mails };
         due.extend(self.pending().iter().filter_map(|(effect, item)| match item {
-            Pending::Timer { at } if *at <= last => Some((*at, *effect)),
+            Pending::Timer { at, .. } if *at <= last => Some((*at, *effect)),
             _ => None,
         }));
         let mut due = due.into_iter().map(|(at, effect)| Mail::Due { effect, at });
@@ -114,7 +131,7 @@ impl Entry {
 
     pub(crate) fn has_mail(&self) -> bool {
         let inbox = self.inbox();
-        inbox.cancel || inbox.events || !inbox.mails.is_empty()
+        inbox.cancel || inbox.events || inbox.wish.is_some() || !inbox.mails.is_empty()
     }
 
     pub(crate) fn pending(&self) -> MutexGuard<'_, BTreeMap<EffectId, Pending>> {
@@ -202,14 +219,13 @@ impl Registry {
 
     /// Has the run look for events; false when it is not in memory.
     pub(crate) fn tell_of_events(&self, run: RunId) -> bool {
-        let runs = self.runs();
-        runs.get(&run).inspect(|entry| entry.tell_of_events()).is_some()
+        self.tell(run, Entry::tell_of_events)
     }
 
-    /// Asks the run's driver to cancel it; false when the run is not in memory.
-    pub(crate) fn cancel(&self, run: RunId) -> bool {
+    /// Tells the run's driver something; false when the run is not in memory.
+    pub(crate) fn tell(&self, run: RunId, say: impl Fn(&Entry)) -> bool {
         let runs = self.runs();
-        runs.get(&run).inspect(|entry| entry.cancel()).is_some()
+        runs.get(&run).inspect(|entry| say(entry)).is_some()
     }
 
     pub(crate) fn len(&self) -> usize {

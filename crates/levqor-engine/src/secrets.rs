@@ -21,6 +21,8 @@ use serde_json::Value;
 
 use crate::{Engine, Error, RunDetail, core::Core, mask::Mask, vault::Shelf};
 
+/// Runs that led to a run, looked at for the secrets that they declare: as deep as sub-runs go, and that again for retries.
+const LED_MAX: u32 = 2 * SUBRUN_DEPTH_MAX;
 /// Looks at the newest version before giving up against others who set the same secret.
 const TRIES: usize = 5;
 
@@ -146,36 +148,40 @@ impl Core {
 
     /// What must not be shown of a run: the secrets that it and the runs that led to it may have seen.
     pub(crate) async fn mask(&self, run: &Run) -> Result<Mask, Error> {
-        let parent = run.parent.map(|(parent, _)| parent);
-        self.mask_of(run.account_id, run.workflow_id, run.version.clone(), parent).await
+        self.mask_of(run.account_id, run.workflow_id, run.version.clone(), led_by(run).collect()).await
     }
 
-    /// [`Core::mask`], for a run that is no row yet.
+    /// [`Core::mask`], for a run that is no row yet. `led` are the runs whose data it begins with.
     pub(crate) async fn mask_of(
         &self,
         account: AccountId,
         workflow: WorkflowId,
         version: String,
-        parent: Option<RunId>,
+        led: Vec<RunId>,
     ) -> Result<Mask, Error> {
         let mut names = BTreeSet::new();
-        let mut next = Some((workflow, version, parent));
-        for _ in 0..=SUBRUN_DEPTH_MAX {
-            let Some((workflow, version, parent)) = next.take() else { break };
-            match self.definition(workflow, &version).await {
-                Ok(workflow) => names.extend(workflow.secrets.iter().cloned()),
-                Err(Error::Store(reason)) => return Err(reason.into()),
-                // What it declares cannot be told, so all that there is may have been seen.
-                Err(_) => {
-                    let all = self.store.secrets_of(account, None, 1_000).await?;
-                    names.extend(all.into_iter().map(|secret| secret.name));
+        let mut open = led;
+        let mut declares = Some((workflow, version));
+        let mut seen = 0;
+        loop {
+            if let Some((workflow, version)) = declares.take() {
+                match self.definition(workflow, &version).await {
+                    Ok(workflow) => names.extend(workflow.secrets.iter().cloned()),
+                    Err(Error::Store(reason)) => return Err(reason.into()),
+                    Err(_) => self.all_secrets(account, &mut names).await?,
                 }
             }
-            if let Some(parent) = parent {
-                next = self.store.run(None, parent).await?.map(|run| {
-                    let parent = run.parent.map(|(parent, _)| parent);
-                    (run.workflow_id, run.version, parent)
-                });
+            let Some(id) = open.pop() else { break };
+            seen += 1;
+            match self.store.run(None, id).await? {
+                Some(run) if seen <= LED_MAX => {
+                    open.extend(led_by(&run));
+                    declares = Some((run.workflow_id, run.version));
+                }
+                _ => {
+                    self.all_secrets(account, &mut names).await?;
+                    break;
+                }
             }
         }
         if names.is_empty() {
@@ -183,6 +189,18 @@ impl Core {
         }
         Ok(Mask::of(&self.secret_book(account, names.into_iter().collect()).await?))
     }
+
+    /// Where it cannot be told what was declared, all that there is may have been seen.
+    async fn all_secrets(&self, account: AccountId, names: &mut BTreeSet<String>) -> Result<(), Error> {
+        let all = self.store.secrets_of(account, None, 1_000).await?;
+        names.extend(all.into_iter().map(|secret| secret.name));
+        Ok(())
+    }
+}
+
+/// The runs whose data the run begins with: the one that it is part of, and the one that it runs again.
+fn led_by(run: &Run) -> impl Iterator<Item = RunId> + use<> {
+    run.parent.map(|(parent, _)| parent).into_iter().chain(run.retry_of)
 }
 
 impl Core {
@@ -211,7 +229,11 @@ pub(crate) fn with_stand_ins(surroundings: Arc<Surroundings>, journal: &[Event])
 pub(crate) fn forgotten(surroundings: &Surroundings, journal: &[Event]) -> Vec<(String, u64)> {
     let mut forgotten = Vec::new();
     for event in journal {
-        if let Event::Started { secrets, .. } | Event::Retried { secrets, .. } = event {
+        if let Event::Started { secrets, .. }
+        | Event::Forked { secrets, .. }
+        | Event::Retried { secrets, .. }
+        | Event::Moved { secrets, .. } = event
+        {
             let absent =
                 |(name, version): &(&String, &u64)| surroundings.secrets.get(name, **version).is_none();
             forgotten.extend(secrets.iter().filter(absent).map(|(name, version)| (name.clone(), *version)));

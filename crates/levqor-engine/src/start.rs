@@ -6,11 +6,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_flow::machine::{EffectId, Event, FlowError, Machine};
+use levqor_flow::machine::{EffectId, Entry, Event, FlowError, Machine};
 use levqor_model::{
     AccountId, RegionCode, Residency, RunId, RunStatus, TriggerKind, WorkflowId, limits::NESTING_MAX,
 };
-use levqor_store::runs::{Accepted, Firing, NewRun, Run};
+use levqor_store::{
+    idempotency::KeyClaim,
+    runs::{Accepted, Firing, NewRun, Run},
+};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -46,6 +49,15 @@ pub(crate) struct Start {
     pub(crate) firing: Option<Firing>,
 }
 
+/// What else there is to know of a start.
+#[derive(Debug, Default)]
+pub(crate) struct How {
+    /// The `Idempotency-Key` of the request.
+    pub(crate) claim: Option<KeyClaim>,
+    /// Where it begins, when that is not the beginning.
+    pub(crate) entry: Option<Entry>,
+}
+
 impl Start {
     /// As a caller asks for it, with the workflow's current version unless another is named.
     ///
@@ -77,6 +89,12 @@ impl Start {
     ///
     /// Cancel safe: an acceptance that has begun is finished, and its run driven, whether or not anyone waits for it.
     pub(crate) async fn accept(self, core: &Arc<Core>) -> Result<Started, Error> {
+        self.accept_as(core, How::default()).await
+    }
+
+    /// [`Start::accept`], with what else there is to know. Cancel safe like it.
+    pub(crate) async fn accept_as(self, core: &Arc<Core>, how: How) -> Result<Started, Error> {
+        let How { claim, entry } = how;
         if core.soft.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -94,12 +112,11 @@ impl Start {
 
         let now = core.clock.now();
         let id = RunId::new(now, &*core.random);
-        let started = Event::Started {
-            at: now,
-            run: id,
-            input: self.input,
-            seed: core.random.u64(),
-            secrets: core.secret_versions(self.account_id, &workflow).await?,
+        let (at, run, raw, seed) = (now, id, self.input, core.random.u64());
+        let secrets = core.secret_versions(self.account_id, &workflow).await?;
+        let started = match entry {
+            None => Event::Started { at, run, input: raw, seed, secrets },
+            Some(entry) => Event::Forked { at, run, input: raw, seed, entry: Box::new(entry), secrets },
         };
         let surroundings = core.surroundings(self.account_id, &workflow).await?;
         let machine = Machine::start(Arc::clone(&workflow), surroundings, &started)
@@ -108,8 +125,8 @@ impl Start {
             .map_err(|reason| Error::Journal { id, reason: reason.to_string() })?;
 
         let account_id = self.account_id;
-        let parent = self.parent.map(|(parent, _)| parent);
-        let mask = core.mask_of(account_id, self.workflow_id, self.version.clone(), parent).await?;
+        let led = self.parent.map(|(parent, _)| parent).into_iter().chain(self.retry_of);
+        let mask = core.mask_of(account_id, self.workflow_id, self.version.clone(), led.collect()).await?;
         core.reserve_run(account_id).await?;
         let Some(mut seat) = core.registry.enter(id) else {
             core.quota.subtract(account_id);
@@ -147,7 +164,7 @@ impl Start {
             NewRun { run: run.clone(), input, events: Some(events), firing: self.firing, day: now.date() };
         let driver = Driver::new(Arc::clone(core), seat, workflow, run, machine).masked(mask);
         let (reply, answer) = oneshot::channel();
-        core.spawn(accept_and_drive(Arc::clone(core), new, driver, has_place, reply));
+        core.spawn(accept_and_drive(Arc::clone(core), new, claim, driver, has_place, reply));
         // Dropped without an answer: the engine stopped hard.
         answer.await.map_err(|_| Error::Draining)?
     }
@@ -156,6 +173,7 @@ impl Start {
 async fn accept_and_drive(
     core: Arc<Core>,
     new: NewRun,
+    claim: Option<KeyClaim>,
     mut driver: Driver,
     has_place: bool,
     reply: oneshot::Sender<Result<Started, Error>>,
@@ -174,9 +192,10 @@ async fn accept_and_drive(
     if first.is_some() {
         core.reach(Point::BeforeAppend).await;
     }
-    let accepted = match first {
-        Some(first) => core.faults.store(core.store.accept_begun_run(new, first)).await,
-        None => core.faults.store(core.store.accept_run(new)).await,
+    let accepted = match (claim, first) {
+        (Some(claim), first) => core.faults.store(core.store.accept_run_once(new, first, claim)).await,
+        (None, Some(first)) => core.faults.store(core.store.accept_begun_run(new, first)).await,
+        (None, None) => core.faults.store(core.store.accept_run(new)).await,
     };
     core.reach(Point::AfterAccept).await;
     let is_new = matches!(accepted, Ok(Accepted::New));

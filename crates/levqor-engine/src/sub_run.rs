@@ -15,7 +15,7 @@ use crate::{
     core::{Backoff, Core},
     driver::drive_stored,
     fault::Point,
-    registry::Mail,
+    registry::{Entry, Mail},
     start::Start,
 };
 
@@ -244,11 +244,12 @@ pub(crate) async fn is_orphan(core: &Core, parent: RunId, effect: EffectId) -> R
 /// Has the run cancelled, wherever it is; does nothing when it has ended. Boxed: drivers cancel sub-runs, whose drivers
 /// cancel theirs.
 pub(crate) fn cancel(core: &Arc<Core>, run: RunId) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-    Box::pin(cancel_now(core, run))
+    Box::pin(tell(core, run, Entry::cancel))
 }
 
-async fn cancel_now(core: &Arc<Core>, run: RunId) {
-    while !core.registry.cancel(run) {
+/// Tells the run's driver something, and loads the run for that when it is not in memory.
+pub(crate) async fn tell(core: &Arc<Core>, run: RunId, say: impl Fn(&Entry)) {
+    while !core.registry.tell(run, &say) {
         let place = match Arc::clone(&core.places).try_acquire_owned() {
             Ok(place) => place,
             // Never closed.
@@ -259,7 +260,7 @@ async fn cancel_now(core: &Arc<Core>, run: RunId) {
         };
         // Taken by another since: it is in memory now.
         let Some(seat) = core.registry.enter(run) else { continue };
-        seat.entry.cancel();
+        say(&seat.entry);
         core.spawn(drive_stored(Arc::clone(core), run, seat.with_place(place)));
         return;
     }

@@ -2,16 +2,21 @@
 //!
 //! Nothing is stored for the run page: replaying the journal gives every record again.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use levqor_flow::machine::{Event, Machine, Notes, TaskNote};
 use levqor_model::{RegionCode, RunId, TaskStatus, Timestamp};
 use levqor_store::runs::Run;
+use tokio::time::Instant;
 
 use crate::{Error, TaskRecord, core::Core, secrets::with_stand_ins};
 
 /// Journal entries read at once.
 const PAGE: usize = 256;
+/// Journals that are read for somebody who looks: what a run of few large payloads or of many small ones needs.
+const READ_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long telling the tasks from a journal may take.
+const READ_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// A run's journal, read whole.
 #[derive(Debug, Default)]
@@ -117,13 +122,27 @@ impl Notes for Collector {
 
 impl Core {
     pub(crate) async fn journal(&self, run: RunId) -> Result<Journal, Error> {
+        self.read_journal(run, usize::MAX).await
+    }
+
+    /// The journal for somebody who only looks: not one that would take too much memory.
+    pub(crate) async fn journal_to_read(&self, run: RunId) -> Result<Journal, Error> {
+        self.read_journal(run, READ_BYTES_MAX).await
+    }
+
+    async fn read_journal(&self, run: RunId, bytes_max: usize) -> Result<Journal, Error> {
         let mut journal = Journal::default();
+        let mut bytes = 0_usize;
         let mut after = None;
         loop {
             let page = self.faults.store(self.store.journal(run, after, PAGE)).await?;
             let full = page.len() == PAGE;
             after = page.last().map(|entry| entry.seq).or(after);
             for entry in page {
+                bytes = bytes.saturating_add(entry.events.len());
+                if bytes > bytes_max {
+                    return Err(Error::JournalTooLarge { id: run, max: bytes_max });
+                }
                 let events: Vec<Event> =
                     serde_json::from_str(&entry.events).map_err(|reason| Error::Journal {
                         id: run,
@@ -147,7 +166,7 @@ impl Core {
         // Never closed.
         let _turn = self.folds.acquire().await.map_err(|_| Error::Draining)?;
         let workflow = self.definition(run.workflow_id, &run.version).await?;
-        let journal = self.journal(run.id).await?;
+        let journal = self.journal_to_read(run.id).await?;
         if journal.events.is_empty() {
             return Ok(Vec::new());
         }
@@ -163,9 +182,14 @@ impl Core {
         let id = run.id;
         self.pool
             .run(move || {
-                Machine::replay(workflow, surroundings, &journal.events, &mut collector)
-                    .map(|_| Vec::from(collector.kept))
-                    .map_err(|reason| Error::Journal { id, reason: reason.to_string() })
+                let begun = Instant::now();
+                let mut go_on = || begun.elapsed() < READ_TIME_MAX;
+                let events = &journal.events;
+                match Machine::replay_while(workflow, surroundings, events, &mut collector, &mut go_on) {
+                    Ok(Some(_)) => Ok(Vec::from(collector.kept)),
+                    Ok(None) => Err(Error::JournalTooSlow { id, seconds: READ_TIME_MAX.as_secs() }),
+                    Err(reason) => Err(Error::Journal { id, reason: reason.to_string() }),
+                }
             })
             .await
             .unwrap_or_else(|panicked| Err(Error::Journal { id, reason: panicked.to_string() }))

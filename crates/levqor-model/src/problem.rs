@@ -49,6 +49,8 @@ problems! {
     VersionTaken = 409 "version-taken" "That version of the workflow exists already",
     RunEnded = 409 "run-ended" "The run has ended already",
     RunNotEnded = 409 "run-not-ended" "The run has not ended yet",
+    RunStuck = 409 "run-stuck" "The run cannot go on",
+    VersionDiffers = 409 "version-differs" "The run cannot go on with that version",
     IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",
     LastOwnerKey = 409 "last-owner-key" "The last owner key cannot be revoked",
     BodyTooLarge = 413 "body-too-large" "The request body is too large",
@@ -61,6 +63,7 @@ problems! {
     RateLimited = 429 "rate-limited" "Too many requests",
     Internal = 500 "internal" "Internal error",
     Overloaded = 503 "overloaded" "The server has too much work",
+    TasksUnavailable = 503 "tasks-unavailable" "The tasks of the run cannot be shown",
     StorageUnavailable = 503 "storage-unavailable" "The database cannot take this request now",
     Draining = 503 "draining" "The node is shutting down",
 }

@@ -267,6 +267,13 @@ impl From<levqor_engine::Error> for Problem {
             Error::RunEnded { .. } | Error::SecretsForgotten(_) => {
                 Problem::new(ProblemCode::RunEnded, detail)
             }
+            Error::Stuck { .. } => Problem::new(ProblemCode::RunStuck, detail),
+            Error::OtherVersion { .. } => Problem::new(ProblemCode::VersionDiffers, detail),
+            Error::InputKept => Problem::field("/input", detail),
+            Error::NoEntry { .. } | Error::NeverBegan { .. } => Problem::field("/from", detail),
+            Error::JournalTooLarge { .. } | Error::JournalTooSlow { .. } => {
+                Problem::new(ProblemCode::TasksUnavailable, detail)
+            }
             Error::NotFaulted { status, .. } if status.is_ended() => {
                 Problem::new(ProblemCode::RunEnded, detail)
             }

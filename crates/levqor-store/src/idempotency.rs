@@ -1,8 +1,11 @@
 //! Answers to writes with an `Idempotency-Key`, so that a repeat gets the first answer.
+//!
+//! A claim that has led to a run holds the run's id in `content_type` until it is answered. It is written in the
+//! transaction that accepts the run, so whoever takes the claim over after a crash finds the run and starts no second.
 
-use levqor_model::Timestamp;
+use levqor_model::{RunId, Timestamp};
 
-use crate::{Error, Row, Store, params};
+use crate::{Error, Row, Session, Store, params};
 
 /// The answer that was given. `scope` is the account (or `anonymous`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,34 @@ pub enum Claim {
     Answered(StoredAnswer),
 }
 
+/// A key that the caller has claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyClaim {
+    pub scope: String,
+    pub key: String,
+}
+
+/// The run that the claim has led to.
+pub(crate) fn run_of(session: &Session, claim: &KeyClaim) -> Result<Option<RunId>, Error> {
+    let held: Option<Option<String>> = session.scalar(
+        "SELECT content_type FROM idempotency_keys WHERE scope = $1 AND key = $2 AND status IS NULL",
+        params![claim.scope, claim.key],
+    )?;
+    held.flatten()
+        .map(|id| id.parse().map_err(|_| Error::Decode(format!("column content_type: {id:?} is no run"))))
+        .transpose()
+}
+
+/// From now on the claim leads to this run.
+pub(crate) fn lead_to(session: &Session, claim: &KeyClaim, run: RunId) -> Result<(), Error> {
+    session
+        .execute(
+            "UPDATE idempotency_keys SET content_type = $3 WHERE scope = $1 AND key = $2 AND status IS NULL",
+            params![claim.scope, claim.key, run],
+        )
+        .map(drop)
+}
+
 /// A key as it is stored.
 struct Held {
     request_hash: [u8; 32],
@@ -45,7 +76,8 @@ impl Held {
 }
 
 impl Store {
-    /// Claims that are still unanswered but older than `stale_before` belong to a dead process and are given anew.
+    /// Claims that are still unanswered but older than `stale_before` belong to a dead process and are given anew; one that
+    /// has led to a run only to the same request.
     pub async fn claim_idempotency(
         &self,
         scope: String,
@@ -59,7 +91,9 @@ impl Store {
                 "INSERT INTO idempotency_keys (scope, key, request_hash, claimed_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash,
                      claimed_at = excluded.claimed_at
-                 WHERE idempotency_keys.status IS NULL AND idempotency_keys.claimed_at < $5",
+                 WHERE idempotency_keys.status IS NULL AND idempotency_keys.claimed_at < $5
+                     AND (idempotency_keys.content_type IS NULL
+                         OR idempotency_keys.request_hash = excluded.request_hash)",
                 params![scope, key, request_hash, now, stale_before],
             )?;
             if claimed > 0 {
@@ -75,7 +109,7 @@ impl Store {
                 return Err(Error::Unavailable("the idempotency key was released meanwhile".to_owned()));
             };
             debug_assert!(
-                held.answer.is_some() || held.claimed_at >= stale_before,
+                held.answer.is_some() || held.claimed_at >= stale_before || held.request_hash != request_hash,
                 "a stale claim is given anew"
             );
             Ok(match held.answer {
@@ -110,13 +144,22 @@ impl Store {
         .await
     }
 
-    /// The work failed without an effect: let a repeat try again. An answer that is there stays.
+    /// The work failed: let a repeat try again. An answer that is there stays, and so does the run that the claim has led
+    /// to: the repeat will find it.
     pub async fn release_idempotency(&self, scope: String, key: String) -> Result<(), Error> {
+        /// Enough to make a claim stale, and not enough to have it forgotten.
+        const HOUR_MICROS: i64 = 3_600_000_000;
         self.write(move |session| {
+            session.execute(
+                "DELETE FROM idempotency_keys
+                 WHERE scope = $1 AND key = $2 AND status IS NULL AND content_type IS NULL",
+                params![scope, key],
+            )?;
             session
                 .execute(
-                    "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND status IS NULL",
-                    params![scope, key],
+                    "UPDATE idempotency_keys SET claimed_at = claimed_at - $3
+                     WHERE scope = $1 AND key = $2 AND status IS NULL",
+                    params![scope, key, HOUR_MICROS],
                 )
                 .map(drop)
         })

@@ -58,6 +58,8 @@ pub struct Listener {
     pub interest: String,
     /// There are events of its kind after `after_seq`.
     pub is_behind: bool,
+    /// Its run is suspended: events wait for it.
+    pub is_held: bool,
 }
 
 impl Listener {
@@ -72,6 +74,7 @@ impl Listener {
             after_seq: row.take()?,
             interest: row.take()?,
             is_behind: row.take()?,
+            is_held: row.take()?,
         })
     }
 }
@@ -104,7 +107,10 @@ impl Store {
             let kind = kind.unwrap_or_default();
             match after {
                 Some(Listener { key, after_seq, .. }) => session.rows(
-                    "SELECT run_id, effect, place, account_id, type, after_seq, interest, 1 FROM listeners
+                    "SELECT run_id, effect, place, account_id, type, after_seq, interest, 1,
+                         EXISTS (SELECT 1 FROM runs
+                             WHERE runs.run_id = listeners.run_id AND runs.status = 'suspended')
+                     FROM listeners
                      WHERE account_id = $1 AND type = $2 AND after_seq < $3
                          AND (after_seq, run_id, effect, place) > ($4, $5, $6, $7)
                      ORDER BY after_seq, run_id, effect, place LIMIT $8",
@@ -112,7 +118,10 @@ impl Store {
                     Listener::read,
                 ),
                 None => session.rows(
-                    "SELECT run_id, effect, place, account_id, type, after_seq, interest, 1 FROM listeners
+                    "SELECT run_id, effect, place, account_id, type, after_seq, interest, 1,
+                         EXISTS (SELECT 1 FROM runs
+                             WHERE runs.run_id = listeners.run_id AND runs.status = 'suspended')
+                     FROM listeners
                      WHERE account_id = $1 AND type = $2 AND after_seq < $3
                      ORDER BY after_seq, run_id, effect, place LIMIT $4",
                     params![account, kind, seq, limit],
@@ -137,7 +146,8 @@ impl Store {
                              WHERE account_id = page.account_id AND seq > page.after_seq)
                          ELSE EXISTS (SELECT 1 FROM events
                              WHERE account_id = page.account_id AND type = page.type AND seq > page.after_seq)
-                     END
+                     END,
+                     EXISTS (SELECT 1 FROM runs WHERE runs.run_id = page.run_id AND runs.status = 'suspended')
                  FROM (SELECT run_id, effect, place, account_id, type, after_seq, interest FROM listeners
                      WHERE (run_id, effect, place) > ($1, $2, $3)
                      ORDER BY run_id, effect, place LIMIT $4) AS page",

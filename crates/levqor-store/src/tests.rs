@@ -243,6 +243,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.own_run(first.id, node, 3).await.unwrap();
     store.own_live_runs(node, 4).await.unwrap();
     store.runs_to_drive(None, 10).await.unwrap();
+    store.live_runs(None, 10).await.unwrap();
     store.run(None, first.id).await.unwrap();
     store.payloads(first.id).await.unwrap();
     store.journal(first.id, None, 10).await.unwrap();
@@ -337,6 +338,15 @@ async fn touch_operations(store: &Store, account: AccountId, random: &SeededRand
     for _ in 0..2 {
         store.claim_idempotency(scope.clone(), key.clone(), [1; 32], NOW, NOW).await.unwrap();
     }
+    let claim = crate::idempotency::KeyClaim { scope: scope.clone(), key: key.clone() };
+    let run = RunId::new(NOW, random);
+    store
+        .write(move |session| {
+            crate::idempotency::run_of(session, &claim)?;
+            crate::idempotency::lead_to(session, &claim, run)
+        })
+        .await
+        .unwrap();
     let answer = StoredAnswer {
         request_hash: [1; 32],
         status: 200,

@@ -19,7 +19,7 @@ use crate::{
     core::Backoff,
     events,
     fault::Point,
-    pending::{Pending, describe},
+    pending::{Pending, describe, suspended},
     schedules,
 };
 
@@ -161,7 +161,7 @@ impl Driver {
         let mut pending = self.seat.entry.pending();
         for effect in abandoned.iter().copied().chain(ended.iter().copied()).chain(over) {
             match pending.remove(&effect) {
-                Some(Pending::Timer { at }) => turn.timers_gone.push((effect, at)),
+                Some(Pending::Timer { at, .. }) => turn.timers_gone.push((effect, at)),
                 Some(Pending::Listen { .. }) => {
                     self.listening.cursors.remove(&effect);
                     turn.events.listeners_cleared.push(effect);
@@ -174,9 +174,11 @@ impl Driver {
                 Effect::CallHttp { id, call } => (*id, Pending::call(call)),
                 Effect::RunWorkflow { id, call } => (*id, Pending::sub_run(call)),
                 Effect::RunProcess { id, call } => (*id, Pending::process(call)),
-                Effect::Timer { id, at } => (*id, Pending::Timer { at: *at }),
+                Effect::Timer { id, at } => (*id, Pending::timer(self.machine.as_ref(), *id, *at)),
                 Effect::Emit { id, key, event } => (*id, Pending::emit(key, event)),
-                Effect::Listen { id, interests } => (*id, Pending::listen(interests)),
+                Effect::Listen { id, interests } => {
+                    (*id, Pending::listen(self.machine.as_ref(), *id, interests))
+                }
                 Effect::Abandon { .. } => {
                     turn.effects.push(effect);
                     continue;
@@ -184,6 +186,10 @@ impl Driver {
             };
             // What was abandoned before it could begin never happened.
             if abandoned.contains(&id) {
+                if let (Effect::Timer { at, .. }, true) = (effect, self.resumed.is_some()) {
+                    // Unless it was there before, and this asks again for what a row stands for.
+                    turn.timers_gone.push((id, at));
+                }
                 continue;
             }
             // A run that came back before its first step may find that a timer which it asks for was due long ago.
@@ -301,6 +307,7 @@ impl Driver {
         }
         if status != self.run.status {
             self.run.status = status;
+            self.core.ends.turn(self.run.id);
             self.core.watchers.publish(self.run.id, [RunUpdate::Run { status, at: self.last_at }]);
         }
     }
@@ -309,7 +316,10 @@ impl Driver {
         if self.status().is_ended() {
             return None;
         }
-        let words = describe(&self.seat.entry.pending(), &self.notepad.sleeping())?;
+        let words = match self.machine().and_then(Machine::suspended) {
+            Some((since, by)) => suspended(since, by),
+            None => describe(&self.seat.entry.pending())?,
+        };
         Some(self.mask.text(words))
     }
 }

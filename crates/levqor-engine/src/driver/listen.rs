@@ -12,7 +12,7 @@ use levqor_flow::{
     event::CloudEvent,
     machine::{ApplyError, Effect, EffectId, Event},
 };
-use levqor_model::Timestamp;
+use levqor_model::{RunStatus, Timestamp};
 use levqor_store::events::{EventPage, StoredEvent};
 
 use super::{Driver, Stop};
@@ -93,7 +93,8 @@ impl Driver {
         self.listening
             .stray
             .extend(rows.iter().filter(|row| !armed.iter().any(|effect| effect.id() == **row)));
-        self.seat.entry.pending().extend(Pending::of(&armed));
+        let armed = Pending::of(self.machine(), &armed);
+        self.seat.entry.pending().extend(armed);
     }
 
     /// Offers the listening tasks what was published since they looked last, one page of it; with `before` only what was
@@ -102,7 +103,8 @@ impl Driver {
         if self.seat.entry.take_events() {
             self.listening.unread = true;
         }
-        if !self.listening.unread || self.status().is_ended() {
+        // While the run is suspended, the events wait where they are kept.
+        if !self.listening.unread || self.status().is_ended() || self.status() == RunStatus::Suspended {
             return Ok(Reach::All);
         }
         self.know_cursors().await?;
@@ -196,7 +198,7 @@ impl Driver {
             .pending()
             .iter()
             .filter_map(|(effect, item)| match item {
-                Pending::Timer { at } if *at <= received_at && *at <= now => Some((*effect, *at)),
+                Pending::Timer { at, .. } if *at <= received_at && *at <= now => Some((*effect, *at)),
                 _ => None,
             })
             .collect();
@@ -212,7 +214,7 @@ impl Driver {
         let mut kinds: Vec<Option<String>> = pending
             .values()
             .filter_map(|item| match item {
-                Pending::Listen { kinds } => Some(kinds.iter().cloned()),
+                Pending::Listen { kinds, .. } => Some(kinds.iter().cloned()),
                 _ => None,
             })
             .flatten()

@@ -37,14 +37,14 @@ use crate::{
     mask::Mask,
     notepad::Notepad,
     pool::Panicked,
-    registry::{Mail, Seat},
+    registry::{Mail, Seat, Wish},
     sub_run,
 };
 use listen::{Listening, Reach};
 use perform::InFlight;
 
 pub(crate) use commit::Step;
-pub(crate) use resume::drive_stored;
+pub(crate) use resume::{CANNOT_GO_ON, drive_stored};
 
 /// Why driving stopped before the run's end.
 #[derive(Debug)]
@@ -81,6 +81,8 @@ pub(crate) struct Driver {
     /// Applied since the last append.
     events: Vec<Event>,
     in_flight: HashMap<EffectId, InFlight>,
+    /// Some pending effects were not performed since the run is suspended.
+    withheld: bool,
     /// Timer rows that stand for nothing; the next append takes them away.
     timers_stray: Vec<(EffectId, Timestamp)>,
     listening: Listening,
@@ -110,6 +112,7 @@ impl Driver {
             effects: Vec::new(),
             events: Vec::new(),
             in_flight: HashMap::new(),
+            withheld: false,
             timers_stray: Vec::new(),
             listening: Listening::default(),
             resumed: None,
@@ -162,6 +165,7 @@ impl Driver {
     async fn advance(&mut self) -> Result<(), Stop> {
         if self.run.status == RunStatus::Pending {
             self.cancel_if_asked();
+            self.heed_wish();
         }
         self.settle().await?;
         if self.resumed.is_some() {
@@ -238,7 +242,8 @@ impl Driver {
             self.seat.entry.tell_of_events();
         }
         self.cancel_if_asked();
-        self.settle().await
+        self.settle().await?;
+        if self.heed_wish() { self.settle().await } else { Ok(()) }
     }
 
     fn cancel_if_asked(&mut self) {
@@ -248,6 +253,33 @@ impl Driver {
                 tasks_begun: self.machine().map_or(0, Machine::tasks_begun),
             };
             self.apply(event);
+        }
+    }
+
+    /// Suspends the run or lets it go on, when someone wants that; true when anything changed.
+    fn heed_wish(&mut self) -> bool {
+        let Some(wish) = self.seat.entry.take_wish() else { return false };
+        if self.status().is_ended() {
+            return false;
+        }
+        let at = self.moment();
+        match wish {
+            Wish::Resume => {
+                let resumed = self.apply(Event::Resumed { at });
+                if resumed {
+                    // What came meanwhile is offered now.
+                    self.seat.entry.tell_of_events();
+                }
+                resumed
+            }
+            Wish::Suspend { by } => {
+                let tasks_begun = self.machine().map_or(0, Machine::tasks_begun);
+                let suspended = self.apply(Event::Suspended { at, tasks_begun, by: Some(by) });
+                if suspended {
+                    self.hold_back_calls();
+                }
+                suspended
+            }
         }
     }
 
@@ -268,6 +300,8 @@ impl Driver {
                 tracing::debug!(run.id = %self.run.id, %reason, "an event came too late");
                 false
             }
+            // A step that takes too long: the run is about to be aborted for it.
+            Err(ApplyError::Busy) if matches!(event, Event::Suspended { .. }) => false,
             Err(reason @ (ApplyError::Start | ApplyError::Busy)) => {
                 tracing::error!(run.id = %self.run.id, %reason, "an event came out of turn; this is a defect of levqor");
                 false

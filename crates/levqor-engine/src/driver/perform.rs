@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest, Outcome, ProcessCall, SubRun};
-use levqor_model::{AccountId, RunId};
+use levqor_flow::machine::{Effect, EffectId, HttpRequest, Machine, Outcome, ProcessCall, SubRun};
+use levqor_model::{AccountId, RunId, RunStatus};
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -16,40 +16,49 @@ use crate::{core::Core, fault::Point, registry::Mail, sub_run};
 /// An effect that was begun.
 #[derive(Debug)]
 pub(super) enum InFlight {
-    Call(AbortHandle),
+    /// A call or a process. `claimed` by whoever comes first: it, to begin, or a suspension, to keep it from that.
+    Call { task: AbortHandle, claimed: Arc<AtomicBool> },
     /// Ends when the sub-run is accepted, with its id; until then it is `busy`.
-    SubRun {
-        acceptance: JoinHandle<Option<RunId>>,
-        busy: Arc<AtomicBool>,
-    },
+    SubRun { acceptance: JoinHandle<Option<RunId>>, busy: Arc<AtomicBool> },
 }
 
 impl InFlight {
     /// Whether somebody works on it here; a sub-run that was accepted needs nobody.
     fn is_busy(&self) -> bool {
         match self {
-            InFlight::Call(call) => !call.is_finished(),
+            InFlight::Call { task, .. } => !task.is_finished(),
             InFlight::SubRun { busy, .. } => busy.load(Ordering::SeqCst),
         }
     }
 }
 
 impl Driver {
-    pub(super) fn perform(&mut self, effects: Vec<Effect>) {
+    pub(super) fn perform(&mut self, mut effects: Vec<Effect>) {
+        let suspended = self.status() == RunStatus::Suspended;
+        if self.withheld && !suspended {
+            self.withheld = false;
+            effects.extend(self.not_begun(&effects));
+        }
         for effect in effects {
             match effect {
                 Effect::Abandon { id } => self.abandon(id),
+                Effect::Timer { .. } | Effect::Listen { .. } => {}
+                _ if suspended => self.withheld = true,
                 // The next start performs it: it is pending in the journal.
                 _ if self.core.soft.is_cancelled() => {}
                 Effect::CallHttp { id, call } => {
                     let owner = (self.run.id, self.run.account_id);
-                    let task = self.core.spawn_task(perform_call(Arc::clone(&self.core), owner, id, call));
-                    self.in_flight.insert(id, InFlight::Call(task.abort_handle()));
+                    let claimed = Arc::new(AtomicBool::new(false));
+                    let work = perform_call(Arc::clone(&self.core), owner, id, call, Arc::clone(&claimed));
+                    let task = self.core.spawn_task(work).abort_handle();
+                    self.in_flight.insert(id, InFlight::Call { task, claimed });
                 }
                 Effect::RunProcess { id, call } => {
-                    let work = perform_process(Arc::clone(&self.core), self.run.id, id, call);
-                    let task = self.core.spawn_task(work);
-                    self.in_flight.insert(id, InFlight::Call(task.abort_handle()));
+                    let claimed = Arc::new(AtomicBool::new(false));
+                    let work =
+                        perform_process(Arc::clone(&self.core), self.run.id, id, call, Arc::clone(&claimed));
+                    let task = self.core.spawn_task(work).abort_handle();
+                    self.in_flight.insert(id, InFlight::Call { task, claimed });
                 }
                 Effect::RunWorkflow { id, call } => {
                     let busy = Arc::new(AtomicBool::new(true));
@@ -61,9 +70,31 @@ impl Driver {
                     let outcome = Outcome::Output(Value::Object(event.as_value().clone()));
                     self.seat.entry.push(Mail::Ended { effect: id, outcome });
                 }
-                Effect::Timer { .. } | Effect::Listen { .. } => {}
             }
         }
+    }
+
+    /// Pending effects that nobody works on, besides these.
+    fn not_begun(&self, besides: &[Effect]) -> Vec<Effect> {
+        let pending = self.machine().map(Machine::pending).unwrap_or_default();
+        let is_begun = |effect: &Effect| {
+            let id = effect.id();
+            self.in_flight.contains_key(&id) || besides.iter().any(|other| other.id() == id)
+        };
+        pending.into_iter().filter(|effect| !is_begun(effect)).collect()
+    }
+
+    /// The run is suspended: calls that wait for their turn are not made.
+    pub(super) fn hold_back_calls(&mut self) {
+        let before = self.in_flight.len();
+        self.in_flight.retain(|_, in_flight| match in_flight {
+            InFlight::Call { task, claimed } if !claimed.swap(true, Ordering::SeqCst) => {
+                task.abort();
+                false
+            }
+            _ => true,
+        });
+        self.withheld |= self.in_flight.len() < before;
     }
 
     fn accept_sub_run(&self, id: EffectId, call: SubRun, busy: Arc<AtomicBool>) -> JoinHandle<Option<RunId>> {
@@ -85,7 +116,7 @@ impl Driver {
     fn abandon(&mut self, effect: EffectId) {
         match self.in_flight.remove(&effect) {
             None => {}
-            Some(InFlight::Call(call)) => call.abort(),
+            Some(InFlight::Call { task, .. }) => task.abort(),
             Some(InFlight::SubRun { acceptance, .. }) => {
                 let core = Arc::clone(&self.core);
                 // Not aborted: an acceptance that is on its way may still become durable, and then its run must be cancelled.
@@ -104,8 +135,8 @@ impl Driver {
 
     pub(super) fn abort_calls(&mut self) {
         for (_, in_flight) in self.in_flight.drain() {
-            if let InFlight::Call(call) = in_flight {
-                call.abort();
+            if let InFlight::Call { task, .. } = in_flight {
+                task.abort();
             }
         }
     }
@@ -116,9 +147,13 @@ async fn perform_call(
     (run, account): (RunId, AccountId),
     effect: EffectId,
     call: HttpRequest,
+    claimed: Arc<AtomicBool>,
 ) {
     // Never closed.
     let Ok(turn) = core.calls.acquire().await else { return };
+    if claimed.swap(true, Ordering::SeqCst) {
+        return;
+    }
     core.reach(Point::BeforeCall).await;
     let outcome = core.faults.call(&core.client, account, &call).await;
     core.reach(Point::AfterCall).await;
@@ -129,9 +164,17 @@ async fn perform_call(
     }
 }
 
-async fn perform_process(core: Arc<Core>, run: RunId, effect: EffectId, call: ProcessCall) {
+async fn perform_process(
+    core: Arc<Core>,
+    run: RunId,
+    effect: EffectId,
+    call: ProcessCall,
+    claimed: Arc<AtomicBool>,
+) {
     core.reach(Point::BeforeCall).await;
-    let outcome = core.processes.run(run, effect, call, &core.tracker, &core.hard).await;
+    let is_ours = || !claimed.swap(true, Ordering::SeqCst);
+    let ended = core.processes.run(run, effect, call, &is_ours, (&core.tracker, &core.hard)).await;
+    let Some(outcome) = ended else { return };
     core.reach(Point::AfterCall).await;
     if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
         // The run was dropped: whoever has it runs the process again.

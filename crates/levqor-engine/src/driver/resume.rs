@@ -207,7 +207,8 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
         driver.listening.rows = listens.iter().map(|(effect, _)| *effect).collect();
     }
     driver.listening.unread = true;
-    *driver.seat.entry.pending() = Pending::of(&armed);
+    let armed = Pending::of(driver.machine(), &armed);
+    *driver.seat.entry.pending() = armed;
     driver.effects = rest;
 
     if driver.run.status == RunStatus::Pending && core.watchers.wanted(id) {
@@ -223,8 +224,12 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
 
 impl Driver {
     /// For a run that came back: timers that fired when it was not here only had it loaded.
+    /// A suspended run has none.
     pub(super) fn catch_up(&mut self) {
         self.arm_listeners();
+        if self.status() == RunStatus::Suspended {
+            return;
+        }
         let now = self.core.clock.now().max(self.seat.entry.last_due().unwrap_or_default());
         for effect in self.machine().map(Machine::pending).unwrap_or_default() {
             match effect {
@@ -261,6 +266,9 @@ impl Driver {
     }
 }
 
+/// How the sentence of a run that this build can't move begins.
+pub(crate) const CANNOT_GO_ON: &str = "cannot go on: ";
+
 /// A run that this build can't move: its row says why, so that it is seen. When someone wants it cancelled it is ended;
 /// for that it need not be understood.
 pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str) {
@@ -281,7 +289,7 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
         region: core.region.clone(),
         events: None,
         status,
-        waiting_for: (!cancelled).then(|| format!("cannot go on: {reason}")),
+        waiting_for: (!cancelled).then(|| format!("{CANNOT_GO_ON}{reason}")),
         started_at: run.started_at.or(Some(now)),
         ended_at: cancelled.then_some(now),
         output: None,

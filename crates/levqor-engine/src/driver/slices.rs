@@ -19,7 +19,10 @@ impl Driver {
         loop {
             match progress {
                 Ok(Progress::Idle) => return Ok(()),
-                Ok(Progress::More) => self.cancel_if_asked(),
+                Ok(Progress::More) => {
+                    self.cancel_if_asked();
+                    self.heed_wish();
+                }
                 Err(MustAbort(error)) => self.abort(error),
             }
             progress = self.slice_elsewhere().await?;

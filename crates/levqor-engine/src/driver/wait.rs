@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_model::Timestamp;
+use levqor_model::{RunStatus, Timestamp};
 
 use super::{Driver, Stop};
 use crate::{pending::Pending, tasks::Window, watch::Live};
@@ -51,8 +51,11 @@ impl Driver {
     /// After how long of silence the run may leave memory; None when something is near.
     fn linger(&self) -> Option<Duration> {
         let near: Timestamp = self.core.clock.now() + NEAR;
+        if self.status() == RunStatus::Suspended {
+            return Some(Duration::ZERO);
+        }
         let pending = self.seat.entry.pending();
-        if pending.values().any(|item| matches!(item, Pending::Timer { at } if *at <= near)) {
+        if pending.values().any(|item| matches!(item, Pending::Timer { at, .. } if *at <= near)) {
             return None;
         }
         let sub_runs = pending.values().any(|item| matches!(item, Pending::SubRun { .. }));

@@ -49,23 +49,24 @@ impl Processes {
         Self { policy: Arc::new(policy), isolation: Isolation::default(), turns }
     }
 
-    /// Runs a process to its end; with `wait: false`, to its beginning. Cancel safe: dropped, the process is killed,
-    /// unless nobody waits for it anyway.
+    /// Runs a process to its end; with `wait: false`, to its beginning. None when it is `wanted` no more as its turn comes.
+    /// Cancel safe: dropped, the process is killed, unless nobody waits for it anyway.
     pub(crate) async fn run(
         &self,
         run: RunId,
         effect: EffectId,
         call: ProcessCall,
-        tracker: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> Outcome {
-        match self.begin(run, effect, &call).await {
-            Ok(running) => {
+        wanted: &(dyn Fn() -> bool + Sync),
+        (tracker, stop): (&TaskTracker, &CancellationToken),
+    ) -> Option<Outcome> {
+        Some(match self.begin(run, effect, &call, wanted).await {
+            Ok(None) => return None,
+            Ok(Some(running)) => {
                 // The process is looked after by a task of its own, so that what is begun is also cleaned up.
                 let token = stop.child_token();
                 let task = tracker.spawn(running.finish(token.clone()));
                 if !call.wait {
-                    return Outcome::Output(Value::Null);
+                    return Some(Outcome::Output(Value::Null));
                 }
                 let guard = token.drop_guard();
                 let end = task.await;
@@ -79,10 +80,16 @@ impl Processes {
                 }
             }
             Err(error) => failed(error),
-        }
+        })
     }
 
-    async fn begin(&self, run: RunId, effect: EffectId, call: &ProcessCall) -> Result<Running, FlowError> {
+    async fn begin(
+        &self,
+        run: RunId,
+        effect: EffectId,
+        call: &ProcessCall,
+        wanted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Running>, FlowError> {
         if !self.policy.allow.allows(call.program) {
             return Err(off(call.program));
         }
@@ -91,8 +98,12 @@ impl Processes {
             .acquire_owned()
             .await
             .map_err(|reason| ErrorKind::Runtime.error("process not started", reason.to_string()))?;
+        if !wanted() {
+            return Ok(None);
+        }
         let wrapper = self.isolation.wrapper(self.policy.network).await?;
-        launch::start(Arc::clone(&self.policy), wrapper, &format!("{run}-{effect}"), call, turn).await
+        let name = format!("{run}-{effect}");
+        launch::start(Arc::clone(&self.policy), wrapper, &name, call, turn).await.map(Some)
     }
 }
 

@@ -7,7 +7,7 @@ use levqor_engine::{
     fault::{Faults, Point, Refusal},
 };
 use levqor_flow::event::CloudEvent;
-use levqor_model::{AccountId, RunId, RunStatus};
+use levqor_model::{AccountId, RunId, RunStatus, TaskStatus};
 use levqor_testkit::{wait_for, wait_until};
 use serde_json::{Value, json};
 
@@ -323,4 +323,97 @@ async fn a_listener_is_not_looked_at_again_for_what_is_not_meant_for_it() {
     mine.insert("subject".to_owned(), json!("mine"));
     publish(&engine, world.account, &[CloudEvent::parse(Value::Object(mine)).unwrap()]).await;
     assert_eq!(world.ended(&engine, run).await.output, Some(json!([2])));
+}
+
+#[tokio::test]
+async fn a_suspended_listener_takes_nothing_and_misses_nothing() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let workflow = world.save("three", "1.0.0", THREE).await;
+    let run = world.start(&engine, workflow, json!({})).await;
+    listening(&world, run).await;
+    let events: Vec<_> = (0..4).map(|n| event("order.paid", &n.to_string(), json!(n))).collect();
+    publish(&engine, world.account, &events[..1]).await;
+    wait_for("the first event", || async {
+        (world.store.journal(run, None, 10).await.unwrap().len() == 2).then_some(())
+    })
+    .await;
+    engine.suspend(world.account, run, "ada").await.unwrap();
+    publish(&engine, world.account, &events[1..3]).await;
+    wait_until("the run to leave memory", || engine.load().active_runs == 0).await;
+
+    // Neither an event nor the look through all listeners at a start loads it, and no event is forgotten.
+    engine.halt().await;
+    let engine = world.engine().await;
+    let page = world.store.listeners(None, 10).await.unwrap();
+    assert_eq!(page.iter().map(|row| (row.is_held, row.is_behind)).collect::<Vec<_>>(), [(true, true)]);
+    publish(&engine, world.account, &[event("order.sent", "x", json!("x"))]).await;
+    assert_eq!(
+        world.store.prune_events(world.now() + seconds(60)).await.unwrap(),
+        2,
+        "all but what it has not read"
+    );
+    engine.sweep().await;
+    assert_eq!((engine.stuck().runs, engine.load().active_runs), (0, 0));
+    assert_eq!(world.store.run(None, run).await.unwrap().unwrap().status, RunStatus::Suspended);
+
+    engine.resume(world.account, run).await.unwrap();
+    let detail = world.ended(&engine, run).await;
+    assert_eq!(detail.output, Some(json!([0, 1, 2])), "{:?}", detail.error);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_to_listening_in_memory_is_offered_at_once() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    // A timer that is near keeps the run in memory while it stands still and after.
+    let both = format!(
+        "do: [{{ both: {{ fork: {{ branches: [{{ hear: {{ listen: {{ to: {{ one: {{ with: {{ type: a }} }} }} }} }} }}, {{ hang: {} }}] }} }} }}]",
+        "{ call: http, with: { method: get, endpoint: 'STUB/hang' } }"
+    );
+    world.stub.route(levqor_testkit::Route::new("/hang").reply(levqor_testkit::Reply::hang()));
+    let workflow = world.save("both", "1.0.0", &both).await;
+    let run = world.start(&engine, workflow, json!({})).await;
+    wait_until("the call", || world.stub.count() == 1).await;
+    engine.suspend(world.account, run, "ada").await.unwrap();
+    publish(&engine, world.account, &[event("a", "1", json!(1))]).await;
+    assert_eq!(engine.load().active_runs, 1, "the call is in flight");
+    engine.resume(world.account, run).await.unwrap();
+    wait_for("the event", || async {
+        let tasks = engine.tasks(world.account, run, None, 10).await.unwrap();
+        tasks.iter().find(|task| task.name == "hear").filter(|task| task.output == Some(json!([1]))).map(drop)
+    })
+    .await;
+    engine.cancel(world.account, run).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_that_is_asked_for_as_its_run_is_suspended_is_sent_once_and_the_run_goes_on() {
+    let text = "do:
+  - pause: { wait: { hours: 1 } }
+  - tell: { emit: { event: { with: { source: 'https://shop.test', type: order.paid, data: 1 } } } }
+  - done: { set: { told: '${ .data }' } }";
+    for restart in [false, true] {
+        let world = World::new().await;
+        let mut engine = world.engine().await;
+        let workflow = world.save("tell", "1.0.0", text).await;
+        let run = world.start(&engine, workflow, json!({})).await;
+        world.status(run, RunStatus::Waiting).await;
+        wait_until("the run to leave memory", || engine.load().active_runs == 0).await;
+        // The run is loaded to be suspended, finds that its wait is over, and comes as far as the event.
+        world.clock.advance(seconds(3600));
+        engine.suspend(world.account, run, "ada").await.unwrap();
+        assert_eq!(stored(&world).await.len(), 1, "it was published with the entry that asked for it");
+        let tasks = engine.tasks(world.account, run, None, 10).await.unwrap();
+        let shown: Vec<_> = tasks.iter().map(|task| (task.name.as_str(), task.status)).collect();
+        assert_eq!(shown, [("pause", TaskStatus::Completed), ("tell", TaskStatus::Suspended)]);
+        if restart {
+            engine.halt().await;
+            engine = world.engine().await;
+        }
+        engine.resume(world.account, run).await.unwrap();
+        let detail = world.ended(&engine, run).await;
+        assert_eq!(detail.output, Some(json!({ "told": 1 })), "{:?}", detail.error);
+        assert_eq!(stored(&world).await.len(), 1);
+    }
 }

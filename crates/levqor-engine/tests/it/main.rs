@@ -17,6 +17,8 @@ mod runs;
 mod schedules;
 mod secrets;
 mod sub_runs;
+mod suspend;
+mod sweep;
 mod timers;
 mod watch;
 mod world;

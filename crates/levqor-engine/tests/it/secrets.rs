@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_engine::{Engine, RetryFrom, RunUpdate, SecretSet, Setup, Vault};
+use levqor_engine::{Changes, Engine, Error, RetryFrom, RunUpdate, SecretSet, Setup, Vault};
 use levqor_model::{RunId, RunStatus, Secret};
 use levqor_testkit::{Reply, Route};
 use serde_json::{Value, json};
@@ -261,4 +261,76 @@ async fn names_and_versions_are_bounded_and_another_key_opens_nothing() {
     let text = "use: { secrets: [ n1 ] }\ndo: [{ a: { set: { k: '${ $secrets.n1 }' } } }]";
     let workflow = world.save("closed", "1.0.0", text).await;
     assert_eq!(kind(&world.play(&engine, workflow, json!({})).await), "authorization");
+}
+
+#[tokio::test]
+async fn running_again_takes_the_truth_and_shows_none_of_it() {
+    let world = World::new().await;
+    world.stub.route(Route::new("/in").reply(Reply::status(500)).reply(Reply::text("fine")));
+    let engine = world.engine().await;
+    set(&world, &engine, "key", json!("s3cr3t")).await;
+    let text = "
+use: { secrets: [ key ] }
+do:
+  - make: { set: { made: '${ $secrets.key }', given: '${ .given }' } }
+  - call: { call: http, with: { method: post, endpoint: STUB/in, body: '${ . }' } }";
+    let workflow = world.save("again", "1.0.0", text).await;
+    // The version after it needs no secret, and its runs must hide those of the runs that they repeat all the same.
+    world.save("again", "2.0.0", "do: [{ call: { set: '${ . }' } }]").await;
+    let mut request = world.request(workflow, json!({ "given": "s3cr3t" }));
+    request.version = Some("1.0.0".to_owned());
+    let run = engine.start_run(request).await.unwrap().run.id;
+    assert_eq!(world.ended(&engine, run).await.run.status, RunStatus::Faulted);
+    let whole = json!({ "made": "s3cr3t", "given": "s3cr3t" });
+    let task = RetryFrom::Task("/do/1/call".to_owned());
+    for from in [RetryFrom::Start, task.clone()] {
+        assert_eq!(engine.retry_input(world.account, run, &from).await.unwrap(), None, "it is not shown");
+        let again = engine.retry(world.account, run, from).await.unwrap();
+        assert!(!format!("{again:?}").contains("s3cr3t"), "{again:?}");
+        world.ended(&engine, again.run.id).await;
+        assert_eq!(world.stub.requests().last().unwrap().json(), whole, "and kept");
+        assert!(!shown(&world, &engine, again.run.id).await.contains("s3cr3t"));
+    }
+    let to = |version: &str| Changes { version: Some(version.to_owned()), ..Changes::default() };
+    let other = engine.retry_with(world.account, run, RetryFrom::Start, to("2.0.0")).await.unwrap();
+    let other = world.ended(&engine, other.run.id).await.run;
+    assert_eq!((other.version.as_str(), other.status), ("2.0.0", RunStatus::Completed));
+    assert!(!shown(&world, &engine, other.id).await.contains("s3cr3t"));
+    let retried = engine.retry(world.account, other.id, RetryFrom::Start).await.unwrap();
+    world.ended(&engine, retried.run.id).await;
+    assert!(!shown(&world, &engine, retried.run.id).await.contains("s3cr3t"), "the retry of a retry");
+
+    let refused = engine.retry_with(world.account, run, RetryFrom::Failed, to("2.0.0")).await.unwrap_err();
+    assert!(
+        matches!(&refused, Error::OtherVersion { reason, .. } if reason.contains("\"key\"")),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_with_another_version_gets_the_secrets_that_this_needs() {
+    let world = World::new().await;
+    world.stub.route(Route::new("/in").reply(Reply::status(401)).reply(Reply::text("fine")));
+    let engine = world.engine().await;
+    let text = |secrets: &str, last: &str| {
+        format!(
+            "use: {{ secrets: [ {secrets} ] }}
+do:
+  - first: {{ set: {{ first: '${{ $secrets.one }}' }} }}
+  - call: {{ call: http, with: {{ method: post, endpoint: STUB/in, body: {{ first: '${{ .first }}' }} }} }}
+  - last: {{ set: {{ same: '${{ {last} }}' }} }}"
+        )
+    };
+    set(&world, &engine, "one", json!("first-value")).await;
+    let workflow = world.save("moving", "1.0.0", &text("one", "1")).await;
+    let run = world.play(&engine, workflow, json!({})).await.run;
+    assert_eq!(run.status, RunStatus::Faulted);
+    set(&world, &engine, "two", json!("second-value")).await;
+    world.save("moving", "1.1.0", &text("one, two", "$secrets.two == \"second-value\"")).await;
+    let changes = Changes { version: Some("1.1.0".to_owned()), ..Changes::default() };
+    engine.retry_with(world.account, run.id, RetryFrom::Failed, changes).await.unwrap();
+    let detail = world.ended(&engine, run.id).await;
+    assert_eq!(detail.output, Some(json!({ "same": true })), "{:?}", detail.error);
+    assert_eq!(world.stub.requests().last().unwrap().json(), json!({ "first": "first-value" }));
+    assert!(!shown(&world, &engine, run.id).await.contains("-value"));
 }

@@ -1,6 +1,9 @@
 //! Runs that start runs.
 
-use levqor_engine::Error;
+use levqor_engine::{
+    Error,
+    fault::{Faults, Point},
+};
 use levqor_model::{RunId, RunStatus, TriggerKind, limits::SUBRUN_DEPTH_MAX};
 use levqor_testkit::{Reply, Route, wait_for, wait_until};
 use serde_json::json;
@@ -159,15 +162,17 @@ async fn an_end_that_came_while_nobody_was_there_is_found() {
     let child = child_of(&world, parent).await;
     world.status(child, RunStatus::Waiting).await;
     engine.halt().await;
-    // The child ends in an engine that stops before it can tell the parent.
-    let faults = levqor_engine::fault::Faults::at(levqor_engine::fault::Point::AfterEnd, 1);
-    let engine = world.engine_with(faults).await;
+    // The child ends in an engine that stops before it can tell the parent, which has been here and left by then.
+    let faults = Faults::at(Point::AfterEnd, 1).counting();
+    let engine = world.engine_with(faults.clone()).await;
+    wait_until("the parent to have asked for its sub-run", || faults.passes(Point::AfterSubRun) == 1).await;
     wait_until("both to leave memory", || engine.load().active_runs == 0).await;
     world.advance(&engine, seconds(3600));
     world.status(child, RunStatus::Completed).await;
     wait_until("the crash", || engine.is_stopped()).await;
     engine.halt().await;
-    // A parent that this engine happened to load late has found the end already; it must be right either way.
+    let row = world.store.run(None, parent).await.unwrap().unwrap();
+    assert_eq!(row.status, RunStatus::Running, "nobody has told the parent");
     let engine = world.engine().await;
     assert_eq!(world.ended(&engine, parent).await.run.status, RunStatus::Completed);
     assert_eq!(world.store.run_counts(None).await.unwrap().completed, 2, "the sub-run was not started again");
@@ -184,7 +189,7 @@ async fn an_orphan_is_cancelled_when_it_comes_back() {
     world.status(child, RunStatus::Waiting).await;
     engine.halt().await;
     // The parent's cancellation is durable; the crash comes before the sub-run learns of it.
-    let faults = levqor_engine::fault::Faults::at(levqor_engine::fault::Point::AfterAppend, 1);
+    let faults = Faults::at(Point::AfterAppend, 1);
     let engine = world.engine_with(faults).await;
     let _ = engine.cancel(world.account, parent).await;
     engine.halt().await;

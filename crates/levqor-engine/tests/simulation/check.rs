@@ -34,6 +34,9 @@ pub struct Seen {
     pub moved: usize,
     pub events_emitted: usize,
     pub events_consumed: usize,
+    pub suspensions: usize,
+    /// Results that came while their run was suspended.
+    pub held: usize,
 }
 
 struct Facts {
@@ -84,6 +87,8 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
         moved: facts.values().filter(|facts| has_moved(&facts.entries)).count(),
         events_emitted: facts.values().map(|facts| facts.walk.emitted.len()).sum(),
         events_consumed: facts.values().flat_map(|facts| facts.walk.received.values()).map(Vec::len).sum(),
+        suspensions: facts.values().map(|facts| facts.walk.suspensions).sum(),
+        held: facts.values().map(|facts| facts.walk.held).sum(),
     };
     Ok((seen, wrong))
 }

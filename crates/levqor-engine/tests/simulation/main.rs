@@ -84,7 +84,18 @@ struct Total {
 
 impl Total {
     fn add(&mut self, seed: u64, tally: Tally, seen: Seen, wrong: Vec<String>) {
-        let Tally { boots, kills, crashes, stalls, jumps, cancels, acknowledged, in_doubt } = tally;
+        let Tally {
+            boots,
+            kills,
+            crashes,
+            stalls,
+            jumps,
+            cancels,
+            suspends,
+            resumes,
+            acknowledged,
+            in_doubt,
+        } = tally;
         self.seeds += 1;
         self.tally.boots += boots;
         self.tally.kills += kills;
@@ -94,6 +105,8 @@ impl Total {
         self.tally.stalls += stalls;
         self.tally.jumps += jumps;
         self.tally.cancels += cancels;
+        self.tally.suspends += suspends;
+        self.tally.resumes += resumes;
         self.tally.acknowledged += acknowledged;
         self.tally.in_doubt += in_doubt;
         let Seen {
@@ -107,6 +120,8 @@ impl Total {
             moved,
             events_emitted,
             events_consumed,
+            suspensions,
+            held,
         } = seen;
         self.seen.runs += runs;
         self.seen.completed += completed;
@@ -118,6 +133,8 @@ impl Total {
         self.seen.moved += moved;
         self.seen.events_emitted += events_emitted;
         self.seen.events_consumed += events_consumed;
+        self.seen.suspensions += suspensions;
+        self.seen.held += held;
         if !wrong.is_empty() {
             self.failed.push((seed, wrong));
         }
@@ -209,6 +226,8 @@ fn covers(total: &Total) {
         ("runs that moved", total.seen.moved),
         ("emitted events", total.seen.events_emitted),
         ("consumed events", total.seen.events_consumed),
+        ("suspensions", total.seen.suspensions),
+        ("results held while suspended", total.seen.held),
     ] {
         assert!(times > 0, "no {what}: {:?} {:?}", total.tally, total.seen);
     }

@@ -34,6 +34,15 @@ pub enum Step {
         node: usize,
         start: usize,
     },
+    /// Of the runs that have not ended, the one of this number, sub-runs too.
+    Suspend {
+        node: usize,
+        run: usize,
+    },
+    Resume {
+        node: usize,
+        run: usize,
+    },
     /// Time passes for everyone.
     Pass(Duration),
     /// The clock is set, by so many seconds, and nobody is told.
@@ -81,8 +90,10 @@ impl Plan {
                     Some(start) => Step::Start { node: dice.index(8), start },
                     None => Step::Pass(span(&dice)),
                 },
-                34..62 => Step::Pass(span(&dice)),
-                62..70 => Step::Publish { node: dice.index(8), events: dice.within(1, 4) },
+                34..54 => Step::Pass(span(&dice)),
+                54..61 => Step::Publish { node: dice.index(8), events: dice.within(1, 4) },
+                61..67 => Step::Suspend { node: dice.index(8), run: dice.index(64) },
+                67..70 => Step::Resume { node: dice.index(8), run: dice.index(64) },
                 70..76 => Step::Jump(jump(&dice)),
                 76..82 => Step::Kill { node: dice.index(8) },
                 82..88 => Step::Boot(trouble(&dice)),

@@ -21,6 +21,10 @@ pub struct Walk {
     /// Events that each listening task consumed, in order.
     pub received: BTreeMap<EffectId, Vec<(u64, CloudEvent)>>,
     pub cancelled: bool,
+    pub suspended: bool,
+    pub suspensions: usize,
+    /// Results that came while the run was suspended.
+    pub held: usize,
     pub violations: Vec<String>,
 }
 
@@ -40,6 +44,8 @@ pub fn walk(
     let mut asked: BTreeMap<EffectId, (i64, Effect)> = BTreeMap::new();
     let mut ended: BTreeMap<EffectId, i64> = BTreeMap::new();
     let mut last_at = Timestamp::from_micros(i64::MIN);
+    // The entry whose work is being done.
+    let mut asked_in = 0;
 
     for (place, entry) in (0..).zip(entries) {
         if entry.seq != place {
@@ -52,6 +58,12 @@ pub fn walk(
                 walk.violations.push(format!("time goes back in entry {place}: {event:?}"));
             }
             last_at = event.at();
+            if let (Some(machine), false) = (&mut live, walk.cancelled) {
+                let began = event_place(&event).map(|begun| begun.saturating_sub(machine.tasks_begun()));
+                let effects = work(machine, began)?;
+                walk.note_all(asked_in, effects, &mut asked);
+            }
+            asked_in = place;
             walk.judge(place, &event, &asked, &mut ended);
             match &mut live {
                 None => {
@@ -68,20 +80,12 @@ pub fn walk(
                     }
                 }
             }
-            if let (Some(machine), false) = (&mut live, walk.cancelled) {
-                let mut effects = Vec::new();
-                while machine.run(u64::MAX, &mut effects, &mut ()).map_err(|reason| reason.to_string())?
-                    == Progress::More
-                {}
-                for effect in effects {
-                    walk.note(place, &effect);
-                    if !matches!(effect, Effect::Abandon { .. }) {
-                        asked.insert(effect.id(), (place, effect));
-                    }
-                }
-            }
             all.push(event);
         }
+    }
+    if let (Some(machine), false) = (&mut live, walk.cancelled) {
+        let effects = work(machine, None)?;
+        walk.note_all(asked_in, effects, &mut asked);
     }
     let replayed = match Machine::replay(Arc::clone(workflow), Arc::clone(surroundings), &all, &mut ()) {
         Ok(replayed) => replayed,
@@ -100,7 +104,38 @@ pub fn walk(
     Ok((walk, replayed))
 }
 
+/// How many tasks had begun, for an event that may come in the middle of work.
+fn event_place(event: &Event) -> Option<u64> {
+    match event {
+        Event::Suspended { tasks_begun, .. } => Some(*tasks_begun),
+        _ => None,
+    }
+}
+
+/// Works until the machine is idle, or so many tasks have begun.
+fn work(machine: &mut Machine, tasks: Option<u64>) -> Result<Vec<Effect>, String> {
+    let mut effects = Vec::new();
+    match tasks {
+        Some(tasks) => drop(machine.run(tasks, &mut effects, &mut ()).map_err(|reason| reason.to_string())?),
+        None => {
+            while machine.run(u64::MAX, &mut effects, &mut ()).map_err(|reason| reason.to_string())?
+                == Progress::More
+            {}
+        }
+    }
+    Ok(effects)
+}
+
 impl Walk {
+    fn note_all(&mut self, place: i64, effects: Vec<Effect>, asked: &mut BTreeMap<EffectId, (i64, Effect)>) {
+        for effect in effects {
+            self.note(place, &effect);
+            if !matches!(effect, Effect::Abandon { .. }) {
+                asked.insert(effect.id(), (place, effect));
+            }
+        }
+    }
+
     fn note(&mut self, place: i64, effect: &Effect) {
         match effect {
             Effect::CallHttp { call, .. } => {
@@ -134,7 +169,7 @@ impl Walk {
             Event::Started { .. } | Event::Retried { .. } => return,
             Event::Received { effect, seq, event, .. } => {
                 match asked.get(effect) {
-                    Some((asked_in, Effect::Listen { .. })) if *asked_in < place => {}
+                    Some((asked_in, Effect::Listen { .. })) if *asked_in < place && !self.suspended => {}
                     other => self.violations.push(format!(
                         "entry {place} has event {seq} for effect {effect}, which does not listen: {other:?}"
                     )),
@@ -142,11 +177,32 @@ impl Walk {
                 self.received.entry(*effect).or_default().push((*seq, event.clone()));
                 return;
             }
+            Event::Suspended { .. } | Event::Resumed { .. } => {
+                let suspends = matches!(event, Event::Suspended { .. });
+                if self.suspended == suspends {
+                    self.violations.push(format!("entry {place} does not fit what came before: {event:?}"));
+                }
+                self.suspended = suspends;
+                self.suspensions += usize::from(suspends);
+                return;
+            }
+            Event::Forked { .. } | Event::Moved { .. } => {
+                self.violations.push(format!("nobody asked for entry {place}: {event:?}"));
+                return;
+            }
             Event::Aborted { error, .. } => {
                 self.violations.push(format!("entry {place} aborts the run: {error:?}"));
                 return;
             }
         };
+        if self.suspended {
+            match event {
+                Event::TimerFired { .. } => {
+                    self.violations.push(format!("timer {effect} fires in entry {place} of a suspended run"));
+                }
+                _ => self.held += 1,
+            }
+        }
         if let Some(before) = ended.insert(effect, place) {
             self.violations
                 .push(format!("effect {effect} ends in entry {before} and again in entry {place}"));

@@ -44,6 +44,8 @@ pub struct Tally {
     pub stalls: usize,
     pub jumps: usize,
     pub cancels: usize,
+    pub suspends: usize,
+    pub resumes: usize,
     pub acknowledged: usize,
     pub in_doubt: usize,
 }
@@ -198,6 +200,8 @@ impl World {
             }
             Step::Cancel { node, start } => self.cancel(*node, *start),
             Step::Publish { node, events } => self.publish(*node, *events)?,
+            Step::Suspend { node, run } => self.wish(*node, *run, true)?,
+            Step::Resume { node, run } => self.wish(*node, *run, false)?,
             Step::Pass(span) => self.pass(*span),
             Step::Jump(seconds) => {
                 self.tally.jumps += 1;
@@ -336,6 +340,47 @@ impl World {
         });
     }
 
+    /// Has one of the runs that can be suspended suspended, or one that is go on.
+    fn wish(&mut self, node: usize, run: usize, suspend: bool) -> Result<(), String> {
+        let Some(place) = self.awake(node) else { return Ok(()) };
+        let node = &self.nodes[place];
+        let rows = node.ask(self.store.runs_of(None, Default::default(), None, 1_000)).map_err(text)?;
+        let runs: Vec<RunId> = rows
+            .iter()
+            .filter(|row| !row.status.is_ended() && (row.status == RunStatus::Suspended) != suspend)
+            .map(|row| row.id)
+            .collect();
+        let Some(run) = runs.get(run % runs.len().max(1)).copied() else { return Ok(()) };
+        *(if suspend { &mut self.tally.suspends } else { &mut self.tally.resumes }) += 1;
+        let (engine, account, open) = (node.engine.clone(), self.account, Arc::clone(&self.open));
+        node.spawn(async move {
+            // Whether it was done or not, the journal must be right.
+            let _ = if suspend {
+                engine.suspend(account, run, "the plan").await
+            } else {
+                engine.resume(account, run).await
+            };
+            drop(open);
+        });
+        Ok(())
+    }
+
+    /// Nothing stays suspended in the end.
+    fn resume_all(&mut self) -> Result<(), String> {
+        let Some(node) = self.nodes.last() else { return Ok(()) };
+        let suspended =
+            levqor_store::runs::RunFilter { status: Some(RunStatus::Suspended), ..Default::default() };
+        let rows = node.ask(self.store.runs_of(None, suspended, None, 1_000)).map_err(text)?;
+        for row in rows {
+            let (engine, account, open) = (node.engine.clone(), self.account, Arc::clone(&self.open));
+            node.spawn(async move {
+                let _ = engine.resume(account, row.id).await;
+                drop(open);
+            });
+        }
+        Ok(())
+    }
+
     fn pass(&mut self, span: Duration) {
         self.clock.advance(span);
         for node in &self.nodes {
@@ -373,6 +418,7 @@ impl World {
         let spans = [1, 1, 7, 60, 900].map(Duration::from_secs);
         let mut quiet = 0;
         for span in spans.iter().cycle() {
+            self.resume_all()?;
             self.pass(*span);
             // Whoever still listens gets what it listens for.
             if quiet == 0 {

@@ -85,7 +85,7 @@ pub enum ExpressionError {
     TooManySteps(u64),
     #[error("the expression makes more than {0} bytes of data")]
     TooMuchData(usize),
-    /// How deep is too deep depends on the build, as it is the stack that ends.
+    /// How deep is too deep depends on the build, as it is the stack that ends: recorded like [`Self::TooSlow`].
     #[error("the expression recurses too deeply")]
     TooDeep,
     /// Not deterministic: the engine must record it rather than count on seeing it again.

@@ -38,6 +38,25 @@ pub(super) enum Purpose {
     RunDeadline,
 }
 
+impl Purpose {
+    /// Whether it ends with an outcome; timers fire, and listeners are let go.
+    pub(super) fn has_result(self) -> bool {
+        match self {
+            Purpose::Call(_)
+            | Purpose::Resource(_)
+            | Purpose::Schema
+            | Purpose::SubRun(_)
+            | Purpose::Emit(_) => true,
+            Purpose::Listen(_)
+            | Purpose::Wait(_)
+            | Purpose::Deadline(_)
+            | Purpose::Attempt(_)
+            | Purpose::Delay(_)
+            | Purpose::RunDeadline => false,
+        }
+    }
+}
+
 /// What can not stand in a header field or in a quoted string, and the character that does the quoting.
 const KEY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\').add(b'%');
 
@@ -72,7 +91,10 @@ impl Machine {
         if let Purpose::SubRun(frame) = pending.purpose {
             self.settle_key(frame);
         }
-        self.outbox.push(Effect::Abandon { id: effect });
+        // What has ended needs no letting go. Where its result was never taken in, a repeat has the same key.
+        if !self.let_go_of_held(effect) {
+            self.outbox.push(Effect::Abandon { id: effect });
+        }
     }
 
     pub(super) fn abandon_all(&mut self) {

@@ -21,11 +21,14 @@ use crate::definition::{
 
 impl Machine {
     /// Checks and shapes the workflow's input, and begins its list.
-    pub(super) fn open(&mut self) -> Next {
+    pub(super) fn open(&mut self, notes: &mut dyn Notes) -> Next {
         let workflow = Arc::clone(&self.workflow);
         if let Some(request) = self.next_schema()? {
             self.ask(Purpose::Schema, |id| Effect::CallHttp { id, call: request });
             return Ok(None);
+        }
+        if let Some(entry) = self.entry.clone() {
+            return self.open_at(&entry, notes);
         }
         let scope = Scope::new(self, None);
         let raw = Arc::clone(&self.raw_input);
@@ -49,6 +52,20 @@ impl Machine {
 
     /// Puts the task at `index` of a list in line. `parent` is the task that the list belongs to.
     pub(super) fn schedule(
+        &mut self,
+        parent: Option<FrameId>,
+        tasks: &TaskList,
+        index: usize,
+        input: Arc<Value>,
+        attempt: u32,
+    ) -> FrameId {
+        let id = self.place_in_list(parent, tasks, index, input, attempt);
+        self.queue.push_back(Step::Begin(id));
+        id
+    }
+
+    /// A frame for the task at `index` of a list, known to the task that the list belongs to.
+    pub(super) fn place_in_list(
         &mut self,
         parent: Option<FrameId>,
         tasks: &TaskList,
@@ -91,16 +108,14 @@ impl Machine {
                 }
             }
         }
-        self.queue.push_back(Step::Begin(id));
         id
     }
 
     /// Counts and announces a task. The limit on tasks can be caught by nothing, or a retry would run into it for ever.
     pub(super) fn begin(&mut self, id: FrameId, notes: &mut dyn Notes) -> Option<Step> {
         let tasks_max = self.surroundings.tasks_max;
-        let now = self.now;
         let begun = self.begun;
-        let frame = self.frames.get_mut(id)?;
+        let frame = self.frames.get(id)?;
         if begun >= tasks_max {
             let error = ErrorKind::Runtime.error(
                 "too many tasks",
@@ -110,9 +125,17 @@ impl Machine {
             self.fault(Resume::Task(id), Some(id), error, notes);
             return None;
         }
-        self.begun = begun + 1;
+        self.announce(id, notes);
+        Some(Step::Enter(id))
+    }
+
+    pub(super) fn announce(&mut self, id: FrameId, notes: &mut dyn Notes) {
+        let now = self.now;
+        let Some(frame) = self.frames.get_mut(id) else { return };
+        self.begun += 1;
         frame.number = self.begun;
         frame.began_at = now;
+        self.look_out(id);
         let iteration = self.iteration(id);
         if let Some(frame) = self.frames.get(id) {
             let task = frame.task();
@@ -126,7 +149,6 @@ impl Machine {
                 input: &frame.raw,
             });
         }
-        Some(Step::Enter(id))
     }
 
     /// The positions of the loops around a task, outermost first.

@@ -17,13 +17,18 @@ use crate::secrets::SecretVersions;
 impl Machine {
     pub(super) fn take_in(&mut self, event: &Event, notes: &mut dyn Notes) -> Result<(), ApplyError> {
         match event {
-            Event::Started { .. } => Err(ApplyError::Start),
+            Event::Started { .. } | Event::Forked { .. } => Err(ApplyError::Start),
             Event::EffectEnded { at, effect, outcome } => self.effect_ended(*at, *effect, outcome, notes),
             Event::TimerFired { at, effect } => self.timer_fired(*at, *effect),
+            // They are kept by who publishes them, and offered again when the run goes on.
+            Event::Received { effect, .. } if self.suspension.is_some() => Err(ApplyError::Full(*effect)),
             Event::Received { at, effect, seq, event } => self.received(*at, *effect, *seq, event),
             Event::Cancelled { at, .. } => self.cancel(*at, notes),
             Event::Aborted { at, error, .. } => self.abort(*at, error, notes),
             Event::Retried { at, secrets } => self.retry(*at, secrets, notes),
+            Event::Moved { at, secrets } => self.moved(*at, secrets, notes),
+            Event::Suspended { at, by, .. } => self.suspend(*at, by.as_deref(), notes),
+            Event::Resumed { at } => self.resume_run(*at, notes),
         }
     }
 
@@ -34,28 +39,46 @@ impl Machine {
         outcome: &Outcome,
         notes: &mut dyn Notes,
     ) -> Result<(), ApplyError> {
-        let pending = self.pending.get(&effect).ok_or(ApplyError::NotPending(effect))?;
+        match self.pending.get(&effect).map(|pending| pending.purpose) {
+            Some(purpose) if purpose.has_result() && !self.is_held(effect) => {}
+            _ => return Err(ApplyError::NotPending(effect)),
+        }
+        if self.suspension.is_some() {
+            self.now = at;
+            self.held.push_back((effect, outcome.clone()));
+            return Ok(());
+        }
+        self.must_be_idle()?;
+        self.now = at;
+        let step = self.result(effect, outcome, notes);
+        self.queue.extend(step);
+        Ok(())
+    }
+
+    /// What the end of an effect means for the task that waits for it; the effect is not pending any more.
+    pub(super) fn result(
+        &mut self,
+        effect: EffectId,
+        outcome: &Outcome,
+        notes: &mut dyn Notes,
+    ) -> Option<Step> {
+        let pending = self.pending.remove(&effect)?;
         let (frame, detached) = match (pending.purpose, &pending.effect) {
             (Purpose::SubRun(frame), Effect::RunWorkflow { call, .. }) => (frame, !call.wait),
             (Purpose::Call(frame), Effect::RunProcess { call, .. }) => (frame, !call.wait),
             (Purpose::Call(frame) | Purpose::SubRun(frame) | Purpose::Emit(frame), _) => (frame, false),
             (Purpose::Schema, Effect::CallHttp { call, .. }) => {
-                let uri = call.uri.clone();
-                return self.schema_came(at, effect, &uri, outcome, notes);
+                return self.schema_came(&call.uri, outcome, notes);
             }
             (Purpose::Resource(frame), Effect::CallHttp { call, .. }) => {
-                let uri = call.uri.clone();
-                return self.resource_came(at, effect, frame, uri, outcome);
+                return self.resource_came(frame, &call.uri, outcome);
             }
-            _ => return Err(ApplyError::NotPending(effect)),
+            _ => return None,
         };
-        self.must_be_idle()?;
-        self.now = at;
-        self.pending.remove(&effect);
         if Self::settles(outcome) {
             self.settle_key(frame);
         }
-        let step = match outcome {
+        match outcome {
             Outcome::Output(_) if detached => self.frames.get(frame).map(|entry| Step::Finish {
                 frame,
                 output: Arc::clone(&entry.input),
@@ -65,9 +88,7 @@ impl Machine {
                 Some(Step::Finish { frame, output: Arc::new(output.clone()), then: None })
             }
             Outcome::Failed { error, .. } => self.fail(frame, error.clone()),
-        };
-        self.queue.extend(step);
-        Ok(())
+        }
     }
 
     fn timer_fired(&mut self, at: Timestamp, effect: EffectId) -> Result<(), ApplyError> {
@@ -99,7 +120,7 @@ impl Machine {
     }
 
     pub(super) fn must_be_idle(&self) -> Result<(), ApplyError> {
-        if self.queue.is_empty() { Ok(()) } else { Err(ApplyError::Busy) }
+        if self.queue.is_empty() && self.held.is_empty() { Ok(()) } else { Err(ApplyError::Busy) }
     }
 
     fn cancel(&mut self, at: Timestamp, notes: &mut dyn Notes) -> Result<(), ApplyError> {
@@ -110,6 +131,9 @@ impl Machine {
     }
 
     fn abort(&mut self, at: Timestamp, error: &FlowError, notes: &mut dyn Notes) -> Result<(), ApplyError> {
+        if self.suspension.is_some() {
+            return Err(ApplyError::Status(RunStatus::Suspended));
+        }
         self.settle(Some(&error.instance), notes)?;
         self.now = at;
         let resume = match self.queue.pop_front() {
@@ -139,6 +163,26 @@ impl Machine {
         // A step that is too slow stays where it is; the run ends anyway.
         let _ = self.work(Until { begun: self.begun, reference }, notes);
         if self.status().is_ended() { Err(ApplyError::Status(self.status())) } else { Ok(()) }
+    }
+
+    /// The run has another version of its workflow from now on; where that has not faulted, there is nothing to repeat.
+    fn moved(
+        &mut self,
+        at: Timestamp,
+        secrets: &SecretVersions,
+        notes: &mut dyn Notes,
+    ) -> Result<(), ApplyError> {
+        match &self.state {
+            RunState::Faulted(_) => self.retry(at, secrets, notes),
+            RunState::Live if self.suspension.is_none() => {
+                self.must_be_idle()?;
+                self.now = at;
+                self.secrets = secrets.clone();
+                Ok(())
+            }
+            RunState::Completed(_) => Ok(()),
+            _ => Err(ApplyError::Status(self.status())),
+        }
     }
 
     /// Goes on after a fault. Time that passed since then counts for no timer: deadlines and waits move by it.
@@ -230,7 +274,7 @@ impl Machine {
         }
     }
 
-    fn rearm_deadline(&mut self, id: FrameId, paused: Duration) {
+    pub(super) fn rearm_deadline(&mut self, id: FrameId, paused: Duration) {
         let Some(due) = self.frames.get(id).and_then(|frame| frame.deadline) else { return };
         let due: Due = self.ask_timer(Purpose::Deadline(id), due.at + paused);
         if let Some(frame) = self.frames.get_mut(id) {
@@ -243,6 +287,7 @@ impl Machine {
             RunState::Completed(_) => RunStatus::Completed,
             RunState::Faulted(_) => RunStatus::Faulted,
             RunState::Cancelled => RunStatus::Cancelled,
+            RunState::Live if self.suspension.is_some() => RunStatus::Suspended,
             RunState::Live => {
                 let mut waits = false;
                 for pending in self.pending.values() {

@@ -238,6 +238,8 @@ impl Machine {
         self.abandon_all();
         self.queue.clear();
         self.frames.clear();
+        self.suspension = None;
+        self.held.clear();
         self.state = state;
     }
 

@@ -107,7 +107,7 @@ impl Machine {
         body.last_seq
     }
 
-    fn listener_of(&self, effect: EffectId) -> Option<FrameId> {
+    pub(super) fn listener_of(&self, effect: EffectId) -> Option<FrameId> {
         match self.pending.get(&effect)?.purpose {
             Purpose::Listen(frame) => Some(frame),
             _ => None,

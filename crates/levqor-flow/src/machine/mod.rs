@@ -4,7 +4,7 @@
 //! each until it is idle. Pure tasks are evaluated again on replay; what an effect gave is in the journal.
 //!
 //! Invariant: an event is applied only when the machine is idle, so replay needs no record of how work was sliced.
-//! The exceptions, `Cancelled` and `Aborted`, carry the number of tasks that had begun.
+//! The exceptions, `Cancelled`, `Aborted` and `Suspended`, carry the number of tasks that had begun.
 //!
 //! ```text
 //! events ─► events.rs ─► queue of steps (step.rs) ─► enter.rs ─► finish.rs ─► … ─► effects (effects.rs), notes
@@ -27,10 +27,12 @@ use serde_json::{Map, Value};
 use self::{
     arena::{Arena, FrameId},
     effects::Pending,
+    entry::Lookout,
     fault::Fault,
     frame::Due,
     resources::{Resources, Schemas},
     step::{Step, Until},
+    suspend::Suspension,
 };
 use crate::{
     access::Credentials,
@@ -48,18 +50,25 @@ mod catching;
 mod effects;
 mod emit;
 mod enter;
+mod entry;
 mod events;
 mod fault;
 mod finish;
 mod frame;
 mod http;
 mod listen;
+mod moving;
 pub(crate) mod payload;
 mod process;
 mod replay;
 mod resources;
 mod scope;
 mod step;
+mod suspend;
+
+pub use entry::{Around, Entry, entry_at, entry_points};
+pub use moving::{Difference, replays_on};
+pub use suspend::TimerUse;
 
 pub use catalogs::file_request;
 
@@ -120,6 +129,38 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
         secrets: SecretVersions,
     },
+    /// A first event, like `Started`, of a run that begins at a task of another run instead of the beginning.
+    Forked {
+        at: Timestamp,
+        run: RunId,
+        /// The workflow's input.
+        input: Value,
+        seed: u64,
+        entry: Box<Entry>,
+        #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
+        secrets: SecretVersions,
+    },
+    /// From here on the journal is that of another version of the workflow, on which what came before replays alike. A
+    /// run that has faulted also there goes on as after `Retried`.
+    Moved {
+        at: Timestamp,
+        /// The secrets from here on, which the other version may need more of.
+        #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
+        secrets: SecretVersions,
+    },
+    /// The run stands still: no task begins and no timer fires. Results that come are held until `Resumed`.
+    Suspended {
+        at: Timestamp,
+        tasks_begun: u64,
+        /// Who asked for it, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// The run goes on: what was held is taken in, as if it had come now, in its order. Waits keep their moments; timeouts
+    /// move by the pause.
+    Resumed {
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -131,7 +172,11 @@ impl Event {
             | Event::Received { at, .. }
             | Event::Cancelled { at, .. }
             | Event::Aborted { at, .. }
-            | Event::Retried { at, .. } => *at,
+            | Event::Retried { at, .. }
+            | Event::Forked { at, .. }
+            | Event::Moved { at, .. }
+            | Event::Suspended { at, .. }
+            | Event::Resumed { at } => *at,
         }
     }
 }
@@ -423,7 +468,7 @@ pub struct MustAbort(pub FlowError);
 /// An event that does not fit the run's state: a bug or a foreign journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
-    #[error("a journal must begin with Started, once")]
+    #[error("a journal must begin with Started or Forked, once")]
     Start,
     #[error("effect {0} is not pending")]
     NotPending(EffectId),
@@ -470,6 +515,14 @@ pub struct Machine {
     resources: Resources,
     schemas: Schemas,
     state: RunState,
+    /// Set while the run stands still.
+    suspension: Option<Suspension>,
+    /// Results that came while it did, in their order.
+    held: VecDeque<(EffectId, Outcome)>,
+    /// Where the run begins, when that is not the beginning.
+    entry: Option<Arc<Entry>>,
+    /// A task to look out for: see [`entry_at`].
+    lookout: Option<Box<Lookout>>,
     /// What the journal shows to have been fast enough is not timed again.
     patient: bool,
 }
@@ -490,7 +543,7 @@ enum RunState {
 }
 
 impl Machine {
-    /// A run at its first event, which must be [`Event::Started`]. Call [`Machine::run`] next.
+    /// A run at its first event, which must be [`Event::Started`] or [`Event::Forked`]. Call [`Machine::run`] next.
     ///
     /// # Errors
     /// [`ApplyError::Start`] for any other event.
@@ -499,7 +552,17 @@ impl Machine {
         surroundings: Arc<Surroundings>,
         started: &Event,
     ) -> Result<Self, ApplyError> {
-        let Event::Started { at, run, input, seed, secrets } = started else { return Err(ApplyError::Start) };
+        let (at, run, input, seed, secrets, entry) = match started {
+            Event::Started { at, run, input, seed, secrets } => (at, run, input, seed, secrets, None),
+            Event::Forked { at, run, input, seed, entry, secrets } => {
+                (at, run, input, seed, secrets, Some(Arc::new((**entry).clone())))
+            }
+            _ => return Err(ApplyError::Start),
+        };
+        let context = match &entry {
+            Some(entry) => entry.context.clone(),
+            None => Value::Object(Map::new()),
+        };
         Ok(Self {
             workflow,
             surroundings,
@@ -508,7 +571,7 @@ impl Machine {
             started_at: *at,
             now: *at,
             raw_input: Arc::new(input.clone()),
-            context: Arc::new(Value::Object(Map::new())),
+            context: Arc::new(context),
             secrets: secrets.clone(),
             root: Root::default(),
             frames: Arena::default(),
@@ -522,6 +585,10 @@ impl Machine {
             resources: Resources::default(),
             schemas: Schemas::default(),
             state: RunState::Live,
+            suspension: None,
+            held: VecDeque::new(),
+            entry,
+            lookout: None,
             patient: false,
         })
     }
@@ -530,8 +597,9 @@ impl Machine {
     ///
     /// # Errors
     /// When the event does not fit; the machine is unchanged then. An `EffectEnded` or `TimerFired` for an effect that
-    /// was abandoned or has ended is [`ApplyError::NotPending`]: drop it, it must not be journalled. `Cancelled` and
-    /// `Aborted` first do what is due before the next task begins, and are refused when that ends the run.
+    /// was abandoned or has ended is [`ApplyError::NotPending`]: drop it, it must not be journalled. `Cancelled`,
+    /// `Aborted` and `Suspended` first do what is due before the next task begins, and are refused when that ends the
+    /// run; `Suspended` also when it cannot be done ([`ApplyError::Busy`]: [`Machine::run`] says why).
     pub fn apply(&mut self, event: &Event, notes: &mut dyn Notes) -> Result<(), ApplyError> {
         self.take_in(event, notes)
     }
@@ -569,7 +637,22 @@ impl Machine {
         replay::replay(workflow, surroundings, journal, notes)
     }
 
-    /// Running, Waiting (all that is pending are timers of `wait` and listeners), Completed, Faulted or Cancelled.
+    /// [`Machine::replay`] that asks between slices of the work whether to go on; None when it was told not to.
+    ///
+    /// # Errors
+    /// When the journal does not fit the workflow.
+    pub fn replay_while(
+        workflow: Arc<Workflow>,
+        surroundings: Arc<Surroundings>,
+        journal: &[Event],
+        notes: &mut dyn Notes,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Self>, ApplyError> {
+        replay::replay_while(workflow, surroundings, journal, notes, go_on)
+    }
+
+    /// Running, Waiting (all that is pending are timers of `wait` and listeners), Suspended, Completed, Faulted or
+    /// Cancelled.
     pub fn status(&self) -> RunStatus {
         self.status_now()
     }
@@ -586,21 +669,35 @@ impl Machine {
 
     /// Effects that were asked for and have neither ended nor been abandoned, in order.
     pub fn pending(&self) -> Vec<Effect> {
-        self.pending.values().map(|pending| pending.effect.clone()).collect()
+        let is_held = |effect: &Effect| self.is_held(effect.id());
+        self.pending
+            .values()
+            .filter(|pending| !is_held(&pending.effect))
+            .map(|pending| pending.effect.clone())
+            .collect()
     }
 
     /// Whether the listener of `effect` would consume `event` now, as [`Event::Received`]. Changes nothing.
     ///
     /// # Errors
     /// [`ApplyError::NotPending`] when no such listener is there (any more), [`ApplyError::Busy`] before the run is idle,
-    /// and [`ApplyError::Full`] when the event must wait.
+    /// and [`ApplyError::Full`] when the event must wait (the listener is busy, or the run is suspended).
     pub fn wants(&self, effect: EffectId, event: &CloudEvent) -> Result<bool, ApplyError> {
+        if self.suspension.is_some() {
+            return Err(ApplyError::Full(effect));
+        }
         self.would_take(effect, event)
     }
 
     /// The highest `seq` that the listener of `effect` has consumed; None when it has consumed nothing or is gone.
     pub fn last_received(&self, effect: EffectId) -> Option<u64> {
         self.last_taken(effect)
+    }
+
+    /// The name of the task whose listener `effect` is.
+    pub fn listening_task(&self, effect: EffectId) -> Option<&str> {
+        let frame = self.frames.get(self.listener_of(effect)?)?;
+        Some(&frame.task().name)
     }
 
     /// Task executions begun so far.

@@ -7,11 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use levqor_model::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    ApplyError, Effect, EffectId, ErrorKind, FlowError, HttpRequest, Machine, Notes, Outcome, access,
+    Effect, ErrorKind, FlowError, HttpRequest, Machine, Notes, Outcome, access,
     arena::FrameId,
     effects::Purpose,
     fault::Resume,
@@ -146,15 +145,10 @@ impl Machine {
     /// A schema came, or the run ends before it has begun.
     pub(super) fn schema_came(
         &mut self,
-        at: Timestamp,
-        effect: EffectId,
         uri: &str,
         outcome: &Outcome,
         notes: &mut dyn Notes,
-    ) -> Result<(), ApplyError> {
-        self.must_be_idle()?;
-        self.now = at;
-        self.pending.remove(&effect);
+    ) -> Option<Step> {
         let unusable = |reason: String| {
             let detail = format!("the schema at {}: {reason}", clip(uri));
             ErrorKind::Configuration.error("the schema cannot be used", detail)
@@ -169,14 +163,14 @@ impl Machine {
         match read {
             Ok(schema) => {
                 self.schemas.0.insert(uri.into(), schema);
-                self.queue.push_back(Step::Open);
+                Some(Step::Open)
             }
             Err(error) => {
                 let error = FlowError { instance: INPUT.to_owned(), ..error };
                 self.fault(Resume::Step(Box::new(Step::Open)), None, error, notes);
+                None
             }
         }
-        Ok(())
     }
 
     pub(super) fn schema<'a>(&'a self, source: &'a SchemaSource) -> Option<&'a Schema> {
@@ -187,31 +181,19 @@ impl Machine {
     }
 
     /// A document came, or did not.
-    pub(super) fn resource_came(
-        &mut self,
-        at: Timestamp,
-        effect: EffectId,
-        frame: FrameId,
-        uri: String,
-        outcome: &Outcome,
-    ) -> Result<(), ApplyError> {
-        self.must_be_idle()?;
-        self.now = at;
-        self.pending.remove(&effect);
+    pub(super) fn resource_came(&mut self, frame: FrameId, uri: &str, outcome: &Outcome) -> Option<Step> {
         let read = match outcome {
             Outcome::Failed { error, .. } => Err(error.clone()),
             Outcome::Output(Value::String(text)) => openapi::read(text),
             Outcome::Output(other) => Err(unfit("the document", "text", other)),
         };
-        let step = match read {
+        match read {
             Ok(document) => {
-                self.resources.keep(uri, document);
+                self.resources.keep(uri.to_owned(), document);
                 Some(Step::Resume(frame))
             }
             Err(error) => self.fail(frame, error),
-        };
-        self.queue.extend(step);
-        Ok(())
+        }
     }
 
     /// Goes on with a call whose document is there now.

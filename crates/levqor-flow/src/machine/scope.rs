@@ -22,7 +22,8 @@ use crate::{
 pub(super) enum Trouble {
     /// An error of the DSL, for a `try` to catch.
     Error(FlowError),
-    /// The expression ran over its time: replay need not find that again, so the engine must record it.
+    /// The expression ran over its time, or out of stack: both depend on the machine and the build, so replay need not
+    /// find them again and the engine must record them.
     Slow(FlowError),
 }
 
@@ -59,7 +60,7 @@ impl<'a> Scope<'a> {
         self.machine.check_secrets(expression)?;
         let bounds = self.machine.bounds();
         expression.evaluate(on, &|name| self.variable(name), &bounds).map_err(|error| {
-            let slow = matches!(error, ExpressionError::TooSlow(_));
+            let slow = matches!(error, ExpressionError::TooSlow(_) | ExpressionError::TooDeep);
             let error = ErrorKind::Expression.error(
                 "the expression could not be evaluated",
                 format!("`{}`: {error}", clip(expression.text())),

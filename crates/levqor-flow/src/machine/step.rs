@@ -71,8 +71,14 @@ pub(super) type Next = Result<Option<Step>, Trouble>;
 
 impl Machine {
     pub(super) fn work(&mut self, until: Until<'_>, notes: &mut dyn Notes) -> Result<Progress, MustAbort> {
-        while let Some(first) = self.queue.pop_front() {
-            if matches!(first, Step::Begin(_)) && self.begun >= until.begun {
+        if self.suspension.is_some() {
+            return Ok(Progress::Idle);
+        }
+        // What was held is taken in one by one, each when the run is idle, as it would have been when it came.
+        while let Some(first) = self.queue.pop_front().or_else(|| self.take_held(notes)) {
+            // A task that was torn down before its turn begins nothing, so nothing stops before it.
+            let begins = matches!(&first, Step::Begin(frame) if self.frames.get(*frame).is_some());
+            if begins && self.begun >= until.begun {
                 self.queue.push_front(first);
                 return Ok(Progress::More);
             }
@@ -100,7 +106,7 @@ impl Machine {
 
     fn step(&mut self, step: &Step, notes: &mut dyn Notes) -> Next {
         match step {
-            Step::Open => self.open(),
+            Step::Open => self.open(notes),
             Step::Begin(frame) => Ok(self.begin(*frame, notes)),
             Step::Enter(frame) => self.enter(*frame, notes),
             Step::Perform(frame) => self.perform_extended(*frame, notes),

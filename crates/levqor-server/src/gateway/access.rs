@@ -78,6 +78,8 @@ pub const RULES: &[Rule] = &[
     (Method::GET, "/api/runs/{id}/tasks", VIEWER),
     (Method::GET, "/api/runs/{id}/events", VIEWER),
     (Method::POST, "/api/runs/{id}/cancel", EDITOR),
+    (Method::POST, "/api/runs/{id}/suspend", EDITOR),
+    (Method::POST, "/api/runs/{id}/resume", EDITOR),
     (Method::POST, "/api/runs/{id}/retry", EDITOR),
     (Method::GET, "/api/secrets", VIEWER),
     (Method::PUT, "/api/secrets/{name}", EDITOR),

@@ -46,6 +46,16 @@ impl Actor {
     }
 }
 
+impl ActedBy {
+    /// Who it was, as records name them.
+    pub fn words(&self) -> String {
+        match self {
+            ActedBy::Key(key) => format!("API key {key}"),
+            ActedBy::Session { user, .. } => format!("user {user}"),
+        }
+    }
+}
+
 /// The caller, when they sent a key or have a session; a wrong key is still 401.
 #[derive(Debug, Clone)]
 pub struct OptionalActor(pub Option<Actor>);

@@ -7,22 +7,23 @@
 //! ```
 //!
 //! The handler runs in a task of its own, so a client that hangs up after sending does not leave a claim without an answer.
-//! Server errors are not stored: nothing is promised about them, and the client should try again.
+//! A handler whose work is one commit carries the claim in it ([`Claimed`]): when the process dies before the answer is
+//! stored, a repeat finds what was done. Server errors are not stored: nothing is promised about them, and the client should try again.
 //!
 //! Source: IETF draft-ietf-httpapi-idempotency-key-header-06.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{Request, State},
+    extract::{FromRequestParts, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use levqor_model::{ProblemCode, Secret, limits};
-use levqor_store::idempotency::{Claim, StoredAnswer};
+use levqor_store::idempotency::{Claim, KeyClaim, StoredAnswer};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 use tracing::Instrument;
@@ -43,6 +44,18 @@ const STALE_AFTER: Duration = Duration::from_secs(60);
 /// In a response's extensions: the body that repeats get, when it must not be the one that is sent now.
 #[derive(Debug, Clone)]
 pub(crate) struct Remembered(pub(crate) Vec<u8>);
+
+/// The claim of this request's key, for handlers whose work must carry it; None without a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimed(pub(crate) Option<KeyClaim>);
+
+impl<S: Sync> FromRequestParts<S> for Claimed {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<KeyClaim>().cloned()))
+    }
+}
 
 pub(super) async fn answer_once(
     State(app): State<App>,
@@ -97,6 +110,8 @@ pub(super) async fn answer_once(
         Claim::Answered(answer) => return Ok(replay(answer, id)),
     }
 
+    let mut request = request;
+    request.extensions_mut().insert(KeyClaim { scope: scope.clone(), key: key.clone() });
     let work = async move {
         let response = next.run(request).await;
         remember(&app, Slot { scope, key, request_hash, path }, response).await

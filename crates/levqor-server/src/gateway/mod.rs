@@ -46,7 +46,7 @@ pub(crate) use cursor::{Cursor, cut};
 pub use envelope::RequestName;
 pub(crate) use extract::page_limit;
 pub use extract::{Body, Id, Query};
-pub(crate) use idempotency::Remembered;
+pub(crate) use idempotency::{Claimed, Remembered};
 pub(crate) use rate::Rates;
 pub(crate) use tokens::sign;
 pub use tokens::{KEY_PREFIX, NewKey, new_key, new_token, token_hash};

@@ -110,6 +110,8 @@ async fn ids_of_other_accounts_lead_nowhere() {
         (Method::GET, format!("/api/runs/{run}/tasks"), None),
         (Method::GET, format!("/api/runs/{run}/events"), None),
         (Method::POST, format!("/api/runs/{run}/cancel"), Some(json!({}))),
+        (Method::POST, format!("/api/runs/{run}/suspend"), None),
+        (Method::POST, format!("/api/runs/{run}/resume"), None),
         (Method::POST, format!("/api/runs/{run}/retry"), Some(json!({ "from": "start" }))),
     ];
     for (method, path, body) in rows {

@@ -24,7 +24,7 @@ async fn the_members_are_those_that_were_promised() {
         "ai_openai_calls_total": 0, "ai_openai_calls_last_5m": 0,
         "ai_openai_errors_total": 0, "ai_openai_errors_last_5m": 0,
         "requests_total": 4, "latency_ms": null,
-        "runs": { "pending": 0, "running": 0, "waiting": 0, "suspended": 0, "completed": 1, "faulted": 1, "cancelled": 0 },
+        "runs": { "pending": 0, "running": 0, "waiting": 0, "suspended": 0, "completed": 1, "faulted": 1, "cancelled": 0, "stuck": 0 },
         "business_metrics": {
             "consultations_booked": 0, "consultations_run": 0, "support_auto_requests": 0,
             "support_auto_escalations": 0, "lifecycle_ticks": 0, "pricing_cta_clicks": 0,

@@ -126,11 +126,12 @@ async fn a_faulted_run_says_why_and_can_be_retried() {
     let path = format!("/api/runs/{}/retry", id_of(&run));
     let retry = |body: Value| test.post(&path).key(&test.keys.editor).json(&body).send();
     for (body, pointer) in [
-        (json!({ "from": "/do/0/fail" }), "/from"),
+        (json!({ "from": "/do/9/nowhere" }), "/from"),
         (json!({ "from": "middle" }), "/from"),
         (json!({ "input": {} }), "/input"),
         (json!({ "input": null }), "/input"),
-        (json!({ "version": "0.1.0" }), "/version"),
+        (json!({ "version": "9.9.9" }), "/version"),
+        (json!({ "from": "start", "version": "9.9.9" }), "/version"),
     ] {
         let answer = retry(body.clone()).await;
         assert_eq!(answer.problem(), "invalid-fields", "{body}");
@@ -148,6 +149,38 @@ async fn a_faulted_run_says_why_and_can_be_retried() {
     assert_ne!(id_of(&fresh), id_of(&run));
     assert_eq!((fresh["retry_of"].as_str(), fresh["trigger"].as_str()), (Some(id_of(&run)), Some("retry")));
     assert_eq!(fresh["input"], json!({ "a": 1 }));
+    let edited = retry(json!({ "from": "start", "input": { "a": 2 }, "version": "0.1.0" })).await.json();
+    assert_eq!((&edited["input"], edited["retry_of"].as_str()), (&json!({ "a": 2 }), Some(id_of(&run))));
+    let forked = retry(json!({ "from": "/do/0/fail" })).await;
+    assert_eq!(forked.status, StatusCode::OK, "{}", forked.text());
+    assert_ne!(id_of(&forked.json()), id_of(&run));
+}
+
+#[tokio::test]
+async fn a_run_is_suspended_and_goes_on() {
+    let test = TestApp::new().await;
+    let workflow = test.save("wait", WAIT).await;
+    let started = test.start(&workflow, 0, &json!({})).await;
+    let path = format!("/api/runs/{}", id_of(&started));
+    let post = |what: &str| test.post(&format!("{path}/{what}")).key(&test.keys.editor).send();
+    for _ in 0..2 {
+        let suspended = post("suspend").await;
+        assert_eq!(suspended.status, StatusCode::OK, "{}", suspended.text());
+        assert_eq!(suspended.json()["status"], "suspended");
+        let why = suspended.json()["waiting_for"].as_str().unwrap().to_owned();
+        assert!(why.starts_with("is suspended by API key key_") && why.contains(" since "), "{why}");
+    }
+    assert_eq!(test.read("/api/metrics/app").await["runs"]["suspended"], 1);
+    assert_eq!(test.read("/api/metrics/app").await["runs"]["stuck"], 0);
+    for _ in 0..2 {
+        let resumed = post("resume").await;
+        assert_eq!(resumed.status, StatusCode::OK, "{}", resumed.text());
+        assert_ne!(resumed.json()["status"], "suspended");
+    }
+    assert_eq!(post("cancel").await.status, StatusCode::OK);
+    for what in ["suspend", "resume"] {
+        assert_eq!(post(what).await.problem(), "run-ended", "{what}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,11 @@
 use levqor_model::RunId;
 
 use super::{Accepted, Append, Firing, NewRun, Run, append, archive, counts};
-use crate::{Conflict, Error, Session, Store, event_triggers, params, schedules, usage, webhooks};
+use crate::{
+    Conflict, Error, Session, Store, event_triggers,
+    idempotency::{self, KeyClaim},
+    params, schedules, usage, webhooks,
+};
 
 impl Store {
     /// Durable when this returns; counts the account's usage in the same transaction.
@@ -17,15 +21,37 @@ impl Store {
     /// # Errors
     /// [`Error::Stale`] when the append is not for the run as it is accepted.
     pub async fn accept_begun_run(&self, new: NewRun, first: Append) -> Result<Accepted, Error> {
+        self.write(move |session| accept_begun(session, &new, Some(&first))).await
+    }
+
+    /// [`Store::accept_begun_run`], or [`Store::accept_run`], for a request with an `Idempotency-Key` that the caller has
+    /// claimed: the claim leads to the run from the same transaction on. [`Accepted::Already`] when it has led to one before.
+    pub async fn accept_run_once(
+        &self,
+        new: NewRun,
+        first: Option<Append>,
+        claim: KeyClaim,
+    ) -> Result<Accepted, Error> {
         self.write(move |session| {
-            let accepted = accept(session, &new)?;
+            if let Some(run) = idempotency::run_of(session, &claim)? {
+                return Ok(Accepted::Already(run));
+            }
+            let accepted = accept_begun(session, &new, first.as_ref())?;
             if accepted == Accepted::New {
-                append::write(session, &first)?;
+                idempotency::lead_to(session, &claim, new.run.id)?;
             }
             Ok(accepted)
         })
         .await
     }
+}
+
+fn accept_begun(session: &Session, new: &NewRun, first: Option<&Append>) -> Result<Accepted, Error> {
+    let accepted = accept(session, new)?;
+    if let (Accepted::New, Some(first)) = (accepted, first) {
+        append::write(session, first)?;
+    }
+    Ok(accepted)
 }
 
 fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {

@@ -28,14 +28,45 @@ impl Store {
         region: RegionCode,
         events: String,
     ) -> Result<bool, Error> {
+        self.reopen(id, epoch, node, seq, at, region, events, None).await
+    }
+
+    /// [`Store::reopen_run`] on another version of the workflow.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one journal entry and its writer")]
+    pub async fn move_run(
+        &self,
+        id: RunId,
+        epoch: i64,
+        node: NodeId,
+        seq: i64,
+        at: Timestamp,
+        region: RegionCode,
+        events: String,
+        version: String,
+    ) -> Result<bool, Error> {
+        self.reopen(id, epoch, node, seq, at, region, events, Some(version)).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one journal entry and its writer")]
+    async fn reopen(
+        &self,
+        id: RunId,
+        epoch: i64,
+        node: NodeId,
+        seq: i64,
+        at: Timestamp,
+        region: RegionCode,
+        events: String,
+        version: Option<String>,
+    ) -> Result<bool, Error> {
         self.write(move |session| {
             archive::bring_back(session, id, epoch, seq)?;
             let account: Option<AccountId> = session.scalar(
                 "UPDATE runs SET status = 'running', ended_at = NULL, waiting_for = NULL, owner = $4, epoch = $2,
-                     region = $5, next_seq = next_seq + 1
+                     region = $5, next_seq = next_seq + 1, version = coalesce($6, version)
                  WHERE run_id = $1 AND epoch <= $2 AND next_seq = $3 AND status = 'faulted'
                  RETURNING account_id",
-                params![id, epoch, seq, node, region],
+                params![id, epoch, seq, node, region, version],
             )?;
             let Some(account) = account else { return Ok(false) };
             write_entry(session, id, seq, at, &region, &events)?;

@@ -17,10 +17,12 @@ mod ownership;
 mod pack;
 mod retention;
 mod segments;
+mod sweep;
 mod unreadable;
 
 pub use ownership::RunsToDrive;
 pub use retention::{Deleted, KeptBy};
+pub use sweep::{LiveRun, LiveRuns};
 pub(crate) use unreadable::Told;
 pub use unreadable::UnreadableRun;
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use levqor_model::Timestamp;
-use levqor_store::idempotency::{Claim, StoredAnswer};
+use levqor_store::{
+    idempotency::{Claim, KeyClaim, StoredAnswer},
+    runs::Accepted,
+};
 
 use crate::support::{NOW, World};
 
@@ -55,4 +58,35 @@ async fn what_a_dead_process_claimed_is_given_anew() {
     assert_eq!(claim(&world, "acc", 3, after).await, Claim::InProgress { request_hash: [2; 32] });
     world.store.release_idempotency("acc".to_owned(), "key".to_owned()).await.unwrap();
     assert_eq!(claim(&world, "acc", 3, after).await, Claim::Yours, "released");
+}
+
+#[tokio::test]
+async fn a_claim_that_has_led_to_a_run_leads_to_no_second() {
+    let world = World::new();
+    let key = || KeyClaim { scope: "acc".to_owned(), key: "key".to_owned() };
+    assert_eq!(claim(&world, "acc", 1, NOW).await, Claim::Yours);
+    let account = world.account().await;
+    let workflow = world.saved(account, "hello", None).await;
+    let (first, second) = (world.run(account, workflow, NOW), world.run(account, workflow, NOW));
+    let id = first.run.id;
+    assert_eq!(world.store.accept_run_once(first, None, key()).await.unwrap(), Accepted::New);
+    // The process died before it answered.
+    let later = NOW + MINUTE * 2;
+    assert_eq!(
+        claim(&world, "acc", 2, later).await,
+        Claim::InProgress { request_hash: [1; 32] },
+        "another request"
+    );
+    assert_eq!(claim(&world, "acc", 1, later).await, Claim::Yours);
+    assert_eq!(
+        world.store.accept_run_once(second.clone(), None, key()).await.unwrap(),
+        Accepted::Already(id)
+    );
+    assert_eq!(world.store.run(None, second.run.id).await.unwrap(), None);
+    // Releasing it keeps the run, and lets the repeat in at once.
+    world.store.release_idempotency("acc".to_owned(), "key".to_owned()).await.unwrap();
+    assert_eq!(claim(&world, "acc", 1, later).await, Claim::Yours);
+    assert_eq!(world.store.accept_run_once(second, None, key()).await.unwrap(), Accepted::Already(id));
+    world.store.finish_idempotency("acc".to_owned(), "key".to_owned(), answer(1, 202)).await.unwrap();
+    assert_eq!(claim(&world, "acc", 1, later).await, Claim::Answered(answer(1, 202)));
 }

@@ -80,11 +80,23 @@ impl Browser {
     }
 
     pub async fn click(&self, css: &str) {
-        let element = self.client.wait().for_element(Locator::Css(css)).await.unwrap();
+        // A live page puts a new element in the place of one that was just found.
+        const TRIES: usize = 10;
+        for _ in 1..TRIES {
+            match self.try_click(css).await {
+                Err(CmdError::Standard(reason)) if reason.error == ErrorStatus::StaleElementReference => {}
+                done => return done.unwrap(),
+            }
+        }
+        self.try_click(css).await.unwrap();
+    }
+
+    async fn try_click(&self, css: &str) -> Result<(), CmdError> {
+        let element = self.client.wait().for_element(Locator::Css(css)).await?;
         // The driver's own scrolling does not wait for a page that scrolls smoothly.
         let scroll = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
-        self.client.execute(scroll, vec![serde_json::to_value(&element).unwrap()]).await.unwrap();
-        element.click().await.unwrap();
+        self.client.execute(scroll, vec![serde_json::to_value(&element).unwrap()]).await?;
+        element.click().await
     }
 
     pub async fn type_into(&self, css: &str, text: &str) {

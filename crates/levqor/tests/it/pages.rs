@@ -2,6 +2,7 @@
 
 use fantoccini::Locator;
 use levqor_testkit::{HttpStub, Reply, Route, temp_dir, wait_for};
+use reqwest::Method;
 use serde_json::json;
 
 use crate::{
@@ -97,12 +98,58 @@ async fn a_running_run_is_drawn_live() {
     browser.close().await;
 }
 
+#[tokio::test]
+async fn a_person_suspends_a_run_lets_it_go_on_and_runs_it_again_with_changes() {
+    let stub = HttpStub::start().await;
+    stub.route(Route::new("/gate").reply(Reply::status(503)));
+    let directory = temp_dir();
+    let levqor = Levqor::first(directory.path()).await;
+    let call = json!({ "call": "http", "with": { "method": "get", "endpoint": stub.url("/gate") } });
+    let definition = json!({
+        "document": { "dsl": "1.0.3", "namespace": "t", "name": "held", "version": "0.1.0" },
+        "do": [
+            { "call": { "try": [{ "knock": call }], "catch": { "retry": { "delay": { "milliseconds": 200 }, "limit": { "attempt": { "count": 5000 } } } } } },
+            { "check": { "if": "${ $workflow.input.fail == true }", "raise": { "error": { "type": "https://example.com/errors/no", "status": 418, "title": "No" } } } },
+        ],
+    });
+    let workflow = levqor.create(&definition).await;
+    let run = levqor.start(&workflow, &json!({ "input": { "fail": true } })).await;
+    let path = format!("/dashboard/runs/{}", run["run_id"].as_str().unwrap());
+    let browser = Browser::open(LIGHT).await;
+    sign_in(&browser, &levqor).await;
+    browser.go(&levqor.server.url(&path)).await;
+    browser.click("form[action$='/suspend'] button").await;
+    says(&browser, "This run is suspended by").await;
+    browser.picture("run-suspended").await;
+    browser.check_manners("a suspended run").await;
+    stub.route(Route::new("/gate").reply(Reply::json(&json!({ "open": true }))));
+    browser.click("form[action$='/resume'] button").await;
+    says(&browser, "Retry from the failed task").await;
+    browser.click("a[href$='/retry']").await;
+    says(&browser, "What to begin from, and with what").await;
+    browser.picture("run-again").await;
+    browser.check_manners("the form to run again").await;
+    browser.type_into("#input", "{\"fail\": false}").await;
+    browser.click("form[action$='/retry'] button").await;
+    says(&browser, "This is a new run.").await;
+    says(&browser, "completed").await;
+    browser.close().await;
+}
+
 /// Every page that a signed-in operator can open, with a name for its picture.
 async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
     let workflows = levqor.get("/api/workflows").await;
     let sample = workflows["workflows"][0]["id"].as_str().unwrap().to_owned();
     let run = levqor.start(&sample, &json!({ "wait_seconds": 30 })).await;
     let run = run["run_id"].as_str().unwrap().to_owned();
+    let held = json!({
+        "document": { "dsl": "1.0.3", "namespace": "t", "name": "held", "version": "0.1.0" },
+        "do": [{ "pause": { "wait": { "hours": 1 } } }],
+    });
+    let held =
+        levqor.start(&levqor.create(&held).await, &json!({})).await["run_id"].as_str().unwrap().to_owned();
+    let (status, body) = levqor.call(Method::POST, &format!("/api/runs/{held}/suspend"), None).await;
+    assert_eq!(status, 200, "{body}");
     vec![
         ("home", "/".to_owned()),
         ("status", "/status".to_owned()),
@@ -117,6 +164,8 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("edit", format!("/dashboard/workflows/{sample}/edit")),
         ("runs", "/dashboard/runs".to_owned()),
         ("run", format!("/dashboard/runs/{run}")),
+        ("run-held", format!("/dashboard/runs/{held}")),
+        ("run-retry", format!("/dashboard/runs/{run}/retry")),
         ("keys", "/dashboard/keys".to_owned()),
         ("nowhere", "/no/such/page".to_owned()),
     ]

@@ -40,9 +40,11 @@ pub(crate) enum Do {
     Pass(u64),
     Cancel,
     Retry,
+    Suspend,
+    Resume,
 }
 
-pub(crate) use Do::{Answer, Cancel, Lose, Pass, Publish, PublishAll, Refuse, Retry, Sent};
+pub(crate) use Do::{Answer, Cancel, Lose, Pass, Publish, PublishAll, Refuse, Resume, Retry, Sent, Suspend};
 
 /// When runs of the tests start.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
@@ -145,13 +147,34 @@ impl Player {
     ) -> Self {
         let event = started(input);
         let machine = Machine::start(Arc::clone(workflow), Arc::clone(surroundings), &event).unwrap();
+        Self { slice, ..Self::idle(workflow, surroundings, machine, event) }
+    }
+
+    /// A run from another first event, which has done what it can.
+    pub(crate) fn from(
+        workflow: &Arc<Workflow>,
+        surroundings: &Arc<Surroundings>,
+        machine: Machine,
+        first: Event,
+    ) -> Self {
+        let mut player = Self::idle(workflow, surroundings, machine, first);
+        player.run();
+        player
+    }
+
+    fn idle(
+        workflow: &Arc<Workflow>,
+        surroundings: &Arc<Surroundings>,
+        machine: Machine,
+        first: Event,
+    ) -> Self {
         Self {
             workflow: Arc::clone(workflow),
             surroundings: Arc::clone(surroundings),
             machine,
-            journal: vec![event],
+            journal: vec![first],
             now: START,
-            slice,
+            slice: u64::MAX,
             said: Vec::new(),
             seen: Seen::default(),
             keys: Vec::new(),
@@ -197,6 +220,11 @@ impl Player {
             PublishAll(event) => return self.publish(event.clone()),
             Cancel => Event::Cancelled { at: self.now, tasks_begun: self.machine.tasks_begun() },
             Retry => Event::Retried { at: self.now, secrets: Default::default() },
+            Suspend => {
+                let tasks_begun = self.machine.tasks_begun();
+                Event::Suspended { at: self.now, tasks_begun, by: Some("tester".to_owned()) }
+            }
+            Resume => Event::Resumed { at: self.now },
         };
         self.apply(event);
         self.offer();
@@ -301,6 +329,7 @@ impl Player {
         }
         match self.machine.status() {
             RunStatus::Waiting => self.said.push("waiting".to_owned()),
+            RunStatus::Suspended => self.said.push("suspended".to_owned()),
             RunStatus::Cancelled => self.said.push("cancelled".to_owned()),
             RunStatus::Completed => self.said.push(format!("= {}", self.machine.output().unwrap())),
             RunStatus::Faulted => {

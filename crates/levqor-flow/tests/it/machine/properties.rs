@@ -18,7 +18,9 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use super::play::{Answer, Cancel, Do, Lose, Pass, Player, PublishAll, Refuse, Retry, START, started};
+use super::play::{
+    Answer, Cancel, Do, Lose, Pass, Player, PublishAll, Refuse, Resume, Retry, START, Suspend, started,
+};
 
 /// A random `do` list: tasks are named by their position, so that jumps have targets.
 fn list(depth: u32) -> BoxedStrategy<Value> {
@@ -232,6 +234,8 @@ enum Fate {
     Pass(u64),
     Cancel,
     Retry,
+    Suspend,
+    Resume,
     Nonsense(u64),
 }
 
@@ -244,8 +248,48 @@ fn fate() -> impl Strategy<Value = Fate> {
         5 => (0..4_u64).prop_map(Fate::Pass),
         1 => Just(Fate::Cancel),
         3 => Just(Fate::Retry),
+        3 => Just(Fate::Suspend),
+        4 => Just(Fate::Resume),
         1 => (0..20_u64).prop_map(Fate::Nonsense),
     ]
+}
+
+/// Results only: nothing that depends on what time it is.
+fn fate_of_effects() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => any::<Index>().prop_map(Fate::Answer),
+        2 => any::<Index>().prop_map(Fate::Refuse),
+        1 => any::<Index>().prop_map(Fate::Lose),
+        1 => Just(Fate::Retry),
+    ]
+}
+
+/// Without timers, whose numbers a pause changes.
+fn untimed_document() -> impl Strategy<Value = Arc<Workflow>> {
+    list(3).prop_map(|list| {
+        let mut document = json!({
+            "document": { "dsl": "1.0.3", "namespace": "tests", "name": "flow", "version": "1.0.0" },
+            "do": list,
+        });
+        strip_times(&mut document);
+        let checked = document::check(&document);
+        checked.workflow.unwrap_or_else(|| panic!("{:#?} in {document:#}", checked.errors))
+    })
+}
+
+fn strip_times(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.remove("timeout");
+            members.remove("retry");
+            if members.remove("wait").is_some() {
+                members.insert("set".to_owned(), json!("${ . }"));
+            }
+            members.values_mut().for_each(strip_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_times),
+        _ => {}
+    }
 }
 
 fn step(fate: &Fate, machine: &Machine) -> Do {
@@ -271,6 +315,8 @@ fn step(fate: &Fate, machine: &Machine) -> Do {
         Fate::Pass(seconds) => Pass(*seconds),
         Fate::Cancel => Cancel,
         Fate::Retry => Retry,
+        Fate::Suspend => Suspend,
+        Fate::Resume => Resume,
         Fate::Nonsense(effect) => Answer(*effect, Value::Null),
     }
 }
@@ -287,7 +333,7 @@ fn event() -> impl Strategy<Value = Event> {
         let event = json!({ "specversion": "1.0", "id": "1", "source": "/test", "type": "a" });
         CloudEvent::parse(event).unwrap()
     };
-    (at, 0..9_u64, 0..9_u8, any::<bool>()).prop_map(move |(at, number, kind, flag)| match kind {
+    (at, 0..9_u64, 0..12_u8, any::<bool>()).prop_map(move |(at, number, kind, flag)| match kind {
         0 => Event::EffectEnded { at, effect: number, outcome: Outcome::Output(json!(number)) },
         1 => {
             let outcome = Outcome::Failed { error: error(), answered: flag };
@@ -297,6 +343,9 @@ fn event() -> impl Strategy<Value = Event> {
         4 => Event::Cancelled { at, tasks_begun: number },
         6 | 7 => Event::Received { at, effect: number, seq: u64::from(kind), event: message() },
         5 => Event::Aborted { at, tasks_begun: number, error: error() },
+        8 => Event::Suspended { at, tasks_begun: number, by: None },
+        9 => Event::Resumed { at },
+        10 => Event::Moved { at, secrets: Default::default() },
         _ => Event::Retried { at, secrets: Default::default() },
     })
 }
@@ -326,7 +375,7 @@ proptest! {
         workflow in flow_document(),
         slice in 1..6_u64,
         slices in 0..6_u32,
-        abort in any::<bool>(),
+        how in 0..3_u8,
         fates in vec(fate(), 0..5),
     ) {
         let mut player = Player::start_only(&workflow, &surroundings(), json!({}), slice);
@@ -337,16 +386,44 @@ proptest! {
         }
         let tasks_begun = player.machine.tasks_begun();
         let error = ErrorKind::Runtime.error("gave up", "a test");
-        player.apply(if abort {
-            Event::Aborted { at: START, tasks_begun, error }
-        } else {
-            Event::Cancelled { at: START, tasks_begun }
+        player.apply(match how {
+            0 => Event::Aborted { at: START, tasks_begun, error },
+            1 => Event::Cancelled { at: START, tasks_begun },
+            _ => Event::Suspended { at: START, tasks_begun, by: None },
         });
-        player.step(&Retry);
+        player.step(if how == 2 { &Resume } else { &Retry });
         for fate in &fates {
             let step = step(fate, &player.machine);
             player.step(&step);
         }
+    }
+
+    /// Standing still changes nothing but the time: with no timeouts about, what comes out is what would have.
+    #[test]
+    fn a_pause_loses_nothing(
+        workflow in untimed_document(),
+        fates in vec(fate_of_effects(), 0..12),
+        pauses in vec(0..12_usize, 0..4),
+    ) {
+        let surroundings = surroundings();
+        let mut steady = Player::start(&workflow, &surroundings, json!({}), u64::MAX);
+        let mut paused = Player::start(&workflow, &surroundings, json!({}), u64::MAX);
+        for (nth, fate) in fates.iter().enumerate() {
+            let step = step(fate, &steady.machine);
+            let pause = pauses.contains(&nth);
+            if pause {
+                paused.step(&Suspend);
+            }
+            steady.step(&step);
+            paused.step(&step);
+            if pause {
+                paused.step(&Resume);
+            }
+        }
+        prop_assert_eq!(steady.machine.status(), paused.machine.status());
+        prop_assert_eq!(steady.machine.output(), paused.machine.output());
+        prop_assert_eq!(steady.machine.error(), paused.machine.error());
+        prop_assert_eq!(steady.machine.tasks_begun(), paused.machine.tasks_begun());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::features::docs::service::GUIDES;
 /// A piece of documentation that can be quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// `Runs: Retry and cancel`.
+    /// `Runs: Retry`.
     pub title: String,
     /// Where to read it, from the server's root.
     pub url: String,

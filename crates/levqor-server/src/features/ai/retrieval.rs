@@ -259,7 +259,7 @@ mod tests {
     fn questions_find_the_section_that_answers_them() {
         let rows = [
             ("How much does the Growth plan cost?", "Plans and prices"),
-            ("how do I retry a failed run?", "Runs: Retry and cancel"),
+            ("how do I retry a failed run?", "Runs: Retry"),
             ("Which time zone does cron use", "Schedules: Time zones"),
             ("is there a free trial?", "Free trial and refunds"),
             ("can workflows call private addresses", "HTTP calls: Addresses that are refused"),

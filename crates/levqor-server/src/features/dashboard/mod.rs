@@ -11,6 +11,7 @@ mod keys;
 mod new;
 mod overview;
 mod place;
+mod retry;
 mod run;
 mod run_data;
 mod runs;
@@ -50,7 +51,9 @@ pub fn routes() -> Router<App> {
         .route("/dashboard/runs", get(runs::page))
         .route("/dashboard/runs/{id}", get(run::page))
         .route("/dashboard/runs/{id}/cancel", post(run::cancel))
-        .route("/dashboard/runs/{id}/retry", post(run::retry))
+        .route("/dashboard/runs/{id}/suspend", post(run::suspend))
+        .route("/dashboard/runs/{id}/resume", post(run::resume))
+        .route("/dashboard/runs/{id}/retry", get(retry::page).post(retry::retry))
         .route("/dashboard/runs/{id}/data/{what}", get(run_data::of_run))
         .route("/dashboard/runs/{id}/tasks/{task}/{what}", get(run_data::of_task))
         .route("/dashboard/keys", get(keys::page).post(keys::create))
@@ -90,7 +93,9 @@ impl Done {
             Some("deleted") => "The workflow and its schedule are deleted. Its runs stay.",
             Some("cancelled") => "The run is cancelled.",
             Some("retried") => "The run goes on from the task that failed.",
-            Some("again") => "This is a new run with the same version and input.",
+            Some("again") => "This is a new run.",
+            Some("suspended") => "The run is suspended: nothing of it begins until you resume it.",
+            Some("resumed") => "The run goes on.",
             Some("webhook-deleted") => "The webhook is deleted: its address starts nothing any more.",
             Some("revoked") => "The key is revoked: it opens nothing any more.",
             Some("secret-set") => "The secret is set. Runs that begin or are retried from now on use it.",

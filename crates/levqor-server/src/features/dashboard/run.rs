@@ -4,7 +4,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use levqor_engine::{RetryFrom, RunDetail, TaskRecord};
+use levqor_engine::{RunDetail, TaskRecord};
 use levqor_model::{Role, RunId, RunStatus, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -61,6 +61,11 @@ pub(super) async fn page(
     let run = &detail.run;
     let ended = run.status.is_ended();
     let path = format!("/dashboard/runs/{id}");
+    // Where a new run may begin; without an answer the page has no such links.
+    let points = match may(&page, Role::Editor) && ended {
+        true => app.engine.entry_points(run).await.unwrap_or_default(),
+        false => Vec::new(),
+    };
     let next = tasks.last().filter(|_| more).map(|last| format!("{path}?after={}", last.task));
     let body = html! {
         (crumbs(&[("/dashboard/runs", "Runs"), (&format!("/dashboard/workflows/{}", run.workflow_id), &run.name)], &short(id)))
@@ -77,7 +82,7 @@ pub(super) async fn page(
                 }
                 @if tasks.is_empty() {
                     div.body { p.quiet { @if ended { "No task ran." } @else { "No task has begun yet." } } }
-                } @else { (waterfall(&tasks, view.now, &path)) }
+                } @else { (waterfall(&tasks, view.now, &path, &points)) }
                 @if let Some(next) = &next { nav.pager aria-label="Pages" { span {} a.button.slim href=(next) rel="next" { "Later tasks" } } }
             }
             div.grid.two {
@@ -107,8 +112,14 @@ fn head(page: &PageActor, detail: &RunDetail, path: &str) -> Markup {
             @if may(page, Role::Editor) {
                 div.actions {
                     @if run.status == RunStatus::Faulted { (button(page, path, "retry", Some("failed"), "primary", "retry", "Retry from the failed task")) }
-                    @if run.status.is_ended() { (button(page, path, "retry", Some("start"), "", "play", "Run again")) }
-                    @else { (button(page, path, "cancel", None, "danger", "stop", "Cancel")) }
+                    @if run.status.is_ended() {
+                        (button(page, path, "retry", Some("start"), "", "play", "Run again"))
+                        a.button href={ (path) "/retry" } { (icon("edit")) "Run again with changes" }
+                    } @else {
+                        @if run.status == RunStatus::Suspended { (button(page, path, "resume", None, "primary", "play", "Resume")) }
+                        @else { (button(page, path, "suspend", None, "", "clock", "Suspend")) }
+                        (button(page, path, "cancel", None, "danger", "stop", "Cancel"))
+                    }
                 }
             }
         }
@@ -226,29 +237,28 @@ pub(super) async fn cancel(
     Ok(Redirect::to(&format!("/dashboard/runs/{id}?done=cancelled")).into_response())
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Retry {
-    #[serde(default)]
-    csrf: String,
-    #[serde(default)]
-    from: String,
-}
-
-pub(super) async fn retry(
+pub(super) async fn suspend(
     State(app): State<App>,
     page: PageActor,
     Id(id): Id<RunId>,
-    FormData(form): FormData<Retry>,
+    FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf)?;
     page.actor.require(Role::Editor)?;
-    let (from, done) = match form.from.as_str() {
-        "failed" => (RetryFrom::Failed, "retried"),
-        "start" => (RetryFrom::Start, "again"),
-        _ => return Err(Problem::field("from", "must be failed or start")),
-    };
-    let detail = app.engine.retry(page.actor.account_id, id, from).await?;
-    Ok(Redirect::to(&format!("/dashboard/runs/{}?done={done}", detail.run.id)).into_response())
+    app.engine.suspend(page.actor.account_id, id, &page.email).await?;
+    Ok(Redirect::to(&format!("/dashboard/runs/{id}?done=suspended")).into_response())
+}
+
+pub(super) async fn resume(
+    State(app): State<App>,
+    page: PageActor,
+    Id(id): Id<RunId>,
+    FormData(form): FormData<Button>,
+) -> Result<Response, Problem> {
+    page.check_csrf(&form.csrf)?;
+    page.actor.require(Role::Editor)?;
+    app.engine.resume(page.actor.account_id, id).await?;
+    Ok(Redirect::to(&format!("/dashboard/runs/{id}?done=resumed")).into_response())
 }
 
 #[cfg(test)]

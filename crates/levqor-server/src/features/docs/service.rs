@@ -91,6 +91,9 @@ problem_pages!(
     Draining = "draining",
     InvalidEvent = "invalid-event",
     WebhookSignature = "webhook-signature",
+    RunStuck = "run-stuck",
+    VersionDiffers = "version-differs",
+    TasksUnavailable = "tasks-unavailable",
 );
 
 #[cfg(test)]

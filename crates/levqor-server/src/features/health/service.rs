@@ -164,6 +164,11 @@ pub async fn sample(app: &App) -> Result<(), levqor_store::Error> {
         ),
         sample("engine", None, readiness.failure_of(&["lease", "clock", "engine"])),
     ];
+    let stuck = app.engine.stuck();
+    if stuck.looked {
+        // No reason to take the node out of service: the others are well.
+        samples.push(sample("runs", None, stuck.sentence()));
+    }
     // A process that does not listen has no API to observe.
     if let Some(address) = app.health.listening() {
         samples.push(match probe(address).await {

@@ -50,6 +50,7 @@ pub(super) struct Gauges {
     pub(super) engine_active_runs: Gauge,
     pub(super) engine_effects_in_flight: Gauge,
     pub(super) engine_timers_near: Gauge,
+    pub(super) runs_stuck: Gauge,
     pub(super) store_queue_depth: Gauge,
     pub(super) store_queue_capacity: Gauge,
     pub(super) background_jobs: Gauge,
@@ -92,6 +93,7 @@ impl Exposition {
         gauge("engine_active_runs", "Runs held in memory", &gauges.engine_active_runs);
         gauge("engine_effects_in_flight", "Calls in flight", &gauges.engine_effects_in_flight);
         gauge("engine_timers_near", "Timers held in memory", &gauges.engine_timers_near);
+        gauge("runs_stuck", "Live runs that nothing moves", &gauges.runs_stuck);
         gauge("store_queue_depth", "Writes waiting for the database", &gauges.store_queue_depth);
         gauge("store_queue_capacity", "Writes that may wait", &gauges.store_queue_capacity);
         gauge("background_jobs", "Periodic jobs alive", &gauges.background_jobs);

@@ -63,12 +63,14 @@ struct RunsByStatus {
     completed: i64,
     faulted: i64,
     cancelled: i64,
+    /// Live runs that nothing moves, as this node found them.
+    stuck: usize,
 }
 
-impl From<RunCounts> for RunsByStatus {
-    fn from(counts: RunCounts) -> Self {
+impl RunsByStatus {
+    fn new(counts: RunCounts, stuck: usize) -> Self {
         let RunCounts { pending, running, waiting, suspended, completed, faulted, cancelled } = counts;
-        Self { pending, running, waiting, suspended, completed, faulted, cancelled }
+        Self { pending, running, waiting, suspended, completed, faulted, cancelled, stuck }
     }
 }
 
@@ -116,7 +118,7 @@ async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
         ai_openai_errors_last_5m: last_5m(Counter::AiOpenaiErrors),
         requests_total: total(Counter::Requests),
         latency_ms: LatencyMs { p50: latency.p50, p95: latency.p95, p99: latency.p99 },
-        runs: runs.map(RunsByStatus::from),
+        runs: runs.map(|counts| RunsByStatus::new(counts, app.engine.stuck().runs)),
         business_metrics: BusinessMetrics {
             consultations_booked: total(Counter::ConsultationsBooked),
             consultations_run: total(Counter::ConsultationsRun),
@@ -149,6 +151,7 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
         gauges.engine_active_runs.set(whole(load.active_runs));
         gauges.engine_effects_in_flight.set(whole(load.effects_in_flight));
         gauges.engine_timers_near.set(whole(load.timers_near));
+        gauges.runs_stuck.set(whole(app.engine.stuck().runs));
         let (depth, capacity) = app.store.queue_depth();
         gauges.store_queue_depth.set(whole(depth));
         gauges.store_queue_capacity.set(whole(capacity));

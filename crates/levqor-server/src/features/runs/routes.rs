@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use levqor_engine::RetryFrom;
+use levqor_engine::Changes;
 use levqor_model::{AccountId, RunId, WorkflowId};
 use levqor_store::runs::RunFilter;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     App, Problem,
     features::workflows,
-    gateway::{Actor, Body, Cursor, Id, Query, cut, page_limit},
+    gateway::{Actor, Body, Claimed, Cursor, Id, Query, cut, page_limit},
     problem::Refusals,
 };
 
@@ -38,6 +38,8 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(tasks))
         .routes(routes!(events))
         .routes(routes!(cancel))
+        .routes(routes!(suspend))
+        .routes(routes!(resume))
         .routes(routes!(retry))
 }
 
@@ -58,6 +60,7 @@ async fn start(
     State(app): State<App>,
     actor: Actor,
     Id(workflow): Id<WorkflowId>,
+    Claimed(claim): Claimed,
     Body(body): Body<StartBody>,
 ) -> Result<Response, Problem> {
     let wish = service::Wish {
@@ -66,6 +69,7 @@ async fn start(
         region: body.region,
         residency: body.residency,
         wait_seconds: body.wait_seconds.unwrap_or(0),
+        claim,
     };
     let waits = wish.wait_seconds > 0;
     let detail = service::start(&app, actor.account_id, workflow, wish).await?;
@@ -237,7 +241,46 @@ async fn cancel(
     Ok(Json(detail.into()))
 }
 
-/// Run again: the same run from the task that failed, or a new run from the start.
+/// Suspend a run: no task begins and no timer fires until it is resumed; what was called goes on and is kept. Sub-runs go
+/// on, too. A run that is suspended already stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/runs/{id}/suspend",
+    tag = "runs",
+    params(("id" = String, Path, description = "The run's id")),
+    responses((status = 200, body = RunView), Refusals)
+)]
+async fn suspend(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<RunId>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Result<Json<RunView>, Problem> {
+    let detail = app.engine.suspend(actor.account_id, id, &actor.by.words()).await;
+    let detail = or_explained(&app, &actor, detail).await?;
+    Ok(Json(detail.into()))
+}
+
+/// Let a suspended run go on. A run that is not suspended stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/runs/{id}/resume",
+    tag = "runs",
+    params(("id" = String, Path, description = "The run's id")),
+    responses((status = 200, body = RunView), Refusals)
+)]
+async fn resume(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<RunId>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Result<Json<RunView>, Problem> {
+    let detail = app.engine.resume(actor.account_id, id).await;
+    let detail = or_explained(&app, &actor, detail).await?;
+    Ok(Json(detail.into()))
+}
+
+/// Run again: the same run from the task that failed, or a new run from the start or from a task.
 #[utoipa::path(
     post,
     path = "/api/runs/{id}/retry",
@@ -250,26 +293,11 @@ async fn retry(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<RunId>,
+    Claimed(claim): Claimed,
     Body(body): Body<RetryBody>,
 ) -> Result<Json<RunView>, Problem> {
-    for (pointer, given) in [("/input", body.input.is_some()), ("/version", body.version.is_some())] {
-        if given {
-            let message = "not supported yet; a retry takes the version and the input of the run";
-            return Err(Problem::field(pointer, message));
-        }
-    }
-    let from = match body.from.as_deref() {
-        None | Some("failed") => RetryFrom::Failed,
-        Some("start") => RetryFrom::Start,
-        Some(pointer) if pointer.starts_with('/') => {
-            return Err(Problem::field(
-                "/from",
-                "a retry from a task is not supported yet; use \"failed\" or \"start\"",
-            ));
-        }
-        Some(_) => return Err(Problem::field("/from", "must be \"failed\" or \"start\"")),
-    };
-    let detail = app.engine.retry(actor.account_id, id, from).await;
-    let detail = or_explained(&app, &actor, detail).await?;
+    let from = service::retry_from(body.from.as_deref())?;
+    let changes = Changes { input: body.input, version: body.version, claim };
+    let detail = service::retry(&app, actor.account_id, id, from, changes).await?;
     Ok(Json(detail.into()))
 }

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use levqor_engine::{RunDetail, StartRun};
+use levqor_engine::{Changes, RetryFrom, RunDetail, StartRun};
 use levqor_model::{AccountId, ProblemCode, RegionCode, Residency, RunId, TriggerKind, WorkflowId, limits};
-use levqor_store::webhooks::WebhookMessage;
+use levqor_store::{idempotency::KeyClaim, webhooks::WebhookMessage};
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
@@ -27,6 +27,8 @@ pub struct Wish {
     pub residency: Option<Residency>,
     /// How long to wait for the run's end, in seconds.
     pub wait_seconds: u64,
+    /// The `Idempotency-Key` of the request, claimed.
+    pub claim: Option<KeyClaim>,
 }
 
 /// How long the count of a month's runs may be old: starting runs must not read the database each time.
@@ -58,15 +60,18 @@ pub async fn start(
     within_plan(app, account).await?;
     let started = app
         .engine
-        .start_run(StartRun {
-            account_id: account,
-            workflow_id: workflow,
-            version: wish.version,
-            input: wish.input.unwrap_or_else(|| Value::Object(Map::new())),
-            trigger: TriggerKind::Manual,
-            residency,
-            home_region,
-        })
+        .start_run_once(
+            StartRun {
+                account_id: account,
+                workflow_id: workflow,
+                version: wish.version,
+                input: wish.input.unwrap_or_else(|| Value::Object(Map::new())),
+                trigger: TriggerKind::Manual,
+                residency,
+                home_region,
+            },
+            wish.claim,
+        )
         .await?;
     if wish.wait_seconds == 0 || started.run.status.is_ended() {
         return Ok(started);
@@ -103,6 +108,42 @@ pub async fn start_by_webhook(
         home_region: None,
     };
     Ok(app.engine.start_run_for(request, message).await?)
+}
+
+/// Runs a run again: the same one from the task that failed, or a new one, which counts for the plan.
+///
+/// # Errors
+/// 404; 409 and 422 when the run or what is asked for does not allow it; 403 when the plan's runs are used up.
+pub async fn retry(
+    app: &App,
+    account: AccountId,
+    id: RunId,
+    from: RetryFrom,
+    changes: Changes,
+) -> Result<RunDetail, Problem> {
+    if from != RetryFrom::Failed {
+        within_plan(app, account).await?;
+    }
+    match app.engine.retry_with(account, id, from, changes).await {
+        Ok(detail) => Ok(detail),
+        Err(error) => Err(retention::explained(app, account, error).await),
+    }
+}
+
+/// What `from` of a retry means: `failed`, `start`, or the JSON Pointer of a task.
+///
+/// # Errors
+/// 422.
+pub fn retry_from(text: Option<&str>) -> Result<RetryFrom, Problem> {
+    match text {
+        None | Some("failed") => Ok(RetryFrom::Failed),
+        Some("start") => Ok(RetryFrom::Start),
+        Some(pointer) if pointer.starts_with('/') => Ok(RetryFrom::Task(pointer.to_owned())),
+        Some(_) => Err(Problem::field(
+            "/from",
+            "must be \"failed\", \"start\" or the JSON Pointer of a task, such as \"/do/0/fetch\"",
+        )),
+    }
 }
 
 /// The run, with what it waits for when it has not ended.

@@ -49,15 +49,17 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RetryBody {
-    /// `failed` (the same run goes on from the task that failed; the default) or `start` (a new run with the same version
-    /// and input).
+    /// `failed` (the same run goes on from the task that failed; the default), `start` (a new run) or the JSON Pointer of a
+    /// task (a new run that begins there, with the data that the task had).
     #[schema(example = "failed")]
     pub(super) from: Option<String>,
-    /// Reserved.
+    /// The input of the new run, or of the task that it begins at; the recorded one when left out. Not for `failed`.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Value>)]
     pub(super) input: Option<Value>,
-    /// Reserved.
+    /// Another version of the workflow; the run's own when left out. For `failed` only a version on which the run's
+    /// journal replays.
+    #[schema(example = "0.2.0")]
     pub(super) version: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use levqor_engine::TaskRecord;
 use levqor_model::{TaskStatus, Timestamp};
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     badge::task_look,
@@ -80,8 +81,9 @@ pub fn span(tasks: &[TaskRecord], now: Timestamp) -> Option<(Timestamp, Timestam
     Some((from, until.max(from)))
 }
 
-/// Draws the tasks. `base` is the run's address, for links to whole values.
-pub fn waterfall(tasks: &[TaskRecord], now: Timestamp, base: &str) -> Markup {
+/// Draws the tasks. `base` is the run's address, for links to whole values; tasks of the references in `again` are offered to
+/// run again from.
+pub fn waterfall(tasks: &[TaskRecord], now: Timestamp, base: &str, again: &[String]) -> Markup {
     let Some((from, until)) = span(tasks, now) else { return html! {} };
     let whole = until.since(from);
     let mut left = PAGE_BYTES;
@@ -95,7 +97,7 @@ pub fn waterfall(tasks: &[TaskRecord], now: Timestamp, base: &str) -> Markup {
                 span {}
             }
             @for placed in arrange(tasks) {
-                (row(&tasks[placed.task], placed.depth, (from, until), now, base, &mut left))
+                (row(&tasks[placed.task], placed.depth, (from, until), now, (base, again), &mut left))
             }
         }
     }
@@ -106,7 +108,7 @@ fn row(
     depth: usize,
     (from, until): (Timestamp, Timestamp),
     now: Timestamp,
-    base: &str,
+    (base, points): (&str, &[String]),
     left: &mut usize,
 ) -> Markup {
     let (tone, picture) = task_look(task.status);
@@ -142,6 +144,13 @@ fn row(
                 }
                 @if let Some(error) = &task.error {
                     (data(task, "error", "Error", &serde_json::to_value(error).unwrap_or_default(), base, left))
+                }
+                @if points.contains(&task.reference) {
+                    p {
+                        a.button.slim href={ (base) "/retry?from=" (utf8_percent_encode(&task.reference, NON_ALPHANUMERIC)) } {
+                            (icon("retry")) "Run again from " (task.name)
+                        }
+                    }
                 }
                 (data(task, "input", "Input", &task.input, base, left))
                 @if let Some(output) = &task.output { (data(task, "output", "Output", output, base, left)) }

@@ -28,6 +28,8 @@ async fn every_form_wants_its_token() {
         format!("/dashboard/runs/{run}/retry"),
         "/dashboard/secrets".to_owned(),
         "/dashboard/secrets/key/delete".to_owned(),
+        format!("/dashboard/runs/{run}/suspend"),
+        format!("/dashboard/runs/{run}/resume"),
         "/dashboard/keys".to_owned(),
         "/dashboard/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke".to_owned(),
         "/signout".to_owned(),
@@ -254,6 +256,24 @@ async fn a_run_page_shows_tasks_errors_and_what_can_be_done() {
         .await;
     let location = again.header("location").unwrap();
     assert!(location.ends_with("?done=again") && !location.starts_with(&path), "{location}");
+
+    // With changes, from a task that the page offers.
+    assert!(text.contains("/retry?from=%2Fdo%2F0%2Ffail"), "{text}");
+    let form =
+        app.page(&format!("{path}/retry?from=%2Fdo%2F0%2Ffail")).header("cookie", &app.cookie).send().await;
+    super::assert_sound("retry", &form);
+    assert!(form.text().contains("<option value=\"/do/0/fail\" selected"), "{}", form.text());
+    let send = |input: &'static str| {
+        let fields = [("csrf", csrf.as_str()), ("from", "start"), ("version", ""), ("input", input)];
+        app.form(&format!("{path}/retry"), &fields).header("cookie", &app.cookie).send()
+    };
+    let bad = send("{").await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bad.text().contains("id=\"input-error\""), "{}", bad.text());
+    let edited = send("{\"edited\": true}").await;
+    let location = edited.header("location").unwrap().split('?').next().unwrap().to_owned();
+    let id = location.rsplit('/').next().unwrap();
+    assert_eq!(app.read(&format!("/api/runs/{id}")).await["input"], serde_json::json!({ "edited": true }));
 }
 
 #[tokio::test]

@@ -1,0 +1,68 @@
+//! Why a run is not moving, in one sentence, for every run that has not ended.
+
+use levqor_model::{AccountId, RunId, RunStatus};
+use levqor_store::runs::Run;
+
+use crate::{Engine, Error, core::Core, driver::CANNOT_GO_ON, pending::describe};
+
+impl Engine {
+    /// Why the run is not moving, in one sentence; None when it has ended.
+    pub async fn waiting_for(&self, account: AccountId, run: RunId) -> Result<Option<String>, Error> {
+        let row = self.row(account, run).await?;
+        if row.status.is_ended() { Ok(None) } else { self.why(&row).await.map(Some) }
+    }
+
+    async fn why(&self, row: &Run) -> Result<String, Error> {
+        let core = &self.core;
+        let written = row.waiting_for.as_deref();
+        if let Some(reason) = written.filter(|reason| reason.starts_with(CANNOT_GO_ON)) {
+            return Ok(reason.to_owned());
+        }
+        if row.status == RunStatus::Suspended {
+            return Ok(written.unwrap_or("is suspended").to_owned());
+        }
+        if !(row.owner == Some(core.node) && row.epoch == core.epoch) {
+            return core.absent_owner(row).await;
+        }
+        if row.status == RunStatus::Waiting
+            && let Some(reason) = written
+        {
+            return Ok(reason.to_owned());
+        }
+        if let Some(reason) = core.registry.get(row.id).and_then(|entry| describe(&entry.pending())) {
+            // An address may be made from a secret.
+            return Ok(core.mask(row).await?.text(reason));
+        }
+        if row.status == RunStatus::Pending || !core.registry.contains(row.id) {
+            // What a run that left memory waits for stands in its row.
+            return Ok(written.map_or_else(|| core.queued(row), str::to_owned));
+        }
+        Ok("executes its tasks".to_owned())
+    }
+}
+
+impl Core {
+    fn queued(&self, row: &Run) -> String {
+        match self.backlog.ahead_of(row.id) {
+            Some(0) => "is next in the queue for a place on a node".to_owned(),
+            Some(1) => "is queued behind 1 run for a place on a node".to_owned(),
+            Some(runs) => format!("is queued behind {runs} runs for a place on a node"),
+            None => "waits for a free place on a node".to_owned(),
+        }
+    }
+
+    /// The run is not this node's.
+    async fn absent_owner(&self, row: &Run) -> Result<String, Error> {
+        let Some(owner) = row.owner else {
+            return Ok("waits for an owner because no node has taken it yet".to_owned());
+        };
+        let alive = self.store.nodes(Some(self.clock.now())).await?;
+        Ok(match alive.iter().find(|node| node.id == owner && node.epoch == row.epoch) {
+            Some(node) => match row.waiting_for.as_deref() {
+                Some(reason) => reason.to_owned(),
+                None => format!("is driven by node {owner} in {}", node.region),
+            },
+            None => format!("waits for an owner because node {owner} stopped or lost its lease"),
+        })
+    }
+}

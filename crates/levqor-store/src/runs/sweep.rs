@@ -1,0 +1,66 @@
+//! Live runs with what may move them, page by page, for whoever looks for those that nothing moves.
+
+use levqor_model::Timestamp;
+
+use super::{Run, UnreadableRun, columns};
+use crate::{Error, Store, params};
+
+/// A run that has not ended, and what the database knows of what will move it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveRun {
+    pub run: Run,
+    /// When its next timer is due.
+    pub next_timer: Option<Timestamp>,
+    /// A sub-run of it has not ended.
+    pub has_live_child: bool,
+    /// It waits for events.
+    pub has_listener: bool,
+}
+
+/// A page of [`LiveRun`]s.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveRuns {
+    pub runs: Vec<LiveRun>,
+    /// What stands between them and cannot be read; the log has been told.
+    pub unreadable: Vec<UnreadableRun>,
+    /// Where the next page begins, when there may be one.
+    pub next: Option<String>,
+}
+
+impl Store {
+    /// Runs that have not ended, oldest first. `after` is the page before's `next`.
+    pub async fn live_runs(&self, after: Option<String>, limit: usize) -> Result<LiveRuns, Error> {
+        let page = self
+            .read(move |session| {
+                let (mut unreadable, mut last, mut rows) = (Vec::new(), None, 0);
+                let runs = session.some_rows(
+                    concat!(
+                        "SELECT ",
+                        columns!(),
+                        ", (SELECT min(timers.due_at) FROM timers WHERE timers.run_id = runs.run_id),
+                         EXISTS (SELECT 1 FROM runs AS child WHERE child.parent_run_id IS NOT NULL
+                             AND child.parent_run_id = runs.run_id AND child.ended_at IS NULL),
+                         EXISTS (SELECT 1 FROM listeners WHERE listeners.run_id = runs.run_id)
+                         FROM runs WHERE ended_at IS NULL AND run_id > $1 ORDER BY run_id LIMIT $2"
+                    ),
+                    params![after.unwrap_or_default(), limit],
+                    limit,
+                    |row| {
+                        rows += 1;
+                        last = row.first_text();
+                        let Some(run) = Run::read_or_note(row, &mut unreadable)? else { return Ok(None) };
+                        Ok(Some(LiveRun {
+                            run,
+                            next_timer: row.take()?,
+                            has_live_child: row.take()?,
+                            has_listener: row.take()?,
+                        }))
+                    },
+                )?;
+                Ok(LiveRuns { runs, unreadable, next: last.filter(|_| rows == limit) })
+            })
+            .await?;
+        self.unreadable_told.tell(&page.unreadable);
+        Ok(page)
+    }
+}
