@@ -6,7 +6,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use fantoccini::{Client, ClientBuilder, Locator};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    error::{CmdError, ErrorStatus},
+};
 use levqor_testkit::wait_until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
