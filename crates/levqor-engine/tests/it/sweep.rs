@@ -69,6 +69,21 @@ async fn a_run_without_a_timer_is_woken_and_one_that_cannot_go_on_is_counted() {
 }
 
 #[tokio::test]
+async fn a_run_that_listens_is_not_stuck() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let listens = "do: [{ hear: { listen: { to: { one: { with: { type: a } } } } } }]";
+    let workflow = world.save("listens", "1.0.0", listens).await;
+    let run = world.start(&engine, workflow, json!({})).await;
+    world.status(run, RunStatus::Waiting).await;
+    wait_until("it to leave memory", || engine.load().active_runs == 0).await;
+    for _ in 0..3 {
+        engine.sweep().await;
+        assert_eq!((engine.stuck().runs, engine.load().active_runs), (0, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_row_of_a_waiting_run_is_counted_until_it_is_repaired() {
     let directory = levqor_testkit::temp_dir();
     let path = directory.path().join("levqor.db");
