@@ -108,7 +108,7 @@ async fn a_person_suspends_a_run_lets_it_go_on_and_runs_it_again_with_changes() 
     let definition = json!({
         "document": { "dsl": "1.0.3", "namespace": "t", "name": "held", "version": "0.1.0" },
         "do": [
-            { "call": { "try": [{ "knock": call }], "catch": { "retry": { "delay": { "milliseconds": 200 }, "limit": { "attempt": { "count": 5000 } } } } } },
+            { "call": { "try": [{ "knock": call }], "catch": { "retry": { "delay": { "seconds": 3 }, "limit": { "attempt": { "count": 5000 } } } } } },
             { "check": { "if": "${ $workflow.input.fail == true }", "raise": { "error": { "type": "https://example.com/errors/no", "status": 418, "title": "No" } } } },
         ],
     });
