@@ -14,8 +14,7 @@ use std::{
 use levqor_engine::{Engine, Limits, Setup, StartRun, Vault, egress};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, SystemClock, SystemRandom, TriggerKind,
-    WorkflowId,
+    AccountId, Clock, NodeId, Random, RunId, RunStatus, SystemClock, SystemRandom, TriggerKind, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -152,7 +151,7 @@ impl Bench {
             surroundings: Arc::new(Surroundings::default()),
             egress: egress::Policy::default(),
             processes: levqor_engine::processes::Policy::default(),
-            limits: Limits { runs_per_account: i64::MAX, ..Limits::default() },
+            limits: Limits { runs_per_account: i64::MAX, running_per_account: i64::MAX, ..Limits::default() },
             vault: Vault::new(&levqor_model::Secret::new("test")),
         };
         Engine::start(setup).await.expect("an engine")
@@ -166,7 +165,7 @@ impl Bench {
             version: None,
             input: json!({ "n": number }),
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         };
         let run = engine.start_run(request).await.expect("a run").run.id;
@@ -190,7 +189,7 @@ impl Bench {
             trigger: TriggerKind::Manual,
             region: region.clone(),
             home_region: region.clone(),
-            residency: Residency::default(),
+            residency: levqor_model::Residency::default(),
             waiting_for: None,
             parent: None,
             depth: 0,
@@ -201,6 +200,8 @@ impl Bench {
             owner: None,
             epoch: 1,
             next_seq: 1,
+            priority: levqor_model::Priority::default(),
+            concurrency_key: None,
         };
         let input = json!({ "n": number });
         let events =
@@ -211,6 +212,8 @@ impl Bench {
             events: Some(events.to_string()),
             firing: None,
             day: now.date(),
+            claim: None,
+            keeps_first_entry: false,
         };
         self.store.accept_run(new).await.expect("accepted");
         let append = Append {

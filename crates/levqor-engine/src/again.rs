@@ -123,7 +123,7 @@ impl Engine {
             version: changes.version.unwrap_or(row.version),
             input: input.clone(),
             trigger: TriggerKind::Retry,
-            residency: row.residency,
+            residency: Some(row.residency),
             home_region: Some(row.home_region),
             parent: None,
             depth: 0,
@@ -161,10 +161,12 @@ impl Core {
         let events = serde_json::to_string(&[event])
             .map_err(|reason| Error::Journal { id: row.id, reason: reason.to_string() })?;
         let (id, seq, region) = (row.id, row.next_seq, self.region.clone());
+        let (node, epoch) = (self.node, self.epoch);
+        let gate = self.gate_again(row, &workflow, self.pump.has_places()).await;
         let reopened = match version {
-            None => self.store.reopen_run(id, self.epoch, self.node, seq, at, region, events).await?,
+            None => self.store.reopen_run(id, epoch, node, seq, at, region, events, gate).await?,
             Some(version) => {
-                self.store.move_run(id, self.epoch, self.node, seq, at, region, events, version).await?
+                self.store.move_run(id, epoch, node, seq, at, region, events, version, gate).await?
             }
         };
         if !reopened {

@@ -78,6 +78,12 @@ impl Backlog {
         std::mem::take(&mut self.queue().forgot)
     }
 
+    /// Has the database read again: a run that should be here may have been missed.
+    pub(crate) fn forget(&self) {
+        self.queue().forgot = true;
+        self.bell.notify_one();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue().order.is_empty()
     }

@@ -19,6 +19,7 @@ use crate::{
     health::Health,
     pool::Pool,
     processes::Processes,
+    queue::Pump,
     quota::Quota,
     registry::Registry,
     sweep::Woken,
@@ -54,6 +55,7 @@ pub(crate) struct Core {
     pub(crate) timers: Timers,
     pub(crate) events: Events,
     pub(crate) schedules_bell: tokio::sync::Notify,
+    pub(crate) pump: Pump,
     pub(crate) pool: Pool,
     /// Keeps readers of journals from taking the whole pool.
     pub(crate) folds: Semaphore,

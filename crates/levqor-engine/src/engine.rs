@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use levqor_model::{AccountId, RunId, RunStatus};
 use levqor_store::{
     idempotency::KeyClaim,
-    runs::{Accepted, Firing, Run},
+    queue::{Admitted, QueueLoad},
+    runs::{Firing, Run},
     webhooks::WebhookMessage,
 };
 use serde_json::Value;
@@ -24,6 +25,7 @@ use crate::{
     lease,
     pool::Pool,
     processes::Processes,
+    queue,
     quota::Quota,
     registry::Registry,
     schedules,
@@ -95,6 +97,7 @@ impl Engine {
             timers: Timers::default(),
             events: Events::new(),
             schedules_bell: Notify::new(),
+            pump: queue::Pump::default(),
             pool,
             folds: Semaphore::new(POOL_THREADS - 1),
             definitions: Definitions::new(),
@@ -115,6 +118,7 @@ impl Engine {
         core.spawn(lease::run(Arc::clone(&core)));
         core.spawn(timers::run(Arc::clone(&core)));
         core.spawn(admission::run(Arc::clone(&core)));
+        core.spawn(queue::run(Arc::clone(&core)));
         core.spawn(schedules::run(Arc::clone(&core)));
         core.spawn(events::run(Arc::clone(&core)));
         core.spawn(triggers::run(Arc::clone(&core)));
@@ -148,12 +152,12 @@ impl Engine {
     pub(crate) async fn told(
         &self,
         account: AccountId,
-        Started { run, accepted, output, error }: Started,
+        Started { run, admitted, output, error }: Started,
         input: Value,
     ) -> Result<RunDetail, Error> {
-        match accepted {
-            Accepted::New => Ok(self.core.as_accepted(RunDetail { run, input, output, error }).await),
-            Accepted::Already(run) => self.run(account, run).await,
+        match admitted {
+            Admitted::Already(run) => self.run(account, run).await,
+            _ => Ok(self.core.as_accepted(RunDetail { run, input, output, error }).await),
         }
     }
 
@@ -167,12 +171,12 @@ impl Engine {
         message: Option<WebhookMessage>,
     ) -> Result<(RunId, bool), Error> {
         let firing = message.map(Firing::Message);
-        let Started { run, accepted, .. } =
+        let Started { run, admitted, .. } =
             Start::of(&self.core, request, firing).await?.accept(&self.core).await?;
-        match accepted {
-            Accepted::New => Ok((run.id, false)),
-            Accepted::Already(run) => Ok((run, true)),
-        }
+        Ok(match admitted {
+            Admitted::Already(run) => (run, true),
+            _ => (run.id, false),
+        })
     }
 
     /// Waits until the run has ended, at most `patience`; then the run as it is. Cancel safe.
@@ -286,6 +290,11 @@ impl Engine {
                 return Err(Error::Store(reason));
             }
         }
+    }
+
+    /// How many runs wait for their turn, and since when.
+    pub async fn queue_load(&self) -> Result<QueueLoad, Error> {
+        Ok(self.core.store.queue_load().await?)
     }
 
     /// Why runs that should go on do not, in one sentence; None when all is well.

@@ -10,7 +10,7 @@
 //! Invariant: an effect is performed only after the journal entry that led to it is durable, and nothing is
 //! acknowledged before its entry is durable. A stale epoch can compute but never append.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use levqor_flow::machine::{FlowError, Surroundings};
 use levqor_model::{
@@ -42,6 +42,7 @@ mod payload;
 mod pending;
 mod pool;
 pub mod processes;
+mod queue;
 mod quota;
 mod registry;
 mod schedules;
@@ -88,11 +89,27 @@ pub struct Limits {
     pub effects: usize,
     /// Runs of one account that have not ended; more are refused.
     pub runs_per_account: i64,
+    /// Runs of one account that are running; more are queued. Those that wait do not count.
+    pub running_per_account: i64,
+    /// Runs of one account that are queued; more are refused.
+    pub queued_per_account: i64,
+    /// Runs that are queued at all; more are refused.
+    pub queued: i64,
+    /// Turns that accounts with a plan get when places are short, against 1 for plans that are not named.
+    pub plan_weights: BTreeMap<String, u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { active_runs: 10_000, effects: 1_024, runs_per_account: 100_000 }
+        Self {
+            active_runs: 10_000,
+            effects: 1_024,
+            runs_per_account: 100_000,
+            running_per_account: 50,
+            queued_per_account: 10_000,
+            queued: 100_000,
+            plan_weights: BTreeMap::new(),
+        }
     }
 }
 
@@ -105,7 +122,8 @@ pub struct StartRun {
     pub version: Option<String>,
     pub input: Value,
     pub trigger: TriggerKind,
-    pub residency: Residency,
+    /// None: the workflow's, or anywhere.
+    pub residency: Option<Residency>,
     /// None: this node's region.
     pub home_region: Option<RegionCode>,
 }
@@ -217,6 +235,14 @@ pub enum Error {
     TooManyRuns { limit: i64 },
     #[error("{found} events were sent at once; at most {max} are taken")]
     TooManyEvents { found: usize, max: usize },
+    /// `in_account`: of this account, else of all.
+    #[error(
+        "{max} runs {} queued already, and no more can be; try again in {retry_after:?}",
+        if *.in_account { "of the account are" } else { "are" }
+    )]
+    QueueFull { in_account: bool, max: i64, retry_after: Duration },
+    #[error("{0}")]
+    ConcurrencyKey(String),
     #[error("there is no workflow {namespace}/{name}")]
     NoSuchWorkflow { namespace: String, name: String },
     #[error("runs that start runs are nested deeper than {max} levels")]

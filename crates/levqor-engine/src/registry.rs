@@ -80,6 +80,10 @@ impl Entry {
         self.bell.notify_one();
     }
 
+    pub(crate) fn wants_suspension(&self) -> bool {
+        matches!(self.inbox().wish, Some(Wish::Suspend { .. }))
+    }
+
     pub(crate) fn take_wish(&self) -> Option<Wish> {
         self.inbox().wish.take()
     }

@@ -1,29 +1,31 @@
 //! Workflows that start by themselves.
 //!
-//! A due time starts one run in the whole cluster: the run is accepted together with the firing, which is unique. After a
-//! pause of the service the latest missed due time fires once, if it is not older than an hour; the others are skipped.
+//! A due time starts at most one run in the whole cluster: the run is accepted together with the firing, which is unique.
+//! Whether another run is in its way is decided in the same transaction, and a due time that waits for that run's end is
+//! a row: the end of the run rings the bell, and a look now and then finds what a crash left.
+//!
+//! After a pause of the service, [`misfire`] decides which of the missed due times fire.
+
+mod misfire;
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_flow::{definition::Workflow, schedule::Schedule};
-use levqor_model::{Residency, Timestamp, TriggerKind};
+use levqor_flow::definition::Workflow;
+use levqor_model::{Overlap, Timestamp, TriggerKind};
 use levqor_store::{
-    runs::{Accepted, Firing, Run},
-    schedules::DueSchedule,
+    queue::Admitted,
+    runs::{Due, Firing, Run},
+    schedules::{DueSchedule, Passed},
 };
 use serde_json::{Map, Value};
 
-use crate::{Error, core::Core, start::Start};
+use crate::{Error, core::Core, start::Start, sub_run};
 
 const PAGE: usize = 100;
-/// Missed due times older than this are not made up for.
-const CATCH_UP: Duration = Duration::from_secs(60 * 60);
 /// Schedules that others saved are noticed after at most this long.
 const NAP_MAX: Duration = Duration::from_secs(1);
 /// How long a schedule rests whose workflow this build cannot use.
 const REST: Duration = Duration::from_secs(60 * 60);
-/// Skipped due times are counted up to here, for the log.
-const COUNT_MAX: usize = 1_000;
 
 /// Fires schedules until the engine stops taking work.
 pub(crate) async fn run(core: Arc<Core>) {
@@ -46,6 +48,7 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 /// Fires what is due, and says how long it is until the next look.
 async fn fire_due(core: &Arc<Core>) -> Result<Duration, Error> {
+    release(core).await?;
     let now = core.clock.now();
     let due = core.store.due_schedules(now, PAGE).await?;
     let full = due.len() == PAGE;
@@ -66,8 +69,13 @@ async fn fire_due(core: &Arc<Core>) -> Result<Duration, Error> {
         return Ok(Duration::ZERO);
     }
     let next = core.store.next_schedule_due().await?;
-    // What could not be moved is still due: it waits for the next look too.
-    let until = next.map_or(NAP_MAX, |next| if next > now { next.since(now) } else { NAP_MAX });
+    let until = match next {
+        Some(next) if next > now => next.since(now),
+        // More of the missed due times of a schedule that fires them all.
+        Some(_) if moved => return Ok(Duration::ZERO),
+        // What could not be moved is still due: it waits for the next look too.
+        _ => NAP_MAX,
+    };
     Ok(until.min(NAP_MAX) + Duration::from_millis(1))
 }
 
@@ -75,108 +83,113 @@ async fn fire(core: &Arc<Core>, due: &DueSchedule, now: Timestamp) -> Result<(),
     let workflow = match core.definition(due.workflow_id, &due.version).await {
         Ok(workflow) => workflow,
         Err(reason @ (Error::Definition { .. } | Error::VersionNotFound { .. })) => {
-            move_on(core, due, Some(now + REST)).await?;
+            core.store
+                .pass_over(due.workflow_id, due.due_at, Some(now + REST), Passed { skipped: 1, missed: 0 })
+                .await?;
             return Err(reason);
         }
         Err(reason) => return Err(reason),
     };
     let Some(schedule) = &workflow.schedule else {
-        return move_on(core, due, None).await;
+        return pass_over(core, due, None, Passed::default()).await;
     };
-    let plan = plan(schedule, due.anchor_at, due.due_at, now);
-    if plan.skipped > 0 {
+    let policy = workflow.policy.schedule;
+    let plan = misfire::plan(schedule, &policy, due.anchor_at, due.due_at, now);
+    if plan.missed > 0 {
         tracing::warn!(
-            workflow.id = %due.workflow_id, skipped = plan.skipped,
+            workflow.id = %due.workflow_id, missed = plan.missed,
             "{}{} due times of workflow {} passed while nobody was there to fire them",
-            if plan.skipped == COUNT_MAX { "at least " } else { "" }, plan.skipped, due.workflow_id
+            if plan.missed == misfire::COUNT_MAX { "at least " } else { "" }, plan.missed, due.workflow_id
         );
     }
+    let missed = Passed { missed: i64::try_from(plan.missed).unwrap_or(i64::MAX), skipped: 0 };
     let Some(fires_at) = plan.fires_at else {
-        return move_on(core, due, plan.next_at).await;
+        return pass_over(core, due, plan.next_at, missed).await;
     };
     if fires_at != due.due_at {
         // The row names the due time that fires, so that the firing can be told from others.
-        move_on(core, due, Some(fires_at)).await?;
+        pass_over(core, due, Some(fires_at), missed).await?;
     }
-    let started = Start {
-        account_id: due.account_id,
-        workflow_id: due.workflow_id,
-        version: due.version.clone(),
-        input: Value::Object(Map::new()),
-        trigger: TriggerKind::Schedule,
-        residency: Residency::default(),
-        home_region: None,
-        parent: None,
-        depth: 0,
-        retry_of: None,
-        firing: Some(Firing::Due { due_at: fires_at, next_due_at: plan.next_at }),
-    }
-    .accept(core)
-    .await;
+    let firing =
+        Due { due_at: fires_at, next_due_at: plan.next_at, overlap: policy.overlap, was_buffered: false };
     let current = DueSchedule { due_at: fires_at, ..due.clone() };
-    match started.map(|started| started.accepted) {
-        Ok(Accepted::New) => Ok(()),
+    match start(core, &current, firing).await {
         // Another node, or this one before it was interrupted.
-        Ok(Accepted::Already(_)) => move_on(core, &current, plan.next_at).await,
-        Err(reason @ Error::TooManyRuns { .. }) => {
-            move_on(core, &current, plan.next_at).await?;
+        Ok(Admitted::Already(_)) => pass_over(core, &current, plan.next_at, Passed::default()).await,
+        Ok(Admitted::Buffered) => {
+            // There may be a run to cancel for it, or it has just become free.
+            core.schedules_bell.notify_one();
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        Err(reason) if is_refusal(&reason) => {
+            pass_over(core, &current, plan.next_at, Passed { skipped: 1, missed: 0 }).await?;
             Err(reason)
         }
         Err(reason) => Err(reason),
     }
 }
 
-async fn move_on(core: &Core, due: &DueSchedule, next: Option<Timestamp>) -> Result<(), Error> {
-    // False: it was moved by another, or the workflow was saved anew.
-    core.store.set_schedule_due(due.workflow_id, Some(due.due_at), next).await?;
+/// Starts what was buffered and is free now, and cancels what is in the way of due times that want it so.
+async fn release(core: &Arc<Core>) -> Result<(), Error> {
+    for run in core.store.runs_in_the_way(PAGE).await? {
+        sub_run::cancel(core, run).await;
+    }
+    for buffered in core.store.released_firings(PAGE).await? {
+        let (workflow, due_at) = (buffered.workflow_id, buffered.due_at);
+        // The overlap that was asked for has done its part: what waits starts alone, whatever the version says by now.
+        let overlap = Overlap::BufferAll;
+        let firing = Due { due_at, next_due_at: None, overlap, was_buffered: true };
+        match start(core, &buffered, firing).await {
+            Ok(_) => {}
+            Err(Error::Draining) => return Err(Error::Draining),
+            Err(reason) => {
+                tracing::error!(
+                    workflow.id = %workflow, error = %reason,
+                    "the buffered due time {due_at} of workflow {workflow} could not start a run"
+                );
+                if is_refusal(&reason)
+                    || matches!(reason, Error::Definition { .. } | Error::VersionNotFound { .. })
+                {
+                    core.store.drop_buffered(workflow, due_at).await?;
+                }
+            }
+        }
+    }
     Ok(())
 }
 
-/// What to do with a due time that has come.
-#[derive(Debug, PartialEq, Eq)]
-struct Plan {
-    /// The due time that starts a run; None when the latest is too old.
-    fires_at: Option<Timestamp>,
-    next_at: Option<Timestamp>,
-    /// Due times that start nothing, at most [`COUNT_MAX`].
-    skipped: usize,
+/// Trying again soon would end in the same way.
+fn is_refusal(reason: &Error) -> bool {
+    matches!(reason, Error::TooManyRuns { .. } | Error::QueueFull { .. } | Error::ConcurrencyKey(_))
 }
 
-fn plan(schedule: &Schedule, anchor: Timestamp, due_at: Timestamp, now: Timestamp) -> Plan {
-    let next_at = schedule.next(anchor, now);
-    let latest = latest_due(schedule, anchor, due_at, now);
-    let mut skipped = 0;
-    let mut at = due_at;
-    while at < latest && skipped < COUNT_MAX {
-        skipped += 1;
-        match schedule.next(anchor, at) {
-            Some(later) if later > at => at = later,
-            _ => break,
-        }
-    }
-    let fires = now.since(latest) <= CATCH_UP;
-    if !fires {
-        skipped = (skipped + 1).min(COUNT_MAX);
-    }
-    Plan { fires_at: fires.then_some(latest), next_at, skipped }
+async fn start(core: &Arc<Core>, due: &DueSchedule, firing: Due) -> Result<Admitted, Error> {
+    let start = Start {
+        account_id: due.account_id,
+        workflow_id: due.workflow_id,
+        version: due.version.clone(),
+        input: Value::Object(Map::new()),
+        trigger: TriggerKind::Schedule,
+        residency: None,
+        home_region: None,
+        parent: None,
+        depth: 0,
+        retry_of: None,
+        firing: Some(Firing::Due(firing)),
+    };
+    start.accept(core).await.map(|started| started.admitted)
 }
 
-/// The last due time at or before `now`, from `due_at` on. Looks back in doubling steps: a schedule of seconds that was missed for a
-/// year is not walked through.
-fn latest_due(schedule: &Schedule, anchor: Timestamp, due_at: Timestamp, now: Timestamp) -> Timestamp {
-    let mut back = Duration::from_millis(100);
-    let mut at = due_at;
-    while now - back > due_at {
-        if let Some(found) = schedule.next(anchor, now - back).filter(|found| *found <= now) {
-            at = at.max(found);
-            break;
-        }
-        back *= 2;
-    }
-    while let Some(later) = schedule.next(anchor, at).filter(|later| *later <= now && *later > at) {
-        at = later;
-    }
-    at
+async fn pass_over(
+    core: &Core,
+    due: &DueSchedule,
+    next: Option<Timestamp>,
+    passed: Passed,
+) -> Result<(), Error> {
+    // False: it was moved by another, or the workflow was saved anew.
+    core.store.pass_over(due.workflow_id, due.due_at, next, passed).await?;
+    Ok(())
 }
 
 /// Before a run's end is written: the schedule that counts from ends learns its next due time. Before and not after,

@@ -6,13 +6,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_flow::machine::{EffectId, Entry, Event, FlowError, Machine};
+use levqor_flow::{
+    definition::Workflow,
+    expression::Bounds,
+    machine::{EffectId, Entry, Event, FlowError, Machine},
+};
 use levqor_model::{
     AccountId, RegionCode, Residency, RunId, RunStatus, TriggerKind, WorkflowId, limits::NESTING_MAX,
 };
 use levqor_store::{
     idempotency::KeyClaim,
-    runs::{Accepted, Firing, NewRun, Run},
+    queue::{Admitted, ConcurrencyKey, Gate, QueueFull},
+    runs::{Firing, NewRun, Run},
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -25,9 +30,9 @@ use crate::{
 /// What came of a start.
 #[derive(Debug)]
 pub(crate) struct Started {
-    /// The new run as it was accepted, unless it is [`Accepted::Already`] there.
+    /// The new run as it was accepted, if there is one.
     pub(crate) run: Run,
-    pub(crate) accepted: Accepted,
+    pub(crate) admitted: Admitted,
     /// Of a run that has ended by then.
     pub(crate) output: Option<Value>,
     pub(crate) error: Option<FlowError>,
@@ -41,7 +46,8 @@ pub(crate) struct Start {
     pub(crate) version: String,
     pub(crate) input: Value,
     pub(crate) trigger: TriggerKind,
-    pub(crate) residency: Residency,
+    /// None: the workflow's, or anywhere.
+    pub(crate) residency: Option<Residency>,
     pub(crate) home_region: Option<RegionCode>,
     pub(crate) parent: Option<(RunId, EffectId)>,
     pub(crate) depth: u32,
@@ -85,7 +91,7 @@ impl Start {
         })
     }
 
-    /// Durable when this returns; the run is driven from then on.
+    /// Durable when this returns; the run is driven from then on, or queued.
     ///
     /// Cancel safe: an acceptance that has begun is finished, and its run driven, whether or not anyone waits for it.
     pub(crate) async fn accept(self, core: &Arc<Core>) -> Result<Started, Error> {
@@ -95,6 +101,7 @@ impl Start {
     /// [`Start::accept`], with what else there is to know. Cancel safe like it.
     pub(crate) async fn accept_as(self, core: &Arc<Core>, how: How) -> Result<Started, Error> {
         let How { claim, entry } = how;
+        let keeps_first_entry = entry.is_some();
         if core.soft.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -112,6 +119,8 @@ impl Start {
 
         let now = core.clock.now();
         let id = RunId::new(now, &*core.random);
+        // Before the input is moved, and before anything is counted.
+        let key = key_of(&workflow, &self.input)?;
         let (at, run, raw, seed) = (now, id, self.input, core.random.u64());
         let secrets = core.secret_versions(self.account_id, &workflow).await?;
         let started = match entry {
@@ -132,7 +141,7 @@ impl Start {
             core.quota.subtract(account_id);
             return Err(Error::Journal { id, reason: "its id is in use".to_owned() });
         };
-        let place = Arc::clone(&core.places).try_acquire_owned().ok();
+        let place = core.pump.place_for_a_start(core);
         let has_place = place.is_some();
         if let Some(place) = place {
             seat = seat.with_place(place);
@@ -148,7 +157,7 @@ impl Start {
             trigger: self.trigger,
             region: core.region.clone(),
             home_region: self.home_region.unwrap_or_else(|| core.region.clone()),
-            residency: self.residency,
+            residency: self.residency.or_else(|| workflow.policy.residency.clone()).unwrap_or_default(),
             waiting_for: None,
             parent: self.parent,
             depth: self.depth,
@@ -159,12 +168,22 @@ impl Start {
             owner: Some(core.node),
             epoch: core.epoch,
             next_seq: 1,
+            priority: workflow.policy.priority,
+            concurrency_key: key.as_ref().map(|key| key.text.clone()),
         };
-        let new =
-            NewRun { run: run.clone(), input, events: Some(events), firing: self.firing, day: now.date() };
+        let gate = core.gate(account_id, key, has_place).await;
+        let new = NewRun {
+            run: run.clone(),
+            input,
+            events: Some(events),
+            firing: self.firing,
+            day: now.date(),
+            claim,
+            keeps_first_entry,
+        };
         let driver = Driver::new(Arc::clone(core), seat, workflow, run, machine).masked(mask);
         let (reply, answer) = oneshot::channel();
-        core.spawn(accept_and_drive(Arc::clone(core), new, claim, driver, has_place, reply));
+        core.spawn(accept_and_drive(Arc::clone(core), new, gate, driver, reply));
         // Dropped without an answer: the engine stopped hard.
         answer.await.map_err(|_| Error::Draining)?
     }
@@ -173,16 +192,17 @@ impl Start {
 async fn accept_and_drive(
     core: Arc<Core>,
     new: NewRun,
-    claim: Option<KeyClaim>,
+    gate: Gate,
     mut driver: Driver,
-    has_place: bool,
     reply: oneshot::Sender<Result<Started, Error>>,
 ) {
     let (id, account) = (new.run.id, new.run.account_id);
     core.reach(Point::BeforeAccept).await;
+    let has_place = gate.has_place;
     let begun = if has_place { driver.begin().transpose() } else { None };
     let first = begun.as_ref().and_then(|begun| begun.as_ref().ok()?.append().cloned());
     let mut run = new.run.clone();
+    let queued = Run { status: RunStatus::Pending, started_at: None, next_seq: 0, ..new.run.clone() };
     if let Some(first) = &first {
         run.status = first.status;
         run.waiting_for.clone_from(&first.waiting_for);
@@ -192,35 +212,56 @@ async fn accept_and_drive(
     if first.is_some() {
         core.reach(Point::BeforeAppend).await;
     }
-    let accepted = match (claim, first) {
-        (Some(claim), first) => core.faults.store(core.store.accept_run_once(new, first, claim)).await,
-        (None, Some(first)) => core.faults.store(core.store.accept_begun_run(new, first)).await,
-        (None, None) => core.faults.store(core.store.accept_run(new)).await,
-    };
+    let admitted = core.faults.store(core.store.admit_run(new, gate, first)).await;
     core.reach(Point::AfterAccept).await;
-    let is_new = matches!(accepted, Ok(Accepted::New));
-    if !is_new {
+    let begins = matches!(admitted, Ok(Admitted::Running));
+    if !begins && !matches!(admitted, Ok(Admitted::Queued)) {
         core.quota.subtract(account);
     }
-    if accepted.as_ref().is_err_and(levqor_store::Error::is_retryable) {
+    if admitted.as_ref().is_err_and(levqor_store::Error::is_retryable) {
         // It may be durable all the same.
         look_again_later(&core, id);
     }
-    let (output, error) = driver.results();
-    let started = accepted.map(|accepted| Started { run, accepted, output, error });
+    let started = match admitted {
+        Ok(Admitted::QueueFull(which)) => Err(queue_full(&core, which)),
+        // What was tried in memory has not happened; it begins anew when its turn comes.
+        Ok(Admitted::Queued) => {
+            Ok(Started { run: queued, admitted: Admitted::Queued, output: None, error: None })
+        }
+        Ok(admitted) => {
+            let (output, error) = driver.results();
+            Ok(Started { run, admitted, output, error })
+        }
+        Err(reason) => Err(Error::from(reason)),
+    };
     // Whoever asked may have gone.
-    let _ = reply.send(started.map_err(Error::from));
-    if !is_new {
+    let _ = reply.send(started);
+    if !begins {
         return;
     }
     match begun {
         Some(begun) => driver.drive_on(begun).await,
-        None if has_place => driver.drive().await,
-        None => {
-            drop(driver);
-            core.backlog.push(id);
-        }
+        None => driver.drive().await,
     }
+}
+
+/// # Errors
+/// [`Error::ConcurrencyKey`] when the input gives no key.
+fn key_of(workflow: &Workflow, input: &Value) -> Result<Option<ConcurrencyKey>, Error> {
+    /// Evaluated before anything is durable and while the caller waits: far less than a task may use.
+    const BOUNDS: Bounds =
+        Bounds { steps: 20_000, bytes: 16 * 1024 * 1024, time: Duration::from_millis(500) };
+    let Some(concurrency) = &workflow.policy.concurrency else { return Ok(None) };
+    let text = concurrency.key_of(input, &BOUNDS).map_err(Error::ConcurrencyKey)?;
+    Ok(Some(ConcurrencyKey { text, limit: concurrency.limit }))
+}
+
+fn queue_full(core: &Core, which: QueueFull) -> Error {
+    let (in_account, max, seconds) = match which {
+        QueueFull::Account => (true, core.limits.queued_per_account, 5),
+        QueueFull::All => (false, core.limits.queued, 10),
+    };
+    Error::QueueFull { in_account, max, retry_after: Duration::from_secs(seconds) }
 }
 
 fn check_input_depth(input: &Value) -> Result<(), Error> {

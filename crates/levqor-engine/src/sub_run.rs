@@ -7,7 +7,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use levqor_flow::machine::{EffectId, ErrorKind, Event, FlowError, Machine, Outcome, SubRun};
 use levqor_model::{RunId, RunStatus, TriggerKind, WorkflowId, limits::SUBRUN_DEPTH_MAX};
-use levqor_store::runs::{Accepted, Payloads, Run};
+use levqor_store::{
+    queue::Admitted,
+    runs::{Payloads, Run},
+};
 use serde_json::Value;
 
 use crate::{
@@ -75,7 +78,7 @@ async fn start(
         version,
         input: call.input.clone(),
         trigger: TriggerKind::Workflow,
-        residency: parent.residency.clone(),
+        residency: Some(parent.residency.clone()),
         home_region: Some(parent.home_region.clone()),
         parent: Some((parent.id, effect)),
         depth: parent.depth + 1,
@@ -84,9 +87,8 @@ async fn start(
     }
     .accept(core)
     .await?;
-    match started.accepted {
-        Accepted::New => Ok((started.run.id, None)),
-        Accepted::Already(child) => {
+    match started.admitted {
+        Admitted::Already(child) => {
             let row = core.store.run(None, child).await?;
             match row {
                 Some(row) if row.status.is_ended() => {
@@ -99,6 +101,7 @@ async fn start(
                 }
             }
         }
+        _ => Ok((started.run.id, None)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looks for live runs that nothing moves.
 //!
-//! Every live run is in memory, or suspended, or has a timer that is not overdue, or a sub-run that has not ended, or
+//! Every live run is in memory, or queued, or suspended, or has a timer that is not overdue, or a sub-run that has not ended, or
 //! listens for events. One that is none of these lost what should have moved it (a wake that was lost, a row that was damaged): it is woken, and loading
 //! it sets right what can be. One that cannot be loaded is reported.
 
@@ -124,5 +124,6 @@ fn moves(core: &Core, live: &LiveRun, now: Timestamp) -> bool {
         || run.status == RunStatus::Suspended
         || live.has_live_child
         || live.has_listener
+        || live.is_queued
         || live.next_timer.is_some_and(|due| due + GRACE > now)
 }

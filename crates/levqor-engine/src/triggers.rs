@@ -12,7 +12,7 @@ use levqor_flow::{
     machine::FlowError,
     schedule::Schedule,
 };
-use levqor_model::{AccountId, Residency, TriggerKind, WorkflowId};
+use levqor_model::{AccountId, TriggerKind, WorkflowId};
 use levqor_store::{
     Conflict,
     event_triggers::{EventTrigger, TriggerMove},
@@ -36,7 +36,11 @@ pub(crate) async fn run(core: Arc<Core>) {
     loop {
         let accounts = core.events.take_accounts();
         let nap = match look(&core, accounts).await {
-            Ok(()) => LOOK_EVERY,
+            Ok(true) => LOOK_EVERY,
+            Ok(false) => {
+                core.events.miss_triggers();
+                AFTER_FAILURE
+            }
             Err(Error::Draining) => return,
             Err(reason) => {
                 tracing::warn!(error = %reason, "event triggers could not be looked at; trying again");
@@ -52,7 +56,9 @@ pub(crate) async fn run(core: Arc<Core>) {
     }
 }
 
-async fn look(core: &Arc<Core>, accounts: Accounts) -> Result<(), Error> {
+/// False: there is no room for some of the runs yet, and their events wait.
+async fn look(core: &Arc<Core>, accounts: Accounts) -> Result<bool, Error> {
+    let mut has_room = true;
     let accounts: BTreeSet<Option<AccountId>> = match accounts {
         Accounts::All => BTreeSet::from([None]),
         Accounts::These(accounts) => accounts.into_iter().map(Some).collect(),
@@ -69,6 +75,14 @@ async fn look(core: &Arc<Core>, accounts: Accounts) -> Result<(), Error> {
                 match advance(core, trigger).await {
                     Err(Error::Draining) => return Err(Error::Draining),
                     Err(Error::Store(reason)) if reason.is_retryable() => return Err(reason.into()),
+                    Err(
+                        reason @ (Error::QueueFull { .. }
+                        | Error::TooManyRuns { .. }
+                        | Error::Overloaded { .. }),
+                    ) => {
+                        has_room = false;
+                        tracing::debug!(workflow.id = %id, %reason, "events wait to start workflow {id}");
+                    }
                     Err(reason) => {
                         tracing::error!(
                             workflow.id = %id, error = %reason,
@@ -83,7 +97,7 @@ async fn look(core: &Arc<Core>, accounts: Accounts) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    Ok(has_room)
 }
 
 /// Offers the trigger everything that it has not read.
@@ -213,7 +227,7 @@ async fn start(
         version: trigger.version.clone(),
         input,
         trigger: TriggerKind::Event,
-        residency: Residency::default(),
+        residency: None,
         home_region: None,
         parent: None,
         depth: 0,
@@ -225,8 +239,8 @@ async fn start(
     match accepted {
         Ok(_) => Ok(true),
         Err(Error::Store(levqor_store::Error::Conflict(Conflict::TriggerMoved))) => Ok(false),
-        // Trying again would not make it smaller, and what comes after would wait for ever.
-        Err(reason @ (Error::InputTooLarge { .. } | Error::InputTooDeep(_))) => {
+        // Trying again would not change it, and what comes after would wait for ever.
+        Err(reason @ (Error::InputTooLarge { .. } | Error::InputTooDeep(_) | Error::ConcurrencyKey(_))) => {
             tracing::error!(
                 workflow.id = %trigger.workflow_id, error = %reason,
                 "events start no run of workflow {}: {reason}", trigger.workflow_id

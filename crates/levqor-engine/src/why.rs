@@ -3,7 +3,7 @@
 use levqor_model::{AccountId, RunId, RunStatus};
 use levqor_store::runs::Run;
 
-use crate::{Engine, Error, core::Core, driver::CANNOT_GO_ON, pending::describe};
+use crate::{Engine, Error, core::Core, driver::CANNOT_GO_ON, pending::describe, queue};
 
 impl Engine {
     /// Why the run is not moving, in one sentence; None when it has ended.
@@ -20,6 +20,12 @@ impl Engine {
         }
         if row.status == RunStatus::Suspended {
             return Ok(written.unwrap_or("is suspended").to_owned());
+        }
+        if row.status == RunStatus::Pending
+            && let Some(ahead) = core.store.queue_position(row.id).await?
+        {
+            let running = core.store.run_counts(Some(row.account_id)).await?.running;
+            return Ok(queue::describe(&ahead, running >= core.limits.running_per_account));
         }
         if !(row.owner == Some(core.node) && row.epoch == core.epoch) {
             return core.absent_owner(row).await;

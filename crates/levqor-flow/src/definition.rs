@@ -6,7 +6,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use crate::{access::Scheme, expression::Expression, schedule::Schedule};
+use crate::{access::Scheme, expression::Expression, policy::Policy, schedule::Schedule};
 
 mod events;
 mod process;
@@ -30,6 +30,8 @@ pub struct Workflow {
     pub output: Output,
     pub timeout: Option<DurationSpec>,
     pub schedule: Option<Schedule>,
+    /// `document.metadata.levqor`.
+    pub policy: Policy,
     /// Names of `use.secrets`.
     pub secrets: Vec<String>,
     /// `use.functions`, each a list of its one task.

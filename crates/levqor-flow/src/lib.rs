@@ -18,5 +18,6 @@ pub mod expression;
 pub mod graph;
 pub mod machine;
 pub mod openapi;
+pub mod policy;
 pub mod schedule;
 pub mod secrets;

@@ -38,6 +38,13 @@ pub struct Plan {
     pub runs_per_month: i64,
     pub ai_credits: i64,
     pub first_response_hours: u32,
+    /// Turns that its accounts get, against 1, when places for runs are short.
+    #[serde(default = "one")]
+    pub queue_weight: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -8,6 +8,7 @@ mod id;
 pub mod limits;
 mod money;
 mod plan_usage;
+mod policy;
 mod problem;
 mod random;
 mod region;
@@ -25,6 +26,7 @@ pub use id::{
 };
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;
+pub use policy::{Misfire, Overlap, Priority};
 pub use problem::ProblemCode;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use region::{Region, RegionCode, RegionError, RegionRegistry, RegionStatus, Residency};

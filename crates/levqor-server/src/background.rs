@@ -54,6 +54,8 @@ const BUCKETS_KEPT: Duration = Duration::from_secs(15 * 60);
 const SIGN_IN_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Values that were set anew or deleted, for runs that began before and are looked at or retried.
 const SECRETS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// No schedule catches up with more than a week.
+const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Single observations; their daily sums stay for good.
 const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -141,5 +143,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_buckets(now - BUCKETS_KEPT).await?;
     app.store.prune_events(now - limits::EVENTS_KEPT).await?;
     app.store.prune_webhook_messages(now - limits::WEBHOOK_MESSAGES_KEPT).await?;
+    app.store.prune_firings(now - FIRINGS_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

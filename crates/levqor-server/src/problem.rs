@@ -285,6 +285,11 @@ impl From<levqor_engine::Error> for Problem {
                 Problem::new(ProblemCode::Overloaded, "the engine has too much work; try again later")
                     .retry_after(retry_after.as_secs().max(1))
             }
+            Error::QueueFull { in_account, retry_after, .. } => {
+                let code = if in_account { ProblemCode::RateLimited } else { ProblemCode::Overloaded };
+                Problem::new(code, detail).retry_after(retry_after.as_secs().max(1))
+            }
+            Error::ConcurrencyKey(_) => Problem::field("/input", detail),
             Error::Draining => {
                 Problem::new(ProblemCode::Draining, "the node is shutting down; try again").retry_after(2)
             }

@@ -13,7 +13,8 @@ use std::{
 };
 
 use levqor_model::{
-    AccountId, Random, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
+    AccountId, Priority, Random, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind,
+    WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -117,11 +118,15 @@ fn new_run(random: &dyn Random) -> NewRun {
             owner: None,
             epoch: 1,
             next_seq: 1,
+            priority: Priority::default(),
+            concurrency_key: None,
         },
         input: "x".repeat(100),
         events: Some("x".repeat(200)),
         firing: None,
         day: NOW.date(),
+        claim: None,
+        keeps_first_entry: false,
     }
 }
 

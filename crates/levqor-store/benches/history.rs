@@ -5,7 +5,7 @@
 use std::{fs::File, path::Path, time::Instant};
 
 use levqor_model::{
-    AccountId, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
+    AccountId, Priority, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -171,11 +171,15 @@ fn new_run(world: &World, millis: i64) -> NewRun {
             owner: None,
             epoch: 1,
             next_seq: 1,
+            priority: Priority::default(),
+            concurrency_key: None,
         },
         input: "x".repeat(200),
         events: Some("x".repeat(200)),
         firing: None,
         day: at.date(),
+        claim: None,
+        keeps_first_entry: false,
     }
 }
 

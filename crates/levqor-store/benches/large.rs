@@ -9,7 +9,8 @@ use std::{
 };
 
 use levqor_model::{
-    AccountId, NodeId, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
+    AccountId, NodeId, Priority, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind,
+    WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -152,6 +153,8 @@ async fn template(store: &Store, account: AccountId, workflow: WorkflowId) -> Ru
         owner: None,
         epoch: 1,
         next_seq: 1,
+        priority: Priority::default(),
+        concurrency_key: None,
     };
     let started = format!(
         r#"[{{"event":"started","at":"{at}","run":"{id}","input":{{"order":{{"id":"ord-117","items":[{{"sku":"A-7","qty":2}}]}}}},"seed":81985529216486895}}]"#
@@ -162,6 +165,8 @@ async fn template(store: &Store, account: AccountId, workflow: WorkflowId) -> Ru
         events: Some(started),
         firing: None,
         day: at.date(),
+        claim: None,
+        keeps_first_entry: false,
     };
     store.accept_run(new).await.expect("accepted");
     for seq in 1..4_i64 {

@@ -112,6 +112,19 @@ pub(crate) fn take(session: &Session, step: &TriggerMove) -> Result<(), Error> {
     if advance(session, step)? { Ok(()) } else { Err(Error::Conflict(Conflict::TriggerMoved)) }
 }
 
+/// Whether the step can still be taken.
+///
+/// # Errors
+/// [`Conflict::TriggerMoved`].
+pub(crate) fn still_there(session: &Session, step: &TriggerMove) -> Result<(), Error> {
+    let was = &step.was;
+    let found: Option<i64> = session.scalar(
+        "SELECT 1 FROM event_triggers WHERE workflow_id = $1 AND version = $2 AND after_seq = $3",
+        params![was.workflow_id, was.version, was.after_seq],
+    )?;
+    found.map(drop).ok_or(Error::Conflict(Conflict::TriggerMoved))
+}
+
 fn advance(session: &Session, step: &TriggerMove) -> Result<bool, Error> {
     let TriggerMove { was, after_seq, state } = step;
     let moved = session.execute(

@@ -33,6 +33,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod listeners;
 pub mod nodes;
+pub mod queue;
 pub mod runs;
 pub mod schedules;
 pub mod secrets;
@@ -70,6 +71,8 @@ impl Default for Options {
 pub struct Store {
     sqlite: Arc<Sqlite>,
     unreadable_told: Arc<runs::Told>,
+    /// Rings when a queued run may have its turn.
+    queue_bell: Arc<tokio::sync::Notify>,
 }
 
 /// What `/ready` wants to know.
@@ -91,7 +94,11 @@ impl Store {
     /// # Errors
     /// Corrupt or foreign file, read-only place, full disk, a newer schema than this build knows; each says what to do.
     pub fn open(options: Options) -> Result<Self, Error> {
-        Ok(Self { sqlite: Arc::new(Sqlite::open(&options)?), unreadable_told: Arc::default() })
+        Ok(Self {
+            sqlite: Arc::new(Sqlite::open(&options)?),
+            unreadable_told: Arc::default(),
+            queue_bell: Arc::default(),
+        })
     }
 
     /// Finishes what is queued, checkpoints and closes. Later calls give [`Error::Closed`].

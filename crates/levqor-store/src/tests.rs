@@ -1,8 +1,8 @@
 //! One call of everything, for tests that look at all statements at once.
 
 use levqor_model::{
-    AccountId, KeyId, LinkId, NodeId, Residency, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp,
-    TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, KeyId, LinkId, NodeId, Overlap, Priority, Residency, Role, RunId, RunStatus, SeededRandom,
+    SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::{
@@ -16,7 +16,9 @@ use crate::{
     idempotency::StoredAnswer,
     keys::ApiKey,
     listeners::{EventChanges, NewInterest, NewListener},
-    runs::{Append, Firing, NewRun, Run, RunFilter},
+    queue::{Claimer, ConcurrencyKey, Gate},
+    runs::{Append, Due, Firing, NewRun, Run, RunFilter},
+    schedules::Passed,
     sessions::{Link, Session},
     timers::Timer,
     webhooks::{Webhook, WebhookMessage},
@@ -183,6 +185,8 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
         owner: None,
         epoch: 1,
         next_seq: 0,
+        priority: Priority::default(),
+        concurrency_key: None,
     };
     let new = |run: Run, firing| NewRun {
         run,
@@ -190,8 +194,11 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
         events: Some("[]".to_owned()),
         firing,
         day: NOW.date(),
+        claim: None,
+        keeps_first_entry: false,
     };
-    let firing = Some(Firing::Due { due_at: NOW, next_due_at: None });
+    let due = Due { due_at: NOW, next_due_at: None, overlap: Overlap::AllowAll, was_buffered: false };
+    let firing = Some(Firing::Due(due));
     let first = run(false);
     store.accept_run(new(first.clone(), firing.clone())).await.unwrap();
     store.accept_run(new(run(false), firing)).await.unwrap();
@@ -239,7 +246,10 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.timers_count().await.unwrap();
     touch_listeners(store, account).await;
     store.append(step(3, RunStatus::Faulted)).await.unwrap();
-    store.reopen_run(first.id, 2, node, 4, NOW, "eu-west".parse().unwrap(), "[]".to_owned()).await.unwrap();
+    store
+        .reopen_run(first.id, 2, node, 4, NOW, "eu-west".parse().unwrap(), "[]".to_owned(), gate(None, true))
+        .await
+        .unwrap();
     store.own_run(first.id, node, 3).await.unwrap();
     store.own_live_runs(node, 4).await.unwrap();
     store.runs_to_drive(None, 10).await.unwrap();
@@ -252,8 +262,10 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.run_counts(Some(account)).await.unwrap();
     store.live_runs_count(account).await.unwrap();
     store.children_of(parent, None, 10).await.unwrap();
-    let end = Append { epoch: 4, ..step(5, RunStatus::Completed) };
-    store.append(end).await.unwrap();
+    let step = |seq, status| Append { epoch: 4, ..step(seq, status) };
+    store.append(step(5, RunStatus::Suspended)).await.unwrap();
+    store.append_again(step(6, RunStatus::Running), gate(None, true)).await.unwrap();
+    store.append(step(7, RunStatus::Completed)).await.unwrap();
     store.own_run(first.id, node, 5).await.unwrap();
     store.payloads(first.id).await.unwrap();
     store.archive_ended_runs().await.unwrap();
@@ -263,6 +275,84 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.delete_run(account, first.id).await.unwrap();
     store.release_disk().await.unwrap();
     store.prune_firings(NOW).await.unwrap();
+    touch_queue(store, workflow, random, new, step, run(false), run(true)).await;
+}
+
+fn gate(key: Option<&str>, has_place: bool) -> Gate {
+    Gate {
+        key: key.map(|text| ConcurrencyKey { text: text.to_owned(), limit: 1 }),
+        has_place,
+        running_max: 100,
+        queued_max: 100,
+        queued_total_max: 100,
+        stride: 1,
+    }
+}
+
+async fn touch_queue(
+    store: &Store,
+    workflow: WorkflowId,
+    random: &SeededRandom,
+    new: impl Fn(Run, Option<Firing>) -> NewRun,
+    step: impl Fn(i64, RunStatus) -> Append,
+    plain: Run,
+    child: Run,
+) {
+    let gate = |has_place| gate(Some("one"), has_place);
+    let minutes = |count: u64| NOW + std::time::Duration::from_secs(60 * count);
+    let due = |minute, was_buffered| {
+        Some(Firing::Due(Due {
+            due_at: minutes(minute),
+            next_due_at: Some(minutes(minute + 1)),
+            overlap: Overlap::CancelOther,
+            was_buffered,
+        }))
+    };
+    let (run, node) = (plain.id, NodeId::new(NOW, random));
+    let queued = NewRun { keeps_first_entry: true, ..new(plain.clone(), None) };
+    store.admit_run(queued, gate(false), None).await.unwrap();
+    store.first_entry(run).await.unwrap();
+    // It waits for the key, and makes the one that has it urgent.
+    let child = Run { parent: child.parent.map(|(parent, _)| (parent, 2)), ..child };
+    store.admit_run(new(child, None), gate(true), None).await.unwrap();
+    store.queue_position(run).await.unwrap();
+    let full = Gate { queued_max: 0, ..gate(false) };
+    let message = WebhookMessage { webhook_id: WebhookId::new(NOW, random), message_id: "m".to_owned() };
+    store.admit_run(new(plain.clone(), Some(Firing::Message(message))), full.clone(), None).await.unwrap();
+    let was = EventTrigger {
+        workflow_id: workflow,
+        account_id: plain.account_id,
+        version: "2".to_owned(),
+        after_seq: 0,
+        state: None,
+    };
+    let moved = Firing::Events(TriggerMove { was, after_seq: 0, state: None });
+    let _ = store.admit_run(new(plain.clone(), Some(moved)), full, None).await;
+    store.is_queued(run).await.unwrap();
+    store.queue_is_ready().await.unwrap();
+    store.queue_load().await.unwrap();
+    let claimer = Claimer { node, epoch: 9, region: "eu-west".parse().unwrap() };
+    for running_max in [0, 100] {
+        store.claim_runs(claimer.clone(), 10, running_max, NOW).await.unwrap();
+    }
+    let begins = Append { run_id: run, epoch: 9, ..step(0, RunStatus::Running) };
+    store.append(begins).await.unwrap();
+    store.pass_over(workflow, NOW, None, Passed { missed: 1, skipped: 1 }).await.unwrap();
+    store.schedule_state(workflow).await.unwrap();
+    store.set_schedule_due(workflow, None, Some(minutes(1))).await.unwrap();
+    for (minute, was_buffered) in [(1, false), (2, false), (2, true)] {
+        let scheduled = Run {
+            id: RunId::new(NOW, &SeededRandom::new(100 + minute)),
+            trigger: TriggerKind::Schedule,
+            parent: None,
+            ..plain.clone()
+        };
+        let firing = due(minute, was_buffered);
+        store.admit_run(new(scheduled, firing), gate(true), None).await.unwrap();
+    }
+    store.released_firings(10).await.unwrap();
+    store.runs_in_the_way(10).await.unwrap();
+    store.drop_buffered(workflow, minutes(2)).await.unwrap();
 }
 
 async fn touch_listeners(store: &Store, account: AccountId) {

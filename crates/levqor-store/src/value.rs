@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, Date, KeyId, LinkId, NodeId, RegionCode, Residency, Role, RunId, RunStatus, SessionId,
-    Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, Date, KeyId, LinkId, NodeId, Priority, RegionCode, Residency, Role, RunId, RunStatus,
+    SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -116,6 +116,12 @@ impl Param for [u8; 32] {
 impl Param for Timestamp {
     fn value(&self) -> Value<'_> {
         Value::Bigint(self.as_micros())
+    }
+}
+
+impl Param for Priority {
+    fn value(&self) -> Value<'_> {
+        Value::Bigint(i64::from(self.get()))
     }
 }
 
@@ -254,6 +260,12 @@ impl Column for Timestamp {
 impl Column for Role {
     fn read(cell: Cell<'_>) -> Result<Self, String> {
         Role::parse(text(cell)?).ok_or_else(|| "not a role".to_owned())
+    }
+}
+
+impl Column for Priority {
+    fn read(cell: Cell<'_>) -> Result<Self, String> {
+        Priority::new(u64::read(cell)?).ok_or_else(|| "not a priority".to_owned())
     }
 }
 

@@ -206,7 +206,7 @@ pub(crate) fn delete_all(session: &Session, workflow: WorkflowId) -> Result<(), 
     session.execute("DELETE FROM webhooks WHERE workflow_id = $1", params![workflow]).map(drop)
 }
 
-fn started_by(session: &Session, message: &WebhookMessage) -> Result<Option<RunId>, Error> {
+pub(crate) fn started_by(session: &Session, message: &WebhookMessage) -> Result<Option<RunId>, Error> {
     session.scalar(
         "SELECT run_id FROM webhook_messages WHERE webhook_id = $1 AND message_id = $2",
         params![message.webhook_id, message.message_id],

@@ -50,6 +50,8 @@ impl Drop for Scratch {
 pub fn setup(bench: &Bench, directory: &Path) -> anyhow::Result<ServerSetup> {
     Ok(ServerSetup::new(&bench.binary, directory)?
         .env("LEVQOR_EGRESS_ALLOW", "127.0.0.1/32")
+        // One account makes all the load.
+        .env("LEVQOR_LIMITS_RUNNING_PER_ACCOUNT", "1000000")
         .env("LEVQOR_LOG", "warn"))
 }
 

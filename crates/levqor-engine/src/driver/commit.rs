@@ -9,6 +9,7 @@ use levqor_flow::{
 use levqor_model::{RunStatus, Timestamp};
 use levqor_store::{
     listeners::{EventChanges, NewInterest, NewListener},
+    queue::Gate,
     runs::Append,
 };
 use serde::Serialize;
@@ -54,9 +55,14 @@ impl Driver {
     ///
     /// A failing store is waited for: the state stays in memory, and no effect is performed before the append is through.
     pub(super) async fn commit(&mut self) -> Result<(), Stop> {
-        let Step { turn, append } = self.step();
+        let Step { mut turn, append } = self.step();
         if let Some(append) = append {
-            self.write(append).await?;
+            let written = self.write(append).await;
+            if matches!(written, Err(Stop::Queued)) {
+                // They are published, whoever goes on with the run.
+                self.announce(std::mem::take(&mut turn.emitted));
+            }
+            written?;
             self.core.reach(Point::AfterAppend).await;
         }
         self.carry_out(turn);
@@ -109,10 +115,7 @@ impl Driver {
 
     fn carry_out(&mut self, turn: Turn) {
         self.publish(self.status());
-        for event in turn.emitted {
-            // How far listeners have read is compared with the event's number, which only the store knows.
-            self.core.events.announce(self.run.account_id, i64::MAX, event);
-        }
+        self.announce(turn.emitted);
         for (effect, at) in turn.timers_gone {
             self.core.timers.clear(self.run.id, effect, at);
         }
@@ -120,6 +123,13 @@ impl Driver {
             self.core.timers.set(self.run.id, effect, at);
         }
         self.perform(turn.effects);
+    }
+
+    fn announce(&self, emitted: Vec<Arc<CloudEvent>>) {
+        for event in emitted {
+            // How far listeners have read is compared with the event's number, which only the store knows.
+            self.core.events.announce(self.run.account_id, i64::MAX, event);
+        }
     }
 
     /// Before the run leaves memory: its row says why it doesn't move.
@@ -229,11 +239,23 @@ impl Driver {
         if append.ended_at.is_some() {
             schedules::run_ends(&self.core, &self.run, &self.workflow, append.at).await;
         }
+        let gate = self.gate_before(&append).await;
         let mut backoff = Backoff::new();
         let mut failures = 0_u32;
         loop {
-            match self.core.faults.store(self.core.store.append(append.clone())).await {
-                Ok(()) => break,
+            let written = async {
+                match &gate {
+                    None => self.core.store.append(append.clone()).await.map(|()| true),
+                    Some(gate) => self.core.store.append_again(append.clone(), gate.clone()).await,
+                }
+            };
+            match self.core.faults.store(written).await {
+                Ok(true) => break,
+                Ok(false) => {
+                    self.core.ends.written(self.run.id);
+                    self.publish(RunStatus::Pending);
+                    return Err(Stop::Queued);
+                }
                 Err(levqor_store::Error::Stale(_)) => {
                     self.core.ends.written(self.run.id);
                     return Err(Stop::Stale);
@@ -260,6 +282,20 @@ impl Driver {
         self.core.ends.written(self.run.id);
         self.written(append);
         Ok(())
+    }
+
+    /// What a run that was suspended must pass to go on: it gave its turn back, or never had its key.
+    async fn gate_before(&self, append: &Append) -> Option<Gate> {
+        let goes_on = match append.status {
+            RunStatus::Running => true,
+            RunStatus::Waiting => self.run.concurrency_key.is_some(),
+            _ => false,
+        };
+        // With a call in flight it never quite stood still, and the call must not be cut off.
+        if self.run.status != RunStatus::Suspended || !goes_on || self.is_busy() {
+            return None;
+        }
+        Some(self.core.gate_again(&self.run, &self.workflow, true).await)
     }
 
     fn written(&mut self, append: Append) {

@@ -53,6 +53,8 @@ pub(crate) enum Stop {
     Left,
     /// The engine stops.
     Drained,
+    /// It may not go on now: it is queued, and whoever takes its turn loads it.
+    Queued,
     /// Somebody else has written to the run, or a commit of our own went through without an answer.
     Stale,
     /// The run can't be moved by this build; the reason stands in its row.
@@ -148,7 +150,7 @@ impl Driver {
         self.abort_calls();
         let id = self.run.id;
         match stop {
-            Stop::Left | Stop::Drained => {}
+            Stop::Left | Stop::Drained | Stop::Queued => {}
             Stop::Stale => {
                 tracing::warn!(run.id = %id, "run {id} has moved on elsewhere; what was computed here is dropped");
                 sub_run::look_again_later(&self.core, id);

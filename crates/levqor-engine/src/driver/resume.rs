@@ -6,7 +6,7 @@ use levqor_flow::{
     definition::Workflow,
     machine::{Effect, EffectId, Event, Machine, Outcome},
 };
-use levqor_model::{RunId, RunStatus};
+use levqor_model::{RunId, RunStatus, TriggerKind};
 use levqor_store::runs::{Append, Run};
 use serde_json::Value;
 
@@ -48,7 +48,22 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
     let mut backoff = Backoff::new();
     let stored = loop {
         match load(&core, id).await {
-            Ok(Some(stored)) => break stored,
+            Ok(Some(stored)) => {
+                let is_wanted = seat.entry.cancel_requested() || seat.entry.wants_suspension();
+                let waits = stored.run.status == RunStatus::Pending && !is_wanted;
+                match if waits { core.store.is_queued(id).await } else { Ok(false) } {
+                    // Its turn has not come.
+                    Ok(true) => return,
+                    Ok(false) => break stored,
+                    Err(reason) => {
+                        tracing::warn!(run.id = %id, error = %reason, "run {id} could not be loaded; trying again");
+                        if core.soft.is_cancelled() {
+                            return;
+                        }
+                        backoff.pause().await;
+                    }
+                }
+            }
             Ok(None) => {
                 core.ends.announce(id);
                 wake_parent(&core, id).await;
@@ -118,17 +133,31 @@ async fn load(core: &Arc<Core>, id: RunId) -> Result<Option<Stored>, Trouble> {
     let workflow = core.definition(run.workflow_id, &run.version).await.map_err(|error| sort(&run, error))?;
     let mut events = core.journal(id).await.map_err(|error| sort(&run, error))?.events;
     if events.is_empty() {
-        let payloads = core.store.payloads(id).await?.unwrap_or_default();
-        let input = serde_json::from_str(&payloads.input).unwrap_or(Value::Null);
-        events.push(Event::Started {
-            at: core.clock.now(),
-            run: id,
-            input,
-            seed: core.random.u64(),
-            secrets: core.secret_versions(run.account_id, &workflow).await?,
-        });
+        events.push(first_event(core, &run, &workflow).await.map_err(|error| sort(&run, error))?);
     }
     Ok(Some(Stored { run, workflow, events }))
+}
+
+/// How a run begins that was accepted without a journal entry.
+async fn first_event(core: &Core, run: &Run, workflow: &Workflow) -> Result<Event, Error> {
+    let now = core.clock.now();
+    let versions = core.secret_versions(run.account_id, workflow).await?;
+    if let Some(kept) = core.store.first_entry(run.id).await? {
+        let unreadable = |reason: String| Error::Journal { id: run.id, reason };
+        let kept: Vec<Event> =
+            serde_json::from_str(&kept).map_err(|reason| unreadable(reason.to_string()))?;
+        let Ok([mut event]) = <[Event; 1]>::try_from(kept) else {
+            return Err(unreadable("it begins with several events".to_owned()));
+        };
+        // Its time begins now, and with what is secret now.
+        if let Event::Forked { at, secrets, .. } = &mut event {
+            (*at, *secrets) = (now, versions);
+        }
+        return Ok(event);
+    }
+    let payloads = core.store.payloads(run.id).await?.unwrap_or_default();
+    let input = serde_json::from_str(&payloads.input).unwrap_or(Value::Null);
+    Ok(Event::Started { at: now, run: run.id, input, seed: core.random.u64(), secrets: versions })
 }
 
 /// A driver that stands where the journal ends. `Err(None)`: the store failed; try again later.
@@ -312,6 +341,10 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
 
 /// The end is durable: tells everyone who waits for it.
 pub(super) fn conclude(core: &Core, run: &Run, outcome: Outcome) {
+    if run.trigger == TriggerKind::Schedule {
+        // A due time may have been buffered until now.
+        core.schedules_bell.notify_one();
+    }
     core.quota.subtract(run.account_id);
     core.watchers.close(run.id);
     core.ends.announce(run.id);

@@ -48,7 +48,7 @@ async fn what_a_document_calls_is_fetched_once_and_by_way_of_others() {
     // What is known is not fetched again, and a run fetches nothing.
     let (checked, _) = engine.check(world.account, value, &Host::default(), fetched.clone()).await.unwrap();
     assert!(checked.workflow.is_some());
-    let workflow = world.save_with("catalogs", "1.0.0", &rest, &fetched).await;
+    let workflow = world.save_as("catalogs", "1.0.0", "{}", &rest, &fetched).await;
     let detail = world.play(&engine, workflow, json!({ "who": "ada" })).await;
     assert_eq!((detail.run.status, detail.output), (RunStatus::Completed, Some(json!("Hello, ADA"))));
     // Neither does one after a restart, which compiles the stored version anew.

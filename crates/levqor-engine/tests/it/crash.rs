@@ -157,6 +157,8 @@ async fn a_run_whose_definition_is_gone_says_that_it_is_stuck() {
         events: None,
         firing: None,
         day: world.now().date(),
+        claim: None,
+        keeps_first_entry: false,
     };
     world.store.accept_run(new).await.unwrap();
     let engine = world.engine().await;

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use levqor_engine::{Engine, Error, Limits, RunDetail, Setup, StartRun, Vault, egress, fault::Faults};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, ManualClock, NodeId, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind,
-    WorkflowId,
+    AccountId, Clock, ManualClock, NodeId, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -90,20 +89,26 @@ impl World {
     /// Saves a workflow: its name and version, and the rest of the document (`do`, and what else it needs). `STUB` in the text stands for the
     /// stub's address.
     pub async fn save(&self, name: &str, version: &str, rest: &str) -> WorkflowId {
-        self.save_with(name, version, rest, &document::Fetched::default()).await
+        self.save_as(name, version, "{}", rest, &document::Fetched::default()).await
     }
 
-    /// The same, with functions of catalogs.
-    pub async fn save_with(
+    /// [`World::save`], with these members of `document.metadata.levqor`.
+    pub async fn save_with(&self, name: &str, version: &str, ours: &str, rest: &str) -> WorkflowId {
+        self.save_as(name, version, ours, rest, &document::Fetched::default()).await
+    }
+
+    /// [`World::save_with`], with functions of catalogs.
+    pub async fn save_as(
         &self,
         name: &str,
         version: &str,
+        ours: &str,
         rest: &str,
         functions: &document::Fetched,
     ) -> WorkflowId {
         let rest = rest.replace("STUB", &self.stub.url(""));
         let text = format!(
-            "document: {{ dsl: '1.0.1', namespace: test, name: {name}, version: '{version}' }}\n{rest}"
+            "document: {{ dsl: '1.0.1', namespace: test, name: {name}, version: '{version}', metadata: {{ levqor: {ours} }} }}\n{rest}"
         );
         let source = document::read(&text).unwrap();
         let checked = document::check_with(&source, &document::Host::permissive(), functions);
@@ -150,7 +155,7 @@ impl World {
             version: None,
             input,
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         }
     }

@@ -74,6 +74,10 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
     let mut wrong = report.wrong;
     events::check(world, &walks(&facts), &mut wrong).await?;
     books(world, &facts, &mut wrong).await?;
+    let queue = world.store.queue_load().await?;
+    if queue.queued != 0 || queue.oldest_at.is_some() {
+        wrong.push(format!("all runs have ended, and the queue is {queue:?}"));
+    }
     let status = |status| facts.values().filter(|facts| facts.row.status == status).count();
     let keys: BTreeSet<&str> = deliveries.iter().map(|delivery| delivery.call.key.as_str()).collect();
     let seen = Seen {

@@ -43,6 +43,16 @@ fn fails(seed: u64, name: &str) -> bool {
     name != NAMES[0] && hash(seed, &["fails", name]).is_multiple_of(6)
 }
 
+/// How its runs are queued. A workflow runs only those below it, so no two wait for each other's keys.
+fn policy(seed: u64, name: &str) -> Value {
+    let mut policy = json!({ "priority": 1 + hash(seed, &["priority", name]) % 9 });
+    if hash(seed, &["keyed", name]).is_multiple_of(3) {
+        let limit = 1 + hash(seed, &["limit", name]) % 3;
+        policy["concurrency"] = json!({ "key": "${ .n % 2 }", "limit": limit });
+    }
+    policy
+}
+
 fn document(seed: u64, name: &str, below: &[&str], dice: &Dice) -> Value {
     let budget = if below.is_empty() { 4 } else { 9 };
     let mut author = Author { seed, dice, below, tasks: 0, budget, forks: 0 };
@@ -51,7 +61,10 @@ fn document(seed: u64, name: &str, below: &[&str], dice: &Dice) -> Value {
         tasks.push(json!({ "fails": raise() }));
     }
     let mut document = json!({
-        "document": { "dsl": "1.0.3", "namespace": "sim", "name": name, "version": "1.0.0" },
+        "document": {
+            "dsl": "1.0.3", "namespace": "sim", "name": name, "version": "1.0.0",
+            "metadata": { "levqor": policy(seed, name) },
+        },
         "do": tasks,
     });
     if dice.percent(20) {

@@ -12,7 +12,7 @@ use levqor_engine::{
 };
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, ManualClock, NodeId, RegionCode, Residency, RunId, RunStatus, SeededRandom, Timestamp,
+    AccountId, Clock, ManualClock, NodeId, RegionCode, RunId, RunStatus, SeededRandom, Timestamp,
     TriggerKind, WorkflowId,
 };
 use levqor_store::{
@@ -263,7 +263,8 @@ impl World {
             surroundings: Arc::clone(&self.oracle.surroundings),
             egress: egress::Policy::default(),
             processes: levqor_engine::processes::Policy::default(),
-            limits: Limits::default(),
+            // Few enough that runs are queued.
+            limits: Limits { running_per_account: 3, ..Limits::default() },
             vault: levqor_engine::Vault::new(&levqor_model::Secret::new("test")),
         };
         let node = Node::boot(number, setup, faults).map_err(text)?;
@@ -289,7 +290,7 @@ impl World {
             version: None,
             input: self.input(start),
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         };
         let (engine, told) = (self.nodes[place].engine.clone(), Arc::clone(&self.told));

@@ -2,6 +2,7 @@
 //!
 //! | place | `.` | variables |
 //! | --- | --- | --- |
+//! | `metadata.levqor` | raw workflow input | none |
 //! | workflow `input.from`, `timeout` | raw workflow input | `$secrets` `$workflow` `$runtime` |
 //! | task `if`, `input.from` | raw task input | and `$context` `$task` |
 //! | task definition, `timeout`, `output.as` | transformed input, raw output | and `$input` `$authorization` |
@@ -32,6 +33,8 @@ pub(super) const VARIABLES: [&str; 8] =
 /// When an expression is evaluated, which decides what it may mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
+    /// Before there is a run.
+    Start,
     /// Before the first task.
     Workflow,
     /// After the last task.
@@ -51,8 +54,10 @@ pub(super) enum Moment {
 impl Moment {
     fn has(self, variable: &str) -> bool {
         match variable {
-            "workflow" | "runtime" | "secrets" => self != Moment::Trigger,
-            "context" => !matches!(self, Moment::Workflow | Moment::Reusable | Moment::Trigger),
+            "workflow" | "runtime" | "secrets" => !matches!(self, Moment::Start | Moment::Trigger),
+            "context" => {
+                !matches!(self, Moment::Start | Moment::Workflow | Moment::Reusable | Moment::Trigger)
+            }
             "task" => matches!(self, Moment::TaskInput | Moment::Task | Moment::Export),
             "input" | "authorization" => matches!(self, Moment::Task | Moment::Export),
             "output" => self == Moment::Export,

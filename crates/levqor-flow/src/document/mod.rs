@@ -32,6 +32,7 @@ mod kinds;
 mod listen;
 mod near;
 mod openapi;
+mod policy;
 mod process;
 mod read;
 mod root;

@@ -10,6 +10,7 @@ use super::{
     duration,
     issue::{Place, clip},
     near::{did_you_mean, nearest},
+    policy::Ours,
     support,
 };
 use crate::{
@@ -26,7 +27,7 @@ impl<'d> Checker<'d> {
         let root = self.object(self.document, &place, "`document: …` and `do: …`")?;
         self.root_members(root, &place);
         let head = self.required(root, &place, "document").and_then(|value| self.head(value));
-        let zone = head.as_ref().map_or_else(Zone::default, |head| head.zone.clone());
+        let zone = head.as_ref().map_or_else(Zone::default, |head| head.ours.zone.clone());
         if let Some(value) = root.get("evaluate") {
             self.evaluate(value, &place.key("evaluate"));
         }
@@ -36,6 +37,7 @@ impl<'d> Checker<'d> {
         let input = self.input(root, &place, Scope::new(Moment::Workflow));
         let schedule =
             root.get("schedule").and_then(|value| self.schedule(value, &place.key("schedule"), zone));
+        self.check_schedule_policy(root.contains_key("schedule"));
         let timeout = self.timeout(root, &place, Scope::new(Moment::Workflow));
         let tasks = self
             .required(root, &place, "do")
@@ -57,6 +59,7 @@ impl<'d> Checker<'d> {
             schedule,
             secrets: self.access.secrets.iter().map(|name| (*name).to_owned()).collect(),
             schemas: std::mem::take(&mut self.schemas),
+            policy: head.ours.policy,
             functions: std::mem::take(&mut self.functions.compiled),
             extensions,
             tasks: tasks?,
@@ -107,46 +110,18 @@ impl<'d> Checker<'d> {
         if let Some(tags) = head.get("tags") {
             self.object(tags, &place.key("tags"), "{ team: billing }");
         }
-        let zone = head
+        let ours = head
             .get("metadata")
-            .map_or_else(Zone::default, |metadata| self.metadata(metadata, &place.key("metadata")));
+            .map(|metadata| self.metadata(metadata, &place.key("metadata")))
+            .unwrap_or_default();
         Some(Head {
             namespace: namespace?.to_owned(),
             name: name?.to_owned(),
             version: version?.to_owned(),
             title,
             summary,
-            zone,
+            ours,
         })
-    }
-
-    /// `document.metadata`: anybody's, except for the member `levqor`, which is ours and closed.
-    fn metadata(&mut self, value: &'d Value, place: &Place<'_>) -> Zone {
-        let zone = self
-            .object(value, place, "{ owner: billing }")
-            .and_then(|metadata| metadata.get("levqor"))
-            .and_then(|ours| {
-                let place = place.key("levqor");
-                let ours = self.object(ours, &place, "{ zone: Europe/London }")?;
-                self.closed(ours, &place, &["zone", "retention"]);
-                self.retention(ours, &place);
-                let zone = self.optional_text(ours, &place, "zone")?;
-                Zone::named(zone).map_err(|reason| self.error(&place.key("zone"), reason)).ok()
-            });
-        zone.unwrap_or_default()
-    }
-
-    /// How many days runs are kept after their end. Nothing here depends on it: storage reads it from the document.
-    fn retention(&mut self, ours: &Map<String, Value>, place: &Place<'_>) {
-        const DAYS_MAX: u64 = 36_500;
-        let Some(days) = ours.get("retention") else { return };
-        if !days.as_u64().is_some_and(|days| (1..=DAYS_MAX).contains(&days)) {
-            let message = format!(
-                "`retention` must be a whole number of days from 1 to {DAYS_MAX}, such as 30; leave it out to keep runs for as \
-                 long as the server does"
-            );
-            self.error(&place.key("retention"), message);
-        }
     }
 
     /// A namespace or a name: a DNS label.
@@ -360,7 +335,7 @@ struct Head {
     version: String,
     title: Option<String>,
     summary: Option<String>,
-    zone: Zone,
+    ours: Ours,
 }
 
 /// `^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`

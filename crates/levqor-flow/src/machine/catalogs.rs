@@ -14,6 +14,7 @@ use super::{
 use crate::{
     definition::{HttpOutput, Input, Output, Workflow},
     document::Wanted,
+    policy::Policy,
 };
 
 /// `started` names the secrets by their versions, and `surroundings` have their values. The answer is the file as text.
@@ -36,6 +37,7 @@ pub fn file_request(
         output: Output::default(),
         timeout: None,
         schedule: None,
+        policy: Policy::default(),
         secrets: wanted.secrets.clone(),
         functions: Vec::new(),
         extensions: Vec::new(),

@@ -28,7 +28,7 @@ async fn a_run_that_ends_in_time_is_in_the_answer() {
         "run_id": id_of(&run), "workflow_id": workflow, "namespace": "test", "name": "greet", "version": "0.1.0",
         "status": "completed", "region": "eu-west", "home_region": "eu-west", "trigger": "manual",
         "created_at": time, "started_at": time, "ended_at": time,
-        "input": { "name": "Ada" }, "output": { "message": "Hello, Ada!" }, "error": null,
+        "input": { "name": "Ada" }, "output": { "message": "Hello, Ada!" }, "error": null, "priority": 5,
     });
     assert_eq!(run, expected);
     assert_eq!(test.read(&format!("/api/runs/{}", id_of(&run))).await, expected);
@@ -404,4 +404,32 @@ async fn a_plan_bounds_the_runs_of_a_month() {
     }
     let answer = test.post(&path).key(&key).json(&json!({})).send().await;
     assert_eq!((answer.status, answer.problem()), (StatusCode::FORBIDDEN, "plan-limit".to_owned()));
+}
+
+#[tokio::test]
+async fn a_run_says_what_it_is_queued_behind_and_why() {
+    let test = TestApp::new().await;
+    let ours = "metadata: { levqor: { priority: 7, concurrency: { key: '${ .who }', limit: 1 } } }, version:";
+    let definition = document("keyed", "0.1.0", WAIT).replacen("version:", ours, 1);
+    let saved =
+        test.post("/api/workflows").key(&test.keys.editor).json(&json!({ "definition": definition })).send();
+    let path = format!("/api/workflows/{}/runs", saved.await.json()["id"].as_str().unwrap());
+    let start = async |input: Value| {
+        let body = json!({ "input": input });
+        test.post(&path).key(&test.keys.editor).json(&body).send().await
+    };
+    let first = start(json!({ "who": "ada" })).await.json();
+    assert_eq!(first["status"], "waiting");
+    let second = start(json!({ "who": "ada" })).await.json();
+    assert_eq!(second["status"], "pending");
+    let run = test.read(&format!("/api/runs/{}", second["run_id"].as_str().unwrap())).await;
+    assert_eq!(run["waiting_for"], "queued behind 1 run with the concurrency key \"ada\"");
+    assert_eq!((&run["priority"], &run["concurrency_key"]), (&json!(7), &json!("ada")));
+    let refused = start(json!({})).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/input");
+    assert!(refused.text().contains("the concurrency key ${ .who } is null"), "{}", refused.text());
+    let metrics = test.get("/metrics").send().await.text();
+    assert!(metrics.contains("levqor_queued_runs{region=\"eu-west\"} 1"), "{metrics}");
+    assert!(metrics.contains("levqor_queue_age_seconds"), "{metrics}");
 }

@@ -1,7 +1,7 @@
 //! Workflows: saved, versioned, listed, deleted.
 
 use http::{Method, StatusCode};
-use levqor_model::AccountId;
+use levqor_model::{AccountId, Residency};
 use levqor_store::accounts::Account;
 use serde_json::{Value, json};
 
@@ -224,4 +224,55 @@ async fn processes_are_refused_unless_the_operator_allows_them() {
     let run = test.start(saved.json()["id"].as_str().unwrap(), 30, &json!({})).await;
     assert_eq!(run["status"], "faulted", "{run}");
     assert!(run["error"]["detail"].as_str().unwrap().contains("`processes.allow`"), "{run}");
+}
+
+#[tokio::test]
+async fn a_residency_names_regions_that_are_there_and_a_start_may_choose_another() {
+    let test = TestApp::new().await;
+    let with = |residency: &str| {
+        document("stay", "0.1.0", GREET).replacen(
+            "version:",
+            &format!("metadata: {{ levqor: {{ residency: {residency} }} }}, version:"),
+            1,
+        )
+    };
+    for (residency, pointer) in [
+        ("[eu-west, mars-north]", "/document/metadata/levqor/residency/1"),
+        ("{ jurisdiction: MARS }", "/document/metadata/levqor/residency/jurisdiction"),
+    ] {
+        let body = json!({ "definition": with(residency) });
+        let refused = test.post("/api/workflows").key(&test.keys.editor).json(&body).send().await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+        assert_eq!(refused.json()["errors"][0]["pointer"], pointer);
+    }
+    let body = json!({ "definition": with("[eu-west]") });
+    let saved = test.post("/api/workflows").key(&test.keys.editor).json(&body).send().await;
+    assert_eq!(saved.status, StatusCode::CREATED, "{}", saved.text());
+    let path = format!("/api/workflows/{}/runs", saved.json()["id"].as_str().unwrap());
+    let eu_west = Residency::Regions(vec!["eu-west".parse().unwrap()]);
+    for (wish, residency) in [(json!({}), eu_west), (json!({ "residency": "anywhere" }), Residency::Anywhere)]
+    {
+        let started = test.post(&path).key(&test.keys.editor).json(&wish).send().await;
+        let run = started.json()["run_id"].as_str().unwrap().parse().unwrap();
+        assert_eq!(test.app.store.run(None, run).await.unwrap().unwrap().residency, residency);
+    }
+}
+
+#[tokio::test]
+async fn a_schedule_tells_its_policy_and_what_it_has_done() {
+    let test = TestApp::new().await;
+    let ours =
+        "metadata: { levqor: { schedule: { overlap: skip, misfire: fire-all, catchUp: PT2H } } }, version:";
+    let text = document("tick", "0.1.0", &format!("schedule: {{ every: PT10M }}\n{GREET}"));
+    let body = json!({ "definition": text.replacen("version:", ours, 1) });
+    let saved = test.post("/api/workflows").key(&test.keys.editor).json(&body).send().await;
+    let read = test.read(&format!("/api/workflows/{}", saved.json()["id"].as_str().unwrap())).await;
+    let schedule = &read["schedule"];
+    let policy = (&schedule["overlap"], &schedule["misfire"], &schedule["catch_up_seconds"]);
+    assert_eq!(policy, (&json!("skip"), &json!("fire-all"), &json!(7200.0)));
+    assert_eq!(schedule["next"], "2026-11-24T12:10:00.000000Z");
+    assert_eq!((&schedule["last"], &schedule["last_run_id"]), (&Value::Null, &Value::Null));
+    for count in ["fired", "missed", "skipped", "buffered"] {
+        assert_eq!(schedule[count], 0, "{count}");
+    }
 }

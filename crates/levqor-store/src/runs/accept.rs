@@ -2,11 +2,11 @@
 
 use levqor_model::RunId;
 
-use super::{Accepted, Append, Firing, NewRun, Run, append, archive, counts};
+use super::{Accepted, Firing, NewRun, Run, append, archive, counts};
 use crate::{
-    Conflict, Error, Session, Store, event_triggers,
-    idempotency::{self, KeyClaim},
-    params, schedules, usage, webhooks,
+    Conflict, Error, Session, Store, event_triggers, idempotency, params,
+    schedules::{self, Taken},
+    usage, webhooks,
 };
 
 impl Store {
@@ -14,58 +14,18 @@ impl Store {
     pub async fn accept_run(&self, new: NewRun) -> Result<Accepted, Error> {
         self.write(move |session| accept(session, &new)).await
     }
-
-    /// [`Store::accept_run`] and the first [`Store::append`] of that run in one transaction: both or neither. The append is
-    /// left out when the run is there already.
-    ///
-    /// # Errors
-    /// [`Error::Stale`] when the append is not for the run as it is accepted.
-    pub async fn accept_begun_run(&self, new: NewRun, first: Append) -> Result<Accepted, Error> {
-        self.write(move |session| accept_begun(session, &new, Some(&first))).await
-    }
-
-    /// [`Store::accept_begun_run`], or [`Store::accept_run`], for a request with an `Idempotency-Key` that the caller has
-    /// claimed: the claim leads to the run from the same transaction on. [`Accepted::Already`] when it has led to one before.
-    pub async fn accept_run_once(
-        &self,
-        new: NewRun,
-        first: Option<Append>,
-        claim: KeyClaim,
-    ) -> Result<Accepted, Error> {
-        self.write(move |session| {
-            if let Some(run) = idempotency::run_of(session, &claim)? {
-                return Ok(Accepted::Already(run));
-            }
-            let accepted = accept_begun(session, &new, first.as_ref())?;
-            if accepted == Accepted::New {
-                idempotency::lead_to(session, &claim, new.run.id)?;
-            }
-            Ok(accepted)
-        })
-        .await
-    }
 }
 
-fn accept_begun(session: &Session, new: &NewRun, first: Option<&Append>) -> Result<Accepted, Error> {
-    let accepted = accept(session, new)?;
-    if let (Accepted::New, Some(first)) = (accepted, first) {
-        append::write(session, first)?;
-    }
-    Ok(accepted)
-}
-
-fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
+pub(crate) fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
     let run = &new.run;
-    let other = match &new.firing {
-        None => None,
-        Some(Firing::Due { due_at, next_due_at }) => {
-            schedules::take(session, run.workflow_id, *due_at, *next_due_at, run.id)?
-        }
-        Some(Firing::Events(step)) => event_triggers::take(session, step).map(|()| None)?,
-        Some(Firing::Message(message)) => webhooks::take(session, message, run.id, run.created_at)?,
-    };
-    if let Some(other) = other {
+    if let Some(other) = claimed(session, new)? {
         return Ok(Accepted::Already(other));
+    }
+    match take(session, new)? {
+        Taken::Fires => {}
+        Taken::Fired(other) => return Ok(Accepted::Already(other)),
+        Taken::Buffered => return Ok(Accepted::Buffered),
+        Taken::Skipped => return Ok(Accepted::Skipped),
     }
     let next_seq = i64::from(new.events.is_some());
     if !insert(session, run, next_seq)? {
@@ -79,9 +39,32 @@ fn accept(session: &Session, new: &NewRun) -> Result<Accepted, Error> {
     if let Some(events) = &new.events {
         append::write_entry(session, run.id, 0, run.created_at, &run.region, events)?;
     }
+    if let Some(claim) = &new.claim {
+        idempotency::lead_to(session, claim, run.id)?;
+    }
     counts::add(session, run.account_id, run.status, 1)?;
     usage::add(session, Some(run.account_id), new.day, 1, 0)?;
     Ok(Accepted::New)
+}
+
+/// The run that the request has led to before.
+pub(crate) fn claimed(session: &Session, new: &NewRun) -> Result<Option<RunId>, Error> {
+    match &new.claim {
+        Some(claim) => idempotency::run_of(session, claim),
+        None => Ok(None),
+    }
+}
+
+/// Takes what starts the run, where that may start only one.
+fn take(session: &Session, new: &NewRun) -> Result<Taken, Error> {
+    let run = &new.run;
+    let other = match &new.firing {
+        None => None,
+        Some(Firing::Due(due)) => return schedules::take(session, run.workflow_id, *due, run.id),
+        Some(Firing::Events(step)) => event_triggers::take(session, step).map(|()| None)?,
+        Some(Firing::Message(message)) => webhooks::take(session, message, run.id, run.created_at)?,
+    };
+    Ok(other.map_or(Taken::Fires, Taken::Fired))
 }
 
 /// False when the run or its parent's effect is there already.
@@ -94,7 +77,7 @@ fn insert(session: &Session, run: &Run, next_seq: i64) -> Result<bool, Error> {
         concat!(
             "INSERT INTO runs (",
             super::columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
              ON CONFLICT DO NOTHING"
         ),
         params![
@@ -120,6 +103,8 @@ fn insert(session: &Session, run: &Run, next_seq: i64) -> Result<bool, Error> {
             run.owner,
             run.epoch,
             next_seq,
+            run.priority,
+            run.concurrency_key,
         ],
     )?;
     Ok(inserted > 0)

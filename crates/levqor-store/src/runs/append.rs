@@ -3,7 +3,11 @@
 use levqor_model::{AccountId, NodeId, RegionCode, RunId, RunStatus, Timestamp};
 
 use super::{Append, archive, counts, segments};
-use crate::{Error, Session, Store, listeners, params, timers};
+use crate::{
+    Error, Session, Store, listeners, params,
+    queue::{self, Again, Gate},
+    timers,
+};
 
 impl Store {
     /// Durable when this returns. An end clears all timers and listeners of the run.
@@ -12,11 +16,14 @@ impl Store {
     /// [`Error::Stale`] when the epoch or the place is not the row's, or the run has ended; nothing
     /// is written then.
     pub async fn append(&self, append: Append) -> Result<(), Error> {
-        self.write(move |session| write(session, &append)).await
+        if self.write(move |session| write(session, &append)).await? {
+            self.queue_bell.notify_one();
+        }
+        Ok(())
     }
 
-    /// Appends to a faulted run and makes it running again; false when it is not faulted or has moved on. Its output
-    /// and error are taken away: they are those of an end that no longer is one.
+    /// Appends to a faulted run and has it go on: running when its gate lets it in, else pending and in the queue. False when
+    /// it is not faulted or has moved on. Its output and error are taken away: they are those of an end that no longer is one.
     #[expect(clippy::too_many_arguments, reason = "the parts of one journal entry and its writer")]
     pub async fn reopen_run(
         &self,
@@ -27,8 +34,9 @@ impl Store {
         at: Timestamp,
         region: RegionCode,
         events: String,
+        gate: Gate,
     ) -> Result<bool, Error> {
-        self.reopen(id, epoch, node, seq, at, region, events, None).await
+        self.reopen(id, epoch, node, seq, at, region, events, None, gate).await
     }
 
     /// [`Store::reopen_run`] on another version of the workflow.
@@ -43,8 +51,9 @@ impl Store {
         region: RegionCode,
         events: String,
         version: String,
+        gate: Gate,
     ) -> Result<bool, Error> {
-        self.reopen(id, epoch, node, seq, at, region, events, Some(version)).await
+        self.reopen(id, epoch, node, seq, at, region, events, Some(version), gate).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one journal entry and its writer")]
@@ -58,43 +67,59 @@ impl Store {
         region: RegionCode,
         events: String,
         version: Option<String>,
+        gate: Gate,
     ) -> Result<bool, Error> {
-        self.write(move |session| {
-            archive::bring_back(session, id, epoch, seq)?;
-            let account: Option<AccountId> = session.scalar(
-                "UPDATE runs SET status = 'running', ended_at = NULL, waiting_for = NULL, owner = $4, epoch = $2,
-                     region = $5, next_seq = next_seq + 1, version = coalesce($6, version)
+        let (reopened, queued) = self
+            .write(move |session| {
+                archive::bring_back(session, id, epoch, seq)?;
+                let again = match Again::ask(session, id, &gate) {
+                    Err(Error::Stale(_)) => return Ok((false, false)),
+                    again => again?,
+                };
+                let account: Option<AccountId> = session.scalar(
+                    "UPDATE runs SET status = $6, ended_at = NULL, waiting_for = $7, owner = $4, epoch = $2,
+                     region = $5, next_seq = next_seq + 1,
+                         version = coalesce($8, version)
                  WHERE run_id = $1 AND epoch <= $2 AND next_seq = $3 AND status = 'faulted'
                  RETURNING account_id",
-                params![id, epoch, seq, node, region, version],
-            )?;
-            let Some(account) = account else { return Ok(false) };
-            write_entry(session, id, seq, at, &region, &events)?;
-            session.execute(
-                "DELETE FROM run_payloads WHERE run_id = $1 AND part IN ('output', 'error')",
-                params![id],
-            )?;
-            counts::move_one(session, account, RunStatus::Faulted, RunStatus::Running)?;
-            Ok(true)
-        })
-        .await
+                    params![id, epoch, seq, node, region, again.status(), again.waiting_for(), version],
+                )?;
+                let Some(account) = account else { return Ok((false, false)) };
+                write_entry(session, id, seq, at, &region, &events)?;
+                session.execute(
+                    "DELETE FROM run_payloads WHERE run_id = $1 AND part IN ('output', 'error')",
+                    params![id],
+                )?;
+                counts::move_one(session, account, RunStatus::Faulted, again.status())?;
+                again.let_in(session, &gate, at)?;
+                Ok((true, !again.begins()))
+            })
+            .await?;
+        if queued {
+            self.queue_bell.notify_one();
+        }
+        Ok(reopened)
     }
 }
 
-pub(super) fn write(session: &Session, append: &Append) -> Result<(), Error> {
+/// Whether a queued run may have its turn now.
+pub(crate) fn write(session: &Session, append: &Append) -> Result<bool, Error> {
     let id = append.run_id;
     let row = session.row(
-        "SELECT account_id, status FROM runs
+        "SELECT account_id, status, concurrency_key IS NOT NULL FROM runs
          WHERE run_id = $1 AND epoch = $2 AND next_seq = $3 AND ended_at IS NULL",
         params![id, append.epoch, append.seq],
-        |row| Ok((row.take::<AccountId>()?, row.take::<RunStatus>()?)),
+        |row| Ok((row.take::<AccountId>()?, row.take::<RunStatus>()?, row.take::<bool>()?)),
     )?;
-    let (account, was) = row.ok_or(Error::Stale(id))?;
+    let (account, was, has_key) = row.ok_or(Error::Stale(id))?;
     if !update(session, append, was)? {
         return Err(Error::Stale(id));
     }
     if let Some(events) = &append.events {
         write_entry(session, id, append.seq, append.at, &append.region, events)?;
+    }
+    if append.seq == 0 {
+        queue::has_begun(session, id)?;
     }
     if let Some(output) = &append.output {
         write_payload(session, id, "output", output)?;
@@ -113,15 +138,25 @@ pub(super) fn write(session: &Session, append: &Append) -> Result<(), Error> {
         }
     }
     listeners::change(session, id, account, append.status.is_ended(), &append.event_changes)?;
+    let mut someone_next = false;
     if was != append.status {
         counts::move_one(session, account, was, append.status)?;
+        if was == RunStatus::Pending {
+            someone_next |= queue::leave(session, id)?;
+        }
+        if was == RunStatus::Running {
+            someone_next |= queue::stopped_running(session, account)?;
+        }
+        if append.status.is_ended() && has_key {
+            someone_next |= queue::ended(session, id)?;
+        }
     }
     if append.status.is_ended() {
         archive::move_ended(session, id)?;
     } else if append.events.is_some() && (append.seq + 1) % segments::ENTRIES as i64 == 0 {
         segments::compact(session, id)?;
     }
-    Ok(())
+    Ok(someone_next)
 }
 
 /// Changes the row if it still is what was read; false otherwise.

@@ -52,7 +52,7 @@ impl RunCounts {
     }
 }
 
-pub(super) fn move_one(
+pub(crate) fn move_one(
     session: &Session,
     account: AccountId,
     from: RunStatus,

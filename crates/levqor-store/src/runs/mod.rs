@@ -8,10 +8,10 @@
 //! Invariant: rows and journals of a run change only by [`append`](Store::append) and
 //! [`reopen_run`](Store::reopen_run) with the row's epoch and place, so a stale owner can never write.
 
-mod accept;
-mod append;
+pub(crate) mod accept;
+pub(crate) mod append;
 mod archive;
-mod counts;
+pub(crate) mod counts;
 pub(crate) mod lists;
 mod ownership;
 mod pack;
@@ -27,11 +27,13 @@ pub(crate) use unreadable::Told;
 pub use unreadable::UnreadableRun;
 
 use levqor_model::{
-    AccountId, Date, NodeId, RegionCode, Residency, RunId, RunStatus, Timestamp, TriggerKind, WorkflowId,
+    AccountId, Date, NodeId, Overlap, Priority, RegionCode, Residency, RunId, RunStatus, Timestamp,
+    TriggerKind, WorkflowId,
 };
 
 use crate::{
-    Error, Row, Store, event_triggers::TriggerMove, listeners::EventChanges, params, webhooks::WebhookMessage,
+    Error, Row, Store, event_triggers::TriggerMove, idempotency::KeyClaim, listeners::EventChanges, params,
+    webhooks::WebhookMessage,
 };
 
 /// A run as lists show it.
@@ -64,6 +66,9 @@ pub struct Run {
     pub epoch: i64,
     /// The place of the next journal entry.
     pub next_seq: i64,
+    pub priority: Priority,
+    /// What it shares with other runs of the workflow, of which only so many may go on at once.
+    pub concurrency_key: Option<String>,
 }
 
 /// A run's payloads, as JSON texts.
@@ -87,13 +92,17 @@ pub struct NewRun {
     pub firing: Option<Firing>,
     /// The day whose usage it counts for.
     pub day: Date,
+    /// The `Idempotency-Key` that the caller has claimed for it: the claim leads to the run from the same transaction on.
+    pub claim: Option<KeyClaim>,
+    /// Its first entry says more than its input: it is kept while the run is queued.
+    pub keeps_first_entry: bool,
 }
 
 /// What starts at most one run, whoever looks: taken in the transaction that accepts the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Firing {
     /// A due time of the workflow's schedule; its next one takes its place.
-    Due { due_at: Timestamp, next_due_at: Option<Timestamp> },
+    Due(Due),
     /// Events, up to a number; the workflow's trigger moves past them.
     Events(TriggerMove),
     /// A message that came to a webhook.
@@ -101,10 +110,24 @@ pub enum Firing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    pub due_at: Timestamp,
+    pub next_due_at: Option<Timestamp>,
+    /// What becomes of it while a run that the schedule started before has not ended.
+    pub overlap: Overlap,
+    /// It came before and was buffered; the schedule has moved on since.
+    pub was_buffered: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
     New,
-    /// The same due time, message or parent effect has started this run before, or a run with this id is there.
+    /// The same request, due time, message or parent effect has started this run before, or a run with this id is there.
     Already(RunId),
+    /// The due time waits for the end of the run before.
+    Buffered,
+    /// The due time was passed over, or somebody else has taken care of it.
+    Skipped,
 }
 
 /// One journal entry and what it changes in the row. Refused as stale unless `epoch` and `seq` are the row's.
@@ -168,7 +191,7 @@ macro_rules! columns {
     () => {
         "run_id, account_id, workflow_id, namespace, name, version, status, started_by, region, home_region, \
          residency, waiting_for, parent_run_id, parent_effect, depth, retry_of, created_at, started_at, ended_at, \
-         owner, epoch, next_seq"
+         owner, epoch, next_seq, priority, concurrency_key"
     };
 }
 use columns;
@@ -200,6 +223,8 @@ impl Run {
             owner: row.take()?,
             epoch: row.take()?,
             next_seq: row.take()?,
+            priority: row.take()?,
+            concurrency_key: row.take()?,
         })
     }
 }

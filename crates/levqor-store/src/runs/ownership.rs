@@ -79,7 +79,8 @@ impl Store {
         }
     }
 
-    /// Runs that are pending or running, oldest first: the ones to load after a start. `after` is the page before's `next`.
+    /// Runs that are running, or pending and not queued, oldest first: the ones to load after a start. `after` is the page
+    /// before's `next`.
     pub async fn runs_to_drive(&self, after: Option<String>, limit: usize) -> Result<RunsToDrive, Error> {
         let page = self
             .read(move |session| {
@@ -88,7 +89,9 @@ impl Store {
                     concat!(
                         "SELECT ",
                         columns!(),
-                        " FROM runs WHERE ended_at IS NULL AND run_id > $1 AND status IN ('pending', 'running')
+                        " FROM runs WHERE ended_at IS NULL AND run_id > $1
+                             AND (status = 'running' OR (status = 'pending' AND NOT EXISTS
+                                 (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id)))
                          ORDER BY run_id LIMIT $2"
                     ),
                     params![after.unwrap_or_default(), limit],

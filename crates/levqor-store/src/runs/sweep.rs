@@ -15,6 +15,8 @@ pub struct LiveRun {
     pub has_live_child: bool,
     /// It waits for events.
     pub has_listener: bool,
+    /// It waits for its turn.
+    pub is_queued: bool,
 }
 
 /// A page of [`LiveRun`]s.
@@ -40,7 +42,8 @@ impl Store {
                         ", (SELECT min(timers.due_at) FROM timers WHERE timers.run_id = runs.run_id),
                          EXISTS (SELECT 1 FROM runs AS child WHERE child.parent_run_id IS NOT NULL
                              AND child.parent_run_id = runs.run_id AND child.ended_at IS NULL),
-                         EXISTS (SELECT 1 FROM listeners WHERE listeners.run_id = runs.run_id)
+                         EXISTS (SELECT 1 FROM listeners WHERE listeners.run_id = runs.run_id),
+                         EXISTS (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id)
                          FROM runs WHERE ended_at IS NULL AND run_id > $1 ORDER BY run_id LIMIT $2"
                     ),
                     params![after.unwrap_or_default(), limit],
@@ -54,6 +57,7 @@ impl Store {
                             next_timer: row.take()?,
                             has_live_child: row.take()?,
                             has_listener: row.take()?,
+                            is_queued: row.take()?,
                         }))
                     },
                 )?;

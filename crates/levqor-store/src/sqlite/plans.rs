@@ -33,6 +33,11 @@ async fn statements_find_their_rows_by_an_index() {
         "SELECT count(*) FROM workflows WHERE deleted_at",
         "FROM latest_samples",
         "FROM journal_leftovers",
+        // Walks over an index that holds only what is looked for, from its head.
+        "FROM queue_accounts WHERE ready > 0 AND NOT at_limit",
+        "FROM queued_runs ORDER BY place LIMIT 1",
+        "WHERE buffered > 0 AND NOT EXISTS",
+        "WHERE cancels",
         "FROM nodes",
     ];
     let surprising: Vec<_> = read_scans

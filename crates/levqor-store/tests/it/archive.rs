@@ -8,7 +8,7 @@ use levqor_store::{
     runs::{Accepted, Append, JournalEntry, RunCounts, RunFilter},
 };
 
-use crate::support::{NOW, World, region, step};
+use crate::support::{NOW, World, open_gate, region, step};
 
 /// A store in a file, which a test can look into.
 pub(crate) struct Filed {
@@ -61,7 +61,7 @@ impl Filed {
 
     async fn reopen(&self, id: RunId, seq: i64, node: NodeId) -> bool {
         let events = r#"["retried"]"#.to_owned();
-        self.store().reopen_run(id, 5, node, seq, NOW, region("us-east"), events).await.unwrap()
+        self.store().reopen_run(id, 5, node, seq, NOW, region("us-east"), events, open_gate()).await.unwrap()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use levqor_model::Timestamp;
 use levqor_store::{
     idempotency::{Claim, KeyClaim, StoredAnswer},
-    runs::Accepted,
+    runs::{Accepted, NewRun},
 };
 
 use crate::support::{NOW, World};
@@ -69,7 +69,8 @@ async fn a_claim_that_has_led_to_a_run_leads_to_no_second() {
     let workflow = world.saved(account, "hello", None).await;
     let (first, second) = (world.run(account, workflow, NOW), world.run(account, workflow, NOW));
     let id = first.run.id;
-    assert_eq!(world.store.accept_run_once(first, None, key()).await.unwrap(), Accepted::New);
+    let once = |new: &NewRun| NewRun { claim: Some(key()), ..new.clone() };
+    assert_eq!(world.store.accept_run(once(&first)).await.unwrap(), Accepted::New);
     // The process died before it answered.
     let later = NOW + MINUTE * 2;
     assert_eq!(
@@ -78,15 +79,12 @@ async fn a_claim_that_has_led_to_a_run_leads_to_no_second() {
         "another request"
     );
     assert_eq!(claim(&world, "acc", 1, later).await, Claim::Yours);
-    assert_eq!(
-        world.store.accept_run_once(second.clone(), None, key()).await.unwrap(),
-        Accepted::Already(id)
-    );
+    assert_eq!(world.store.accept_run(once(&second)).await.unwrap(), Accepted::Already(id));
     assert_eq!(world.store.run(None, second.run.id).await.unwrap(), None);
     // Releasing it keeps the run, and lets the repeat in at once.
     world.store.release_idempotency("acc".to_owned(), "key".to_owned()).await.unwrap();
     assert_eq!(claim(&world, "acc", 1, later).await, Claim::Yours);
-    assert_eq!(world.store.accept_run_once(second, None, key()).await.unwrap(), Accepted::Already(id));
+    assert_eq!(world.store.accept_run(once(&second)).await.unwrap(), Accepted::Already(id));
     world.store.finish_idempotency("acc".to_owned(), "key".to_owned(), answer(1, 202)).await.unwrap();
     assert_eq!(claim(&world, "acc", 1, later).await, Claim::Answered(answer(1, 202)));
 }

@@ -13,6 +13,7 @@ mod health;
 mod idempotency;
 mod model;
 mod nodes;
+mod queue;
 mod retention;
 mod runs;
 mod schedules;

@@ -10,7 +10,7 @@ use levqor_store::{
 };
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 
-use crate::support::{NOW, World, region, step};
+use crate::support::{NOW, World, open_gate, region, step};
 
 /// Runs that the operations speak of.
 const RUNS: usize = 4;
@@ -186,7 +186,7 @@ async fn check(operations: Vec<Operation>) {
                 let events = "[]".to_owned();
                 let reopened = world
                     .store
-                    .reopen_run(id, epoch, node, next + seq_off, NOW, region("eu-west"), events)
+                    .reopen_run(id, epoch, node, next + seq_off, NOW, region("eu-west"), events, open_gate())
                     .await
                     .unwrap();
                 let expected = known

@@ -5,11 +5,12 @@ use std::time::Duration;
 use levqor_model::{Residency, RunStatus, TriggerKind};
 use levqor_store::{
     Error,
+    queue::Admitted,
     runs::{Accepted, Append, Payloads, RunCounts, RunFilter},
     timers::Timer,
 };
 
-use crate::support::{NODE_EPOCH, NOW, World, region, step};
+use crate::support::{NODE_EPOCH, NOW, World, open_gate, region, step};
 
 #[tokio::test]
 async fn a_run_is_read_back_as_it_was_accepted() {
@@ -82,18 +83,21 @@ async fn a_run_is_accepted_with_its_first_step_or_not_at_all() {
     (end.events, end.output) = (None, Some("1".to_owned()));
 
     let late = step(id, 2, RunStatus::Completed);
-    assert_eq!(world.store.accept_begun_run(new.clone(), late).await, Err(Error::Stale(id)));
+    assert_eq!(world.store.admit_run(new.clone(), open_gate(), Some(late)).await, Err(Error::Stale(id)));
     assert_eq!(world.store.run(None, id).await, Ok(None));
     assert_eq!(world.store.usage(Some(account), NOW.date(), NOW.date()).await.unwrap().runs, 0);
 
-    assert_eq!(world.store.accept_begun_run(new.clone(), end.clone()).await, Ok(Accepted::New));
+    assert_eq!(
+        world.store.admit_run(new.clone(), open_gate(), Some(end.clone())).await,
+        Ok(Admitted::Running)
+    );
     let run = world.store.run(None, id).await.unwrap().unwrap();
     assert_eq!((run.status, run.next_seq, run.ended_at), (RunStatus::Completed, 1, Some(NOW)));
     assert_eq!(world.store.payloads(id).await.unwrap().unwrap().output.as_deref(), Some("1"));
     assert_eq!(world.store.journal(id, None, 10).await.unwrap().len(), 1);
     assert_eq!(world.store.run_counts(Some(account)).await.unwrap().completed, 1);
 
-    assert_eq!(world.store.accept_begun_run(new, end).await, Ok(Accepted::Already(id)), "again");
+    assert_eq!(world.store.admit_run(new, open_gate(), Some(end)).await, Ok(Admitted::Already(id)), "again");
     assert_eq!(world.store.run_counts(Some(account)).await.unwrap().completed, 1);
 }
 
@@ -183,7 +187,8 @@ async fn only_a_faulted_run_is_reopened_and_only_once() {
     let (id, node) = (new.run.id, world.node_id());
     let store = &world.store;
     store.accept_run(new).await.unwrap();
-    let reopen = |seq| store.reopen_run(id, 5, node, seq, NOW, region("us-east"), "[]".to_owned());
+    let reopen =
+        |seq| store.reopen_run(id, 5, node, seq, NOW, region("us-east"), "[]".to_owned(), open_gate());
     assert_eq!(reopen(1).await, Ok(false), "not faulted");
     let fault = Append { error: Some("{}".to_owned()), ..step(id, 1, RunStatus::Faulted) };
     store.append(fault).await.unwrap();

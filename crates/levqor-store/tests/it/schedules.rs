@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use levqor_model::{RunId, WorkflowId};
+use levqor_model::{Overlap, RunId, WorkflowId};
 use levqor_store::{
     Conflict, Error,
-    runs::{Accepted, Firing, NewRun},
+    runs::{Accepted, Due, Firing, NewRun},
     workflows::NewSchedule,
 };
 
@@ -20,7 +20,12 @@ async fn scheduled(world: &World, name: &str, due: u32) -> WorkflowId {
 
 fn firing(world: &World, workflow: WorkflowId, due: u32, next: u32) -> NewRun {
     let mut new = world.run(world.account_id(), workflow, NOW);
-    new.firing = Some(Firing::Due { due_at: NOW + MINUTE * due, next_due_at: Some(NOW + MINUTE * next) });
+    new.firing = Some(Firing::Due(Due {
+        due_at: NOW + MINUTE * due,
+        next_due_at: Some(NOW + MINUTE * next),
+        overlap: Overlap::AllowAll,
+        was_buffered: false,
+    }));
     new
 }
 
@@ -97,6 +102,7 @@ async fn many_that_fire_at_once_start_one_run() {
         match task.await.unwrap() {
             (id, Accepted::New) => winners.push(id),
             (_, Accepted::Already(id)) => named.push(id),
+            (_, other) => panic!("nothing is in its way, and it is {other:?}"),
         }
     }
     assert_eq!(winners.len(), 1);

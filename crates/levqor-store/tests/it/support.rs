@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use levqor_model::{
-    AccountId, NodeId, RegionCode, Residency, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, UserId,
-    WorkflowId,
+    AccountId, NodeId, Priority, RegionCode, Residency, RunId, RunStatus, SeededRandom, Timestamp,
+    TriggerKind, UserId, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
     accounts::{Account, User},
+    queue::Gate,
     runs::{Append, NewRun, Run},
     workflows::{NewSchedule, Version, Workflow},
 };
@@ -121,12 +122,29 @@ impl World {
                 owner: None,
                 epoch: NODE_EPOCH,
                 next_seq: 0,
+                priority: Priority::default(),
+                concurrency_key: None,
             },
             input: r#"{"who":"world"}"#.to_owned(),
             events: Some(r#"["accepted"]"#.to_owned()),
             firing: None,
             day: at.date(),
+            claim: None,
+            keeps_first_entry: false,
         }
+    }
+}
+
+/// Holds nothing back.
+pub(crate) fn open_gate() -> Gate {
+    const MANY: i64 = 1_000_000;
+    Gate {
+        key: None,
+        has_place: true,
+        running_max: MANY,
+        queued_max: MANY,
+        queued_total_max: MANY,
+        stride: 1,
     }
 }
 

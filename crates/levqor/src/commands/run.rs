@@ -16,8 +16,8 @@ use levqor_flow::{
     machine::Surroundings,
 };
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, Residency, RunId, RunStatus, Secret, SystemClock, SystemRandom,
-    TaskStatus, TriggerKind, WorkflowId,
+    AccountId, Clock, NodeId, Random, RunId, RunStatus, Secret, SystemClock, SystemRandom, TaskStatus,
+    TriggerKind, WorkflowId,
 };
 use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde_json::{Value, json};
@@ -243,7 +243,7 @@ async fn follow(
             version: None,
             input,
             trigger: TriggerKind::Manual,
-            residency: Residency::default(),
+            residency: None,
             home_region: None,
         })
         .await?;

@@ -1,6 +1,7 @@
 //! `levqor serve`: API, console and engine in one process, from the first start to a clean stop.
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal, Write, stdout},
     net::SocketAddr,
     sync::Arc,
@@ -89,12 +90,11 @@ async fn run(
     let started_at = clock.now();
     let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
     let node = NodeId::new(started_at, &*random);
-    let engine =
-        Engine::start(setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &secret))
-            .await
-            .map_err(|error| Failure::Broken(error.into()))?;
     let blueprint =
         Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
+    let mut setup = setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &secret);
+    setup.limits.plan_weights = plan_weights(&blueprint);
+    let engine = Engine::start(setup).await.map_err(|error| Failure::Broken(error.into()))?;
     // A port of 0 means "any free one"; links must name the one that it became.
     let public_url =
         if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
@@ -168,6 +168,17 @@ async fn open(data_dir: &DataDir) -> Result<Store, Failure> {
         .map_err(|error| Failure::Refused(error.to_string()))
 }
 
+/// By plan, under all of its names.
+fn plan_weights(blueprint: &Blueprint) -> BTreeMap<String, u32> {
+    let mut weights = BTreeMap::new();
+    for plan in &blueprint.plans {
+        for code in std::iter::once(&plan.code).chain(&plan.aliases) {
+            weights.insert(code.clone(), plan.queue_weight);
+        }
+    }
+    weights
+}
+
 fn setup(
     config: &Config,
     data_dir: &DataDir,
@@ -206,6 +217,7 @@ fn setup(
         limits: levqor_engine::Limits {
             active_runs: config.limits.active_runs,
             effects: config.limits.effects,
+            running_per_account: i64::from(config.limits.running_per_account),
             ..levqor_engine::Limits::default()
         },
         vault: Vault::new(secret),

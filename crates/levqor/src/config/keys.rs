@@ -191,6 +191,13 @@ pub const KEYS: &[Key] = &[
         "runs held in memory at once",
     ),
     key(
+        "limits.running_per_account",
+        "LEVQOR_LIMITS_RUNNING_PER_ACCOUNT",
+        Shape::Number(1, 1_000_000),
+        "50",
+        "runs of one account that run at once; more are queued",
+    ),
+    key(
         "limits.effects",
         "LEVQOR_LIMITS_EFFECTS",
         Shape::Number(1, 100_000),
@@ -311,6 +318,13 @@ mod tests {
             let expected = format!("LEVQOR_{}", key.name.to_uppercase().replace('.', "_"));
             assert_eq!(key.variable, expected);
         }
+    }
+
+    #[test]
+    fn as_many_runs_of_an_account_run_as_the_blueprint_says() {
+        let blueprint = levqor_model::Blueprint::parse(levqor_model::Blueprint::SHIPPED).unwrap();
+        let key = KEYS.iter().find(|key| key.name == "limits.running_per_account").unwrap();
+        assert_eq!(key.default, blueprint.fair_use.concurrent_runs.to_string());
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub struct Limits {
     pub body_bytes_max: usize,
     pub payload_bytes_max: usize,
     pub active_runs: usize,
+    pub running_per_account: u32,
     pub effects: usize,
     pub request_timeout: Duration,
     pub drain: Duration,
@@ -248,6 +249,8 @@ impl Reader<'_> {
                 body_bytes_max: self.size("limits.body_bytes_max"),
                 payload_bytes_max: self.size("limits.payload_bytes_max"),
                 active_runs: self.size("limits.active_runs"),
+                running_per_account: u32::try_from(self.number("limits.running_per_account"))
+                    .unwrap_or(u32::MAX),
                 effects: self.size("limits.effects"),
                 request_timeout: Duration::from_secs(self.number("limits.request_timeout_seconds")),
                 drain: Duration::from_secs(self.number("limits.drain_seconds")),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use levqor_flow::definition::{
     Backoff, DurationSpec, Endpoint, HttpOutput, SchemaSource, TaskKind, Template, Then,
 };
+use levqor_model::{Misfire, Overlap, Residency};
 use serde_json::json;
 
 use super::workflow;
@@ -31,6 +32,43 @@ fn the_zone_is_that_of_the_metadata() {
     let flow = levqor_flow::document::parse(text).workflow.unwrap();
     assert_eq!(flow.schedule.as_ref().unwrap().describe(), "every day at 09:00 Europe/London");
     assert_eq!((flow.title.as_deref(), flow.summary.as_deref()), (Some("T"), Some("S")));
+}
+
+#[test]
+fn the_policy_is_that_of_the_metadata() {
+    let text = "document:
+  dsl: 1.0.0
+  namespace: a
+  name: b
+  version: 0.0.1
+  metadata:
+    levqor:
+      priority: 8
+      concurrency: { key: '${ .customer }', limit: 2 }
+      schedule: { overlap: buffer-one, misfire: fire-all, catchUp: PT6H }
+      residency: { jurisdiction: EU }
+      retention: 30
+schedule: { every: PT5M }
+do: []";
+    let checked = levqor_flow::document::parse(text);
+    assert!(checked.warnings.iter().all(|issue| issue.pointer == "/do"), "{:?}", checked.warnings);
+    let policy = &checked.workflow.unwrap().policy;
+    assert_eq!(policy.priority.get(), 8);
+    assert_eq!(policy.retention_days, Some(30));
+    assert_eq!(policy.residency, Some(Residency::Jurisdiction("EU".into())));
+    let schedule = policy.schedule;
+    assert_eq!((schedule.overlap, schedule.misfire), (Overlap::BufferOne, Misfire::FireAll));
+    assert_eq!(schedule.catch_up, Duration::from_secs(6 * 3600));
+    let concurrency = policy.concurrency.as_ref().unwrap();
+    assert_eq!(concurrency.limit, 2);
+    let key = concurrency.key_of(&serde_json::json!({ "customer": "ada" }), &Default::default());
+    assert_eq!(key.as_deref(), Ok("ada"));
+
+    let plain = workflow("do: [{ a: { set: { x: 1 } } }]");
+    assert_eq!(plain.policy.priority.get(), 5);
+    assert_eq!((plain.policy.residency.clone(), plain.policy.retention_days), (None, None));
+    assert!(plain.policy.concurrency.is_none());
+    assert_eq!(plain.policy.schedule.catch_up, Duration::from_secs(3600));
 }
 
 #[test]

@@ -215,6 +215,11 @@ fn any_value() -> impl Strategy<Value = Value> {
         "metadata",
         "levqor",
         "zone",
+        "priority",
+        "concurrency",
+        "key",
+        "overlap",
+        "residency",
         "evaluate",
         "$ref",
         "#",
@@ -243,7 +248,9 @@ fn any_value() -> impl Strategy<Value = Value> {
 /// A value in every place where the checks have something to do with it.
 fn around(value: &Value) -> Value {
     json!({
-        "document": { "dsl": "1.0.3", "namespace": "test", "name": "any", "version": "1.0.0", "metadata": { "levqor": value } },
+        "document": { "dsl": "1.0.3", "namespace": "test", "name": "any", "version": "1.0.0", "metadata": { "levqor": {
+            "zone": value, "concurrency": value, "schedule": value, "residency": value, "priority": value, "key": value,
+        } } },
         "input": value, "output": value, "timeout": value, "schedule": value, "evaluate": value,
         "use": { "errors": { "e": value }, "retries": { "r": value }, "timeouts": { "t": value }, "functions": value },
         "do": [

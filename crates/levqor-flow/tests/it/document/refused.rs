@@ -68,6 +68,50 @@ fn heads() {
                 ("/document/metadata/levqor/zone", "did you mean Europe/London?"),
             ],
         ),
+        (
+            "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
+                priorty: 3, priority: 0, retention: 0.5, approval: {}, budget: {credits: 3},
+                concurrency: {key: '', limits: 3},
+                schedule: {overlap: buffer-once, misfire: fire-al, catchup: PT1H, catchUp: P8D},
+                residency: [eu-west, EU]}}}, do: []}",
+            &[
+                ("/document/metadata/levqor/priorty", "did you mean `priority`?"),
+                ("/document/metadata/levqor/approval", "not supported yet: rules of approval"),
+                ("/document/metadata/levqor/budget", "not supported yet: budgets"),
+                ("/document/metadata/levqor/retention", "from 1 to 36500, and is 0.5; leave it out"),
+                (
+                    "/document/metadata/levqor/priority",
+                    "a whole number from 1 to 9, and is 0; 9 is started first",
+                ),
+                ("/document/metadata/levqor/concurrency/limits", "did you mean `limit`?"),
+                ("/document/metadata/levqor/concurrency/key", "1 to 200 characters"),
+                ("/document/metadata/levqor/concurrency", "`limit` is missing"),
+                ("/document/metadata/levqor/schedule/catchup", "did you mean `catchUp`?"),
+                ("/document/metadata/levqor/schedule/overlap", "did you mean `buffer-one`?"),
+                ("/document/metadata/levqor/schedule/misfire", "did you mean `fire-all`?"),
+                ("/document/metadata/levqor/schedule/catchUp", "at most 7 days"),
+                ("/document/metadata/levqor/residency/1", "lower case letters"),
+            ],
+        ),
+        (
+            "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
+                concurrency: {key: '${ $context.a }', limit: 1001}, residency: europe}}}, do: []}",
+            &[
+                ("/document/metadata/levqor/concurrency/key", "`$context` is not available here"),
+                ("/document/metadata/levqor/concurrency/limit", "from 1 to 1000"),
+                ("/document/metadata/levqor/residency", "write anywhere, a list of regions"),
+            ],
+        ),
+        (
+            "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
+                residency: {jurisdictions: EU}, concurrency: [], schedule: skip}}}, do: []}",
+            &[
+                ("/document/metadata/levqor/concurrency", "must be an object, and is a list"),
+                ("/document/metadata/levqor/schedule", "must be an object, and is text"),
+                ("/document/metadata/levqor/residency/jurisdictions", "did you mean `jurisdiction`?"),
+                ("/document/metadata/levqor/residency", "`jurisdiction` is missing"),
+            ],
+        ),
     ];
     refused(rows, str::to_owned);
 }

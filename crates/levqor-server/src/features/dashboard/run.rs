@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use levqor_engine::{RunDetail, TaskRecord};
-use levqor_model::{Role, RunId, RunStatus, Timestamp};
+use levqor_model::{Priority, Role, RunId, RunStatus, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -181,7 +181,7 @@ fn condition(detail: &RunDetail, tasks: &[TaskRecord], path: &str) -> Markup {
     }
     html! {
         @if let Some(reason) = run.waiting_for.as_ref().filter(|_| !run.status.is_ended()) {
-            (note(Tone::Run, &html! { p { "This run " (readable(reason)) "." } }))
+            (note(Tone::Run, &html! { p { "This run " @if reason.starts_with("queued") { "is " } (readable(reason)) "." } }))
         }
     }
 }
@@ -210,6 +210,8 @@ fn figures(detail: &RunDetail, tasks: &[TaskRecord], partly: bool, view: &View) 
                     @if let Some(queued) = run.started_at.map(|at| at.since(run.created_at)).filter(|queued| !queued.is_zero()) {
                         dt { "Queued" } dd.nums { (duration_words(queued)) " before the first task" }
                     }
+                    @if run.priority != Priority::default() { dt { "Priority" } dd.nums { (run.priority) } }
+                    @if let Some(key) = &run.concurrency_key { dt { "Concurrency key" } dd { code { (key) } } }
                     @if let Some(took) = run_time(run, view.now) { dt { "Took" } dd.nums { (took) } }
                     dt { "Tasks" } dd {
                         @if partly { (plural(tasks.len() as i64, "task", "tasks")) " on this page" } @else { (plural(tasks.len() as i64, "execution", "executions")) }

@@ -5,10 +5,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::StatusCode;
-use levqor_flow::{definition, schedule::Schedule};
-use levqor_model::{Role, Timestamp, WorkflowId};
+use levqor_flow::{definition, policy::SchedulePolicy, schedule::Schedule};
+use levqor_model::{Misfire, Overlap, Role, Timestamp, WorkflowId};
 use levqor_store::{
     runs::{Run, RunFilter},
+    schedules::ScheduleState,
     workflows::{Version, Workflow},
 };
 use maud::{Markup, html};
@@ -55,7 +56,7 @@ struct Shown {
     checked: Option<std::sync::Arc<definition::Workflow>>,
     versions: Vec<Version>,
     runs: Vec<Run>,
-    due: Option<Timestamp>,
+    schedule: Option<ScheduleState>,
     input: String,
     input_error: Option<String>,
     triggers: triggers::Shown,
@@ -80,7 +81,7 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
     Ok(Shown {
         versions: app.store.versions_of(account, id, None, VERSIONS).await?,
         runs: app.store.runs_of(Some(account), filter, None, RUNS).await?,
-        due: app.store.schedule_next(id).await?,
+        schedule: app.store.schedule_state(id).await?,
         workflow,
         version,
         checked,
@@ -217,8 +218,10 @@ fn render(page: &PageActor, view: &View, shown: &Shown) -> Markup {
             }
             div.stack {
                 @if editor { (start_card(page, &path, shown)) }
-                @if let Some(schedule) = shown.checked.as_ref().and_then(|checked| checked.schedule.as_ref()) {
-                    (schedule_card(schedule, shown.due, view.now, current))
+                @if let Some(checked) = &shown.checked {
+                    @if let Some(schedule) = &checked.schedule {
+                        (schedule_card(schedule, &checked.policy.schedule, shown.schedule.as_ref().filter(|_| current), view.now))
+                    }
                 }
                 (triggers::card(page, &path, &shown.triggers, view.now))
                 (versions_card(&path, shown, view.now))
@@ -250,9 +253,15 @@ fn start_card(page: &PageActor, path: &str, shown: &Shown) -> Markup {
     }
 }
 
-fn schedule_card(schedule: &Schedule, due: Option<Timestamp>, now: Timestamp, current: bool) -> Markup {
+/// `state` is that of the version in force only.
+fn schedule_card(
+    schedule: &Schedule,
+    policy: &SchedulePolicy,
+    state: Option<&ScheduleState>,
+    now: Timestamp,
+) -> Markup {
     // The stored due time is what the engine goes by; the later ones follow from it.
-    let times = due.filter(|_| current).map_or_else(Vec::new, |due| {
+    let times = state.and_then(|state| state.next_due_at).map_or_else(Vec::new, |due| {
         let mut times = vec![due];
         times.extend(workflows::service::due_times(schedule, due, due).into_iter().take(4));
         times
@@ -263,7 +272,7 @@ fn schedule_card(schedule: &Schedule, due: Option<Timestamp>, now: Timestamp, cu
             div.body.stack {
                 p { (icon("clock")) " " (schedule.describe()) }
                 @if times.is_empty() {
-                    p.small.quiet { @if current { "No due time ahead." } @else { "Only the current version starts by itself." } }
+                    p.small.quiet { @if state.is_some() { "No due time ahead." } @else { "Only the current version starts by itself." } }
                 } @else {
                     ol.due {
                         @for at in times {
@@ -274,7 +283,24 @@ fn schedule_card(schedule: &Schedule, due: Option<Timestamp>, now: Timestamp, cu
                         }
                     }
                 }
+                @if let Some(state) = state { (schedule_facts(policy, state, now)) }
             }
+        }
+    }
+}
+
+fn schedule_facts(policy: &SchedulePolicy, state: &ScheduleState, now: Timestamp) -> Markup {
+    html! {
+        dl.facts.pairs {
+            @if let (Some(at), Some(run)) = (state.last_due_at, state.last_run) {
+                dt { "Last" } dd { a href={ "/dashboard/runs/" (run) } { (ago(at, now)) } }
+            }
+            dt { "Fired" } dd.nums { (state.fired) }
+            @if state.missed > 0 { dt { "Missed" } dd.nums { (state.missed) } }
+            @if state.skipped > 0 { dt { "Skipped" } dd.nums { (state.skipped) } }
+            @if state.buffered > 0 { dt { "Waiting" } dd.nums { (state.buffered) " for the end of the run before" } }
+            @if policy.overlap != Overlap::default() { dt { "Overlap" } dd { code { (policy.overlap) } } }
+            @if policy.misfire != Misfire::default() { dt { "Misfire" } dd { code { (policy.misfire) } } }
         }
     }
 }

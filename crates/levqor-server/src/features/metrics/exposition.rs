@@ -54,6 +54,8 @@ pub(super) struct Gauges {
     pub(super) store_queue_depth: Gauge,
     pub(super) store_queue_capacity: Gauge,
     pub(super) background_jobs: Gauge,
+    pub(super) queued_runs: Gauge,
+    pub(super) queue_age_seconds: Gauge,
 }
 
 /// The totals that survive restarts.
@@ -97,6 +99,8 @@ impl Exposition {
         gauge("store_queue_depth", "Writes waiting for the database", &gauges.store_queue_depth);
         gauge("store_queue_capacity", "Writes that may wait", &gauges.store_queue_capacity);
         gauge("background_jobs", "Periodic jobs alive", &gauges.background_jobs);
+        gauge("queued_runs", "Runs that wait for their turn, over all accounts", &gauges.queued_runs);
+        gauge("queue_age_seconds", "How long the oldest queued run waits", &gauges.queue_age_seconds);
         registry.register_collector(Box::new(Persistent(totals)));
         Self { registry, answers, durations, runs, gauges }
     }

@@ -142,6 +142,8 @@ async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
 )]
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let runs = runs(&app).await;
+    // Without the database no queue is reported, as no runs are.
+    let queue = app.engine.queue_load().await.unwrap_or_default();
     let (_, alive) = app.metrics.jobs();
     let text = app.metrics.exposition.text(runs, |gauges| {
         let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -156,6 +158,9 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
         gauges.store_queue_depth.set(whole(depth));
         gauges.store_queue_capacity.set(whole(capacity));
         gauges.background_jobs.set(whole(alive));
+        gauges.queued_runs.set(queue.queued);
+        let age = queue.oldest_at.map_or(0, |oldest| app.now().since(oldest).as_secs());
+        gauges.queue_age_seconds.set(i64::try_from(age).unwrap_or(i64::MAX));
     });
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }

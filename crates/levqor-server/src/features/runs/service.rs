@@ -54,9 +54,10 @@ pub async fn start(
     if wish.wait_seconds > max {
         return Err(Problem::field("/wait_seconds", format!("{} is not from 0 to {max}", wish.wait_seconds)));
     }
-    let residency = wish.residency.unwrap_or_default();
     let home_region = wish.region.map(|code| known_region(app, "/region", &code)).transpose()?;
-    check_residency(app, &residency)?;
+    if let Some(residency) = &wish.residency {
+        check_residency(app, residency, "/residency")?;
+    }
     within_plan(app, account).await?;
     let started = app
         .engine
@@ -67,7 +68,7 @@ pub async fn start(
                 version: wish.version,
                 input: wish.input.unwrap_or_else(|| Value::Object(Map::new())),
                 trigger: TriggerKind::Manual,
-                residency,
+                residency: wish.residency,
                 home_region,
             },
             wish.claim,
@@ -104,7 +105,7 @@ pub async fn start_by_webhook(
         version: None,
         input,
         trigger: TriggerKind::Webhook,
-        residency: Residency::default(),
+        residency: None,
         home_region: None,
     };
     Ok(app.engine.start_run_for(request, message).await?)
@@ -200,14 +201,18 @@ fn known_region(app: &App, pointer: &str, code: &str) -> Result<RegionCode, Prob
         .map_err(|error| Problem::field(pointer, error.to_string()))
 }
 
-fn check_residency(app: &App, residency: &Residency) -> Result<(), Problem> {
+/// Whether there are such regions; `at` is the JSON Pointer of the policy.
+///
+/// # Errors
+/// 422 with what is not known, and what is.
+pub(crate) fn check_residency(app: &App, residency: &Residency, at: &str) -> Result<(), Problem> {
     match residency {
         Residency::Anywhere => Ok(()),
         Residency::Regions(codes) if codes.is_empty() => {
-            Err(Problem::field("/residency/regions", "must name a region at least"))
+            Err(Problem::field(format!("{at}/regions"), "must name a region at least"))
         }
         Residency::Regions(codes) => codes.iter().enumerate().try_for_each(|(place, code)| {
-            known_region(app, &format!("/residency/regions/{place}"), code.as_str()).map(drop)
+            known_region(app, &format!("{at}/regions/{place}"), code.as_str()).map(drop)
         }),
         Residency::Jurisdiction(asked) => {
             let known: std::collections::BTreeSet<_> =
@@ -218,7 +223,7 @@ fn check_residency(app: &App, residency: &Residency) -> Result<(), Problem> {
             let known = known.into_iter().collect::<Vec<_>>().join(", ");
             let shown: String = asked.chars().take(64).collect();
             Err(Problem::field(
-                "/residency/jurisdiction",
+                format!("{at}/jurisdiction"),
                 format!("no region is under {shown:?}; known are {known}"),
             ))
         }

@@ -176,12 +176,19 @@ pub(super) struct RunView {
     output: Option<Value>,
     /// Null unless the run faulted.
     error: Option<RunError>,
+    /// 1 to 9: which of the account's queued runs begin first.
+    #[schema(example = 5)]
+    priority: u8,
+    /// So many runs of the workflow with this key at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency_key: Option<String>,
 }
 
 impl From<RunDetail> for RunView {
     fn from(detail: RunDetail) -> Self {
-        let RunDetail { run, input, output, error } = detail;
-        Self { about: run.into(), input, output, error: error.map(RunError::from) }
+        let RunDetail { mut run, input, output, error } = detail;
+        let (priority, concurrency_key) = (run.priority.get(), run.concurrency_key.take());
+        Self { about: run.into(), input, output, error: error.map(RunError::from), priority, concurrency_key }
     }
 }
 

@@ -104,10 +104,10 @@ async fn get(
     let version = service::find_version(&app, actor.account_id, id, &workflow.version).await?;
     let compiled = service::compiled(&app, &version).await?;
     let checked = compiled.as_deref();
-    let schedule = match checked.and_then(|checked| checked.schedule.as_ref()) {
-        Some(schedule) => {
-            let due = app.store.schedule_next(id).await?;
-            Some(ScheduleView::in_force(schedule, due, app.now()))
+    let schedule = match checked.and_then(|checked| Some((checked.schedule.as_ref()?, checked))) {
+        Some((schedule, checked)) => {
+            let state = app.store.schedule_state(id).await?;
+            Some(ScheduleView::in_force(schedule, &checked.policy.schedule, state, app.now()))
         }
         None => None,
     };

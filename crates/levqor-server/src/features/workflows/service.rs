@@ -14,7 +14,7 @@ use levqor_store::{
 };
 use serde_json::Value;
 
-use crate::{App, Problem, problem::FieldError};
+use crate::{App, Problem, features::runs, problem::FieldError};
 
 /// Due times that are shown ahead.
 const DUE_SHOWN: usize = 5;
@@ -160,6 +160,7 @@ pub(super) fn field_error(issue: &Issue) -> FieldError {
 pub async fn create(app: &App, account: AccountId, definition: Value) -> Result<Saved, Problem> {
     let draft = check(app, account, definition, Fetched::default()).await?;
     let checked = draft.valid()?.clone();
+    residency_exists(app, &checked)?;
     within_plan(app, account).await?;
     let now = app.now();
     let workflow = Workflow {
@@ -194,6 +195,7 @@ pub async fn update(
     let known = functions_of_same(app, account, id, &definition).await?;
     let draft = check(app, account, definition, known).await?;
     let checked = draft.valid()?.clone();
+    residency_exists(app, &checked)?;
     let workflow = find(app, account, id).await?;
     for (member, old, new) in
         [("namespace", &workflow.namespace, &checked.namespace), ("name", &workflow.name, &checked.name)]
@@ -280,6 +282,22 @@ pub async fn delete(app: &App, account: AccountId, id: WorkflowId) -> Result<(),
 pub fn due_times(schedule: &Schedule, anchor: Timestamp, after: Timestamp) -> Vec<Timestamp> {
     let next = |from: &Timestamp| schedule.next(anchor, *from);
     std::iter::successors(next(&after), next).take(DUE_SHOWN).collect()
+}
+
+/// Which regions there are is the installation's to know, not the language's.
+fn residency_exists(app: &App, checked: &Checked) -> Result<(), Problem> {
+    const AT: &str = "/document/metadata/levqor/residency";
+    let Some(residency) = &checked.policy.residency else { return Ok(()) };
+    runs::service::check_residency(app, residency, AT).map_err(|mut problem| {
+        problem.code = ProblemCode::InvalidWorkflow;
+        // In a document the regions are the list itself.
+        let in_document = |text: &str| text.replace("/residency/regions", "/residency");
+        problem.detail = in_document(&problem.detail);
+        for error in &mut problem.errors {
+            error.pointer = in_document(&error.pointer);
+        }
+        problem
+    })
 }
 
 fn missing(id: WorkflowId) -> Problem {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use levqor_flow::schedule::Schedule;
+use levqor_flow::{policy::SchedulePolicy, schedule::Schedule};
 use levqor_model::Timestamp;
-use levqor_store::workflows::{Version, Workflow};
+use levqor_store::{
+    schedules::ScheduleState,
+    workflows::{Version, Workflow},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -93,8 +96,8 @@ impl Validity {
                 summary: workflow.summary.clone(),
             }),
             schedule: workflow
-                .and_then(|workflow| workflow.schedule.as_ref())
-                .map(|schedule| ScheduleView::new(schedule, now, now)),
+                .and_then(|workflow| Some((workflow.schedule.as_ref()?, &workflow.policy.schedule)))
+                .map(|(schedule, policy)| ScheduleView::new(schedule, policy, now, now)),
         }
     }
 }
@@ -117,10 +120,64 @@ pub(super) struct ScheduleView {
     /// The next five due times; fewer when there are no more.
     #[schema(value_type = Vec<String>)]
     next_times: Vec<Timestamp>,
+    /// What happens to a due time while the run before has not ended.
+    #[schema(example = "allow-all")]
+    overlap: &'static str,
+    /// What happens to due times that passed while the service was down.
+    #[schema(example = "fire-once")]
+    misfire: &'static str,
+    /// Due times missed longer ago are not made up for.
+    #[schema(example = 3600.0)]
+    catch_up_seconds: f64,
+}
+
+/// A schedule in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScheduleInForce {
+    #[serde(flatten)]
+    schedule: ScheduleView,
+    #[serde(flatten)]
+    counts: ScheduleCounts,
+}
+
+/// What a schedule has done so far; a new version of the workflow goes on counting.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct ScheduleCounts {
+    /// The next due time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next: Option<Timestamp>,
+    /// The due time that started a run last.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last: Option<Timestamp>,
+    /// The run that it started.
+    last_run_id: Option<String>,
+    /// Due times that started a run.
+    fired: i64,
+    /// Due times that passed while nobody was there, and were not made up for.
+    missed: i64,
+    /// Due times that a run which had not ended, or a full queue, was in the way of.
+    skipped: i64,
+    /// Due times that wait for the end of a run.
+    buffered: i64,
+}
+
+impl From<ScheduleState> for ScheduleCounts {
+    fn from(state: ScheduleState) -> Self {
+        let ScheduleState { next_due_at, last_due_at, last_run, fired, missed, skipped, buffered } = state;
+        Self {
+            next: next_due_at,
+            last: last_due_at,
+            last_run_id: last_run.map(|run| run.to_string()),
+            fired,
+            missed,
+            skipped,
+            buffered,
+        }
+    }
 }
 
 impl ScheduleView {
-    fn new(schedule: &Schedule, anchor: Timestamp, after: Timestamp) -> Self {
+    fn new(schedule: &Schedule, policy: &SchedulePolicy, anchor: Timestamp, after: Timestamp) -> Self {
         Self {
             cron: schedule.cron.as_ref().map(|cron| cron.text.clone()),
             every_seconds: schedule.every.as_ref().map(Duration::as_secs_f64),
@@ -128,16 +185,25 @@ impl ScheduleView {
             zone: schedule.zone.iana_name().unwrap_or("UTC").to_owned(),
             description: schedule.describe(),
             next_times: service::due_times(schedule, anchor, after),
+            overlap: policy.overlap.as_str(),
+            misfire: policy.misfire.as_str(),
+            catch_up_seconds: policy.catch_up.as_secs_f64(),
         }
     }
 
     /// Of a schedule in force, whose next due time the store knows.
-    pub(super) fn in_force(schedule: &Schedule, due: Option<Timestamp>, now: Timestamp) -> Self {
-        match due {
+    pub(super) fn in_force(
+        schedule: &Schedule,
+        policy: &SchedulePolicy,
+        state: Option<ScheduleState>,
+        now: Timestamp,
+    ) -> ScheduleInForce {
+        let schedule = match state.and_then(|state| state.next_due_at) {
             // The due time is one of the schedule's own, so the ones after it count from there.
-            Some(due) => Self::new(schedule, due, due - Duration::from_micros(1)).starting_at(due),
-            None => Self { next_times: Vec::new(), ..Self::new(schedule, now, now) },
-        }
+            Some(due) => Self::new(schedule, policy, due, due - Duration::from_micros(1)).starting_at(due),
+            None => Self { next_times: Vec::new(), ..Self::new(schedule, policy, now, now) },
+        };
+        ScheduleInForce { schedule, counts: state.map(ScheduleCounts::from).unwrap_or_default() }
     }
 
     fn starting_at(mut self, due: Timestamp) -> Self {
@@ -190,7 +256,7 @@ pub(super) struct WorkflowView {
     /// The definition as it was written, when it came as text.
     pub(super) source: Option<String>,
     /// Null when it does not start by itself.
-    pub(super) schedule: Option<ScheduleView>,
+    pub(super) schedule: Option<ScheduleInForce>,
 }
 
 /// A version in a list.
