@@ -232,6 +232,7 @@ impl Bench {
             timers_set: Vec::new(),
             timers_cleared: Vec::new(),
             event_changes: Default::default(),
+            approval_changes: Default::default(),
         };
         self.store.append(append).await.expect("appended");
     }

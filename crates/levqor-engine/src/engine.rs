@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine, Error, Load, RunDetail, RunUpdate, Setup, StartRun, StopOnDrop, Stuck, TaskRecord, admission,
+    approvals,
     backlog::Backlog,
     core::{Core, URGENT_PLACES},
     definitions::Definitions,
@@ -23,6 +24,7 @@ use crate::{
     fault::Faults,
     health::Health,
     lease,
+    lifecycle::Subscribers,
     pool::Pool,
     processes::Processes,
     queue,
@@ -76,6 +78,10 @@ impl Engine {
         let taken = store.own_live_runs(node, epoch).await?;
         tracing::info!(node.id = %node, epoch, runs = taken, region = %region, "node {node} drives {taken} runs that were there");
 
+        let lifecycle = Subscribers::default();
+        for (account, kind) in store.lifecycle_subscribers().await? {
+            lifecycle.add(account, [kind.as_str()]);
+        }
         let backlog = Arc::new(Backlog::new());
         let core = Arc::new(Core {
             store,
@@ -96,6 +102,7 @@ impl Engine {
             limits,
             timers: Timers::default(),
             events: Events::new(),
+            lifecycle,
             schedules_bell: Notify::new(),
             pump: queue::Pump::default(),
             pool,
@@ -123,6 +130,7 @@ impl Engine {
         core.spawn(events::run(Arc::clone(&core)));
         core.spawn(triggers::run(Arc::clone(&core)));
         core.spawn(sweep::run(Arc::clone(&core)));
+        core.spawn(approvals::tell_all(Arc::clone(&core)));
         let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
         Ok(Self { core, _stop: stop })
     }

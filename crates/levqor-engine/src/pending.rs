@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use levqor_flow::{
     event::{CloudEvent, Interest},
-    machine::{Effect, EffectId, HttpRequest, Machine, ProcessCall, SubRun, TimerUse},
+    machine::{Effect, EffectId, HttpRequest, Machine, ProcessCall, ServiceCall, SubRun, TimerUse},
 };
 use levqor_model::{RunId, Timestamp};
 use percent_encoding::percent_decode_str;
@@ -29,6 +29,16 @@ pub(crate) enum Pending {
     },
     Process {
         program: &'static str,
+        task: String,
+    },
+    /// The server's own function.
+    Service {
+        name: &'static str,
+        task: String,
+    },
+    /// The answer of a person.
+    Approval {
+        title: String,
         task: String,
     },
     Timer {
@@ -79,6 +89,16 @@ impl Pending {
         Pending::Process { program: call.program.word(), task }
     }
 
+    pub(crate) fn service(call: &ServiceCall) -> Self {
+        let (task, _) = task_of(&call.key);
+        if call.service.waits() {
+            let title = call.input.get("title").and_then(|title| title.as_str()).unwrap_or_default();
+            Pending::Approval { title: title.to_owned(), task }
+        } else {
+            Pending::Service { name: call.service.name(), task }
+        }
+    }
+
     pub(crate) fn emit(key: &str, event: &CloudEvent) -> Self {
         let (task, _) = task_of(key);
         Pending::Emit { kind: event.kind().to_owned(), task }
@@ -118,6 +138,7 @@ impl Pending {
                 Effect::CallHttp { id, call } => Some((*id, Pending::call(call))),
                 Effect::RunWorkflow { id, call } => Some((*id, Pending::sub_run(call))),
                 Effect::RunProcess { id, call } => Some((*id, Pending::process(call))),
+                Effect::CallService { id, call } => Some((*id, Pending::service(call))),
                 Effect::Timer { id, at } => Some((*id, Pending::timer(machine, *id, *at))),
                 Effect::Emit { id, key, event } => Some((*id, Pending::emit(key, event))),
                 Effect::Listen { id, interests } => Some((*id, Pending::listen(machine, *id, interests))),
@@ -159,6 +180,13 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>) -> Option<String> 
     if let Some(Pending::Process { program, task }) = processes.first() {
         return Some(format!("runs a process ({program}, task {task}){}", others(processes.len())));
     }
+    let services = pending.values().find_map(|item| match item {
+        Pending::Service { name, task } => Some(format!("calls {name} (task {task})")),
+        _ => None,
+    });
+    if services.is_some() {
+        return services;
+    }
     let emitted = pending.values().find_map(|item| match item {
         Pending::Emit { kind, task } => Some(format!("emits {} (task {task})", shown(kind))),
         _ => None,
@@ -170,6 +198,17 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>) -> Option<String> 
     if let Some(Pending::SubRun { target, task, child, .. }) = runs.first() {
         let child = child.map_or_else(|| "a run".to_owned(), |child| format!("run {child}"));
         return Some(format!("waits for {child} of {target} (task {task}){}", others(runs.len())));
+    }
+    let approvals: Vec<_> =
+        pending.values().filter(|item| matches!(item, Pending::Approval { .. })).collect();
+    let asked = approvals.first().and_then(|first| match first {
+        Pending::Approval { title, task } => {
+            Some(format!("waits for a decision: {} (task {task}){}", shown(title), others(approvals.len())))
+        }
+        _ => None,
+    });
+    if asked.is_some() {
+        return asked;
     }
     let mut timers: Vec<_> = pending
         .values()

@@ -1,7 +1,7 @@
 //! Looks for live runs that nothing moves.
 //!
 //! Every live run is in memory, or queued, or suspended, or has a timer that is not overdue, or a sub-run that has not ended, or
-//! listens for events. One that is none of these lost what should have moved it (a wake that was lost, a row that was damaged): it is woken, and loading
+//! listens for events, or waits for the answer of a person. One that is none of these lost what should have moved it (a wake that was lost, a row that was damaged): it is woken, and loading
 //! it sets right what can be. One that cannot be loaded is reported.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -125,5 +125,6 @@ fn moves(core: &Core, live: &LiveRun, now: Timestamp) -> bool {
         || live.has_live_child
         || live.has_listener
         || live.is_queued
+        || live.has_question
         || live.next_timer.is_some_and(|due| due + GRACE > now)
 }

@@ -14,7 +14,7 @@ mod reuse;
 
 pub use events::{Correlation, Filter, ForEach, Listen, ListenSpec, Matcher, Mode, Read, Strategy, Until};
 pub use process::{Program, Returns, RunProcess};
-pub use reuse::{CallFunction, Extend, Extension};
+pub use reuse::{CallFunction, CallService, Extend, Extension};
 
 /// A valid workflow document.
 #[derive(Debug)]
@@ -170,6 +170,7 @@ pub enum DurationSpec {
 pub enum TaskKind {
     CallFunction(CallFunction),
     CallHttp(CallHttp),
+    CallService(CallService),
     CallOpenApi(CallOpenApi),
     Do(TaskList),
     /// The members of the event, as (name, value).

@@ -183,6 +183,7 @@ impl Layout {
             }
             TaskKind::CallFunction(_)
             | TaskKind::CallHttp(_)
+            | TaskKind::CallService(_)
             | TaskKind::CallOpenApi(_)
             | TaskKind::Emit(_)
             | TaskKind::Raise(_)

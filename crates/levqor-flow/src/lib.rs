@@ -21,3 +21,4 @@ pub mod openapi;
 pub mod policy;
 pub mod schedule;
 pub mod secrets;
+pub mod services;

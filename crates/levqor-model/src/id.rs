@@ -102,6 +102,8 @@ id!(/// One AI conversation.
     ConversationId, "cnv_");
 id!(/// An address that starts a workflow.
     WebhookId, "whk_");
+id!(/// A decision of a person that a run waits for.
+    ApprovalId, "apr_");
 
 #[cfg(test)]
 mod tests {

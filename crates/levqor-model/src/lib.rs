@@ -21,8 +21,8 @@ pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
 pub use id::{
-    AccountId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RunId, SessionId, UserId,
-    WebhookId, WorkflowId,
+    AccountId, ApprovalId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RunId, SessionId,
+    UserId, WebhookId, WorkflowId,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;

@@ -51,6 +51,8 @@ problems! {
     RunNotEnded = 409 "run-not-ended" "The run has not ended yet",
     RunStuck = 409 "run-stuck" "The run cannot go on",
     VersionDiffers = 409 "version-differs" "The run cannot go on with that version",
+    /// Somebody was first, or the run does not wait any more.
+    ApprovalClosed = 409 "approval-closed" "The decision is not open any more",
     IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",
     LastOwnerKey = 409 "last-owner-key" "The last owner key cannot be revoked",
     BodyTooLarge = 413 "body-too-large" "The request body is too large",

@@ -56,6 +56,8 @@ const SIGN_IN_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const SECRETS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// No schedule catches up with more than a week.
 const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What calls of the function `store` gave, after the end of their run: a late repeat must find it.
+const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Single observations; their daily sums stay for good.
 const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -142,6 +144,7 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_sign_in(now - SIGN_IN_KEPT).await?;
     app.store.prune_buckets(now - BUCKETS_KEPT).await?;
     app.store.prune_events(now - limits::EVENTS_KEPT).await?;
+    app.store.prune_state_calls(now - STATE_CALLS_KEPT).await?;
     app.store.prune_webhook_messages(now - limits::WEBHOOK_MESSAGES_KEPT).await?;
     app.store.prune_firings(now - FIRINGS_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await

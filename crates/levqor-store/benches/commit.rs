@@ -197,6 +197,7 @@ fn append(run_id: RunId, seq: i64) -> Append {
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
         event_changes: Default::default(),
+        approval_changes: Default::default(),
     }
 }
 

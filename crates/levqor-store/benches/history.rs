@@ -200,6 +200,7 @@ fn end(run_id: RunId) -> Append {
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
         event_changes: Default::default(),
+        approval_changes: Default::default(),
     }
 }
 

@@ -189,6 +189,7 @@ async fn template(store: &Store, account: AccountId, workflow: WorkflowId) -> Ru
             timers_set: Vec::new(),
             timers_cleared: Vec::new(),
             event_changes: Default::default(),
+            approval_changes: Default::default(),
         };
         store.append(append).await.expect("appended");
     }

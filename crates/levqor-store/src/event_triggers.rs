@@ -57,6 +57,22 @@ impl EventTrigger {
 }
 
 impl Store {
+    /// The accounts that name types of events of the life of runs and tasks, and the types.
+    pub async fn lifecycle_subscribers(&self) -> Result<Vec<(AccountId, String)>, Error> {
+        self.read(|session| {
+            session.rows(
+                "SELECT account_id, type FROM event_trigger_types
+                 WHERE type >= 'io.serverlessworkflow.' AND type < 'io.serverlessworkflow/'
+                 UNION SELECT account_id, type FROM listeners
+                 WHERE type >= 'io.serverlessworkflow.' AND type < 'io.serverlessworkflow/'
+                 ORDER BY account_id, type LIMIT 1000000",
+                &[],
+                |row| Ok((row.take()?, row.take()?)),
+            )
+        })
+        .await
+    }
+
     /// Triggers with events of their types that they have not read, of one account or of all, in order.
     pub async fn triggers_behind(
         &self,

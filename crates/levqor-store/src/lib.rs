@@ -22,6 +22,7 @@ mod value;
 
 pub mod accounts;
 pub mod ai_requests;
+pub mod approvals;
 #[cfg(feature = "bench-support")]
 #[doc(hidden)]
 pub mod bench_support;
@@ -38,6 +39,7 @@ pub mod runs;
 pub mod schedules;
 pub mod secrets;
 pub mod sessions;
+pub mod state;
 pub mod timers;
 pub mod usage;
 pub mod webhooks;

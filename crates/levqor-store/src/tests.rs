@@ -1,14 +1,15 @@
 //! One call of everything, for tests that look at all statements at once.
 
 use levqor_model::{
-    AccountId, KeyId, LinkId, NodeId, Overlap, Priority, Residency, Role, RunId, RunStatus, SeededRandom,
-    SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, KeyId, LinkId, NodeId, Overlap, Priority, Residency, Role, RunId, RunStatus,
+    SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::{
     Store,
     accounts::{Account, Membership, User},
     ai_requests::AiRequest,
+    approvals::{ApprovalChanges, Decision, NewApproval},
     counters::Increment,
     event_triggers::{EventTrigger, NewEventTrigger, TriggerMove},
     events::NewEvent,
@@ -20,6 +21,7 @@ use crate::{
     runs::{Append, Due, Firing, NewRun, Run, RunFilter},
     schedules::Passed,
     sessions::{Link, Session},
+    state::{StateAction, StateCall},
     timers::Timer,
     webhooks::{Webhook, WebhookMessage},
     workflows::{NewSchedule, Version, Workflow},
@@ -211,6 +213,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     }
     store.firing(workflow, NOW).await.unwrap();
 
+    let approval = ApprovalId::new(NOW, random);
     let step = |seq, status| Append {
         run_id: first.id,
         epoch: 1,
@@ -235,6 +238,18 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
             listeners_cleared: vec![4],
             published: vec![event("appended")],
         },
+        approval_changes: ApprovalChanges {
+            asked: vec![NewApproval {
+                id: approval,
+                effect: 5,
+                task: "ask".to_owned(),
+                title: "Pay?".to_owned(),
+                message: None,
+                data: None,
+            }],
+            closed: vec![6],
+            all_closed: seq == 3,
+        },
     };
     let node = NodeId::new(NOW, random);
     store.append(step(1, RunStatus::Running)).await.unwrap();
@@ -245,6 +260,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.timers_of(first.id).await.unwrap();
     store.timers_count().await.unwrap();
     touch_listeners(store, account).await;
+    touch_own_functions(store, account, first.id, approval).await;
     store.append(step(3, RunStatus::Faulted)).await.unwrap();
     store
         .reopen_run(first.id, 2, node, 4, NOW, "eu-west".parse().unwrap(), "[]".to_owned(), gate(None, true))
@@ -483,4 +499,39 @@ async fn touch_operations(store: &Store, account: AccountId, random: &SeededRand
     store.first_sample_at("eu-west".parse().unwrap()).await.unwrap();
     store.prune_samples(NOW).await.unwrap();
     store.readiness().await;
+}
+
+/// What the server's own functions keep.
+async fn touch_own_functions(store: &Store, account: AccountId, run: RunId, approval: ApprovalId) {
+    store.approval(account, approval).await.unwrap();
+    store.approval_of(run, 5).await.unwrap();
+    store.approval_effects_of(run).await.unwrap();
+    store.runs_with_answers(None, 10).await.unwrap();
+    store.approvals_of(account, true, None, 10).await.unwrap();
+    store.approvals_of(account, false, None, 10).await.unwrap();
+    let decision = Decision { approved: true, by: "me".to_owned(), comment: None, at: NOW };
+    store.decide_approval(account, approval, decision).await.unwrap();
+    let value = || "1".to_owned();
+    for (number, action) in [
+        StateAction::Get,
+        StateAction::Set { value: value() },
+        StateAction::CompareAndSet { expected: None, value: value() },
+        StateAction::Delete,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let call = StateCall {
+            account_id: account,
+            run_id: run,
+            call_key: format!("key-{number}"),
+            key: "key".to_owned(),
+            action,
+            at: NOW,
+            keys_max: 10,
+        };
+        store.state_call(call).await.unwrap();
+    }
+    store.prune_state_calls(NOW).await.unwrap();
+    store.lifecycle_subscribers().await.unwrap();
 }

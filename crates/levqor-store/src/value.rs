@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, Date, KeyId, LinkId, NodeId, Priority, RegionCode, Residency, Role, RunId, RunStatus,
-    SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, Date, KeyId, LinkId, NodeId, Priority, RegionCode, Residency, Role, RunId,
+    RunStatus, SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -295,7 +295,7 @@ macro_rules! as_text {
     };
 }
 
-as_text!(AccountId, Date, KeyId, LinkId, NodeId, RunId, SessionId, UserId, WebhookId, WorkflowId);
+as_text!(AccountId, ApprovalId, Date, KeyId, LinkId, NodeId, RunId, SessionId, UserId, WebhookId, WorkflowId);
 
 /// Types whose column is one of a few words.
 macro_rules! as_word {

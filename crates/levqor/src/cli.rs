@@ -80,6 +80,8 @@ pub enum Command {
     Check,
     /// Ask a running server how it is.
     Status(ClientArgs),
+    /// Show the decisions that runs wait for, and decide.
+    Approvals(ApprovalsArgs),
     /// Print a completion script for your shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -123,6 +125,35 @@ pub struct AskArgs {
     /// Write the drafted workflow to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ApprovalsArgs {
+    /// Without it, what waits is listed.
+    #[command(subcommand)]
+    pub command: Option<ApprovalsCommand>,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ApprovalsCommand {
+    /// The run goes on as approved.
+    Approve {
+        /// The approval's id, such as apr_01J….
+        id: String,
+        /// Words for the run and for whoever looks at it later.
+        #[arg(long)]
+        comment: Option<String>,
+    },
+    /// The run goes on as rejected.
+    Reject {
+        /// The approval's id, such as apr_01J….
+        id: String,
+        /// Words for the run and for whoever looks at it later.
+        #[arg(long)]
+        comment: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -66,6 +66,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Validate(args) => commands::validate::validate(&args, cli.json),
         Command::Ask(args) => commands::ask::ask(&args, cli.json),
         Command::Check => commands::check::check(&flags, cli.json),
+        Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
         Command::Status(args) => commands::status::status(&args, cli.json).await,
         Command::Completions { shell } => commands::completions::completions(shell),
     }

@@ -8,6 +8,7 @@ use levqor_flow::{
 };
 use levqor_model::{RunStatus, Timestamp};
 use levqor_store::{
+    approvals::ApprovalChanges,
     listeners::{EventChanges, NewInterest, NewListener},
     queue::Gate,
     runs::Append,
@@ -16,7 +17,7 @@ use serde::Serialize;
 
 use super::{Driver, Stop};
 use crate::{
-    RunUpdate,
+    RunUpdate, approvals,
     core::Backoff,
     events,
     fault::Point,
@@ -34,14 +35,15 @@ pub(crate) struct Step {
 
 /// What changes with one append, besides the journal.
 #[derive(Debug, Default)]
-struct Turn {
+pub(super) struct Turn {
     /// To perform after the append.
     effects: Vec<Effect>,
     timers_set: Vec<(EffectId, Timestamp)>,
     timers_gone: Vec<(EffectId, Timestamp)>,
-    events: EventChanges,
+    pub(super) events: EventChanges,
+    approvals: ApprovalChanges,
     /// What `events` publishes.
-    emitted: Vec<Arc<CloudEvent>>,
+    pub(super) emitted: Vec<Arc<CloudEvent>>,
 }
 
 impl Step {
@@ -96,8 +98,9 @@ impl Driver {
     }
 
     fn step(&mut self) -> Step {
-        let turn = self.turn();
+        let mut turn = self.turn();
         let status = self.status();
+        self.tell(&mut turn, status);
         let waiting_for = if self.events.is_empty() && status != RunStatus::Waiting {
             self.run.waiting_for.clone()
         } else {
@@ -107,7 +110,8 @@ impl Driver {
             || waiting_for != self.run.waiting_for
             || !turn.timers_set.is_empty()
             || !turn.timers_gone.is_empty()
-            || turn.events != EventChanges::default();
+            || turn.events != EventChanges::default()
+            || turn.approvals != ApprovalChanges::default();
         let append =
             (!self.events.is_empty() || row_changes).then(|| self.append(status, waiting_for, &turn));
         Step { turn, append }
@@ -172,6 +176,7 @@ impl Driver {
         for effect in abandoned.iter().copied().chain(ended.iter().copied()).chain(over) {
             match pending.remove(&effect) {
                 Some(Pending::Timer { at, .. }) => turn.timers_gone.push((effect, at)),
+                Some(Pending::Approval { .. }) => turn.approvals.closed.push(effect),
                 Some(Pending::Listen { .. }) => {
                     self.listening.cursors.remove(&effect);
                     turn.events.listeners_cleared.push(effect);
@@ -184,6 +189,7 @@ impl Driver {
                 Effect::CallHttp { id, call } => (*id, Pending::call(call)),
                 Effect::RunWorkflow { id, call } => (*id, Pending::sub_run(call)),
                 Effect::RunProcess { id, call } => (*id, Pending::process(call)),
+                Effect::CallService { id, call } => (*id, Pending::service(call)),
                 Effect::Timer { id, at } => (*id, Pending::timer(self.machine.as_ref(), *id, *at)),
                 Effect::Emit { id, key, event } => (*id, Pending::emit(key, event)),
                 Effect::Listen { id, interests } => {
@@ -209,10 +215,21 @@ impl Driver {
                 turn.timers_gone.push((id, at));
                 continue;
             }
+            if let (Pending::Approval { task, .. }, Effect::CallService { call, .. }) = (&shown, &effect) {
+                turn.approvals.asked.push(approvals::question(
+                    &self.core,
+                    id,
+                    task.clone(),
+                    call,
+                    &self.mask,
+                ));
+            }
             pending.insert(id, shown);
             match effect {
                 Effect::Timer { id, at } => turn.timers_set.push((id, at)),
                 Effect::Listen { id, interests } => {
+                    let kinds = interests.iter().filter_map(|interest| interest.kind.as_deref());
+                    self.core.lifecycle.add(self.run.account_id, kinds);
                     turn.events.listeners_set.push(new_listener(id, &interests));
                 }
                 effect => {
@@ -332,6 +349,7 @@ impl Driver {
             timers_set: turn.timers_set.clone(),
             timers_cleared: turn.timers_gone.iter().map(|(effect, _)| *effect).collect(),
             event_changes: turn.events.clone(),
+            approval_changes: turn.approvals.clone(),
         }
     }
 

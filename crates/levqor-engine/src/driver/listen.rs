@@ -38,6 +38,8 @@ pub(super) struct Listening {
     pub(super) unread: bool,
     /// For a run that came back before its first step: rows that it had when it was here before.
     pub(super) rows: Vec<EffectId>,
+    /// The same, for questions to people.
+    pub(super) questions: Vec<EffectId>,
     /// Rows that stand for nothing; the next append takes them away.
     pub(super) stray: Vec<EffectId>,
 }
@@ -81,11 +83,13 @@ impl Driver {
     /// those rows stand.
     pub(super) fn arm_listeners(&mut self) {
         let rows = std::mem::take(&mut self.listening.rows);
-        if rows.is_empty() {
+        let questions = std::mem::take(&mut self.listening.questions);
+        if rows.is_empty() && questions.is_empty() {
             return;
         }
         let has_row = |effect: &Effect| match effect {
             Effect::Listen { id, .. } => rows.contains(id),
+            Effect::CallService { id, call } => call.service.waits() && questions.contains(id),
             _ => false,
         };
         let (armed, rest): (Vec<Effect>, Vec<Effect>) = self.effects.drain(..).partition(has_row);

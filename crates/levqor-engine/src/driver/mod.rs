@@ -12,6 +12,7 @@
 //! effect, no reply, no update. What an append refuses is thrown away with the machine.
 
 mod commit;
+mod life;
 mod listen;
 mod perform;
 mod resume;
@@ -19,7 +20,7 @@ mod slices;
 mod wait;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -34,6 +35,7 @@ use serde_json::Value;
 use crate::{
     core::Core,
     fault::Point,
+    lifecycle::{self, Life},
     mask::Mask,
     notepad::Notepad,
     pool::Panicked,
@@ -93,6 +95,8 @@ pub(crate) struct Driver {
     last_at: Timestamp,
     /// What must not be shown of the run.
     mask: Mask,
+    /// Types of events that are told of the run's life.
+    told: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Driver {
@@ -104,13 +108,15 @@ impl Driver {
         machine: Machine,
     ) -> Self {
         let last_at = run.created_at;
+        let told = lifecycle::wanted(&core.lifecycle, run.account_id, &workflow);
+        let notepad = Notepad::telling(told.is_some().then(Life::default));
         Self {
             core,
             seat,
             workflow,
             run,
             machine: Some(machine),
-            notepad: Notepad::default(),
+            notepad,
             effects: Vec::new(),
             events: Vec::new(),
             in_flight: HashMap::new(),
@@ -120,6 +126,7 @@ impl Driver {
             resumed: None,
             last_at,
             mask: Mask::default(),
+            told,
         }
     }
 
@@ -173,6 +180,7 @@ impl Driver {
         if self.resumed.is_some() {
             if self.events.is_empty() {
                 self.follow_watchers().await;
+                self.follow_subscribers().await;
             }
             // Before what came due meanwhile: a run that nobody wants any more does nothing more.
             self.cancel_if_asked();
@@ -193,6 +201,7 @@ impl Driver {
             }
             self.wait().await?;
             self.follow_watchers().await;
+            self.follow_subscribers().await;
             self.take_mail().await?;
             self.commit().await?;
         }

@@ -5,13 +5,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use levqor_flow::machine::{Effect, EffectId, HttpRequest, Machine, Outcome, ProcessCall, SubRun};
+use levqor_flow::machine::{
+    Effect, EffectId, HttpRequest, Machine, Outcome, ProcessCall, ServiceCall, SubRun,
+};
 use levqor_model::{AccountId, RunId, RunStatus};
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::Driver;
-use crate::{core::Core, fault::Point, registry::Mail, sub_run};
+use crate::{core::Core, fault::Point, registry::Mail, services, sub_run};
 
 /// An effect that was begun.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl Driver {
                     let task = self.core.spawn_task(work).abort_handle();
                     self.in_flight.insert(id, InFlight::Call { task, claimed });
                 }
+                Effect::CallService { id, call } => self.call_service(id, call),
                 Effect::RunWorkflow { id, call } => {
                     let busy = Arc::new(AtomicBool::new(true));
                     let acceptance = self.accept_sub_run(id, call, Arc::clone(&busy));
@@ -95,6 +98,14 @@ impl Driver {
             _ => true,
         });
         self.withheld |= self.in_flight.len() < before;
+    }
+
+    pub(super) fn call_service(&mut self, id: EffectId, call: ServiceCall) {
+        let owner = (self.run.id, self.run.account_id);
+        let claimed = Arc::new(AtomicBool::new(false));
+        let work = services::perform(Arc::clone(&self.core), owner, id, call, Arc::clone(&claimed));
+        let task = self.core.spawn_task(work).abort_handle();
+        self.in_flight.insert(id, InFlight::Call { task, claimed });
     }
 
     fn accept_sub_run(&self, id: EffectId, call: SubRun, busy: Arc<AtomicBool>) -> JoinHandle<Option<RunId>> {

@@ -7,7 +7,10 @@ use levqor_flow::{
     machine::{Effect, EffectId, Event, Machine, Outcome},
 };
 use levqor_model::{RunId, RunStatus, TriggerKind};
-use levqor_store::runs::{Append, Run};
+use levqor_store::{
+    approvals::ApprovalChanges,
+    runs::{Append, Run},
+};
 use serde_json::Value;
 
 use super::Driver;
@@ -200,6 +203,13 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     let id = run.id;
     let rows = core.faults.store(core.store.timers_of(id)).await.map_err(|_| None)?;
     let listens = core.faults.store(core.store.listeners_of(id)).await.map_err(|_| None)?;
+    let asks_people = asked.iter().any(asks_a_person);
+    // Before its first step the machine has not asked for what its rows may stand for.
+    let questions = if asks_people || first.is_some() {
+        core.faults.store(core.store.approval_effects_of(id)).await.map_err(|_| None)?
+    } else {
+        Vec::new()
+    };
     let mut driver = Driver::new(Arc::clone(core), seat, workflow, run, machine);
     driver.mask = mask;
     driver.notepad = notepad;
@@ -212,6 +222,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     let has_row = |effect: &Effect| match effect {
         Effect::Timer { id, .. } => rows.iter().any(|row| row.effect == *id),
         Effect::Listen { id, .. } => listens.iter().any(|(effect, _)| effect == id),
+        Effect::CallService { id, .. } => questions.contains(id),
         _ => false,
     };
     let timers: HashSet<EffectId> = asked
@@ -234,6 +245,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     let (armed, rest): (Vec<Effect>, Vec<Effect>) = asked.into_iter().partition(has_row);
     if first.is_some() {
         driver.listening.rows = listens.iter().map(|(effect, _)| *effect).collect();
+        driver.listening.questions = questions;
     }
     driver.listening.unread = true;
     let armed = Pending::of(driver.machine(), &armed);
@@ -256,6 +268,14 @@ impl Driver {
     /// A suspended run has none.
     pub(super) fn catch_up(&mut self) {
         self.arm_listeners();
+        // Somebody may have answered when the run was not here; a suspended run holds the answer.
+        for effect in self.machine().map(Machine::pending).unwrap_or_default() {
+            if let Effect::CallService { id, call } = effect
+                && call.service.waits()
+            {
+                self.call_service(id, call);
+            }
+        }
         if self.status() == RunStatus::Suspended {
             return;
         }
@@ -295,6 +315,10 @@ impl Driver {
     }
 }
 
+fn asks_a_person(effect: &Effect) -> bool {
+    matches!(effect, Effect::CallService { call, .. } if call.service.waits())
+}
+
 /// How the sentence of a run that this build can't move begins.
 pub(crate) const CANNOT_GO_ON: &str = "cannot go on: ";
 
@@ -326,6 +350,7 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
         event_changes: Default::default(),
+        approval_changes: ApprovalChanges { all_closed: cancelled, ..ApprovalChanges::default() },
     };
     match core.store.append(append).await {
         Ok(()) if cancelled => {

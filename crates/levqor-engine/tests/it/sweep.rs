@@ -26,6 +26,7 @@ async fn damage(world: &World, run: levqor_model::RunId, waiting_for: Option<&st
         timers_set: Vec::new(),
         timers_cleared: (1..10).collect(),
         event_changes: Default::default(),
+        approval_changes: Default::default(),
     };
     world.store.append(append).await.unwrap();
 }

@@ -72,6 +72,7 @@ impl Oracle {
                     Effect::CallHttp { call, .. } => expected.calls.extend(place(&call)),
                     Effect::RunWorkflow { id, call } => drop(expected.sub_runs.insert(id, call)),
                     Effect::Emit { .. } => expected.emitted += 1,
+                    Effect::CallService { .. } => return Err(format!("{workflow} asks for a function")),
                     Effect::RunProcess { .. } => return Err(format!("{workflow} asks for a process")),
                     Effect::Timer { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
                 }
@@ -117,7 +118,7 @@ impl Oracle {
                         return Ok(Event::Received { at: now, effect: id, seq, event });
                     }
                 }
-                Effect::RunProcess { .. } | Effect::Abandon { .. } => {}
+                Effect::RunProcess { .. } | Effect::CallService { .. } | Effect::Abandon { .. } => {}
             }
         }
         let (at, effect) = nearest.ok_or("the run waits for nothing")?;

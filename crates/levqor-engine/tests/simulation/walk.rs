@@ -148,6 +148,7 @@ impl Walk {
             Effect::Emit { id, event, .. } => drop(self.emitted.insert(*id, (place, event.clone()))),
             Effect::Timer { .. }
             | Effect::RunProcess { .. }
+            | Effect::CallService { .. }
             | Effect::Listen { .. }
             | Effect::Abandon { .. } => {}
         }

@@ -1,7 +1,7 @@
 //! What a document declares once and tasks refer to: functions, and extensions of other tasks.
 
-use super::{TaskKind, TaskList, Template};
-use crate::expression::Expression;
+use super::{SchemaSource, TaskKind, TaskList, Template};
+use crate::{expression::Expression, services::Service};
 
 /// `call: <name>`: the task that a function is, run inside of the calling task.
 #[derive(Debug)]
@@ -11,6 +11,16 @@ pub struct CallFunction {
     pub function: usize,
     /// The function's raw input; None: the calling task's transformed input.
     pub with: Option<Template>,
+}
+
+/// `call: <name>:<version>@default`: a function of the server itself.
+#[derive(Debug)]
+pub struct CallService {
+    pub service: Service,
+    /// The function's raw input; None: the calling task's transformed input.
+    pub with: Option<Template>,
+    /// Of the input.
+    pub schema: SchemaSource,
 }
 
 /// Tasks around other tasks.
@@ -64,7 +74,10 @@ impl TaskKind {
     /// The word that says in a document what the task is.
     pub fn keyword(&self) -> &'static str {
         match self {
-            TaskKind::CallFunction(_) | TaskKind::CallHttp(_) | TaskKind::CallOpenApi(_) => "call",
+            TaskKind::CallFunction(_)
+            | TaskKind::CallHttp(_)
+            | TaskKind::CallOpenApi(_)
+            | TaskKind::CallService(_) => "call",
             TaskKind::Do(_) => "do",
             TaskKind::Emit(_) => "emit",
             TaskKind::For(_) => "for",

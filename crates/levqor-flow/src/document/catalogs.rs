@@ -24,7 +24,6 @@ use super::{
     issue::{Issues, Place, clip},
     near::did_you_mean,
     root::is_version,
-    support,
 };
 use crate::definition::{Authentication, Endpoint};
 
@@ -201,10 +200,6 @@ impl<'d> Checker<'d> {
             }
         };
         let Some(catalog) = self.catalogs.declared.get(parts.catalog) else {
-            if parts.catalog == OWN {
-                self.refuse(place, &support::OWN_CATALOG);
-                return None;
-            }
             let hint = did_you_mean(parts.catalog, self.catalogs.declared.keys().copied());
             let message = format!(
                 "there is no catalog {:?}; declare it in `use.catalogs` of the workflow{hint}",

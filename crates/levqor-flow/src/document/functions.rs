@@ -13,7 +13,7 @@ use super::{
     flow::{Exits, Targets},
     issue::{Issue, Place, clip},
     near::did_you_mean,
-    support,
+    services, support,
 };
 use crate::definition::{CallFunction, Extend, Extension, TaskKind, TaskList};
 
@@ -85,6 +85,9 @@ impl<'d> Checker<'d> {
             }
             Some(self.data(value, &place, scope))
         });
+        if let Some(own) = services::own(target) {
+            return self.call_own(own, with, task, place);
+        }
         let function = match self.functions.names.get(target) {
             Some(function) => *function,
             None if target.contains('@') && !target.contains("://") => self.catalogued(target, &at)?,

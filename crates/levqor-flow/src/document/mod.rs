@@ -37,6 +37,7 @@ mod process;
 mod read;
 mod root;
 mod schema_graph;
+mod services;
 pub mod support;
 mod task;
 mod tree;

@@ -152,12 +152,18 @@ pub(super) const CALL_ADDRESS: Construct = refused(
     "do: [{ a: { call: 'https://example.com/function.yaml' } }]",
     "/do/0/a/call",
 );
-/// Functions of the server itself.
-pub(super) const OWN_CATALOG: Construct = refused(
-    (CALLS, "`call: <name>:<version>@default`"),
-    "functions of the server's own catalog (`@default`)",
-    "copy the function into `use.functions`, or declare the catalog that it is in",
-    "do: [{ a: { call: 'log:1.0.0@default' } }]",
+pub(super) const OWN_EMAIL: Construct = refused(
+    (CALLS, "`call: email:1.0.0@default`"),
+    "sending e-mail (`email`), since this server sends no mail",
+    "call a mail service with `call: http`",
+    "do: [{ a: { call: 'email:1.0.0@default', with: {} } }]",
+    "/do/0/a/call",
+);
+pub(super) const OWN_AI: Construct = refused(
+    (CALLS, "`call: ai-chat:1.0.0@default`, and `ai-extract`, `ai-classify`, `ai-summarise`"),
+    "functions that ask a model (`ai-…`), since this server has no model to ask",
+    "call a provider with `call: http`",
+    "do: [{ a: { call: 'ai-chat:1.0.0@default', with: {} } }]",
     "/do/0/a/call",
 );
 pub(super) const LIST_OF_EXPRESSIONS: Construct = refused(
@@ -356,7 +362,23 @@ pub const CONSTRUCTS: &[Construct] = &[
         "`call: <name>:<version>@<catalog>`, fetched when the workflow is saved",
         "use: { catalogs: { c: { endpoint: 'https://github.com/acme/catalog/tree/main' } } }\ndo: [{ a: { call: 'log:1.0.0@c', with: { x: 1 } } }]",
     ),
-    OWN_CATALOG,
+    full(
+        CALLS,
+        "`call: approval:1.0.0@default`: a person decides",
+        "do: [{ a: { call: 'approval:1.0.0@default', with: { title: 'Pay ${ .sum }?', data: '${ . }' } } }]",
+    ),
+    full(
+        CALLS,
+        "`call: store:1.0.0@default`: values that the account keeps",
+        "do: [{ a: { call: 'store:1.0.0@default', with: { action: compare-and-set, key: last, expected: 1, value: '${ .n }' } } }]",
+    ),
+    full(
+        CALLS,
+        "`call: webhook:1.0.0@default`: a signed message",
+        "use: { secrets: [hook] }\ndo: [{ a: { call: 'webhook:1.0.0@default', with: { url: 'https://example.com', secret: '${ $secrets.hook }', body: { type: paid } } } }]",
+    ),
+    OWN_EMAIL,
+    OWN_AI,
     CALL_ADDRESS,
     full(TASKS, "`do`", "do: [{ a: { do: [{ b: { set: { x: 1 } } }] } }]"),
     full(

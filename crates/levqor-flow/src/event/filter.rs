@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{CloudEvent, same};
+use super::{CloudEvent, lifecycle::is_offered, same};
 use crate::{
     definition::{Filter, Matcher, Strategy, Template},
     expression::{Bounds, Expression, ExpressionError, is_true},
@@ -85,6 +85,9 @@ pub(super) fn takes(
     event: &CloudEvent,
     evaluate: Evaluate<'_>,
 ) -> Option<Bound> {
+    if !is_offered(filter, event) {
+        return None;
+    }
     for (place, (name, matcher)) in filter.with.iter().enumerate() {
         let actual = if name == "data" { event.data() } else { event.attribute(name) };
         let matches = match matcher {

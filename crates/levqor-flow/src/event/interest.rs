@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CloudEvent, Progress, Targets, same};
+use super::{CloudEvent, Progress, Targets, lifecycle::is_lifecycle, same};
 use crate::definition::{Filter, Matcher, Strategy};
 
 /// A part of what a listener asks of an event: that which can be told without its run.
@@ -21,7 +21,7 @@ pub struct Interest {
 
 impl Interest {
     pub fn may_match(&self, event: &CloudEvent) -> bool {
-        self.kind.as_deref().is_none_or(|kind| kind == event.kind())
+        self.kind.as_deref().map_or_else(|| !is_lifecycle(event.kind()), |kind| kind == event.kind())
             && self
                 .equal
                 .iter()

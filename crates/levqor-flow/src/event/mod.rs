@@ -8,6 +8,7 @@
 mod cloud_event;
 mod filter;
 mod interest;
+mod lifecycle;
 mod progress;
 mod read;
 mod trigger;
@@ -18,6 +19,7 @@ pub(crate) use cloud_event::{attribute, is_name};
 pub(crate) use filter::{Targets, filter_bounds};
 pub use interest::Interest;
 pub(crate) use interest::interests_of;
+pub use lifecycle::{Told, is_lifecycle, names_lifecycle};
 pub(crate) use progress::{Match, Progress, Reached};
 pub use trigger::{Offer, TriggerState, input, interests, offer};
 pub(crate) use words::written;

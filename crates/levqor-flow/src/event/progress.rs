@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     CloudEvent, Targets,
     filter::{Bound, Evaluate, takes},
+    lifecycle::is_lifecycle,
 };
 use crate::definition::{Mode, Strategy};
 
@@ -55,6 +56,9 @@ impl Progress {
     ) -> Option<Match> {
         let first = |strategy: &Strategy, done: &[usize], offset: usize| {
             if strategy.filters.is_empty() {
+                if is_lifecycle(event.kind()) {
+                    return None;
+                }
                 return Some((0, Bound::new()));
             }
             let open = strategy

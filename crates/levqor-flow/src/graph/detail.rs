@@ -17,6 +17,7 @@ pub(super) fn of(task: &Task) -> (&'static str, String) {
         TaskKind::CallFunction(call) => ("call", call.name.clone()),
         TaskKind::CallHttp(call) => ("call", call_http(call)),
         TaskKind::CallOpenApi(call) => ("call", call_openapi(call)),
+        TaskKind::CallService(call) => ("call", call.service.name().to_owned()),
         TaskKind::Emit(members) => ("emit", emit(members)),
         TaskKind::Listen(listen) => ("listen", listen.spec.to.describe()),
         TaskKind::Do(tasks) => ("do", count(tasks.len(), "task")),

@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     Schema,
     SubRun(FrameId),
     Emit(FrameId),
+    /// The answer of a person.
+    Decision(FrameId),
     /// Events for a `listen`.
     Listen(FrameId),
     /// The moment that a `wait` waits for.
@@ -46,7 +48,8 @@ impl Purpose {
             | Purpose::Resource(_)
             | Purpose::Schema
             | Purpose::SubRun(_)
-            | Purpose::Emit(_) => true,
+            | Purpose::Emit(_)
+            | Purpose::Decision(_) => true,
             Purpose::Listen(_)
             | Purpose::Wait(_)
             | Purpose::Deadline(_)

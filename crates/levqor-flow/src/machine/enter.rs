@@ -268,6 +268,10 @@ impl Machine {
                 self.begin_list(id, &list, raw);
                 return Ok(None);
             }
+            TaskKind::CallService(call) => {
+                self.enter_service(id, call, &input, timeout, notes)?;
+                return Ok(None);
+            }
             TaskKind::CallHttp(call) => {
                 self.enter_call(id, call, input, timeout)?;
                 return Ok(None);

@@ -66,7 +66,13 @@ impl Machine {
         let (frame, detached) = match (pending.purpose, &pending.effect) {
             (Purpose::SubRun(frame), Effect::RunWorkflow { call, .. }) => (frame, !call.wait),
             (Purpose::Call(frame), Effect::RunProcess { call, .. }) => (frame, !call.wait),
-            (Purpose::Call(frame) | Purpose::SubRun(frame) | Purpose::Emit(frame), _) => (frame, false),
+            (
+                Purpose::Call(frame)
+                | Purpose::SubRun(frame)
+                | Purpose::Emit(frame)
+                | Purpose::Decision(frame),
+                _,
+            ) => (frame, false),
             (Purpose::Schema, Effect::CallHttp { call, .. }) => {
                 return self.schema_came(&call.uri, outcome, notes);
             }
@@ -99,6 +105,7 @@ impl Machine {
             | Purpose::Schema
             | Purpose::SubRun(_)
             | Purpose::Emit(_)
+            | Purpose::Decision(_)
             | Purpose::Listen(_) => {
                 return Err(ApplyError::NotPending(effect));
             }
@@ -292,7 +299,7 @@ impl Machine {
                 let mut waits = false;
                 for pending in self.pending.values() {
                     match pending.purpose {
-                        Purpose::Wait(_) | Purpose::Listen(_) => waits = true,
+                        Purpose::Wait(_) | Purpose::Listen(_) | Purpose::Decision(_) => waits = true,
                         // These bound what is going on; nobody waits for them.
                         Purpose::Deadline(_) | Purpose::Attempt(_) | Purpose::RunDeadline => {}
                         Purpose::Call(_)

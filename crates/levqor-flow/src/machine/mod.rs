@@ -40,6 +40,7 @@ use crate::{
     event::{CloudEvent, Interest},
     expression::Bounds,
     secrets::{SecretBook, SecretVersions},
+    services::Service,
 };
 
 mod access;
@@ -63,6 +64,7 @@ mod process;
 mod replay;
 mod resources;
 mod scope;
+mod service;
 mod step;
 mod suspend;
 
@@ -295,6 +297,11 @@ pub enum Effect {
         id: EffectId,
         call: ProcessCall,
     },
+    /// Call a function of the server itself. One that waits for a person ends whenever they answer.
+    CallService {
+        id: EffectId,
+        call: ServiceCall,
+    },
     /// Fire at `at`, not earlier.
     Timer {
         id: EffectId,
@@ -315,6 +322,7 @@ impl Effect {
             | Effect::Emit { id, .. }
             | Effect::Listen { id, .. }
             | Effect::RunProcess { id, .. }
+            | Effect::CallService { id, .. }
             | Effect::Timer { id, .. }
             | Effect::Abandon { id } => *id,
         }
@@ -348,6 +356,14 @@ pub struct SubRun {
     pub input: Value,
     /// False: the effect ends with its `Output` as soon as the sub-run is durably accepted.
     pub wait: bool,
+}
+
+/// A call of a function of the server itself, evaluated: its input meets the function's schema.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceCall {
+    pub key: String,
+    pub service: Service,
+    pub input: Value,
 }
 
 /// A process to run, evaluated.

@@ -86,6 +86,9 @@ fn compare(old: &Machine, new: &Machine, event: &Event) -> Result<(), Difference
         (Effect::RunProcess { call: before, .. }, Some(Effect::RunProcess { call: after, .. })) => {
             before.key == after.key
         }
+        (Effect::CallService { call: before, .. }, Some(Effect::CallService { call: after, .. })) => {
+            before.key == after.key
+        }
         (before, Some(after)) => before == after,
         (_, None) => false,
     };
@@ -117,6 +120,7 @@ fn shown(effect: &Effect) -> String {
         Effect::Emit { event, .. } => format!("the event {}", super::scope::clip(event.kind())),
         Effect::Listen { .. } => "listening for events".to_owned(),
         Effect::RunProcess { .. } => "a process".to_owned(),
+        Effect::CallService { call, .. } => format!("the function {}", call.service.name()),
         Effect::Abandon { .. } => "nothing".to_owned(),
     }
 }

@@ -60,6 +60,7 @@ impl Machine {
             | Purpose::Schema
             | Purpose::SubRun(_)
             | Purpose::Emit(_)
+            | Purpose::Decision(_)
             | Purpose::Listen(_) => return None,
         })
     }
@@ -175,6 +176,7 @@ impl Machine {
             Body::Wait(_) => true,
             Body::Effect(effect) => match self.pending.get(effect).map(|pending| &pending.effect) {
                 Some(Effect::RunWorkflow { call, .. }) => call.wait,
+                Some(Effect::CallService { call, .. }) => call.service.waits(),
                 _ => false,
             },
             Body::Listen(body) => !body.busy,

@@ -233,7 +233,7 @@ fn execute(
         let outcome = match &effect {
             Effect::CallHttp { call, .. } => service(call),
             Effect::Emit { event, .. } => Outcome::Output(serde_json::to_value(event).unwrap()),
-            Effect::RunWorkflow { .. } => Outcome::Output(json!({})),
+            Effect::RunWorkflow { .. } | Effect::CallService { .. } => Outcome::Output(json!({})),
             Effect::RunProcess { call, .. } => {
                 let end = ProcessEnd { code: 0, stdout: "out".to_owned(), stderr: String::new() };
                 Outcome::Output(end.output(call.returns))

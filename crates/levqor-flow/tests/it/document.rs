@@ -6,6 +6,7 @@ mod catalogs;
 mod events;
 mod published;
 mod refused;
+mod services;
 mod support;
 mod text;
 mod warned;

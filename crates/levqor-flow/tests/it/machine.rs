@@ -18,4 +18,5 @@ pub(crate) mod play;
 mod processes;
 mod properties;
 mod resources;
+mod services;
 mod suspend;

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{App, openapi, pages};
 
 pub mod ai;
+pub mod approvals;
 pub mod dashboard;
 pub mod docs;
 pub mod events;
@@ -54,5 +55,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(runs::api())
         .merge(triggers::api())
         .merge(events::api())
+        .merge(approvals::api())
         .split_for_parts()
 }

@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
 };
 use http::{HeaderMap, header, request::Parts};
-use levqor_model::{KeyId, ProblemCode, RunId, WorkflowId, limits};
+use levqor_model::{ApprovalId, KeyId, ProblemCode, RunId, WorkflowId, limits};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
@@ -166,6 +166,11 @@ pub trait PathId: FromStr {
 impl PathId for RunId {
     const MISSING: ProblemCode = ProblemCode::RunNotFound;
     const NOUN: &'static str = "run";
+}
+
+impl PathId for ApprovalId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "approval";
 }
 
 impl PathId for WorkflowId {

@@ -41,6 +41,7 @@ const SESSION_SCHEME: &str = "session";
         (name = "ai", description = "Questions answered, workflows drafted"),
         (name = "usage", description = "What was used"),
         (name = "plans", description = "What can be bought"),
+        (name = "approvals", description = "Decisions of people that runs wait for"),
         (name = "secrets", description = "Values for runs that nobody can read again"),
         (name = "keys", description = "API keys"),
         (name = "regions", description = "Where Levqor runs"),

@@ -17,6 +17,7 @@ pub enum Section {
     Runs,
     Keys,
     Secrets,
+    Approvals,
     Other,
 }
 
@@ -24,7 +25,12 @@ impl Section {
     fn is_console(self) -> bool {
         matches!(
             self,
-            Section::Overview | Section::Workflows | Section::Runs | Section::Secrets | Section::Keys
+            Section::Overview
+                | Section::Workflows
+                | Section::Runs
+                | Section::Approvals
+                | Section::Secrets
+                | Section::Keys
         )
     }
 }
@@ -202,6 +208,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/dashboard", "Overview", "home", Section::Overview),
         ("/dashboard/workflows", "Workflows", "flow", Section::Workflows),
         ("/dashboard/runs", "Runs", "runs", Section::Runs),
+        ("/dashboard/approvals", "Approvals", "check-ring", Section::Approvals),
         ("/dashboard/secrets", "Secrets", "lock", Section::Secrets),
         ("/dashboard/keys", "API keys", "key", Section::Keys),
     ];

@@ -35,6 +35,7 @@ fn concrete(path: &str) -> String {
     let prefix = match path.split('/').nth(2) {
         Some("workflows") => "wf_",
         Some("runs") => "run_",
+        Some("approvals") => "apr_",
         _ => "key_",
     };
     path.replace("{id}", &format!("{prefix}{ulid}"))

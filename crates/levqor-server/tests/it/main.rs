@@ -3,6 +3,7 @@
 
 mod access;
 mod ai;
+mod approvals;
 mod catalogs;
 mod described;
 mod events;

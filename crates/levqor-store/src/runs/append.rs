@@ -4,7 +4,7 @@ use levqor_model::{AccountId, NodeId, RegionCode, RunId, RunStatus, Timestamp};
 
 use super::{Append, archive, counts, segments};
 use crate::{
-    Error, Session, Store, listeners, params,
+    Error, Session, Store, approvals, listeners, params,
     queue::{self, Again, Gate},
     timers,
 };
@@ -138,6 +138,7 @@ pub(crate) fn write(session: &Session, append: &Append) -> Result<bool, Error> {
         }
     }
     listeners::change(session, id, account, append.status.is_ended(), &append.event_changes)?;
+    approvals::change(session, id, account, append.at, &append.approval_changes)?;
     let mut someone_next = false;
     if was != append.status {
         counts::move_one(session, account, was, append.status)?;

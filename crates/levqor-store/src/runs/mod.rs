@@ -32,8 +32,8 @@ use levqor_model::{
 };
 
 use crate::{
-    Error, Row, Store, event_triggers::TriggerMove, idempotency::KeyClaim, listeners::EventChanges, params,
-    webhooks::WebhookMessage,
+    Error, Row, Store, approvals::ApprovalChanges, event_triggers::TriggerMove, idempotency::KeyClaim,
+    listeners::EventChanges, params, webhooks::WebhookMessage,
 };
 
 /// A run as lists show it.
@@ -154,6 +154,7 @@ pub struct Append {
     pub timers_set: Vec<(u64, Timestamp)>,
     pub timers_cleared: Vec<u64>,
     pub event_changes: EventChanges,
+    pub approval_changes: ApprovalChanges,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

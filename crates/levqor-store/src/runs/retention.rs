@@ -9,7 +9,7 @@
 use levqor_model::{AccountId, RunId, RunStatus, Timestamp, WorkflowId};
 
 use super::{archive, counts, lists::last_id};
-use crate::{Error, Session, Store, params};
+use crate::{Error, Session, Store, approvals, params};
 
 /// Runs that one transaction deletes.
 const BATCH: usize = 64;
@@ -246,6 +246,7 @@ fn delete(session: &Session, run: RunId) -> Result<(), Error> {
     let Some((account, status)) = row else { return Ok(()) };
     counts::add(session, account, status, -1)?;
     session.execute("DELETE FROM archived_payloads WHERE run_id = $1", params![run])?;
+    approvals::forget(session, run)?;
     if delete_segments(session, run)? {
         session.execute("INSERT INTO journal_leftovers (run_id) VALUES ($1)", params![run])?;
     }

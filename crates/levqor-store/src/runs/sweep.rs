@@ -17,6 +17,8 @@ pub struct LiveRun {
     pub has_listener: bool,
     /// It waits for its turn.
     pub is_queued: bool,
+    /// It waits for the answer of a person.
+    pub has_question: bool,
 }
 
 /// A page of [`LiveRun`]s.
@@ -43,7 +45,9 @@ impl Store {
                          EXISTS (SELECT 1 FROM runs AS child WHERE child.parent_run_id IS NOT NULL
                              AND child.parent_run_id = runs.run_id AND child.ended_at IS NULL),
                          EXISTS (SELECT 1 FROM listeners WHERE listeners.run_id = runs.run_id),
-                         EXISTS (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id)
+                         EXISTS (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id),
+                         EXISTS (SELECT 1 FROM approvals WHERE approvals.run_id = runs.run_id
+                             AND decided_at IS NULL AND closed_at IS NULL)
                          FROM runs WHERE ended_at IS NULL AND run_id > $1 ORDER BY run_id LIMIT $2"
                     ),
                     params![after.unwrap_or_default(), limit],
@@ -58,6 +62,7 @@ impl Store {
                             has_live_child: row.take()?,
                             has_listener: row.take()?,
                             is_queued: row.take()?,
+                            has_question: row.take()?,
                         }))
                     },
                 )?;

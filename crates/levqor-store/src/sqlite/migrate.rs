@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     3 "0003_secrets",
     4 "0004_archive",
     5 "0005_functions",
+    6 "0006_own_functions",
     9 "0009_queue",
 ];
 

@@ -77,6 +77,7 @@ async fn step(world: &World, id: RunId, status: RunStatus) -> Append {
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
         event_changes: Default::default(),
+        approval_changes: Default::default(),
     }
 }
 

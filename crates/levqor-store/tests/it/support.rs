@@ -181,5 +181,6 @@ pub(crate) fn step(run: RunId, seq: i64, status: RunStatus) -> Append {
         timers_set: Vec::new(),
         timers_cleared: Vec::new(),
         event_changes: Default::default(),
+        approval_changes: Default::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+pub mod approvals;
 pub mod ask;
 pub mod check;
 pub mod completions;

@@ -356,7 +356,10 @@ fn calls() {
         (
             "- a: {call: log:1.0.0@default}\n- b: {call: log:1.0.0@here}\n- c: {call: log@here}\n- d: {call: log:1.0@here}\n- e: {call: a/b:1.0.0@here}",
             &[
-                ("/do/0/a/call", "not supported yet: functions of the server's own catalog"),
+                (
+                    "/do/0/a/call",
+                    "the server's own catalog has no \"log:1.0.0\"; there are approval:1.0.0@default",
+                ),
                 ("/do/1/b/call", "there is no catalog \"here\"; declare it in `use.catalogs`"),
                 ("/do/2/c/call", "write <name>:<version>@<catalog>"),
                 ("/do/3/d/call", "write all three numbers"),

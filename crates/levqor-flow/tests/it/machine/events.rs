@@ -514,3 +514,24 @@ fn an_event_is_consumed_once_and_by_a_listener_only() {
     run(&mut machine);
     assert_eq!(machine.output(), Some(&json!([null, null])));
 }
+
+#[test]
+fn events_of_a_life_are_for_those_who_name_them() {
+    const KIND: &str = "io.serverlessworkflow.workflow.completed.v1";
+    let listen = |to: &str| format!("do: [{{ a: {{ listen: {{ to: {to} }} }} }}]");
+    let named = listen(&format!("{{ one: {{ with: {{ type: {KIND} }} }} }}"));
+    let computed = listen("{ one: { with: { type: '${ .kind }' } } }");
+    for hears in [&named, &computed] {
+        let said = play(hears, json!({ "kind": KIND }), &[Publish(KIND, json!(1))]);
+        assert!(said.ends_with("= [1]"), "{hears}: {said}");
+    }
+    for deaf in [
+        "{ any: [] }",
+        "{ one: { with: { type: 'io.serverlessworkflow.workflow..*' } } }",
+        "{ one: { with: { source: '.*' } } }",
+        "{ any: [ { with: { type: x } } ], until: { any: [] } }",
+    ] {
+        let said = play(&listen(deaf), json!({}), &[Publish(KIND, json!(1))]);
+        assert!(said.ends_with("waiting"), "{deaf}: {said}");
+    }
+}

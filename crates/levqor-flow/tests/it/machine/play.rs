@@ -416,6 +416,10 @@ impl Player {
                 }
                 text
             }
+            Effect::CallService { id, call } => {
+                self.keys.push(call.key.clone());
+                format!("#{id} {} {}", call.service.name(), call.input)
+            }
             Effect::Timer { id, at } => {
                 let span = at.since(self.now);
                 format!("#{id} +{span:?}")

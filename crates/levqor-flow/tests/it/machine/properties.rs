@@ -300,6 +300,7 @@ fn step(fate: &Fate, machine: &Machine) -> Do {
             Effect::CallHttp { id, .. }
             | Effect::RunWorkflow { id, .. }
             | Effect::RunProcess { id, .. }
+            | Effect::CallService { id, .. }
             | Effect::Emit { id, .. } => Some(*id),
             Effect::Timer { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => None,
         })

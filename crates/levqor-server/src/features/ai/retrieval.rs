@@ -19,8 +19,8 @@ const NAMED: f64 = 2.0;
 /// The share of the question's meaning (by inverse frequency) that a section must cover to count as an answer.
 const COVERAGE_MIN: f64 = 0.5;
 
-/// Words that carry no meaning of their own.
-const FUNCTION_WORDS: &str = "a about after all also am an and any are as at be because been before being but by can \
+/// Words that carry no meaning of their own (`comment` is how the French ask).
+const FUNCTION_WORDS: &str = "comment a about after all also am an and any are as at be because been before being but by can \
     could d did do does doing don for from get give had has have he help her here him his how i if in into is it its \
     ll levqor like many may me might much must my need no not now of off on one only or our out please re s say she \
     should so some such t tell than that the their them then there these they this those to too up us use ve very \

@@ -4,6 +4,7 @@
 //! is the only page that ever shows what was made. What may be done is decided by the services of workflows, runs and keys; the
 //! console adds words and pictures.
 
+mod approvals;
 mod edit;
 mod editor;
 mod explain;
@@ -58,6 +59,8 @@ pub fn routes() -> Router<App> {
         .route("/dashboard/runs/{id}/tasks/{task}/{what}", get(run_data::of_task))
         .route("/dashboard/keys", get(keys::page).post(keys::create))
         .route("/dashboard/keys/{id}/revoke", post(keys::revoke))
+        .route("/dashboard/approvals", get(approvals::page))
+        .route("/dashboard/approvals/{id}", post(approvals::decide))
         .route("/dashboard/secrets", get(secrets::page).post(secrets::set))
         .route("/dashboard/secrets/{name}/delete", post(secrets::delete))
         .layer(axum::middleware::map_response(uncached))
@@ -98,6 +101,8 @@ impl Done {
             Some("resumed") => "The run goes on.",
             Some("webhook-deleted") => "The webhook is deleted: its address starts nothing any more.",
             Some("revoked") => "The key is revoked: it opens nothing any more.",
+            Some("approved") => "You have approved; the run goes on.",
+            Some("rejected") => "You have rejected; the run goes on with that.",
             Some("secret-set") => "The secret is set. Runs that begin or are retried from now on use it.",
             Some("secret-deleted") => {
                 "The secret is deleted. Runs that began before keep what they began with."

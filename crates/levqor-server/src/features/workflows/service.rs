@@ -178,7 +178,7 @@ pub async fn create(app: &App, account: AccountId, definition: Value) -> Result<
         .create_workflow(workflow.clone(), version, new_schedule(&checked, now))
         .await
         .map_err(|error| named(error, &checked))?;
-    app.engine.schedules_changed();
+    app.engine.workflow_saved(account, &checked);
     Ok(Saved { workflow, version_created_at: now, warnings: draft.warnings, changed: true })
 }
 
@@ -235,7 +235,7 @@ pub async fn update(
     if !added {
         return Err(missing(id));
     }
-    app.engine.schedules_changed();
+    app.engine.workflow_saved(account, &checked);
     let workflow = Workflow {
         version: checked.version.clone(),
         title: checked.title.clone(),

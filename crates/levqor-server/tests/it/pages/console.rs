@@ -26,6 +26,7 @@ async fn every_form_wants_its_token() {
         format!("/dashboard/workflows/{workflow}/triggers/whk_01ARZ3NDEKTSV4RRFFQ69G5FAV/delete"),
         format!("/dashboard/runs/{run}/cancel"),
         format!("/dashboard/runs/{run}/retry"),
+        "/dashboard/approvals/apr_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
         "/dashboard/secrets".to_owned(),
         "/dashboard/secrets/key/delete".to_owned(),
         format!("/dashboard/runs/{run}/suspend"),

@@ -1,0 +1,184 @@
+//! Performs the server's own functions: `store` and `webhook`. What `approval` needs is in [`crate::approvals`].
+//!
+//! `store` is a transaction of its own that is known by the effect's idempotency key, so that a call which is made again after
+//! a crash changes nothing and gives what it gave. `webhook` is a call like others, signed when it is sent.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use levqor_flow::{
+    definition::HttpOutput,
+    machine::{EffectId, ErrorKind, FlowError, HttpRequest, Outcome, ServiceCall},
+    services::Service,
+};
+use levqor_model::{AccountId, RunId};
+use levqor_store::state::{StateAction, StateCall, StateResult};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    approvals,
+    core::{Backoff, Core},
+    fault::Point,
+    registry::Mail,
+};
+
+/// Values that an account may keep.
+const KEYS_MAX: usize = 1_000;
+/// Longest value, as JSON.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// Performs a call, unless somebody else has `claimed` it, and tells the run when there is something to tell.
+pub(crate) async fn perform(
+    core: Arc<Core>,
+    (run, account): (RunId, AccountId),
+    effect: EffectId,
+    call: ServiceCall,
+    claimed: Arc<AtomicBool>,
+) {
+    if call.service == Service::Approval {
+        approvals::look(&core, run, effect).await;
+        return;
+    }
+    // Never closed.
+    let Ok(turn) = core.calls.acquire().await else { return };
+    if claimed.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    core.reach(Point::BeforeCall).await;
+    let outcome = match call.service {
+        Service::Webhook => webhook(&core, account, &call).await,
+        Service::Store | Service::Approval => store(&core, (run, account), &call).await,
+    };
+    core.reach(Point::AfterCall).await;
+    drop(turn);
+    if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
+        // The run was dropped: whoever has it performs the call again, under the same key.
+        tracing::debug!(run.id = %run, effect, "a function ended for a run that is not here any more");
+    }
+}
+
+async fn store(core: &Core, (run_id, account_id): (RunId, AccountId), call: &ServiceCall) -> Outcome {
+    let action = match action(&call.input) {
+        Ok(action) => action,
+        Err(error) => return Outcome::Failed { error, answered: true },
+    };
+    let request = StateCall {
+        account_id,
+        run_id,
+        call_key: call.key.clone(),
+        key: text(&call.input, "key").to_owned(),
+        action,
+        at: core.clock.now(),
+        keys_max: KEYS_MAX,
+    };
+    let mut backoff = Backoff::new();
+    let result = loop {
+        match core.faults.store(core.store.state_call(request.clone())).await {
+            Ok(result) => break result,
+            Err(reason) if reason.is_retryable() && !core.soft.is_cancelled() => {
+                tracing::warn!(run.id = %run_id, error = %reason, "a value could not be kept or read; trying again");
+                backoff.pause().await;
+            }
+            Err(reason) => {
+                let error = ErrorKind::Runtime.error("the store did not answer", reason.to_string());
+                return Outcome::Failed { error, answered: false };
+            }
+        }
+    };
+    match result {
+        StateResult::Done { value, changed } => Outcome::Output(json!({
+            "found": value.is_some(),
+            "value": value.and_then(|value| serde_json::from_str(&value).ok()).unwrap_or(Value::Null),
+            "changed": changed,
+        })),
+        StateResult::Full => {
+            let detail = format!(
+                "the account keeps {KEYS_MAX} values, which is the limit; delete one that nothing needs"
+            );
+            Outcome::Failed { error: ErrorKind::Runtime.error("the store is full", detail), answered: true }
+        }
+    }
+}
+
+/// The input was checked against the function's schema.
+fn action(input: &Value) -> Result<StateAction, FlowError> {
+    let value = |member: &str| {
+        let value = input.get(member).map(Value::to_string);
+        match value {
+            Some(value) if value.len() > VALUE_BYTES_MAX => {
+                let detail = format!(
+                    "`{member}` has {} bytes as JSON and the limit is {VALUE_BYTES_MAX}; keep less",
+                    value.len()
+                );
+                Err(ErrorKind::Validation.error("the value is too large", detail))
+            }
+            value => Ok(value),
+        }
+    };
+    Ok(match text(input, "action") {
+        "set" => StateAction::Set { value: value("value")?.unwrap_or_default() },
+        "delete" => StateAction::Delete,
+        "compare-and-set" => StateAction::CompareAndSet {
+            expected: value("expected")?,
+            value: value("value")?.unwrap_or_default(),
+        },
+        _ => StateAction::Get,
+    })
+}
+
+async fn webhook(core: &Core, account: AccountId, call: &ServiceCall) -> Outcome {
+    let body = call.input.get("body").unwrap_or(&Value::Null).to_string();
+    let Some(headers) = signed(text(&call.input, "secret"), &call.key, core.clock.now().as_seconds(), &body)
+    else {
+        let detail = "the secret must be whsec_ and the key in Base 64, as its receiver shows it";
+        let error = ErrorKind::Configuration.error("the secret is not one of Standard Webhooks", detail);
+        return Outcome::Failed { error, answered: false };
+    };
+    let request = HttpRequest {
+        key: call.key.clone(),
+        method: "POST".to_owned(),
+        uri: text(&call.input, "url").to_owned(),
+        credentials: None,
+        headers,
+        query: Vec::new(),
+        body: Some(Value::String(body)),
+        output: HttpOutput::Response,
+        redirect: false,
+    };
+    match core.faults.call(&core.client, account, &request).await {
+        // The request holds the signature, which is nobody's business.
+        Outcome::Output(response) => {
+            let part = |name: &str| response.get(name).cloned().unwrap_or(Value::Null);
+            Outcome::Output(json!({ "statusCode": part("statusCode"), "content": part("content") }))
+        }
+        failed => failed,
+    }
+}
+
+/// The headers of a message: its id is the same whenever it is sent again. None when the secret is none.
+///
+/// Source: Standard Webhooks specification 1.0.0, "Signature scheme".
+fn signed(secret: &str, key: &str, seconds: i64, body: &str) -> Option<Vec<(String, String)>> {
+    let secret = BASE64_STANDARD.decode(secret.strip_prefix("whsec_")?).ok()?;
+    let digest = Sha256::digest(key.as_bytes());
+    let id = digest[..16].iter().fold(String::from("msg_"), |id, byte| format!("{id}{byte:02x}"));
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&secret).ok()?;
+    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+    let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+    let header = |name: &str, value: String| (name.to_owned(), value);
+    Some(vec![
+        header("content-type", "application/json".to_owned()),
+        header("webhook-id", id),
+        header("webhook-timestamp", seconds.to_string()),
+        header("webhook-signature", format!("v1,{signature}")),
+    ])
+}
+
+fn text<'a>(input: &'a Value, member: &str) -> &'a str {
+    input.get(member).and_then(Value::as_str).unwrap_or_default()
+}
