@@ -29,7 +29,12 @@ const STEPS: &[Step] = &[
     ("test", |root| run(root, "cargo", &["test", "--workspace", "--locked"], &[])),
     // That the tool works; what it measures in a debug build on a shared machine says nothing.
     ("bench", |root| {
-        run(root, "cargo", &["xtask", "bench", "--smoke", "--only", "runs-1", "--only", "fork"], &[])
+        run(
+            root,
+            "cargo",
+            &["xtask", "bench", "--smoke", "--only", "runs-1", "--only", "fork", "--only", "start"],
+            &[],
+        )
     }),
     ("documentation", |root| {
         run(

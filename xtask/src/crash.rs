@@ -4,6 +4,8 @@
 //! cycle: start ─► load (runs are started, calls answered) ─► SIGKILL in the middle ─► start …
 //! end:   start ─► wait until nothing is under way ─► compare: callers' ledger, callee's ledger, runs, metering
 //! ```
+//!
+//! A run calls, waits, calls and emits an event; each event starts one run of a second workflow, which calls once more.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +21,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use levqor_testkit::{
     Client, HttpStub, Reply, Route, Server, ServerSetup,
-    crash::{effects, keys_of, two_calls_and_a_wait},
+    crash::{Effect, call_on_event, effects, key_of_told, keys_of, two_calls_and_an_event},
     temp_dir,
 };
 use serde_json::{Value, json};
@@ -101,7 +103,7 @@ pub fn build(root: &Path, debug: bool) -> anyhow::Result<PathBuf> {
 async fn play(binary: &Path, args: &CrashArgs) -> anyhow::Result<()> {
     let begun = Instant::now();
     let stub = HttpStub::start().await;
-    for path in ["/first", "/second"] {
+    for path in ["/first", "/second", "/third"] {
         stub.route(Route::new(path).reply(Reply::json(&json!({ "ok": true })).after(CALL)));
     }
     let directory = temp_dir();
@@ -110,7 +112,10 @@ async fn play(binary: &Path, args: &CrashArgs) -> anyhow::Result<()> {
         .env("LEVQOR_LOG", "warn");
     let mut server = Server::start(&setup).await?;
     let key = server.line("lvq_").await.trim().to_owned();
-    let workflow = create(&Client::new(server.address(), &key), &two_calls_and_a_wait(&stub, 1)).await?;
+    let client = Client::new(server.address(), &key);
+    // First the one that listens: what is emitted before it exists starts nothing.
+    let told = create(&client, &call_on_event(&stub)).await?;
+    let workflow = create(&client, &two_calls_and_an_event(&stub, 1)).await?;
 
     let ledger = Arc::new(Mutex::new(Ledger::default()));
     let numbers = Arc::new(AtomicU64::new(0));
@@ -161,8 +166,9 @@ async fn play(binary: &Path, args: &CrashArgs) -> anyhow::Result<()> {
 
     let client = Client::new(server.address(), &key);
     all_ended(&client).await?;
+    let told = all_told(&client, &workflow, &told).await?;
     let ledger = std::mem::take(&mut *ledger.lock().unwrap_or_else(PoisonError::into_inner));
-    let (lines, wrong) = compare(&client, &workflow, &stub, &ledger).await?;
+    let (lines, wrong) = compare(&client, &workflow, &told, &stub, &ledger).await?;
     println!("\n{} cycles, {} kills in {:.0?}", args.cycles, report.kills, begun.elapsed());
     println!("{lines}");
     println!("ready after a kill:              {}", spread(&mut report.ready));
@@ -263,6 +269,21 @@ async fn all_ended(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The runs that events have started, when there is one for each run that has emitted, or when no more of them come.
+async fn all_told(client: &Client, workflow: &str, told: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let deadline = Instant::now() + PATIENCE / 10;
+    loop {
+        let emitted =
+            runs_of(client, workflow).await?.values().filter(|status| *status == "completed").count();
+        let runs = runs_of(client, told).await?;
+        if runs.len() >= emitted || Instant::now() > deadline {
+            all_ended(client).await?;
+            return runs_of(client, told).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
 /// All runs of the workflow with their status.
 async fn runs_of(client: &Client, workflow: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let mut runs = BTreeMap::new();
@@ -284,6 +305,7 @@ async fn runs_of(client: &Client, workflow: &str) -> anyhow::Result<BTreeMap<Str
 async fn compare(
     client: &Client,
     workflow: &str,
+    told: &BTreeMap<String, String>,
     stub: &HttpStub,
     ledger: &Ledger,
 ) -> anyhow::Result<(String, Vec<String>)> {
@@ -293,6 +315,7 @@ async fn compare(
     wrong.extend(lost.iter().map(|run| format!("{run} was acknowledged and is lost")));
     wrong.extend(
         runs.iter()
+            .chain(told)
             .filter(|(_, status)| *status != "completed")
             .map(|(run, status)| format!("{run} is {status}")),
     );
@@ -302,7 +325,8 @@ async fn compare(
     }
 
     let effects = effects(stub);
-    let expected: BTreeSet<String> = runs.keys().flat_map(|run| keys_of(run)).collect();
+    let expected: BTreeSet<String> =
+        runs.keys().flat_map(|run| keys_of(run)).chain(told.keys().map(|run| key_of_told(run))).collect();
     wrong.extend(
         expected
             .iter()
@@ -324,6 +348,7 @@ async fn compare(
             }
         }
     }
+    wrong.extend(events_lost_or_doubled(&runs, told, &effects));
     let step = ledger.acknowledged.len().div_ceil(OUTPUTS_MAX).max(1);
     for (number, run) in ledger.acknowledged.iter().step_by(step).filter(|(_, run)| runs.contains_key(*run)) {
         let output = get(client, &format!("/api/runs/{run}")).await?["output"].take();
@@ -333,21 +358,51 @@ async fn compare(
     }
 
     let metered = get(client, "/api/usage/summary").await?["runs"].as_u64().unwrap_or_default();
-    if metered != runs.len() as u64 {
-        wrong.push(format!("{metered} runs are metered and {} are there", runs.len()));
+    let there = runs.len() + told.len();
+    if metered != there as u64 {
+        wrong.push(format!("{metered} runs are metered and {there} are there"));
     }
     let repeats: usize = effects.values().map(|effect| effect.deliveries - 1).sum();
     let lines = format!(
         "runs:    {least} acknowledged, {} lost; {} in doubt, of which {} are there; {} refused\n\
+         events:  {} emitted, {} runs started by them\n\
          effects: {} by idempotency key, {repeats} repeated\n\
          metered: {metered} runs",
         lost.len(),
         ledger.in_doubt.len(),
         runs.len().saturating_sub(least),
         ledger.refused,
+        runs.len(),
+        told.len(),
         effects.len(),
     );
     Ok((lines, wrong))
+}
+
+/// Each run emits its number once, and each event starts one run, which sends the number on.
+fn events_lost_or_doubled(
+    runs: &BTreeMap<String, String>,
+    told: &BTreeMap<String, String>,
+    effects: &BTreeMap<String, Effect>,
+) -> Vec<String> {
+    let number = |key: &str| effects.get(key).and_then(|effect| effect.first.json()["n"].as_u64());
+    let mut heard: BTreeMap<u64, usize> = BTreeMap::new();
+    for number in told.keys().filter_map(|run| number(&key_of_told(run))) {
+        *heard.entry(number).or_default() += 1;
+    }
+    let mut wrong = Vec::new();
+    for run in runs.keys() {
+        let Some(number) = number(&keys_of(run)[0]) else { continue };
+        match heard.remove(&number) {
+            Some(1) => {}
+            Some(times) => wrong.push(format!("the event of {run} started {times} runs")),
+            None => wrong.push(format!("the event of {run} started no run")),
+        }
+    }
+    wrong.extend(
+        heard.keys().map(|number| format!("an event with {number} started a run; nobody emitted it")),
+    );
+    wrong
 }
 
 fn spread(spans: &mut [Duration]) -> String {

@@ -30,8 +30,13 @@ pub fn copy_run(path: &Path, run: RunId, copies: usize) -> rusqlite::Result<()> 
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; BEGIN")?;
     let run = run.to_string();
     let parts = parts(&connection, &run)?;
-    let created_at: i64 =
-        connection.query_row("SELECT created_at FROM runs WHERE run_id = ?1", [&run], |row| row.get(0))?;
+    // Live, or in the archive when it has ended.
+    let (created_at, account, status): (i64, String, String) = connection.query_row(
+        "SELECT created_at, account_id, status FROM runs WHERE run_id = ?1
+         UNION ALL SELECT created_at, account_id, status FROM archived_runs WHERE run_id = ?1",
+        [&run],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
     let random = SeededRandom::new(copies as u64);
     {
         let mut inserts =
@@ -51,9 +56,8 @@ pub fn copy_run(path: &Path, run: RunId, copies: usize) -> rusqlite::Result<()> 
         }
     }
     connection.execute(
-        "UPDATE run_counts SET runs = runs + ?2 WHERE (account_id, status) =
-             (SELECT account_id, status FROM runs WHERE run_id = ?1)",
-        (&run, copies as i64),
+        "UPDATE run_counts SET runs = runs + ?3 WHERE account_id = ?1 AND status = ?2",
+        (account, status, copies as i64),
     )?;
     connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
 }
@@ -126,20 +130,27 @@ fn parts(connection: &Connection, run: &str) -> rusqlite::Result<Vec<Part>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
-    #[test]
-    fn a_copied_run_has_all_its_rows_under_an_id_of_its_own() {
+    /// A database of this schema, and the id of its only run.
+    fn database(status: &str, ended: &str) -> (tempfile::TempDir, PathBuf, RunId) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         let connection = Connection::open(&path).unwrap();
         connection.execute_batch(include_str!("../migrations/0001_core.sql")).unwrap();
+        connection.execute_batch(include_str!("../migrations/0004_archive.sql")).unwrap();
         let run = RunId::new(Timestamp::from_seconds(100), &SeededRandom::new(1));
+        let table = if ended == "NULL" { "runs" } else { "archived_runs" };
         connection
             .execute(
-                "INSERT INTO runs VALUES (?1, 'acc', 'wf', 'd', 'n', '1', 'waiting', 'manual', 'r', 'r', 'x', NULL, NULL, NULL,
-                     0, NULL, 100000000, NULL, NULL, NULL, 1, 1)",
-                [run.to_string()],
+                &format!(
+                    "INSERT INTO {table} (run_id, account_id, workflow_id, namespace, name, version, status, started_by, region,
+                         home_region, residency, depth, created_at, ended_at, epoch, next_seq)
+                     VALUES (?1, 'acc', 'wf', 'd', 'n', '1', ?2, 'manual', 'r', 'r', 'x', 0, 100000000, {ended}, 1, 1)"
+                ),
+                [&run.to_string(), status],
             )
             .unwrap();
         connection
@@ -148,16 +159,26 @@ mod tests {
                 [run.to_string(), format!("[\"{run}\"]")],
             )
             .unwrap();
-        connection.execute("INSERT INTO run_counts VALUES ('acc', 'waiting', 1)", []).unwrap();
-        drop(connection);
-        copy_run(&path, run, 3).unwrap();
-        let connection = Connection::open(&path).unwrap();
-        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!(number("SELECT count(*) FROM runs"), 4);
-        assert_eq!(number("SELECT runs FROM run_counts"), 4);
-        let own =
-            "SELECT count(*) FROM journal JOIN runs USING (run_id) WHERE events = '[\"' || run_id || '\"]'";
-        assert_eq!(number(own), 4);
-        assert!(bytes_of_run(&path, run).unwrap() > 60);
+        connection.execute("INSERT INTO run_counts VALUES ('acc', ?1, 1)", [status]).unwrap();
+        (directory, path, run)
+    }
+
+    #[test]
+    fn a_copied_run_has_all_its_rows_under_an_id_of_its_own() {
+        for (status, ended, table) in
+            [("waiting", "NULL", "runs"), ("completed", "200000000", "archived_runs")]
+        {
+            let (_directory, path, run) = database(status, ended);
+            copy_run(&path, run, 3).unwrap();
+            let connection = Connection::open(&path).unwrap();
+            let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+            assert_eq!(number(&format!("SELECT count(*) FROM {table}")), 4);
+            assert_eq!(number("SELECT runs FROM run_counts"), 4);
+            let own = format!(
+                "SELECT count(*) FROM journal JOIN {table} USING (run_id) WHERE events = '[\"' || run_id || '\"]'"
+            );
+            assert_eq!(number(&own), 4);
+            assert!(bytes_of_run(&path, run).unwrap() > 60);
+        }
     }
 }

@@ -203,7 +203,11 @@ pub(crate) fn change(
             set(session, run, account, listener)?;
         }
     }
-    for event in &changes.published {
+    publish(session, account, &changes.published)
+}
+
+pub(crate) fn publish(session: &Session, account: AccountId, published: &[NewEvent]) -> Result<(), Error> {
+    for event in published {
         events::insert(session, account, event)?;
     }
     Ok(())

@@ -24,6 +24,37 @@ pub fn two_calls_and_a_wait(stub: &HttpStub, wait_seconds: u64) -> Value {
     })
 }
 
+/// The type of the event that [`two_calls_and_an_event`] emits.
+const EVENT: &str = "com.example.crash.called";
+
+/// [`two_calls_and_a_wait`] that tells the world at its end, with an event that carries its input.
+pub fn two_calls_and_an_event(stub: &HttpStub, wait_seconds: u64) -> Value {
+    let mut definition = two_calls_and_a_wait(stub, wait_seconds);
+    let emit = json!({ "told": { "emit": { "event": { "with": {
+        "source": "https://example.com/crash", "type": EVENT, "data": "${ $workflow.input }",
+    } } } } });
+    if let Some(tasks) = definition["do"].as_array_mut() {
+        tasks.insert(3, emit);
+    }
+    definition
+}
+
+/// Starts on each of those events and makes one call with what it carries.
+pub fn call_on_event(stub: &HttpStub) -> Value {
+    json!({
+        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "told", "version": "0.1.0" },
+        "schedule": { "on": { "one": { "with": { "type": EVENT } } } },
+        "do": [{ "third": { "call": "http", "with": {
+            "method": "post", "endpoint": stub.url("/third"), "body": "${ $workflow.input[0].data }",
+        } } }],
+    })
+}
+
+/// The idempotency key of the call of a run of [`call_on_event`].
+pub fn key_of_told(run: &str) -> String {
+    format!("{run}/do/0/third/0")
+}
+
 /// The idempotency keys of the calls of a run of [`two_calls_and_a_wait`].
 pub fn keys_of(run: &str) -> [String; 2] {
     [format!("{run}/do/0/first/0"), format!("{run}/do/2/second/0")]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Error, Session, Store, event_triggers, params,
-    runs::{Accepted, Append, Firing, NewRun, accept, append},
+    runs::{Accepted, Append, Firing, NewRun, accept, append, short::ShortRun},
     schedules, webhooks,
 };
 
@@ -44,11 +44,14 @@ impl Store {
     /// # Errors
     /// [`Error::Stale`] when the append is not for the run as it is accepted.
     pub async fn admit_run(&self, new: NewRun, gate: Gate, first: Option<Append>) -> Result<Admitted, Error> {
+        // Packed here: the writer's thread is the one that all wait for.
+        let short = first.as_ref().and_then(|first| ShortRun::of(&new, first));
         let (admitted, someone_next) = self
             .write(move |session| {
-                let admitted = admit(session, new, &gate)?;
+                let whole = first.as_ref().zip(short.as_ref());
+                let admitted = admit(session, new, &gate, whole)?;
                 let someone_next = match (admitted, first) {
-                    (Admitted::Running, Some(first)) => append::write(session, &first)?,
+                    (Admitted::Running, Some(first)) if short.is_none() => append::write(session, &first)?,
                     (admitted, _) => admitted == Admitted::Queued,
                 };
                 Ok((admitted, someone_next))
@@ -61,7 +64,13 @@ impl Store {
     }
 }
 
-fn admit(session: &Session, mut new: NewRun, gate: &Gate) -> Result<Admitted, Error> {
+/// `whole`: the only step of a run that ends with it.
+fn admit(
+    session: &Session,
+    mut new: NewRun,
+    gate: &Gate,
+    whole: Option<(&Append, &ShortRun)>,
+) -> Result<Admitted, Error> {
     let run = &mut new.run;
     let parent = run.parent.map(|(parent, _)| parent);
     let asker = Asker {
@@ -89,7 +98,14 @@ fn admit(session: &Session, mut new: NewRun, gate: &Gate) -> Result<Admitted, Er
         // Its time begins with its first entry: what it waits for, and its timeouts, must not count the time in the queue.
         kept = new.events.take().filter(|_| new.keeps_first_entry);
     }
-    match accept::accept(session, &new)? {
+    // One that ends in this transaction takes no place and holds no key.
+    let whole = whole.filter(|_| begins);
+    let accepted = match whole {
+        Some((first, short)) => accept::accept_short(session, &new, first, short)?,
+        None => accept::accept(session, &new)?,
+    };
+    match accepted {
+        Accepted::New if whole.is_some() => return Ok(Admitted::Running),
         Accepted::New => {}
         Accepted::Already(other) => return Ok(Admitted::Already(other)),
         Accepted::Buffered => return Ok(Admitted::Buffered),

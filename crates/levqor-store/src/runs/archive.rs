@@ -3,6 +3,7 @@
 //! ```text
 //! the last append ─► archived_runs, archived_payloads, journal_segments       in the same transaction
 //!        └─ much to move ─► stays where it is ─► archive_ended_runs, piece by piece
+//! a run that has ended when it is accepted ─► there at once (short.rs)
 //! retry ─► back into runs and run_payloads (its journal stays in its segments)
 //! ```
 //!
@@ -20,7 +21,7 @@ use crate::{Error, Session, Store, params};
 
 /// What a run may hold (payloads and journal rows, in bytes) to be moved by the append that ends it: about a millisecond
 /// of the writer's time.
-const AT_ONCE_BYTES: usize = 256 * 1024;
+pub(super) const AT_ONCE_BYTES: usize = 256 * 1024;
 
 /// Runs that one transaction moves later.
 const BATCH: usize = 32;
@@ -85,7 +86,7 @@ impl Store {
                 return Ok(false);
             }
         }
-        let body = self.read(move |session| Ok(pack_parts(&parts(session, run)?))).await?;
+        let body = self.read(move |session| Ok(pack_rows(&parts(session, run)?))).await?;
         self.write(move |session| {
             if !has_ended(session, run)? || !segments::rows(session, run, -1, 1, usize::MAX)?.is_empty() {
                 return Ok(false);
@@ -111,7 +112,7 @@ pub(super) fn move_ended(session: &Session, run: RunId) -> Result<bool, Error> {
             return Ok(false);
         }
     }
-    put_away(session, run, &pack_parts(&parts))?;
+    put_away(session, run, &pack_rows(&parts))?;
     Ok(true)
 }
 
@@ -232,10 +233,17 @@ fn parts(session: &Session, run: RunId) -> Result<Vec<Part>, Error> {
     )
 }
 
-fn pack_parts(parts: &[Part]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(parts.iter().map(|part| part.body.len() + 16).sum());
+fn pack_rows(parts: &[Part]) -> Vec<u8> {
+    let parts: Vec<(&str, &str)> =
+        parts.iter().map(|part| (part.name.as_str(), part.body.as_str())).collect();
+    pack_parts(&parts)
+}
+
+/// Names and bodies.
+pub(super) fn pack_parts(parts: &[(&str, &str)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(parts.iter().map(|(_, body)| body.len() + 16).sum());
     put_number(&mut out, parts.len() as u64);
-    for Part { name, body } in parts {
+    for (name, body) in parts {
         put_text(&mut out, name);
         put_text(&mut out, body);
     }

@@ -17,6 +17,7 @@ mod ownership;
 mod pack;
 mod retention;
 mod segments;
+pub(crate) mod short;
 mod sweep;
 mod unreadable;
 

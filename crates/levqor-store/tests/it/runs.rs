@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_model::{Residency, RunStatus, TriggerKind};
+use levqor_model::{Residency, RunId, RunStatus, TriggerKind};
 use levqor_store::{
     Error,
     queue::Admitted,
@@ -99,6 +99,61 @@ async fn a_run_is_accepted_with_its_first_step_or_not_at_all() {
 
     assert_eq!(world.store.admit_run(new, open_gate(), Some(end)).await, Ok(Admitted::Already(id)), "again");
     assert_eq!(world.store.run_counts(Some(account)).await.unwrap().completed, 1);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_as_it_is_accepted_is_as_any_other() {
+    let world = World::new();
+    let (account, workflow, parent) = (world.account_id(), world.workflow_id(NOW), world.run_id(NOW));
+    let end = |id: RunId| Append {
+        output: Some("{\"out\":1}".to_owned()),
+        started_at: Some(NOW),
+        ..step(id, 1, RunStatus::Completed)
+    };
+    let with_parent = |effect| {
+        let mut new = world.run(account, workflow, NOW);
+        new.run.parent = Some((parent, effect));
+        new
+    };
+    // The same two steps, at once and one after the other.
+    let (at_once, in_steps) = (with_parent(1), with_parent(2));
+    let (one, other) = (at_once.run.id, in_steps.run.id);
+    let accepted = world.store.admit_run(at_once.clone(), open_gate(), Some(end(one))).await;
+    assert_eq!(accepted, Ok(Admitted::Running));
+    world.store.admit_run(in_steps.clone(), open_gate(), None).await.unwrap();
+    world.store.append(end(other)).await.unwrap();
+
+    let mut rows = Vec::new();
+    for id in [one, other] {
+        let row = world.store.run(None, id).await.unwrap().unwrap();
+        let payloads = world.store.payloads(id).await.unwrap();
+        let journal = world.store.journal(id, None, 10).await.unwrap();
+        rows.push((row, payloads, journal));
+    }
+    assert_eq!(rows[0].2.len(), 2);
+    rows[1].0.id = one;
+    rows[1].0.parent = Some((parent, 1));
+    assert_eq!(rows[0], rows[1]);
+    let counts = RunCounts { completed: 2, ..RunCounts::default() };
+    assert_eq!(world.store.run_counts(Some(account)).await, Ok(counts));
+    assert_eq!(world.store.usage(Some(account), NOW.date(), NOW.date()).await.unwrap().runs, 2);
+
+    // Both names are taken, wherever the run that has them is.
+    for effect in [1, 2] {
+        let taken = with_parent(effect);
+        let holder = if effect == 1 { one } else { other };
+        let id = taken.run.id;
+        let accepted = world.store.admit_run(taken, open_gate(), Some(end(id))).await;
+        assert_eq!(accepted, Ok(Admitted::Already(holder)));
+    }
+    let live = with_parent(3);
+    let holder = live.run.id;
+    world.store.accept_run(live).await.unwrap();
+    let taken = with_parent(3);
+    let id = taken.run.id;
+    let accepted = world.store.admit_run(taken, open_gate(), Some(end(id))).await;
+    assert_eq!(accepted, Ok(Admitted::Already(holder)));
+    assert_eq!(world.store.run_counts(Some(account)).await.unwrap().completed, 2);
 }
 
 #[tokio::test]
