@@ -14,6 +14,9 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How a command ended; the process's exit code (SPEC §12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
