@@ -4,6 +4,7 @@
 //! Only what is lost on the way depends on that.
 
 use std::{
+    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -38,7 +39,14 @@ pub struct Delivery {
 pub struct Ledger {
     pub seed: u64,
     store: Store,
-    deliveries: Mutex<Vec<Delivery>>,
+    deliveries: Mutex<Deliveries>,
+}
+
+/// In the order in which they arrived.
+#[derive(Debug, Default)]
+struct Deliveries {
+    all: Vec<Delivery>,
+    by_key: BTreeMap<String, usize>,
 }
 
 /// The callee as one engine sees it.
@@ -54,14 +62,16 @@ impl Ledger {
     }
 
     pub fn deliveries(&self) -> Vec<Delivery> {
-        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).all.clone()
     }
 
     /// Notes a delivery, and counts those of its key before it.
     fn note(&self, delivery: Delivery) -> usize {
         let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = deliveries.iter().filter(|other| other.call.key == delivery.call.key).count();
-        deliveries.push(delivery);
+        let times = deliveries.by_key.entry(delivery.call.key.clone()).or_default();
+        let before = *times;
+        *times += 1;
+        deliveries.all.push(delivery);
         before
     }
 }

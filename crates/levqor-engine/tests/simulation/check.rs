@@ -65,7 +65,11 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
         }
     }
     let deliveries = world.ledger.deliveries();
-    let mut report = Report { world, deliveries: &deliveries, facts: &facts, wrong };
+    let mut arrived: BTreeMap<RunId, Vec<&str>> = BTreeMap::new();
+    for delivery in &deliveries {
+        arrived.entry(delivery.run).or_default().push(&delivery.place);
+    }
+    let mut report = Report { world, deliveries: &deliveries, arrived, facts: &facts, wrong };
     report.callers();
     report.outcomes();
     report.sub_runs();
@@ -146,6 +150,8 @@ fn plain(error: &FlowError) -> Value {
 struct Report<'a> {
     world: &'a World,
     deliveries: &'a [Delivery],
+    /// What reached the callee from each run, in order.
+    arrived: BTreeMap<RunId, Vec<&'a str>>,
     facts: &'a BTreeMap<RunId, Facts>,
     wrong: Vec<String>,
 }
@@ -250,13 +256,11 @@ impl Report<'_> {
 
     /// Calls reach the callee in the order of the workflow, those of different branches in any.
     fn order(&mut self, run: RunId, expected: &[String]) {
-        let arrived: Vec<&str> = self
-            .deliveries
-            .iter()
-            .filter(|delivery| delivery.run == run)
-            .map(|delivery| delivery.place.as_str())
-            .collect();
-        let first = |place: &str| arrived.iter().position(|arrived| *arrived == place);
+        let mut firsts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (at, place) in self.arrived.get(&run).into_iter().flatten().enumerate() {
+            firsts.entry(place).or_insert(at);
+        }
+        let first = |place: &str| firsts.get(place).copied();
         let calls = self.facts.get(&run).map(|facts| &facts.walk.calls);
         // Only these are ever cut off: by the end of a race or of their time.
         let is_silent = |place: &str| {

@@ -31,8 +31,9 @@ pub async fn check(
     }
     let news: BTreeMap<u64, &CloudEvent> =
         stored.iter().filter(|(_, event)| event.kind() == NEWS).map(|(seq, event)| (*seq, event)).collect();
+    let by_id = ById::of(news.values().copied());
     for number in &world.told().published {
-        let there = news.values().filter(|event| Ok(**event) == oracle::news(*number).as_ref()).count();
+        let there = oracle::news(*number).map_or(0, |event| by_id.count(&event));
         if there != 1 {
             wrong.push(format!("news {number} was acknowledged and is there {there} times"));
         }
@@ -48,6 +49,25 @@ pub async fn check(
     Ok(())
 }
 
+/// Events by their ids, of which thousands are looked for.
+struct ById<'a>(BTreeMap<&'a str, Vec<&'a CloudEvent>>);
+
+impl<'a> ById<'a> {
+    fn of(events: impl Iterator<Item = &'a CloudEvent>) -> Self {
+        let mut by_id: BTreeMap<&str, Vec<&CloudEvent>> = BTreeMap::new();
+        for event in events {
+            by_id.entry(event.id()).or_default().push(event);
+        }
+        Self(by_id)
+    }
+
+    /// How often the event is there, the same in all of its parts.
+    fn count(&self, event: &CloudEvent) -> usize {
+        let same = self.0.get(event.id()).into_iter().flatten();
+        same.filter(|other| **other == event).count()
+    }
+}
+
 /// Every event that a run asked for is there once, and nothing else is told in the name of runs.
 fn emitted(stored: &BTreeMap<u64, CloudEvent>, walks: &BTreeMap<RunId, &Walk>, wrong: &mut Vec<String>) {
     let told: Vec<&CloudEvent> = stored.values().filter(|event| event.kind() == TOLD).collect();
@@ -55,15 +75,17 @@ fn emitted(stored: &BTreeMap<u64, CloudEvent>, walks: &BTreeMap<RunId, &Walk>, w
         .iter()
         .flat_map(|(run, walk)| walk.emitted.values().map(move |(_, event)| (run, *walk, event)))
         .collect();
+    let (told_by_id, asked_by_id) =
+        (ById::of(told.iter().copied()), ById::of(asked.iter().map(|(_, _, event)| *event)));
     for (run, walk, event) in &asked {
-        let there = told.iter().filter(|told| *told == event).count();
+        let there = told_by_id.count(event);
         // What was asked for by the entry that cut the run off was never asked for.
         if there != 1 && !(there == 0 && walk.cancelled) {
             wrong.push(format!("{run} emitted {} and it is there {there} times", event.id()));
         }
     }
     for event in told {
-        if !asked.iter().any(|(_, _, asked)| *asked == event) {
+        if asked_by_id.count(event) == 0 {
             wrong.push(format!("nobody emitted {}", event.id()));
         }
     }
@@ -85,6 +107,39 @@ fn consumed(news: &BTreeMap<u64, &CloudEvent>, received: &[(u64, CloudEvent)]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_that_is_missing_doubled_or_changed_is_found() {
+        let told = |id: &str, n: u64| {
+            let event = serde_json::json!({ "specversion": "1.0", "id": id, "source": "/run", "type": TOLD, "data": { "n": n } });
+            CloudEvent::parse(event).unwrap()
+        };
+        let run: RunId = "run_01KDV7N5C00000000000000000".parse().unwrap();
+        let walk = |cancelled| Walk {
+            emitted: [(1, (0, told("a", 1))), (2, (0, told("b", 2)))].into(),
+            cancelled,
+            ..Walk::default()
+        };
+        let wrong = |events: &[CloudEvent], cancelled| {
+            let stored = (1..).zip(events.iter().cloned()).collect();
+            let (walk, mut wrong) = (walk(cancelled), Vec::new());
+            emitted(&stored, &[(run, &walk)].into(), &mut wrong);
+            wrong.join("; ")
+        };
+        let (a, b) = (told("a", 1), told("b", 2));
+        assert_eq!(wrong(&[b.clone(), a.clone()], false), "");
+        assert_eq!(wrong(std::slice::from_ref(&a), true), "");
+        let rows = [
+            (vec![a.clone()], "emitted b and it is there 0 times"),
+            (vec![a.clone(), b.clone(), a.clone()], "emitted a and it is there 2 times"),
+            (vec![a.clone(), told("b", 3)], "emitted b and it is there 0 times; nobody emitted b"),
+            (vec![a, b, told("c", 1)], "nobody emitted c"),
+        ];
+        for (events, expected) in rows {
+            let found = wrong(&events, false);
+            assert!(found.contains(expected), "{expected:?} is not in {found:?}");
+        }
+    }
 
     #[test]
     fn a_gap_a_repeat_and_a_wrong_order_are_found() {

@@ -416,7 +416,7 @@ impl World {
         }
         self.boot(&Trouble::default())?;
         let deadline = Instant::now() + PATIENCE;
-        let spans = [1, 1, 7, 60, 900].map(Duration::from_secs);
+        let spans = [1, 1, 7, 60, 900, 7_200].map(Duration::from_secs);
         let mut quiet = 0;
         for span in spans.iter().cycle() {
             self.resume_all()?;
@@ -437,7 +437,7 @@ impl World {
             // Some more rounds for those that are late: they must not change anything any more.
             let idle = live == 0 && Arc::strong_count(&self.open) == 1;
             quiet = if idle { quiet + 1 } else { 0 };
-            if quiet > 2 * spans.len() {
+            if quiet > spans.len() {
                 break;
             }
             if Instant::now() > deadline {

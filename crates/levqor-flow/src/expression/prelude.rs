@@ -18,16 +18,23 @@ struct Entry {
 
 struct Library {
     entries: Vec<Entry>,
-    by_signature: HashMap<Signature<'static>, usize>,
+    by_signature: HashMap<Signature<'static>, Place>,
     /// Whether calls may have more than one result.
     many: HashMap<Signature<'static>, bool>,
 }
 
+/// Where a function stands: among the entries, or among [`natives::all`].
+#[derive(Clone, Copy)]
+enum Place {
+    Entry(usize),
+    Native(usize),
+}
+
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     let mut library = Library { entries: Vec::new(), by_signature: HashMap::new(), many: HashMap::new() };
-    for (name, args, _) in natives::all() {
-        let many = MANY.contains(&name);
-        library.many.insert((name, args.len()), many);
+    for (index, (name, args, _)) in natives::all().enumerate() {
+        library.many.insert((name, args.len()), MANY.contains(&name));
+        library.by_signature.insert((name, args.len()), Place::Native(index));
     }
     let defs = jaq_core::load::parse(include_str!("prelude.jq"), |parser| parser.defs()).unwrap_or_default();
     for def in defs {
@@ -35,7 +42,7 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         let known = |signature: Signature<'_>| library.many.get(&signature).copied();
         // The library is fixed, and a test calls all of it: nothing is left out here.
         let Ok((def, many, facts)) = Rewriter::new(&known).definition(def) else { continue };
-        library.by_signature.insert(signature, library.entries.len());
+        library.by_signature.insert(signature, Place::Entry(library.entries.len()));
         library.many.insert(signature, many);
         library.entries.push(Entry { def, calls: facts.calls });
     }
@@ -63,20 +70,23 @@ pub(super) fn needed<'s>(
     calls: impl Iterator<Item = Signature<'s>>,
 ) -> (Vec<Def<&'static str>>, Vec<Fun<Jq>>) {
     let library = &*LIBRARY;
-    let mut wanted: HashMap<Signature<'_>, ()> = HashMap::new();
+    let (mut defs, mut natives) = (BTreeSet::new(), BTreeSet::new());
     let mut open: Vec<Signature<'_>> = calls.collect();
     open.extend([(natives::TICK, 0), (natives::FORK, 0), (natives::LOOP, 0), (natives::LINK, 0)]);
     while let Some(signature) = open.pop() {
-        if wanted.insert(signature, ()).is_none()
-            && let Some(&index) = library.by_signature.get(&signature)
-        {
-            open.extend(&library.entries[index].calls);
+        match library.by_signature.get(&signature) {
+            None => {}
+            Some(Place::Native(index)) => drop(natives.insert(*index)),
+            Some(Place::Entry(index)) => {
+                if defs.insert(*index) {
+                    open.extend(&library.entries[*index].calls);
+                }
+            }
         }
     }
-    let defs = library.entries.iter().map(|entry| &entry.def);
-    let defs = defs.filter(|def| wanted.contains_key(&(def.name, def.args.len()))).cloned().collect();
-    let natives =
-        natives::all().filter(|(name, args, _)| wanted.contains_key(&(*name, args.len()))).collect();
+    let defs = defs.into_iter().map(|index| library.entries[index].def.clone()).collect();
+    let natives = natives::all().enumerate().filter(|(index, _)| natives.contains(index));
+    let natives = natives.map(|(_, native)| native).collect();
     (defs, natives)
 }
 

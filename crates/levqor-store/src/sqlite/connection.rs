@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::session::Session;
 use crate::Error;
@@ -122,6 +122,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         .map_err(|error| Error::Open { path: path.display().to_string(), reason: error.to_string() })?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // Plans do not look at values. Otherwise a statement with `LIMIT $1` is compiled anew for each execution.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")?;
     Ok(connection)
 }

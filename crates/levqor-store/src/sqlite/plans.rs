@@ -1,7 +1,7 @@
 //! How SQLite means to find the rows of each statement: by an index, not by reading everything.
 
 use levqor_model::{AccountId, RunStatus, SeededRandom, Timestamp, WorkflowId};
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 
 use super::{Session, Sqlite, connection};
 use crate::{
@@ -48,6 +48,28 @@ async fn statements_find_their_rows_by_an_index() {
         .filter(|scan| !allowed.iter().any(|text| scan.contains(text)))
         .collect();
     assert!(surprising.is_empty(), "{surprising:#?}");
+}
+
+/// A statement is compiled once a connection, whatever it is executed with: compiling costs more than executing.
+#[tokio::test]
+async fn statements_are_compiled_once() {
+    let store = Store::open(Options { readers: 1, ..Options::default() }).unwrap();
+    crate::tests::touch_everything(&store).await;
+    let count = |session: &Session| Ok(recompiled(session));
+    for (texts, again) in [store.read(count).await.unwrap(), store.write(count).await.unwrap()] {
+        assert!(texts > 30, "{texts}");
+        assert!(again.is_empty(), "{again:#?}");
+    }
+}
+
+/// How many statements the connection has run, and those that were compiled again.
+fn recompiled(session: &Session) -> (usize, Vec<String>) {
+    let texts = session.spelled_texts();
+    let again = texts.iter().filter(|text| {
+        let statement = session.connection().prepare_cached(text).unwrap();
+        statement.get_status(StatementStatus::RePrepare) > 0
+    });
+    (texts.len(), again.cloned().collect())
 }
 
 /// Statements whose plan reads a whole table or sorts, with that plan.
