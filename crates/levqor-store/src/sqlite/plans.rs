@@ -1,7 +1,7 @@
 //! How SQLite means to find the rows of each statement: by an index, not by reading everything.
 
 use levqor_model::{AccountId, RunStatus, SeededRandom, Timestamp, WorkflowId};
-use rusqlite::{Connection, StatementStatus};
+use rusqlite::{Connection, StatementStatus, config::DbConfig};
 
 use super::{Session, Sqlite, connection};
 use crate::{
@@ -60,6 +60,14 @@ async fn statements_are_compiled_once() {
         assert!(texts > 30, "{texts}");
         assert!(again.is_empty(), "{again:#?}");
     }
+    // Where plans do look at values, it would be seen.
+    let looking = |session: &Session| {
+        session.connection().set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, false)?;
+        let mut statement = session.connection().prepare("SELECT run_id FROM runs LIMIT ?1")?;
+        let _: Vec<String> = statement.query_map([1], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(statement.get_status(StatementStatus::RePrepare))
+    };
+    assert!(store.read(looking).await.unwrap() > 0);
 }
 
 /// How many statements the connection has run, and those that were compiled again.
