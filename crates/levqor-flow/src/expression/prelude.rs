@@ -75,13 +75,12 @@ pub(super) fn needed<'s>(
     open.extend([(natives::TICK, 0), (natives::FORK, 0), (natives::LOOP, 0), (natives::LINK, 0)]);
     while let Some(signature) = open.pop() {
         match library.by_signature.get(&signature) {
-            None => {}
             Some(Place::Native(index)) => drop(natives.insert(*index)),
-            Some(Place::Entry(index)) => {
-                if defs.insert(*index) {
-                    open.extend(&library.entries[*index].calls);
-                }
+            // Not known before, so what it calls is to be looked at.
+            Some(Place::Entry(index)) if defs.insert(*index) => {
+                open.extend(&library.entries[*index].calls);
             }
+            Some(Place::Entry(_)) | None => {}
         }
     }
     let defs = defs.into_iter().map(|index| library.entries[index].def.clone()).collect();
