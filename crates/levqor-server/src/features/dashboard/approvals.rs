@@ -81,9 +81,9 @@ fn render(page: &PageActor, view: &View, found: &[Approval], all: bool, done: &D
         format!("/dashboard/approvals?before={}{all}", last.id)
     });
     let (other, words) = if all {
-        ("/dashboard/approvals", "Only what waits")
+        ("/dashboard/approvals", "Only those that wait")
     } else {
-        ("/dashboard/approvals?all=yes", "Also what is over")
+        ("/dashboard/approvals?all=yes", "Show decided ones too")
     };
     let body = html! {
         (done.note())
@@ -102,33 +102,35 @@ fn card(page: &PageActor, now: Timestamp, approval: &Approval, editor: bool) -> 
     html! {
         section.card aria-labelledby=(id) {
             header { h2 id=(id) { (approval.title) } }
-            p.small.faint {
-                "Asked by task " code { (approval.task) } " of "
-                a href={ "/dashboard/runs/" (approval.run_id) } { "a run" } ", " (ago(approval.requested_at, now))
-            }
-            @if let Some(message) = &approval.message { p { (message) } }
-            @if let Some(data) = &approval.data {
-                details.disclose { summary { "Data" } pre { code { (data) } } }
-            }
-            @if let Some(decision) = &approval.decision {
-                p {
-                    strong { @if decision.approved { "Approved" } @else { "Rejected" } }
-                    " by " (decision.by) ", " (ago(decision.at, now))
-                    @if let Some(comment) = &decision.comment { ": " (comment) }
+            div.body.stack {
+                p.small.faint {
+                    "Asked by task " code { (approval.task) } " of "
+                    a href={ "/dashboard/runs/" (approval.run_id) } { "a run" } ", " (ago(approval.requested_at, now))
                 }
-            } @else if approval.closed_at.is_some() {
-                p { strong { "Closed" } ": the run does not wait for it any more." }
-            } @else if editor {
-                form.stack method="post" action={ "/dashboard/approvals/" (id) } {
-                    (form::csrf(&page.csrf))
-                    div.field {
-                        label for={ "comment-" (id) } { "Comment (the run gets it)" }
-                        input id={ "comment-" (id) } name="comment" type="text" maxlength=(COMMENT_CHARS_MAX) autocomplete="off";
+                @if let Some(message) = &approval.message { p { (message) } }
+                @if let Some(data) = &approval.data {
+                    details.disclose { summary { "Data" } pre { code { (data) } } }
+                }
+                @if let Some(decision) = &approval.decision {
+                    p {
+                        strong { @if decision.approved { "Approved" } @else { "Rejected" } }
+                        " by " (decision.by) ", " (ago(decision.at, now))
+                        @if let Some(comment) = &decision.comment { ": " (comment) }
                     }
-                    div {
-                        button.button.primary type="submit" name="answer" value="approve" { (icon("check")) "Approve" }
-                        " "
-                        button.button.danger type="submit" name="answer" value="reject" { (icon("cross")) "Reject" }
+                } @else if approval.closed_at.is_some() {
+                    p { strong { "Closed" } ": the run does not wait for it any more." }
+                } @else if editor {
+                    form.stack method="post" action={ "/dashboard/approvals/" (id) } {
+                        (form::csrf(&page.csrf))
+                        div.field {
+                            label for={ "comment-" (id) } { "Comment (the run gets it)" }
+                            input id={ "comment-" (id) } name="comment" type="text" maxlength=(COMMENT_CHARS_MAX) autocomplete="off";
+                        }
+                        div {
+                            button.button.primary type="submit" name="answer" value="approve" { (icon("check")) "Approve" }
+                            " "
+                            button.button.danger type="submit" name="answer" value="reject" { (icon("cross")) "Reject" }
+                        }
                     }
                 }
             }
