@@ -151,6 +151,7 @@ impl Bench {
             surroundings: Arc::new(Surroundings::default()),
             egress: egress::Policy::default(),
             processes: levqor_engine::processes::Policy::default(),
+            handlers: levqor_engine::handlers::Handlers::default(),
             limits: Limits { runs_per_account: i64::MAX, running_per_account: i64::MAX, ..Limits::default() },
             vault: Vault::new(&levqor_model::Secret::new("test")),
         };

@@ -59,8 +59,19 @@ impl Engine {
     /// As [`Engine::start`].
     #[doc(hidden)]
     pub async fn start_with(setup: Setup, faults: Faults) -> Result<Self, Error> {
-        let Setup { store, clock, random, node, region, surroundings, egress, processes, limits, vault } =
-            setup;
+        let Setup {
+            store,
+            clock,
+            random,
+            node,
+            region,
+            surroundings,
+            egress,
+            processes,
+            handlers,
+            limits,
+            vault,
+        } = setup;
         let client = faults
             .client(egress, &surroundings.runtime_version)
             .sensing(Arc::clone(&clock), Arc::clone(&random));
@@ -92,6 +103,7 @@ impl Engine {
             region,
             surroundings,
             client,
+            handlers,
             vault,
             registry: Arc::new(Registry::new(Arc::clone(&backlog))),
             backlog,

@@ -35,6 +35,7 @@ mod engine;
 mod events;
 #[doc(hidden)]
 pub mod fault;
+pub mod handlers;
 mod health;
 mod lease;
 mod lifecycle;
@@ -78,6 +79,8 @@ pub struct Setup {
     pub surroundings: Arc<Surroundings>,
     pub egress: egress::Policy,
     pub processes: processes::Policy,
+    /// Functions of the server that are made outside the engine.
+    pub handlers: handlers::Handlers,
     pub limits: Limits,
     /// Opens the secrets of accounts.
     pub vault: Vault,

@@ -1,4 +1,5 @@
-//! Performs the server's own functions: `store` and `webhook`. What `approval` needs is in [`crate::approvals`].
+//! Performs the server's own functions: `store` and `webhook`. What `approval` needs is in [`crate::approvals`]; the others
+//! have a handler ([`crate::handlers`]).
 //!
 //! `store` is a transaction of its own that is known by the effect's idempotency key, so that a call which is made again after
 //! a crash changes nothing and gives what it gave. `webhook` is a call like others, signed when it is sent.
@@ -24,6 +25,7 @@ use crate::{
     approvals,
     core::{Backoff, Core},
     fault::Point,
+    handlers::HandlerCall,
     registry::Mail,
 };
 
@@ -53,6 +55,10 @@ pub(crate) async fn perform(
     let outcome = match call.service {
         Service::Webhook => webhook(&core, account, &call).await,
         Service::Store | Service::Approval => store(&core, (run, account), &call).await,
+        Service::Email => {
+            let given = HandlerCall { account_id: account, run_id: run, key: &call.key, input: &call.input };
+            core.handlers.call(call.service, given).await
+        }
     };
     core.reach(Point::AfterCall).await;
     drop(turn);

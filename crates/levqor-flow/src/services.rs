@@ -12,11 +12,16 @@ use crate::definition::Schema;
 /// The version of all of them.
 pub const VERSION: &str = "1.0.0";
 
+/// The most addresses in each of `to`, `cc` and `bcc` of a message.
+pub const RECIPIENTS_MAX: usize = 50;
+
 /// A function of the server's own catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// Asks a person, and waits for the answer.
     Approval,
+    /// Sends a message by e-mail.
+    Email,
     /// A small value that the account keeps by a key.
     Store,
     /// Posts a message that is signed.
@@ -24,11 +29,12 @@ pub enum Service {
 }
 
 impl Service {
-    pub const ALL: [Service; 3] = [Service::Approval, Service::Store, Service::Webhook];
+    pub const ALL: [Service; 4] = [Service::Approval, Service::Email, Service::Store, Service::Webhook];
 
     pub const fn name(self) -> &'static str {
         match self {
             Service::Approval => "approval",
+            Service::Email => "email",
             Service::Store => "store",
             Service::Webhook => "webhook",
         }
@@ -47,6 +53,7 @@ impl Service {
     pub const fn example(self) -> &'static str {
         match self {
             Service::Approval => "{ title: Pay 900 EUR to Acme? }",
+            Service::Email => "{ to: ada@example.com, subject: Paid, text: 'Thank you.' }",
             Service::Store => "{ action: get, key: lastOrder }",
             Service::Webhook => {
                 "{ url: https://example.com/hook, secret: '${ $secrets.hook }', body: { type: paid } }"
@@ -56,14 +63,14 @@ impl Service {
 
     /// The schema of its input.
     pub(crate) fn schema(self) -> &'static Schema {
-        static WHOLE: LazyLock<[Schema; 3]> =
+        static WHOLE: LazyLock<[Schema; Service::ALL.len()]> =
             LazyLock::new(|| Service::ALL.map(|service| compiled(&service.document())));
         &WHOLE[self as usize]
     }
 
     /// The schema of some of its input: what is not there may be computed later.
     pub(crate) fn part_schema(self) -> &'static Schema {
-        static PARTS: LazyLock<[Schema; 3]> = LazyLock::new(|| {
+        static PARTS: LazyLock<[Schema; Service::ALL.len()]> = LazyLock::new(|| {
             Service::ALL.map(|service| {
                 let properties = service.document()["properties"].clone();
                 compiled(&json!({ "type": "object", "properties": properties }))
@@ -76,6 +83,9 @@ impl Service {
     pub(crate) fn members(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Service::Approval => (&["title"], &["title", "message", "data"]),
+            Service::Email => {
+                (&["to", "subject", "text"], &["to", "cc", "bcc", "replyTo", "subject", "text", "html"])
+            }
             Service::Store => (&["action", "key"], &["action", "key", "value", "expected"]),
             Service::Webhook => (&["url", "secret", "body"], &["url", "secret", "body"]),
         }
@@ -88,6 +98,21 @@ impl Service {
                 "message": { "type": "string", "maxLength": 4_000 },
                 "data": {},
             }),
+            Service::Email => {
+                let address = json!({ "type": "string", "minLength": 3, "maxLength": 320, "pattern": "^[^\\s@]+@[^\\s@]+$|^[^\\r\\n<>]*<[^\\s@<>]+@[^\\s@<>]+>$" });
+                let addresses = json!({ "oneOf": [
+                    address, { "type": "array", "items": address, "minItems": 1, "maxItems": RECIPIENTS_MAX },
+                ] });
+                json!({
+                    "to": addresses,
+                    "cc": addresses,
+                    "bcc": addresses,
+                    "replyTo": address,
+                    "subject": { "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^\\r\\n]*$" },
+                    "text": { "type": "string", "maxLength": 200_000 },
+                    "html": { "type": "string", "maxLength": 400_000 },
+                })
+            }
             Service::Store => json!({
                 "action": { "enum": ["get", "set", "delete", "compare-and-set"] },
                 "key": { "type": "string", "minLength": 1, "maxLength": 200 },
@@ -132,6 +157,22 @@ mod tests {
             (Service::Approval, json!({ "message": "Pay?" }), false),
             (Service::Approval, json!({ "title": "x".repeat(201) }), false),
             (Service::Approval, json!({ "title": "x", "who": "me" }), false),
+            (Service::Email, json!({ "to": "a@b.c", "subject": "s", "text": "" }), true),
+            (
+                Service::Email,
+                json!({ "to": ["a@b.c", "Ada L <ada@b.c>"], "subject": "s", "text": "t", "html": "<p>" }),
+                true,
+            ),
+            (Service::Email, json!({ "to": [], "subject": "s", "text": "" }), false),
+            (
+                Service::Email,
+                json!({ "to": vec!["a@b.c"; RECIPIENTS_MAX + 1], "subject": "s", "text": "" }),
+                false,
+            ),
+            (Service::Email, json!({ "to": "a@b.c\r\nBcc: x@y.z", "subject": "s", "text": "" }), false),
+            (Service::Email, json!({ "to": "Ada\n <a@b.c>", "subject": "s", "text": "" }), false),
+            (Service::Email, json!({ "to": "a@b.c", "subject": "s\r\nBcc: x@y.z", "text": "" }), false),
+            (Service::Email, json!({ "to": "nobody", "subject": "s", "text": "" }), false),
             (Service::Store, json!({ "action": "get", "key": "k" }), true),
             (Service::Store, json!({ "action": "set", "key": "k", "value": null }), true),
             (Service::Store, json!({ "action": "set", "key": "k" }), false),

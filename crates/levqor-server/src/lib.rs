@@ -10,6 +10,7 @@ pub mod app;
 mod background;
 pub mod features;
 pub mod gateway;
+pub mod mail;
 pub mod openapi;
 pub mod pages;
 pub mod problem;

@@ -6,11 +6,13 @@ mod client;
 pub mod crash;
 mod http_stub;
 mod process;
+mod smtp_stub;
 mod wait;
 
 pub use client::{Answer, Client};
 pub use http_stub::{HttpStub, Received, Reply, Route};
 pub use process::{Server, ServerSetup};
+pub use smtp_stub::{ReceivedMail, SmtpStub};
 pub use wait::{wait_for, wait_until};
 
 /// A directory that goes away with the value.

@@ -9,6 +9,7 @@ mod crash;
 mod egress;
 mod event_triggers;
 mod events;
+mod handlers;
 mod lifecycle;
 mod openapi;
 mod overlap;

@@ -27,6 +27,7 @@ pub struct World {
     pub account: AccountId,
     pub policy: egress::Policy,
     pub processes: levqor_engine::processes::Policy,
+    pub handlers: levqor_engine::handlers::Handlers,
     pub limits: Limits,
 }
 
@@ -58,6 +59,7 @@ impl World {
             account,
             policy,
             processes: levqor_engine::processes::Policy::default(),
+            handlers: levqor_engine::handlers::Handlers::default(),
             limits: Limits::default(),
         }
     }
@@ -81,6 +83,7 @@ impl World {
             surroundings: Arc::new(Surroundings::default()),
             egress: self.policy.clone(),
             processes: self.processes.clone(),
+            handlers: self.handlers.clone(),
             limits: self.limits.clone(),
             vault: Vault::new(&levqor_model::Secret::new("test")),
         }

@@ -263,6 +263,7 @@ impl World {
             surroundings: Arc::clone(&self.oracle.surroundings),
             egress: egress::Policy::default(),
             processes: levqor_engine::processes::Policy::default(),
+            handlers: levqor_engine::handlers::Handlers::default(),
             // Few enough that runs are queued.
             limits: Limits { running_per_account: 3, ..Limits::default() },
             vault: levqor_engine::Vault::new(&levqor_model::Secret::new("test")),

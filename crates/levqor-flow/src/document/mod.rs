@@ -80,13 +80,15 @@ impl Checked {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
     pub processes: Processes,
+    /// It can send mail.
+    pub mail: bool,
 }
 
 impl Host {
     /// Refuses nothing that a server could allow. Documents that were saved are read like this: what is allowed may have
     /// changed since, and is asked again when it is done.
     pub const fn permissive() -> Self {
-        Self { processes: Processes { shell: true, javascript: true, python: true } }
+        Self { processes: Processes { shell: true, javascript: true, python: true }, mail: true }
     }
 }
 

@@ -16,8 +16,7 @@ use crate::{
 const SUFFIX: &str = "@default";
 
 /// Functions that are known by name and not there.
-const ABSENT: [(&str, &Construct); 5] = [
-    ("email", &support::OWN_EMAIL),
+const ABSENT: [(&str, &Construct); 4] = [
     ("ai-chat", &support::OWN_AI),
     ("ai-extract", &support::OWN_AI),
     ("ai-classify", &support::OWN_AI),
@@ -59,6 +58,9 @@ impl<'d> Checker<'d> {
             self.error(&at, message);
             return None;
         };
+        if service == Service::Email && !self.host.mail {
+            self.refuse(&at, &support::OWN_EMAIL);
+        }
         if let (Some(template), Some(value)) = (&with, task.get("with")) {
             self.arguments(service, template, value, &place.key("with"));
         }

@@ -152,11 +152,11 @@ pub(super) const CALL_ADDRESS: Construct = refused(
     "do: [{ a: { call: 'https://example.com/function.yaml' } }]",
     "/do/0/a/call",
 );
-pub(super) const OWN_EMAIL: Construct = refused(
-    (CALLS, "`call: email:1.0.0@default`"),
-    "sending e-mail (`email`), since this server sends no mail",
-    "call a mail service with `call: http`",
-    "do: [{ a: { call: 'email:1.0.0@default', with: {} } }]",
+pub(super) const OWN_EMAIL: Construct = off(
+    CALLS,
+    "`call: email:1.0.0@default`",
+    "mail.smtp_url",
+    "do: [{ a: { call: 'email:1.0.0@default', with: { to: ada@example.com, subject: Paid, text: '${ .message }' } } }]",
     "/do/0/a/call",
 );
 pub(super) const OWN_AI: Construct = refused(

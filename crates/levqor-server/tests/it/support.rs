@@ -184,6 +184,7 @@ async fn parts(
         surroundings: Arc::new(Surroundings::default()),
         egress: egress::Policy { allow: vec!["127.0.0.1".parse().unwrap()], ..egress::Policy::default() },
         processes: levqor_engine::processes::Policy::default(),
+        handlers: levqor_engine::handlers::Handlers::default(),
         limits: Limits::default(),
         vault: Vault::new(&settings.secret),
     })

@@ -158,6 +158,7 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
         }),
         egress: prepared.policy.clone(),
         processes: levqor_engine::processes::Policy::default(),
+        handlers: levqor_engine::handlers::Handlers::default(),
         limits: levqor_engine::Limits::default(),
         // The store dies with this process, so its key may as well.
         vault: Vault::new(&Secret::new(key)),

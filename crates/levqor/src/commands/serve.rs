@@ -8,10 +8,14 @@ use std::{
     time::Duration,
 };
 
-use levqor_engine::{Engine, Setup, Vault, egress, processes};
-use levqor_flow::{document::Host, machine::Surroundings};
+use levqor_engine::{Engine, Setup, Vault, egress, handlers::Handlers, processes};
+use levqor_flow::{document::Host, machine::Surroundings, services::Service};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
-use levqor_server::{App, Parts, Settings, features::sign_in};
+use levqor_server::{
+    App, Parts, Settings,
+    features::sign_in,
+    mail::{EmailFunction, Mailer},
+};
 use levqor_store::{Options, Store};
 use serde_json::json;
 use tokio::{net::TcpListener, time::Instant};
@@ -94,6 +98,7 @@ async fn run(
         Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
     let mut setup = setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &secret);
     setup.limits.plan_weights = plan_weights(&blueprint);
+    setup.handlers = handlers(config)?;
     let engine = Engine::start(setup).await.map_err(|error| Failure::Broken(error.into()))?;
     // A port of 0 means "any free one"; links must name the one that it became.
     let public_url =
@@ -179,6 +184,15 @@ fn plan_weights(blueprint: &Blueprint) -> BTreeMap<String, u32> {
     weights
 }
 
+/// The functions of workflows that this server makes itself.
+fn handlers(config: &Config) -> Result<Handlers, Failure> {
+    let handlers = Handlers::default();
+    let Some(server) = config.mail.clone() else { return Ok(handlers) };
+    let mailer =
+        Mailer::new(server).map_err(|problem| Failure::Refused(format!("mail.smtp_url: {problem}")))?;
+    Ok(handlers.with(Service::Email, Arc::new(EmailFunction::new(Arc::new(mailer)))))
+}
+
 fn setup(
     config: &Config,
     data_dir: &DataDir,
@@ -214,6 +228,7 @@ fn setup(
             at_once: config.processes.at_once,
             directory: data_dir.path().join("processes"),
         },
+        handlers: Handlers::default(),
         limits: levqor_engine::Limits {
             active_runs: config.limits.active_runs,
             effects: config.limits.effects,
@@ -238,7 +253,7 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         payload_bytes_max: config.limits.payload_bytes_max,
         anonymous_ai_per_minute: config.anonymous_ai_per_minute,
         data_dir: Some(data_dir.path().to_owned()),
-        host: Host { processes: config.processes.allow },
+        host: Host { processes: config.processes.allow, mail: config.mail.is_some() },
         runs_kept_days: config.runs_kept_days,
         ..Settings::default()
     }

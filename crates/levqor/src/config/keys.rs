@@ -264,7 +264,22 @@ pub const KEYS: &[Key] = &[
         .secret()
         .reserved(),
     key("billing.stripe_api_base", "STRIPE_API_BASE", Shape::Text, "", "Stripe address").reserved(),
-    key("mail.smtp_url", "SMTP_URL", Shape::Text, "", "mail server").secret().reserved(),
+    key(
+        "mail.smtp_url",
+        "SMTP_URL",
+        Shape::Text,
+        "",
+        "mail server, such as smtp://user:password@mail.example.com:587 (STARTTLS) or smtps://…; empty: no mail, and workflows \
+         that call `email` are refused",
+    )
+    .secret(),
+    key(
+        "mail.from",
+        "LEVQOR_MAIL_FROM",
+        Shape::Text,
+        "",
+        "sender of mail, such as Levqor <levqor@example.com>; needed with mail.smtp_url",
+    ),
     key("errors.sentry_dsn", "SENTRY_DSN", Shape::Text, "", "error reporter").secret().reserved(),
     key("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Shape::Text, "", "OpenTelemetry collector")
         .reserved(),

@@ -14,7 +14,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use levqor_engine::egress::Network;
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
-use levqor_server::Environment;
+use levqor_server::{Environment, mail::MailServer};
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
@@ -49,6 +49,8 @@ pub struct Config {
     pub log: Log,
     pub egress: Egress,
     pub processes: Processes,
+    /// None: no mail is sent.
+    pub mail: Option<MailServer>,
     pub limits: Limits,
     /// None: for good.
     pub runs_kept_days: Option<u32>,
@@ -218,6 +220,7 @@ impl Reader<'_> {
         let listen = self.listen();
         let allow = self.networks();
         let processes = self.processes();
+        let mail = self.mail();
         let environment = match self.text("env") {
             "production" => Environment::Production,
             _ => Environment::Development,
@@ -245,6 +248,7 @@ impl Reader<'_> {
                 response_bytes_max: self.size("egress.response_bytes_max"),
             },
             processes,
+            mail,
             limits: Limits {
                 body_bytes_max: self.size("limits.body_bytes_max"),
                 payload_bytes_max: self.size("limits.payload_bytes_max"),
@@ -261,6 +265,30 @@ impl Reader<'_> {
             metrics_public: self.text("metrics.public") == "true",
             hmac_secret,
         })
+    }
+
+    fn mail(&mut self) -> Option<MailServer> {
+        let (address, from) = (self.text("mail.smtp_url").to_owned(), self.text("mail.from").to_owned());
+        if address.is_empty() {
+            return None;
+        }
+        if from.is_empty() {
+            let remedy = "set it (LEVQOR_MAIL_FROM) to an address such as Levqor <levqor@example.com>";
+            self.complain("mail.from", "is empty, and mail.smtp_url is set", remedy);
+            return None;
+        }
+        match MailServer::new(&address, &from) {
+            Ok(server) => Some(server),
+            Err(problem) => {
+                let name = if problem.contains("sender") { "mail.from" } else { "mail.smtp_url" };
+                self.complain(
+                    name,
+                    problem,
+                    "write it like smtp://user:password@mail.example.com:587, the user percent-encoded",
+                );
+                None
+            }
+        }
     }
 
     fn log_filter(&mut self) {
@@ -498,6 +526,17 @@ mod tests {
                 "levqor.toml:2: processes.allow: \"perl\" is no kind of process",
             ),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
+            ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
+            (
+                "[mail]\nfrom = \"a@b.c\"",
+                &[("SMTP_URL", "https://u:hunter2@h")],
+                "environment SMTP_URL: mail.smtp_url: the address must begin with smtp:// or smtps://",
+            ),
+            (
+                "[mail]\nfrom = \"nobody\"",
+                &[("SMTP_URL", "smtp://h")],
+                "levqor.toml:2: mail.from: the sender's address is none",
+            ),
         ];
         for (file, environment, expected) in rows {
             let complaint = resolved(file, environment).unwrap_err();

@@ -8,6 +8,7 @@ mod command_line;
 mod crash;
 mod events;
 mod examples;
+mod mail;
 mod pages;
 mod secrets;
 mod sentence;

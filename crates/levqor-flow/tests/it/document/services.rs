@@ -36,11 +36,18 @@ fn what_is_constant_is_checked_when_saved() {
         ),
         (
             "{ call: 'store:2.0.0@default' }",
-            "has no \"store:2.0.0\"; there are approval:1.0.0@default, store:1.0.0@default, webhook:1.0.0@default",
+            "has no \"store:2.0.0\"; there are approval:1.0.0@default, email:1.0.0@default, store:1.0.0@default, webhook:1.0.0@default",
         ),
         ("{ call: 'stor:1.0.0@default' }", "has no \"stor:1.0.0\""),
         ("{ call: 'store@default' }", "has no \"store:\""),
-        ("{ call: 'email:1.0.0@default' }", "not supported yet: sending e-mail"),
+        (
+            "{ call: 'email:1.0.0@default', with: { to: a@b.c, subject: s, text: t } }",
+            "is off on this server; its operator can allow it by `mail.smtp_url`",
+        ),
+        (
+            "{ call: 'email:1.0.0@default', with: { to: nobody, subject: '${ .s }', text: t } }",
+            "/do/0/a/with/to: the argument",
+        ),
         ("{ call: 'ai-classify:1.0.0@default' }", "not supported yet: functions that ask a model"),
         ("{ call: 'store:1.0.0@default', with: 5 }", "`with` must be an object"),
     ];
