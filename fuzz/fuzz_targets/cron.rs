@@ -4,8 +4,10 @@
 use levqor_flow::schedule::{Cron, Schedule, Zone};
 use levqor_model::Timestamp;
 
-libfuzzer_sys::fuzz_target!(|input: (i64, &str)| {
-    let (start, text) = input;
+// The first line is the expression, the second the second of time to begin at.
+libfuzzer_sys::fuzz_target!(|input: &str| {
+    let (text, start) = input.split_once('\n').unwrap_or((input, "0"));
+    let start: i64 = start.trim().parse().unwrap_or(0);
     let Ok(cron) = Cron::parse(text) else { return };
     for zone in ["UTC", "Europe/Berlin", "Australia/Lord_Howe"] {
         let Ok(zone) = Zone::named(zone) else { return };

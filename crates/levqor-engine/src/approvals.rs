@@ -63,8 +63,11 @@ impl Engine {
     ) -> Result<Decided, Error> {
         let core = &self.core;
         let decision = Decision { approved, by, comment, at: core.clock.now() };
-        let decided = core.store.decide_approval(account, id, decision).await?;
-        if let Decided::Now(approval) = &decided {
+        let decided = core.faults.store(core.store.decide_approval(account, id, decision)).await?;
+        // Whoever answers again, because nobody said that it was done, has the run told that was not.
+        if let Decided::Now(approval) | Decided::Before(approval) = &decided
+            && approval.closed_at.is_none()
+        {
             tell(core, approval);
         }
         Ok(decided)

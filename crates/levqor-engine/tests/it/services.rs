@@ -227,6 +227,25 @@ async fn a_run_goes_on_with_the_answer_of_a_person() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_confirmed_reaches_the_run_when_it_is_given_again() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let (run, approval) = waiting(&world, &engine).await;
+    // It is durable, and its confirmation was lost, so that no run was told.
+    let decision = levqor_store::approvals::Decision {
+        approved: false,
+        by: "ada@example.com".to_owned(),
+        comment: None,
+        at: world.now(),
+    };
+    world.store.decide_approval(world.account, approval.id, decision).await.unwrap();
+    assert!(matches!(decide(&world, &engine, approval.id, true).await, Decided::Before(_)));
+    let detail = world.ended(&engine, run).await;
+    let output = detail.output.unwrap();
+    assert_eq!((&output["approved"], &output["by"]), (&json!(false), &json!("ada@example.com")));
+}
+
+#[tokio::test]
 async fn an_answer_survives_whatever_happens_between_it_and_the_run() {
     // Given while no engine is there.
     let world = World::new().await;

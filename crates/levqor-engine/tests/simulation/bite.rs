@@ -1,16 +1,25 @@
 //! The checks themselves: a journal in which something is wrong is found out.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use levqor_flow::{
     document,
     machine::{Event, Outcome, Surroundings},
 };
-use levqor_model::Timestamp;
-use levqor_store::runs::JournalEntry;
-use serde_json::json;
+use levqor_model::{AccountId, ApprovalId, RunId, SeededRandom, Timestamp};
+use levqor_store::{
+    approvals::{Approval, Decided, Decision},
+    runs::JournalEntry,
+};
+use serde_json::{Value, json};
 
-use crate::walk::walk;
+use crate::{
+    approvals::{self, Answer, Question},
+    callee::Delivery,
+    hooks,
+    state::{self, Asked},
+    walk::walk,
+};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds)
@@ -75,4 +84,147 @@ fn what_no_journal_may_have_is_found() {
         let found = violations(entries);
         assert!(found.contains(expected), "{expected:?} is not in {found:?}");
     }
+}
+
+/// A call of the store, what it left and what its run was told.
+fn asked(key: &str, input: Value, left: Option<(u64, bool)>, told: Option<(u64, bool)>) -> Asked {
+    let told = told.map(|(value, changed)| json!({ "found": true, "value": value, "changed": changed }));
+    Asked { key: key.to_owned(), input, left: left.map(|(value, changed)| (json!(value), changed)), told }
+}
+
+fn add(key: &str, to: u64, left: (u64, bool), told: Option<(u64, bool)>) -> Asked {
+    let input = json!({ "action": "compare-and-set", "key": "count-a", "expected": to - 1, "value": to });
+    asked(key, input, Some(left), told)
+}
+
+#[test]
+fn a_change_that_is_lost_doubled_or_told_wrong_is_found() {
+    let judged = |last: u64, put: u64, calls: Vec<Asked>| {
+        let mut kept: BTreeMap<String, Value> = [("count-a".to_owned(), json!(last))].into();
+        kept.insert("count-b".to_owned(), json!(0));
+        kept.insert("last-a".to_owned(), json!(put));
+        let input = json!({ "action": "set", "key": "last-a", "value": 7 });
+        let set = asked("put", input, Some((7, true)), Some((7, true)));
+        state::judge(&kept, &calls.into_iter().chain([set]).collect::<Vec<_>>()).join("; ")
+    };
+    let one = || add("one", 1, (1, true), Some((1, true)));
+    let two = || add("two", 2, (2, true), Some((2, true)));
+    // One that came too late, and one whose run was cut off before it was told.
+    let late = || add("late", 1, (1, false), Some((1, false)));
+    let read =
+        |value| asked("read", json!({ "action": "get", "key": "count-a" }), None, Some((value, false)));
+    assert_eq!(judged(2, 7, vec![one(), add("cut", 2, (2, true), None), late(), read(2)]), "");
+    let rows = [
+        (judged(1, 7, vec![one(), two()]), "count-a is Some(1) after the changes [1, 2]"),
+        (judged(3, 7, vec![one(), two()]), "count-a is Some(3) after the changes [1, 2]"),
+        (judged(1, 7, vec![one(), one()]), "count-a is Some(1) after the changes [1, 1]"),
+        (judged(1, 7, vec![one(), read(2)]), "read was told"),
+        (
+            judged(1, 7, vec![one(), add("two", 2, (1, false), Some((2, true)))]),
+            "two left 1 (false), and its run was told",
+        ),
+        (judged(2, 7, vec![one(), add("two", 3, (2, true), None)]), "two was to write 3 and wrote 2"),
+        (judged(1, 8, vec![one()]), "last-a is 8, and only {\"7\"} were written"),
+    ];
+    for (found, expected) in rows {
+        assert!(found.contains(expected), "{expected:?} is not in {found:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_doubled_or_not_the_first_is_found() {
+    let random = SeededRandom::new(1);
+    let id = ApprovalId::new(at(0), &random);
+    let run: RunId = "run_01KDV7N5C00000000000000000".parse().unwrap();
+    let decision = |by: &str| Decision { approved: by == "ada", by: by.to_owned(), comment: None, at: at(9) };
+    let whole = Approval {
+        id,
+        account_id: AccountId::new(at(0), &random),
+        run_id: run,
+        effect: 1,
+        task: "ask".to_owned(),
+        title: "Go on?".to_owned(),
+        message: None,
+        data: None,
+        requested_at: at(1),
+        decision: Some(decision("ada")),
+        closed_at: Some(at(10)),
+    };
+    let answer = |by: &str, reported: Option<Decided>| Answer {
+        approval: id,
+        approved: by == "ada",
+        by: by.to_owned(),
+        reported,
+    };
+    let first = answer("ada", Some(Decided::Now(whole.clone())));
+    let second = answer("bob", Some(Decided::Before(whole.clone())));
+    let told = |by: &str| {
+        let Decision { approved, by, comment, at } = decision(by);
+        Some(Outcome::Output(json!({ "approved": approved, "by": by, "comment": comment, "at": at })))
+    };
+    let question = |told: Option<Outcome>, cut_off: bool| Question {
+        run,
+        effect: 1,
+        title: "Go on?".to_owned(),
+        cut_off,
+        told,
+    };
+    let judged = |rows: &[Approval], answers: &[Answer], questions: &[Question]| {
+        approvals::judge(rows, answers, questions).join("; ")
+    };
+    let (rows, answers) = ([whole.clone()], [first.clone(), second.clone()]);
+    assert_eq!(judged(&rows, &answers, &[question(told("ada"), false)]), "");
+    assert_eq!(judged(&rows, &answers, &[question(None, true)]), "");
+    assert_eq!(judged(&[], &[], &[question(None, true)]), "");
+
+    let changed = |change: fn(&mut Approval)| {
+        let mut row = whole.clone();
+        change(&mut row);
+        [row]
+    };
+    let good = [question(told("ada"), false)];
+    let unknown = [answer("bob", Some(Decided::NotFound)), first.clone()];
+    let both = [first.clone(), answer("bob", Some(Decided::Now(whole.clone())))];
+    let found = [
+        (judged(&rows, &answers, &[question(told("bob"), false)]), "and its run got Output("),
+        (judged(&rows, &answers, &[question(None, false)]), "and its run got nothing"),
+        (judged(&rows, &both, &good), "was told so, and Some("),
+        (judged(&rows, &unknown, &good), "was told so, and Some("),
+        (judged(&rows, std::slice::from_ref(&second), &good), "has an answer that nobody gave"),
+        (judged(&changed(|row| row.closed_at = None), &answers, &good), "is open, and its run has ended"),
+        (judged(&changed(|row| row.decision = None), &[], &[question(None, false)]), "was never answered"),
+        (judged(&changed(|row| row.decision = None), &answers, &good), "was answered None"),
+        (judged(&changed(|row| row.effect = 2), &answers, &good), "is not there"),
+        (judged(&rows, &answers, &[]), "nobody asked"),
+        (judged(&[whole.clone(), whole.clone()], &answers, &good), "a question is there twice"),
+    ];
+    for (found, expected) in found {
+        assert!(found.contains(expected), "{expected:?} is not in {found:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_not_signed_or_changes_its_id_is_found() {
+    let message = |id: &str, signed: &str| {
+        let call = levqor_flow::machine::ServiceCall {
+            key: "run/do/0/hook/0".to_owned(),
+            service: levqor_flow::services::Service::Webhook,
+            input: json!({ "url": "http://callee.test/hook/x", "body": { "n": 1 } }),
+        };
+        let proof = [("webhook-id", id), ("webhook-timestamp", "5"), ("webhook-signature", signed)];
+        Delivery {
+            run: "run_01KDV7N5C00000000000000000".parse().unwrap(),
+            place: "do/0/hook/0".to_owned(),
+            call: hooks::request(&call),
+            proof: proof.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            durable: 1,
+            node: 0,
+        }
+    };
+    let signed = |id: &str| message(id, &hooks::signature(&format!("{id}.5.{}", json!({ "n": 1 }))));
+    let judged = |messages: &[Delivery]| hooks::judge(messages.iter()).join("; ");
+    assert_eq!(judged(&[signed("msg_1"), signed("msg_1")]), "");
+    assert!(judged(&[signed("msg_1"), signed("msg_2")]).contains("was sent as msg_1 and again as msg_2"));
+    assert!(judged(&[message("msg_1", "v1,AAAA")]).contains("is not signed"));
+    assert!(judged(&[message("", &hooks::signature(""))]).contains("is not signed"));
 }

@@ -28,6 +28,8 @@ pub struct Delivery {
     /// The idempotency key without the run: path and group.
     pub place: String,
     pub call: HttpRequest,
+    /// Of a signed message: the headers by which it proves itself. They are not in the call.
+    pub proof: Vec<(String, String)>,
     /// Journal entries of the run that were durable when it arrived.
     pub durable: i64,
     /// The engine that sent it, by its place in the order of starts.
@@ -91,7 +93,11 @@ pub fn answer(seed: u64, call: &HttpRequest) -> Option<Outcome> {
     let place = parts(&call.key).map_or(call.key.as_str(), |(_, place)| place);
     let (path, group) = place.rsplit_once('/').unwrap_or((place, "0"));
     let group: u64 = group.parse().unwrap_or(0);
-    let body = call.body.as_ref().unwrap_or(&Value::Null);
+    let body = match &call.body {
+        // A message is the text that was signed.
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+        body => body.clone().unwrap_or_default(),
+    };
     match behaviour(call) {
         "silent" => None,
         "broken" => Some(refused(500)),
@@ -102,7 +108,11 @@ pub fn answer(seed: u64, call: &HttpRequest) -> Option<Outcome> {
             let mut trail = body["trail"].as_array().cloned().unwrap_or_default();
             trail.push(json!(mark));
             let trail = trail.split_off(trail.len().saturating_sub(8));
-            Some(Outcome::Output(json!({ "n": (number * 31 + mark) % 1_000_000_007, "trail": trail })))
+            let content = json!({ "n": (number * 31 + mark) % 1_000_000_007, "trail": trail });
+            Some(Outcome::Output(match behaviour(call) {
+                "hook" => json!({ "statusCode": 200, "content": content }),
+                _ => content,
+            }))
         }
     }
 }
@@ -132,11 +142,14 @@ impl Line {
         let (Some(answer), Some((run, place))) = (Some(answer(ledger.seed, call)), parts(&call.key)) else {
             return lost();
         };
+        let mut sent = call.clone();
+        let proof = if behaviour(call) == "hook" { std::mem::take(&mut sent.headers) } else { Vec::new() };
         let row = ledger.store.run(None, run).await.ok().flatten();
         let delivery = Delivery {
             run,
             place: place.to_owned(),
-            call: call.clone(),
+            call: sent,
+            proof,
             durable: row.map_or(0, |row| row.next_seq),
             node: self.node,
         };

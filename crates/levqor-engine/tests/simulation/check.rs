@@ -9,8 +9,9 @@ use levqor_store::runs::{JournalEntry, Run, RunCounts};
 use serde_json::Value;
 
 use crate::{
+    approvals,
     callee::Delivery,
-    events,
+    events, hooks, state,
     walk::{Walk, walk},
     world::{World, node_of},
 };
@@ -37,6 +38,13 @@ pub struct Seen {
     pub suspensions: usize,
     /// Results that came while their run was suspended.
     pub held: usize,
+    /// Shared values that were counted up, and those for which it was too late.
+    pub counted: usize,
+    pub late: usize,
+    pub questions: usize,
+    pub unanswered: usize,
+    /// Signed messages that arrived.
+    pub messages: usize,
 }
 
 struct Facts {
@@ -77,6 +85,10 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
     report.effects();
     let mut wrong = report.wrong;
     events::check(world, &walks(&facts), &mut wrong).await?;
+    state::check(world, &walks(&facts), &mut wrong).await?;
+    approvals::check(world, &walks(&facts), &mut wrong).await?;
+    let messages = || deliveries.iter().filter(|delivery| !delivery.proof.is_empty());
+    wrong.extend(hooks::judge(messages()));
     books(world, &facts, &mut wrong).await?;
     let queue = world.store.queue_load().await?;
     if queue.queued != 0 || queue.oldest_at.is_some() {
@@ -97,6 +109,11 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
         events_consumed: facts.values().flat_map(|facts| facts.walk.received.values()).map(Vec::len).sum(),
         suspensions: facts.values().map(|facts| facts.walk.suspensions).sum(),
         held: facts.values().map(|facts| facts.walk.held).sum(),
+        counted: facts.values().flat_map(|facts| facts.walk.counted().into_values()).sum(),
+        late: facts.values().map(|facts| facts.walk.late()).sum(),
+        questions: facts.values().map(|facts| facts.walk.questions()).sum(),
+        unanswered: facts.values().map(|facts| facts.walk.unanswered()).sum(),
+        messages: messages().count(),
     };
     Ok((seen, wrong))
 }
@@ -235,6 +252,13 @@ impl Report<'_> {
                     "{id} emitted {} events instead of {}",
                     facts.walk.emitted.len(),
                     expected.emitted
+                ));
+            }
+            let asked = (facts.walk.counted(), facts.walk.questions());
+            if asked != (expected.counted.clone(), expected.questions) {
+                self.wrong.push(format!(
+                    "{id} counted and asked {asked:?} instead of {:?}",
+                    (&expected.counted, expected.questions)
                 ));
             }
             if facts.walk.sub_runs.len() != expected.sub_runs.len() {

@@ -16,6 +16,15 @@ pub const TOLD: &str = "sim.told";
 /// The type of events that runs listen for; they come from outside.
 pub const NEWS: &str = "sim.news";
 
+/// Keys at which all runs count, by compare-and-set.
+pub const COUNTERS: [&str; 2] = ["count-a", "count-b"];
+/// Keys that all runs set.
+pub const LAST: [&str; 2] = ["last-a", "last-b"];
+/// How questions begin that nobody answers.
+pub const NOBODY: &str = "Nobody";
+/// With what messages are signed.
+pub const HOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 /// Longer than any simulation.
 const NEVER_DAYS: u64 = 3_650;
 /// Modulus of `n`.
@@ -103,22 +112,30 @@ impl Author<'_> {
     fn task(&mut self, depth: u32) -> (String, Value) {
         self.budget = self.budget.saturating_sub(1);
         let small = depth >= DEPTH_MAX || self.budget == 0;
-        let (name, mut task) = match self.dice.below(if small { 45 } else { 100 }) {
+        let (name, mut task) = match self.dice.below(if small { 56 } else { 111 }) {
             0..10 => (self.name("set"), self.set()),
-            10..29 => {
+            10..26 => {
                 let name = self.name("call");
                 let task = call("ok", &name);
                 (name, task)
             }
-            29..32 => (self.name("emit"), self.emit()),
-            32..38 => (self.name("wait"), self.wait()),
-            38..41 => (self.name("listen"), self.listen()),
-            41..45 => (self.name("patient"), self.patient()),
-            45..56 => (self.name("for"), self.each(depth)),
-            56..67 => (self.name("fork"), self.fork(depth)),
-            67..72 => (self.name("race"), self.race()),
-            72..86 => (self.name("try"), self.attempt(depth)),
-            86..96 if !self.below.is_empty() => (self.name("sub"), self.sub_run()),
+            26..29 => (self.name("emit"), self.emit()),
+            29..35 => (self.name("wait"), self.wait()),
+            35..38 => (self.name("listen"), self.listen()),
+            38..42 => (self.name("patient"), self.patient()),
+            42..46 => (self.name("count"), self.count()),
+            46..49 => (self.name("put"), self.put()),
+            49..53 => (self.name("ask"), self.ask()),
+            53..56 => {
+                let name = self.name("hook");
+                let task = hook(&name);
+                (name, task)
+            }
+            56..67 => (self.name("for"), self.each(depth)),
+            67..78 => (self.name("fork"), self.fork(depth)),
+            78..83 => (self.name("race"), self.race()),
+            83..97 => (self.name("try"), self.attempt(depth)),
+            97..107 if !self.below.is_empty() => (self.name("sub"), self.sub_run()),
             _ => (self.name("do"), json!({ "do": self.list(depth + 1) })),
         };
         if self.dice.percent(10) && task.get("timeout").is_none() {
@@ -147,6 +164,54 @@ impl Author<'_> {
             "listen": { "to": { "any": [{ "with": { "type": NEWS } }], "until": until } },
             "output": { "as": {
                 "n": format!("${{ ($input.n + length * {mark}) % {PRIME} }}"),
+                "trail": "${ $input.trail }",
+            } },
+        })
+    }
+
+    /// Counts up by one: reads, and writes if nobody else did meanwhile, until it was not too late.
+    fn count(&mut self) -> Value {
+        let key = self.dice.pick(&COUNTERS);
+        let (read, add, again) = (self.name("read"), self.name("add"), self.name("again"));
+        let counted = self.name("counted");
+        let kept = |name: &str, value: &str| {
+            let mut kept = json!({ "n": "${ $input.n }", "trail": "${ $input.trail }" });
+            kept[name] = json!(value);
+            json!({ "as": kept })
+        };
+        let mut reading = store(json!({ "action": "get", "key": key }));
+        reading["output"] = kept("there", "${ .value }");
+        let mut adding = store(json!({
+            "action": "compare-and-set", "key": key, "expected": "${ .there }", "value": "${ .there + 1 }",
+        }));
+        adding["output"] = kept("late", "${ .changed | not }");
+        json!({ "do": [
+            named(&read, reading),
+            named(&add, adding),
+            named(&again, json!({ "switch": [{ "late": { "when": "${ .late }", "then": read } }] })),
+            named(&counted, self.set()),
+        ] })
+    }
+
+    /// Writes the number where others write theirs, and goes on with what was written.
+    fn put(&self) -> Value {
+        let (key, mark) = (self.dice.pick(&LAST), self.dice.within(1, 999));
+        let mut task = store(json!({ "action": "set", "key": key, "value": { "n": "${ .n }" } }));
+        task["output"] = json!({ "as": {
+            "n": format!("${{ (.value.n * 5 + {mark}) % {PRIME} }}"),
+            "trail": "${ $input.trail }",
+        } });
+        task
+    }
+
+    /// Goes on with any answer.
+    fn ask(&self) -> Value {
+        let mark = self.dice.within(1, 999);
+        json!({
+            "call": "approval:1.0.0@default",
+            "with": { "title": "${ \"Go on with \\(.n)?\" }", "data": "${ . }" },
+            "output": { "as": {
+                "n": format!("${{ ($input.n * 3 + {mark}) % {PRIME} }}"),
                 "trail": "${ $input.trail }",
             } },
         })
@@ -210,12 +275,17 @@ impl Author<'_> {
 
     fn race(&mut self) -> Value {
         let (winner, sleeper, silent) = (self.name("winner"), self.name("sleeper"), self.name("silent"));
+        let winning = if self.dice.percent(25) { self.ask() } else { call("ok", &winner) };
         let mut branches = vec![
-            named(&winner, call("ok", &winner)),
+            named(&winner, winning),
             named(&sleeper, json!({ "wait": { "days": NEVER_DAYS } })),
             named(&silent, call("silent", &silent)),
         ];
-        let turns = self.dice.index(3);
+        if self.dice.percent(50) {
+            let unanswered = self.name("unanswered");
+            branches.push(named(&unanswered, unanswered_question()));
+        }
+        let turns = self.dice.index(branches.len());
         branches.rotate_left(turns);
         json!({ "fork": { "compete": true, "branches": branches } })
     }
@@ -224,7 +294,7 @@ impl Author<'_> {
         let name = self.name("tried");
         let rescue = self.name("rescue");
         let rescue = json!([named(&rescue, self.set())]);
-        match self.dice.below(5) {
+        match self.dice.below(6) {
             // Fails a few times, answered and unanswered, and works in the end.
             0 | 1 => json!({
                 "try": [named(&name, call("flaky", &name))],
@@ -244,6 +314,12 @@ impl Author<'_> {
                 let mut silent = call("silent", &name);
                 silent["timeout"] = json!({ "after": { "seconds": self.dice.within(1, 30) } });
                 json!({ "try": [named(&name, silent)], "catch": { "do": rescue } })
+            }
+            // Asks a question until its time is over.
+            4 => {
+                let mut question = unanswered_question();
+                question["timeout"] = json!({ "after": { "seconds": self.dice.within(1, 30) } });
+                json!({ "try": [named(&name, question)], "catch": { "do": rescue } })
             }
             // Does a few things, and then fails by itself.
             _ => {
@@ -277,6 +353,23 @@ fn call(behaviour: &str, name: &str) -> Value {
         "headers": { "x-n": "${ .n }" },
         "body": "${ . }",
     } })
+}
+
+fn store(with: Value) -> Value {
+    json!({ "call": "store:1.0.0@default", "with": with })
+}
+
+fn unanswered_question() -> Value {
+    let title = format!("{NOBODY} can say?");
+    json!({ "call": "approval:1.0.0@default", "with": { "title": title } })
+}
+
+fn hook(name: &str) -> Value {
+    json!({
+        "call": "webhook:1.0.0@default",
+        "with": { "url": format!("{CALLEE}/hook/{name}"), "secret": HOOK_SECRET, "body": "${ . }" },
+        "output": { "as": "${ .content }" },
+    })
 }
 
 fn raise() -> Value {

@@ -6,13 +6,20 @@ use levqor_flow::{
     definition::Workflow,
     event::CloudEvent,
     machine::{
-        Effect, EffectId, Event, FlowError, HttpRequest, Machine, Outcome, Progress, SubRun, Surroundings,
+        Effect, EffectId, Event, FlowError, HttpRequest, Machine, Outcome, Progress, ServiceCall, SubRun,
+        Surroundings,
     },
+    services::Service,
 };
 use levqor_model::{RunId, RunStatus, Timestamp};
 use serde_json::{Value, json};
 
-use crate::{callee, documents::NEWS};
+use crate::{
+    callee,
+    documents::{NEWS, NOBODY},
+    hooks,
+    state::{Shelf, text as member},
+};
 
 /// The end of a run, and what it does on the way.
 #[derive(Debug, Clone)]
@@ -26,6 +33,10 @@ pub struct Expected {
     pub sub_runs: BTreeMap<EffectId, SubRun>,
     /// How many events it emits.
     pub emitted: usize,
+    /// How many questions it asks.
+    pub questions: usize,
+    /// How often it counts each counter up.
+    pub counted: BTreeMap<String, usize>,
 }
 
 /// Knows the workflows and the callee.
@@ -63,7 +74,10 @@ impl Oracle {
             calls: Vec::new(),
             sub_runs: BTreeMap::new(),
             emitted: 0,
+            questions: 0,
+            counted: BTreeMap::new(),
         };
+        let mut shelf = Shelf::new();
         for _ in 0..EVENTS_MAX {
             let mut effects = Vec::new();
             while machine.run(u64::MAX, &mut effects, &mut ()).map_err(text)? == Progress::More {}
@@ -72,7 +86,11 @@ impl Oracle {
                     Effect::CallHttp { call, .. } => expected.calls.extend(place(&call)),
                     Effect::RunWorkflow { id, call } => drop(expected.sub_runs.insert(id, call)),
                     Effect::Emit { .. } => expected.emitted += 1,
-                    Effect::CallService { .. } => return Err(format!("{workflow} asks for a function")),
+                    Effect::CallService { call, .. } => match call.service {
+                        Service::Approval => expected.questions += 1,
+                        Service::Webhook => expected.calls.extend(place(&hooks::request(&call))),
+                        Service::Store => {}
+                    },
                     Effect::RunProcess { .. } => return Err(format!("{workflow} asks for a process")),
                     Effect::Timer { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
                 }
@@ -81,9 +99,10 @@ impl Oracle {
                 expected.status = machine.status();
                 expected.output = machine.output().cloned();
                 expected.error = machine.error().cloned();
+                expected.counted = shelf.counted;
                 return Ok(expected);
             }
-            let event = self.next(&machine, now)?;
+            let event = self.next(&machine, now, &mut shelf)?;
             now = event.at();
             machine.apply(&event, &mut ()).map_err(text)?;
         }
@@ -91,7 +110,7 @@ impl Oracle {
     }
 
     /// What happens next: whatever can be answered is, and then the nearest timer fires.
-    fn next(&self, machine: &Machine, now: Timestamp) -> Result<Event, String> {
+    fn next(&self, machine: &Machine, now: Timestamp, shelf: &mut Shelf) -> Result<Event, String> {
         let mut nearest: Option<(Timestamp, EffectId)> = None;
         for effect in machine.pending() {
             match effect {
@@ -118,11 +137,28 @@ impl Oracle {
                         return Ok(Event::Received { at: now, effect: id, seq, event });
                     }
                 }
-                Effect::RunProcess { .. } | Effect::CallService { .. } | Effect::Abandon { .. } => {}
+                Effect::CallService { id, call } => {
+                    if let Some(outcome) = self.function(&call, now, shelf) {
+                        return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                    }
+                }
+                Effect::RunProcess { .. } | Effect::Abandon { .. } => {}
             }
         }
         let (at, effect) = nearest.ok_or("the run waits for nothing")?;
         Ok(Event::TimerFired { at: at.max(now), effect })
+    }
+
+    /// What a function of the server gives; None: nothing, ever.
+    fn function(&self, call: &ServiceCall, now: Timestamp, shelf: &mut Shelf) -> Option<Outcome> {
+        match call.service {
+            Service::Store => Some(Outcome::Output(shelf.call(&call.input))),
+            Service::Webhook => callee::answer(self.seed, &hooks::request(call)),
+            Service::Approval if member(&call.input, "title").starts_with(NOBODY) => None,
+            Service::Approval => Some(Outcome::Output(
+                json!({ "approved": true, "by": "the oracle", "comment": null, "at": now }),
+            )),
+        }
     }
 
     fn sub_run(&self, call: &SubRun) -> Result<Outcome, String> {

@@ -57,6 +57,13 @@ pub enum Step {
         successor: Trouble,
     },
     Wake,
+    /// Somebody answers a question of a run, of those that are open or of all that anybody answers.
+    Answer {
+        node: usize,
+        question: usize,
+        open: bool,
+        approved: bool,
+    },
     /// Somebody outside publishes some news.
     Publish {
         node: usize,
@@ -85,7 +92,7 @@ impl Plan {
         let mut waiting = 0..starts.len();
         let mut steps = vec![(Step::Boot(trouble(&dice)), dice.within(0, 4))];
         while !waiting.is_empty() || dice.percent(85) {
-            let step = match dice.below(100) {
+            let step = match dice.below(112) {
                 0..34 => match waiting.next() {
                     Some(start) => Step::Start { node: dice.index(8), start },
                     None => Step::Pass(span(&dice)),
@@ -99,7 +106,13 @@ impl Plan {
                 82..88 => Step::Boot(trouble(&dice)),
                 88..93 => Step::Stall { node: dice.index(8), successor: trouble(&dice) },
                 93..97 => Step::Wake,
-                _ => Step::Cancel { node: dice.index(8), start: dice.index(starts.len()) },
+                97..100 => Step::Cancel { node: dice.index(8), start: dice.index(starts.len()) },
+                _ => Step::Answer {
+                    node: dice.index(8),
+                    question: dice.index(64),
+                    open: dice.percent(65),
+                    approved: dice.percent(50),
+                },
             };
             let turns = if dice.percent(20) { 0 } else { dice.within(1, 12) };
             steps.push((step, turns));

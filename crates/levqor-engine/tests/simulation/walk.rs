@@ -5,10 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use levqor_flow::{
     definition::Workflow,
     event::CloudEvent,
-    machine::{Effect, EffectId, Event, HttpRequest, Machine, Outcome, Progress, SubRun, Surroundings},
+    machine::{
+        Effect, EffectId, Event, HttpRequest, Machine, Outcome, Progress, ServiceCall, SubRun, Surroundings,
+    },
+    services::Service,
 };
 use levqor_model::Timestamp;
 use levqor_store::runs::JournalEntry;
+use serde_json::Value;
+
+use crate::{documents::NOBODY, hooks, state::text};
 
 /// What a run asked for.
 #[derive(Debug, Default)]
@@ -20,6 +26,10 @@ pub struct Walk {
     pub emitted: BTreeMap<EffectId, (i64, CloudEvent)>,
     /// Events that each listening task consumed, in order.
     pub received: BTreeMap<EffectId, Vec<(u64, CloudEvent)>>,
+    /// Calls of the server's own functions, with the entry that asked for each.
+    pub services: BTreeMap<EffectId, (i64, ServiceCall)>,
+    /// What they gave.
+    pub served: BTreeMap<EffectId, Outcome>,
     pub cancelled: bool,
     pub suspended: bool,
     pub suspensions: usize,
@@ -127,6 +137,44 @@ fn work(machine: &mut Machine, tasks: Option<u64>) -> Result<Vec<Effect>, String
 }
 
 impl Walk {
+    /// How often the run counted each counter up.
+    pub fn counted(&self) -> BTreeMap<String, usize> {
+        let mut counted = BTreeMap::new();
+        for (input, told) in self.compared() {
+            if told["changed"] == true {
+                *counted.entry(text(input, "key").to_owned()).or_default() += 1;
+            }
+        }
+        counted
+    }
+
+    /// How often it came too late to do so.
+    pub fn late(&self) -> usize {
+        self.compared().filter(|(_, told)| told["changed"] == false).count()
+    }
+
+    fn compared(&self) -> impl Iterator<Item = (&Value, &Value)> {
+        self.services.iter().filter_map(|(effect, (_, call))| match self.served.get(effect) {
+            Some(Outcome::Output(told)) if text(&call.input, "action") == "compare-and-set" => {
+                Some((&call.input, told))
+            }
+            _ => None,
+        })
+    }
+
+    /// Questions that the run asked, answered in the end or not.
+    pub fn questions(&self) -> usize {
+        self.services.values().filter(|(_, call)| call.service == Service::Approval).count()
+    }
+
+    /// Those that nobody answered.
+    pub fn unanswered(&self) -> usize {
+        let is_such = |call: &ServiceCall| {
+            call.service == Service::Approval && text(&call.input, "title").starts_with(NOBODY)
+        };
+        self.services.values().filter(|(_, call)| is_such(call)).count()
+    }
+
     fn note_all(&mut self, place: i64, effects: Vec<Effect>, asked: &mut BTreeMap<EffectId, (i64, Effect)>) {
         for effect in effects {
             self.note(place, &effect);
@@ -144,11 +192,16 @@ impl Walk {
                     self.calls.entry(key.to_owned()).or_insert_with(|| (place, call.clone()));
                 }
             }
+            Effect::CallService { id, call } => {
+                if let (Service::Webhook, Some((_, key))) = (call.service, crate::callee::parts(&call.key)) {
+                    self.calls.entry(key.to_owned()).or_insert_with(|| (place, hooks::request(call)));
+                }
+                self.services.insert(*id, (place, call.clone()));
+            }
             Effect::RunWorkflow { id, call } => drop(self.sub_runs.insert(*id, call.clone())),
             Effect::Emit { id, event, .. } => drop(self.emitted.insert(*id, (place, event.clone()))),
             Effect::Timer { .. }
             | Effect::RunProcess { .. }
-            | Effect::CallService { .. }
             | Effect::Listen { .. }
             | Effect::Abandon { .. } => {}
         }
@@ -208,6 +261,11 @@ impl Walk {
             self.violations
                 .push(format!("effect {effect} ends in entry {before} and again in entry {place}"));
         }
+        if let (Some((_, Effect::CallService { .. })), Event::EffectEnded { outcome, .. }) =
+            (asked.get(&effect), event)
+        {
+            self.served.insert(effect, outcome.clone());
+        }
         match (asked.get(&effect), event) {
             (None, _) => {
                 self.violations
@@ -225,7 +283,10 @@ impl Walk {
             (
                 Some((
                     asked_in,
-                    effect @ (Effect::CallHttp { .. } | Effect::RunWorkflow { .. } | Effect::Emit { .. }),
+                    effect @ (Effect::CallHttp { .. }
+                    | Effect::CallService { .. }
+                    | Effect::RunWorkflow { .. }
+                    | Effect::Emit { .. }),
                 )),
                 _,
             ) if *asked_in >= place => {

@@ -18,16 +18,19 @@ use levqor_model::{
 use levqor_store::{
     Options, Store,
     accounts::Account,
+    approvals::{Approval, Decided, Decision},
     workflows::{Version, Workflow},
 };
 use serde_json::{Value, json};
 
 use crate::{
+    approvals::{Answer, QUESTIONS_MAX},
     callee::{Ledger, Line},
-    documents::{self, NAMES},
+    documents::{self, NAMES, NOBODY},
     node::Node,
     oracle::{self, Oracle},
     plan::{Plan, Start, Step, Trouble},
+    state,
 };
 
 /// Of the machine's time, for what must end once nothing fails any more.
@@ -46,6 +49,9 @@ pub struct Tally {
     pub cancels: usize,
     pub suspends: usize,
     pub resumes: usize,
+    pub answers: usize,
+    /// Answers that came while no engine ran.
+    pub answers_alone: usize,
     pub acknowledged: usize,
     pub in_doubt: usize,
 }
@@ -66,6 +72,7 @@ pub struct Told {
     pub cancels: Vec<Cancel>,
     /// News that were acknowledged.
     pub published: BTreeSet<u64>,
+    pub answers: Vec<Answer>,
 }
 
 /// Runs that an engine took over, each with the journal's length at that moment.
@@ -145,6 +152,7 @@ impl World {
             workflows.insert((*name).to_owned(), id);
             compiled.insert((*name).to_owned(), workflow);
         }
+        state::prepare(&store, account, now).await?;
         // The one thing that depends on how busy the machine is.
         let mut surroundings = Surroundings::default();
         surroundings.bounds.time = Duration::from_secs(600);
@@ -223,6 +231,9 @@ impl World {
                     self.nodes[place].stalled = true;
                 }
                 self.boot(successor)?;
+            }
+            Step::Answer { node, question, open, approved } => {
+                self.answer_one(*node, *question, *open, *approved)?;
             }
             Step::Wake => {
                 for node in &mut self.nodes {
@@ -383,6 +394,55 @@ impl World {
         Ok(())
     }
 
+    /// Has one of the questions answered, through a node or, when none is awake, by one that died as soon as it was durable.
+    fn answer_one(&mut self, node: usize, question: usize, open: bool, approved: bool) -> Result<(), String> {
+        let rows = self.questions(open)?;
+        let Some(row) = rows.get(question % rows.len().max(1)) else { return Ok(()) };
+        self.answer(self.awake(node), row, approved)
+    }
+
+    /// Nothing waits for an answer in the end. Two contradict each other, and one of them is the first.
+    fn answer_all(&mut self) -> Result<(), String> {
+        for row in self.questions(true)? {
+            for approved in [true, false] {
+                self.answer(self.nodes.len().checked_sub(1), &row, approved)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Those that anybody answers.
+    fn questions(&self, open: bool) -> Result<Vec<Approval>, String> {
+        let mut rows = desk(self.store.approvals_of(self.account, open, None, QUESTIONS_MAX))?;
+        rows.retain(|row| !row.title.starts_with(NOBODY));
+        Ok(rows)
+    }
+
+    fn answer(&mut self, place: Option<usize>, row: &Approval, approved: bool) -> Result<(), String> {
+        self.tally.answers += 1;
+        let nth = self.told().answers.len();
+        let (id, by) = (row.id, format!("person-{nth}"));
+        self.told().answers.push(Answer { approval: id, approved, by: by.clone(), reported: None });
+        let (told, account, open) = (Arc::clone(&self.told), self.account, Arc::clone(&self.open));
+        let note = move |decided: Decided| {
+            told.lock().unwrap_or_else(PoisonError::into_inner).answers[nth].reported = Some(decided);
+            drop(open);
+        };
+        let Some(place) = place else {
+            self.tally.answers_alone += 1;
+            let decision = Decision { approved, by, comment: None, at: self.clock.now() };
+            note(desk(self.store.decide_approval(account, id, decision))?);
+            return Ok(());
+        };
+        let engine = self.nodes[place].engine.clone();
+        self.nodes[place].spawn(async move {
+            if let Ok(decided) = engine.decide(account, id, approved, by, None).await {
+                note(decided);
+            }
+        });
+        Ok(())
+    }
+
     fn pass(&mut self, span: Duration) {
         self.clock.advance(span);
         for node in &self.nodes {
@@ -421,6 +481,7 @@ impl World {
         let mut quiet = 0;
         for span in spans.iter().cycle() {
             self.resume_all()?;
+            self.answer_all()?;
             self.pass(*span);
             // Whoever still listens gets what it listens for.
             if quiet == 0 {
@@ -467,6 +528,12 @@ async fn tell_start(engine: &Engine, request: StartRun, start: usize, told: &Mut
         Ok(detail) => drop(told.acknowledged.insert(start, detail.run.id)),
         Err(reason) => drop(told.refused.insert(start, reason.to_string())),
     }
+}
+
+/// Asks the store where no node is: its threads do the work.
+fn desk<T>(question: impl Future<Output = Result<T, levqor_store::Error>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(text)?;
+    runtime.block_on(question).map_err(text)
 }
 
 /// Journal entries carry their region, so each engine has one of its own.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
 
 mod api;
+mod approvals;
 mod browser;
 mod command_line;
 mod crash;
