@@ -32,6 +32,8 @@ pub struct Question {
     pub title: String,
     /// Its run was cancelled.
     pub cut_off: bool,
+    /// It was given up before it could be asked.
+    pub dropped: bool,
     /// What the run got.
     pub told: Option<Outcome>,
 }
@@ -51,6 +53,7 @@ pub async fn check(
                     effect: *effect,
                     title: text(&call.input, "title").to_owned(),
                     cut_off: walk.cancelled,
+                    dropped: walk.dropped.contains(effect),
                     told: walk.served.get(effect).cloned(),
                 });
             }
@@ -73,7 +76,7 @@ pub fn judge(rows: &[Approval], answers: &[Answer], questions: &[Question]) -> V
         match by_place.get(&place) {
             Some(row) => wrong.extend(unlike(row, question)),
             // What the entry asks for that cuts the run off was never asked for.
-            None if question.cut_off && question.told.is_none() => {}
+            None if (question.cut_off || question.dropped) && question.told.is_none() => {}
             None => wrong.push(format!("the question {place:?} is not there")),
         }
     }

@@ -167,6 +167,7 @@ fn an_answer_that_is_lost_doubled_or_not_the_first_is_found() {
         effect: 1,
         title: "Go on?".to_owned(),
         cut_off,
+        dropped: false,
         told,
     };
     let judged = |rows: &[Approval], answers: &[Answer], questions: &[Question]| {
@@ -176,6 +177,8 @@ fn an_answer_that_is_lost_doubled_or_not_the_first_is_found() {
     assert_eq!(judged(&rows, &answers, &[question(told("ada"), false)]), "");
     assert_eq!(judged(&rows, &answers, &[question(None, true)]), "");
     assert_eq!(judged(&[], &[], &[question(None, true)]), "");
+    let dropped = |told| Question { dropped: true, ..question(told, false) };
+    assert_eq!(judged(&[], &[], &[dropped(None)]), "");
 
     let changed = |change: fn(&mut Approval)| {
         let mut row = whole.clone();
@@ -195,6 +198,7 @@ fn an_answer_that_is_lost_doubled_or_not_the_first_is_found() {
         (judged(&changed(|row| row.decision = None), &[], &[question(None, false)]), "was never answered"),
         (judged(&changed(|row| row.decision = None), &answers, &good), "was answered None"),
         (judged(&changed(|row| row.effect = 2), &answers, &good), "is not there"),
+        (judged(&[], &[], &[dropped(told("ada"))]), "is not there"),
         (judged(&rows, &answers, &[]), "nobody asked"),
         (judged(&[whole.clone(), whole.clone()], &answers, &good), "a question is there twice"),
     ];

@@ -1,6 +1,9 @@
 //! A journal, read entry by entry the way it was written: which entry asked for what, and what came of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use levqor_flow::{
     definition::Workflow,
@@ -30,6 +33,9 @@ pub struct Walk {
     pub services: BTreeMap<EffectId, (i64, ServiceCall)>,
     /// What they gave.
     pub served: BTreeMap<EffectId, Outcome>,
+    /// Effects that were given up before they could begin: by the very entry that asked for them, or by the next when whoever
+    /// wrote the first did not come to the step after it.
+    pub dropped: BTreeSet<EffectId>,
     pub cancelled: bool,
     pub suspended: bool,
     pub suspensions: usize,
@@ -71,7 +77,7 @@ pub fn walk(
             if let (Some(machine), false) = (&mut live, walk.cancelled) {
                 let began = event_place(&event).map(|begun| begun.saturating_sub(machine.tasks_begun()));
                 let effects = work(machine, began)?;
-                walk.note_all(asked_in, effects, &mut asked);
+                walk.note_all((asked_in, fresh(entries, asked_in)), effects, &mut asked);
             }
             asked_in = place;
             walk.judge(place, &event, &asked, &mut ended);
@@ -95,7 +101,7 @@ pub fn walk(
     }
     if let (Some(machine), false) = (&mut live, walk.cancelled) {
         let effects = work(machine, None)?;
-        walk.note_all(asked_in, effects, &mut asked);
+        walk.note_all((asked_in, fresh(entries, asked_in)), effects, &mut asked);
     }
     let replayed = match Machine::replay(Arc::clone(workflow), Arc::clone(surroundings), &all, &mut ()) {
         Ok(replayed) => replayed,
@@ -112,6 +118,12 @@ pub fn walk(
         }
     }
     Ok((walk, replayed))
+}
+
+/// Whether the engine that wrote an entry had not written the one before, or that was the run's acceptance.
+fn fresh(entries: &[JournalEntry], place: i64) -> bool {
+    let at = usize::try_from(place).unwrap_or(0);
+    at <= 1 || entries[at].region != entries[at - 1].region
 }
 
 /// How many tasks had begun, for an event that may come in the middle of work.
@@ -175,8 +187,20 @@ impl Walk {
         self.services.values().filter(|(_, call)| is_such(call)).count()
     }
 
-    fn note_all(&mut self, place: i64, effects: Vec<Effect>, asked: &mut BTreeMap<EffectId, (i64, Effect)>) {
+    /// `fresh`: the entry was written by an engine that had just loaded the run, or was the first to drive it.
+    fn note_all(
+        &mut self,
+        (place, fresh): (i64, bool),
+        effects: Vec<Effect>,
+        asked: &mut BTreeMap<EffectId, (i64, Effect)>,
+    ) {
         for effect in effects {
+            if let Effect::Abandon { id } = &effect
+                && let Some((asked_in, _)) = asked.get(id)
+                && (*asked_in == place || *asked_in + 1 == place && fresh)
+            {
+                self.dropped.insert(*id);
+            }
             self.note(place, &effect);
             if !matches!(effect, Effect::Abandon { .. }) {
                 asked.insert(effect.id(), (place, effect));
