@@ -90,6 +90,7 @@ impl Oracle {
                         Service::Approval => expected.questions += 1,
                         Service::Webhook => expected.calls.extend(place(&hooks::request(&call))),
                         Service::Store => {}
+                        Service::Email => return Err(format!("{workflow} asks for mail")),
                     },
                     Effect::RunProcess { .. } => return Err(format!("{workflow} asks for a process")),
                     Effect::Timer { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
@@ -154,6 +155,7 @@ impl Oracle {
         match call.service {
             Service::Store => Some(Outcome::Output(shelf.call(&call.input))),
             Service::Webhook => callee::answer(self.seed, &hooks::request(call)),
+            Service::Email => None,
             Service::Approval if member(&call.input, "title").starts_with(NOBODY) => None,
             Service::Approval => Some(Outcome::Output(
                 json!({ "approved": true, "by": "the oracle", "comment": null, "at": now }),
