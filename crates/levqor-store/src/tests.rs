@@ -248,6 +248,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
                 data: None,
             }],
             closed: vec![6],
+            unanswered: vec![6],
             all_closed: seq == 3,
         },
     };
