@@ -61,3 +61,33 @@ async fn a_function_that_nobody_makes_any_more_is_a_fault_with_the_remedy() {
     assert_eq!(kind(&detail), "configuration");
     assert!(detail.error.unwrap().detail.unwrap().contains("its operator can configure it"));
 }
+
+/// Says again what it was given.
+#[derive(Debug)]
+struct Echo;
+
+impl Handler for Echo {
+    fn call<'a>(&'a self, call: HandlerCall<'a>) -> Handled<'a> {
+        let text = call.input["text"].as_str().unwrap_or_default();
+        let error = ErrorKind::Communication.error("refused", format!("the mail server refused {text}"));
+        Box::pin(async move { Outcome::Failed { error, answered: true } })
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_a_handler_is_given_is_masked_where_it_is_shown() {
+    const SECRET: &str = "correct-horse-battery";
+    let mut world = World::new().await;
+    world.handlers = Handlers::default().with(Service::Email, Arc::new(Echo));
+    let engine = world.engine().await;
+    engine.set_secret(world.account, "word", &json!(SECRET), 10).await.unwrap();
+    let rest = "use: { secrets: [word] }
+do: [{ a: { call: 'email:1.0.0@default', with: { to: a@b.c, subject: s, text: '${ $secrets.word }' } } }]";
+    let workflow = world.save("tells", "1.0.0", rest).await;
+    let detail = world.play(&engine, workflow, json!({})).await;
+    let said = detail.error.clone().unwrap().detail.unwrap();
+    assert!(said.starts_with("the mail server refused ") && !said.contains(SECRET), "{said}");
+    let tasks = engine.tasks(world.account, detail.run.id, None, 100).await.unwrap();
+    let shown = serde_json::to_string(&tasks).unwrap();
+    assert!(shown.contains("the mail server refused") && !shown.contains(SECRET), "{shown}");
+}

@@ -162,6 +162,26 @@ mod tests {
     }
 
     proptest! {
+        /// The same for all that may be there, and nobody else gets the message.
+        #[test]
+        fn no_value_becomes_a_header_or_a_recipient(names in prop::array::uniform4("[\\PC\\r\\n\\t]{0,40}"), html in any::<String>()) {
+            let [to, cc, bcc, reply] = names.map(|name| format!("{name} <a@example.com>"));
+            let input = json!({
+                "to": [to], "cc": cc, "bcc": bcc, "replyTo": reply, "subject": "s", "text": html.clone(), "html": html,
+            });
+            if let Ok(message) = Message::read(&input) {
+                let mut found = headers(&written(&message));
+                found.sort();
+                prop_assert_eq!(found, [
+                    "cc", "content-type", "date", "from", "message-id", "mime-version", "reply-to", "subject", "to",
+                ]);
+                let from: Mailbox = "levqor@example.com".parse().unwrap();
+                let mime = message.build(from, "<1@example.com>".to_owned()).unwrap();
+                let reached: Vec<_> = mime.envelope().to().iter().map(ToString::to_string).collect();
+                prop_assert_eq!(reached, ["a@example.com"; 3]);
+            }
+        }
+
         /// Whatever the values are, the headers are those that the message has.
         #[test]
         fn no_value_becomes_a_header(name in "\\PC{0,40}", subject in any::<String>(), text in any::<String>()) {

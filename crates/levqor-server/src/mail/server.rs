@@ -21,6 +21,8 @@ use super::Message;
 const AT_ONCE: usize = 8;
 /// Longest time for one command of the exchange.
 const COMMAND_TIME: Duration = Duration::from_secs(15);
+/// Longest wait for a turn. Whoever waits may hold a turn of the engine's calls, which others need.
+const TURN_TIME: Duration = Duration::from_secs(30);
 /// Longest time for a whole message, its turn not counted.
 const MESSAGE_TIME: Duration = Duration::from_secs(60);
 
@@ -130,6 +132,7 @@ pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     turns: Semaphore,
+    turn_time: Duration,
 }
 
 impl fmt::Debug for Mailer {
@@ -162,7 +165,7 @@ impl Mailer {
         if let Some(credentials) = credentials {
             builder = builder.credentials(credentials);
         }
-        Ok(Self { transport: builder.build(), from, turns: Semaphore::new(AT_ONCE) })
+        Ok(Self { transport: builder.build(), from, turns: Semaphore::new(AT_ONCE), turn_time: TURN_TIME })
     }
 
     /// Sends a message, and gives its `Message-ID`, which is the same for the same `key`.
@@ -174,8 +177,13 @@ impl Mailer {
         let built = message
             .build(self.from.clone(), id.clone())
             .map_err(|reason| NotSent::Refused(format!("it cannot be written as mail: {reason}")))?;
-        let Ok(_turn) = self.turns.acquire().await else {
-            return Err(NotSent::NoAnswer("the server stops".to_owned()));
+        let _turn = match tokio::time::timeout(self.turn_time, self.turns.acquire()).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_)) => return Err(NotSent::NoAnswer("the server stops".to_owned())),
+            Err(_) => {
+                let reason = "other messages took all the time that this one could wait; send fewer at once, or try later";
+                return Err(NotSent::NoAnswer(reason.to_owned()));
+            }
         };
         match tokio::time::timeout(MESSAGE_TIME, self.transport.send(built)).await {
             Ok(Ok(_)) => Ok(id),
@@ -290,6 +298,20 @@ mod tests {
         let nobody = Mailer::new(MailServer::new(&address, "levqor@example.com").unwrap()).unwrap();
         let gone = nobody.send("a", &message("s")).await.unwrap_err();
         assert!(matches!(gone, NotSent::NoAnswer(_)), "{gone}");
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_not_awaited_for_ever() {
+        let stub = levqor_testkit::SmtpStub::start().await;
+        let mut mailer = Mailer::new(MailServer::new(&stub.url(), "levqor@example.com").unwrap()).unwrap();
+        mailer.turn_time = Duration::from_millis(1);
+        let all = mailer.turns.acquire_many(AT_ONCE as u32).await.unwrap();
+        let late = mailer.send("a", &message("s")).await.unwrap_err();
+        assert!(matches!(&late, NotSent::NoAnswer(why) if why.contains("other messages")), "{late}");
+        assert!(stub.mails().is_empty());
+        drop(all);
+        mailer.send("a", &message("s")).await.unwrap();
+        assert_eq!(stub.mails().len(), 1);
     }
 
     #[tokio::test]
