@@ -55,7 +55,11 @@ pub(crate) async fn perform(
     let outcome = match call.service {
         Service::Webhook => webhook(&core, account, &call).await,
         Service::Store | Service::Approval => store(&core, (run, account), &call).await,
-        Service::Email => {
+        Service::AiChat
+        | Service::AiClassify
+        | Service::AiExtract
+        | Service::AiSummarise
+        | Service::Email => {
             let given = HandlerCall { account_id: account, run_id: run, key: &call.key, input: &call.input };
             core.handlers.call(call.service, given).await
         }

@@ -14,10 +14,20 @@ pub const VERSION: &str = "1.0.0";
 
 /// The most addresses in each of `to`, `cc` and `bcc` of a message.
 pub const RECIPIENTS_MAX: usize = 50;
+/// Characters of a text that an AI function takes.
+const TEXT_CHARS_MAX: usize = 100_000;
 
 /// A function of the server's own catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
+    /// Answers a question.
+    AiChat,
+    /// Finds the label that fits a text.
+    AiClassify,
+    /// Finds values in a text.
+    AiExtract,
+    /// Makes a text shorter.
+    AiSummarise,
     /// Asks a person, and waits for the answer.
     Approval,
     /// Sends a message by e-mail.
@@ -29,10 +39,23 @@ pub enum Service {
 }
 
 impl Service {
-    pub const ALL: [Service; 4] = [Service::Approval, Service::Email, Service::Store, Service::Webhook];
+    pub const ALL: [Service; 8] = [
+        Service::AiChat,
+        Service::AiClassify,
+        Service::AiExtract,
+        Service::AiSummarise,
+        Service::Approval,
+        Service::Email,
+        Service::Store,
+        Service::Webhook,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
+            Service::AiChat => "ai-chat",
+            Service::AiClassify => "ai-classify",
+            Service::AiExtract => "ai-extract",
+            Service::AiSummarise => "ai-summarise",
             Service::Approval => "approval",
             Service::Email => "email",
             Service::Store => "store",
@@ -57,6 +80,12 @@ impl Service {
     /// How its arguments are written.
     pub const fn example(self) -> &'static str {
         match self {
+            Service::AiChat => "{ prompt: How do runs retry? }",
+            Service::AiClassify => "{ text: '${ .mail }', labels: [ invoice, complaint ] }",
+            Service::AiExtract => {
+                "{ text: '${ .mail }', schema: { type: object, properties: { total: { type: number } } } }"
+            }
+            Service::AiSummarise => "{ text: '${ .mail }', maxSentences: 3 }",
             Service::Approval => "{ title: Pay 900 EUR to Acme? }",
             Service::Email => "{ to: ada@example.com, subject: Paid, text: 'Thank you.' }",
             Service::Store => "{ action: get, key: lastOrder }",
@@ -87,6 +116,10 @@ impl Service {
     /// What its input must have, and may have.
     pub(crate) fn members(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
+            Service::AiChat => (&["prompt"], &["prompt", "system", "language"]),
+            Service::AiClassify => (&["text", "labels"], &["text", "labels", "instructions"]),
+            Service::AiExtract => (&["text", "schema"], &["text", "schema", "instructions"]),
+            Service::AiSummarise => (&["text"], &["text", "maxSentences", "maxChars", "language"]),
             Service::Approval => (&["title"], &["title", "message", "data"]),
             Service::Email => {
                 (&["to", "subject", "text"], &["to", "cc", "bcc", "replyTo", "subject", "text", "html"])
@@ -97,7 +130,54 @@ impl Service {
     }
 
     fn document(self) -> Value {
+        let text = json!({ "type": "string", "maxLength": TEXT_CHARS_MAX });
+        let instructions = json!({ "type": "string", "maxLength": 4_000 });
+        let language = json!({ "type": "string", "minLength": 2, "maxLength": 35 });
         let properties = match self {
+            Service::AiChat => json!({
+                "prompt": { "type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX },
+                "system": { "type": "string", "maxLength": 20_000 },
+                "language": language,
+            }),
+            Service::AiClassify => {
+                let name = json!({ "type": "string", "minLength": 1, "maxLength": 200 });
+                let words = json!({ "type": "string", "maxLength": 2_000 });
+                json!({
+                    "text": text,
+                    "labels": {
+                        "type": "array", "minItems": 1, "maxItems": 100,
+                        "items": { "anyOf": [name, {
+                            "type": "object",
+                            "properties": {
+                                "label": name,
+                                "description": words,
+                                "examples": { "type": "array", "maxItems": 20, "items": words },
+                            },
+                            "required": ["label"],
+                            "additionalProperties": false,
+                        }] },
+                    },
+                    "instructions": instructions,
+                })
+            }
+            Service::AiExtract => json!({
+                "text": text,
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "type": { "const": "object" },
+                        "properties": { "type": "object", "minProperties": 1, "maxProperties": 100 },
+                    },
+                    "required": ["properties"],
+                },
+                "instructions": instructions,
+            }),
+            Service::AiSummarise => json!({
+                "text": text,
+                "maxSentences": { "type": "integer", "minimum": 1, "maximum": 50 },
+                "maxChars": { "type": "integer", "minimum": 20, "maximum": 20_000 },
+                "language": language,
+            }),
             Service::Approval => json!({
                 "title": { "type": "string", "minLength": 1, "maxLength": 200 },
                 "message": { "type": "string", "maxLength": 4_000 },
@@ -155,7 +235,25 @@ mod tests {
     #[test]
     fn inputs_are_checked() {
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let schema = json!({ "type": "object", "properties": { "total": { "type": "number" } } });
         let rows = [
+            (Service::AiChat, json!({ "prompt": "Hi", "system": "Be brief.", "language": "de" }), true),
+            (Service::AiChat, json!({ "prompt": "" }), false),
+            (Service::AiChat, json!({ "query": "Hi" }), false),
+            (Service::AiClassify, json!({ "text": "", "labels": ["a"] }), true),
+            (
+                Service::AiClassify,
+                json!({ "text": "x", "labels": [{ "label": "a", "examples": ["b"] }] }),
+                true,
+            ),
+            (Service::AiClassify, json!({ "text": "x", "labels": [] }), false),
+            (Service::AiClassify, json!({ "text": "x", "labels": [{ "description": "b" }] }), false),
+            (Service::AiExtract, json!({ "text": "x", "schema": schema }), true),
+            (Service::AiExtract, json!({ "text": "x", "schema": { "type": "array" } }), false),
+            (Service::AiExtract, json!({ "text": "x", "schema": { "properties": {} } }), false),
+            (Service::AiSummarise, json!({ "text": "x", "maxSentences": 1, "maxChars": 20 }), true),
+            (Service::AiSummarise, json!({ "text": "x", "maxSentences": 0 }), false),
+            (Service::AiSummarise, json!({ "text": "x".repeat(TEXT_CHARS_MAX + 1) }), false),
             (Service::Approval, json!({ "title": "Pay?" }), true),
             (Service::Approval, json!({ "title": "Pay?", "message": "", "data": [1] }), true),
             (Service::Approval, json!({ "title": "" }), false),

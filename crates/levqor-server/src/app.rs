@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     background,
     features::{
+        ai::{AiSettings, Backends},
         health,
         metrics::{Counter, Metrics},
     },
@@ -68,6 +69,7 @@ pub struct Settings {
     pub host: levqor_flow::document::Host,
     /// Days that runs are kept after their end where their workflow does not say it; None is for good.
     pub runs_kept_days: Option<u32>,
+    pub ai: AiSettings,
 }
 
 impl Default for Settings {
@@ -93,6 +95,7 @@ impl Default for Settings {
             data_dir: None,
             host: levqor_flow::document::Host::default(),
             runs_kept_days: None,
+            ai: AiSettings::default(),
         }
     }
 }
@@ -109,6 +112,8 @@ pub struct Parts {
     pub region: Region,
     pub regions: RegionRegistry,
     pub blueprint: Blueprint,
+    /// Who answers AI requests.
+    pub backends: Arc<Backends>,
     pub started_at: Timestamp,
 }
 

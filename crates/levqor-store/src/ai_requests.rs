@@ -2,7 +2,7 @@
 
 use levqor_model::{AccountId, RegionCode, Timestamp};
 
-use crate::{Error, Row, Store, params};
+use crate::{Error, Row, Store, params, usage};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AiRequest {
@@ -35,26 +35,45 @@ impl AiRequest {
 }
 
 impl Store {
-    pub async fn add_ai_request(&self, request: AiRequest) -> Result<(), Error> {
+    /// Logs a request and adds its credits to what the account used that day, both or neither. One that belongs to an
+    /// effect of a run is known by the effect's key: told again, it changes nothing. Says whether it was new.
+    pub async fn meter_ai(&self, request: AiRequest, call_key: Option<String>) -> Result<bool, Error> {
         self.write(move |session| {
-            session
-                .execute(
-                    "INSERT INTO ai_requests
-                        (at, account_id, region, kind, backend, language, success, credits, latency_us)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                    params![
-                        request.at,
-                        request.account_id,
-                        request.region,
-                        request.kind,
-                        request.backend,
-                        request.language,
-                        request.success,
-                        request.credits,
-                        request.latency_us,
-                    ],
-                )
-                .map(drop)
+            let added = session.execute(
+                "INSERT INTO ai_requests
+                    (at, account_id, region, kind, backend, language, success, credits, latency_us, call_key)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 ON CONFLICT (call_key) WHERE call_key IS NOT NULL DO NOTHING",
+                params![
+                    request.at,
+                    request.account_id,
+                    request.region,
+                    request.kind,
+                    request.backend,
+                    request.language,
+                    request.success,
+                    request.credits,
+                    request.latency_us,
+                    call_key,
+                ],
+            )?;
+            if added > 0 && request.credits != 0 {
+                usage::add(session, request.account_id, request.at.date(), 0, request.credits)?;
+            }
+            Ok(added > 0)
+        })
+        .await
+    }
+
+    /// Whether an effect was metered already.
+    pub async fn is_ai_call_metered(&self, call_key: String) -> Result<bool, Error> {
+        self.read(move |session| {
+            let known = session.row(
+                "SELECT request_seq FROM ai_requests WHERE call_key = $1",
+                params![call_key],
+                |row| row.take::<i64>(),
+            )?;
+            Ok(known.is_some())
         })
         .await
     }

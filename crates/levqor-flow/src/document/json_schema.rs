@@ -80,7 +80,7 @@ const FIXED: &str =
     "the address of a schema is the same for every run; write it without `{ }` and expressions";
 
 /// Compiles a schema that came from elsewhere, with the bounds of those in documents.
-pub(crate) fn external(document: &Value) -> Result<Schema, String> {
+pub fn external(document: &Value) -> Result<Schema, String> {
     let compiled = analyse(document).and_then(|patterns| {
         if Work::default().schema(patterns) { compile(document) } else { Err(Issue::root(TOO_MANY)) }
     });

@@ -47,7 +47,7 @@ pub use catalogs::{Fetched, Wanted};
 pub use duration::duration;
 pub use issue::Issue;
 pub(crate) use issue::clip;
-pub(crate) use json_schema::external as external_schema;
+pub use json_schema::external as external_schema;
 pub(crate) use near::nearest;
 pub(crate) use process::is_variable;
 pub use read::{bounded, read};

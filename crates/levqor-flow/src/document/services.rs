@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     checker::Checker,
     issue::{Place, clip},
-    support::{self, Construct},
+    support,
 };
 use crate::{
     definition::{CallService, SchemaSource, TaskKind, Template},
@@ -14,14 +14,6 @@ use crate::{
 
 /// What `call` names a function of the server by.
 const SUFFIX: &str = "@default";
-
-/// Functions that are known by name and not there.
-const ABSENT: [(&str, &Construct); 4] = [
-    ("ai-chat", &support::OWN_AI),
-    ("ai-extract", &support::OWN_AI),
-    ("ai-classify", &support::OWN_AI),
-    ("ai-summarise", &support::OWN_AI),
-];
 
 /// The name and version of a function of the server; None for other calls.
 pub(super) fn own(call: &str) -> Option<(&str, &str)> {
@@ -42,10 +34,6 @@ impl<'d> Checker<'d> {
         if self.catalogs.inside.is_some() {
             let message = "a function of a catalog does not act for the account, so it cannot call the server's own functions";
             self.error(&at, message);
-            return None;
-        }
-        if let Some((_, construct)) = ABSENT.iter().find(|(absent, _)| *absent == name) {
-            self.refuse(&at, construct);
             return None;
         }
         let Some(service) = Service::named(name).filter(|_| version == VERSION) else {
@@ -77,6 +65,17 @@ impl<'d> Checker<'d> {
             let message = format!("`{member}` is missing in `with`; write for example {}", service.example());
             self.error(place, message);
         }
+        let fixed = match template {
+            Template::Literal(value) => value.get("schema"),
+            Template::Object(members) => members.iter().find_map(|(name, member)| match member {
+                Template::Literal(value) if name == "schema" => Some(value),
+                _ => None,
+            }),
+            _ => None,
+        };
+        if let (Service::AiExtract, Some(schema)) = (service, fixed) {
+            self.wanted(schema, &place.key("schema"));
+        }
         let constant = match template {
             Template::Literal(_) if self.complete(service, given) => {
                 self.meets(service.schema(), value, place);
@@ -97,6 +96,15 @@ impl<'d> Checker<'d> {
             self.warn(&place.key("secret"), message);
         }
         self.meets(service.part_schema(), &Value::Object(constant), place);
+    }
+
+    /// The schema of values to extract is a schema itself.
+    fn wanted(&mut self, schema: &Value, place: &Place<'_>) {
+        if schema.is_object()
+            && let Err(reason) = super::external_schema(schema)
+        {
+            self.error(place, reason);
+        }
     }
 
     fn complete(&self, service: Service, given: &Map<String, Value>) -> bool {

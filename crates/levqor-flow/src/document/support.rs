@@ -159,13 +159,6 @@ pub(super) const OWN_EMAIL: Construct = off(
     "do: [{ a: { call: 'email:1.0.0@default', with: { to: ada@example.com, subject: Paid, text: '${ .message }' } } }]",
     "/do/0/a/call",
 );
-pub(super) const OWN_AI: Construct = refused(
-    (CALLS, "`call: ai-chat:1.0.0@default`, and `ai-extract`, `ai-classify`, `ai-summarise`"),
-    "functions that ask a model (`ai-…`), since this server has no model to ask",
-    "call a provider with `call: http`",
-    "do: [{ a: { call: 'ai-chat:1.0.0@default', with: {} } }]",
-    "/do/0/a/call",
-);
 pub(super) const LIST_OF_EXPRESSIONS: Construct = refused(
     (TASKS, "`for.in` as a list with expressions in it"),
     "expressions inside a list",
@@ -383,7 +376,26 @@ pub const CONSTRUCTS: &[Construct] = &[
         "use: { secrets: [hook] }\ndo: [{ a: { call: 'webhook:1.0.0@default', with: { url: 'https://example.com', secret: '${ $secrets.hook }', body: { type: paid } } } }]",
     ),
     OWN_EMAIL,
-    OWN_AI,
+    full(
+        CALLS,
+        "`call: ai-chat:1.0.0@default`: an answer to a question",
+        "do: [{ a: { call: 'ai-chat:1.0.0@default', with: { prompt: '${ .question }', language: de } } }]",
+    ),
+    full(
+        CALLS,
+        "`call: ai-classify:1.0.0@default`: the label that fits a text",
+        "do: [{ a: { call: 'ai-classify:1.0.0@default', with: { text: '${ .mail }', labels: [invoice, { label: complaint, examples: [it broke] }] } } }]",
+    ),
+    full(
+        CALLS,
+        "`call: ai-extract:1.0.0@default`: values in a text",
+        "do: [{ a: { call: 'ai-extract:1.0.0@default', with: { text: '${ .mail }', schema: { type: object, properties: { total: { type: number } } } } } }]",
+    ),
+    full(
+        CALLS,
+        "`call: ai-summarise:1.0.0@default`: a text made shorter",
+        "do: [{ a: { call: 'ai-summarise:1.0.0@default', with: { text: '${ .mail }', maxSentences: 2 } } }]",
+    ),
     CALL_ADDRESS,
     full(TASKS, "`do`", "do: [{ a: { do: [{ b: { set: { x: 1 } } }] } }]"),
     full(

@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 use levqor_model::AccountId;
+use levqor_model::Secret;
+use levqor_server::features::ai::provider::ProviderSettings;
 use levqor_store::accounts::Account;
+use levqor_testkit::{HttpStub, Reply, Route};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, add_key};
@@ -150,4 +153,174 @@ async fn a_draft_takes_the_callers_time_zone_where_the_request_names_none() {
     assert_eq!(zone(&unknown), Value::Null);
     assert!(unknown["warnings"].to_string().contains("did you mean Europe/London?"), "{unknown}");
     assert_eq!(zone(&draft(json!({ "page": "editor" })).await), Value::Null);
+}
+
+/// A letter, and what all four functions make of it.
+const LETTER: &str = r#"do:
+- values:
+    call: ai-extract:1.0.0@default
+    with:
+      text: ${ .letter }
+      schema:
+        type: object
+        properties:
+          invoiceNumber: { type: string }
+          total: { type: number }
+          due: { type: string, format: date }
+          sender: { type: string, format: email }
+          phone: { type: string }
+    export: { as: '${ { values: . } }' }
+    output: { as: '${ $input }' }
+- kind:
+    call: ai-classify:1.0.0@default
+    with: { text: '${ .letter }', labels: [complaint, { label: invoice, description: a bill to pay }] }
+    export: { as: '${ $context + { kind: . } }' }
+    output: { as: '${ $input }' }
+- short:
+    call: ai-summarise:1.0.0@default
+    with: { text: '${ .letter }', maxSentences: 1 }
+    export: { as: '${ $context + { short: . } }' }
+    output: { as: '${ $input }' }
+- answer:
+    call: ai-chat:1.0.0@default
+    with: { prompt: What is a run?, language: de }
+output: { as: '${ $context + { answer: . } }' }"#;
+
+fn letter() -> Value {
+    json!({ "letter": "Dear customer,\n\nplease find the invoice for your order below. The invoice is for three chairs.\n\n\
+        Invoice number: R-2026-17\nTotal: EUR 1,234.50\nDue: 24 December 2026\n\nQuestions? Write to billing@example.org." })
+}
+
+#[tokio::test]
+async fn a_workflow_calls_all_functions_without_a_model() {
+    let test = TestApp::new().await;
+    let workflow = test.save("letters", LETTER).await;
+    let run = test.start(&workflow, 30, &letter()).await;
+    assert_eq!(run["status"], "completed", "{run:#}");
+    let output = &run["output"];
+    assert_eq!(
+        output["values"],
+        json!({
+            "data": {
+                "invoiceNumber": "R-2026-17", "total": 1234.5, "due": "2026-12-24",
+                "sender": "billing@example.org", "phone": null,
+            },
+            "missing": ["phone"],
+            "backend": "builtin",
+        })
+    );
+    assert_eq!(
+        (&output["kind"]["label"], &output["kind"]["backend"]),
+        (&json!("invoice"), &json!("builtin"))
+    );
+    let summary = output["short"]["summary"].as_str().unwrap();
+    assert!(letter()["letter"].as_str().unwrap().contains(summary) && !summary.is_empty(), "{summary}");
+    assert!(output["answer"]["answer"].as_str().unwrap().starts_with("Aus der Dokumentation:"), "{output}");
+    let log = test.store.ai_requests(Some(test.account), None, 10).await.unwrap();
+    let kinds: Vec<_> = log.iter().map(|request| (request.kind.as_str(), request.credits)).collect();
+    assert_eq!(kinds, [("chat", 1), ("summarise", 1), ("classify", 1), ("extract", 1)]);
+    let day = test.app.now().date();
+    assert_eq!(test.store.usage(Some(test.account), day, day).await.unwrap().ai_credits, 4);
+}
+
+fn provider(stub: &HttpStub) -> ProviderSettings {
+    ProviderSettings {
+        name: "near".to_owned(),
+        base_url: stub.url("/v1").parse().unwrap(),
+        key: Some(Secret::new("sk-hunter2")),
+        model: "small".to_owned(),
+    }
+}
+
+fn says(text: &str) -> Reply {
+    Reply::json(&json!({
+        "choices": [{ "message": { "content": text } }],
+        "usage": { "prompt_tokens": 5, "completion_tokens": 2 },
+    }))
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_first_and_a_refusal_can_be_caught() {
+    let stub = HttpStub::start().await;
+    let refusal = Reply::json(&json!({ "error": { "message": "not today, sk-hunter2" } })).with_status(400);
+    stub.route(Route::new("/v1/chat/completions").reply(says("Hi.")).reply(refusal));
+    let test = TestApp::with(|settings| settings.ai.providers = vec![provider(&stub)]).await;
+    let workflow =
+        test.save("chat", "do: [{ a: { call: 'ai-chat:1.0.0@default', with: { prompt: Hello } } }]").await;
+    let run = test.start(&workflow, 30, &json!({})).await;
+    assert_eq!(
+        run["output"],
+        json!({
+            "answer": "Hi.", "sources": [], "backend": "near", "model": "small",
+            "usage": { "inputTokens": 5, "outputTokens": 2 },
+        })
+    );
+    let run = test.start(&workflow, 30, &json!({})).await;
+    assert_eq!((&run["status"], &run["error"]["status"]), (&json!("faulted"), &json!(400)), "{run}");
+    assert_eq!(run["error"]["detail"], "near refused the request: not today, …");
+    let log = test.store.ai_requests(Some(test.account), None, 10).await.unwrap();
+    let told: Vec<_> = log.iter().map(|it| (it.backend.as_str(), it.success, it.credits)).collect();
+    assert_eq!(told, [("near", false, 0), ("near", true, 1)]);
+}
+
+#[tokio::test]
+async fn a_plan_without_credits_left_faults_the_call_and_names_the_limit() {
+    let test = TestApp::new().await;
+    let workflow = test
+        .save("chat", "do: [{ a: { call: 'ai-chat:1.0.0@default', with: { prompt: What is a run? } } }]")
+        .await;
+    test.store.add_ai_credits(Some(test.account), test.app.now().date(), 100_000).await.unwrap();
+    let run = test.start(&workflow, 30, &json!({})).await;
+    assert_eq!((&run["status"], &run["error"]["status"]), (&json!("faulted"), &json!(403)), "{run}");
+    assert_eq!(run["error"]["title"], "the AI credits are used up");
+    let detail = run["error"]["detail"].as_str().unwrap();
+    assert!(detail.contains("Agency plan has 100000 AI credits a month and 100000 are used"), "{detail}");
+}
+
+#[tokio::test]
+async fn labels_that_are_there_twice_and_schemas_that_are_none_are_told() {
+    let test = TestApp::new().await;
+    for (name, call, input, part) in [
+        (
+            "ai-classify",
+            "{ text: x, labels: '${ .labels }' }",
+            json!({ "labels": ["a", "a"] }),
+            "\"a\" twice",
+        ),
+        (
+            "ai-extract",
+            "{ text: x, schema: '${ .schema }' }",
+            json!({ "schema": { "properties": { "n": { "type": "nimber" } } } }),
+            "`schema`: ",
+        ),
+    ] {
+        let rest = format!("do: [{{ a: {{ call: '{name}:1.0.0@default', with: {call} }} }}]");
+        let workflow = test.save(name, &rest).await;
+        let run = test.start(&workflow, 30, &input).await;
+        assert_eq!(run["error"]["status"], 400, "{run}");
+        assert!(run["error"]["detail"].as_str().unwrap().contains(part), "{run}");
+    }
+}
+
+#[tokio::test]
+async fn chat_asks_a_provider_with_the_documentation_when_there_is_a_key() {
+    let stub = HttpStub::start().await;
+    stub.route(Route::new("/v1/chat/completions").reply(says("One execution.")));
+    let test = TestApp::with(|settings| settings.ai.providers = vec![provider(&stub)]).await;
+    let body = json!({ "query": "What is a run?" });
+    let anonymous = test.post("/api/ai/chat").json(&body).send().await.json();
+    assert_eq!((&anonymous["meta"]["ai_backend"], stub.count()), (&json!("builtin"), 0));
+    let answer = test.post("/api/ai/chat").key(&test.keys.viewer).json(&body).send().await.json();
+    assert_eq!(answer["answer"], "One execution.");
+    assert_eq!((&answer["meta"]["ai_backend"], &answer["meta"]["model"]), (&json!("near"), &json!("small")));
+    let quote = answer["sources"][0]["quote"].as_str().unwrap();
+    let system = stub.requests()[0].json()["messages"][0]["content"].as_str().unwrap().to_owned();
+    assert!(system.contains(quote), "{system}");
+    let unknown = json!({ "query": "Who won the world cup in 1998?" });
+    let unknown = test.post("/api/ai/chat").key(&test.keys.viewer).json(&unknown).send().await.json();
+    assert_eq!(
+        (&unknown["meta"]["ai_backend"], stub.count()),
+        (&json!("builtin"), 1),
+        "what nobody documented"
+    );
 }

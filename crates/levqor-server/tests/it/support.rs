@@ -14,6 +14,7 @@ use levqor_model::{
 };
 use levqor_server::{
     App, Parts, Settings,
+    features::ai::{Backends, Functions},
     gateway::{SESSION_COOKIE, new_key, new_token, token_hash},
     router,
 };
@@ -175,6 +176,15 @@ async fn parts(
     let regions = RegionRegistry::default();
     let region = regions.find(RegionRegistry::DEFAULT_CODE).unwrap().clone();
     let node = NodeId::new(clock.now(), &*random);
+    let blueprint = Blueprint::parse(Blueprint::SHIPPED).unwrap();
+    let backends = Arc::new(Backends::new(&settings.ai, blueprint.clone(), clock.clone()));
+    let functions = Functions {
+        store: store.clone(),
+        clock: clock.clone(),
+        region: region.clone(),
+        blueprint: Arc::new(blueprint.clone()),
+        backends: Arc::clone(&backends),
+    };
     let engine = Engine::start(Setup {
         store: store.clone(),
         clock: clock.clone(),
@@ -184,8 +194,8 @@ async fn parts(
         surroundings: Arc::new(Surroundings::default()),
         egress: egress::Policy { allow: vec!["127.0.0.1".parse().unwrap()], ..egress::Policy::default() },
         processes: levqor_engine::processes::Policy::default(),
-        handlers: levqor_engine::handlers::Handlers::default(),
         limits: Limits::default(),
+        handlers: functions.join(levqor_engine::handlers::Handlers::default()),
         vault: Vault::new(&settings.secret),
     })
     .await
@@ -200,7 +210,8 @@ async fn parts(
         node,
         region,
         regions,
-        blueprint: Blueprint::parse(Blueprint::SHIPPED).unwrap(),
+        blueprint,
+        backends,
     }
 }
 

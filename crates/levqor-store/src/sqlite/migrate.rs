@@ -35,6 +35,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     5 "0005_functions",
     6 "0006_own_functions",
     9 "0009_queue",
+    14 "0014_ai_calls",
 ];
 
 /// The version that this build knows.

@@ -93,7 +93,7 @@ async fn ai_calls_are_listed_newest_first() {
     let calls = [call(Some(account), 3), call(None, 2), call(Some(account), 1)];
     let store = &world.store;
     for call in calls.iter().rev() {
-        store.add_ai_request(call.clone()).await.unwrap();
+        store.meter_ai(call.clone(), None).await.unwrap();
     }
     assert_eq!(store.ai_requests(None, None, 10).await.unwrap(), calls);
     assert_eq!(store.ai_requests(None, Some(at(3)), 1).await.unwrap(), calls[1..2]);
@@ -102,6 +102,40 @@ async fn ai_calls_are_listed_newest_first() {
     assert_eq!(store.ai_requests(Some(account), Some(at(3)), 10).await.unwrap(), own[1..]);
     store.prune_ai_requests(at(3)).await.unwrap();
     assert_eq!(store.ai_requests(None, None, 10).await.unwrap(), calls[..1]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_made_again_is_metered_once() {
+    let world = World::new();
+    let account = world.account_id();
+    let call = AiRequest {
+        at: at(1),
+        account_id: Some(account),
+        region: region("eu-west"),
+        kind: "extract".to_owned(),
+        backend: "builtin".to_owned(),
+        language: "en".to_owned(),
+        success: true,
+        credits: 2,
+        latency_us: 1_000,
+    };
+    let store = &world.store;
+    let key = |key: &str| Some(key.to_owned());
+    assert!(!store.is_ai_call_metered("run_1/do/0".to_owned()).await.unwrap());
+    let again = AiRequest { at: at(2), ..call.clone() };
+    for (call, call_key, new) in [
+        (call.clone(), key("run_1/do/0"), true),
+        (again.clone(), key("run_1/do/0"), false),
+        (again.clone(), key("run_1/do/1"), true),
+        (again.clone(), None, true),
+        (again, None, true),
+    ] {
+        assert_eq!(store.meter_ai(call, call_key.clone()).await.unwrap(), new, "{call_key:?}");
+    }
+    assert!(store.is_ai_call_metered("run_1/do/0".to_owned()).await.unwrap());
+    assert_eq!(store.ai_requests(Some(account), None, 10).await.unwrap().len(), 4);
+    let day = at(1).date();
+    assert_eq!(store.usage(Some(account), day, day).await.unwrap().ai_credits, 8);
 }
 
 #[tokio::test]

@@ -27,6 +27,11 @@ pub fn check(flags: &Flags, as_json: bool) -> Exit {
         ));
         let regions: Vec<_> = layers.regions.all().iter().map(|region| region.code.as_str()).collect();
         say(format_args!("\nregions: {} ({})", regions.join(", "), layers.regions_origin));
+        if let Ok(config) = &resolved {
+            let asked = config.ai.providers.iter().map(|provider| provider.name.as_str());
+            let asked: Vec<_> = asked.chain(["builtin"]).collect();
+            say(format_args!("AI backends here, in order: {}", asked.join(", ")));
+        }
         for complaint in &complaints {
             eprintln!("{} {complaint}", paint("error:", Tone::Bad, &stderr()));
         }

@@ -9,16 +9,19 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use levqor_engine::{Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, Vault, egress};
+use levqor_engine::{
+    Engine, RunDetail, RunUpdate, Setup, StartRun, TaskRecord, Vault, egress, handlers::Handlers,
+};
 use levqor_flow::{
     definition,
     document::{self, Fetched, Host, Issue},
     machine::Surroundings,
 };
 use levqor_model::{
-    AccountId, Clock, NodeId, Random, RunId, RunStatus, Secret, SystemClock, SystemRandom, TaskStatus,
-    TriggerKind, WorkflowId,
+    AccountId, Blueprint, Clock, NodeId, Random, RunId, RunStatus, Secret, SystemClock, SystemRandom,
+    TaskStatus, TriggerKind, WorkflowId,
 };
+use levqor_server::features::ai::{Backends, Functions};
 use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -145,6 +148,14 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
             created_at: now,
         })
         .await?;
+    let blueprint = Blueprint::parse(Blueprint::SHIPPED)?;
+    let functions = Functions {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        region: prepared.config.region.clone(),
+        backends: Arc::new(Backends::new(&prepared.config.ai, blueprint.clone(), Arc::clone(&clock))),
+        blueprint: Arc::new(blueprint),
+    };
     let key = format!("{:x}{:x}", random.u64(), random.u64());
     let engine = Engine::start(Setup {
         store: store.clone(),
@@ -158,8 +169,8 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
         }),
         egress: prepared.policy.clone(),
         processes: levqor_engine::processes::Policy::default(),
-        handlers: levqor_engine::handlers::Handlers::default(),
         limits: levqor_engine::Limits::default(),
+        handlers: functions.join(Handlers::default()),
         // The store dies with this process, so its key may as well.
         vault: Vault::new(&Secret::new(key)),
     })

@@ -13,7 +13,10 @@ use levqor_flow::{document::Host, machine::Surroundings, services::Service};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
 use levqor_server::{
     App, Parts, Settings,
-    features::sign_in,
+    features::{
+        ai::{Backends, Functions},
+        sign_in,
+    },
     mail::{EmailFunction, Mailer},
 };
 use levqor_store::{Options, Store};
@@ -98,13 +101,22 @@ async fn run(
         Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
     let mut setup = setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &secret);
     setup.limits.plan_weights = plan_weights(&blueprint);
-    setup.handlers = handlers(config)?;
+    let backends = Arc::new(Backends::new(&config.ai, blueprint.clone(), Arc::clone(&clock)));
+    let functions = Functions {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        region: config.region.clone(),
+        blueprint: Arc::new(blueprint.clone()),
+        backends: Arc::clone(&backends),
+    };
+    setup.handlers = functions.join(handlers(config)?);
     let engine = Engine::start(setup).await.map_err(|error| Failure::Broken(error.into()))?;
     // A port of 0 means "any free one"; links must name the one that it became.
     let public_url =
         if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
+    let settings = settings(config, data_dir, secret, public_url.clone());
     let app = App::new(Parts {
-        settings: settings(config, data_dir, secret, public_url.clone()),
+        settings,
         store,
         engine: engine.clone(),
         clock,
@@ -113,6 +125,7 @@ async fn run(
         region: config.region.clone(),
         regions: config.regions.clone(),
         blueprint,
+        backends,
         started_at,
     });
     let link =
@@ -255,6 +268,7 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         data_dir: Some(data_dir.path().to_owned()),
         host: Host { processes: config.processes.allow, mail: config.mail.is_some() },
         runs_kept_days: config.runs_kept_days,
+        ai: config.ai.clone(),
         ..Settings::default()
     }
 }

@@ -233,6 +233,36 @@ pub const KEYS: &[Key] = &[
         "AI requests a minute from one address without a key",
     ),
     key(
+        "ai.openai_api_key",
+        "OPENAI_API_KEY",
+        Shape::Text,
+        "",
+        "key of the OpenAI-compatible provider that AI functions and chat ask; empty, as the address: only the built-in backend",
+    )
+    .secret(),
+    key(
+        "ai.openai_base_url",
+        "OPENAI_BASE_URL",
+        Shape::Text,
+        "",
+        "address of that provider, without /chat/completions; empty with a key: https://api.openai.com/v1",
+    ),
+    key("ai.openai_model", "OPENAI_MODEL", Shape::Text, "gpt-4o-mini", "the model that is asked"),
+    key(
+        "ai.timeout_seconds",
+        "LEVQOR_AI_TIMEOUT_SECONDS",
+        Shape::Number(1, 300),
+        "30",
+        "longest time for one exchange with a provider; after twice that the built-in backend answers",
+    ),
+    key(
+        "ai.at_once",
+        "LEVQOR_AI_AT_ONCE",
+        Shape::Number(1, 1024),
+        "8",
+        "calls to one provider at once; more wait for their turn",
+    ),
+    key(
         "metrics.public",
         "LEVQOR_METRICS_PUBLIC",
         Shape::Flag,
@@ -255,10 +285,6 @@ pub const KEYS: &[Key] = &[
         "refuse suspicious addresses",
     )
     .reserved(),
-    key("ai.openai_api_key", "OPENAI_API_KEY", Shape::Text, "", "key of an OpenAI-compatible provider")
-        .secret()
-        .reserved(),
-    key("ai.openai_base_url", "OPENAI_BASE_URL", Shape::Text, "", "address of that provider").reserved(),
     key("billing.stripe_secret_key", "STRIPE_SECRET_KEY", Shape::Text, "", "Stripe key").secret().reserved(),
     key("billing.stripe_webhook_secret", "STRIPE_WEBHOOK_SECRET", Shape::Text, "", "Stripe webhook secret")
         .secret()

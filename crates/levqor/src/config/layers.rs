@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use levqor_model::{Region, RegionRegistry};
+use levqor_model::{Region, RegionRegistry, Secret};
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{CLIENT_VARIABLES, KEYS, Key, Shape, find, nearest};
@@ -44,12 +44,30 @@ impl fmt::Display for Complaint {
     }
 }
 
+/// A provider of the file's list.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AiProvider {
+    pub name: String,
+    pub base_url: String,
+    pub model: String,
+    #[serde(default, deserialize_with = "secret")]
+    pub api_key: Option<Secret>,
+    /// The regions whose nodes ask it; None: all of them.
+    pub regions: Option<Vec<String>>,
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(|text: String| Some(Secret::new(text)))
+}
+
 /// All settings by key name, and the regions.
 #[derive(Debug, Clone)]
 pub struct Layers {
     pub settings: BTreeMap<&'static str, Setting>,
     pub regions: RegionRegistry,
     pub regions_origin: Origin,
+    pub ai_providers: Vec<AiProvider>,
     pub complaints: Vec<Complaint>,
 }
 
@@ -64,6 +82,7 @@ impl Layers {
             settings,
             regions: RegionRegistry::default(),
             regions_origin: Origin::Default,
+            ai_providers: Vec::new(),
             complaints: Vec::new(),
         }
     }
@@ -94,6 +113,10 @@ impl Layers {
                 self.file_regions(path, text, line);
                 continue;
             }
+            if full == "ai.providers" {
+                self.file_ai_providers(path, text, line);
+                continue;
+            }
             if let Some(key) = find(&full) {
                 match file_value(key, value.get_ref()) {
                     Ok(value) => {
@@ -110,7 +133,7 @@ impl Layers {
             {
                 self.table(path, text, &full, inner);
             } else {
-                let hint = nearest(&full, KEYS.iter().map(|key| key.name).chain(["regions"]));
+                let hint = nearest(&full, KEYS.iter().map(|key| key.name).chain(["regions", "ai.providers"]));
                 self.complain(format!("{path}:{line}: unknown key {full}; {}", remedy(hint)));
             }
         }
@@ -133,6 +156,25 @@ impl Layers {
             Err(reason) => self.complain(format!(
                 "{path}:{line}: regions: {reason}; each [[regions]] takes code, name, description, jurisdiction and, \
                  optionally, status"
+            )),
+        }
+    }
+
+    fn file_ai_providers(&mut self, path: &str, text: &str, line: usize) {
+        #[derive(serde::Deserialize)]
+        struct File {
+            ai: Ai,
+        }
+        #[derive(serde::Deserialize)]
+        struct Ai {
+            providers: Vec<AiProvider>,
+        }
+        match toml::from_str::<File>(text) {
+            Ok(file) => self.ai_providers = file.ai.providers,
+            Err(error) => self.complain(format!(
+                "{path}:{line}: ai.providers: {}; each [[ai.providers]] takes name, base_url, model and, optionally, \
+                 api_key and regions",
+                error.message()
             )),
         }
     }

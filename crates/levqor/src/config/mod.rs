@@ -4,6 +4,7 @@
 //! `layers` collects texts with their origins (pure), this module turns them into types (pure); only [`load`]
 //! touches the world.
 
+mod ai;
 pub mod keys;
 pub mod layers;
 #[cfg(test)]
@@ -14,7 +15,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use levqor_engine::egress::Network;
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
-use levqor_server::{Environment, mail::MailServer};
+use levqor_server::{Environment, features::ai::AiSettings, mail::MailServer};
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
@@ -55,6 +56,7 @@ pub struct Config {
     /// None: for good.
     pub runs_kept_days: Option<u32>,
     pub anonymous_ai_per_minute: u32,
+    pub ai: AiSettings,
     pub metrics_public: bool,
     /// None: a generated one is kept in the data directory (development only).
     pub hmac_secret: Option<Secret>,
@@ -227,6 +229,7 @@ impl Reader<'_> {
         };
         let hmac_secret = self.secret(environment);
         let public_url = self.public_url(listen);
+        let ai = self.ai(region.as_ref());
         self.database();
         self.email();
         self.log_filter();
@@ -262,6 +265,7 @@ impl Reader<'_> {
             runs_kept_days: u32::try_from(self.number("retention.runs_days")).ok().filter(|days| *days > 0),
             anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute"))
                 .unwrap_or(u32::MAX),
+            ai,
             metrics_public: self.text("metrics.public") == "true",
             hmac_secret,
         })
@@ -525,6 +529,22 @@ mod tests {
                 &[],
                 "levqor.toml:2: processes.allow: \"perl\" is no kind of process",
             ),
+            (
+                "",
+                &[("OPENAI_BASE_URL", "https://u:hunter2@h/v1")],
+                "environment OPENAI_BASE_URL: ai.openai_base_url: the address is none of http or https without user",
+            ),
+            ("[[ai.providers]]\nname = \"x\"", &[], "levqor.toml:1: ai.providers: missing field `base_url`"),
+            (
+                "[[ai.providers]]\nname = \"builtin\"\nbase_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\napi_key = \"hunter2\"",
+                &[],
+                "ai.providers: \"builtin\": the name is taken",
+            ),
+            (
+                "[[ai.providers]]\nname = \"x\"\nbase_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\nregions = [\"mars\"]",
+                &[],
+                "ai.providers: \"x\": regions: region \"mars\" is not known",
+            ),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
             ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
             (
@@ -546,6 +566,34 @@ mod tests {
             );
             assert!(!complaint.contains("hunter2"), "a secret is shown");
         }
+    }
+
+    #[test]
+    fn providers_come_from_the_list_and_then_from_the_environment() {
+        let file = "[ai]\ntimeout_seconds = 5\n\
+                    [[ai.providers]]\nname = \"near\"\nbase_url = \"http://127.0.0.1:8080/v1\"\nmodel = \"small\"\n\
+                    [[ai.providers]]\nname = \"far\"\nbase_url = \"https://ai.example/v1\"\nmodel = \"m\"\napi_key = \"k\"\nregions = [\"us-east\"]\n";
+        let names = |environment: &[(&str, &str)]| {
+            let ai = resolved(file, environment).unwrap().ai;
+            ai.providers
+                .iter()
+                .map(|it| format!("{} {} {}", it.name, it.base_url, it.model))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["near http://127.0.0.1:8080/v1 small"]);
+        assert_eq!(
+            names(&[("LEVQOR_REGION", "us-east"), ("OPENAI_API_KEY", "sk-1")]),
+            [
+                "near http://127.0.0.1:8080/v1 small",
+                "far https://ai.example/v1 m",
+                "openai https://api.openai.com/v1 gpt-4o-mini"
+            ]
+        );
+        let local =
+            resolved("", &[("OPENAI_BASE_URL", "http://localhost:11434/v1"), ("OPENAI_MODEL", "tiny")]);
+        let local = local.unwrap().ai.providers;
+        assert_eq!((local[0].key.as_ref(), local[0].model.as_str()), (None, "tiny"));
+        assert!(resolved("", &[]).unwrap().ai.providers.is_empty());
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub fn page() -> String {
         "\nRegions are a list in the file; when there is one, it replaces the built-in registry:\n\n\
          ```toml\n[[regions]]\ncode = \"eu-west\"\nname = \"Europe West\"\ndescription = \"London/Dublin\"\n\
          status = \"active\"\njurisdiction = \"EU\"\n```\n\n\
+         AI providers are a list, too, best first; the one of `OPENAI_API_KEY` and `OPENAI_BASE_URL` comes after it and the\n\
+         built-in backend last. `api_key` and `regions` (whose nodes ask it) may be left out:\n\n\
+         ```toml\n[[ai.providers]]\nname = \"local\"\nbase_url = \"http://127.0.0.1:8080/v1\"\nmodel = \"small\"\n\
+         api_key = \"…\"\nregions = [\"eu-west\"]\n```\n\n\
          Client commands take `--url` or `LEVQOR_URL` and `--key` or `LEVQOR_API_KEY`.\n",
     );
     text

@@ -388,7 +388,7 @@ fn calls() {
             &[
                 (
                     "/do/0/a/call",
-                    "the server's own catalog has no \"log:1.0.0\"; there are approval:1.0.0@default",
+                    "the server's own catalog has no \"log:1.0.0\"; there are ai-chat:1.0.0@default",
                 ),
                 ("/do/1/b/call", "there is no catalog \"here\"; declare it in `use.catalogs`"),
                 ("/do/2/c/call", "write <name>:<version>@<catalog>"),

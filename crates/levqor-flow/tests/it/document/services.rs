@@ -36,7 +36,7 @@ fn what_is_constant_is_checked_when_saved() {
         ),
         (
             "{ call: 'store:2.0.0@default' }",
-            "has no \"store:2.0.0\"; there are approval:1.0.0@default, email:1.0.0@default, store:1.0.0@default, webhook:1.0.0@default",
+            "has no \"store:2.0.0\"; there are ai-chat:1.0.0@default, ai-classify:1.0.0@default, ai-extract:1.0.0@default, ai-summarise:1.0.0@default, approval:1.0.0@default, email:1.0.0@default, store:1.0.0@default, webhook:1.0.0@default",
         ),
         ("{ call: 'stor:1.0.0@default' }", "has no \"stor:1.0.0\""),
         ("{ call: 'store@default' }", "has no \"store:\""),
@@ -48,7 +48,18 @@ fn what_is_constant_is_checked_when_saved() {
             "{ call: 'email:1.0.0@default', with: { to: nobody, subject: '${ .s }', text: t } }",
             "/do/0/a/with/to: the argument",
         ),
-        ("{ call: 'ai-classify:1.0.0@default' }", "not supported yet: functions that ask a model"),
+        (
+            "{ call: 'ai-classify:1.0.0@default', with: { text: x } }",
+            "/do/0/a/with: `labels` is missing in `with`",
+        ),
+        (
+            "{ call: 'ai-extract:1.0.0@default', with: { text: '${ .t }', schema: { properties: { n: { type: nimber } } } } }",
+            "/do/0/a/with/schema",
+        ),
+        (
+            "{ call: 'ai-summarise:1.0.0@default', with: { text: '${ .t }', maxSentences: 0 } }",
+            "/do/0/a/with/maxSentences: the argument is not what the function takes",
+        ),
         ("{ call: 'store:1.0.0@default', with: 5 }", "`with` must be an object"),
     ];
     for (task, reason) in rows {

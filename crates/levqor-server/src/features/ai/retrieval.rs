@@ -20,7 +20,7 @@ const NAMED: f64 = 2.0;
 const COVERAGE_MIN: f64 = 0.5;
 
 /// Words that carry no meaning of their own (`comment` is how the French ask).
-const FUNCTION_WORDS: &str = "comment a about after all also am an and any are as at be because been before being but by can \
+pub(super) const FUNCTION_WORDS: &str = "comment a about after all also am an and any are as at be because been before being but by can \
     could d did do does doing don for from get give had has have he help her here him his how i if in into is it its \
     ll levqor like many may me might much must my need no not now of off on one only or our out please re s say she \
     should so some such t tell than that the their them then there these they this those to too up us use ve very \
@@ -222,7 +222,7 @@ const SAME: &[(&str, &str)] = &[
 ];
 
 /// A light stemmer: plural and verb endings go, since both sides lose them alike nothing more is needed.
-fn stem_of(word: &str) -> String {
+pub(super) fn stem_of(word: &str) -> String {
     let same = |word: &str| SAME.iter().find(|(from, _)| *from == word).map(|(_, to)| (*to).to_owned());
     if let Some(word) = same(word) {
         return word;

@@ -18,14 +18,16 @@ use futures_util::stream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use levqor_model::Timestamp;
-use levqor_store::ai_requests::AiRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
+    backend::{Chat, Task},
     language::Language,
+    metering::{self, Ended, Meter},
     service::{
-        self, BACKEND, CHAT_CREDITS, CONTEXT_BYTES_MAX, QUESTION_CHARS, REQUEST_CHARS, WORKFLOW_CREDITS,
+        self, Answer, BACKEND, CHAT_CREDITS, CONTEXT_BYTES_MAX, QUESTION_CHARS, REQUEST_CHARS,
+        WORKFLOW_CREDITS,
     },
 };
 use crate::{
@@ -84,7 +86,8 @@ async fn chat(
     let (ask, query) = call.read(&body, &QUESTION_CHARS).await?;
     call.credits_left().await?;
     let language = Language::normalised(ask.language.as_deref().unwrap_or_default());
-    let answer = service::answer(&query, language, &app.blueprint);
+    let mut answer = service::answer(&query, language, &app.blueprint);
+    let by = call.answered_by(&query, language, &mut answer).await;
     let mut members = Map::new();
     members.insert("success".into(), true.into());
     if let Ok(Value::Object(parts)) = serde_json::to_value(&answer) {
@@ -93,7 +96,7 @@ async fn chat(
     if let Some(conversation) = ask.conversation_id {
         members.insert("conversation_id".into(), conversation.into());
     }
-    let meta = call.end(language, answer.known).await;
+    let meta = call.end(language, answer.known, &by).await;
     members.insert("meta".into(), meta);
     let whole = Value::Object(members);
     if ask.stream == Some(true) {
@@ -125,7 +128,7 @@ async fn workflow(
     // A thousand characters are parsed in well under a millisecond, so this stays on the async worker.
     let zone = ask.context.as_ref().and_then(|context| context.get("time_zone")).and_then(Value::as_str);
     let drafted = service::drafted_in(&query, zone);
-    let meta = call.end(language, drafted.workflow.is_some()).await;
+    let meta = call.end(language, drafted.workflow.is_some(), &By::builtin()).await;
     let Some(workflow) = drafted.workflow else {
         let error = "no step of the request was understood; say what to do and with which address, such as \
                      \"every day at 9am fetch https://example.com/orders\"";
@@ -232,69 +235,83 @@ impl Call {
     /// Refuses when the account has used up its plan's credits of this month.
     async fn credits_left(&self) -> Result<(), Refusal> {
         let Some(actor) = &self.actor else { return Ok(()) };
-        let today = self.app.now().date();
-        let unavailable = |error: levqor_store::Error| {
-            tracing::error!("AI credits cannot be counted: {error}");
-            Refusal {
-                retry_after: Some(5),
-                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; try again")
+        self.meter().left(actor.account_id, self.credits).await.map_err(|error| match error {
+            metering::Error::UsedUp { .. } => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
+            metering::Error::Store(_) => {
+                tracing::error!("{error}");
+                Refusal {
+                    retry_after: Some(5),
+                    ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; try again")
+                }
             }
-        };
-        let used = self
-            .app
-            .store
-            .usage(Some(actor.account_id), today.month_start(), today)
-            .await
-            .map_err(unavailable)?;
-        let account = self.app.store.account(actor.account_id).await.map_err(unavailable)?;
-        let plan = account.and_then(|account| self.app.blueprint.plan(&account.plan).cloned());
-        match plan {
-            Some(plan) if used.ai_credits + self.credits > plan.ai_credits => Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                format!(
-                    "the {} plan has {} AI credits a month and {} are used; wait for the next month or choose a larger plan",
-                    plan.name, plan.ai_credits, used.ai_credits
-                ),
-            )),
-            _ => Ok(()),
+        })
+    }
+
+    /// Has a provider answer from what the documentation says, when there is one; the sources stay. Who sends no key gets the
+    /// built-in answer.
+    async fn answered_by(&self, query: &str, language: Language, answer: &mut Answer) -> By {
+        let backends = &self.app.backends;
+        if self.actor.is_none() || !answer.known || backends.providers().next().is_none() {
+            return By::builtin();
+        }
+        let task =
+            Task::Chat(Chat { prompt: query.to_owned(), system: Some(service::grounding(answer)), language });
+        // A refusal is logged, and the quotes are an answer as well.
+        let Ok(reply) = backends.answer(&Arc::new(task)).await else { return By::builtin() };
+        match reply.content.get("answer") {
+            Some(Value::String(text)) if reply.backend != BACKEND => {
+                answer.answer.clone_from(text);
+                By { backend: reply.backend, model: reply.model }
+            }
+            _ => By::builtin(),
+        }
+    }
+
+    fn meter(&self) -> Meter<'_> {
+        Meter {
+            store: &self.app.store,
+            blueprint: &self.app.blueprint,
+            region: &self.app.region,
+            clock: &*self.app.clock,
         }
     }
 
     /// Meters and logs the call, never what was said; gives `meta`.
-    async fn end(self, language: Language, success: bool) -> Value {
-        let now = self.app.now();
-        let latency = now.since(self.begun_at);
-        // Who gets nothing pays nothing.
-        let credits = if success { self.credits } else { 0 };
-        let account_id = self.actor.as_ref().map(|actor| actor.account_id);
-        let region = self.app.region.code.clone();
-        tracing::info!(
-            region = %region, kind = self.kind, backend = BACKEND, language = language.code(), success,
-            credits, latency_us = latency.as_micros() as u64, "AI request answered"
-        );
-        let request = AiRequest {
-            at: now,
-            account_id,
-            region: region.clone(),
-            kind: self.kind.to_owned(),
-            backend: BACKEND.to_owned(),
-            language: language.code().to_owned(),
+    async fn end(self, language: Language, success: bool, by: &By) -> Value {
+        let ended = Ended {
+            account_id: self.actor.as_ref().map(|actor| actor.account_id),
+            kind: self.kind,
+            backend: by.backend.clone(),
+            language,
             success,
-            credits,
-            latency_us: i64::try_from(latency.as_micros()).unwrap_or(i64::MAX),
+            credits: self.credits,
+            begun_at: self.begun_at,
+            call_key: None,
         };
-        // The answer is there already; a log that cannot be written must not take it away from the caller.
-        let metered = self.app.store.add_ai_credits(account_id, now.date(), credits).await;
-        if let Err(error) = metered.and(self.app.store.add_ai_request(request).await) {
-            tracing::error!("an AI request could not be metered: {error}");
-        }
-        json!({
-            "ai_backend": BACKEND,
+        let (credits, now) = self.meter().end(ended).await;
+        let mut meta = json!({
+            "ai_backend": by.backend,
             "language": language.code(),
-            "region": region,
-            "latency_ms": latency.as_micros() as f64 / 1_000.0,
+            "region": self.app.region.code,
+            "latency_ms": now.since(self.begun_at).as_micros() as f64 / 1_000.0,
             "credits": credits,
-        })
+        });
+        if let Some(model) = &by.model {
+            meta["model"] = json!(model);
+        }
+        meta
+    }
+}
+
+/// Who answered.
+struct By {
+    backend: String,
+    model: Option<String>,
+}
+
+impl By {
+    fn builtin() -> Self {
+        Self { backend: BACKEND.to_owned(), model: None }
     }
 }
 

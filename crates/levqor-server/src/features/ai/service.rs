@@ -117,6 +117,21 @@ pub fn answer(question: &str, language: Language, blueprint: &Blueprint) -> Answ
     Answer { answer: text, steps, sources, known: true }
 }
 
+/// What a provider is told before it answers a question about Levqor.
+pub fn grounding(answer: &Answer) -> String {
+    let mut words = String::from(
+        "You answer questions about Levqor, a workflow engine. Use the excerpts of its documentation below and nothing else; \
+         when they do not answer the question, say that you do not know. Be brief.",
+    );
+    for source in &answer.sources {
+        words.push_str(&format!("\n\n{} ({})\n{}", source.title, source.url, source.quote));
+    }
+    for step in &answer.steps {
+        words.push_str(&format!("\n\n{step}"));
+    }
+    words
+}
+
 /// The quotes that are sentences; all of them when there are only code blocks.
 fn prose(hit: &Hit<'_>) -> String {
     let sentences: Vec<_> = hit.quotes.iter().copied().filter(|quote| !quote.starts_with("```")).collect();
