@@ -74,7 +74,15 @@ impl Service {
 
     /// Whether a call leaves the server, so that it counts for the run's budget.
     pub const fn is_outbound(self) -> bool {
-        matches!(self, Service::Email | Service::Webhook)
+        match self {
+            Service::AiChat
+            | Service::AiClassify
+            | Service::AiExtract
+            | Service::AiSummarise
+            | Service::Email
+            | Service::Webhook => true,
+            Service::Approval | Service::Store => false,
+        }
     }
 
     /// How its arguments are written.

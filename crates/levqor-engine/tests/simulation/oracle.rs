@@ -90,7 +90,16 @@ impl Oracle {
                         Service::Approval => expected.questions += 1,
                         Service::Webhook => expected.calls.extend(place(&hooks::request(&call))),
                         Service::Store => {}
-                        Service::Email => return Err(format!("{workflow} asks for mail")),
+                        Service::AiChat
+                        | Service::AiClassify
+                        | Service::AiExtract
+                        | Service::AiSummarise
+                        | Service::Email => {
+                            return Err(format!(
+                                "{workflow} asks for {}, which nobody makes",
+                                call.service.name()
+                            ));
+                        }
                     },
                     Effect::RunProcess { .. } => return Err(format!("{workflow} asks for a process")),
                     Effect::Timer { .. } | Effect::Listen { .. } | Effect::Abandon { .. } => {}
@@ -155,7 +164,11 @@ impl Oracle {
         match call.service {
             Service::Store => Some(Outcome::Output(shelf.call(&call.input))),
             Service::Webhook => callee::answer(self.seed, &hooks::request(call)),
-            Service::Email => None,
+            Service::AiChat
+            | Service::AiClassify
+            | Service::AiExtract
+            | Service::AiSummarise
+            | Service::Email => None,
             Service::Approval if member(&call.input, "title").starts_with(NOBODY) => None,
             Service::Approval => Some(Outcome::Output(
                 json!({ "approved": true, "by": "the oracle", "comment": null, "at": now }),

@@ -69,8 +69,7 @@ pub(super) fn sentences(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for block in blocks(text) {
         let mut begin = 0;
-        let mut letters = block.char_indices().peekable();
-        while let Some((place, letter)) = letters.next() {
+        for (place, letter) in block.char_indices() {
             let end = place + letter.len_utf8();
             if ends(&block[begin..place], letter, &block[end..]) {
                 push(&mut found, &block[begin..end]);
