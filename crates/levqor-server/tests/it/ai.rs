@@ -160,7 +160,7 @@ const LETTER: &str = r#"do:
 - values:
     call: ai-extract:1.0.0@default
     with:
-      text: ${ .letter }
+      text: ${ $workflow.input.letter }
       schema:
         type: object
         properties:
@@ -170,17 +170,14 @@ const LETTER: &str = r#"do:
           sender: { type: string, format: email }
           phone: { type: string }
     export: { as: '${ { values: . } }' }
-    output: { as: '${ $input }' }
 - kind:
     call: ai-classify:1.0.0@default
-    with: { text: '${ .letter }', labels: [complaint, { label: invoice, description: a bill to pay }] }
+    with: { text: '${ $workflow.input.letter }', labels: [complaint, { label: invoice, description: a bill to pay }] }
     export: { as: '${ $context + { kind: . } }' }
-    output: { as: '${ $input }' }
 - short:
     call: ai-summarise:1.0.0@default
-    with: { text: '${ .letter }', maxSentences: 1 }
+    with: { text: '${ $workflow.input.letter }', maxSentences: 1 }
     export: { as: '${ $context + { short: . } }' }
-    output: { as: '${ $input }' }
 - answer:
     call: ai-chat:1.0.0@default
     with: { prompt: What is a run?, language: de }

@@ -12,13 +12,18 @@ use super::{
 };
 
 fn task(text: &str, properties: &Value) -> Extract {
+    task_with(text, properties, &json!({}))
+}
+
+/// With `$defs` that properties refer to.
+fn task_with(text: &str, properties: &Value, defs: &Value) -> Extract {
     let loose: serde_json::Map<String, Value> = properties
         .as_object()
         .unwrap()
         .iter()
         .map(|(name, property)| (name.clone(), json!({ "anyOf": [property, { "type": "null" }] })))
         .collect();
-    let schema = json!({ "type": "object", "properties": loose });
+    let schema = json!({ "type": "object", "properties": loose, "$defs": defs });
     Extract {
         text: text.to_owned(),
         compiled: document::external_schema(&schema).unwrap(),
@@ -113,9 +118,9 @@ fn values_are_found_where_the_text_says_them_and_nowhere_else() {
 
 #[test]
 fn a_reference_is_followed_and_one_in_a_circle_ends() {
-    let mut task = task("Mail: ada@example.org", &json!({ "mail": { "$ref": "#/$defs/address" } }));
-    task.schema["$defs"] = json!({ "address": { "type": "string", "format": "email" } });
-    task.compiled = document::external_schema(&task.schema).unwrap();
+    let properties = json!({ "mail": { "$ref": "#/$defs/address" } });
+    let defs = json!({ "address": { "type": "string", "format": "email" } });
+    let mut task = task_with("Mail: ada@example.org", &properties, &defs);
     assert_eq!(extract(&task)["mail"].value, "ada@example.org");
     task.schema["$defs"] = json!({ "address": { "$ref": "#/$defs/address" } });
     assert!(extract(&task).is_empty());
@@ -176,10 +181,13 @@ fn sentences_end_where_readers_end_them() {
 
 #[test]
 fn a_summary_is_what_the_text_is_about_within_its_bounds() {
+    // The storm, the coast and what is closed are named most often.
+    assert_eq!(summarise(NEWS, 1, 2_000), ["- The coast road is closed because of the storm"]);
+    // The second one speaks of something else, and stands before the first one, as in the text.
     let summary = summarise(NEWS, 2, 2_000);
-    assert!(summary[0].contains("storm"), "{summary:?}");
+    assert!(summary.len() == 2 && !summary[0].contains("storm"), "{summary:?}");
     assert_eq!(summarise(NEWS, 50, 2_000).len(), 7, "everything fits");
-    assert_eq!(summarise(NEWS, 50, 25), ["Schools stayed closed."], "only one is short enough: {NEWS}");
+    assert_eq!(summarise(NEWS, 50, 25), ["Was anybody hurt?"], "the best of those that are short enough");
     assert_eq!(summarise(NEWS, 3, 5), [""; 0]);
     assert_eq!(summarise("", 3, 100), [""; 0]);
 }
