@@ -48,7 +48,7 @@ use levqor_engine::egress;
 use plan::Plan;
 use world::{Tally, World};
 
-/// What continuous integration plays: some 2,100 runs with their sub-runs, about a minute on two idle cores, not optimised.
+/// What continuous integration plays: some 2,100 runs with their sub-runs, by its CPU time about a minute on two idle cores, not optimised.
 const RUNS: usize = 1_300;
 const FIRST_SEED: u64 = 1;
 
