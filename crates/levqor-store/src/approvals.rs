@@ -140,19 +140,23 @@ impl Store {
 
     /// Answers that the run has not taken, in the order in which they were given.
     pub async fn answers_for(&self, run: RunId) -> Result<Vec<Approval>, Error> {
-        self.read(move |session| {
-            session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM approvals WHERE run_id = $1 AND decided_at IS NOT NULL AND closed_at IS NULL
-                     ORDER BY decided_at, effect LIMIT 200000"
-                ),
-                params![run],
-                Approval::read,
-            )
-        })
-        .await
+        let mut answers: Vec<Approval> = self
+            .read(move |session| {
+                session.rows(
+                    concat!(
+                        "SELECT ",
+                        columns!(),
+                        " FROM approvals WHERE run_id = $1 AND decided_at IS NOT NULL AND closed_at IS NULL
+                         ORDER BY effect LIMIT 200000"
+                    ),
+                    params![run],
+                    Approval::read,
+                )
+            })
+            .await?;
+        // A stable sort of the few that there are, which no index would serve better.
+        answers.sort_by_key(|approval| approval.decision.as_ref().map(|decision| decision.at));
+        Ok(answers)
     }
 
     /// Runs that have not taken an answer which is there, in order of the question.
