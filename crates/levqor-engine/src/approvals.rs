@@ -102,7 +102,7 @@ pub(crate) async fn look(core: &Arc<Core>, run: RunId, effect: EffectId) {
     }
 }
 
-fn outcome(approval: &Approval) -> Option<Outcome> {
+pub(crate) fn outcome(approval: &Approval) -> Option<Outcome> {
     let decision = approval.decision.as_ref()?;
     Some(Outcome::Output(json!({
         "approved": decision.approved,

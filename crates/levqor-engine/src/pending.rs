@@ -202,6 +202,9 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>) -> Option<String> 
     let approvals: Vec<_> =
         pending.values().filter(|item| matches!(item, Pending::Approval { .. })).collect();
     let asked = approvals.first().and_then(|first| match first {
+        Pending::Approval { title, task } if task.is_empty() => {
+            Some(format!("waits for a decision before its first task: {}", shown(title)))
+        }
         Pending::Approval { title, task } => {
             Some(format!("waits for a decision: {} (task {task}){}", shown(title), others(approvals.len())))
         }
@@ -240,6 +243,15 @@ pub(crate) fn describe(pending: &BTreeMap<EffectId, Pending>) -> Option<String> 
 pub(crate) fn suspended(since: Timestamp, by: Option<&str>) -> String {
     let by = by.map_or_else(String::new, |by| format!(" by {by}"));
     format!("is suspended{by} since {}", moment(since))
+}
+
+/// Why a run that may make no more calls is not moving.
+pub(crate) fn used_up(since: Timestamp, calls: u64) -> String {
+    let many = if calls == 1 { "call" } else { "calls" };
+    format!(
+        "has used up its budget of {calls} {many} and is suspended since {}; resume it to allow {calls} more",
+        moment(since)
+    )
 }
 
 /// The events that listening tasks wait for, in words.

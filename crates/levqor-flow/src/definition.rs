@@ -6,7 +6,12 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use crate::{access::Scheme, expression::Expression, policy::Policy, schedule::Schedule};
+use crate::{
+    access::Scheme,
+    expression::Expression,
+    policy::{Policy, Question},
+    schedule::Schedule,
+};
 
 mod events;
 mod process;
@@ -60,6 +65,8 @@ pub struct Task {
     pub export: Export,
     pub timeout: Option<DurationSpec>,
     pub then: Then,
+    /// `metadata.levqor.approval`: a person must agree each time before the task begins.
+    pub approval: Option<Box<Question>>,
     pub kind: TaskKind,
 }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 use levqor_model::{Misfire, Overlap, Priority, Residency};
 use serde_json::Value;
 
-use crate::expression::{Bounds, Expression};
+use crate::{
+    definition::Template,
+    expression::{Bounds, Expression},
+};
 
 /// The longest concurrency key, in characters.
 pub const KEY_CHARS_MAX: usize = 200;
@@ -16,6 +19,8 @@ pub const KEY_CHARS_MAX: usize = 200;
 pub const KEY_LIMIT_MAX: u32 = 1_000;
 /// How far back missed due times may be made up for.
 pub const CATCH_UP_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The most calls that a budget may allow at once.
+pub const BUDGET_CALLS_MAX: u64 = 1_000_000;
 /// Runs may be kept for this many days at most.
 pub const RETENTION_DAYS_MAX: u32 = 36_500;
 
@@ -29,6 +34,23 @@ pub struct Policy {
     pub residency: Option<Residency>,
     /// Days that ended runs are kept; None: as long as the server keeps them.
     pub retention_days: Option<u32>,
+    /// Asked before the run's first task.
+    pub approval: Option<Question>,
+    pub budget: Option<Budget>,
+}
+
+/// What a person is asked before a run, or a task, may begin. Evaluated, these are texts.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub title: Template,
+    pub message: Option<Template>,
+}
+
+/// How much a run may use before it is suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Calls of services; each resumption allows as many again.
+    pub calls: u64,
 }
 
 /// At most `limit` runs of the workflow with the same key at once.

@@ -43,6 +43,11 @@ impl Service {
         matches!(self, Service::Approval)
     }
 
+    /// Whether a call leaves the server, so that it counts for the run's budget.
+    pub const fn is_outbound(self) -> bool {
+        matches!(self, Service::Webhook)
+    }
+
     /// How its arguments are written.
     pub const fn example(self) -> &'static str {
         match self {

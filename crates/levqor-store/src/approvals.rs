@@ -26,6 +26,8 @@ pub struct ApprovalChanges {
     pub asked: Vec<NewApproval>,
     /// Effects whose wait is over.
     pub closed: Vec<u64>,
+    /// Those of them that end without an answer, which must not have been given.
+    pub unanswered: Vec<u64>,
     /// The run ends, and nobody can say what it waited for.
     pub all_closed: bool,
 }
@@ -136,6 +138,23 @@ impl Store {
         .await
     }
 
+    /// Answers that the run has not taken, in the order in which they were given.
+    pub async fn answers_for(&self, run: RunId) -> Result<Vec<Approval>, Error> {
+        self.read(move |session| {
+            session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM approvals WHERE run_id = $1 AND decided_at IS NOT NULL AND closed_at IS NULL
+                     ORDER BY decided_at, effect LIMIT 200000"
+                ),
+                params![run],
+                Approval::read,
+            )
+        })
+        .await
+    }
+
     /// Runs that have not taken an answer which is there, in order of the question.
     pub async fn runs_with_answers(
         &self,
@@ -240,6 +259,16 @@ pub(crate) fn change(
              ON CONFLICT (run_id, effect) DO NOTHING",
             params![new.id, account, run, new.effect, new.task, new.title, new.message, new.data, at],
         )?;
+    }
+    for effect in &changes.unanswered {
+        let answered: Option<i64> = session.scalar(
+            "SELECT 1 FROM approvals WHERE run_id = $1 AND effect = $2 AND decided_at IS NOT NULL",
+            params![run, effect],
+        )?;
+        if answered.is_some() {
+            // The writer did not know of the answer, which has come first.
+            return Err(Error::Stale(run));
+        }
     }
     for effect in &changes.closed {
         session.execute(

@@ -506,6 +506,7 @@ async fn touch_own_functions(store: &Store, account: AccountId, run: RunId, appr
     store.approval(account, approval).await.unwrap();
     store.approval_of(run, 5).await.unwrap();
     store.approval_effects_of(run).await.unwrap();
+    store.answers_for(run).await.unwrap();
     store.runs_with_answers(None, 10).await.unwrap();
     store.approvals_of(account, true, None, 10).await.unwrap();
     store.approvals_of(account, false, None, 10).await.unwrap();

@@ -21,7 +21,7 @@ use crate::{
     core::Backoff,
     events,
     fault::Point,
-    pending::{Pending, describe, suspended},
+    pending::{Pending, describe, suspended, used_up},
     schedules,
 };
 
@@ -170,13 +170,21 @@ impl Driver {
             })
             .collect();
 
+        // Who gives up by the clock must not do so after an answer; who cancels may.
+        let timed_out = self.events.iter().any(|event| matches!(event, Event::TimerFired { .. }))
+            && !self.events.iter().any(|event| matches!(event, Event::Cancelled { .. }));
         let mut turn = Turn { timers_gone: std::mem::take(&mut self.timers_stray), ..Turn::default() };
         turn.events.listeners_cleared = std::mem::take(&mut self.listening.stray);
         let mut pending = self.seat.entry.pending();
         for effect in abandoned.iter().copied().chain(ended.iter().copied()).chain(over) {
             match pending.remove(&effect) {
                 Some(Pending::Timer { at, .. }) => turn.timers_gone.push((effect, at)),
-                Some(Pending::Approval { .. }) => turn.approvals.closed.push(effect),
+                Some(Pending::Approval { .. }) => {
+                    turn.approvals.closed.push(effect);
+                    if timed_out && !ended.contains(&effect) {
+                        turn.approvals.unanswered.push(effect);
+                    }
+                }
                 Some(Pending::Listen { .. }) => {
                     self.listening.cursors.remove(&effect);
                     turn.events.listeners_cleared.push(effect);
@@ -371,7 +379,10 @@ impl Driver {
             return None;
         }
         let words = match self.machine().and_then(Machine::suspended) {
-            Some((since, by)) => suspended(since, by),
+            Some((since, by)) => {
+                let to_allow = self.machine().and_then(Machine::budget_to_allow);
+                to_allow.map_or_else(|| suspended(since, by), |calls| used_up(since, calls))
+            }
             None => describe(&self.seat.entry.pending())?,
         };
         Some(self.mask.text(words))

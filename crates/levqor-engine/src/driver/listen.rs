@@ -16,7 +16,7 @@ use levqor_model::{RunStatus, Timestamp};
 use levqor_store::events::{EventPage, StoredEvent};
 
 use super::{Driver, Stop};
-use crate::{core::Backoff, pending::Pending, registry::Mail};
+use crate::{approvals, core::Backoff, pending::Pending, registry::Mail};
 
 /// Events taken in with one append at most: bounds its size.
 const PAGE: usize = 32;
@@ -266,6 +266,30 @@ impl Driver {
                 Err(reason) => self.store_failed(reason, &mut backoff).await?,
             }
         }
+    }
+
+    /// Before time runs out for anything: answers of people that the run was not told of yet count.
+    pub(super) async fn take_answers(&mut self) -> Result<(), Stop> {
+        let asks = self.seat.entry.pending().values().any(|item| matches!(item, Pending::Approval { .. }));
+        if !asks || self.status().is_ended() {
+            return Ok(());
+        }
+        let mut backoff = Backoff::new();
+        let answers = loop {
+            match self.core.faults.store(self.core.store.answers_for(self.run.id)).await {
+                Ok(answers) => break answers,
+                Err(reason) => self.store_failed(reason, &mut backoff).await?,
+            }
+        };
+        for approval in answers {
+            let Some(outcome) = approvals::outcome(&approval) else { continue };
+            self.in_flight.remove(&approval.effect);
+            let event = Event::EffectEnded { at: self.moment(), effect: approval.effect, outcome };
+            if self.apply(event) {
+                self.settle().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn store_failed(&self, reason: levqor_store::Error, backoff: &mut Backoff) -> Result<(), Stop> {

@@ -216,6 +216,7 @@ impl Driver {
                 return Ok(());
             }
             if let Mail::Due { at, .. } = mail {
+                self.take_answers().await?;
                 reach = self.offer_events(Some(at)).await?;
             }
             if reach == Reach::More {
@@ -254,7 +255,10 @@ impl Driver {
         }
         self.cancel_if_asked();
         self.settle().await?;
-        if self.heed_wish() { self.settle().await } else { Ok(()) }
+        if self.heed_wish() {
+            self.settle().await?;
+        }
+        if self.heed_budget() { self.settle().await } else { Ok(()) }
     }
 
     fn cancel_if_asked(&mut self) {
@@ -285,13 +289,27 @@ impl Driver {
             }
             Wish::Suspend { by } => {
                 let tasks_begun = self.machine().map_or(0, Machine::tasks_begun);
-                let suspended = self.apply(Event::Suspended { at, tasks_begun, by: Some(by) });
+                let suspended = self.apply(Event::Suspended { at, tasks_begun, by: Some(by), budget: false });
                 if suspended {
                     self.hold_back_calls();
                 }
                 suspended
             }
         }
+    }
+
+    /// Suspends the run when its budget is used up and it can't go on without more; true when anything changed.
+    fn heed_budget(&mut self) -> bool {
+        let Some(machine) = self.machine().filter(|machine| machine.has_no_budget().is_some()) else {
+            return false;
+        };
+        let tasks_begun = machine.tasks_begun();
+        let at = self.moment();
+        let suspended = self.apply(Event::Suspended { at, tasks_begun, by: None, budget: true });
+        if suspended {
+            self.hold_back_calls();
+        }
+        suspended
     }
 
     /// False when the event doesn't fit any more, such as the end of an effect that was abandoned.

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::definition::{Program, Workflow};
 
 mod access;
+mod ask;
 mod call;
 mod catalogs;
 mod checker;

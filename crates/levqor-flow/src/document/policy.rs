@@ -43,11 +43,6 @@ impl<'d> Checker<'d> {
             ["zone", "priority", "concurrency", "schedule", "residency", "retention", "approval", "budget"];
         let ours = self.object(value, place, "{ zone: Europe/London }")?;
         self.closed(ours, place, &KNOWN);
-        for (member, what) in [("approval", "rules of approval"), ("budget", "budgets")] {
-            if ours.contains_key(member) {
-                self.unsupported(&place.key(member), &format!("{what} (`metadata.levqor.{member}`)"));
-            }
-        }
         let retention = self.whole(
             ours,
             place,
@@ -73,6 +68,10 @@ impl<'d> Checker<'d> {
             ours.get("schedule").and_then(|value| self.schedule_policy(value, &place.key("schedule")));
         let residency =
             ours.get("residency").and_then(|value| self.residency(value, &place.key("residency")));
+        let approval = ours
+            .get("approval")
+            .and_then(|value| self.question(value, &place.key("approval"), Scope::new(Moment::Start)));
+        let budget = ours.get("budget").and_then(|value| self.budget(value, &place.key("budget")));
         Some(Ours {
             zone: zone.unwrap_or_default(),
             policy: Policy {
@@ -81,12 +80,14 @@ impl<'d> Checker<'d> {
                 schedule: schedule.unwrap_or_default(),
                 residency,
                 retention_days: retention.and_then(|days| u32::try_from(days).ok()),
+                approval,
+                budget,
             },
         })
     }
 
     /// A whole number within bounds.
-    fn whole(
+    pub(super) fn whole(
         &mut self,
         object: &'d Members,
         place: &Place<'_>,

@@ -295,6 +295,11 @@ pub const CONSTRUCTS: &[Construct] = &[
     ),
     full(
         COMMON,
+        "`metadata.levqor.approval`: a person agrees before the task begins",
+        "do: [{ a: { set: { y: 1 }, metadata: { levqor: { approval: { title: 'Go on?' } } } } }]",
+    ),
+    full(
+        COMMON,
         "`input`, `output`, `export` with `from`, `as` and `schema`",
         "do: [{ a: { input: { from: .x, schema: { document: { type: object } } }, set: { y: 1 }, output: { as: .y }, export: { as: '{ y: . }' } } }]",
     ),

@@ -154,9 +154,10 @@ impl<'d> Checker<'d> {
         let output = self.output(task, place, during);
         let export = self.export(task, place, scope.at(Moment::Export));
         let timeout = self.timeout(task, place, during);
-        if let Some(metadata) = task.get("metadata") {
-            self.object(metadata, &place.key("metadata"), "{ note: hello }");
-        }
+        let approval = task
+            .get("metadata")
+            .and_then(|metadata| self.task_metadata(metadata, &place.key("metadata"), during))
+            .map(Box::new);
         let then = task.get("then").and_then(|value| self.then(value, &place.key("then"), targets));
         let then = then.unwrap_or(Then::Continue);
         leads.skippable = condition.is_some();
@@ -172,6 +173,7 @@ impl<'d> Checker<'d> {
             export,
             timeout,
             then,
+            approval,
             kind: kind?,
         })
     }

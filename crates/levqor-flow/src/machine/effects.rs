@@ -26,6 +26,8 @@ pub(super) enum Purpose {
     Emit(FrameId),
     /// The answer of a person.
     Decision(FrameId),
+    /// A person's leave to begin the task; None: the run.
+    Leave(Option<FrameId>),
     /// Events for a `listen`.
     Listen(FrameId),
     /// The moment that a `wait` waits for.
@@ -49,7 +51,8 @@ impl Purpose {
             | Purpose::Schema
             | Purpose::SubRun(_)
             | Purpose::Emit(_)
-            | Purpose::Decision(_) => true,
+            | Purpose::Decision(_)
+            | Purpose::Leave(_) => true,
             Purpose::Listen(_)
             | Purpose::Wait(_)
             | Purpose::Deadline(_)
@@ -73,7 +76,9 @@ impl Machine {
         let id = self.next_effect();
         self.effects_asked = id;
         let effect = effect(id);
-        self.outbox.push(effect.clone());
+        if self.may_ask(purpose, &effect) {
+            self.outbox.push(effect.clone());
+        }
         self.pending.insert(id, Pending { purpose, effect });
         id
     }
@@ -94,8 +99,9 @@ impl Machine {
         if let Purpose::SubRun(frame) = pending.purpose {
             self.settle_key(frame);
         }
-        // What has ended needs no letting go. Where its result was never taken in, a repeat has the same key.
-        if !self.let_go_of_held(effect) {
+        // What was never asked for, or has ended, needs no letting go. Where a result was never taken in, a repeat has the
+        // same key.
+        if !self.unpark(effect) && !self.let_go_of_held(effect) {
             self.outbox.push(Effect::Abandon { id: effect });
         }
     }

@@ -27,13 +27,19 @@ impl Machine {
             self.ask(Purpose::Schema, |id| Effect::CallHttp { id, call: request });
             return Ok(None);
         }
+        let raw = Arc::clone(&self.raw_input);
+        let begins = self.entry.is_none();
+        payload::check("the workflow's input", &raw, self.surroundings.payload_bytes_max)?;
+        // A run that begins in the middle takes up where this was checked.
+        let schema = workflow.input.schema.as_ref().filter(|_| begins);
+        check_schema(self, schema, "the workflow's input", &raw)?;
+        if self.asks_first()? {
+            return Ok(None);
+        }
         if let Some(entry) = self.entry.clone() {
             return self.open_at(&entry, notes);
         }
         let scope = Scope::new(self, None);
-        let raw = Arc::clone(&self.raw_input);
-        payload::check("the workflow's input", &raw, self.surroundings.payload_bytes_max)?;
-        check_schema(self, workflow.input.schema.as_ref(), "the workflow's input", &raw)?;
         let span = match &workflow.timeout {
             Some(spec) => Some(scope.duration(spec, &raw)?),
             None => None,
@@ -178,7 +184,22 @@ impl Machine {
             None => raw,
             Some(from) => self.checked("the task's transformed input", scope.fill(from, &raw)?)?,
         };
-        let scope = Scope { input: Some(&input), ..scope };
+        if let Some(question) = &task.approval {
+            self.ask_leave(id, question, input, notes)?;
+            return Ok(None);
+        }
+        self.begin_task(id, task, input, notes)
+    }
+
+    /// The task may begin, and its time does.
+    pub(super) fn begin_task(
+        &mut self,
+        id: FrameId,
+        task: &Task,
+        input: Arc<Value>,
+        notes: &mut dyn Notes,
+    ) -> Next {
+        let scope = Scope { input: Some(&input), ..Scope::new(self, Some(id)) };
         let timeout = match &task.timeout {
             Some(spec) => Some(scope.duration(spec, &input)?),
             None => None,

@@ -27,7 +27,7 @@ impl Machine {
             Event::Aborted { at, error, .. } => self.abort(*at, error, notes),
             Event::Retried { at, secrets } => self.retry(*at, secrets, notes),
             Event::Moved { at, secrets } => self.moved(*at, secrets, notes),
-            Event::Suspended { at, by, .. } => self.suspend(*at, by.as_deref(), notes),
+            Event::Suspended { at, by, budget, .. } => self.suspend(*at, by.as_deref(), *budget, notes),
             Event::Resumed { at } => self.resume_run(*at, notes),
         }
     }
@@ -40,7 +40,7 @@ impl Machine {
         notes: &mut dyn Notes,
     ) -> Result<(), ApplyError> {
         match self.pending.get(&effect).map(|pending| pending.purpose) {
-            Some(purpose) if purpose.has_result() && !self.is_held(effect) => {}
+            Some(purpose) if purpose.has_result() && !self.is_held(effect) && !self.is_parked(effect) => {}
             _ => return Err(ApplyError::NotPending(effect)),
         }
         if self.suspension.is_some() {
@@ -73,6 +73,7 @@ impl Machine {
                 | Purpose::Decision(frame),
                 _,
             ) => (frame, false),
+            (Purpose::Leave(whose), _) => return self.decided(whose, outcome, notes),
             (Purpose::Schema, Effect::CallHttp { call, .. }) => {
                 return self.schema_came(&call.uri, outcome, notes);
             }
@@ -106,6 +107,7 @@ impl Machine {
             | Purpose::SubRun(_)
             | Purpose::Emit(_)
             | Purpose::Decision(_)
+            | Purpose::Leave(_)
             | Purpose::Listen(_) => {
                 return Err(ApplyError::NotPending(effect));
             }
@@ -146,6 +148,7 @@ impl Machine {
         let resume = match self.queue.pop_front() {
             Some(step) if self.place(&step) == Some(&error.instance) => match step {
                 Step::Enter(frame)
+                | Step::Admitted(frame)
                 | Step::Perform(frame)
                 | Step::Resume(frame)
                 | Step::ListEnded { frame, .. }
@@ -296,24 +299,36 @@ impl Machine {
             RunState::Cancelled => RunStatus::Cancelled,
             RunState::Live if self.suspension.is_some() => RunStatus::Suspended,
             RunState::Live => {
-                let mut waits = false;
-                for pending in self.pending.values() {
-                    match pending.purpose {
-                        Purpose::Wait(_) | Purpose::Listen(_) | Purpose::Decision(_) => waits = true,
-                        // These bound what is going on; nobody waits for them.
-                        Purpose::Deadline(_) | Purpose::Attempt(_) | Purpose::RunDeadline => {}
-                        Purpose::Call(_)
-                        | Purpose::Resource(_)
-                        | Purpose::Schema
-                        | Purpose::SubRun(_)
-                        | Purpose::Emit(_)
-                        | Purpose::Delay(_) => {
-                            return RunStatus::Running;
-                        }
-                    }
+                let (is_moving, waits) = self.under_way();
+                if !is_moving && waits && self.queue.is_empty() {
+                    RunStatus::Waiting
+                } else {
+                    RunStatus::Running
                 }
-                if waits && self.queue.is_empty() { RunStatus::Waiting } else { RunStatus::Running }
             }
         }
+    }
+
+    /// Whether anything is pending that goes on by itself, and whether anything is that may take long. Calls that have to
+    /// wait for the budget are neither.
+    pub(super) fn under_way(&self) -> (bool, bool) {
+        let mut waits = false;
+        for (effect, pending) in &self.pending {
+            match pending.purpose {
+                Purpose::Wait(_) | Purpose::Listen(_) | Purpose::Decision(_) | Purpose::Leave(_) => {
+                    waits = true;
+                }
+                // These bound what is going on; nobody waits for them.
+                Purpose::Deadline(_) | Purpose::Attempt(_) | Purpose::RunDeadline => {}
+                Purpose::Call(_) if self.is_parked(*effect) => {}
+                Purpose::Call(_)
+                | Purpose::Resource(_)
+                | Purpose::Schema
+                | Purpose::SubRun(_)
+                | Purpose::Emit(_)
+                | Purpose::Delay(_) => return (true, waits),
+            }
+        }
+        (false, waits)
     }
 }

@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 
 use self::{
     arena::{Arena, FrameId},
+    budget::Spent,
     effects::Pending,
     entry::Lookout,
     fault::Fault,
@@ -46,6 +47,7 @@ use crate::{
 mod access;
 mod arena;
 mod around;
+mod budget;
 mod catalogs;
 mod catching;
 mod effects;
@@ -57,6 +59,7 @@ mod fault;
 mod finish;
 mod frame;
 mod http;
+mod leave;
 mod listen;
 mod moving;
 pub(crate) mod payload;
@@ -69,6 +72,7 @@ mod step;
 mod suspend;
 
 pub use entry::{Around, Entry, entry_at, entry_points};
+pub use leave::REFUSED;
 pub use moving::{Difference, replays_on};
 pub use suspend::TimerUse;
 
@@ -157,6 +161,9 @@ pub enum Event {
         /// Who asked for it, in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// Nobody did: the run's budget is used up, and `Resumed` allows as much again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        budget: bool,
     },
     /// The run goes on: what was held is taken in, as if it had come now, in its order. Waits keep their moments; timeouts
     /// move by the pause.
@@ -535,6 +542,9 @@ pub struct Machine {
     suspension: Option<Suspension>,
     /// Results that came while it did, in their order.
     held: VecDeque<(EffectId, Outcome)>,
+    spent: Spent,
+    /// A person has agreed that the run begins.
+    agreed: bool,
     /// Where the run begins, when that is not the beginning.
     entry: Option<Arc<Entry>>,
     /// A task to look out for: see [`entry_at`].
@@ -603,6 +613,8 @@ impl Machine {
             state: RunState::Live,
             suspension: None,
             held: VecDeque::new(),
+            spent: Spent::default(),
+            agreed: false,
             entry,
             lookout: None,
             patient: false,
@@ -683,12 +695,13 @@ impl Machine {
         if let RunState::Faulted(fault) = &self.state { Some(&fault.error) } else { None }
     }
 
-    /// Effects that were asked for and have neither ended nor been abandoned, in order.
+    /// Effects that were asked for and have neither ended nor been abandoned, in order. Calls that wait for more budget were
+    /// not asked for.
     pub fn pending(&self) -> Vec<Effect> {
-        let is_held = |effect: &Effect| self.is_held(effect.id());
+        let is_asked = |effect: &Effect| !self.is_held(effect.id()) && !self.is_parked(effect.id());
         self.pending
             .values()
-            .filter(|pending| !is_held(&pending.effect))
+            .filter(|pending| is_asked(&pending.effect))
             .map(|pending| pending.effect.clone())
             .collect()
     }

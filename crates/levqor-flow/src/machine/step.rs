@@ -21,6 +21,8 @@ pub(super) enum Step {
     Begin(FrameId),
     /// Input, and what the task does.
     Enter(FrameId),
+    /// A person has agreed that the task begins.
+    Admitted(FrameId),
     /// What the task does, once the extensions before it are done.
     Perform(FrameId),
     /// The task goes on with a resource that it waited for.
@@ -109,6 +111,7 @@ impl Machine {
             Step::Open => self.open(notes),
             Step::Begin(frame) => Ok(self.begin(*frame, notes)),
             Step::Enter(frame) => self.enter(*frame, notes),
+            Step::Admitted(frame) => self.admitted(*frame, notes),
             Step::Perform(frame) => self.perform_extended(*frame, notes),
             Step::Resume(frame) => self.resume_call(*frame),
             Step::ListEnded { frame, output } => self.list_ended(*frame, output),
@@ -130,6 +133,7 @@ impl Machine {
             Step::Open => Some(INPUT),
             Step::Close(_) => Some(OUTPUT),
             Step::Enter(frame)
+            | Step::Admitted(frame)
             | Step::Perform(frame)
             | Step::Resume(frame)
             | Step::ListEnded { frame, .. }
@@ -149,6 +153,7 @@ impl Machine {
     fn failure(&mut self, step: &Step, error: FlowError, notes: &mut dyn Notes) -> Option<Step> {
         match step {
             Step::Enter(frame)
+            | Step::Admitted(frame)
             | Step::Perform(frame)
             | Step::Resume(frame)
             | Step::ListEnded { frame, .. }

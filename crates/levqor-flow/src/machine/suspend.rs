@@ -22,6 +22,8 @@ use crate::definition::TaskKind;
 pub(super) struct Suspension {
     pub at: Timestamp,
     pub by: Option<String>,
+    /// The budget is used up, and going on allows as much again.
+    pub budget: bool,
 }
 
 /// What a pending timer is for.
@@ -61,6 +63,7 @@ impl Machine {
             | Purpose::SubRun(_)
             | Purpose::Emit(_)
             | Purpose::Decision(_)
+            | Purpose::Leave(_)
             | Purpose::Listen(_) => return None,
         })
     }
@@ -89,6 +92,7 @@ impl Machine {
         &mut self,
         at: Timestamp,
         by: Option<&str>,
+        budget: bool,
         notes: &mut dyn Notes,
     ) -> Result<(), ApplyError> {
         if self.status().is_ended() || self.suspension.is_some() {
@@ -111,7 +115,7 @@ impl Machine {
         for effect in timers {
             self.abandon(effect);
         }
-        self.suspension = Some(Suspension { at, by: by.map(str::to_owned) });
+        self.suspension = Some(Suspension { at, by: by.map(str::to_owned), budget });
         for id in self.subtree(self.root.child) {
             if self.frames.get(id).is_some_and(|frame| frame.number > 0) {
                 self.note_became(id, TaskStatus::Suspended, notes);
@@ -126,6 +130,9 @@ impl Machine {
         };
         let paused = at.since(suspension.at);
         self.now = at;
+        if suspension.budget {
+            self.allow_more();
+        }
         if let Some((span, due)) = self.run_deadline {
             self.run_deadline = Some((span, self.ask_timer(Purpose::RunDeadline, due.at + paused)));
         }

@@ -4,6 +4,7 @@
 //! be the same in every detail.
 
 mod access;
+mod allowed;
 mod calls;
 mod control_flow;
 mod data_flow;

@@ -48,6 +48,8 @@ fn the_policy_is_that_of_the_metadata() {
       schedule: { overlap: buffer-one, misfire: fire-all, catchUp: PT6H }
       residency: { jurisdiction: EU }
       retention: 30
+      approval: { title: '${ .customer }', message: Sure? }
+      budget: { calls: 50 }
 schedule: { every: PT5M }
 do: []";
     let checked = levqor_flow::document::parse(text);
@@ -59,6 +61,8 @@ do: []";
     let schedule = policy.schedule;
     assert_eq!((schedule.overlap, schedule.misfire), (Overlap::BufferOne, Misfire::FireAll));
     assert_eq!(schedule.catch_up, Duration::from_secs(6 * 3600));
+    assert_eq!(policy.budget.map(|budget| budget.calls), Some(50));
+    assert!(policy.approval.as_ref().is_some_and(|question| question.message.is_some()));
     let concurrency = policy.concurrency.as_ref().unwrap();
     assert_eq!(concurrency.limit, 2);
     let key = concurrency.key_of(&serde_json::json!({ "customer": "ada" }), &Default::default());

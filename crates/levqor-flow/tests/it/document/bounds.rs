@@ -250,6 +250,7 @@ fn around(value: &Value) -> Value {
     json!({
         "document": { "dsl": "1.0.3", "namespace": "test", "name": "any", "version": "1.0.0", "metadata": { "levqor": {
             "zone": value, "concurrency": value, "schedule": value, "residency": value, "priority": value, "key": value,
+            "approval": value, "budget": value,
         } } },
         "input": value, "output": value, "timeout": value, "schedule": value, "evaluate": value,
         "use": { "errors": { "e": value }, "retries": { "r": value }, "timeouts": { "t": value }, "functions": value },

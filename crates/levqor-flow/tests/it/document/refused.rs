@@ -70,14 +70,12 @@ fn heads() {
         ),
         (
             "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
-                priorty: 3, priority: 0, retention: 0.5, approval: {}, budget: {credits: 3},
+                priorty: 3, priority: 0, retention: 0.5, approval: {}, budget: {credits: 3, calls: 0},
                 concurrency: {key: '', limits: 3},
                 schedule: {overlap: buffer-once, misfire: fire-al, catchup: PT1H, catchUp: P8D},
                 residency: [eu-west, EU]}}}, do: []}",
             &[
                 ("/document/metadata/levqor/priorty", "did you mean `priority`?"),
-                ("/document/metadata/levqor/approval", "not supported yet: rules of approval"),
-                ("/document/metadata/levqor/budget", "not supported yet: budgets"),
                 ("/document/metadata/levqor/retention", "from 1 to 36500, and is 0.5; leave it out"),
                 (
                     "/document/metadata/levqor/priority",
@@ -91,6 +89,30 @@ fn heads() {
                 ("/document/metadata/levqor/schedule/misfire", "did you mean `fire-all`?"),
                 ("/document/metadata/levqor/schedule/catchUp", "at most 7 days"),
                 ("/document/metadata/levqor/residency/1", "lower case letters"),
+                ("/document/metadata/levqor/approval", "`title` is missing"),
+                ("/document/metadata/levqor/budget/credits", "not supported yet: a budget of AI credits"),
+                (
+                    "/document/metadata/levqor/budget/calls",
+                    "a whole number of calls from 1 to 1000000, and is 0",
+                ),
+            ],
+        ),
+        (
+            "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
+                approval: {title: '', message: 5, who: me}, budget: {}}}}, do: []}",
+            &[
+                ("/document/metadata/levqor/approval/who", "remove it, or use one of title, message"),
+                ("/document/metadata/levqor/approval/title", "must have 1 to 200 characters, and has 0"),
+                ("/document/metadata/levqor/approval/message", "must be text, and is a number"),
+                ("/document/metadata/levqor/budget", "`calls` is missing"),
+            ],
+        ),
+        (
+            "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
+                approval: {title: '${ $secrets.a }'}, budget: 5}}}, do: []}",
+            &[
+                ("/document/metadata/levqor/approval/title", "`$secrets` is not available here"),
+                ("/document/metadata/levqor/budget", "must be an object, and is a number"),
             ],
         ),
         (
@@ -310,6 +332,14 @@ fn lists_and_targets() {
         ),
         ("- a: {set: {x: 1}, timeout: quick}", &[("/do/0/a/timeout", "`use.timeouts` has no \"quick\"")]),
         ("- a: {set: {x: 1}, metadata: 5}", &[("/do/0/a/metadata", "must be an object")]),
+        (
+            "- a: {set: {x: 1}, metadata: {other: 1, levqor: {aproval: {title: x}}}}",
+            &[("/do/0/a/metadata/levqor/aproval", "did you mean `approval`?")],
+        ),
+        (
+            "- a: {set: {x: 1}, metadata: {levqor: {approval: {title: '${ $output }'}}}}",
+            &[("/do/0/a/metadata/levqor/approval/title", "`$output` is not available here")],
+        ),
         (
             "- a: {set: {x: 1}, if: true}",
             &[("/do/0/a/if", "must be an expression, written as text, and is a boolean")],

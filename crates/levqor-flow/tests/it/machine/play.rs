@@ -222,7 +222,9 @@ impl Player {
             Retry => Event::Retried { at: self.now, secrets: Default::default() },
             Suspend => {
                 let tasks_begun = self.machine.tasks_begun();
-                Event::Suspended { at: self.now, tasks_begun, by: Some("tester".to_owned()) }
+                let budget = self.machine.has_no_budget().is_some();
+                let by = (!budget).then(|| "tester".to_owned());
+                Event::Suspended { at: self.now, tasks_begun, by, budget }
             }
             Resume => Event::Resumed { at: self.now },
         };
@@ -337,6 +339,7 @@ impl Player {
                 let kind = error.kind.rsplit('/').next().unwrap_or_default();
                 self.said.push(format!("! {kind} {} {}", error.status, error.instance));
             }
+            _ if self.machine.has_no_budget().is_some() => self.said.push("no budget".to_owned()),
             _ => assert!(!self.machine.pending().is_empty(), "the run waits for nothing"),
         }
         self.check_the_books();

@@ -344,7 +344,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => Event::Cancelled { at, tasks_begun: number },
         6 | 7 => Event::Received { at, effect: number, seq: u64::from(kind), event: message() },
         5 => Event::Aborted { at, tasks_begun: number, error: error() },
-        8 => Event::Suspended { at, tasks_begun: number, by: None },
+        8 => Event::Suspended { at, tasks_begun: number, by: None, budget: flag },
         9 => Event::Resumed { at },
         10 => Event::Moved { at, secrets: Default::default() },
         _ => Event::Retried { at, secrets: Default::default() },
@@ -390,7 +390,7 @@ proptest! {
         player.apply(match how {
             0 => Event::Aborted { at: START, tasks_begun, error },
             1 => Event::Cancelled { at: START, tasks_begun },
-            _ => Event::Suspended { at: START, tasks_begun, by: None },
+            _ => Event::Suspended { at: START, tasks_begun, by: None, budget: false },
         });
         player.step(if how == 2 { &Resume } else { &Retry });
         for fate in &fates {

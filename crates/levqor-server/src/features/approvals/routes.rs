@@ -46,7 +46,7 @@ struct ApprovalView {
     data: Option<Value>,
     #[schema(example = "run_01ARZ3NDEKTSV4RRFFQ69G5FAV")]
     run_id: String,
-    /// The task that asks.
+    /// The task that asks; empty: the run itself, before its first task.
     task: String,
     #[schema(value_type = String, format = DateTime)]
     requested_at: Timestamp,

@@ -103,7 +103,8 @@ fn card(page: &PageActor, now: Timestamp, approval: &Approval, editor: bool) -> 
         section.card aria-labelledby=(id) {
             header { h2 id=(id) { (approval.title) } }
             p.small.faint {
-                "Asked by task " code { (approval.task) } " of "
+                @if approval.task.is_empty() { "Asked before the first task of " }
+                @else { "Asked by task " code { (approval.task) } " of " }
                 a href={ "/dashboard/runs/" (approval.run_id) } { "a run" } ", " (ago(approval.requested_at, now))
             }
             @if let Some(message) = &approval.message { p { (message) } }

@@ -1,6 +1,6 @@
 //! What an error of a run means, and what to do about it.
 
-use levqor_flow::machine::FlowError;
+use levqor_flow::machine::{FlowError, REFUSED};
 
 /// The last part of the error's type: `timeout` of `https://…/errors/timeout`.
 pub(super) fn short_kind(error: &FlowError) -> &str {
@@ -36,6 +36,9 @@ pub(super) fn explain(error: &FlowError) -> &'static str {
             "Data did not have the shape that the workflow asks for. Compare the input below with the schema."
         }
         ("authentication", _) => "The workflow could not prove who it is. Check the credentials of the call.",
+        ("authorization", _) if error.title.as_deref() == Some(REFUSED) => {
+            "A person was asked whether this may happen, and said no. A retry asks again."
+        }
         ("authorization", _) => {
             "The called service knows the caller and still says no. Check what the credentials of the call may do."
         }
