@@ -35,6 +35,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     5 "0005_functions",
     6 "0006_own_functions",
     9 "0009_queue",
+    10 "0010_lost_events",
 ];
 
 /// The version that this build knows.
