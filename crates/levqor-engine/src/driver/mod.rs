@@ -182,8 +182,9 @@ impl Driver {
                 self.follow_watchers().await;
                 self.follow_subscribers().await;
             }
-            // Before what came due meanwhile: a run that nobody wants any more does nothing more.
+            // Before what came due meanwhile: a run that nobody wants any more does nothing more, and lets go of all it waits for.
             self.cancel_if_asked();
+            self.settle().await?;
             self.catch_up();
         }
         self.take_mail().await?;
