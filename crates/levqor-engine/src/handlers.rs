@@ -23,8 +23,22 @@ pub struct HandlerCall<'a> {
     pub input: &'a Value,
 }
 
+/// What a call gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub outcome: Outcome,
+    /// The AI credits that the account pays for it. They are journalled with the outcome, and count for the run's budget.
+    pub credits: u64,
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, credits: 0 }
+    }
+}
+
 /// What a call gives, when it is done.
-pub type Handled<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+pub type Handled<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 /// Makes one of the server's functions.
 ///
@@ -46,7 +60,7 @@ impl Handlers {
     }
 
     /// A function that nobody makes here any more is a fault of the run, with the remedy.
-    pub(crate) async fn call(&self, service: Service, call: HandlerCall<'_>) -> Outcome {
+    pub(crate) async fn call(&self, service: Service, call: HandlerCall<'_>) -> Answer {
         match self.0.get(service.name()) {
             Some(handler) => handler.call(call).await,
             None => {
@@ -55,7 +69,7 @@ impl Handlers {
                     service.name()
                 );
                 let error = ErrorKind::Configuration.error("the function is not offered here", detail);
-                Outcome::Failed { error, answered: false }
+                Outcome::Failed { error, answered: false }.into()
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use levqor_flow::{
     event::{CloudEvent, Interest},
     machine::{Effect, EffectId, HttpRequest, Machine, ProcessCall, ServiceCall, SubRun, TimerUse},
+    policy::Budget,
 };
 use levqor_model::{RunId, Timestamp};
 use percent_encoding::percent_decode_str;
@@ -245,11 +246,20 @@ pub(crate) fn suspended(since: Timestamp, by: Option<&str>) -> String {
     format!("is suspended{by} since {}", moment(since))
 }
 
-/// Why a run that may make no more calls is not moving.
-pub(crate) fn used_up(since: Timestamp, calls: u64) -> String {
-    let many = if calls == 1 { "call" } else { "calls" };
+/// Why a run of whose budget `parts` are used up is not moving.
+pub(crate) fn used_up(since: Timestamp, parts: Budget) -> String {
+    let many = |count: Option<u64>, unit: &str| {
+        count.map(|count| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+    };
+    let budget: Vec<String> =
+        [many(parts.calls, "call"), many(parts.credits, "AI credit")].into_iter().flatten().collect();
+    let more = match (parts.calls, parts.credits) {
+        (Some(count), None) | (None, Some(count)) => format!("{count} more"),
+        _ => "as much again".to_owned(),
+    };
     format!(
-        "has used up its budget of {calls} {many} and is suspended since {}; resume it to allow {calls} more",
+        "has used up its budget of {} and is suspended since {}; resume it to allow {more}",
+        budget.join(" and "),
         moment(since)
     )
 }
@@ -372,6 +382,17 @@ mod tests {
             suspended(Timestamp::from_seconds(5), Some("ada@example.com")),
             "is suspended by ada@example.com since 1970-01-01T00:00:05Z"
         );
+        let budgets = [
+            ((Some(1), None), "1 call", "1 more"),
+            ((None, Some(20)), "20 AI credits", "20 more"),
+            ((Some(2), Some(1)), "2 calls and 1 AI credit", "as much again"),
+        ];
+        for ((calls, credits), budget, more) in budgets {
+            let sentence = format!(
+                "has used up its budget of {budget} and is suspended since 1970-01-01T00:00:05Z; resume it to allow {more}"
+            );
+            assert_eq!(used_up(Timestamp::from_seconds(5), Budget { calls, credits }), sentence);
+        }
         for (pending, sentence) in rows {
             let pending = pending.into_iter().enumerate().map(|(id, item)| (id as u64, item)).collect();
             assert_eq!(describe(&pending).as_deref(), sentence);

@@ -20,15 +20,19 @@ pub(crate) enum Mail {
     Ended {
         effect: EffectId,
         outcome: Outcome,
+        /// The AI credits that it cost.
+        credits: u64,
     },
     /// `at` is when the timer was due: the clock may have been set back since.
-    Due {
-        effect: EffectId,
-        at: Timestamp,
-    },
+    Due { effect: EffectId, at: Timestamp },
 }
 
 impl Mail {
+    /// The end of an effect that cost no credits.
+    pub(crate) fn ended(effect: EffectId, outcome: Outcome) -> Self {
+        Mail::Ended { effect, outcome, credits: 0 }
+    }
+
     fn due(&self) -> Option<(Timestamp, EffectId)> {
         match self {
             Mail::Due { effect, at } => Some((*at, *effect)),
@@ -321,7 +325,7 @@ mod tests {
         let entry = Entry::default();
         let due = |effect, at| Mail::Due { effect, at: Timestamp::from_seconds(at) };
         entry.push(due(1, 30));
-        entry.push(Mail::Ended { effect: 2, outcome: Outcome::Output(serde_json::Value::Null) });
+        entry.push(Mail::ended(2, Outcome::Output(serde_json::Value::Null)));
         entry.push(due(3, 10));
         let order: Vec<EffectId> = entry
             .take_mails()

@@ -25,7 +25,7 @@ use crate::{
     approvals,
     core::{Backoff, Core},
     fault::Point,
-    handlers::HandlerCall,
+    handlers::{Answer, HandlerCall},
     registry::Mail,
 };
 
@@ -52,9 +52,9 @@ pub(crate) async fn perform(
         return;
     }
     core.reach(Point::BeforeCall).await;
-    let outcome = match call.service {
-        Service::Webhook => webhook(&core, account, &call).await,
-        Service::Store | Service::Approval => store(&core, (run, account), &call).await,
+    let Answer { outcome, credits } = match call.service {
+        Service::Webhook => webhook(&core, account, &call).await.into(),
+        Service::Store | Service::Approval => store(&core, (run, account), &call).await.into(),
         Service::AiChat
         | Service::AiClassify
         | Service::AiExtract
@@ -66,7 +66,7 @@ pub(crate) async fn perform(
     };
     core.reach(Point::AfterCall).await;
     drop(turn);
-    if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
+    if core.registry.deliver(run, Mail::Ended { effect, outcome, credits }).is_err() {
         // The run was dropped: whoever has it performs the call again, under the same key.
         tracing::debug!(run.id = %run, effect, "a function ended for a run that is not here any more");
     }

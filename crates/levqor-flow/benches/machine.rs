@@ -46,7 +46,7 @@ fn execute(workflow: &Arc<Workflow>, surroundings: &Arc<Surroundings>, started: 
             Effect::Timer { id, at } => Event::TimerFired { at, effect: id },
             other => {
                 let outcome = Outcome::Output(json!({ "ok": true }));
-                Event::EffectEnded { at: started.at(), effect: other.id(), outcome }
+                Event::ended(started.at(), other.id(), outcome)
             }
         };
         machine.apply(&event, &mut ()).expect("pending");

@@ -19,8 +19,8 @@ pub const KEY_CHARS_MAX: usize = 200;
 pub const KEY_LIMIT_MAX: u32 = 1_000;
 /// How far back missed due times may be made up for.
 pub const CATCH_UP_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// The most calls that a budget may allow at once.
-pub const BUDGET_CALLS_MAX: u64 = 1_000_000;
+/// The most calls, and the most AI credits, that a budget may allow at once.
+pub const BUDGET_MAX: u64 = 1_000_000;
 /// Runs may be kept for this many days at most.
 pub const RETENTION_DAYS_MAX: u32 = 36_500;
 
@@ -46,11 +46,13 @@ pub struct Question {
     pub message: Option<Template>,
 }
 
-/// How much a run may use before it is suspended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much a run may use before it is suspended; each resumption allows as much again of what was used up. None: no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// Calls of services; each resumption allows as many again.
-    pub calls: u64,
+    /// Calls of services.
+    pub calls: Option<u64>,
+    /// AI credits.
+    pub credits: Option<u64>,
 }
 
 /// At most `limit` runs of the workflow with the same key at once.

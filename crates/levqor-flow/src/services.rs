@@ -72,7 +72,7 @@ impl Service {
         matches!(self, Service::Approval)
     }
 
-    /// Whether a call leaves the server, so that it counts for the run's budget.
+    /// Whether a call leaves the server, so that it counts for the run's budget of calls.
     pub const fn is_outbound(self) -> bool {
         match self {
             Service::AiChat
@@ -82,6 +82,14 @@ impl Service {
             | Service::Email
             | Service::Webhook => true,
             Service::Approval | Service::Store => false,
+        }
+    }
+
+    /// Whether a call may cost AI credits, so that it counts for the run's budget of them.
+    pub const fn costs_credits(self) -> bool {
+        match self {
+            Service::AiChat | Service::AiClassify | Service::AiExtract | Service::AiSummarise => true,
+            Service::Approval | Service::Email | Service::Store | Service::Webhook => false,
         }
     }
 

@@ -65,15 +65,12 @@ impl Store {
         .await
     }
 
-    /// Whether an effect was metered already.
-    pub async fn is_ai_call_metered(&self, call_key: String) -> Result<bool, Error> {
+    /// What an effect cost when it was metered; None: it was not.
+    pub async fn ai_call_credits(&self, call_key: String) -> Result<Option<i64>, Error> {
         self.read(move |session| {
-            let known = session.row(
-                "SELECT request_seq FROM ai_requests WHERE call_key = $1",
-                params![call_key],
-                |row| row.take::<i64>(),
-            )?;
-            Ok(known.is_some())
+            session.row("SELECT credits FROM ai_requests WHERE call_key = $1", params![call_key], |row| {
+                row.take::<i64>()
+            })
         })
         .await
     }

@@ -481,7 +481,7 @@ async fn touch_operations(store: &Store, account: AccountId, random: &SeededRand
         latency_us: 1,
     };
     store.meter_ai(request, Some("run/do/0".to_owned())).await.unwrap();
-    store.is_ai_call_metered("run/do/0".to_owned()).await.unwrap();
+    store.ai_call_credits("run/do/0".to_owned()).await.unwrap();
     store.ai_requests(None, None, 10).await.unwrap();
     store.ai_requests(Some(account), None, 10).await.unwrap();
     store.prune_ai_requests(NOW).await.unwrap();

@@ -381,7 +381,7 @@ impl Driver {
         let words = match self.machine().and_then(Machine::suspended) {
             Some((since, by)) => {
                 let to_allow = self.machine().and_then(Machine::budget_to_allow);
-                to_allow.map_or_else(|| suspended(since, by), |calls| used_up(since, calls))
+                to_allow.map_or_else(|| suspended(since, by), |parts| used_up(since, parts))
             }
             None => describe(&self.seat.entry.pending())?,
         };

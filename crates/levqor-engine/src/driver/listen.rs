@@ -284,7 +284,7 @@ impl Driver {
         for approval in answers {
             let Some(outcome) = approvals::outcome(&approval) else { continue };
             self.in_flight.remove(&approval.effect);
-            let event = Event::EffectEnded { at: self.moment(), effect: approval.effect, outcome };
+            let event = Event::ended(self.moment(), approval.effect, outcome);
             if self.apply(event) {
                 self.settle().await?;
             }

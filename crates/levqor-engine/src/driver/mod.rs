@@ -230,9 +230,9 @@ impl Driver {
                 Mail::Ended { .. } => None,
             };
             let event = match mail {
-                Mail::Ended { effect, outcome } => {
+                Mail::Ended { effect, outcome, credits } => {
                     self.in_flight.remove(&effect);
-                    Event::EffectEnded { at: self.moment(), effect, outcome }
+                    Event::EffectEnded { at: self.moment(), effect, outcome, credits }
                 }
                 Mail::Due { effect, at } => {
                     self.last_at = self.last_at.max(at);

@@ -71,7 +71,7 @@ impl Driver {
                 // It was published with the entry that asked for it.
                 Effect::Emit { id, event, .. } => {
                     let outcome = Outcome::Output(Value::Object(event.as_value().clone()));
-                    self.seat.entry.push(Mail::Ended { effect: id, outcome });
+                    self.seat.entry.push(Mail::ended(id, outcome));
                 }
             }
         }
@@ -169,7 +169,7 @@ async fn perform_call(
     let outcome = core.faults.call(&core.client, account, &call).await;
     core.reach(Point::AfterCall).await;
     drop(turn);
-    if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
+    if core.registry.deliver(run, Mail::ended(effect, outcome)).is_err() {
         // The run was dropped: whoever has it performs the call again, under the same key.
         tracing::debug!(run.id = %run, effect, "an answer came for a run that is not here any more");
     }
@@ -187,7 +187,7 @@ async fn perform_process(
     let ended = core.processes.run(run, effect, call, &is_ours, (&core.tracker, &core.hard)).await;
     let Some(outcome) = ended else { return };
     core.reach(Point::AfterCall).await;
-    if core.registry.deliver(run, Mail::Ended { effect, outcome }).is_err() {
+    if core.registry.deliver(run, Mail::ended(effect, outcome)).is_err() {
         // The run was dropped: whoever has it runs the process again.
         tracing::debug!(run.id = %run, effect, "a process ended for a run that is not here any more");
     }

@@ -1,9 +1,16 @@
 //! What a run may do only when somebody allows it: approvals and budgets of `metadata.levqor`.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
 use levqor_engine::{
     Engine, RetryFrom,
     fault::{Faults, Point},
+    handlers::{self, Handled, Handler, HandlerCall, Handlers},
 };
+use levqor_flow::{machine::Outcome, services::Service};
 use levqor_model::{RunId, RunStatus, TaskStatus};
 use levqor_store::approvals::{Approval, Decision};
 use levqor_testkit::{Reply, Route, wait_for};
@@ -193,10 +200,90 @@ async fn a_crash_neither_counts_nor_forgets_calls() {
     }
 }
 
+/// Answers, for a credit each.
+#[derive(Debug, Default)]
+struct Oracle(Mutex<Vec<String>>);
+
+impl Oracle {
+    fn asked(&self) -> usize {
+        self.0.lock().unwrap().iter().collect::<BTreeSet<_>>().len()
+    }
+}
+
+impl Handler for Oracle {
+    fn call<'a>(&'a self, call: HandlerCall<'a>) -> Handled<'a> {
+        self.0.lock().unwrap().push(call.key.to_owned());
+        Box::pin(async {
+            handlers::Answer { outcome: Outcome::Output(json!({ "answer": "Yes." })), credits: 1 }
+        })
+    }
+}
+
+const ASKS: &str = "do: [{ all: { for: { in: '[range(5)]' }, do: [{ ask: { call: 'ai-chat:1.0.0@default', with: { prompt: Well? } } }] } }]";
+
+async fn with_oracle() -> (World, Arc<Oracle>) {
+    let oracle = Arc::new(Oracle::default());
+    let mut world = World::new().await;
+    world.handlers = Handlers::default().with(Service::AiChat, Arc::clone(&oracle) as Arc<dyn Handler>);
+    (world, oracle)
+}
+
+#[tokio::test]
+async fn a_run_stands_still_when_its_credits_are_used_up() {
+    let (world, oracle) = with_oracle().await;
+    let engine = world.engine().await;
+    let workflow = world.save_with("asks", "1.0.0", "{ budget: { credits: 2, calls: 9 } }", ASKS).await;
+    let run = world.start(&engine, workflow, json!({})).await;
+    world.status(run, RunStatus::Suspended).await;
+    let sentence = "has used up its budget of 2 AI credits and is suspended since 2026-11-24T00:00:00Z; resume it to allow 2 more";
+    assert_eq!((why(&world, &engine, run).await.as_str(), oracle.asked()), (sentence, 2));
+
+    // What was used stands in the journal, so a restart knows it.
+    engine.halt().await;
+    let engine = world.engine().await;
+    assert_eq!(why(&world, &engine, run).await, sentence);
+    engine.resume(world.account, run).await.unwrap();
+    wait_for("two more answers", || async { (oracle.asked() == 4).then_some(()) }).await;
+    world.status(run, RunStatus::Suspended).await;
+    engine.resume(world.account, run).await.unwrap();
+    assert_eq!(world.ended(&engine, run).await.run.status, RunStatus::Completed);
+    assert_eq!(oracle.asked(), 5);
+}
+
+#[tokio::test]
+async fn a_crash_neither_counts_nor_forgets_credits() {
+    for point in [Point::BeforeAppend, Point::AfterAppend, Point::BeforeCall, Point::AfterCall] {
+        for nth in 1..=4 {
+            let (world, oracle) = with_oracle().await;
+            let workflow = world.save_with("asks", "1.0.0", "{ budget: { credits: 2 } }", ASKS).await;
+            let engine = world.engine_with(Faults::at(point, nth)).await;
+            let Ok(started) = world.try_start(&engine, workflow, json!({})).await else { continue };
+            let run = started.run.id;
+            wait_for("the crash, or the end of the budget", || async {
+                let row = world.store.run(None, run).await.unwrap()?;
+                (engine.is_stopped() || row.status == RunStatus::Suspended).then_some(())
+            })
+            .await;
+            engine.halt().await;
+            let engine = world.engine().await;
+            for allowed in [2, 4] {
+                wait_for("the end of the budget", || async {
+                    let row = world.store.run(None, run).await.unwrap()?;
+                    (row.status == RunStatus::Suspended && oracle.asked() == allowed).then_some(())
+                })
+                .await;
+                engine.resume(world.account, run).await.unwrap();
+            }
+            assert_eq!(world.ended(&engine, run).await.run.status, RunStatus::Completed, "{point:?} {nth}");
+            assert_eq!(oracle.asked(), 5, "{point:?} {nth}");
+        }
+    }
+}
+
 /// Different calls that were received, however often.
 fn calls_received(world: &World) -> usize {
     let requests = world.stub.requests();
-    let keys: std::collections::BTreeSet<_> =
+    let keys: BTreeSet<_> =
         requests.iter().filter_map(|request| request.header("idempotency-key").map(str::to_owned)).collect();
     keys.len()
 }

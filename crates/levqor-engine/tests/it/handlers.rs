@@ -26,9 +26,9 @@ impl Handler for Desk {
             asked.push((call.key.to_owned(), call.input.clone()));
             if asked.len() == 1 {
                 let error = ErrorKind::Communication.error("not now", "the first is refused");
-                return Outcome::Failed { error, answered: false };
+                return Outcome::Failed { error, answered: false }.into();
             }
-            Outcome::Output(json!({ "sent": asked.len() }))
+            Outcome::Output(json!({ "sent": asked.len() })).into()
         })
     }
 }
@@ -70,7 +70,7 @@ impl Handler for Echo {
     fn call<'a>(&'a self, call: HandlerCall<'a>) -> Handled<'a> {
         let text = call.input["text"].as_str().unwrap_or_default();
         let error = ErrorKind::Communication.error("refused", format!("the mail server refused {text}"));
-        Box::pin(async move { Outcome::Failed { error, answered: true } })
+        Box::pin(async move { Outcome::Failed { error, answered: true }.into() })
     }
 }
 

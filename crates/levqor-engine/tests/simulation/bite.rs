@@ -31,7 +31,7 @@ fn started() -> Event {
 }
 
 fn answered(seconds: i64, effect: u64) -> Event {
-    Event::EffectEnded { at: at(seconds), effect, outcome: Outcome::Output(json!({})) }
+    Event::ended(at(seconds), effect, Outcome::Output(json!({})))
 }
 
 fn fired(seconds: i64, effect: u64) -> Event {

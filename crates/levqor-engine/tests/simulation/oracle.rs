@@ -126,19 +126,19 @@ impl Oracle {
             match effect {
                 Effect::CallHttp { id, call } => {
                     if let Some(outcome) = callee::answer(self.seed, &call) {
-                        return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                        return Ok(Event::ended(now, id, outcome));
                     }
                 }
                 Effect::RunWorkflow { id, call } => {
                     let outcome = if call.wait { self.sub_run(&call)? } else { Outcome::Output(Value::Null) };
-                    return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                    return Ok(Event::ended(now, id, outcome));
                 }
                 Effect::Timer { id, at } => {
                     nearest = Some(nearest.map_or((at, id), |best| best.min((at, id))));
                 }
                 Effect::Emit { id, event, .. } => {
                     let outcome = Outcome::Output(event.into());
-                    return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                    return Ok(Event::ended(now, id, outcome));
                 }
                 Effect::Listen { id, .. } => {
                     let seq = machine.last_received(id).unwrap_or(0) + 1;
@@ -149,7 +149,7 @@ impl Oracle {
                 }
                 Effect::CallService { id, call } => {
                     if let Some(outcome) = self.function(&call, now, shelf) {
-                        return Ok(Event::EffectEnded { at: now, effect: id, outcome });
+                        return Ok(Event::ended(now, id, outcome));
                     }
                 }
                 Effect::RunProcess { .. } | Effect::Abandon { .. } => {}

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     definition::Template,
-    policy::{BUDGET_CALLS_MAX, Budget, Question},
+    policy::{BUDGET_MAX, Budget, Question},
 };
 
 /// As the function `approval` takes them.
@@ -82,16 +82,13 @@ impl<'d> Checker<'d> {
     pub(super) fn budget(&mut self, value: &'d Value, place: &Place<'_>) -> Option<Budget> {
         let budget = self.object(value, place, "{ calls: 50 }")?;
         self.closed(budget, place, &["calls", "credits"]);
-        if budget.contains_key("credits") {
-            self.unsupported(
-                &place.key("credits"),
-                "a budget of AI credits, which runs do not use yet; write `calls`",
-            );
-        } else {
-            self.required(budget, place, "calls");
+        if !["calls", "credits"].iter().any(|member| budget.contains_key(*member)) {
+            let message = format!("`calls` or `credits` is missing in {}; add one, or both", place.name());
+            self.error(place, message);
         }
         let hint = "; when they are used up the run is suspended, and resuming it allows as many again";
-        let calls = self.whole(budget, place, "calls", 1..=BUDGET_CALLS_MAX, " of calls", hint)?;
-        Some(Budget { calls })
+        let calls = self.whole(budget, place, "calls", 1..=BUDGET_MAX, " of calls", hint);
+        let credits = self.whole(budget, place, "credits", 1..=BUDGET_MAX, " of AI credits", hint);
+        Some(Budget { calls, credits })
     }
 }

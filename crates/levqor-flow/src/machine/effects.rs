@@ -99,6 +99,7 @@ impl Machine {
         if let Purpose::SubRun(frame) = pending.purpose {
             self.settle_key(frame);
         }
+        self.paid(effect, 0);
         // What was never asked for, or has ended, needs no letting go. Where a result was never taken in, a repeat has the
         // same key.
         if !self.unpark(effect) && !self.let_go_of_held(effect) {

@@ -18,7 +18,11 @@ impl Machine {
     pub(super) fn take_in(&mut self, event: &Event, notes: &mut dyn Notes) -> Result<(), ApplyError> {
         match event {
             Event::Started { .. } | Event::Forked { .. } => Err(ApplyError::Start),
-            Event::EffectEnded { at, effect, outcome } => self.effect_ended(*at, *effect, outcome, notes),
+            Event::EffectEnded { at, effect, outcome, credits } => {
+                self.effect_ended(*at, *effect, outcome, notes)?;
+                self.paid(*effect, *credits);
+                Ok(())
+            }
             Event::TimerFired { at, effect } => self.timer_fired(*at, *effect),
             // They are kept by who publishes them, and offered again when the run goes on.
             Event::Received { effect, .. } if self.suspension.is_some() => Err(ApplyError::Full(*effect)),

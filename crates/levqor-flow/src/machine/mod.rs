@@ -100,6 +100,9 @@ pub enum Event {
         at: Timestamp,
         effect: EffectId,
         outcome: Outcome,
+        /// The AI credits that it cost.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        credits: u64,
     },
     /// The effect is a timer, and it is due.
     TimerFired {
@@ -172,7 +175,17 @@ pub enum Event {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Event {
+    /// The end of an effect that cost no credits.
+    pub fn ended(at: Timestamp, effect: EffectId, outcome: Outcome) -> Self {
+        Event::EffectEnded { at, effect, outcome, credits: 0 }
+    }
+
     pub fn at(&self) -> Timestamp {
         match self {
             Event::Started { at, .. }

@@ -103,6 +103,7 @@ impl Machine {
                 };
             }
         }
+        self.ask_what_fits();
         Ok(Progress::Idle)
     }
 

@@ -244,7 +244,7 @@ fn execute(
             }
             Effect::Listen { .. } | Effect::Abandon { .. } => panic!("nobody waits for it"),
         };
-        machine.apply(&Event::EffectEnded { at: now, effect: effect.id(), outcome }, records).unwrap();
+        machine.apply(&Event::ended(now, effect.id(), outcome), records).unwrap();
     }
 }
 

@@ -52,6 +52,6 @@ impl EmailFunction {
 
 impl Handler for EmailFunction {
     fn call<'a>(&'a self, call: HandlerCall<'a>) -> Handled<'a> {
-        Box::pin(self.send(call))
+        Box::pin(async move { self.send(call).await.into() })
     }
 }

@@ -5,10 +5,10 @@ use levqor_model::AccountId;
 use levqor_model::Secret;
 use levqor_server::features::ai::provider::ProviderSettings;
 use levqor_store::accounts::Account;
-use levqor_testkit::{HttpStub, Reply, Route};
+use levqor_testkit::{HttpStub, Reply, Route, wait_for};
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, add_key};
+use crate::support::{TestApp, add_key, document};
 
 const REQUEST: &str = "every hour fetch https://api.example.com/orders";
 
@@ -272,6 +272,44 @@ async fn a_plan_without_credits_left_faults_the_call_and_names_the_limit() {
     assert_eq!(run["error"]["title"], "the AI credits are used up");
     let detail = run["error"]["detail"].as_str().unwrap();
     assert!(detail.contains("Agency plan has 100000 AI credits a month and 100000 are used"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_run_is_suspended_when_its_budget_of_credits_is_used_up() {
+    let test = TestApp::new().await;
+    let asks = "do: [{ all: { for: { in: '[range(3)]' }, do: [{ a: { call: 'ai-chat:1.0.0@default', with: { prompt: What is a run? } } }] } }]";
+    let mut definition = document("chat", "0.1.0", asks);
+    definition =
+        definition.replace("name: chat", "metadata: { levqor: { budget: { credits: 2 } } }, name: chat");
+    let saved = test
+        .post("/api/workflows")
+        .key(&test.keys.editor)
+        .json(&json!({ "definition": definition }))
+        .send()
+        .await
+        .json();
+    let workflow = saved["id"].as_str().unwrap_or_else(|| panic!("{saved}"));
+    let run = test.start(workflow, 0, &json!({})).await;
+    let path = format!("/api/runs/{}", run["run_id"].as_str().unwrap());
+    let status = |status: &'static str| {
+        let (test, path) = (&test, &path);
+        async move {
+            wait_for(status, || async {
+                let run = test.get(path).key(&test.keys.viewer).send().await.json();
+                (run["status"] == status).then_some(run)
+            })
+            .await
+        }
+    };
+    let run = status("suspended").await;
+    let why = run["waiting_for"].as_str().unwrap();
+    assert!(why.starts_with("has used up its budget of 2 AI credits and is suspended since"), "{why}");
+    let day = test.app.now().date();
+    assert_eq!(test.store.usage(Some(test.account), day, day).await.unwrap().ai_credits, 2);
+    let resumed = test.post(&format!("{path}/resume")).key(&test.keys.editor).send().await;
+    assert_eq!(resumed.status, StatusCode::OK, "{}", resumed.text());
+    status("completed").await;
+    assert_eq!(test.store.usage(Some(test.account), day, day).await.unwrap().ai_credits, 3);
 }
 
 #[tokio::test]

@@ -121,18 +121,19 @@ async fn a_call_that_is_made_again_is_metered_once() {
     };
     let store = &world.store;
     let key = |key: &str| Some(key.to_owned());
-    assert!(!store.is_ai_call_metered("run_1/do/0".to_owned()).await.unwrap());
+    assert_eq!(store.ai_call_credits("run_1/do/0".to_owned()).await.unwrap(), None);
     let again = AiRequest { at: at(2), ..call.clone() };
+    let free = AiRequest { credits: 0, success: false, ..again.clone() };
     for (call, call_key, new) in [
         (call.clone(), key("run_1/do/0"), true),
-        (again.clone(), key("run_1/do/0"), false),
+        (free, key("run_1/do/0"), false),
         (again.clone(), key("run_1/do/1"), true),
         (again.clone(), None, true),
         (again, None, true),
     ] {
         assert_eq!(store.meter_ai(call, call_key.clone()).await.unwrap(), new, "{call_key:?}");
     }
-    assert!(store.is_ai_call_metered("run_1/do/0".to_owned()).await.unwrap());
+    assert_eq!(store.ai_call_credits("run_1/do/0".to_owned()).await.unwrap(), Some(2), "what it cost first");
     assert_eq!(store.ai_requests(Some(account), None, 10).await.unwrap().len(), 4);
     let day = at(1).date();
     assert_eq!(store.usage(Some(account), day, day).await.unwrap().ai_credits, 8);

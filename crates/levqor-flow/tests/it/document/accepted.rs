@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use levqor_flow::definition::{
-    Backoff, DurationSpec, Endpoint, HttpOutput, SchemaSource, TaskKind, Template, Then,
+use levqor_flow::{
+    definition::{Backoff, DurationSpec, Endpoint, HttpOutput, SchemaSource, TaskKind, Template, Then},
+    policy::Budget,
 };
 use levqor_model::{Misfire, Overlap, Residency};
 use serde_json::json;
@@ -49,7 +50,7 @@ fn the_policy_is_that_of_the_metadata() {
       residency: { jurisdiction: EU }
       retention: 30
       approval: { title: '${ .customer }', message: Sure? }
-      budget: { calls: 50 }
+      budget: { calls: 50, credits: 20 }
 schedule: { every: PT5M }
 do: []";
     let checked = levqor_flow::document::parse(text);
@@ -61,7 +62,7 @@ do: []";
     let schedule = policy.schedule;
     assert_eq!((schedule.overlap, schedule.misfire), (Overlap::BufferOne, Misfire::FireAll));
     assert_eq!(schedule.catch_up, Duration::from_secs(6 * 3600));
-    assert_eq!(policy.budget.map(|budget| budget.calls), Some(50));
+    assert_eq!(policy.budget, Some(Budget { calls: Some(50), credits: Some(20) }));
     assert!(policy.approval.as_ref().is_some_and(|question| question.message.is_some()));
     let concurrency = policy.concurrency.as_ref().unwrap();
     assert_eq!(concurrency.limit, 2);

@@ -70,7 +70,7 @@ fn heads() {
         ),
         (
             "{document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {levqor: {
-                priorty: 3, priority: 0, retention: 0.5, approval: {}, budget: {credits: 3, calls: 0},
+                priorty: 3, priority: 0, retention: 0.5, approval: {}, budget: {credits: 1.5, calls: 0},
                 concurrency: {key: '', limits: 3},
                 schedule: {overlap: buffer-once, misfire: fire-al, catchup: PT1H, catchUp: P8D},
                 residency: [eu-west, EU]}}}, do: []}",
@@ -90,10 +90,13 @@ fn heads() {
                 ("/document/metadata/levqor/schedule/catchUp", "at most 7 days"),
                 ("/document/metadata/levqor/residency/1", "lower case letters"),
                 ("/document/metadata/levqor/approval", "`title` is missing"),
-                ("/document/metadata/levqor/budget/credits", "not supported yet: a budget of AI credits"),
                 (
                     "/document/metadata/levqor/budget/calls",
                     "a whole number of calls from 1 to 1000000, and is 0",
+                ),
+                (
+                    "/document/metadata/levqor/budget/credits",
+                    "a whole number of AI credits from 1 to 1000000, and is 1.5; when they are used up",
                 ),
             ],
         ),
@@ -104,7 +107,7 @@ fn heads() {
                 ("/document/metadata/levqor/approval/who", "remove it, or use one of title, message"),
                 ("/document/metadata/levqor/approval/title", "must have 1 to 200 characters, and has 0"),
                 ("/document/metadata/levqor/approval/message", "must be text, and is a number"),
-                ("/document/metadata/levqor/budget", "`calls` is missing"),
+                ("/document/metadata/levqor/budget", "`calls` or `credits` is missing"),
             ],
         ),
         (

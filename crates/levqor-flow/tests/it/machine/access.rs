@@ -58,7 +58,7 @@ impl Play {
 
     fn answer(&mut self, output: Value) {
         let effect = self.machine.pending()[0].id();
-        self.apply(Event::EffectEnded { at: START, effect, outcome: Outcome::Output(output) });
+        self.apply(Event::ended(START, effect, Outcome::Output(output)));
     }
 
     fn call(&self) -> HttpRequest {

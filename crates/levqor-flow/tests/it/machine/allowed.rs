@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use levqor_flow::machine::{Event, Machine, REFUSED, entry_at};
+use levqor_flow::{
+    machine::{Event, Machine, REFUSED, entry_at},
+    policy::Budget,
+};
 use levqor_model::RunStatus;
 use serde_json::{Value, json};
 
 use super::play::{
-    Answer, Cancel, Do, Lose, Pass, Player, Refuse, Resume, Retry, START, Suspend, check, play, play_in,
-    workflow,
+    Answer, Cancel, Do, Lose, Paid, Pass, Player, Refuse, Resume, Retry, START, Suspend, check, play,
+    play_in, workflow,
 };
 
 const HEAD: &str = "dsl: '1.0.3', namespace: tests, name: flow, version: '1.0.0'";
@@ -351,14 +354,170 @@ fn a_run_says_what_going_on_allows() {
         "do: [{ a: { call: http, with: { method: get, endpoint: http://a/ } } }, { b: { call: http, with: { method: get, endpoint: http://b/ } } }]",
     );
     let at = |script: &[Do]| play_in(&Arc::default(), &text, json!({}), script).machine;
+    let more = Budget { calls: Some(1), credits: None };
     let machine = at(&[Answer(1, json!(1))]);
-    assert_eq!((machine.has_no_budget(), machine.budget_to_allow()), (Some(1), None));
+    assert_eq!((machine.has_no_budget(), machine.budget_to_allow()), (Some(more), None));
     assert!(machine.pending().is_empty(), "what is held back is not asked for");
     let machine = at(&[Answer(1, json!(1)), Suspend]);
-    assert_eq!((machine.status(), machine.budget_to_allow()), (RunStatus::Suspended, Some(1)));
+    assert_eq!((machine.status(), machine.budget_to_allow()), (RunStatus::Suspended, Some(more)));
     let machine = at(&[Suspend]);
     assert_eq!(machine.budget_to_allow(), None, "that was somebody");
     assert!(
         play(&text, json!({}), &[Answer(1, json!(1)), Suspend, Resume, Answer(2, json!(2))]).ends_with("= 2")
     );
+}
+
+#[test]
+fn a_budget_of_credits_counts_what_ai_costs() {
+    let ask = |prompt: &str| format!("{{ call: 'ai-chat:1.0.0@default', with: {{ prompt: {prompt} }} }}");
+    let budget = |budget: &str, rest: &str| with(&format!("budget: {{ {budget} }}"), rest);
+    let list = |asks: &[&str]| {
+        let asks: Vec<String> = asks.iter().map(|name| format!("{{ {name}: {} }}", ask(name))).collect();
+        asks.join(", ")
+    };
+    let chain = |much: &str| budget(much, &format!("do: [{}]", list(&["a", "b", "c", "d"])));
+    let fork = |much: &str, names: &[&str]| {
+        budget(much, &format!("do: [{{ f: {{ fork: {{ branches: [{}] }} }} }}]", list(names)))
+    };
+    let two = chain("credits: 2");
+    let both = chain("calls: 1, credits: 2");
+    let wide = fork("credits: 2", &["a", "b", "c", "d"]);
+    let mixed = budget(
+        "credits: 1",
+        &format!(
+            "do: [{{ f: {{ fork: {{ branches: [{}, {{ h: {{ do: [{{ h1: {{ call: http, with: {{ method: get, endpoint: http://h/ }} }} }}, {{ h2: {{ call: http, with: {{ method: get, endpoint: http://i/ }} }} }}] }} }}] }} }} }}]",
+            list(&["a", "b"]),
+        ),
+    );
+    let late = "{ t: { try: [{ a: { call: 'ai-chat:1.0.0@default', with: { prompt: a }, timeout: { after: PT5S } } }], catch: { do: [{ s: { set: { late: true } } }] } } }";
+    let timed = budget(
+        "credits: 1",
+        &format!("do: [{{ f: {{ fork: {{ branches: [{late}, {}] }} }} }}]", list(&["b"])),
+    );
+    let caught = budget(
+        "credits: 1",
+        &format!("do: [{{ t: {{ try: [{}], catch: {{ do: [{}] }} }} }}]", list(&["a"]), list(&["b"])),
+    );
+    let chat = |number: u64, prompt: &str| format!("#{number} ai-chat {{\"prompt\":\"{prompt}\"}}");
+    let (a, b, c, d) = (|n| chat(n, "a"), |n| chat(n, "b"), |n| chat(n, "c"), |n| chat(n, "d"));
+    let yes = r#"{"answer":"Yes."}"#;
+    check(vec![
+        (
+            "in a row",
+            &two,
+            json!({}),
+            vec![Paid(1, 1), Paid(2, 1), Suspend, Resume, Paid(3, 1), Paid(4, 1)],
+            &format!("{}; {}; no budget; suspended; {}; {}; = {yes}", a(1), b(2), c(3), d(4)),
+        ),
+        (
+            "what costs nothing uses nothing up",
+            &two,
+            json!({}),
+            vec![Paid(1, 0), Paid(2, 0), Paid(3, 0), Paid(4, 1)],
+            &format!("{}; {}; {}; {}; = {yes}", a(1), b(2), c(3), d(4)),
+        ),
+        (
+            "what costs more than was left is paid, and then as much again is allowed",
+            &two,
+            json!({}),
+            vec![Paid(1, 5), Suspend, Resume, Paid(2, 1), Paid(3, 1), Suspend],
+            &format!("{}; no budget; suspended; {}; {}; no budget; suspended", a(1), b(2), c(3)),
+        ),
+        (
+            "side by side, each call under way is as good as paid",
+            &wide,
+            json!({}),
+            vec![Paid(2, 1), Answer(3, json!(0)), Paid(1, 1), Suspend, Resume, Paid(4, 1), Paid(3, 1)],
+            &format!(
+                "{}; {}; #3 is not pending; no budget; suspended; {}; {}; = [{yes},{yes},{yes},{yes}]",
+                a(1),
+                b(2),
+                c(3),
+                d(4)
+            ),
+        ),
+        (
+            "one that costs nothing makes room for another",
+            &wide,
+            json!({}),
+            vec![Paid(2, 0), Paid(1, 1), Paid(3, 1), Suspend, Resume, Paid(4, 1)],
+            &format!(
+                "{}; {}; {}; no budget; suspended; {}; = [{yes},{yes},{yes},{yes}]",
+                a(1),
+                b(2),
+                c(3),
+                d(4)
+            ),
+        ),
+        (
+            "so does one that is let go",
+            &timed,
+            json!({}),
+            vec![Pass(5), Paid(3, 1)],
+            &format!("#1 +5s; {}; drop #2; {}; = [{{\"late\":true}},{yes}]", a(2), b(3)),
+        ),
+        (
+            "a failure costs nothing",
+            &caught,
+            json!({}),
+            vec![Refuse(1, 400), Paid(2, 1)],
+            &format!("{}; {}; = {yes}", a(1), b(2)),
+        ),
+        (
+            "other calls go on",
+            &mixed,
+            json!({}),
+            vec![Paid(1, 1), Answer(3, json!(1)), Answer(4, json!(2)), Suspend, Resume, Paid(2, 0)],
+            &format!(
+                "{}; #3 GET http://h/; #4 GET http://i/; no budget; suspended; {}; = [{yes},{yes},2]",
+                a(1),
+                b(2)
+            ),
+        ),
+        (
+            "both budgets hold, and only what is used up is allowed again",
+            &both,
+            json!({}),
+            vec![
+                Paid(1, 1),
+                Suspend,
+                Resume,
+                Paid(2, 1),
+                Suspend,
+                Resume,
+                Paid(3, 1),
+                Suspend,
+                Resume,
+                Paid(4, 1),
+            ],
+            &format!(
+                "{}; no budget; suspended; {}; no budget; suspended; {}; no budget; suspended; {}; = {yes}",
+                a(1),
+                b(2),
+                c(3),
+                d(4)
+            ),
+        ),
+        (
+            "what comes while somebody has suspended the run counts",
+            &two,
+            json!({}),
+            vec![Suspend, Paid(1, 2), Resume, Suspend, Resume, Paid(2, 1)],
+            &format!("{}; suspended; suspended; no budget; suspended; {}; {}", a(1), b(2), c(3)),
+        ),
+    ]);
+    let at = |text: &str, script: &[Do]| play_in(&Arc::default(), text, json!({}), script).machine;
+    let used_up = |calls, credits| Some(Budget { calls, credits });
+    assert_eq!(at(&two, &[Paid(1, 2)]).has_no_budget(), used_up(None, Some(2)));
+    assert_eq!(at(&both, &[Paid(1, 1)]).has_no_budget(), used_up(Some(1), None));
+    assert_eq!(at(&both, &[Paid(1, 2), Suspend]).budget_to_allow(), used_up(Some(1), Some(2)));
+}
+
+#[test]
+fn a_journal_from_before_credits_is_read() {
+    let text =
+        r#"{"event":"effect_ended","at":"2026-01-01T00:00:00.000000Z","effect":3,"outcome":{"output":1}}"#;
+    let event: Event = serde_json::from_str(text).unwrap();
+    assert_eq!(event, Event::ended(START, 3, levqor_flow::machine::Outcome::Output(json!(1))));
+    assert_eq!(serde_json::to_string(&event).unwrap(), text, "what costs nothing is written as before");
 }

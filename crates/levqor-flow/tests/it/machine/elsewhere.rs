@@ -108,7 +108,7 @@ fn a_task_that_the_version_does_not_have_is_an_error_of_the_run() {
 }
 
 fn ended(effect: u64, outcome: Outcome) -> Event {
-    Event::EffectEnded { at: START, effect, outcome }
+    Event::ended(START, effect, outcome)
 }
 
 fn moves(old: &str, new: &str, journal: &[Event]) -> Result<(), String> {

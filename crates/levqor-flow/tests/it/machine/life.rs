@@ -253,7 +253,7 @@ fn interrupted_between_slices_a_run_is_rebuilt_as_it_was() {
 fn events_that_do_not_fit_are_refused() {
     let surroundings = Arc::new(Surroundings::default());
     let flow = workflow("do: [{ w: { wait: PT1S } }, { a: { set: { x: 1 } } }]");
-    let ended = Event::EffectEnded { at: START, effect: 1, outcome: Outcome::Output(json!(1)) };
+    let ended = Event::ended(START, 1, Outcome::Output(json!(1)));
     for journal in [&[][..], std::slice::from_ref(&ended)] {
         let replayed = Machine::replay(Arc::clone(&flow), Arc::clone(&surroundings), journal, &mut ());
         assert_eq!(replayed.err(), Some(ApplyError::Start));

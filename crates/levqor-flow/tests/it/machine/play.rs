@@ -26,6 +26,8 @@ use serde_json::{Value, json};
 pub(crate) enum Do {
     /// A call or a sub-run gives its result.
     Answer(EffectId, Value),
+    /// A function of AI answers, for so many credits.
+    Paid(EffectId, u64),
     /// A call is answered with this status, as an error.
     Refuse(EffectId, i64),
     /// A call fails without an answer.
@@ -44,7 +46,9 @@ pub(crate) enum Do {
     Resume,
 }
 
-pub(crate) use Do::{Answer, Cancel, Lose, Pass, Publish, PublishAll, Refuse, Resume, Retry, Sent, Suspend};
+pub(crate) use Do::{
+    Answer, Cancel, Lose, Paid, Pass, Publish, PublishAll, Refuse, Resume, Retry, Sent, Suspend,
+};
 
 /// When runs of the tests start.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
@@ -185,18 +189,18 @@ impl Player {
     }
 
     pub(crate) fn step(&mut self, step: &Do) {
-        let failed = |effect, error, answered| Event::EffectEnded {
-            at: self.now,
-            effect,
-            outcome: Outcome::Failed { error, answered },
-        };
+        let failed =
+            |effect, error, answered| Event::ended(self.now, effect, Outcome::Failed { error, answered });
         let communication =
             |status| FlowError { status, ..ErrorKind::Communication.error("call failed", "no luck") };
         let event = match step {
-            Answer(effect, value) => {
-                let outcome = Outcome::Output(value.clone());
-                Event::EffectEnded { at: self.now, effect: *effect, outcome }
-            }
+            Answer(effect, value) => Event::ended(self.now, *effect, Outcome::Output(value.clone())),
+            Paid(effect, credits) => Event::EffectEnded {
+                at: self.now,
+                effect: *effect,
+                outcome: Outcome::Output(json!({ "answer": "Yes." })),
+                credits: *credits,
+            },
             Refuse(effect, status) => failed(*effect, communication(*status), true),
             Lose(effect) => failed(*effect, communication(500), false),
             Pass(seconds) => return self.pass(*seconds),
@@ -215,7 +219,7 @@ impl Player {
                 let event = emitted.unwrap_or_else(|| panic!("#{effect} emits nothing"));
                 self.published.push(event.clone());
                 let outcome = Outcome::Output(event.into());
-                Event::EffectEnded { at: self.now, effect: *effect, outcome }
+                Event::ended(self.now, *effect, outcome)
             }
             PublishAll(event) => return self.publish(event.clone()),
             Cancel => Event::Cancelled { at: self.now, tasks_begun: self.machine.tasks_begun() },

@@ -19,7 +19,7 @@ use proptest::{
 use serde_json::{Value, json};
 
 use super::play::{
-    Answer, Cancel, Do, Lose, Pass, Player, PublishAll, Refuse, Resume, Retry, START, Suspend, started,
+    Answer, Cancel, Do, Lose, Paid, Pass, Player, PublishAll, Refuse, Resume, Retry, START, Suspend, started,
 };
 
 /// A random `do` list: tasks are named by their position, so that jumps have targets.
@@ -66,6 +66,7 @@ fn task(depth: u32) -> BoxedStrategy<Value> {
         1 => Just(json!({ "set": { "x": 1 }, "output": { "as": ".x.y" } })),
         1 => Just(json!({ "raise": { "error": { "type": "urn:x", "status": 418 } } })),
         4 => Just(json!({ "call": "http", "with": { "method": "get", "endpoint": "http://h/" } })),
+        2 => Just(json!({ "call": "ai-chat:1.0.0@default", "with": { "prompt": "x" } })),
         1 => Just(json!({ "run": { "workflow": { "namespace": "n", "name": "s", "version": "1.0.0" } } })),
         1 => Just(json!({ "run": { "await": false, "workflow": { "namespace": "n", "name": "s", "version": "1.0.0" } } })),
         2 => listener(),
@@ -192,8 +193,9 @@ fn flow_document() -> impl Strategy<Value = Arc<Workflow>> {
         option::weighted(0.2, 1..9_u64),
         option::weighted(0.3, list(2)),
         option::weighted(0.3, extension),
+        option::weighted(0.4, (option::of(1..4_u64), option::of(1..4_u64))),
     );
-    parts.prop_map(|(mut list, timeout, function, extension)| {
+    parts.prop_map(|(mut list, timeout, function, extension, budget)| {
         let mut declared = json!({});
         if let Some(function) = function {
             declared["functions"] = json!({ "f": { "do": function } });
@@ -219,6 +221,15 @@ fn flow_document() -> impl Strategy<Value = Arc<Workflow>> {
         if let Some(seconds) = timeout {
             document["timeout"] = json!({ "after": { "seconds": seconds } });
         }
+        if let Some((calls @ Some(_), credits) | (calls, credits @ Some(_))) = budget {
+            let mut budget = json!({});
+            for (name, most) in [("calls", calls), ("credits", credits)] {
+                if let Some(most) = most {
+                    budget[name] = json!(most);
+                }
+            }
+            document["document"]["metadata"] = json!({ "levqor": { "budget": budget } });
+        }
         let checked = document::check_for(&document, &document::Host::permissive());
         checked.workflow.unwrap_or_else(|| panic!("{:#?} in {document:#}", checked.errors))
     })
@@ -228,6 +239,7 @@ fn flow_document() -> impl Strategy<Value = Arc<Workflow>> {
 #[derive(Debug, Clone)]
 enum Fate {
     Answer(Index),
+    Pay(Index, u64),
     Refuse(Index),
     Lose(Index),
     Publish(usize, u64),
@@ -242,6 +254,7 @@ enum Fate {
 fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         8 => any::<Index>().prop_map(Fate::Answer),
+        4 => (any::<Index>(), 0..3_u64).prop_map(|(index, credits)| Fate::Pay(index, credits)),
         3 => any::<Index>().prop_map(Fate::Refuse),
         3 => any::<Index>().prop_map(Fate::Lose),
         6 => (0..3_usize, 0..4_u64).prop_map(|(kind, n)| Fate::Publish(kind, n)),
@@ -308,6 +321,7 @@ fn step(fate: &Fate, machine: &Machine) -> Do {
     let pick = |index: &Index| if calls.is_empty() { 0 } else { calls[index.index(calls.len())] };
     match fate {
         Fate::Answer(index) => Answer(pick(index), json!({ "x": 5 })),
+        Fate::Pay(index, credits) => Paid(pick(index), *credits),
         Fate::Refuse(index) => Refuse(pick(index), 418),
         Fate::Lose(index) => Lose(pick(index)),
         Fate::Publish(kind, n) => PublishAll(json!({
@@ -335,10 +349,10 @@ fn event() -> impl Strategy<Value = Event> {
         CloudEvent::parse(event).unwrap()
     };
     (at, 0..9_u64, 0..12_u8, any::<bool>()).prop_map(move |(at, number, kind, flag)| match kind {
-        0 => Event::EffectEnded { at, effect: number, outcome: Outcome::Output(json!(number)) },
+        0 => Event::ended(at, number, Outcome::Output(json!(number))),
         1 => {
             let outcome = Outcome::Failed { error: error(), answered: flag };
-            Event::EffectEnded { at, effect: number, outcome }
+            Event::EffectEnded { at, effect: number, outcome, credits: u64::from(kind) }
         }
         2 | 3 => Event::TimerFired { at, effect: number },
         4 => Event::Cancelled { at, tasks_begun: number },

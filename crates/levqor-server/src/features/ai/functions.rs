@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use levqor_engine::handlers::{Handled, Handler, HandlerCall, Handlers};
+use levqor_engine::handlers::{Answer, Handled, Handler, HandlerCall, Handlers};
 use levqor_flow::{
     document,
     machine::{ErrorKind, FlowError, Outcome},
@@ -40,9 +40,9 @@ impl Handler for Function {
     fn call<'a>(&'a self, call: HandlerCall<'a>) -> Handled<'a> {
         Box::pin(async move {
             match self.functions.perform(call.account_id, call.key, self.service, call.input).await {
-                Ok(output) => Outcome::Output(output),
+                Ok((output, credits)) => Answer { outcome: Outcome::Output(output), credits },
                 // A refusal is an answer: a retry of the task is another attempt.
-                Err(error) => Outcome::Failed { error, answered: true },
+                Err(error) => Outcome::Failed { error, answered: true }.into(),
             }
         })
     }
@@ -68,14 +68,15 @@ impl Functions {
         })
     }
 
-    /// Performs a call whose input was checked against the function's schema; gives the task's output, or its error.
+    /// Performs a call whose input was checked against the function's schema; gives the task's output and what the account
+    /// paid for it, or its error, which is free.
     async fn perform(
         &self,
         account_id: AccountId,
         key: &str,
         service: Service,
         input: &Value,
-    ) -> Result<Value, FlowError> {
+    ) -> Result<(Value, u64), FlowError> {
         let task = Arc::new(task(service, input)?);
         let meter = Meter {
             store: &self.store,
@@ -86,8 +87,8 @@ impl Functions {
         let begun_at = self.clock.now();
         if let Err(error) = meter.left(account_id, CREDITS).await {
             // What a call made again costs is in the sum already.
-            let metered = self.store.is_ai_call_metered(key.to_owned()).await.unwrap_or(false);
-            if !metered {
+            let metered = self.store.ai_call_credits(key.to_owned()).await.unwrap_or(None);
+            if metered.is_none() {
                 return Err(refusal(&error));
             }
         }
@@ -105,7 +106,7 @@ impl Functions {
         };
         match self.backends.answer(&task).await {
             Ok(reply) => {
-                ended(reply.backend.clone(), reply.found).await;
+                let (credits, _) = ended(reply.backend.clone(), reply.found).await;
                 let mut output = reply.content;
                 output.insert("backend".to_owned(), json!(reply.backend));
                 if let Some(model) = reply.model {
@@ -114,7 +115,7 @@ impl Functions {
                 if let Some(usage) = reply.usage {
                     output.insert("usage".to_owned(), json!(usage));
                 }
-                Ok(Value::Object(output))
+                Ok((Value::Object(output), u64::try_from(credits).unwrap_or(0)))
             }
             Err(refused) => {
                 ended(refused.backend.clone(), false).await;

@@ -59,11 +59,12 @@ impl Meter<'_> {
         }
     }
 
-    /// Logs and meters; gives the credits that it cost and the moment of its end.
+    /// Logs and meters; gives the credits that it cost and the moment of its end. An effect that was made again costs what it
+    /// cost first.
     pub async fn end(&self, ended: Ended<'_>) -> (i64, Timestamp) {
         let now = self.clock.now();
         let latency = now.since(ended.begun_at);
-        let credits = if ended.success { ended.credits } else { 0 };
+        let mut credits = if ended.success { ended.credits } else { 0 };
         tracing::info!(
             region = %self.region.code, kind = ended.kind, backend = %ended.backend,
             language = ended.language.code(), success = ended.success, credits,
@@ -81,9 +82,27 @@ impl Meter<'_> {
             latency_us: i64::try_from(latency.as_micros()).unwrap_or(i64::MAX),
         };
         // The answer is there already; a log that cannot be written must not take it away from the caller.
-        if let Err(error) = self.store.meter_ai(request, ended.call_key).await {
-            tracing::error!("an AI request could not be metered: {error}");
+        match self.metered(request, ended.call_key).await {
+            Ok(paid) => credits = paid,
+            Err(error) => tracing::error!("an AI request could not be metered: {error}"),
         }
         (credits, now)
+    }
+
+    /// The credits that the account paid.
+    async fn metered(
+        &self,
+        request: AiRequest,
+        call_key: Option<String>,
+    ) -> Result<i64, levqor_store::Error> {
+        let credits = request.credits;
+        if self.store.meter_ai(request, call_key.clone()).await? {
+            return Ok(credits);
+        }
+        let paid = match call_key {
+            Some(key) => self.store.ai_call_credits(key).await?,
+            None => None,
+        };
+        Ok(paid.unwrap_or(credits))
     }
 }
