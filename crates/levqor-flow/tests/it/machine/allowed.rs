@@ -392,7 +392,10 @@ fn a_budget_of_credits_counts_what_ai_costs() {
     let late = "{ t: { try: [{ a: { call: 'ai-chat:1.0.0@default', with: { prompt: a }, timeout: { after: PT5S } } }], catch: { do: [{ s: { set: { late: true } } }] } } }";
     let timed = budget(
         "credits: 1",
-        &format!("do: [{{ f: {{ fork: {{ branches: [{late}, {}] }} }} }}]", list(&["b"])),
+        &format!(
+            "do: [{{ f: {{ fork: {{ branches: [{late}, {{ d: {{ do: [{}] }} }}] }} }} }}]",
+            list(&["b"])
+        ),
     );
     let caught = budget(
         "credits: 1",
