@@ -77,7 +77,7 @@ impl Engine {
 fn tell(core: &Core, approval: &Approval) {
     let Some(outcome) = outcome(approval) else { return };
     let mail = Mail::ended(approval.effect, outcome);
-    if core.registry.deliver(approval.run_id, mail).is_err() {
+    if !core.registry.deliver(approval.run_id, mail) {
         core.registry.wake(approval.run_id);
     }
 }
@@ -90,7 +90,7 @@ pub(crate) async fn look(core: &Arc<Core>, run: RunId, effect: EffectId) {
             Ok(found) => {
                 if let Some(outcome) = found.as_ref().and_then(outcome) {
                     // A run that has gone looks again when it is back.
-                    let _ = core.registry.deliver(run, Mail::ended(effect, outcome));
+                    core.registry.deliver(run, Mail::ended(effect, outcome));
                 }
                 return;
             }

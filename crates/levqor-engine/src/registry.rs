@@ -213,16 +213,12 @@ impl Registry {
         self.runs().contains_key(&run)
     }
 
-    /// Puts mail into the run's inbox, or gives it back when the run is not in memory.
-    pub(crate) fn deliver(&self, run: RunId, mail: Mail) -> Result<(), Mail> {
+    /// Puts mail into the run's inbox; false when the run is not in memory.
+    pub(crate) fn deliver(&self, run: RunId, mail: Mail) -> bool {
         let runs = self.runs();
-        match runs.get(&run) {
-            None => Err(mail),
-            Some(entry) => {
-                entry.push(mail);
-                Ok(())
-            }
-        }
+        let Some(entry) = runs.get(&run) else { return false };
+        entry.push(mail);
+        true
     }
 
     /// Has the run look for events; false when it is not in memory.
@@ -306,11 +302,11 @@ mod tests {
         let run = RunId::new(Timestamp::from_seconds(1), &SeededRandom::new(1));
         let seat = registry.enter(run).unwrap();
         assert!(registry.enter(run).is_none());
-        registry.deliver(run, Mail::Due { effect: 1, at: Timestamp::from_seconds(1) }).unwrap();
+        assert!(registry.deliver(run, Mail::Due { effect: 1, at: Timestamp::from_seconds(1) }));
         assert!(!seat.leave_if_quiet());
         assert_eq!(seat.entry.take_mails().len(), 1);
         assert!(seat.leave_if_quiet());
-        assert!(registry.deliver(run, Mail::Due { effect: 1, at: Timestamp::from_seconds(1) }).is_err());
+        assert!(!registry.deliver(run, Mail::Due { effect: 1, at: Timestamp::from_seconds(1) }));
 
         // The old seat does not take the new one's place away.
         let again = registry.enter(run).unwrap();

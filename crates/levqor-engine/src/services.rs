@@ -66,7 +66,7 @@ pub(crate) async fn perform(
     };
     core.reach(Point::AfterCall).await;
     drop(turn);
-    if core.registry.deliver(run, Mail::Ended { effect, outcome, credits }).is_err() {
+    if !core.registry.deliver(run, Mail::Ended { effect, outcome, credits }) {
         // The run was dropped: whoever has it performs the call again, under the same key.
         tracing::debug!(run.id = %run, effect, "a function ended for a run that is not here any more");
     }

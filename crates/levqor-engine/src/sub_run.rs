@@ -173,7 +173,7 @@ async fn live_child(core: &Core, parent: RunId, effect: EffectId) -> Result<Opti
 
 /// Tells the parent how its effect ended, or has it loaded so that it looks.
 pub(crate) fn report(core: &Core, parent: RunId, effect: EffectId, outcome: Outcome) {
-    if core.registry.deliver(parent, Mail::ended(effect, outcome)).is_err() {
+    if !core.registry.deliver(parent, Mail::ended(effect, outcome)) {
         core.registry.wake(parent);
     }
 }

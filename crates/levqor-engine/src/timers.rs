@@ -130,7 +130,7 @@ pub(crate) async fn run(core: Arc<Core>) {
         let refilled = refill(&core, now).await;
         let (due, next) = core.timers.take_due(now);
         for (at, run, effect) in due {
-            if core.registry.deliver(run, Mail::Due { effect, at }).is_err() {
+            if !core.registry.deliver(run, Mail::Due { effect, at }) {
                 // Loading finds what is due by itself.
                 core.registry.wake(run);
             }

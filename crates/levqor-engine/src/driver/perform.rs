@@ -169,7 +169,7 @@ async fn perform_call(
     let outcome = core.faults.call(&core.client, account, &call).await;
     core.reach(Point::AfterCall).await;
     drop(turn);
-    if core.registry.deliver(run, Mail::ended(effect, outcome)).is_err() {
+    if !core.registry.deliver(run, Mail::ended(effect, outcome)) {
         // The run was dropped: whoever has it performs the call again, under the same key.
         tracing::debug!(run.id = %run, effect, "an answer came for a run that is not here any more");
     }
@@ -187,7 +187,7 @@ async fn perform_process(
     let ended = core.processes.run(run, effect, call, &is_ours, (&core.tracker, &core.hard)).await;
     let Some(outcome) = ended else { return };
     core.reach(Point::AfterCall).await;
-    if core.registry.deliver(run, Mail::ended(effect, outcome)).is_err() {
+    if !core.registry.deliver(run, Mail::ended(effect, outcome)) {
         // The run was dropped: whoever has it runs the process again.
         tracing::debug!(run.id = %run, effect, "a process ended for a run that is not here any more");
     }
