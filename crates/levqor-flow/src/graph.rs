@@ -37,6 +37,8 @@ pub struct Node {
     pub detail: String,
     /// The task's JSON Pointer; empty for start and end.
     pub reference: String,
+    /// A person is asked before it begins; for the start: before the run does.
+    pub asks_first: bool,
     pub column: usize,
     pub row: usize,
     /// Composite tasks enclose their children: (columns, rows); plain tasks are (1, 1).
@@ -54,7 +56,7 @@ pub struct Edge {
 /// Lays the workflow out, top to bottom.
 pub fn graph(workflow: &Workflow) -> Graph {
     let mut layout = Layout::default();
-    layout.nodes.push(plain("start", 0));
+    layout.nodes.push(Node { asks_first: workflow.policy.approval.is_some(), ..plain("start", 0) });
     let (columns, rows) = layout.list(&workflow.tasks, (0, 1), true);
     let end = layout.nodes.len();
     layout.nodes.push(plain("end", rows + 1));
@@ -84,6 +86,7 @@ fn plain(kind: &'static str, row: usize) -> Node {
         kind,
         detail: String::new(),
         reference: String::new(),
+        asks_first: false,
         column: 0,
         row,
         span: (1, 1),
@@ -149,6 +152,7 @@ impl Layout {
             kind,
             detail,
             reference: task.reference.to_string(),
+            asks_first: task.approval.is_some(),
             column: corner.0,
             row: corner.1,
             span: (1, 1),

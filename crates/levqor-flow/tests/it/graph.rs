@@ -133,3 +133,17 @@ fn nothing_to_do_is_a_picture_too() {
     start -> end
     ");
 }
+
+#[test]
+fn what_asks_a_person_first_is_known() {
+    let ask = "metadata: { levqor: { approval: { title: Go? } } }";
+    let picture = draw(&format!(
+        "do: [{{ a: {{ do: [{{ b: {{ set: {{ x: 1 }}, {ask} }} }}, {{ c: {{ set: {{ x: 1 }} }} }}] }} }}, {{ d: {{ wait: PT1S, {ask} }} }}]"
+    ));
+    let asking = |graph: &Graph| -> Vec<String> {
+        graph.nodes.iter().filter(|node| node.asks_first).map(|node| node.label.clone()).collect()
+    };
+    assert_eq!(asking(&picture), ["b", "d"]);
+    let text = "document: { dsl: '1.0.3', namespace: test, name: picture, version: '1.0.0', metadata: { levqor: { approval: { title: Go? } } } }\ndo: [{ a: { set: { x: 1 } } }]";
+    assert_eq!(asking(&graph(&document::parse(text).workflow.unwrap())), ["start"]);
+}

@@ -213,8 +213,32 @@ fn cut(text: &str, max: usize) -> String {
     short
 }
 
+/// Names of tasks that one sentence takes.
+const NAMED_MAX: usize = 8;
+
+/// Where a person is asked first, in words: a picture is read out as its label alone.
+fn asks(graph: &Graph) -> Option<String> {
+    let mut names: Vec<String> = graph
+        .nodes
+        .iter()
+        .filter(|node| node.asks_first)
+        .map(|node| if is_terminal(node) { "the run".to_owned() } else { cut(&node.label, NAME_CHARS) })
+        .collect();
+    let more = names.len().saturating_sub(NAMED_MAX);
+    if more > 0 {
+        names.truncate(NAMED_MAX);
+        names.push(format!("{more} more"));
+    }
+    let (last, others) = names.split_last()?;
+    Some(match others {
+        [] => format!("A person is asked before {last} begins"),
+        others => format!("A person is asked before {} and {last} begin", others.join(", ")),
+    })
+}
+
 /// Draws the picture. `label` says in words what it shows; `id` keeps its arrow heads apart from those of others.
 pub fn graph(graph: &Graph, id: &str, label: &str) -> Markup {
+    let label = &asks(graph).map_or_else(|| label.to_owned(), |asks| format!("{label}. {asks}"));
     let tops = rows(graph);
     let rects = place(graph, &tops);
     let height = tops.last().copied().unwrap_or_default();
@@ -271,13 +295,14 @@ fn frame(node: &Node, rect: Rect) -> Markup {
     let left = (node.span.0 * HEAD_CHARS).saturating_sub(taken);
     html! {
         g {
-            title { (node.kind) " " (node.label) " " (node.detail) }
+            (title(node))
             rect.group x=(rect.x) y=(rect.y) width=(rect.width) height=(rect.height) rx="10" {}
             text x=(rect.x + 13.0) y=(rect.y + 23.0) {
                 tspan.kind { (node.kind) }
                 tspan.name dx="7" { (cut(&node.label, NAME_CHARS)) }
                 tspan.detail dx="7" { (cut(&node.detail, left)) }
             }
+            @if node.asks_first { (person(rect.x + 7.0, rect.y + 2.0)) }
         }
     }
 }
@@ -285,8 +310,10 @@ fn frame(node: &Node, rect: Rect) -> Markup {
 fn terminal(node: &Node, rect: Rect) -> Markup {
     html! {
         g {
+            @if node.asks_first { title { "A person is asked before the run begins" } }
             rect.terminal x=(rect.x) y=(rect.y) width=(rect.width) height=(rect.height) rx="14" {}
             text.terminal-label x=(rect.middle()) y=(rect.y + 18.5) text-anchor="middle" { (node.label) }
+            @if node.asks_first { (person(rect.x + 4.0, rect.y + 4.0)) }
         }
     }
 }
@@ -295,7 +322,7 @@ fn task(node: &Node, rect: Rect) -> Markup {
     let (x, y) = (rect.x + 14.0, rect.y);
     html! {
         g {
-            title { (node.kind) " " (node.label) " " (node.detail) }
+            (title(node))
             rect.box x=(rect.x) y=(rect.y) width=(rect.width) height=(rect.height) rx="9" {}
             rect.spine x=(rect.x) y=(rect.y + 12.0) width="3" height=(rect.height - 24.0) rx="1.5" {}
             text.kind x=(rect.x + rect.width - 12.0) y=(y + 16.0) text-anchor="end" { (node.kind) }
@@ -305,6 +332,27 @@ fn task(node: &Node, rect: Rect) -> Markup {
                 text.name x=(x) y=(y + 25.0) { (cut(&node.label, NAME_CHARS - 4)) }
                 text.detail x=(x) y=(y + 43.0) { (cut(&node.detail, DETAIL_CHARS)) }
             }
+            @if node.asks_first { (person(rect.x + 4.0, rect.y + 4.0)) }
+        }
+    }
+}
+
+fn title(node: &Node) -> Markup {
+    html! {
+        title {
+            (node.kind) " " (node.label) " " (node.detail)
+            @if node.asks_first { ": a person is asked before it begins" }
+        }
+    }
+}
+
+/// The sign of a person, on the corner of what waits for one.
+fn person(x: f64, y: f64) -> Markup {
+    html! {
+        g.asks transform={ "translate(" (x) " " (y) ")" } {
+            circle.seal r="11" {}
+            circle cy="-3.2" r="2.7" {}
+            path d="M-5.4 5.6a5.4 4.6 0 0 1 10.8 0z" {}
         }
     }
 }
@@ -322,6 +370,7 @@ mod tests {
             kind: "set",
             detail: String::new(),
             reference: "/do/0/x".to_owned(),
+            asks_first: false,
             column: 0,
             row,
             span: (1, 1),
@@ -400,6 +449,28 @@ mod tests {
             route(rects[edge.source], rects[edge.target], &rects, &mut sides);
         }
         assert_eq!(sides.all, 2, "from the switch to the last, and back up to it");
+    }
+
+    #[test]
+    fn who_waits_for_a_person_is_marked_and_named() {
+        let ask = "metadata: { levqor: { approval: { title: Go? } } }";
+        let drawn = |yaml: &str| graph(&picture_of(yaml).0, "g", "The steps").into_string();
+        let none = drawn("do: [{ a: { set: { x: 1 } } }]");
+        assert!(!none.contains("class=\"asks\"") && none.contains("aria-label=\"The steps\""), "{none}");
+        let one =
+            drawn(&format!("do: [{{ a: {{ set: {{ x: 1 }}, {ask} }} }}, {{ b: {{ set: {{ x: 1 }} }} }}]"));
+        assert_eq!(one.matches("class=\"asks\"").count(), 1, "{one}");
+        assert!(one.contains("aria-label=\"The steps. A person is asked before a begins\""), "{one}");
+        assert!(one.contains(": a person is asked before it begins</title>"), "{one}");
+        let frame = drawn(&format!(
+            "do: [{{ a: {{ do: [{{ b: {{ set: {{ x: 1 }}, {ask} }} }}, {{ c: {{ set: {{ x: 1 }}, {ask} }} }}], {ask} }} }}]"
+        ));
+        assert_eq!(frame.matches("class=\"asks\"").count(), 3, "{frame}");
+        assert!(frame.contains("A person is asked before a, b and c begin\""), "{frame}");
+        let many: Vec<String> =
+            (0..11).map(|number| format!("{{ t{number}: {{ set: {{ x: 1 }}, {ask} }} }}")).collect();
+        let many = drawn(&format!("do: [{}]", many.join(", ")));
+        assert!(many.contains("before t0, t1, t2, t3, t4, t5, t6, t7 and 3 more begin\""), "{many}");
     }
 
     #[test]
