@@ -154,6 +154,7 @@ impl Bench {
             handlers: levqor_engine::handlers::Handlers::default(),
             limits: Limits { runs_per_account: i64::MAX, running_per_account: i64::MAX, ..Limits::default() },
             vault: Vault::new(&levqor_model::Secret::new("test")),
+            sink: None,
         };
         Engine::start(setup).await.expect("an engine")
     }

@@ -30,7 +30,7 @@ use crate::{
     queue,
     quota::Quota,
     registry::Registry,
-    schedules,
+    schedules, sink,
     start::{How, Start, Started},
     sub_run, sweep,
     tasks::Window,
@@ -71,7 +71,12 @@ impl Engine {
             handlers,
             limits,
             vault,
+            sink,
         } = setup;
+        let sink = sink.map(|sink| {
+            let client = sink.client(&egress, &surroundings.runtime_version);
+            (sink, client.sensing(Arc::clone(&clock), Arc::clone(&random)))
+        });
         let client = faults
             .client(egress, &surroundings.runtime_version)
             .sensing(Arc::clone(&clock), Arc::clone(&random));
@@ -89,7 +94,7 @@ impl Engine {
         let taken = store.own_live_runs(node, epoch).await?;
         tracing::info!(node.id = %node, epoch, runs = taken, region = %region, "node {node} drives {taken} runs that were there");
 
-        let lifecycle = Subscribers::default();
+        let lifecycle = Subscribers::with_sink(sink.is_some());
         for (account, kind) in store.lifecycle_subscribers().await? {
             lifecycle.add(account, [kind.as_str()]);
         }
@@ -115,6 +120,7 @@ impl Engine {
             timers: Timers::default(),
             events: Events::new(),
             lifecycle,
+            sink: sink::Board::default(),
             schedules_bell: Notify::new(),
             pump: queue::Pump::default(),
             pool,
@@ -143,6 +149,9 @@ impl Engine {
         core.spawn(triggers::run(Arc::clone(&core)));
         core.spawn(sweep::run(Arc::clone(&core)));
         core.spawn(approvals::tell_all(Arc::clone(&core)));
+        if let Some((sink, client)) = sink {
+            core.spawn(sink::run(Arc::clone(&core), sink, client));
+        }
         let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
         Ok(Self { core, _stop: stop })
     }

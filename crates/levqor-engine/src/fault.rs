@@ -41,6 +41,8 @@ pub enum Point {
     BeforePublish,
     /// Events from outside are durable; nobody was woken or told.
     AfterPublish,
+    /// The sink has answered; that it has the events is in memory only.
+    AfterDelivery,
 }
 
 impl Point {

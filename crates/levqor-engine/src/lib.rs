@@ -51,6 +51,8 @@ mod registry;
 mod schedules;
 mod secrets;
 mod services;
+mod signing;
+pub mod sink;
 mod start;
 mod sub_run;
 mod suspend;
@@ -84,6 +86,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Opens the secrets of accounts.
     pub vault: Vault,
+    /// Who is told the life of all runs; None: nobody.
+    pub sink: Option<sink::Sink>,
 }
 
 /// Bounds of the engine.

@@ -5,8 +5,9 @@
 //!                                                     └─► events, published in the append that made them true
 //! ```
 //!
-//! Only what somebody has named is told, and only to whoever names it. So where nobody does, a run costs one look at a
-//! flag. What is told is as true as the journal: both become durable together, or neither.
+//! Only what somebody has named is told, and only to whoever names it, besides the operator's sink, which is told all
+//! ([`crate::sink`]). So where nobody does and there is no sink, a run costs one look at a flag. What is told is as true as the
+//! journal: both become durable together, or neither.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -27,14 +28,47 @@ use serde_json::{Map, Value, json};
 
 use crate::{Engine, TaskRecord, mask::Mask};
 
-/// Types that accounts have named.
+/// Types that accounts have named, and whether there is a sink.
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers {
+    sink: bool,
     any: AtomicBool,
     accounts: RwLock<HashMap<AccountId, Arc<BTreeSet<String>>>>,
 }
 
+/// Who is told of the life of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Audience {
+    /// Types that workflows of the account have named.
+    named: Arc<BTreeSet<String>>,
+    /// The operator's sink is told all of it.
+    pub(crate) sink: bool,
+}
+
+impl Audience {
+    pub(crate) fn has_named(&self, kind: &str) -> bool {
+        self.named.contains(kind)
+    }
+
+    fn wants(&self, kind: &str) -> bool {
+        self.sink || self.has_named(kind)
+    }
+}
+
 impl Subscribers {
+    pub(crate) fn with_sink(sink: bool) -> Self {
+        Self { sink, ..Self::default() }
+    }
+
+    pub(crate) fn has_sink(&self) -> bool {
+        self.sink
+    }
+
+    /// Whether anybody may want to hear of the account's runs.
+    pub(crate) fn hear_of(&self, account: AccountId) -> bool {
+        self.sink || self.of(account).is_some()
+    }
+
     /// Nobody is forgotten before the next start: what is told to nobody is only deleted after a while.
     pub(crate) fn add<'a>(&self, account: AccountId, kinds: impl IntoIterator<Item = &'a str>) {
         let kinds: Vec<&str> = kinds.into_iter().filter(|kind| is_told(kind)).collect();
@@ -49,7 +83,7 @@ impl Subscribers {
         self.any.store(true, Ordering::Release);
     }
 
-    pub(crate) fn of(&self, account: AccountId) -> Option<Arc<BTreeSet<String>>> {
+    fn of(&self, account: AccountId) -> Option<Arc<BTreeSet<String>>> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
@@ -83,13 +117,11 @@ impl Engine {
     }
 }
 
-/// The types to tell of a run; None when nobody has named any, or the run's workflow speaks of them itself.
-pub(crate) fn wanted(
-    subscribers: &Subscribers,
-    account: AccountId,
-    workflow: &Workflow,
-) -> Option<Arc<BTreeSet<String>>> {
-    subscribers.of(account).filter(|_| !names_lifecycle(&workflow.source))
+/// Who is told of a run; None: nobody. A workflow that speaks of such events itself tells the sink alone.
+pub(crate) fn wanted(subscribers: &Subscribers, account: AccountId, workflow: &Workflow) -> Option<Audience> {
+    let named = subscribers.of(account).filter(|_| !names_lifecycle(&workflow.source));
+    let sink = subscribers.sink;
+    (sink || named.is_some()).then(|| Audience { named: named.unwrap_or_default(), sink })
 }
 
 /// What happened to a task.
@@ -129,6 +161,11 @@ impl Life {
                 .collect(),
             happened: Vec::new(),
         }
+    }
+
+    /// What happened in `before`, with which this begins, is told already.
+    pub(crate) fn pass_over(&mut self, before: &Life) {
+        self.happened.drain(..before.happened.len().min(self.happened.len()));
     }
 
     pub(crate) fn note(&mut self, note: &TaskNote<'_>) {
@@ -185,7 +222,9 @@ impl Life {
 /// Makes the events of one append.
 pub(crate) struct Teller<'a> {
     pub(crate) run: &'a Run,
-    pub(crate) kinds: &'a BTreeSet<String>,
+    /// Its first step is told already.
+    pub(crate) has_started: bool,
+    pub(crate) audience: &'a Audience,
     pub(crate) mask: &'a Mask,
     /// The moment of the append.
     pub(crate) at: Timestamp,
@@ -197,27 +236,32 @@ impl Teller<'_> {
         format!("{}-{}.{}", self.run.name, self.run.id, self.run.namespace)
     }
 
-    /// Of the run itself: its first step, and what its status became.
-    pub(crate) fn of_run(
+    /// Of the run itself, before what its tasks did: its first step, and that it goes on.
+    pub(crate) fn of_beginning(&self, now: RunStatus) -> Vec<CloudEvent> {
+        let goes_on = matches!(now, RunStatus::Running | RunStatus::Waiting);
+        let started = (self.run.next_seq <= 1 && !self.has_started).then_some(Told::Started);
+        let resumed = (goes_on && self.run.status == RunStatus::Suspended).then_some(Told::Resumed);
+        [started, resumed]
+            .into_iter()
+            .flatten()
+            .filter_map(|told| self.of_workflow(told, None, None, None))
+            .collect()
+    }
+
+    /// Of the run itself, after what its tasks did: that it stands still, or has ended.
+    pub(crate) fn of_end(
         &self,
         now: RunStatus,
         (output, error): (Option<&Value>, Option<&FlowError>),
-    ) -> Vec<CloudEvent> {
-        let was = self.run.status;
+    ) -> Option<CloudEvent> {
         let told = match now {
-            RunStatus::Completed => Some(Told::Completed),
-            RunStatus::Faulted => Some(Told::Faulted),
-            RunStatus::Cancelled => Some(Told::Cancelled),
-            RunStatus::Suspended if was != RunStatus::Suspended => Some(Told::Suspended),
-            RunStatus::Running | RunStatus::Waiting if was == RunStatus::Suspended => Some(Told::Resumed),
-            _ => None,
+            RunStatus::Completed => Told::Completed,
+            RunStatus::Faulted => Told::Faulted,
+            RunStatus::Cancelled => Told::Cancelled,
+            RunStatus::Suspended if self.run.status != RunStatus::Suspended => Told::Suspended,
+            _ => return None,
         };
-        let started = (self.run.next_seq <= 1).then_some(Told::Started);
-        [started, told]
-            .into_iter()
-            .flatten()
-            .filter_map(|told| self.of_workflow(told, None, output, error))
-            .collect()
+        self.of_workflow(told, None, output, error)
     }
 
     /// Of a listening task that begins or ends.
@@ -233,7 +277,7 @@ impl Teller<'_> {
         error: Option<&FlowError>,
     ) -> Option<CloudEvent> {
         let kind = told.of_workflow();
-        if !self.kinds.contains(&kind) {
+        if !self.audience.wants(&kind) {
             return None;
         }
         let mut data = Map::new();
@@ -249,7 +293,7 @@ impl Teller<'_> {
             _ => {}
         }
         // The first step is told once, however often it is written.
-        let place = if told == Told::Started { 0 } else { self.run.next_seq };
+        let place = if told == Told::Started { 0 } else { self.place() };
         let effect = effect.map_or_else(String::new, |effect| format!("/{effect}"));
         self.event(&kind, format!("{place}/{}{effect}", told.moment()), self.at, data)
     }
@@ -263,7 +307,7 @@ impl Teller<'_> {
     fn of_task(&self, happened: &Happened) -> Option<CloudEvent> {
         let told = happened.told;
         let kind = told.of_task();
-        if !self.kinds.contains(&kind) {
+        if !self.audience.wants(&kind) {
             return None;
         }
         let mut data = Map::new();
@@ -274,8 +318,13 @@ impl Teller<'_> {
         if told == Told::Completed {
             self.give_output(&mut data, happened.output.as_ref());
         }
-        let id = format!("{}/task/{}/{}", self.run.next_seq, happened.task, told.moment());
+        let id = format!("{}/task/{}/{}", self.place(), happened.task, told.moment());
         self.event(&kind, id, happened.at, data)
+    }
+
+    /// The same when a first step is made again after a crash.
+    fn place(&self) -> i64 {
+        self.run.next_seq.max(1)
     }
 
     fn give_output(&self, data: &mut Map<String, Value>, output: Option<&Value>) {

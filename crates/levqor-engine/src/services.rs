@@ -9,8 +9,6 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
 use levqor_flow::{
     definition::HttpOutput,
     machine::{EffectId, ErrorKind, FlowError, HttpRequest, Outcome, ServiceCall},
@@ -19,7 +17,6 @@ use levqor_flow::{
 use levqor_model::{AccountId, RunId};
 use levqor_store::state::{StateAction, StateCall, StateResult};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
     approvals,
@@ -27,6 +24,7 @@ use crate::{
     fault::Point,
     handlers::{Answer, HandlerCall},
     registry::Mail,
+    signing,
 };
 
 /// Values that an account may keep.
@@ -143,12 +141,13 @@ fn action(input: &Value) -> Result<StateAction, FlowError> {
 
 async fn webhook(core: &Core, account: AccountId, call: &ServiceCall) -> Outcome {
     let body = call.input.get("body").unwrap_or(&Value::Null).to_string();
-    let Some(headers) = signed(text(&call.input, "secret"), &call.key, core.clock.now().as_seconds(), &body)
-    else {
+    let secret = text(&call.input, "secret");
+    let Some(mut headers) = signing::signed(secret, &call.key, core.clock.now().as_seconds(), &body) else {
         let detail = "the secret must be whsec_ and the key in Base 64, as its receiver shows it";
         let error = ErrorKind::Configuration.error("the secret is not one of Standard Webhooks", detail);
         return Outcome::Failed { error, answered: false };
     };
+    headers.push(("content-type".to_owned(), "application/json".to_owned()));
     let request = HttpRequest {
         key: call.key.clone(),
         method: "POST".to_owned(),
@@ -168,25 +167,6 @@ async fn webhook(core: &Core, account: AccountId, call: &ServiceCall) -> Outcome
         }
         failed => failed,
     }
-}
-
-/// The headers of a message: its id is the same whenever it is sent again. None when the secret is none.
-///
-/// Source: Standard Webhooks specification 1.0.0, "Signature scheme".
-fn signed(secret: &str, key: &str, seconds: i64, body: &str) -> Option<Vec<(String, String)>> {
-    let secret = BASE64_STANDARD.decode(secret.strip_prefix("whsec_")?).ok()?;
-    let digest = Sha256::digest(key.as_bytes());
-    let id = digest[..16].iter().fold(String::from("msg_"), |id, byte| format!("{id}{byte:02x}"));
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&secret).ok()?;
-    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
-    let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-    let header = |name: &str, value: String| (name.to_owned(), value);
-    Some(vec![
-        header("content-type", "application/json".to_owned()),
-        header("webhook-id", id),
-        header("webhook-timestamp", seconds.to_string()),
-        header("webhook-signature", format!("v1,{signature}")),
-    ])
 }
 
 fn text<'a>(input: &'a Value, member: &str) -> &'a str {

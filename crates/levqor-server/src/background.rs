@@ -144,6 +144,7 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_sign_in(now - SIGN_IN_KEPT).await?;
     app.store.prune_buckets(now - BUCKETS_KEPT).await?;
     app.store.prune_events(now - limits::EVENTS_KEPT).await?;
+    app.engine.prune_sink().await?;
     app.store.prune_state_calls(now - STATE_CALLS_KEPT).await?;
     app.store.prune_webhook_messages(now - limits::WEBHOOK_MESSAGES_KEPT).await?;
     app.store.prune_firings(now - FIRINGS_KEPT).await?;

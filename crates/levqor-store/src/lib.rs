@@ -39,6 +39,7 @@ pub mod runs;
 pub mod schedules;
 pub mod secrets;
 pub mod sessions;
+pub mod sink;
 pub mod state;
 pub mod timers;
 pub mod usage;

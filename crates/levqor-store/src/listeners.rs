@@ -3,12 +3,12 @@
 //! Rows come and go with the journal entry that begins or ends the wait, in one transaction ([`EventChanges`]). Their
 //! cursors may also be moved on without the run, past events that are not meant for it.
 
-use levqor_model::{AccountId, RunId};
+use levqor_model::{AccountId, RunId, Timestamp};
 
 use crate::{
     Error, Row, Session, Store,
     events::{self, NewEvent},
-    params,
+    params, sink,
 };
 
 /// A task that begins to listen.
@@ -37,6 +37,8 @@ pub struct EventChanges {
     pub listeners_cleared: Vec<u64>,
     /// Those that are there already are passed over.
     pub published: Vec<NewEvent>,
+    /// For the operator's sink: whole events as JSON objects, in order.
+    pub told: Vec<String>,
 }
 
 /// Names one row. Rows sort by it.
@@ -184,6 +186,7 @@ pub(crate) fn change(
     session: &Session,
     run: RunId,
     account: AccountId,
+    at: Timestamp,
     is_end: bool,
     changes: &EventChanges,
 ) -> Result<(), Error> {
@@ -203,14 +206,20 @@ pub(crate) fn change(
             set(session, run, account, listener)?;
         }
     }
-    publish(session, account, &changes.published)
+    publish(session, account, at, changes)
 }
 
-pub(crate) fn publish(session: &Session, account: AccountId, published: &[NewEvent]) -> Result<(), Error> {
-    for event in published {
+/// What others are told.
+pub(crate) fn publish(
+    session: &Session,
+    account: AccountId,
+    at: Timestamp,
+    changes: &EventChanges,
+) -> Result<(), Error> {
+    for event in &changes.published {
         events::insert(session, account, event)?;
     }
-    Ok(())
+    sink::add(session, account, at, &changes.told)
 }
 
 /// Begins now: what was published before is not seen. One that is there already, since a run that came back asks again for

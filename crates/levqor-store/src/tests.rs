@@ -237,6 +237,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
             listeners_read: vec![(3, 9)],
             listeners_cleared: vec![4],
             published: vec![event("appended")],
+            told: vec!["{}".to_owned()],
         },
         approval_changes: ApprovalChanges {
             asked: vec![NewApproval {
@@ -403,6 +404,10 @@ async fn touch_events(store: &Store, account: AccountId, workflow: WorkflowId, r
     };
     store.move_trigger(TriggerMove { was, after_seq: 1, state: None }).await.unwrap();
     store.prune_events(NOW).await.unwrap();
+    let waiting = store.sink_events(1).await.unwrap();
+    store.sink_load().await.unwrap();
+    store.sink_has(waiting[0].seq).await.unwrap();
+    store.prune_sink_events(NOW, 1_000).await.unwrap();
 
     let id = WebhookId::new(NOW, random);
     let webhook = Webhook {

@@ -62,6 +62,7 @@ impl Driver {
             let written = self.write(append).await;
             if matches!(written, Err(Stop::Queued)) {
                 // They are published, whoever goes on with the run.
+                self.ring(&turn);
                 self.announce(std::mem::take(&mut turn.emitted));
             }
             written?;
@@ -119,6 +120,7 @@ impl Driver {
 
     fn carry_out(&mut self, turn: Turn) {
         self.publish(self.status());
+        self.ring(&turn);
         self.announce(turn.emitted);
         for (effect, at) in turn.timers_gone {
             self.core.timers.clear(self.run.id, effect, at);
@@ -127,6 +129,12 @@ impl Driver {
             self.core.timers.set(self.run.id, effect, at);
         }
         self.perform(turn.effects);
+    }
+
+    fn ring(&self, turn: &Turn) {
+        if !turn.events.told.is_empty() {
+            self.core.sink.bell.notify_one();
+        }
     }
 
     fn announce(&self, emitted: Vec<Arc<CloudEvent>>) {

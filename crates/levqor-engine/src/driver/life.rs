@@ -9,13 +9,14 @@ use super::{Driver, commit::Turn};
 use crate::{
     events,
     lifecycle::{self, Life, Teller},
+    sink,
     tasks::Window,
 };
 
 impl Driver {
     /// Begins to note what happens to the tasks when somebody has begun to want it.
     pub(super) async fn follow_subscribers(&mut self) {
-        if self.core.lifecycle.of(self.run.account_id).is_none() {
+        if !self.core.lifecycle.hear_of(self.run.account_id) {
             return;
         }
         self.told = lifecycle::wanted(&self.core.lifecycle, self.run.account_id, &self.workflow);
@@ -33,12 +34,18 @@ impl Driver {
 
     /// Adds what is to be told to what the next append publishes.
     pub(super) fn tell(&mut self, turn: &mut Turn, status: RunStatus) {
-        let Some(kinds) = self.told.clone() else { return };
+        let Some(audience) = self.told.clone() else { return };
         let at = self.moment();
         let machine = self.machine.as_ref();
         let results = (machine.and_then(Machine::output), machine.and_then(Machine::error));
-        let teller = Teller { run: &self.run, kinds: &kinds, mask: &self.mask, at };
-        let mut told = teller.of_run(status, results);
+        let teller = Teller {
+            run: &self.run,
+            has_started: std::mem::replace(&mut self.has_started, true),
+            audience: &audience,
+            mask: &self.mask,
+            at,
+        };
+        let mut told = teller.of_beginning(status);
         if let Some(life) = &mut self.notepad.life {
             told.extend(teller.of_tasks(life));
         }
@@ -48,9 +55,15 @@ impl Driver {
         for effect in &turn.events.listeners_cleared {
             told.extend(teller.of_listener(Told::CorrelationCompleted, *effect));
         }
+        told.extend(teller.of_end(status, results));
         for event in told {
-            turn.events.published.push(events::row(&event, at));
-            turn.emitted.push(Arc::new(event));
+            if audience.sink {
+                turn.events.told.push(sink::row(&event, self.run.account_id));
+            }
+            if audience.has_named(event.kind()) {
+                turn.events.published.push(events::row(&event, at));
+                turn.emitted.push(Arc::new(event));
+            }
         }
     }
 }

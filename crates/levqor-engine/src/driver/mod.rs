@@ -20,7 +20,7 @@ mod slices;
 mod wait;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -35,7 +35,7 @@ use serde_json::Value;
 use crate::{
     core::Core,
     fault::Point,
-    lifecycle::{self, Life},
+    lifecycle::{self, Audience, Life},
     mask::Mask,
     notepad::Notepad,
     pool::Panicked,
@@ -95,8 +95,10 @@ pub(crate) struct Driver {
     last_at: Timestamp,
     /// What must not be shown of the run.
     mask: Mask,
-    /// Types of events that are told of the run's life.
-    told: Option<Arc<BTreeSet<String>>>,
+    /// Who is told of the run's life.
+    told: Option<Audience>,
+    /// Its first step was told.
+    has_started: bool,
 }
 
 impl Driver {
@@ -127,6 +129,7 @@ impl Driver {
             last_at,
             mask: Mask::default(),
             told,
+            has_started: false,
         }
     }
 

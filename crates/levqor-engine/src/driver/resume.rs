@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use levqor_flow::{
     definition::Workflow,
-    machine::{Effect, EffectId, Event, Machine, Outcome},
+    machine::{ApplyError, Effect, EffectId, Event, Machine, Outcome, Surroundings},
 };
 use levqor_model::{RunId, RunStatus, TriggerKind};
 use levqor_store::{
@@ -17,6 +17,7 @@ use super::Driver;
 use crate::{
     Error, RunUpdate,
     core::{Backoff, Core},
+    lifecycle::{self, Life},
     notepad::Notepad,
     pending::Pending,
     registry::{Entry, Mail, Seat},
@@ -183,12 +184,21 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
         Err(reason) => return Err(Some(reason.to_string())),
     };
     let compiled = Arc::clone(&workflow);
+    // Once it stood still, all that it had done was told.
+    let stood_still = matches!(run.status, RunStatus::Waiting | RunStatus::Suspended);
+    let tells = !stood_still && lifecycle::wanted(&core.lifecycle, run.account_id, &workflow).is_some();
     let (machine, notepad) = match &first {
         // Nothing has been done yet; the driver does it in slices.
-        Some(started) => (Machine::start(compiled, surroundings, started), Notepad::default()),
+        Some(started) => {
+            let life = tells.then(Life::default);
+            (Machine::start(compiled, surroundings, started), Notepad::telling(life))
+        }
         None => core
             .pool
             .run(move || {
+                if tells && matches!(events.last(), Some(Event::Retried { .. } | Event::Moved { .. })) {
+                    return reopened(&compiled, &surroundings, &events);
+                }
                 let mut notepad = Notepad::default();
                 let machine = Machine::replay(compiled, surroundings, &events, &mut notepad);
                 (machine, notepad)
@@ -213,6 +223,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
     let mut driver = Driver::new(Arc::clone(core), seat, workflow, run, machine);
     driver.mask = mask;
     driver.notepad = notepad;
+    driver.has_started = stood_still;
     driver.last_at = last_at;
     driver.resumed = Some(ended);
     if unwritten {
@@ -261,6 +272,25 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver,
         driver.seat.entry.cancel();
     }
     Ok(driver)
+}
+
+/// A run that goes on after its end: who opened it again wrote the last event, and what follows from that is still to be told.
+fn reopened(
+    workflow: &Arc<Workflow>,
+    surroundings: &Arc<Surroundings>,
+    events: &[Event],
+) -> (Result<Machine, ApplyError>, Notepad) {
+    let replayed = |events: &[Event]| {
+        let mut notepad = Notepad::telling(Some(Life::default()));
+        let machine = Machine::replay(Arc::clone(workflow), Arc::clone(surroundings), events, &mut notepad);
+        (machine, notepad)
+    };
+    let (_, before) = replayed(&events[..events.len().saturating_sub(1)]);
+    let (machine, mut notepad) = replayed(events);
+    if let (Some(life), Some(before)) = (&mut notepad.life, &before.life) {
+        life.pass_over(before);
+    }
+    (machine, notepad)
 }
 
 impl Driver {

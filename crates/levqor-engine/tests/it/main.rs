@@ -22,6 +22,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod services;
+mod sink;
 mod sub_runs;
 mod suspend;
 mod sweep;

@@ -28,6 +28,7 @@ pub struct World {
     pub policy: egress::Policy,
     pub processes: levqor_engine::processes::Policy,
     pub handlers: levqor_engine::handlers::Handlers,
+    pub sink: Option<levqor_engine::sink::Sink>,
     pub limits: Limits,
 }
 
@@ -60,6 +61,7 @@ impl World {
             policy,
             processes: levqor_engine::processes::Policy::default(),
             handlers: levqor_engine::handlers::Handlers::default(),
+            sink: None,
             limits: Limits::default(),
         }
     }
@@ -86,6 +88,7 @@ impl World {
             handlers: self.handlers.clone(),
             limits: self.limits.clone(),
             vault: Vault::new(&levqor_model::Secret::new("test")),
+            sink: self.sink.clone(),
         }
     }
 

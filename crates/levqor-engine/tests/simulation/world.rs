@@ -278,6 +278,7 @@ impl World {
             // Few enough that runs are queued.
             limits: Limits { running_per_account: 3, ..Limits::default() },
             vault: levqor_engine::Vault::new(&levqor_model::Secret::new("test")),
+            sink: None,
         };
         let node = Node::boot(number, setup, faults).map_err(text)?;
         let live = levqor_store::runs::RunFilter::default();

@@ -197,6 +197,7 @@ async fn parts(
         limits: Limits::default(),
         handlers: functions.join(levqor_engine::handlers::Handlers::default()),
         vault: Vault::new(&settings.secret),
+        sink: None,
     })
     .await
     .unwrap();

@@ -137,7 +137,7 @@ pub(crate) fn write(session: &Session, append: &Append) -> Result<bool, Error> {
             timers::set(session, id, *effect, *due_at)?;
         }
     }
-    listeners::change(session, id, account, append.status.is_ended(), &append.event_changes)?;
+    listeners::change(session, id, account, append.at, append.status.is_ended(), &append.event_changes)?;
     approvals::change(session, id, account, append.at, &append.approval_changes)?;
     let mut someone_next = false;
     if was != append.status {

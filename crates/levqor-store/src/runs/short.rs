@@ -86,6 +86,6 @@ impl ShortRun {
         if let Some(journal) = &self.journal {
             segments::insert(session, row.id, journal.last_seq, &journal.segment)?;
         }
-        listeners::publish(session, row.account_id, &first.event_changes.published)
+        listeners::publish(session, row.account_id, first.at, &first.event_changes)
     }
 }

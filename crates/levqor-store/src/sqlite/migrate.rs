@@ -36,6 +36,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     6 "0006_own_functions",
     9 "0009_queue",
     14 "0014_ai_calls",
+    15 "0015_event_sink",
 ];
 
 /// The version that this build knows.

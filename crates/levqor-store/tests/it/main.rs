@@ -18,6 +18,7 @@ mod retention;
 mod runs;
 mod schedules;
 mod secrets;
+mod sink;
 mod stress;
 mod timers;
 mod usage;

@@ -173,6 +173,7 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
         handlers: functions.join(Handlers::default()),
         // The store dies with this process, so its key may as well.
         vault: Vault::new(&Secret::new(key)),
+        sink: None,
     })
     .await?;
     for (name, value) in &prepared.secrets {

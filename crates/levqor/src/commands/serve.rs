@@ -249,6 +249,7 @@ fn setup(
             ..levqor_engine::Limits::default()
         },
         vault: Vault::new(secret),
+        sink: config.sink.clone(),
     }
 }
 

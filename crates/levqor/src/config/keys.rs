@@ -226,6 +226,29 @@ pub const KEYS: &[Key] = &[
         "days that runs are kept after their end, unless their workflow says otherwise; 0: for good",
     ),
     key(
+        "events.sink_url",
+        "LEVQOR_EVENTS_SINK_URL",
+        Shape::Text,
+        "",
+        "address that is told the life of all runs and tasks, as CloudEvents by POST; it may be a private one; empty: nobody is told",
+    )
+    .secret(),
+    key(
+        "events.sink_secret",
+        "LEVQOR_EVENTS_SINK_SECRET",
+        Shape::Text,
+        "",
+        "signs what the sink is told as Standard Webhooks has it: whsec_ and 24 to 64 bytes in Base 64; empty: unsigned",
+    )
+    .secret(),
+    key(
+        "events.sink_format",
+        "LEVQOR_EVENTS_SINK_FORMAT",
+        Shape::Word(&["structured", "batch"]),
+        "structured",
+        "one event in each request, or up to 100",
+    ),
+    key(
         "ai.anonymous_per_minute",
         "LEVQOR_AI_ANONYMOUS_PER_MINUTE",
         Shape::Number(0, 100_000),

@@ -5,6 +5,7 @@
 //! touches the world.
 
 mod ai;
+mod events;
 pub mod keys;
 pub mod layers;
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod page;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use levqor_engine::egress::Network;
+use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{Environment, features::ai::AiSettings, mail::MailServer};
@@ -52,6 +53,8 @@ pub struct Config {
     pub processes: Processes,
     /// None: no mail is sent.
     pub mail: Option<MailServer>,
+    /// Who is told the life of all runs; None: nobody.
+    pub sink: Option<Sink>,
     pub limits: Limits,
     /// None: for good.
     pub runs_kept_days: Option<u32>,
@@ -223,6 +226,7 @@ impl Reader<'_> {
         let allow = self.networks();
         let processes = self.processes();
         let mail = self.mail();
+        let sink = self.sink();
         let environment = match self.text("env") {
             "production" => Environment::Production,
             _ => Environment::Development,
@@ -252,6 +256,7 @@ impl Reader<'_> {
             },
             processes,
             mail,
+            sink,
             limits: Limits {
                 body_bytes_max: self.size("limits.body_bytes_max"),
                 payload_bytes_max: self.size("limits.payload_bytes_max"),
@@ -545,6 +550,26 @@ mod tests {
                 &[],
                 "ai.providers: \"x\": regions: region \"mars\" is not known",
             ),
+            (
+                "",
+                &[("LEVQOR_EVENTS_SINK_URL", "https://u:hunter2@h/")],
+                "environment LEVQOR_EVENTS_SINK_URL: events.sink_url: the address is none of http or https without user",
+            ),
+            (
+                "[events]\nsink_secret = \"hunter2\"",
+                &[],
+                "default: events.sink_url: is empty, and events.sink_secret is set; set it (LEVQOR_EVENTS_SINK_URL)",
+            ),
+            (
+                "[events]\nsink_url = \"https://sink.example\"\nsink_secret = \"hunter2\"",
+                &[],
+                "levqor.toml:3: events.sink_secret: the secret is not whsec_ and 24 to 64 bytes in Base 64; make one with",
+            ),
+            (
+                "[events]\nsink_format = \"binary\"",
+                &[],
+                "levqor.toml:2: events.sink_format: \"binary\" is not known; use one of: structured, batch",
+            ),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
             ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
             (
@@ -594,6 +619,17 @@ mod tests {
         let local = local.unwrap().ai.providers;
         assert_eq!((local[0].key.as_ref(), local[0].model.as_str()), (None, "tiny"));
         assert!(resolved("", &[]).unwrap().ai.providers.is_empty());
+    }
+
+    #[test]
+    fn a_sink_is_named_by_its_address() {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        assert!(resolved("", &[]).unwrap().sink.is_none());
+        let sink = |environment: &[(&str, &str)]| format!("{:?}", resolved("", environment).unwrap().sink);
+        let near = ("LEVQOR_EVENTS_SINK_URL", "http://10.0.0.7:9000/events?token=hunter2");
+        assert_eq!(sink(&[near]), "Some(Sink { host: \"10.0.0.7\", batch: false, .. })");
+        let whole = [near, ("LEVQOR_EVENTS_SINK_SECRET", secret), ("LEVQOR_EVENTS_SINK_FORMAT", "batch")];
+        assert_eq!(sink(&whole), "Some(Sink { host: \"10.0.0.7\", batch: true, .. })");
     }
 
     #[test]

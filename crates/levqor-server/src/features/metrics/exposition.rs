@@ -56,6 +56,11 @@ pub(super) struct Gauges {
     pub(super) background_jobs: Gauge,
     pub(super) queued_runs: Gauge,
     pub(super) queue_age_seconds: Gauge,
+    pub(super) sink_waiting_events: Gauge,
+    pub(super) sink_age_seconds: Gauge,
+    pub(super) sink_failing_seconds: Gauge,
+    pub(super) sink_delivered_events: RateCounter,
+    pub(super) sink_skipped_events: RateCounter,
 }
 
 /// The totals that survive restarts.
@@ -101,6 +106,24 @@ impl Exposition {
         gauge("background_jobs", "Periodic jobs alive", &gauges.background_jobs);
         gauge("queued_runs", "Runs that wait for their turn, over all accounts", &gauges.queued_runs);
         gauge("queue_age_seconds", "How long the oldest queued run waits", &gauges.queue_age_seconds);
+        gauge(
+            "sink_waiting_events",
+            "Events that the event sink does not have yet",
+            &gauges.sink_waiting_events,
+        );
+        gauge("sink_age_seconds", "How long the oldest of them waits", &gauges.sink_age_seconds);
+        gauge(
+            "sink_failing_seconds",
+            "How long the event sink has taken nothing",
+            &gauges.sink_failing_seconds,
+        );
+        let mut counter = |name, help, counter: &RateCounter| registry.register(name, help, counter.clone());
+        counter("sink_delivered_events", "Events that the event sink took", &gauges.sink_delivered_events);
+        counter(
+            "sink_skipped_events",
+            "Events that the event sink never gets, since it was away for too long",
+            &gauges.sink_skipped_events,
+        );
         registry.register_collector(Box::new(Persistent(totals)));
         Self { registry, answers, durations, runs, gauges }
     }

@@ -1,7 +1,10 @@
 //! `GET /metrics` and `GET /api/metrics/app`.
 
+use std::sync::atomic::Ordering;
+
 use axum::{Json, extract::State, response::IntoResponse};
 use http::header;
+use levqor_model::Timestamp;
 use levqor_store::runs::RunCounts;
 use serde::Serialize;
 use tracing::warn;
@@ -144,6 +147,7 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let runs = runs(&app).await;
     // Without the database no queue is reported, as no runs are.
     let queue = app.engine.queue_load().await.unwrap_or_default();
+    let behind = app.engine.sink_load().await.unwrap_or_default();
     let (_, alive) = app.metrics.jobs();
     let text = app.metrics.exposition.text(runs, |gauges| {
         let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -161,6 +165,15 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
         gauges.queued_runs.set(queue.queued);
         let age = queue.oldest_at.map_or(0, |oldest| app.now().since(oldest).as_secs());
         gauges.queue_age_seconds.set(i64::try_from(age).unwrap_or(i64::MAX));
+        let seconds_since = |at: Option<Timestamp>| {
+            i64::try_from(at.map_or(0, |at| app.now().since(at).as_secs())).unwrap_or(i64::MAX)
+        };
+        let sink = app.engine.sink().unwrap_or_default();
+        gauges.sink_waiting_events.set(behind.waiting);
+        gauges.sink_age_seconds.set(seconds_since(behind.oldest_at));
+        gauges.sink_failing_seconds.set(seconds_since(sink.failing.map(|(since, _)| since)));
+        gauges.sink_delivered_events.inner().store(sink.delivered, Ordering::Relaxed);
+        gauges.sink_skipped_events.inner().store(sink.skipped, Ordering::Relaxed);
     });
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }
