@@ -129,6 +129,7 @@ impl Engine {
             depth: 0,
             retry_of: Some(row.id),
             firing: None,
+            assumed: None,
         };
         let started = start.accept_as(&self.core, How { claim: changes.claim, entry }).await?;
         self.told(row.account_id, started, input).await

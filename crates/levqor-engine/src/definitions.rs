@@ -1,9 +1,12 @@
 //! Compiled workflows, by workflow and version. A version never changes, so an entry is never stale.
+//!
+//! Which version is the current one may change any time. It is remembered too, and what was remembered is checked in the
+//! transaction that accepts the run: a start asks the database nothing before it.
 
 use std::sync::Arc;
 
 use levqor_flow::{definition::Workflow, document};
-use levqor_model::WorkflowId;
+use levqor_model::{AccountId, WorkflowId};
 
 use crate::{Error, core::Core};
 
@@ -13,11 +16,25 @@ const ENTRIES_MAX: u64 = 2_048;
 #[derive(Debug)]
 pub(crate) struct Definitions {
     compiled: moka::sync::Cache<(WorkflowId, Arc<str>), Arc<Workflow>>,
+    current: moka::sync::Cache<(AccountId, WorkflowId), Arc<str>>,
 }
 
 impl Definitions {
     pub(crate) fn new() -> Self {
-        Self { compiled: moka::sync::Cache::new(ENTRIES_MAX) }
+        Self { compiled: moka::sync::Cache::new(ENTRIES_MAX), current: moka::sync::Cache::new(ENTRIES_MAX) }
+    }
+
+    /// The version that was the current one when it was looked up.
+    pub(crate) fn current(&self, account: AccountId, workflow: WorkflowId) -> Option<Arc<str>> {
+        self.current.get(&(account, workflow))
+    }
+
+    pub(crate) fn remember_current(&self, account: AccountId, workflow: WorkflowId, version: &str) {
+        self.current.insert((account, workflow), Arc::from(version));
+    }
+
+    pub(crate) fn forget_current(&self, account: AccountId, workflow: WorkflowId) {
+        self.current.invalidate(&(account, workflow));
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
     quota::Quota,
     registry::Registry,
     schedules, sink,
-    start::{How, Start, Started},
+    start::{Start, Started},
     sub_run, sweep,
     tasks::Window,
     timers::{self, Timers},
@@ -172,8 +172,7 @@ impl Engine {
         claim: Option<KeyClaim>,
     ) -> Result<RunDetail, Error> {
         let (account, input) = (request.account_id, request.input.clone());
-        let start = Start::of(&self.core, request, None).await?;
-        let started = start.accept_as(&self.core, How { claim, entry: None }).await?;
+        let started = Start::asked(&self.core, request, None, claim).await?;
         self.told(account, started, input).await
     }
 
@@ -200,8 +199,7 @@ impl Engine {
         message: Option<WebhookMessage>,
     ) -> Result<(RunId, bool), Error> {
         let firing = message.map(Firing::Message);
-        let Started { run, admitted, .. } =
-            Start::of(&self.core, request, firing).await?.accept(&self.core).await?;
+        let Started { run, admitted, .. } = Start::asked(&self.core, request, firing, None).await?;
         Ok(match admitted {
             Admitted::Already(run) => (run, true),
             _ => (run.id, false),

@@ -149,6 +149,7 @@ impl Core {
             queued_max: self.limits.queued_per_account,
             queued_total_max: self.limits.queued,
             stride: self.stride(account).await,
+            assumed: None,
         }
     }
 

@@ -177,6 +177,7 @@ async fn start(core: &Arc<Core>, due: &DueSchedule, firing: Due) -> Result<Admit
         depth: 0,
         retry_of: None,
         firing: Some(Firing::Due(firing)),
+        assumed: None,
     };
     start.accept(core).await.map(|started| started.admitted)
 }

@@ -15,8 +15,9 @@ use levqor_model::{
     AccountId, RegionCode, Residency, RunId, RunStatus, TriggerKind, WorkflowId, limits::NESTING_MAX,
 };
 use levqor_store::{
+    Conflict,
     idempotency::KeyClaim,
-    queue::{Admitted, ConcurrencyKey, Gate, QueueFull},
+    queue::{Admitted, Assumed, ConcurrencyKey, Gate, QueueFull},
     runs::{Firing, NewRun, Run},
 };
 use serde_json::Value;
@@ -53,6 +54,7 @@ pub(crate) struct Start {
     pub(crate) depth: u32,
     pub(crate) retry_of: Option<RunId>,
     pub(crate) firing: Option<Firing>,
+    pub(crate) assumed: Option<Assumed>,
 }
 
 /// What else there is to know of a start.
@@ -71,15 +73,24 @@ impl Start {
     /// [`Error::WorkflowNotFound`], [`Error::Store`].
     pub(crate) async fn of(core: &Core, request: StartRun, firing: Option<Firing>) -> Result<Self, Error> {
         let StartRun { account_id, workflow_id, version, input, trigger, residency, home_region } = request;
-        let workflow = core
-            .store
-            .workflow(account_id, workflow_id)
-            .await?
-            .ok_or(Error::WorkflowNotFound(workflow_id))?;
+        let (current, assumed) = match core.definitions.current(account_id, workflow_id) {
+            Some(current) => {
+                let current = current.to_string();
+                let assumed = version.is_none().then(|| current.clone());
+                (current, Some(Assumed { version: assumed }))
+            }
+            None => {
+                let found = core.store.workflow(account_id, workflow_id).await?;
+                let current = found.ok_or(Error::WorkflowNotFound(workflow_id))?.version;
+                core.definitions.remember_current(account_id, workflow_id, &current);
+                (current, None)
+            }
+        };
         Ok(Self {
             account_id,
             workflow_id,
-            version: version.unwrap_or(workflow.version),
+            version: version.unwrap_or(current),
+            assumed,
             input,
             trigger,
             residency,
@@ -89,6 +100,27 @@ impl Start {
             retry_of: None,
             firing,
         })
+    }
+
+    /// Starts what a caller asks for. What was remembered of its workflow may be past: then it is looked up, and all is done again.
+    ///
+    /// # Errors
+    /// Those of [`Start::of`] and [`Start::accept`].
+    pub(crate) async fn asked(
+        core: &Arc<Core>,
+        request: StartRun,
+        firing: Option<Firing>,
+        claim: Option<KeyClaim>,
+    ) -> Result<Started, Error> {
+        let (account, workflow) = (request.account_id, request.workflow_id);
+        let (again, fires, claims) = (request.clone(), firing.clone(), claim.clone());
+        let started =
+            Start::of(core, request, firing).await?.accept_as(core, How { claim, entry: None }).await;
+        let Err(Error::Store(levqor_store::Error::Conflict(Conflict::WorkflowMoved))) = started else {
+            return started;
+        };
+        core.definitions.forget_current(account, workflow);
+        Start::of(core, again, fires).await?.accept_as(core, How { claim: claims, entry: None }).await
     }
 
     /// Durable when this returns; the run is driven from then on, or queued.
@@ -171,7 +203,7 @@ impl Start {
             priority: workflow.policy.priority,
             concurrency_key: key.as_ref().map(|key| key.text.clone()),
         };
-        let gate = core.gate(account_id, key, has_place).await;
+        let gate = Gate { assumed: self.assumed, ..core.gate(account_id, key, has_place).await };
         let new = NewRun {
             run: run.clone(),
             input,

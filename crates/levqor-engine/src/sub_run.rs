@@ -84,6 +84,7 @@ async fn start(
         depth: parent.depth + 1,
         retry_of: None,
         firing: None,
+        assumed: None,
     }
     .accept(core)
     .await?;

@@ -233,6 +233,7 @@ async fn start(
         depth: 0,
         retry_of: None,
         firing: Some(Firing::Events(step.clone())),
+        assumed: None,
     }
     .accept(core)
     .await;

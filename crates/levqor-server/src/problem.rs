@@ -246,7 +246,9 @@ impl From<levqor_store::Error> for Problem {
                 ProblemCode::VersionTaken,
                 "that version exists already with other content; raise document.version",
             ),
-            Error::Conflict(Conflict::UserEmail | Conflict::TriggerMoved | Conflict::Other)
+            Error::Conflict(
+                Conflict::UserEmail | Conflict::TriggerMoved | Conflict::WorkflowMoved | Conflict::Other,
+            )
             | Error::Corrupt(_)
             | Error::Open { .. }
             | Error::Newer { .. }

@@ -9,6 +9,8 @@ pub enum Conflict {
     WorkflowName,
     /// That workflow has that version already.
     WorkflowVersion,
+    /// What was taken for granted of the run's workflow is not so: it has another version by now, or is gone.
+    WorkflowMoved,
     UserEmail,
     /// The trigger is not where it was read any more: somebody else has moved it on, or the workflow was saved anew.
     TriggerMoved,

@@ -17,7 +17,7 @@ use crate::{
     idempotency::StoredAnswer,
     keys::ApiKey,
     listeners::{EventChanges, NewInterest, NewListener},
-    queue::{Claimer, ConcurrencyKey, Gate},
+    queue::{Assumed, Claimer, ConcurrencyKey, Gate},
     runs::{Append, Due, Firing, NewRun, Run, RunFilter},
     schedules::Passed,
     sessions::{Link, Session},
@@ -304,6 +304,7 @@ fn gate(key: Option<&str>, has_place: bool) -> Gate {
         queued_max: 100,
         queued_total_max: 100,
         stride: 1,
+        assumed: None,
     }
 }
 
@@ -334,6 +335,10 @@ async fn touch_queue(
     let child = Run { parent: child.parent.map(|(parent, _)| (parent, 2)), ..child };
     store.admit_run(new(child, None), gate(true), None).await.unwrap();
     store.queue_position(run).await.unwrap();
+    let assumed = Some(Assumed { version: None });
+    // The workflow is gone by now, which is what it looks for.
+    let moved = store.admit_run(new(plain.clone(), None), Gate { assumed, ..gate(false) }, None).await;
+    assert_eq!(moved, Err(crate::Error::Conflict(crate::Conflict::WorkflowMoved)));
     let full = Gate { queued_max: 0, ..gate(false) };
     let message = WebhookMessage { webhook_id: WebhookId::new(NOW, random), message_id: "m".to_owned() };
     store.admit_run(new(plain.clone(), Some(Firing::Message(message))), full.clone(), None).await.unwrap();

@@ -54,6 +54,29 @@ async fn a_short_run_is_accepted_with_its_end() {
     assert_eq!(world.store.timers_count().await.unwrap(), 1);
 }
 
+/// What the engine remembers of a workflow may have been changed by another node.
+#[tokio::test]
+async fn a_start_takes_the_version_that_is_current_then() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let workflow = world.save("one", "1.0.0", "do: [{ a: { set: { v: 1 } } }]").await;
+    let started =
+        async || world.try_start(&engine, workflow, json!({})).await.map(|detail| detail.run.version);
+    for _ in 0..2 {
+        assert_eq!(started().await.unwrap(), "1.0.0");
+    }
+    assert_eq!(world.save("one", "2.0.0", "do: [{ a: { set: { v: 2 } } }]").await, workflow);
+    for _ in 0..2 {
+        assert_eq!(started().await.unwrap(), "2.0.0");
+    }
+    assert!(world.store.delete_workflow(world.account, workflow, world.now()).await.unwrap());
+    for _ in 0..2 {
+        assert!(matches!(started().await, Err(Error::WorkflowNotFound(id)) if id == workflow));
+    }
+    let counts = world.store.run_counts(Some(world.account)).await.unwrap();
+    assert_eq!(counts.completed, 4, "a refusal accepts nothing");
+}
+
 #[tokio::test]
 async fn a_call_sends_its_key_and_gives_its_answer() {
     let world = World::new().await;

@@ -3,11 +3,11 @@
 use levqor_model::{AccountId, Priority, RunId, RunStatus, Timestamp, WorkflowId};
 
 use super::{
-    Admitted, ConcurrencyKey, Gate, QueueFull, TOTAL, URGENT, add_to, claim, count_in, keys, number,
+    Admitted, Assumed, ConcurrencyKey, Gate, QueueFull, TOTAL, URGENT, add_to, claim, count_in, keys, number,
 };
 use crate::{
-    Error, Session, Store, event_triggers, params,
-    runs::{Accepted, Append, Firing, NewRun, accept, append, short::ShortRun},
+    Conflict, Error, Session, Store, event_triggers, params,
+    runs::{Accepted, Append, Firing, NewRun, Run, accept, append, short::ShortRun},
     schedules, webhooks,
 };
 
@@ -33,6 +33,20 @@ pub(super) enum Verdict {
     Held,
 }
 
+/// # Errors
+/// [`Conflict::WorkflowMoved`].
+fn check(session: &Session, run: &Run, assumed: &Assumed) -> Result<(), Error> {
+    let current: Option<String> = session.scalar(
+        "SELECT version FROM workflows WHERE workflow_id = $1 AND account_id = $2 AND deleted_at IS NULL",
+        params![run.workflow_id, run.account_id],
+    )?;
+    match (current, &assumed.version) {
+        (Some(_), None) => Ok(()),
+        (Some(current), Some(version)) if current == *version => Ok(()),
+        _ => Err(Error::Conflict(Conflict::WorkflowMoved)),
+    }
+}
+
 impl Store {
     /// Accepts the run as [`Store::accept_run`] does, running when everything that the gate asks for is free, else pending and
     /// in the queue, without a journal entry: a run that is queued begins later. The status and the key that `new` has do not
@@ -42,7 +56,7 @@ impl Store {
     /// out otherwise.
     ///
     /// # Errors
-    /// [`Error::Stale`] when the append is not for the run as it is accepted.
+    /// [`Error::Stale`] when the append is not for the run as it is accepted; [`Conflict::WorkflowMoved`].
     pub async fn admit_run(&self, new: NewRun, gate: Gate, first: Option<Append>) -> Result<Admitted, Error> {
         // Packed here: the writer's thread is the one that all wait for.
         let short = first.as_ref().and_then(|first| ShortRun::of(&new, first));
@@ -71,6 +85,9 @@ fn admit(
     gate: &Gate,
     whole: Option<(&Append, &ShortRun)>,
 ) -> Result<Admitted, Error> {
+    if let Some(assumed) = &gate.assumed {
+        check(session, &new.run, assumed)?;
+    }
     let run = &mut new.run;
     let parent = run.parent.map(|(parent, _)| parent);
     let asker = Asker {

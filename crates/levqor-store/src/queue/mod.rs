@@ -45,6 +45,15 @@ pub struct Gate {
     pub queued_total_max: i64,
     /// How much one turn costs the account: the larger, the fewer turns.
     pub stride: i64,
+    /// What the caller has not asked for again.
+    pub assumed: Option<Assumed>,
+}
+
+/// What is taken for granted of a run's workflow: that it is there, and that this is its current version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assumed {
+    /// None: whichever it is.
+    pub version: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

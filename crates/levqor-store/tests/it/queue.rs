@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use levqor_model::{AccountId, Priority, Random, RunId, RunStatus, SeededRandom, WorkflowId};
 use levqor_store::{
-    queue::{Admitted, Ahead, Claimer, ConcurrencyKey, Gate, QueueFull},
+    Conflict, Error,
+    queue::{Admitted, Ahead, Assumed, Claimer, ConcurrencyKey, Gate, QueueFull},
     runs::{Append, Run},
 };
 
@@ -32,6 +33,7 @@ fn gate(key: Option<&str>, has_place: bool, stride: i64) -> Gate {
         queued_max: 1_000,
         queued_total_max: 10_000,
         stride,
+        assumed: None,
     }
 }
 
@@ -90,6 +92,33 @@ async fn claim(world: &World, running_max: i64) -> Vec<RunId> {
 }
 
 /// Thousands of random steps; after each, what must hold is looked up.
+#[tokio::test]
+async fn what_is_taken_for_granted_of_a_workflow_is_checked_as_the_run_is_accepted() {
+    let world = World::new();
+    let account = world.account().await;
+    let workflow = world.saved(account, "hello", None).await;
+    let refused = Err(Error::Conflict(Conflict::WorkflowMoved));
+    let begun = Ok(Admitted::Running);
+    let assumed = |version: Option<&str>| Some(Assumed { version: version.map(str::to_owned) });
+    let rows = [
+        (workflow, account, assumed(Some("1.0.0")), begun.clone()),
+        (workflow, account, assumed(None), begun.clone()),
+        (workflow, account, None, begun),
+        (workflow, account, assumed(Some("0.9.0")), refused.clone()),
+        (workflow, world.account_id(), assumed(None), refused.clone()),
+        (world.workflow_id(NOW), account, assumed(None), refused.clone()),
+    ];
+    for (workflow, account, assumed, expected) in rows {
+        let gate = Gate { assumed: assumed.clone(), ..gate(None, true, 1) };
+        let admitted = world.store.admit_run(world.run(account, workflow, NOW), gate, None).await;
+        assert_eq!(admitted, expected, "{assumed:?}");
+    }
+    assert!(world.store.delete_workflow(account, workflow, NOW).await.unwrap());
+    let gate = Gate { assumed: assumed(None), ..gate(None, true, 1) };
+    assert_eq!(world.store.admit_run(world.run(account, workflow, NOW), gate, None).await, refused);
+    assert_eq!(world.store.run_counts(Some(account)).await.unwrap().running, 3);
+}
+
 #[tokio::test]
 async fn whatever_happens_limits_hold_and_the_first_of_the_most_urgent_begins() {
     for seed in 0..12 {

@@ -145,6 +145,7 @@ pub(crate) fn open_gate() -> Gate {
         queued_max: MANY,
         queued_total_max: MANY,
         stride: 1,
+        assumed: None,
     }
 }
 
