@@ -44,8 +44,14 @@ impl Mail {
 /// What someone wants of a run besides its end. The last one counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wish {
-    Suspend { by: String },
-    Resume,
+    Suspend {
+        by: String,
+    },
+    /// Of the suspension that stands before this place of the journal. A later one is not meant: somebody who asks again because
+    /// nobody said that it was done must not let the run go on twice.
+    Resume {
+        before: i64,
+    },
 }
 
 #[derive(Debug, Default)]

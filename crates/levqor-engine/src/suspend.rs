@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
+use levqor_flow::machine::Event;
 use levqor_model::{AccountId, RunId, RunStatus};
+use levqor_store::runs::Run;
 
 use crate::{Engine, Error, RunDetail, driver::CANNOT_GO_ON, registry::Wish, sub_run};
 
@@ -25,7 +27,7 @@ impl Engine {
     /// refuses the run's journal.
     pub async fn suspend(&self, account: AccountId, run: RunId, by: &str) -> Result<RunDetail, Error> {
         let by: String = by.chars().take(BY_CHARS_MAX).collect();
-        self.wish(account, run, Wish::Suspend { by }).await
+        self.wish(account, run, |_| Wish::Suspend { by: by.clone() }).await
     }
 
     /// Lets a suspended run go on; does nothing when it isn't suspended.
@@ -33,13 +35,19 @@ impl Engine {
     /// # Errors
     /// As [`Engine::suspend`].
     pub async fn resume(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
-        self.wish(account, run, Wish::Resume).await
+        self.wish(account, run, |row| Wish::Resume { before: row.next_seq }).await
     }
 
-    async fn wish(&self, account: AccountId, run: RunId, wish: Wish) -> Result<RunDetail, Error> {
+    async fn wish(
+        &self,
+        account: AccountId,
+        run: RunId,
+        wish: impl Fn(&Run) -> Wish,
+    ) -> Result<RunDetail, Error> {
         let core = &self.core;
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        let mut was_suspended = false;
+        // Where the journal ended when the run was seen suspended first.
+        let mut suspended_at = None;
         loop {
             let waiter = core.ends.waiter(run);
             let (mut ended, mut turned) = (std::pin::pin!(waiter.ended()), std::pin::pin!(waiter.turned()));
@@ -48,17 +56,24 @@ impl Engine {
             turned.as_mut().enable();
             let detail = self.run(account, run).await?;
             let row = &detail.run;
-            if was_suspended && row.status.is_ended() && row.status != RunStatus::Cancelled {
+            if suspended_at.is_some() && row.status.is_ended() && row.status != RunStatus::Cancelled {
                 // It went on, and did not take long.
                 return Ok(detail);
             }
             if row.status.is_ended() {
                 return Err(Error::RunEnded { id: run, status: row.status });
             }
+            let wish = wish(row);
             if (row.status == RunStatus::Suspended) == matches!(wish, Wish::Suspend { .. }) {
                 return Ok(detail);
             }
-            was_suspended |= row.status == RunStatus::Suspended;
+            if row.status == RunStatus::Suspended {
+                let first = *suspended_at.get_or_insert(row.next_seq);
+                if first < row.next_seq && self.has_gone_on(run, first).await? {
+                    // It went on, and is suspended again.
+                    return Ok(detail);
+                }
+            }
             if let Some(reason) = row.waiting_for.as_ref().and_then(|why| why.strip_prefix(CANNOT_GO_ON)) {
                 return Err(Error::Stuck { id: run, reason: reason.to_owned() });
             }
@@ -75,6 +90,25 @@ impl Engine {
                 // The driver goes on trying; who asked need not wait for that.
                 reason = waiter.refused() => return Err(Error::Store(reason)),
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+    /// Whether the run was resumed by an entry from there on.
+    async fn has_gone_on(&self, run: RunId, from: i64) -> Result<bool, Error> {
+        const PAGE: usize = 256;
+        let mut after = from - 1;
+        loop {
+            let page = self.core.store.journal(run, Some(after), PAGE).await?;
+            for entry in &page {
+                let events: Vec<Event> = serde_json::from_str(&entry.events)
+                    .map_err(|reason| Error::Journal { id: run, reason: reason.to_string() })?;
+                if events.iter().any(|event| matches!(event, Event::Resumed { .. })) {
+                    return Ok(true);
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = last.seq,
+                _ => return Ok(false),
             }
         }
     }

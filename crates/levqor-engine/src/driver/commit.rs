@@ -335,6 +335,9 @@ impl Driver {
         if append.events.is_some() {
             self.run.next_seq += 1;
         }
+        if self.events.iter().any(|event| matches!(event, Event::Suspended { .. })) {
+            self.suspended_before = self.run.next_seq;
+        }
         self.run.region = append.region;
         self.run.started_at = append.started_at;
         self.run.ended_at = append.ended_at;

@@ -90,6 +90,8 @@ pub(crate) struct Driver {
     /// Timer rows that stand for nothing; the next append takes them away.
     timers_stray: Vec<(EffectId, Timestamp)>,
     listening: Listening,
+    /// The place behind the last entry that may have suspended the run.
+    suspended_before: i64,
     /// For a run that came back, until its first append: the effects whose ends its journal had.
     resumed: Option<HashSet<EffectId>>,
     last_at: Timestamp,
@@ -109,7 +111,7 @@ impl Driver {
         run: Run,
         machine: Machine,
     ) -> Self {
-        let last_at = run.created_at;
+        let (last_at, suspended_before) = (run.created_at, run.next_seq);
         let told = lifecycle::wanted(&core.lifecycle, run.account_id, &workflow);
         let notepad = Notepad::telling(told.is_some().then(Life::default));
         Self {
@@ -125,6 +127,7 @@ impl Driver {
             withheld: false,
             timers_stray: Vec::new(),
             listening: Listening::default(),
+            suspended_before,
             resumed: None,
             last_at,
             mask: Mask::default(),
@@ -283,7 +286,8 @@ impl Driver {
         }
         let at = self.moment();
         match wish {
-            Wish::Resume => {
+            Wish::Resume { before } if before < self.suspended_before => false,
+            Wish::Resume { .. } => {
                 let resumed = self.apply(Event::Resumed { at });
                 if resumed {
                     // What came meanwhile is offered now.
