@@ -19,10 +19,13 @@ use std::{
 };
 
 use levqor_flow::event::{CloudEvent, Interest};
-use levqor_model::{AccountId, RunId, Timestamp, limits::EVENTS_PER_REQUEST_MAX};
+use levqor_model::{
+    AccountId, RunId, Timestamp,
+    limits::{EVENTS_KEPT, EVENTS_PER_REQUEST_MAX, UNREAD_EVENTS_KEPT},
+};
 use levqor_store::{
     events::NewEvent,
-    listeners::{Listener, ListenerKey},
+    listeners::{Listener, ListenerKey, UnreadBound},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -269,10 +272,16 @@ async fn sweep(core: &Core) -> Result<(), levqor_store::Error> {
                 serde_json::from_str::<CloudEvent>(&stored.body)
                     .is_ok_and(|event| may_match(listener, &event))
             });
-            if wanted && listener.is_held {
-                // It reads on when it is resumed.
-            } else if wanted {
-                wake(core, listener.key.run_id);
+            if wanted {
+                // One that is held reads on when its run is resumed.
+                if !listener.is_held {
+                    wake(core, listener.key.run_id);
+                }
+                // What is kept for a listener that doesn't read is bounded.
+                let old = core.clock.now() - EVENTS_KEPT;
+                if events.events.first().is_some_and(|first| first.received_at < old) {
+                    let_go(core, listener).await?;
+                }
             } else {
                 passed.push((listener.key, events.through));
                 if events.more {
@@ -288,6 +297,25 @@ async fn sweep(core: &Core) -> Result<(), levqor_store::Error> {
         }
         after = page.last().map(|listener| listener.key);
     }
+}
+
+/// Lets go of events that the listener is too far behind for.
+async fn let_go(core: &Core, listener: &Listener) -> Result<(), levqor_store::Error> {
+    let now = core.clock.now();
+    let bound = UnreadBound {
+        count: core.limits.unread_events,
+        counted_before: now - EVENTS_KEPT,
+        kept_since: now - UNREAD_EVENTS_KEPT,
+    };
+    let lost = core.faults.store(core.store.let_go_unread(listener, bound)).await?;
+    if lost > 0 {
+        let run = listener.key.run_id;
+        tracing::warn!(
+            run.id = %run, events.lost = lost,
+            "run {run} is too far behind: {lost} events were let go that it had not read"
+        );
+    }
+    Ok(())
 }
 
 /// An interest that this build cannot read may be in anything.
