@@ -1,7 +1,9 @@
 //! Runs that wait for events: a row for each thing that can wake one.
 //!
 //! Rows come and go with the journal entry that begins or ends the wait, in one transaction ([`EventChanges`]). Their
-//! cursors may also be moved on without the run, past events that are not meant for it.
+//! cursors may also be moved on without the run, past events that are not meant for it, or that are more than is kept for it.
+
+mod unread;
 
 use levqor_model::{AccountId, RunId, Timestamp};
 
@@ -10,6 +12,8 @@ use crate::{
     events::{self, NewEvent},
     params, sink,
 };
+
+pub use unread::UnreadBound;
 
 /// A task that begins to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,87 +85,7 @@ impl Listener {
     }
 }
 
-/// What is kept for a listener that is behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnreadBound {
-    /// Of the events that came before `counted_before`, so many of its type; later ones are there anyway.
-    pub count: usize,
-    pub counted_before: Timestamp,
-    /// No event that came before.
-    pub kept_since: Timestamp,
-}
-
 impl Store {
-    /// Lets the listener pass over what is more than is kept for it, and counts that. The number of events.
-    pub async fn let_go_unread(&self, listener: &Listener, bound: UnreadBound) -> Result<u64, Error> {
-        let (key, account, after) = (listener.key, listener.account_id, listener.after_seq);
-        let kind = listener.kind.clone().unwrap_or_default();
-        let last = {
-            let kind = kind.clone();
-            self.read(move |session| {
-                let too_many: Option<i64> = if kind.is_empty() {
-                    session.scalar(
-                        "SELECT seq FROM events WHERE account_id = $1 AND seq > $2 AND received_at < $3
-                         ORDER BY seq DESC LIMIT 1 OFFSET $4",
-                        params![account, after, bound.counted_before, bound.count],
-                    )?
-                } else {
-                    session.scalar(
-                        "SELECT seq FROM events WHERE account_id = $1 AND type = $2 AND seq > $3 AND received_at < $4
-                         ORDER BY seq DESC LIMIT 1 OFFSET $5",
-                        params![account, kind, after, bound.counted_before, bound.count],
-                    )?
-                };
-                let too_old: Option<i64> = if kind.is_empty() {
-                    session.scalar(
-                        "SELECT max(seq) FROM events WHERE account_id = $1 AND seq > $2 AND received_at < $3",
-                        params![account, after, bound.kept_since],
-                    )?
-                } else {
-                    session.scalar(
-                        "SELECT max(seq) FROM events WHERE account_id = $1 AND type = $2 AND seq > $3 AND received_at < $4",
-                        params![account, kind, after, bound.kept_since],
-                    )?
-                };
-                Ok(too_many.max(too_old))
-            })
-            .await?
-        };
-        let Some(last) = last else { return Ok(0) };
-        self.write(move |session| {
-            let lost: Option<i64> = if kind.is_empty() {
-                session.scalar(
-                    "SELECT count(*) FROM events WHERE account_id = $1 AND seq > $2 AND seq <= $3",
-                    params![account, after, last],
-                )?
-            } else {
-                session.scalar(
-                    "SELECT count(*) FROM events WHERE account_id = $1 AND type = $2 AND seq > $3 AND seq <= $4",
-                    params![account, kind, after, last],
-                )?
-            };
-            let lost = lost.unwrap_or_default();
-            // Nobody has moved it meanwhile.
-            let moved = session.execute(
-                "UPDATE listeners SET after_seq = $4, lost = lost + $5
-                 WHERE run_id = $1 AND effect = $2 AND place = $3 AND after_seq = $6",
-                params![key.run_id, key.effect, key.place, last, lost, after],
-            )?;
-            Ok(if moved > 0 { lost.unsigned_abs() } else { 0 })
-        })
-        .await
-    }
-
-    /// How many events were let go before listeners of the run had read them.
-    pub async fn lost_events_of(&self, run: RunId) -> Result<i64, Error> {
-        self.read(move |session| {
-            let lost = session
-                .scalar("SELECT coalesce(sum(lost), 0) FROM listeners WHERE run_id = $1", params![run])?;
-            Ok(lost.unwrap_or_default())
-        })
-        .await
-    }
-
     /// Where the run's listening tasks stand: effect, and the number up to which all of it is read.
     pub async fn listeners_of(&self, run: RunId) -> Result<Vec<(u64, i64)>, Error> {
         self.read(move |session| {
