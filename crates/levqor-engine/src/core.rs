@@ -95,6 +95,7 @@ impl Core {
 
     /// Crashes when the plan says so; otherwise does nothing.
     pub(crate) async fn reach(&self, point: Point) {
+        self.faults.wait_at(point).await;
         if self.faults.strikes(point) {
             tracing::info!(?point, "planned crash");
             self.hard.cancel();

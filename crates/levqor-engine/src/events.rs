@@ -19,10 +19,13 @@ use std::{
 };
 
 use levqor_flow::event::{CloudEvent, Interest};
-use levqor_model::{AccountId, RunId, Timestamp, limits::EVENTS_PER_REQUEST_MAX};
+use levqor_model::{
+    AccountId, RunId, Timestamp,
+    limits::{EVENTS_KEPT, EVENTS_PER_REQUEST_MAX, UNREAD_EVENTS_KEPT},
+};
 use levqor_store::{
     events::NewEvent,
-    listeners::{Listener, ListenerKey},
+    listeners::{Listener, ListenerKey, UnreadBound},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -38,6 +41,8 @@ const PAGE: usize = 256;
 /// Events read at once for a listener that is behind.
 const EVENTS_PAGE: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// How often the sweep looks for events that are more than is kept for a listener.
+const BOUND_EVERY: Duration = Duration::from_secs(60 * 60);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// An event whose row is durable.
@@ -192,9 +197,18 @@ async fn publish(core: Arc<Core>, account: AccountId, events: Vec<CloudEvent>) -
     Ok(new)
 }
 
+/// Whose unread events a sweep bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bounded {
+    Nobodys,
+    /// Those of suspended runs. Others are only now catching up with what came before this engine.
+    OfHeld,
+    All,
+}
+
 /// Wakes listeners until the engine stops taking work.
 pub(crate) async fn run(core: Arc<Core>) {
-    let mut swept_at: Option<Instant> = None;
+    let (mut swept_at, mut bounded_at): (Option<Instant>, Option<Instant>) = (None, None);
     loop {
         let mut failed = false;
         while let Some(announced) = core.events.next() {
@@ -206,10 +220,18 @@ pub(crate) async fn run(core: Arc<Core>) {
         }
         let missed = core.events.take_missed();
         if failed || missed || swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            match sweep(&core).await {
+            let bounded = match bounded_at {
+                None => Bounded::OfHeld,
+                Some(at) if at.elapsed() >= BOUND_EVERY => Bounded::All,
+                Some(_) => Bounded::Nobodys,
+            };
+            match sweep(&core, bounded).await {
                 Ok(()) => {
                     failed = false;
                     swept_at = Some(Instant::now());
+                    if bounded != Bounded::Nobodys {
+                        bounded_at = swept_at;
+                    }
                 }
                 Err(reason) => {
                     tracing::warn!(error = %reason, "listeners could not be looked through; trying again");
@@ -251,7 +273,7 @@ async fn wake_for(core: &Core, announced: &Announced) -> Result<(), levqor_store
 }
 
 /// Looks through all listeners for such as have something to read.
-async fn sweep(core: &Core) -> Result<(), levqor_store::Error> {
+async fn sweep(core: &Core, bounded: Bounded) -> Result<(), levqor_store::Error> {
     let mut after: Option<ListenerKey> = None;
     loop {
         let page = core.faults.store(core.store.listeners(after, PAGE)).await?;
@@ -269,10 +291,16 @@ async fn sweep(core: &Core) -> Result<(), levqor_store::Error> {
                 serde_json::from_str::<CloudEvent>(&stored.body)
                     .is_ok_and(|event| may_match(listener, &event))
             });
-            if wanted && listener.is_held {
-                // It reads on when it is resumed.
-            } else if wanted {
-                wake(core, listener.key.run_id);
+            if wanted {
+                // One that is held reads on when its run is resumed.
+                if !listener.is_held {
+                    wake(core, listener.key.run_id);
+                }
+                let is_bounded = bounded == Bounded::All || bounded == Bounded::OfHeld && listener.is_held;
+                let old = core.clock.now() - EVENTS_KEPT;
+                if is_bounded && events.events.first().is_some_and(|first| first.received_at < old) {
+                    let_go(core, listener).await?;
+                }
             } else {
                 passed.push((listener.key, events.through));
                 if events.more {
@@ -288,6 +316,25 @@ async fn sweep(core: &Core) -> Result<(), levqor_store::Error> {
         }
         after = page.last().map(|listener| listener.key);
     }
+}
+
+/// Lets go of events that the listener is too far behind for.
+async fn let_go(core: &Core, listener: &Listener) -> Result<(), levqor_store::Error> {
+    let now = core.clock.now();
+    let bound = UnreadBound {
+        count: core.limits.unread_events,
+        counted_before: now - EVENTS_KEPT,
+        kept_since: now - UNREAD_EVENTS_KEPT,
+    };
+    let lost = core.faults.store(core.store.let_go_unread(listener, bound)).await?;
+    if lost > 0 {
+        let run = listener.key.run_id;
+        tracing::warn!(
+            run.id = %run, events.lost = lost,
+            "run {run} is too far behind: {lost} events were let go that it had not read"
+        );
+    }
+    Ok(())
 }
 
 /// An interest that this build cannot read may be in anything.

@@ -9,13 +9,14 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use levqor_flow::machine::{HttpRequest, Outcome};
 use levqor_model::AccountId;
 use levqor_store::Error;
+use tokio::sync::Notify;
 
 use crate::egress::{Client, Policy};
 
@@ -62,6 +63,35 @@ impl Point {
     pub const PUBLISHING: &'static [Point] = &[Point::BeforePublish, Point::AfterPublish];
 }
 
+/// A point where whoever comes first after [`Barrier::lower`] waits until it is lifted: something else can happen in between.
+#[derive(Debug)]
+pub struct Barrier {
+    point: Point,
+    lowered: AtomicBool,
+    arrived: Notify,
+    lifted: Notify,
+}
+
+impl Barrier {
+    pub fn at(point: Point) -> Arc<Self> {
+        let (arrived, lifted) = (Notify::new(), Notify::new());
+        Arc::new(Self { point, lowered: AtomicBool::new(false), arrived, lifted })
+    }
+
+    pub fn lower(&self) {
+        self.lowered.store(true, Ordering::SeqCst);
+    }
+
+    /// Until somebody waits there.
+    pub async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    pub fn lift(&self) {
+        self.lifted.notify_one();
+    }
+}
+
 /// How one use of the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -84,6 +114,7 @@ pub struct Faults {
     callee: Option<Arc<dyn Callee>>,
     client: Option<Client>,
     passes: Option<Arc<Passes>>,
+    barrier: Option<Arc<Barrier>>,
 }
 
 /// How often each point was passed.
@@ -118,6 +149,12 @@ impl Faults {
     /// How often the point was passed since [`Faults::counting`].
     pub fn passes(&self, point: Point) -> usize {
         self.passes.as_ref().map_or(0, |passes| passes.0[point as usize].load(Ordering::SeqCst))
+    }
+
+    #[must_use]
+    pub fn with_barrier(mut self, barrier: Arc<Barrier>) -> Self {
+        self.barrier = Some(barrier);
+        self
     }
 
     /// The store fails at these of its uses by runs and timers, counted from 1.
@@ -159,6 +196,15 @@ impl Faults {
                 .passes_left
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
                 .is_ok_and(|left| left == 1)
+    }
+
+    /// Waits where a barrier is.
+    pub(crate) async fn wait_at(&self, point: Point) {
+        let Some(barrier) = self.barrier.as_ref().filter(|barrier| barrier.point == point) else { return };
+        if barrier.lowered.swap(false, Ordering::SeqCst) {
+            barrier.arrived.notify_one();
+            barrier.lifted.notified().await;
+        }
     }
 
     /// One use of the store.

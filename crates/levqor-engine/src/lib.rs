@@ -105,6 +105,8 @@ pub struct Limits {
     pub queued_per_account: i64,
     /// Runs that are queued at all; more are refused.
     pub queued: i64,
+    /// Events older than a month that are kept for a listener that has not read them.
+    pub unread_events: usize,
     /// Turns that accounts with a plan get when places are short, against 1 for plans that are not named.
     pub plan_weights: BTreeMap<String, u32>,
 }
@@ -118,6 +120,7 @@ impl Default for Limits {
             running_per_account: 50,
             queued_per_account: 10_000,
             queued: 100_000,
+            unread_events: levqor_model::limits::UNREAD_EVENTS_MAX,
             plan_weights: BTreeMap::new(),
         }
     }

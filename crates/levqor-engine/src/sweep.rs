@@ -1,13 +1,14 @@
 //! Looks for live runs that nothing moves.
 //!
 //! Every live run is in memory, or queued, or suspended, or has a timer that is not overdue, or a sub-run that has not ended, or
-//! listens for events, or waits for the answer of a person. One that is none of these lost what should have moved it (a wake that was lost, a row that was damaged): it is woken, and loading
-//! it sets right what can be. One that cannot be loaded is reported.
+//! listens for events, or waits for the answer of a person. One that is none of these lost what should have moved it (a wake that
+//! was lost, a row that was damaged): it is woken, and loading it sets right what can be. One that cannot be loaded is reported,
+//! whatever it waits for, and every process tries it once.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use levqor_model::{RunId, RunStatus, Timestamp};
-use levqor_store::runs::LiveRun;
+use levqor_store::runs::{LiveRun, Run};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -90,7 +91,7 @@ pub(crate) async fn pass(core: &Core) {
         let now = core.clock.now();
         for live in page.runs.iter().filter(|live| !moves(core, live, now)) {
             let run = &live.run;
-            let given_up = run.waiting_for.as_ref().is_some_and(|why| why.starts_with(CANNOT_GO_ON));
+            let given_up = is_given_up(run);
             let was_woken = before.get(&run.id) == Some(&run.next_seq);
             if given_up {
                 stuck.add(run.id, run.waiting_for.as_deref().unwrap_or_default());
@@ -116,11 +117,19 @@ pub(crate) async fn pass(core: &Core) {
     core.health.swept(stuck);
 }
 
+fn is_given_up(run: &Run) -> bool {
+    run.waiting_for.as_ref().is_some_and(|why| why.starts_with(CANNOT_GO_ON))
+}
+
 /// Whether something will move the run.
 fn moves(core: &Core, live: &LiveRun, now: Timestamp) -> bool {
     let run = &live.run;
-    core.registry.contains(run.id)
-        || core.backlog.ahead_of(run.id).is_some()
+    let is_driven = core.registry.contains(run.id) || core.backlog.ahead_of(run.id).is_some();
+    if is_given_up(run) {
+        // What it waits for would wake it in vain.
+        return is_driven;
+    }
+    is_driven
         || run.status == RunStatus::Suspended
         || live.has_live_child
         || live.has_listener

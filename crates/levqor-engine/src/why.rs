@@ -9,7 +9,18 @@ impl Engine {
     /// Why the run is not moving, in one sentence; None when it has ended.
     pub async fn waiting_for(&self, account: AccountId, run: RunId) -> Result<Option<String>, Error> {
         let row = self.row(account, run).await?;
-        if row.status.is_ended() { Ok(None) } else { self.why(&row).await.map(Some) }
+        if row.status.is_ended() {
+            return Ok(None);
+        }
+        let why = self.why(&row).await?;
+        if !matches!(row.status, RunStatus::Suspended | RunStatus::Waiting) {
+            return Ok(Some(why));
+        }
+        Ok(Some(match self.core.store.lost_events_of(run).await? {
+            0 => why,
+            1 => format!("{why}; 1 event was let go that it had not read"),
+            lost => format!("{why}; {lost} events were let go that it had not read"),
+        }))
     }
 
     async fn why(&self, row: &Run) -> Result<String, Error> {

@@ -39,6 +39,10 @@ pub const PAGE_ITEMS_DEFAULT: usize = 50;
 pub const EVENTS_PER_REQUEST_MAX: usize = 100;
 /// How long events are kept, at least; longer while somebody may still wait for one.
 pub const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long events are kept for a listener that has not read them, such as that of a suspended run.
+pub const UNREAD_EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// Of them, so many are kept that are older than [`EVENTS_KEPT`].
+pub const UNREAD_EVENTS_MAX: usize = 10_000;
 /// Webhooks of one workflow.
 pub const WEBHOOKS_PER_WORKFLOW_MAX: usize = 20;
 /// How long a webhook message is remembered, so that its repeats start nothing.

@@ -1,7 +1,9 @@
 //! Runs that wait for events: a row for each thing that can wake one.
 //!
 //! Rows come and go with the journal entry that begins or ends the wait, in one transaction ([`EventChanges`]). Their
-//! cursors may also be moved on without the run, past events that are not meant for it.
+//! cursors may also be moved on without the run, past events that are not meant for it, or that are more than is kept for it.
+
+mod unread;
 
 use levqor_model::{AccountId, RunId, Timestamp};
 
@@ -10,6 +12,8 @@ use crate::{
     events::{self, NewEvent},
     params, sink,
 };
+
+pub use unread::UnreadBound;
 
 /// A task that begins to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]

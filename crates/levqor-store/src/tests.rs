@@ -16,7 +16,7 @@ use crate::{
     health::Sample,
     idempotency::StoredAnswer,
     keys::ApiKey,
-    listeners::{EventChanges, NewInterest, NewListener},
+    listeners::{EventChanges, Listener, NewInterest, NewListener, UnreadBound},
     queue::{Assumed, Claimer, ConcurrencyKey, Gate},
     runs::{Append, Due, Firing, NewRun, Run, RunFilter},
     schedules::Passed,
@@ -384,6 +384,11 @@ async fn touch_listeners(store: &Store, account: AccountId) {
     store.listeners_for(account, None, 9, None, 10).await.unwrap();
     store.listeners_for(account, None, 9, Some(last.clone()), 10).await.unwrap();
     store.advance_listeners(vec![(last.key, 1)]).await.unwrap();
+    let bound = UnreadBound { count: 1, counted_before: NOW, kept_since: NOW };
+    for kind in [None, Some("a".to_owned())] {
+        store.let_go_unread(&Listener { kind, ..last.clone() }, bound).await.unwrap();
+    }
+    store.lost_events_of(last.key.run_id).await.unwrap();
     store.listeners_count().await.unwrap();
 }
 

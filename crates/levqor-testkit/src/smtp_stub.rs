@@ -36,6 +36,8 @@ struct Desk {
     mails: Vec<ReceivedMail>,
     /// Replies to the next messages' recipients, instead of 250.
     refusals: VecDeque<String>,
+    /// So many messages are taken in and not confirmed.
+    unconfirmed: usize,
 }
 
 /// The stub; stops when dropped.
@@ -71,6 +73,11 @@ impl SmtpStub {
     /// The next recipient is answered with `reply`, such as `550 no such person`.
     pub fn refuse_next(&self, reply: &str) {
         held(&self.desk).refusals.push_back(reply.to_owned());
+    }
+
+    /// The next message is taken in, and nobody is told, ever.
+    pub fn confirm_no_next(&self) {
+        held(&self.desk).unconfirmed += 1;
     }
 
     /// All messages so far, in order of arrival.
@@ -119,7 +126,16 @@ async fn converse(stream: TcpStream, desk: Arc<Mutex<Desk>>) -> std::io::Result<
                 stream.write_all(b"354 go on\r\n").await?;
                 let data = data(&mut stream).await?;
                 let mail = ReceivedMail { from: from.clone(), to: std::mem::take(&mut to), data };
-                held(&desk).mails.push(mail);
+                let is_confirmed = {
+                    let mut desk = held(&desk);
+                    desk.mails.push(mail);
+                    let is_confirmed = desk.unconfirmed == 0;
+                    desk.unconfirmed = desk.unconfirmed.saturating_sub(1);
+                    is_confirmed
+                };
+                if !is_confirmed {
+                    std::future::pending::<()>().await;
+                }
                 "250 taken".to_owned()
             }
             "QUIT" => {
@@ -137,7 +153,11 @@ async fn data(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
     let (mut data, mut line) = (String::new(), String::new());
     loop {
         line.clear();
-        if stream.read_line(&mut line).await? == 0 || line == ".\r\n" {
+        if stream.read_line(&mut line).await? == 0 {
+            // Who goes away before the end has sent nothing.
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if line == ".\r\n" {
             return Ok(data);
         }
         data.push_str(line.strip_prefix('.').unwrap_or(&line).trim_end_matches(['\r', '\n']));

@@ -361,7 +361,8 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
     let cancelled = entry.cancel_requested();
     let status = match run.status {
         _ if cancelled => RunStatus::Cancelled,
-        RunStatus::Pending => RunStatus::Running,
+        // It waits for somebody to mend what it needs, and does not take the account's turns from others meanwhile.
+        RunStatus::Pending | RunStatus::Running => RunStatus::Waiting,
         status => status,
     };
     let append = Append {

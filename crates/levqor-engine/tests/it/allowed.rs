@@ -7,12 +7,12 @@ use std::{
 
 use levqor_engine::{
     Engine, RetryFrom,
-    fault::{Faults, Point},
+    fault::{Barrier, Faults, Point},
     handlers::{self, Handled, Handler, HandlerCall, Handlers},
 };
 use levqor_flow::{machine::Outcome, services::Service};
 use levqor_model::{RunId, RunStatus, TaskStatus};
-use levqor_store::approvals::{Approval, Decision};
+use levqor_store::approvals::{Approval, Decided, Decision};
 use levqor_testkit::{Reply, Route, wait_for};
 use serde_json::json;
 
@@ -136,6 +136,46 @@ async fn an_answer_that_no_run_was_told_of_comes_before_the_timeout() {
     world.advance(&engine, seconds(3_601));
     let detail = world.ended(&engine, run).await;
     assert_eq!(detail.output.unwrap()["approved"], true);
+}
+
+/// The driver has looked for answers, found none, and is about to write that the time is over.
+#[tokio::test]
+async fn an_answer_that_comes_as_the_timeout_is_written_is_taken() {
+    for by_engine in [false, true] {
+        let world = World::new().await;
+        let barrier = Barrier::at(Point::BeforeAppend);
+        let engine = world.engine_with(Faults::default().with_barrier(Arc::clone(&barrier))).await;
+        let ask = "do: [{ ask: { call: 'approval:1.0.0@default', with: { title: Go? }, timeout: { after: PT1H } } }]";
+        let workflow = world.save("ask", "1.0.0", ask).await;
+        let run = world.start(&engine, workflow, json!({})).await;
+        world.status(run, RunStatus::Waiting).await;
+        let id = open(&world).await.id;
+
+        barrier.lower();
+        world.advance(&engine, seconds(3_601));
+        barrier.arrived().await;
+        let decided = if by_engine {
+            engine.decide(world.account, id, true, "ada".to_owned(), None).await.unwrap()
+        } else {
+            let decision = Decision { approved: true, by: "ada".to_owned(), comment: None, at: world.now() };
+            world.store.decide_approval(world.account, id, decision).await.unwrap()
+        };
+        assert!(matches!(decided, Decided::Now(_)), "{decided:?}");
+        barrier.lift();
+
+        let detail = world.ended(&engine, run).await;
+        assert_eq!(detail.run.status, RunStatus::Completed, "{detail:?}");
+        let output = detail.output.unwrap();
+        assert_eq!((&output["approved"], &output["by"]), (&json!(true), &json!("ada")));
+        let journal = world.store.journal(run, None, 100).await.unwrap();
+        let fired = journal.iter().filter(|entry| entry.events.contains("timer_fired")).count();
+        let events: Vec<&str> = journal.iter().map(|entry| entry.events.as_str()).collect();
+        assert_eq!(fired, 0, "what the answer came before was not written: {events:?}");
+        let all = world.store.approvals_of(world.account, false, None, 10).await.unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].decision.as_ref().map(|decision| decision.by.as_str()), Some("ada"));
+        engine.halt().await;
+    }
 }
 
 #[tokio::test]

@@ -168,8 +168,11 @@ async fn a_run_whose_definition_is_gone_says_that_it_is_stuck() {
     .await;
     assert!(reason.starts_with("cannot go on: ") && reason.contains("no version \"0.0.1\""), "{reason}");
     assert_eq!(engine.waiting_for(world.account, row.id).await.unwrap(), Some(reason));
+    world.status(row.id, RunStatus::Waiting).await;
+    assert_eq!(world.ended(&engine, run).await.run.status, RunStatus::Completed);
+    let counts = world.store.run_counts(Some(world.account)).await.unwrap();
+    assert_eq!((counts.running, counts.waiting), (0, 1), "it takes no turn from others");
     // It can still be ended.
     let detail = engine.cancel(world.account, row.id).await.unwrap();
     assert_eq!((detail.run.status, detail.run.waiting_for), (RunStatus::Cancelled, None));
-    assert_eq!(world.ended(&engine, run).await.run.status, RunStatus::Completed);
 }

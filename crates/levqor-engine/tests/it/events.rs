@@ -327,6 +327,51 @@ async fn a_listener_is_not_looked_at_again_for_what_is_not_meant_for_it() {
 }
 
 #[tokio::test]
+async fn what_is_kept_for_a_listener_that_does_not_read_is_bounded_and_the_loss_is_told() {
+    const DAY: u64 = 86_400;
+    let mut world = World::new().await;
+    world.limits.unread_events = 2;
+    let engine = world.engine().await;
+    let workflow = world.save("three", "1.0.0", THREE).await;
+    let run = world.start(&engine, workflow, json!({})).await;
+    listening(&world, run).await;
+    engine.suspend(world.account, run, "ada").await.unwrap();
+    let events: Vec<_> = (0..4).map(|n| event("order.paid", &n.to_string(), json!(n))).collect();
+    publish(&engine, world.account, &events).await;
+    wait_until("the run to leave memory", || engine.load().active_runs == 0).await;
+    let lost = async |engine: &Engine| {
+        let why = engine.waiting_for(world.account, run).await.unwrap().unwrap();
+        why.split_once("; ").map(|(_, lost)| lost.to_owned())
+    };
+
+    // As long as all events are kept, it loses none; after that it has the latest.
+    engine.halt().await;
+    world.clock.advance(seconds(30 * DAY));
+    let engine = world.engine().await;
+    assert_eq!(lost(&engine).await, None);
+    engine.halt().await;
+    world.clock.advance(seconds(DAY));
+    let engine = world.engine().await;
+    wait_for("the loss", || lost(&engine)).await;
+    assert_eq!(lost(&engine).await.as_deref(), Some("2 events were let go that it had not read"));
+    assert_eq!(world.store.prune_events(world.now()).await.unwrap(), 2);
+
+    // Late enough it has none of them.
+    engine.halt().await;
+    world.clock.advance(seconds(60 * DAY));
+    let engine = world.engine().await;
+    wait_for("all to be lost", || async {
+        (lost(&engine).await.as_deref() == Some("4 events were let go that it had not read")).then_some(())
+    })
+    .await;
+    assert_eq!(world.store.prune_events(world.now()).await.unwrap(), 2);
+    engine.resume(world.account, run).await.unwrap();
+    let fresh: Vec<_> = (10..13).map(|n| event("order.paid", &n.to_string(), json!(n))).collect();
+    publish(&engine, world.account, &fresh).await;
+    assert_eq!(world.ended(&engine, run).await.output, Some(json!([10, 11, 12])));
+}
+
+#[tokio::test]
 async fn a_suspended_listener_takes_nothing_and_misses_nothing() {
     let world = World::new().await;
     let engine = world.engine().await;

@@ -85,6 +85,39 @@ async fn a_run_that_listens_is_not_stuck() {
 }
 
 #[tokio::test]
+async fn a_run_that_could_not_go_on_is_tried_by_the_next_process_whatever_it_waits_for() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let listens = "do: [{ hear: { listen: { to: { one: { with: { type: a } } } } } }]";
+    let workflow = world.save("listens", "1.0.0", listens).await;
+    let (waits, held) =
+        (world.start(&engine, workflow, json!({})).await, world.start(&engine, workflow, json!({})).await);
+    for run in [waits, held] {
+        world.status(run, RunStatus::Waiting).await;
+    }
+    engine.suspend(world.account, held, "ada").await.unwrap();
+    wait_until("both to leave memory", || engine.load().active_runs == 0).await;
+    engine.halt().await;
+    for run in [waits, held] {
+        damage(&world, run, Some("cannot go on: a test says so")).await;
+    }
+    let engine = world.engine().await;
+    engine.sweep().await;
+    assert_eq!(engine.stuck().runs, 2);
+    for run in [waits, held] {
+        levqor_testkit::wait_for("its row to be right again", || async {
+            let why = world.store.run(None, run).await.unwrap().unwrap().waiting_for?;
+            (!why.starts_with("cannot go on")).then_some(())
+        })
+        .await;
+    }
+    engine.sweep().await;
+    assert_eq!(engine.stuck().runs, 0);
+    let resumed = engine.resume(world.account, held).await.unwrap();
+    assert_eq!(resumed.run.status, RunStatus::Waiting);
+}
+
+#[tokio::test]
 async fn a_damaged_row_of_a_waiting_run_is_counted_until_it_is_repaired() {
     let directory = levqor_testkit::temp_dir();
     let path = directory.path().join("levqor.db");

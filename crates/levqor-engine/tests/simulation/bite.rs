@@ -14,6 +14,7 @@ use levqor_store::{
 use serde_json::{Value, json};
 
 use crate::{
+    allowed::{self, Spending, Taken},
     approvals::{self, Answer, Question},
     callee::Delivery,
     hooks,
@@ -231,4 +232,59 @@ fn a_message_that_is_not_signed_or_changes_its_id_is_found() {
     assert!(judged(&[signed("msg_1"), signed("msg_2")]).contains("was sent as msg_1 and again as msg_2"));
     assert!(judged(&[message("msg_1", "v1,AAAA")]).contains("is not signed"));
     assert!(judged(&[message("", &hooks::signature(""))]).contains("is not signed"));
+}
+
+#[test]
+fn what_was_done_without_leave_is_found() {
+    let run = "run_01KDV7N5C00000000000000000";
+    let taken =
+        |entry: i64, task: &str, approved: bool| Taken { entry, key: format!("{run}/{task}/0"), approved };
+    let all = [
+        taken(1, "", true),
+        taken(3, "do/0/gatedfor1", true),
+        taken(5, "do/0/gatedfor1[0]/do/1/gatedcall2", true),
+        taken(7, "do/0/gatedfor1[1]/do/1/gatedcall2", false),
+    ];
+    let first = "do/0/gatedfor1[0]/do/1/gatedcall2/0";
+    let missing = |asks_first: bool, place: &str, durable: i64| {
+        allowed::leave(asks_first, place, durable, &all).unwrap_or_default()
+    };
+    for (place, durable) in [(first, 6), ("do/0/gatedfor1[1]/do/0/call3/0", 4), ("do/1/call4/1", 2)] {
+        assert_eq!(missing(true, place, durable), "");
+    }
+    assert_eq!(missing(false, "do/1/call4/1", 0), "");
+    let rows = [
+        (missing(true, "do/1/call4/0", 1), "\"\" has no leave"),
+        (missing(false, first, 5), "\"do/0/gatedfor1[0]/do/1/gatedcall2\" has no leave"),
+        (missing(false, "do/0/gatedfor1[1]/do/0/call3/0", 3), "\"do/0/gatedfor1\" has no leave"),
+        // It was refused, and what the first round was allowed is not the second's.
+        (missing(false, "do/0/gatedfor1[1]/do/1/gatedcall2/0", 99), "[1]/do/1/gatedcall2\" has no leave"),
+        (missing(false, "do/2/gatedcall5@1/0", 99), "\"do/2/gatedcall5@1\" has no leave"),
+    ];
+    for (found, expected) in rows {
+        assert!(found.contains(expected), "{expected:?} is not in {found:?}");
+    }
+}
+
+#[test]
+fn calls_that_no_budget_allows_are_found() {
+    let judged = |asked: &[i64], stopped: &[(i64, usize)], resumed: &[i64], sent: &[(&str, i64)]| {
+        let spending =
+            Spending { asked: asked.to_vec(), stopped: stopped.to_vec(), resumed: resumed.to_vec() };
+        allowed::spent(2, &spending, sent).join("; ")
+    };
+    let sent = [("a/0", 1), ("b/0", 2), ("a/0", 3), ("c/0", 5)];
+    assert_eq!(judged(&[0, 1, 4], &[(3, 2)], &[4], &sent), "");
+    let rows = [
+        (judged(&[0, 1, 2], &[], &[], &[]), "entry 2 asks for call 3, and 2 are allowed"),
+        (judged(&[0, 1, 3], &[(3, 2)], &[4], &[]), "entry 3 asks for call 3, and 2 are allowed"),
+        (judged(&[0, 1, 4, 5, 5], &[(3, 2)], &[4], &[]), "entry 5 asks for call 5, and 4 are allowed"),
+        (judged(&[0], &[(3, 1)], &[4], &[]), "entry 3 stops it after 1 calls of 2"),
+        (judged(&[0, 1, 4], &[(3, 2), (6, 3)], &[4], &[]), "entry 6 stops it after 3 calls of 4"),
+        // What allows it was not durable.
+        (judged(&[0, 1, 4], &[(3, 2)], &[4], &[("a/0", 1), ("b/0", 2), ("c/0", 4)]), "c/0 is call 3 of 2"),
+    ];
+    for (found, expected) in rows {
+        assert!(found.contains(expected), "{expected:?} is not in {found:?}");
+    }
 }

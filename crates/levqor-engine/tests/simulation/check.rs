@@ -9,7 +9,7 @@ use levqor_store::runs::{JournalEntry, Run, RunCounts};
 use serde_json::Value;
 
 use crate::{
-    approvals,
+    allowed, approvals,
     callee::Delivery,
     events, hooks, state,
     walk::{Walk, walk},
@@ -45,6 +45,11 @@ pub struct Seen {
     pub unanswered: usize,
     /// Signed messages that arrived.
     pub messages: usize,
+    /// Runs and tasks that were given leave, and that were refused it.
+    pub leaves: usize,
+    pub refusals: usize,
+    /// How often a run stopped since its budget was used up.
+    pub used_up: usize,
 }
 
 struct Facts {
@@ -87,6 +92,8 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
     events::check(world, &walks(&facts), &mut wrong).await?;
     state::check(world, &walks(&facts), &mut wrong).await?;
     approvals::check(world, &walks(&facts), &mut wrong).await?;
+    let names = facts.iter().map(|(run, facts)| (*run, facts.row.name.as_str())).collect();
+    allowed::check(world, &names, &walks(&facts), &deliveries, &mut wrong);
     let messages = || deliveries.iter().filter(|delivery| !delivery.proof.is_empty());
     wrong.extend(hooks::judge(messages()));
     books(world, &facts, &mut wrong).await?;
@@ -114,6 +121,9 @@ pub async fn check(world: &World) -> Result<(Seen, Vec<String>), levqor_store::E
         questions: facts.values().map(|facts| facts.walk.questions()).sum(),
         unanswered: facts.values().map(|facts| facts.walk.unanswered()).sum(),
         messages: messages().count(),
+        leaves: facts.values().map(|facts| facts.walk.leaves(true)).sum(),
+        refusals: facts.values().map(|facts| facts.walk.leaves(false)).sum(),
+        used_up: facts.values().map(|facts| facts.walk.spending.stopped.len()).sum(),
     };
     Ok((seen, wrong))
 }
@@ -162,6 +172,15 @@ async fn read(world: &World, row: Run) -> Result<Result<(Facts, Vec<String>), St
 
 fn plain(error: &FlowError) -> Value {
     serde_json::to_value(error).unwrap_or_default()
+}
+
+/// The error without what the one who refused is called.
+fn whoever_refused(error: Option<Value>) -> Option<Value> {
+    let mut error = error?;
+    if error["title"] == levqor_flow::machine::REFUSED {
+        error["detail"] = Value::Null;
+    }
+    Some(error)
 }
 
 struct Report<'a> {
@@ -268,7 +287,8 @@ impl Report<'_> {
                     expected.sub_runs.len()
                 ));
             }
-            if (&facts.output, &facts.error) != (&expected.output, &expected.error.as_ref().map(plain)) {
+            let errors = [facts.error.clone(), expected.error.as_ref().map(plain)].map(whoever_refused);
+            if facts.output != expected.output || errors[0] != errors[1] {
                 self.wrong.push(format!(
                     "{id} of {} gives {:?} {:?} instead of {:?} {:?}",
                     row.name, facts.output, facts.error, expected.output, expected.error

@@ -6,7 +6,10 @@
 
 use serde_json::{Value, json};
 
-use crate::dice::{Dice, hash};
+use crate::{
+    allowed::{self, GATED, MAY, MUST_NOT},
+    dice::{Dice, hash},
+};
 
 /// Where the scripted callee lives; the first part of the path says how it behaves.
 pub const CALLEE: &str = "http://callee.test";
@@ -59,14 +62,21 @@ fn policy(seed: u64, name: &str) -> Value {
         let limit = 1 + hash(seed, &["limit", name]) % 3;
         policy["concurrency"] = json!({ "key": "${ .n % 2 }", "limit": limit });
     }
+    if let Some(question) = allowed::of_run(seed, name, fails(seed, name)) {
+        policy["approval"] = question;
+    }
+    if let Some(calls) = allowed::budget(seed, name) {
+        policy["budget"] = json!({ "calls": calls });
+    }
     policy
 }
 
 fn document(seed: u64, name: &str, below: &[&str], dice: &Dice) -> Value {
     let budget = if below.is_empty() { 4 } else { 9 };
-    let mut author = Author { seed, dice, below, tasks: 0, budget, forks: 0 };
+    let is_bounded = allowed::budget(seed, name).is_some();
+    let mut author = Author { seed, dice, below, tasks: 0, budget, is_bounded, forks: 0 };
     let mut tasks = author.list(0);
-    if fails(seed, name) {
+    if fails(seed, name) && !allowed::is_refused(seed, name) {
         tasks.push(json!({ "fails": raise() }));
     }
     let mut document = json!({
@@ -89,6 +99,8 @@ struct Author<'a> {
     tasks: usize,
     /// Tasks that may still be written.
     budget: usize,
+    /// Its runs may not make as many calls as they like.
+    is_bounded: bool,
     /// Forks around the place.
     forks: u32,
 }
@@ -112,7 +124,7 @@ impl Author<'_> {
     fn task(&mut self, depth: u32) -> (String, Value) {
         self.budget = self.budget.saturating_sub(1);
         let small = depth >= DEPTH_MAX || self.budget == 0;
-        let (name, mut task) = match self.dice.below(if small { 56 } else { 111 }) {
+        let (mut name, mut task) = match self.dice.below(if small { 56 } else { 111 }) {
             0..10 => (self.name("set"), self.set()),
             10..26 => {
                 let name = self.name("call");
@@ -143,6 +155,10 @@ impl Author<'_> {
         }
         if self.dice.percent(10) && task.get("if").is_none() {
             task["if"] = json!(format!("${{ .n % 3 != {} }}", self.dice.below(3)));
+        }
+        if self.dice.percent(8) {
+            name = format!("{GATED}{name}");
+            allowed::gate(&mut task, MAY, &name);
         }
         (name, task)
     }
@@ -276,11 +292,12 @@ impl Author<'_> {
     fn race(&mut self) -> Value {
         let (winner, sleeper, silent) = (self.name("winner"), self.name("sleeper"), self.name("silent"));
         let winning = if self.dice.percent(25) { self.ask() } else { call("ok", &winner) };
-        let mut branches = vec![
-            named(&winner, winning),
-            named(&sleeper, json!({ "wait": { "days": NEVER_DAYS } })),
-            named(&silent, call("silent", &silent)),
-        ];
+        let mut branches =
+            vec![named(&winner, winning), named(&sleeper, json!({ "wait": { "days": NEVER_DAYS } }))];
+        // A call that never ends is never the last one under way, after which a run stops whose budget is used up.
+        if !self.is_bounded {
+            branches.push(named(&silent, call("silent", &silent)));
+        }
         if self.dice.percent(50) {
             let unanswered = self.name("unanswered");
             branches.push(named(&unanswered, unanswered_question()));
@@ -294,7 +311,7 @@ impl Author<'_> {
         let name = self.name("tried");
         let rescue = self.name("rescue");
         let rescue = json!([named(&rescue, self.set())]);
-        match self.dice.below(6) {
+        match self.dice.below(8) {
             // Fails a few times, answered and unanswered, and works in the end.
             0 | 1 => json!({
                 "try": [named(&name, call("flaky", &name))],
@@ -320,6 +337,26 @@ impl Author<'_> {
                 let mut question = unanswered_question();
                 question["timeout"] = json!({ "after": { "seconds": self.dice.within(1, 30) } });
                 json!({ "try": [named(&name, question)], "catch": { "do": rescue } })
+            }
+            // Asks for leave, and does not get it.
+            5 => {
+                let gated = self.name(GATED);
+                let mut task = call("ok", &gated);
+                allowed::gate(&mut task, MUST_NOT, &gated);
+                json!({
+                    "try": [named(&gated, task)],
+                    "catch": { "errors": { "with": { "status": 403 } }, "do": rescue },
+                })
+            }
+            // Asks for leave until its time is over.
+            6 => {
+                let (gated, patience) = (self.name(GATED), self.name("patience"));
+                let mut task = call("ok", &gated);
+                allowed::gate(&mut task, NOBODY, &gated);
+                let seconds = self.dice.within(1, 30);
+                let task =
+                    json!({ "do": [named(&gated, task)], "timeout": { "after": { "seconds": seconds } } });
+                json!({ "try": [named(&patience, task)], "catch": { "do": rescue } })
             }
             // Does a few things, and then fails by itself.
             _ => {

@@ -18,6 +18,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod allowed;
 mod approvals;
 mod bite;
 mod callee;
@@ -134,6 +135,9 @@ impl Total {
             questions,
             unanswered,
             messages,
+            leaves,
+            refusals,
+            used_up,
         } = seen;
         self.seen.runs += runs;
         self.seen.completed += completed;
@@ -152,6 +156,9 @@ impl Total {
         self.seen.questions += questions;
         self.seen.unanswered += unanswered;
         self.seen.messages += messages;
+        self.seen.leaves += leaves;
+        self.seen.refusals += refusals;
+        self.seen.used_up += used_up;
         if !wrong.is_empty() {
             self.failed.push((seed, wrong));
         }
@@ -252,6 +259,9 @@ fn covers(total: &Total) {
         ("answers", total.tally.answers),
         ("answers while no engine ran", total.tally.answers_alone),
         ("signed messages", total.seen.messages),
+        ("leaves", total.seen.leaves),
+        ("refusals", total.seen.refusals),
+        ("budgets that were used up", total.seen.used_up),
     ] {
         assert!(times > 0, "no {what}: {:?} {:?}", total.tally, total.seen);
     }

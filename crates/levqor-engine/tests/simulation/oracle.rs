@@ -15,7 +15,7 @@ use levqor_model::{RunId, RunStatus, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    callee,
+    allowed, callee,
     documents::{NEWS, NOBODY},
     hooks,
     state::{Shelf, text as member},
@@ -112,7 +112,10 @@ impl Oracle {
                 expected.counted = shelf.counted;
                 return Ok(expected);
             }
-            let event = self.next(&machine, now, &mut shelf)?;
+            let event = match stops(&machine, now) {
+                Some(event) => event,
+                None => self.next(&machine, now, &mut shelf)?,
+            };
             now = event.at();
             machine.apply(&event, &mut ()).map_err(text)?;
         }
@@ -170,9 +173,11 @@ impl Oracle {
             | Service::AiSummarise
             | Service::Email => None,
             Service::Approval if member(&call.input, "title").starts_with(NOBODY) => None,
-            Service::Approval => Some(Outcome::Output(
-                json!({ "approved": true, "by": "the oracle", "comment": null, "at": now }),
-            )),
+            Service::Approval => {
+                let approved = allowed::answer_to(member(&call.input, "title")).unwrap_or(true);
+                let answer = json!({ "approved": approved, "by": "the oracle", "comment": null, "at": now });
+                Some(Outcome::Output(answer))
+            }
         }
     }
 
@@ -184,6 +189,15 @@ impl Oracle {
             (None, None) => Err(format!("{} ends as {}", call.name, child.status)),
         }
     }
+}
+
+/// A run whose budget is used up stops, and somebody allows more at once.
+fn stops(machine: &Machine, at: Timestamp) -> Option<Event> {
+    if machine.suspended().is_some() {
+        return Some(Event::Resumed { at });
+    }
+    machine.has_no_budget()?;
+    Some(Event::Suspended { at, tasks_begun: machine.tasks_begun(), by: None, budget: true })
 }
 
 /// Something that happened in the world.

@@ -17,7 +17,12 @@ use levqor_model::Timestamp;
 use levqor_store::runs::JournalEntry;
 use serde_json::Value;
 
-use crate::{documents::NOBODY, hooks, state::text};
+use crate::{
+    allowed::{Spending, Taken},
+    documents::NOBODY,
+    hooks,
+    state::text,
+};
 
 /// What a run asked for.
 #[derive(Debug, Default)]
@@ -25,6 +30,8 @@ pub struct Walk {
     /// By the key without the run: the entry that led to the call, and the call.
     pub calls: BTreeMap<String, (i64, HttpRequest)>,
     pub sub_runs: BTreeMap<EffectId, SubRun>,
+    /// The entries that asked for them.
+    pub sub_runs_asked: Vec<i64>,
     /// Events that were emitted, with the entry that asked for each.
     pub emitted: BTreeMap<EffectId, (i64, CloudEvent)>,
     /// Events that each listening task consumed, in order.
@@ -36,8 +43,13 @@ pub struct Walk {
     /// Effects that were given up before they could begin: by the very entry that asked for them, or by the next when whoever
     /// wrote the first did not come to the step after it.
     pub dropped: BTreeSet<EffectId>,
+    /// Answers to its questions that the run got, in order.
+    pub taken: Vec<Taken>,
+    pub spending: Spending,
     pub cancelled: bool,
     pub suspended: bool,
+    /// For its budget.
+    pub used_up: bool,
     pub suspensions: usize,
     /// Results that came while the run was suspended.
     pub held: usize,
@@ -174,6 +186,11 @@ impl Walk {
         })
     }
 
+    /// How often the run, or a task of it, got this answer when it asked whether it may begin.
+    pub fn leaves(&self, approved: bool) -> usize {
+        self.taken.iter().filter(|taken| taken.approved == approved && taken.is_leave()).count()
+    }
+
     /// Questions that the run asked, answered in the end or not.
     pub fn questions(&self) -> usize {
         self.services.values().filter(|(_, call)| call.service == Service::Approval).count()
@@ -211,18 +228,25 @@ impl Walk {
     fn note(&mut self, place: i64, effect: &Effect) {
         match effect {
             Effect::CallHttp { call, .. } => {
+                self.spending.asked.push(place);
                 if let Some((_, key)) = crate::callee::parts(&call.key) {
                     // An attempt that was not answered is repeated under its key.
                     self.calls.entry(key.to_owned()).or_insert_with(|| (place, call.clone()));
                 }
             }
             Effect::CallService { id, call } => {
+                if call.service == Service::Webhook {
+                    self.spending.asked.push(place);
+                }
                 if let (Service::Webhook, Some((_, key))) = (call.service, crate::callee::parts(&call.key)) {
                     self.calls.entry(key.to_owned()).or_insert_with(|| (place, hooks::request(call)));
                 }
                 self.services.insert(*id, (place, call.clone()));
             }
-            Effect::RunWorkflow { id, call } => drop(self.sub_runs.insert(*id, call.clone())),
+            Effect::RunWorkflow { id, call } => {
+                self.sub_runs.insert(*id, call.clone());
+                self.sub_runs_asked.push(place);
+            }
             Effect::Emit { id, event, .. } => drop(self.emitted.insert(*id, (place, event.clone()))),
             Effect::Timer { .. }
             | Effect::RunProcess { .. }
@@ -262,6 +286,16 @@ impl Walk {
                 }
                 self.suspended = suspends;
                 self.suspensions += usize::from(suspends);
+                match event {
+                    Event::Suspended { budget: true, .. } => {
+                        self.spending.stopped.push((place, self.spending.asked.len()));
+                        self.used_up = true;
+                    }
+                    Event::Resumed { .. } if std::mem::take(&mut self.used_up) => {
+                        self.spending.resumed.push(place);
+                    }
+                    _ => {}
+                }
                 return;
             }
             Event::Forked { .. } | Event::Moved { .. } => {
@@ -285,9 +319,13 @@ impl Walk {
             self.violations
                 .push(format!("effect {effect} ends in entry {before} and again in entry {place}"));
         }
-        if let (Some((_, Effect::CallService { .. })), Event::EffectEnded { outcome, .. }) =
+        if let (Some((_, Effect::CallService { call, .. })), Event::EffectEnded { outcome, .. }) =
             (asked.get(&effect), event)
         {
+            if let (Service::Approval, Outcome::Output(answer)) = (call.service, outcome) {
+                let approved = answer["approved"] == true;
+                self.taken.push(Taken { entry: place, key: call.key.clone(), approved });
+            }
             self.served.insert(effect, outcome.clone());
         }
         match (asked.get(&effect), event) {

@@ -1,5 +1,8 @@
 //! Plays a plan against real engines on a real store.
 
+mod callers;
+mod people;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -7,28 +10,26 @@ use std::{
 };
 
 use levqor_engine::{
-    Engine, Error, Limits, Setup, StartRun, egress,
+    Limits, Setup, egress,
     fault::{Faults, Point},
 };
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, ManualClock, NodeId, RegionCode, RunId, RunStatus, SeededRandom, Timestamp,
-    TriggerKind, WorkflowId,
+    AccountId, Clock, ManualClock, NodeId, RegionCode, RunId, RunStatus, SeededRandom, Timestamp, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
     accounts::Account,
-    approvals::{Approval, Decided, Decision},
     workflows::{Version, Workflow},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    approvals::{Answer, QUESTIONS_MAX},
+    approvals::Answer,
     callee::{Ledger, Line},
-    documents::{self, NAMES, NOBODY},
+    documents::{self, NAMES},
     node::Node,
-    oracle::{self, Oracle},
+    oracle::Oracle,
     plan::{Plan, Start, Step, Trouble},
     state,
 };
@@ -290,160 +291,6 @@ impl World {
         Ok(())
     }
 
-    fn start(&mut self, node: usize, start: usize) {
-        let Some(place) = self.awake(node) else { return };
-        let Some(workflow) = self.starts.get(start).and_then(|start| self.workflows.get(start.workflow))
-        else {
-            return;
-        };
-        self.started.insert(start);
-        let request = StartRun {
-            account_id: self.account,
-            workflow_id: *workflow,
-            version: None,
-            input: self.input(start),
-            trigger: TriggerKind::Manual,
-            residency: None,
-            home_region: None,
-        };
-        let (engine, told) = (self.nodes[place].engine.clone(), Arc::clone(&self.told));
-        let open = Arc::clone(&self.open);
-        self.nodes[place].spawn(async move {
-            tell_start(&engine, request, start, &told).await;
-            drop(open);
-        });
-    }
-
-    fn publish(&mut self, node: usize, events: u64) -> Result<(), String> {
-        let Some(place) = self.awake(node) else { return Ok(()) };
-        let numbers = self.news + 1..=self.news + events;
-        self.news += events;
-        let news = numbers.clone().map(oracle::news).collect::<Result<Vec<_>, _>>()?;
-        let (engine, told, account) =
-            (self.nodes[place].engine.clone(), Arc::clone(&self.told), self.account);
-        let open = Arc::clone(&self.open);
-        self.nodes[place].spawn(async move {
-            if engine.publish(account, news).await.is_ok() {
-                told.lock().unwrap_or_else(PoisonError::into_inner).published.extend(numbers);
-            }
-            drop(open);
-        });
-        Ok(())
-    }
-
-    fn cancel(&mut self, node: usize, start: usize) {
-        let Some(place) = self.awake(node) else { return };
-        let Some(run) = self.told().acknowledged.get(&start).copied() else { return };
-        self.tally.cancels += 1;
-        let nth = {
-            let mut told = self.told();
-            told.cancels.push(Cancel { run, reported: None });
-            told.cancels.len() - 1
-        };
-        let open = Arc::clone(&self.open);
-        let (engine, told, account) =
-            (self.nodes[place].engine.clone(), Arc::clone(&self.told), self.account);
-        self.nodes[place].spawn(async move {
-            let reported = match engine.cancel(account, run).await {
-                Ok(detail) => Some(detail.run.status),
-                Err(Error::RunEnded { status, .. }) => Some(status),
-                Err(_) => None,
-            };
-            told.lock().unwrap_or_else(PoisonError::into_inner).cancels[nth].reported = reported;
-            drop(open);
-        });
-    }
-
-    /// Has one of the runs that can be suspended suspended, or one that is go on.
-    fn wish(&mut self, node: usize, run: usize, suspend: bool) -> Result<(), String> {
-        let Some(place) = self.awake(node) else { return Ok(()) };
-        let node = &self.nodes[place];
-        let rows = node.ask(self.store.runs_of(None, Default::default(), None, 1_000)).map_err(text)?;
-        let runs: Vec<RunId> = rows
-            .iter()
-            .filter(|row| !row.status.is_ended() && (row.status == RunStatus::Suspended) != suspend)
-            .map(|row| row.id)
-            .collect();
-        let Some(run) = runs.get(run % runs.len().max(1)).copied() else { return Ok(()) };
-        *(if suspend { &mut self.tally.suspends } else { &mut self.tally.resumes }) += 1;
-        let (engine, account, open) = (node.engine.clone(), self.account, Arc::clone(&self.open));
-        node.spawn(async move {
-            // Whether it was done or not, the journal must be right.
-            let _ = if suspend {
-                engine.suspend(account, run, "the plan").await
-            } else {
-                engine.resume(account, run).await
-            };
-            drop(open);
-        });
-        Ok(())
-    }
-
-    /// Nothing stays suspended in the end.
-    fn resume_all(&mut self) -> Result<(), String> {
-        let Some(node) = self.nodes.last() else { return Ok(()) };
-        let suspended =
-            levqor_store::runs::RunFilter { status: Some(RunStatus::Suspended), ..Default::default() };
-        let rows = node.ask(self.store.runs_of(None, suspended, None, 1_000)).map_err(text)?;
-        for row in rows {
-            let (engine, account, open) = (node.engine.clone(), self.account, Arc::clone(&self.open));
-            node.spawn(async move {
-                let _ = engine.resume(account, row.id).await;
-                drop(open);
-            });
-        }
-        Ok(())
-    }
-
-    /// Has one of the questions answered, through a node or, when none is awake, by one that died as soon as it was durable.
-    fn answer_one(&mut self, node: usize, question: usize, open: bool, approved: bool) -> Result<(), String> {
-        let rows = self.questions(open)?;
-        let Some(row) = rows.get(question % rows.len().max(1)) else { return Ok(()) };
-        self.answer(self.awake(node), row, approved)
-    }
-
-    /// Nothing waits for an answer in the end. Two contradict each other, and one of them is the first.
-    fn answer_all(&mut self) -> Result<(), String> {
-        for row in self.questions(true)? {
-            for approved in [true, false] {
-                self.answer(self.nodes.len().checked_sub(1), &row, approved)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Those that anybody answers.
-    fn questions(&self, open: bool) -> Result<Vec<Approval>, String> {
-        let mut rows = desk(self.store.approvals_of(self.account, open, None, QUESTIONS_MAX))?;
-        rows.retain(|row| !row.title.starts_with(NOBODY));
-        Ok(rows)
-    }
-
-    fn answer(&mut self, place: Option<usize>, row: &Approval, approved: bool) -> Result<(), String> {
-        self.tally.answers += 1;
-        let nth = self.told().answers.len();
-        let (id, by) = (row.id, format!("person-{nth}"));
-        self.told().answers.push(Answer { approval: id, approved, by: by.clone(), reported: None });
-        let (told, account, open) = (Arc::clone(&self.told), self.account, Arc::clone(&self.open));
-        let note = move |decided: Decided| {
-            told.lock().unwrap_or_else(PoisonError::into_inner).answers[nth].reported = Some(decided);
-            drop(open);
-        };
-        let Some(place) = place else {
-            self.tally.answers_alone += 1;
-            let decision = Decision { approved, by, comment: None, at: self.clock.now() };
-            note(desk(self.store.decide_approval(account, id, decision))?);
-            return Ok(());
-        };
-        let engine = self.nodes[place].engine.clone();
-        self.nodes[place].spawn(async move {
-            if let Ok(decided) = engine.decide(account, id, approved, by, None).await {
-                note(decided);
-            }
-        });
-        Ok(())
-    }
-
     fn pass(&mut self, span: Duration) {
         self.clock.advance(span);
         for node in &self.nodes {
@@ -520,21 +367,6 @@ impl World {
         let live = rows.iter().filter(|row| !row.status.is_ended());
         live.map(|row| format!("  {row:?}; engine: {:?}\n", node.engine.load())).collect()
     }
-}
-
-async fn tell_start(engine: &Engine, request: StartRun, start: usize, told: &Mutex<Told>) {
-    let started = engine.start_run(request).await;
-    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    match started {
-        Ok(detail) => drop(told.acknowledged.insert(start, detail.run.id)),
-        Err(reason) => drop(told.refused.insert(start, reason.to_string())),
-    }
-}
-
-/// Asks the store where no node is: its threads do the work.
-fn desk<T>(question: impl Future<Output = Result<T, levqor_store::Error>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(text)?;
-    runtime.block_on(question).map_err(text)
 }
 
 /// Journal entries carry their region, so each engine has one of its own.

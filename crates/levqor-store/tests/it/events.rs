@@ -7,7 +7,7 @@ use levqor_store::{
     Conflict, Error,
     event_triggers::{EventTrigger, NewEventTrigger, TriggerMove},
     events::NewEvent,
-    listeners::{EventChanges, Listener, NewInterest, NewListener},
+    listeners::{EventChanges, Listener, ListenerKey, NewInterest, NewListener, UnreadBound},
     runs::{Accepted, Append, Firing},
     workflows::NewSchedule,
 };
@@ -62,6 +62,10 @@ async fn listening(world: &World, account: AccountId, listeners: Vec<NewListener
     let append = Append { event_changes: set(listeners), ..step(id, 1, RunStatus::Waiting) };
     world.store.append(append).await.unwrap();
     id
+}
+
+fn find(listeners: &[Listener], key: ListenerKey) -> &Listener {
+    listeners.iter().find(|listener| listener.key == key).unwrap()
 }
 
 fn keys(listeners: &[Listener]) -> Vec<(RunId, u64, u32)> {
@@ -215,6 +219,53 @@ async fn old_events_go_unless_somebody_has_not_read_them() {
     assert_eq!(page(&world, account, &[None], 0, 10).await.0, [4]);
     world.store.prune_events(NOW + HOUR * 2).await.unwrap();
     assert_eq!(publish(&world, account, &[("a", "5")]).await, [Some(5)], "a number is never given twice");
+}
+
+#[tokio::test]
+async fn what_is_more_than_is_kept_for_a_listener_is_let_go_and_counted() {
+    let world = World::new();
+    let account = world.account_id();
+    let store = &world.store;
+    // Two interests in one type, as filters of a task may be, and one in any.
+    let run = listening(
+        &world,
+        account,
+        vec![listener(1, &[Some("a"), Some("a")]), listener(2, &[Some("b")]), listener(3, &[None])],
+    )
+    .await;
+    let other = listening(&world, account, vec![listener(1, &[Some("a")])]).await;
+    publish(&world, account, &[("a", "1"), ("b", "2"), ("a", "3"), ("a", "4")]).await;
+    let mut young = event("a", "5");
+    young.received_at = NOW + HOUR;
+    store.publish_events(account, vec![young]).await.unwrap();
+    publish(&world, world.account_id(), &[("a", "1"), ("a", "2")]).await;
+    let bound = |count| UnreadBound { count, counted_before: NOW + HOUR, kept_since: NOW };
+    let all = store.listeners(None, 10).await.unwrap();
+    let of = |run, effect, place| find(&all, ListenerKey { run_id: run, effect, place });
+
+    // Events 1, 3 and 4 are old, and 5 isn't counted.
+    assert_eq!(store.let_go_unread(of(run, 1, 0), bound(3)).await, Ok(0));
+    assert_eq!(store.let_go_unread(of(run, 1, 0), bound(2)).await, Ok(1));
+    assert_eq!(store.let_go_unread(of(run, 1, 0), bound(0)).await, Ok(0), "somebody has moved it meanwhile");
+    assert_eq!(store.lost_events_of(run).await, Ok(1));
+    assert_eq!(store.let_go_unread(of(run, 1, 1), bound(2)).await, Ok(1));
+    assert_eq!(store.lost_events_of(run).await, Ok(1), "one event, for two interests of the task");
+    assert_eq!(store.let_go_unread(of(run, 2, 0), bound(1)).await, Ok(0));
+    // Events of any type, the latest two of four.
+    assert_eq!(store.let_go_unread(of(run, 3, 0), bound(2)).await, Ok(2));
+    assert_eq!(store.lost_events_of(run).await, Ok(3));
+    assert_eq!(store.listeners_of(run).await.unwrap(), [(1, 1), (2, 0), (3, 2)]);
+    // However few they are, those that are too old go.
+    let old = UnreadBound { kept_since: NOW + HOUR, ..bound(10) };
+    let again = store.listeners(None, 10).await.unwrap();
+    for place in [0, 1] {
+        let listener = find(&again, ListenerKey { run_id: run, effect: 1, place });
+        assert_eq!(store.let_go_unread(listener, old).await, Ok(2));
+    }
+    assert_eq!(store.listeners_of(run).await.unwrap(), [(1, 4), (2, 0), (3, 2)]);
+    assert_eq!(store.lost_events_of(run).await, Ok(5));
+    assert_eq!(store.lost_events_of(other).await, Ok(0));
+    assert_eq!(store.listeners_of(other).await.unwrap(), [(1, 0)]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod approvals;
 mod browser;
 mod command_line;
 mod crash;
+mod cut_off;
 mod events;
 mod examples;
 mod mail;
