@@ -108,10 +108,18 @@ impl Postgres {
     /// # Errors
     /// When it cannot be made.
     pub fn database(&self) -> anyhow::Result<String> {
+        self.database_with(&[])
+    }
+
+    /// The same, made with these options of `createdb`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn database_with(&self, options: &[&str]) -> anyhow::Result<String> {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut createdb = Command::new(self.binaries.join("createdb"));
         createdb.args(["--host=127.0.0.1", "--username=levqor", "--maintenance-db=postgres"]);
-        createdb.arg(format!("--port={}", self.address.port())).arg(&name);
+        createdb.arg(format!("--port={}", self.address.port())).args(options).arg(&name);
         run(&mut createdb)?;
         Ok(format!("postgres://levqor@{}/{name}", self.address))
     }

@@ -9,6 +9,8 @@ use postgres::{
 
 use crate::Error;
 
+/// The oldest server, by its own number.
+const VERSION_MIN: u32 = 150_000;
 /// For each of the hosts.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A host that is gone without a word is given up after this long.
@@ -53,6 +55,28 @@ pub(super) fn connect(config: &Config) -> Result<Client, Error> {
     let mut client = config.connect(NoTls)?;
     client.batch_execute(SETTINGS)?;
     Ok(client)
+}
+
+/// Whether it is a server, and a database, that we can use.
+pub(super) fn check(session: &crate::Session) -> Result<(), Error> {
+    let version: Option<String> = session.scalar("SELECT current_setting('server_version_num')", &[])?;
+    let number: u32 = version.and_then(|text| text.parse().ok()).unwrap_or_default();
+    if number < VERSION_MIN {
+        return Err(open_error(format!(
+            "the server's version is {}.{}; PostgreSQL {} or later is needed",
+            number / 10_000,
+            number % 10_000,
+            VERSION_MIN / 10_000
+        )));
+    }
+    let encoding: Option<String> = session.scalar("SELECT current_setting('server_encoding')", &[])?;
+    match encoding.as_deref() {
+        Some("UTF8") => Ok(()),
+        other => Err(open_error(format!(
+            "the database's encoding is {}; make one by CREATE DATABASE levqor ENCODING 'UTF8' TEMPLATE template0",
+            other.unwrap_or("not known")
+        ))),
+    }
 }
 
 fn open_error(reason: impl Into<String>) -> Error {

@@ -8,6 +8,8 @@ mod connect;
 mod errors;
 mod schema;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, thread};
 
@@ -52,6 +54,7 @@ impl Postgres {
             let session = || Session::connect(config.clone()).map(crate::Session::Postgres);
             let writers = (0..Self::WRITERS).map(|_| session()).collect::<Result<Vec<_>, _>>()?;
             if let Some(writer) = writers.first() {
+                connect::check(writer)?;
                 migrations::migrate(writer, migrations)?;
             }
             let readers = (0..readers.max(1)).map(|_| session()).collect::<Result<_, _>>()?;

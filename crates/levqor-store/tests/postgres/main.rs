@@ -17,6 +17,7 @@ mod idempotency;
 mod model;
 #[path = "../it/nodes.rs"]
 mod nodes;
+mod nodes_together;
 #[path = "../it/queue.rs"]
 mod queue;
 #[path = "../it/retention.rs"]
