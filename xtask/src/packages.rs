@@ -43,5 +43,6 @@ pub fn install() -> anyhow::Result<()> {
 
 fn is_missing(program: &str) -> bool {
     let versions = std::fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
-    !is_there(program) && !versions.into_iter().any(|version| version.path().join("bin").join(program).is_file())
+    !is_there(program)
+        && !versions.into_iter().any(|version| version.path().join("bin").join(program).is_file())
 }

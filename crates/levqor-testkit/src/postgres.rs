@@ -8,8 +8,12 @@
 //! its directory.
 
 use std::{
+    fs::Permissions,
     net::{SocketAddr, TcpListener},
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -49,15 +53,16 @@ impl Postgres {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(|| {
             let settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
-            Self::start(&settings).unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error:#}"))
+            Self::start(&settings, &[])
+                .unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error:#}"))
         })
     }
 
-    /// Makes a cluster and starts its server on a free local port.
+    /// Makes a cluster with these files beside its own, and starts its server on a free local port.
     ///
     /// # Errors
     /// When there is none, or it does not start.
-    pub fn start(settings: &[&str]) -> anyhow::Result<Self> {
+    pub fn start(settings: &[&str], files: &[(&str, &[u8])]) -> anyhow::Result<Self> {
         let binaries = binaries()?;
         // Not `TempDir`: it goes with the server.
         let directory = tempfile::Builder::new().prefix("levqor-postgres-").tempdir()?.keep();
@@ -70,6 +75,14 @@ impl Postgres {
         initdb.args(["--username=levqor", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]);
         initdb.arg("--pgdata").arg(&data);
         run(as_user(&mut initdb, user).current_dir(&directory))?;
+        for (name, content) in files {
+            let path = data.join(name);
+            std::fs::write(&path, content)?;
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            if let Some((user, group)) = user {
+                chown(&path, Some(user), Some(group))?;
+            }
+        }
 
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut keeper = Command::new("sh");

@@ -11,7 +11,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, thread};
+use std::{fmt, path::PathBuf, thread};
 
 pub(crate) use self::{
     schema::spell as spell_schema,
@@ -23,13 +23,24 @@ use crate::{Error, migrations};
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// `postgres://user:password@host1,host2/database`: of several hosts the one is taken that writes.
+    ///
+    /// `sslmode=require` has the server show a certificate that holds, which is the rule for servers on other machines;
+    /// `sslmode=disable` goes without TLS, which is the rule on this one.
     pub url: String,
+    /// Certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl PostgresOptions {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ca_file: None }
+    }
 }
 
 /// The URL may hold a password.
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresOptions").finish_non_exhaustive()
+        f.debug_struct("PostgresOptions").field("ca_file", &self.ca_file).finish_non_exhaustive()
     }
 }
 
@@ -49,9 +60,9 @@ impl Postgres {
         readers: usize,
         migrations: &[migrations::Migration],
     ) -> Result<Self, Error> {
-        let config = connect::config(&options.url)?;
+        let way = connect::Way::new(options)?;
         let open = || {
-            let session = || Session::connect(config.clone()).map(crate::Session::Postgres);
+            let session = || Session::connect(way.clone()).map(crate::Session::Postgres);
             let writers = (0..Self::WRITERS).map(|_| session()).collect::<Result<Vec<_>, _>>()?;
             if let Some(writer) = writers.first() {
                 connect::check(writer)?;

@@ -12,11 +12,11 @@ use std::{
 
 use bytes::BytesMut;
 use postgres::{
-    Client, Config, Statement,
+    Client, Statement,
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
-use super::{connect, errors};
+use super::{connect::Way, errors};
 use crate::{
     Error,
     session::{Take, Text},
@@ -29,7 +29,7 @@ const WRITER_LOCK: i64 = 0x4C56_5152;
 const MADE_MAX: usize = 256;
 
 pub(crate) struct Session {
-    config: Config,
+    way: Way,
     connection: RefCell<Option<Connection>>,
     in_transaction: Flag<bool>,
 }
@@ -75,9 +75,9 @@ impl Row<'_> {
 }
 
 impl Session {
-    pub(super) fn connect(config: Config) -> Result<Self, Error> {
-        let connection = Connection::new(&config)?;
-        Ok(Self { config, connection: RefCell::new(Some(connection)), in_transaction: Flag::new(false) })
+    pub(super) fn connect(way: Way) -> Result<Self, Error> {
+        let connection = Connection::new(&way)?;
+        Ok(Self { way, connection: RefCell::new(Some(connection)), in_transaction: Flag::new(false) })
     }
 
     pub(crate) fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {
@@ -170,7 +170,7 @@ impl Session {
                 }
                 none => {
                     fresh = true;
-                    none.insert(Connection::new(&self.config)?)
+                    none.insert(Connection::new(&self.way)?)
                 }
             };
             let error = match work(connection) {
@@ -191,8 +191,8 @@ impl Session {
 }
 
 impl Connection {
-    fn new(config: &Config) -> Result<Self, Error> {
-        Ok(Self { client: connect::connect(config)?, ours: HashMap::new(), made: HashMap::new() })
+    fn new(way: &Way) -> Result<Self, Error> {
+        Ok(Self { client: way.connect()?, ours: HashMap::new(), made: HashMap::new() })
     }
 
     fn prepare(&mut self, text: Text<'_>) -> Result<Statement, postgres::Error> {

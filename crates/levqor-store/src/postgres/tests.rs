@@ -1,6 +1,6 @@
 //! Faults, from inside: what only a server that is far away can do wrong.
 
-use std::sync::mpsc;
+use std::{path::Path, sync::mpsc};
 
 use levqor_testkit::Postgres;
 use tokio::sync::oneshot;
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::{Error, Options, Place, PostgresOptions, Session, Store, params};
 
 fn options(url: &str) -> Options {
-    Options { place: Place::Postgres(PostgresOptions { url: url.to_owned() }), ..Options::default() }
+    Options { place: Place::Postgres(PostgresOptions::new(url)), ..Options::default() }
 }
 
 fn put(session: &Session, name: &str) -> Result<(), Error> {
@@ -141,6 +141,33 @@ fn what_is_wrong_with_the_place_is_said_and_how_to_mend_it() {
 fn the_password_is_never_shown() {
     let options = options("postgres://levqor:secret@host/levqor");
     assert!(!format!("{options:?}").contains("secret"));
-    let unread = super::connect::config("postgres://levqor:secret@host/levqor?port=x").unwrap_err();
+    let unread = Store::open(self::options("postgres://levqor:secret@host/levqor?port=x")).unwrap_err();
     assert!(!unread.to_string().contains("secret"), "{unread}");
+}
+
+#[tokio::test]
+async fn a_server_elsewhere_must_show_a_certificate_that_holds() {
+    let certificate = include_bytes!("test_tls/server.pem");
+    let key = include_bytes!("test_tls/server.key");
+    let server = Postgres::start(&["ssl=on"], &[("server.crt", certificate), ("server.key", key)]).unwrap();
+    let url = server.database().unwrap();
+    let ca_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/postgres/test_tls/ca.pem");
+    let open = |mode: &str, ca_file: Option<&Path>| {
+        let place =
+            PostgresOptions { url: format!("{url}?sslmode={mode}"), ca_file: ca_file.map(Path::to_owned) };
+        Store::open(Options { place: Place::Postgres(place), ..Options::default() })
+    };
+    let store = open("require", Some(&ca_file)).unwrap();
+    let secured = store
+        .read(|session| {
+            session.scalar::<bool>("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[])
+        })
+        .await;
+    assert_eq!(secured, Ok(Some(true)));
+    store.close().await;
+    let refused = open("require", None).unwrap_err().to_string();
+    assert!(refused.contains("certificate"), "{refused}");
+    let missing = open("require", Some(Path::new("/nowhere/ca.pem"))).unwrap_err().to_string();
+    assert!(missing.contains("database.ca_file /nowhere/ca.pem"), "{missing}");
+    open("disable", None).unwrap().close().await;
 }

@@ -12,7 +12,7 @@ pub(crate) fn fresh() -> Options {
 }
 
 fn place() -> Place {
-    Place::Postgres(PostgresOptions { url: Postgres::shared().database().unwrap() })
+    Place::Postgres(PostgresOptions::new(Postgres::shared().database().unwrap()))
 }
 
 /// The way into a store's database past the store.
@@ -23,7 +23,7 @@ pub(crate) struct Beside {
 impl Beside {
     pub(crate) fn new() -> (Options, Self) {
         let url = Postgres::shared().database().unwrap();
-        let place = Place::Postgres(PostgresOptions { url: url.clone() });
+        let place = Place::Postgres(PostgresOptions::new(url.clone()));
         (Options { place, ..Options::default() }, Self { url })
     }
 
