@@ -112,7 +112,7 @@ where
 
 impl Bench {
     async fn open(path: std::path::PathBuf) -> Self {
-        let store = Store::open(Options { path: Some(path), ..Options::default() }).expect("a store");
+        let store = Store::open(Options::file(path)).expect("a store");
         let (now, random) = (SystemClock.now(), SystemRandom);
         let account = AccountId::new(now, &random);
         let row = Account { id: account, name: "Bench".into(), plan: "agency".into(), created_at: now };

@@ -36,7 +36,7 @@ fn main() {
 
     let begun = Instant::now();
     let path = directory.path().join("store.db");
-    let store = Store::open(Options { path: Some(path.clone()), ..Options::default() }).expect("a store");
+    let store = Store::open(Options::file(&path)).expect("a store");
     println!("open an empty database     {:>10.1} ms", begun.elapsed().as_secs_f64() * 1_000.0);
 
     let random = Arc::new(SeededRandom::new(1));
@@ -59,7 +59,7 @@ fn main() {
     let raw_path = directory.path().join("raw.db");
     copy(&runtime, &store, &path, &raw_path);
 
-    let store = Store::open(Options { path: Some(path.clone()), ..Options::default() }).expect("a store");
+    let store = Store::open(Options::file(&path)).expect("a store");
     let appends = runtime.block_on(append_rate(&store, &ids));
     println!("Store::append              {appends:>10.0} /s");
     let raw = raw_append_rate(&raw_path, &ids);

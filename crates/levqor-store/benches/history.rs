@@ -60,7 +60,7 @@ fn main() {
 }
 
 fn open(path: &Path) -> Store {
-    Store::open(Options { path: Some(path.to_owned()), ..Options::default() }).expect("a store")
+    Store::open(Options::file(path)).expect("a store")
 }
 
 /// Ended runs with payloads and a journal of three entries, one in a thousand faulted and one every ten seconds, written past the store to be quick, as they were

@@ -124,7 +124,7 @@ async fn prune(store: &Store, workflow: WorkflowId, ended: i64) {
 }
 
 fn open(path: &Path) -> Store {
-    Store::open(Options { path: Some(path.to_owned()), ..Options::default() }).expect("a store")
+    Store::open(Options::file(path)).expect("a store")
 }
 
 /// The packed payload and journal of a run of three tasks, as the store itself makes them.

@@ -13,8 +13,14 @@
 //! Invariant: no caller sees a backend's types. A second backend joins behind the same methods: the nouns hold SQL
 //! that both understand, and only `Store::write` and `Store::read` know which one is there.
 
+mod committer;
+mod database;
 mod error;
+mod migrations;
+mod postgres;
 mod prune;
+mod readers;
+mod session;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -48,15 +54,17 @@ pub mod workflows;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
+use database::Database;
+pub use database::Place;
 pub use error::{Conflict, Error};
-use sqlite::{Row, Session, Sqlite};
+pub use postgres::PostgresOptions;
+use session::{Row, Session};
 use value::params;
 
 /// Where the database is, and how it is used.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// None: in memory, for tests.
-    pub path: Option<PathBuf>,
+    pub place: Place,
     /// Connections that read.
     pub readers: usize,
     /// Jobs that may queue for the committer before callers wait.
@@ -65,14 +73,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { path: None, readers: 4, queue: 4_096 }
+        Self { place: Place::Scratch, readers: 4, queue: 4_096 }
     }
 }
 
 /// A handle to the database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    sqlite: Arc<Sqlite>,
+    database: Arc<Database>,
     unreadable_told: Arc<runs::Told>,
     /// Rings when a queued run may have its turn.
     queue_bell: Arc<tokio::sync::Notify>,
@@ -91,6 +99,13 @@ pub struct Readiness {
     pub disk_free_bytes: Option<u64>,
 }
 
+impl Options {
+    /// A file, which is made when it is missing.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { place: Place::File(path.into()), ..Self::default() }
+    }
+}
+
 impl Store {
     /// Opens (or creates) the database and brings its schema up to date. Blocking.
     ///
@@ -98,7 +113,7 @@ impl Store {
     /// Corrupt or foreign file, read-only place, full disk, a newer schema than this build knows; each says what to do.
     pub fn open(options: Options) -> Result<Self, Error> {
         Ok(Self {
-            sqlite: Arc::new(Sqlite::open(&options)?),
+            database: Arc::new(Database::open(&options)?),
             unreadable_told: Arc::default(),
             queue_bell: Arc::default(),
         })
@@ -106,7 +121,7 @@ impl Store {
 
     /// Finishes what is queued, checkpoints and closes. Later calls give [`Error::Closed`].
     pub async fn close(&self) {
-        self.sqlite.close().await;
+        self.database.close().await;
     }
 
     /// Writes a row, then reads that very row back.
@@ -144,15 +159,15 @@ impl Store {
         Readiness {
             write,
             read,
-            migration: self.sqlite.migration().await.unwrap_or_default(),
-            migration_expected: sqlite::expected(),
-            disk_free_bytes: self.sqlite.disk_free_bytes(),
+            migration: self.database.migration().await.unwrap_or_default(),
+            migration_expected: migrations::expected(),
+            disk_free_bytes: self.database.disk_free_bytes(),
         }
     }
 
     /// Jobs waiting for the committer now, and its capacity: the measure of back-pressure.
     pub fn queue_depth(&self) -> (usize, usize) {
-        self.sqlite.queue_depth()
+        self.database.queue_depth()
     }
 
     /// Runs `work` in a transaction that is durable when this returns `Ok`. On an error nothing of it is written.
@@ -163,7 +178,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
     {
-        self.sqlite.write(work).await
+        self.database.write(work).await
     }
 
     /// Runs `work` where it sees every write that was answered before; each of its statements may see a later state
@@ -173,7 +188,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
     {
-        self.sqlite.read(work).await
+        self.database.read(work).await
     }
 }
 

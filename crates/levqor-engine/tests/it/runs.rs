@@ -328,7 +328,7 @@ async fn waiting_for_an_end_has_an_end() {
 async fn a_damaged_row_holds_up_no_other_and_is_told() {
     let directory = levqor_testkit::temp_dir();
     let path = directory.path().join("levqor.db");
-    let mut world = World::with(Options { path: Some(path.clone()), ..Options::default() }).await;
+    let mut world = World::with(Options::file(path.clone())).await;
     world.stub.route(Route::new("/hang").reply(Reply::hang()));
     // One place, so that what comes after the first has not begun.
     world.limits.active_runs = 1;

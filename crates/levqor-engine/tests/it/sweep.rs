@@ -121,7 +121,7 @@ async fn a_run_that_could_not_go_on_is_tried_by_the_next_process_whatever_it_wai
 async fn a_damaged_row_of_a_waiting_run_is_counted_until_it_is_repaired() {
     let directory = levqor_testkit::temp_dir();
     let path = directory.path().join("levqor.db");
-    let world = World::with(Options { path: Some(path.clone()), ..Options::default() }).await;
+    let world = World::with(Options::file(path.clone())).await;
     let engine = world.engine().await;
     let pause = world.save("pause", "1.0.0", "do: [{ a: { wait: { hours: 1 } } }]").await;
     let run = world.start(&engine, pause, json!({})).await;

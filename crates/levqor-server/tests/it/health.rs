@@ -86,7 +86,7 @@ async fn what_was_seen_is_recorded() {
 async fn a_run_that_cannot_be_read_is_left_out_and_told() {
     let directory = levqor_testkit::temp_dir();
     let path = directory.path().join("levqor.db");
-    let test = TestApp::over(Options { path: Some(path.clone()), ..Options::default() }, |_| {}).await;
+    let test = TestApp::over(Options::file(path.clone()), |_| {}).await;
     let workflow = test.save("wait", WAIT).await;
     let damaged = test.start(&workflow, 0, &json!({})).await["run_id"].as_str().unwrap().to_owned();
     let whole = test.start(&workflow, 0, &json!({})).await["run_id"].as_str().unwrap().to_owned();

@@ -7,6 +7,7 @@
 //! `journal_leftovers` until they are gone too.
 
 use levqor_model::{AccountId, RunId, RunStatus, Timestamp, WorkflowId};
+use serde::Deserialize;
 
 use super::{archive, counts, lists::last_id};
 use crate::{Error, Session, Store, approvals, params};
@@ -26,15 +27,34 @@ const PAGES: u32 = 256;
 /// Free pages that are kept for what comes next, so that the file does not shrink and grow all the time.
 const PAGES_KEPT: i64 = 1_024;
 
-/// Where a definition says for how many days its runs are kept.
-const DAYS_PATH: &str = "$.document.metadata.levqor.retention";
-
 /// A workflow, and what its current version says about how long its runs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBy {
     pub workflow_id: WorkflowId,
     /// `document.metadata.levqor.retention`, when it is a number.
     pub days: Option<i64>,
+}
+
+/// The one member of a definition that says for how many days its runs are kept.
+fn days(definition: &str) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Definition {
+        document: Document,
+    }
+    #[derive(Deserialize)]
+    struct Document {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        levqor: Policy,
+    }
+    #[derive(Deserialize)]
+    struct Policy {
+        retention: i64,
+    }
+    let definition: Definition = serde_json::from_str(definition).ok()?;
+    Some(definition.document.metadata.levqor.retention)
 }
 
 /// What became of a run that someone wants deleted.
@@ -64,16 +84,17 @@ impl Store {
         let after = after.map_or_else(String::new, |id| id.to_string());
         self.read(move |session| {
             session.rows(
-                "SELECT workflows.workflow_id,
-                     CASE WHEN json_valid(definition)
-                         AND json_type(definition, $3) = 'integer'
-                     THEN json_extract(definition, $3) END
+                "SELECT workflows.workflow_id, definition
                  FROM workflows LEFT JOIN workflow_versions
                      ON workflow_versions.workflow_id = workflows.workflow_id
                          AND workflow_versions.version = workflows.version
                  WHERE workflows.workflow_id > $1 ORDER BY workflows.workflow_id LIMIT $2",
-                params![after, limit, DAYS_PATH],
-                |row| Ok(KeptBy { workflow_id: row.take()?, days: row.take()? }),
+                params![after, limit],
+                |row| {
+                    let workflow_id = row.take()?;
+                    let definition: Option<String> = row.take()?;
+                    Ok(KeptBy { workflow_id, days: definition.as_deref().and_then(days) })
+                },
             )
         })
         .await

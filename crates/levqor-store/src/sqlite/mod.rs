@@ -1,12 +1,9 @@
-//! The embedded backend: one file, one writer thread, a few readers.
+//! The embedded backend: one file, one connection that writes, a few that read.
 
-mod committer;
 mod connection;
 mod errors;
-mod migrate;
 #[cfg(test)]
 mod plans;
-mod readers;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -15,31 +12,30 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use self::{committer::Committer, connection::Durability, readers::Readers};
-pub(crate) use self::{
-    migrate::expected,
-    session::{Row, Session},
-};
-use crate::{Error, Options};
+use self::connection::Durability;
+pub(crate) use self::session::{Row, Session};
+use crate::{Error, migrations};
 
-/// An open SQLite database.
+/// An open file.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    readers: Readers,
-    committer: Committer,
     path: PathBuf,
     /// The place of a database without a path; it goes with the last handle, whatever the threads still do.
     _scratch: Option<TempDir>,
 }
 
-impl Sqlite {
-    pub(crate) fn open(options: &Options) -> Result<Self, Error> {
-        Self::open_with(options, migrate::MIGRATIONS)
-    }
+/// The file, the connection that writes and those that read, the schema being up to date.
+type Opened = (Sqlite, crate::Session, Vec<crate::Session>);
 
-    fn open_with(options: &Options, migrations: &[migrate::Migration]) -> Result<Self, Error> {
-        let (path, scratch, durability) = match &options.path {
-            Some(path) => (path.clone(), None, Durability::Full),
+impl Sqlite {
+    /// None: a file that is thrown away with the value.
+    pub(crate) fn open(
+        path: Option<&Path>,
+        readers: usize,
+        migrations: &[migrations::Migration],
+    ) -> Result<Opened, Error> {
+        let (path, scratch, durability) = match path {
+            Some(path) => (path.to_owned(), None, Durability::Full),
             // SQLite's own in-memory databases have no write-ahead log: readers would wait for the writer, and tests
             // would see another locking than production.
             None => {
@@ -48,53 +44,16 @@ impl Sqlite {
             }
         };
         let (writer, readers) =
-            connect(&path, durability, options.readers, migrations).map_err(|error| match error {
+            connect(&path, durability, readers, migrations).map_err(|error| match error {
                 Error::Corrupt(reason) => Error::Corrupt(format!("{}, {reason}", path.display())),
                 other => other,
             })?;
-        let threads = |error: std::io::Error| Error::Open {
-            path: path.display().to_string(),
-            reason: format!("no thread can be started: {error}"),
-        };
-        let readers = Readers::start(readers).map_err(threads)?;
-        let committer = Committer::start(writer, options.queue).map_err(threads)?;
-        Ok(Self { readers, committer, path, _scratch: scratch })
-    }
-
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
-    {
-        self.committer.write(work).await
-    }
-
-    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
-    {
-        self.readers.read(work).await
-    }
-
-    /// Readers first: the last connection to leave must be one that may write.
-    pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        self.committer.close().await;
-    }
-
-    pub(crate) fn queue_depth(&self) -> (usize, usize) {
-        self.committer.depth()
+        Ok((Self { path, _scratch: scratch }, writer, readers))
     }
 
     pub(crate) fn disk_free_bytes(&self) -> Option<u64> {
         let figures = rustix::fs::statvfs(directory(&self.path)).ok()?;
         Some(figures.f_bavail.saturating_mul(figures.f_frsize))
-    }
-
-    /// The newest migration in the file.
-    pub(crate) async fn migration(&self) -> Result<u32, Error> {
-        self.read(|session| migrate::version(session.connection())).await
     }
 }
 
@@ -103,12 +62,17 @@ fn connect(
     path: &Path,
     durability: Durability,
     readers: usize,
-    migrations: &[migrate::Migration],
-) -> Result<(Session, Vec<Session>), Error> {
+    migrations: &[migrations::Migration],
+) -> Result<(crate::Session, Vec<crate::Session>), Error> {
     connection::create(path)?;
-    let writer = connection::writer(path, durability)?;
-    migrate::migrate(writer.connection(), migrations)?;
-    let readers = (0..readers.max(1)).map(|_| connection::reader(path)).collect::<Result<_, _>>()?;
+    let writer = crate::Session::Sqlite(connection::writer(path, durability)?);
+    migrations::migrate(&writer, migrations)?;
+    if let crate::Session::Sqlite(writer) = &writer {
+        writer.forget_statements();
+    }
+    let readers = (0..readers.max(1))
+        .map(|_| connection::reader(path).map(crate::Session::Sqlite))
+        .collect::<Result<_, _>>()?;
     Ok((writer, readers))
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus, config::DbConfig};
 
 use super::{Session, Sqlite, connection};
 use crate::{
-    Options, Store,
+    Options, Store, migrations,
     runs::{
         RunFilter,
         lists::{self, Table},
@@ -17,7 +17,8 @@ async fn statements_find_their_rows_by_an_index() {
     // One reader, so that one connection knows all texts.
     let store = Store::open(Options { readers: 1, ..Options::default() }).unwrap();
     crate::tests::touch_everything(&store).await;
-    let texts = |session: &Session| Ok((session.spelled_texts().len(), scans(session)));
+    let texts =
+        |session: &crate::Session| Ok((session.sqlite().spelled_texts().len(), scans(session.sqlite())));
     let (read_texts, read_scans) = store.read(texts).await.unwrap();
     let (write_texts, write_scans) = store.write(texts).await.unwrap();
     assert!(read_texts > 30 && write_texts > 50, "{read_texts} reads, {write_texts} writes");
@@ -31,6 +32,8 @@ async fn statements_find_their_rows_by_an_index() {
         "SELECT name, value FROM totals",
         "SELECT status, CAST(sum(runs)",
         "SELECT count(*) FROM workflows WHERE deleted_at",
+        "FROM sqlite_schema",
+        "FROM migrations ORDER BY version",
         "FROM latest_samples",
         "FROM journal_leftovers",
         // Walks over an index that holds only what is looked for, from its head.
@@ -55,13 +58,14 @@ async fn statements_find_their_rows_by_an_index() {
 async fn statements_are_compiled_once() {
     let store = Store::open(Options { readers: 1, ..Options::default() }).unwrap();
     crate::tests::touch_everything(&store).await;
-    let count = |session: &Session| Ok(recompiled(session));
+    let count = |session: &crate::Session| Ok(recompiled(session.sqlite()));
     for (texts, again) in [store.read(count).await.unwrap(), store.write(count).await.unwrap()] {
         assert!(texts > 30, "{texts}");
         assert!(again.is_empty(), "{again:#?}");
     }
     // Where plans do look at values, it would be seen.
-    let looking = |session: &Session| {
+    let looking = |session: &crate::Session| {
+        let session = session.sqlite();
         session.connection().set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, false)?;
         let mut statement = session.connection().prepare("SELECT run_id FROM runs LIMIT ?1")?;
         let _: Vec<String> = statement.query_map([1], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -113,7 +117,7 @@ fn lists_of_runs_use_the_index_that_fits_them() {
     let (account, workflow) = (AccountId::new(now, &random), WorkflowId::new(now, &random));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("levqor.db");
-    drop(Sqlite::open(&Options { path: Some(path.clone()), ..Options::default() }).unwrap());
+    drop(Sqlite::open(Some(&path), 1, migrations::MIGRATIONS).unwrap());
     let session = connection::reader(&path).unwrap();
     let of_workflow = RunFilter { workflow_id: Some(workflow), ..RunFilter::default() };
     let faulted = RunFilter { status: Some(RunStatus::Faulted), ..RunFilter::default() };

@@ -1,18 +1,18 @@
-//! What a job sees of the database: statements in our common SQL, values in, checked values out.
+//! One connection to the file, with its statements.
 
 use std::{cell::RefCell, collections::HashMap};
 
 use rusqlite::{
-    CachedStatement, Connection, ToSql,
+    CachedStatement, Connection, MAIN_DB, ToSql,
     types::{ToSqlOutput, ValueRef},
 };
 
 use crate::{
     Error,
+    session::{Take, Text},
     value::{Cell, Column, Value, decode},
 };
 
-/// A connection with its statements. A job borrows it for its own duration only.
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: Connection,
@@ -20,7 +20,6 @@ pub(crate) struct Session {
     spelled: RefCell<HashMap<(usize, usize), Box<str>>>,
 }
 
-/// A row, read column by column in the order in which the statement names them.
 #[derive(Debug)]
 pub(crate) struct Row<'a> {
     row: &'a rusqlite::Row<'a>,
@@ -28,7 +27,6 @@ pub(crate) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The next column.
     pub(crate) fn take<T: Column>(&mut self) -> Result<T, Error> {
         let index = self.next;
         self.next += 1;
@@ -44,7 +42,6 @@ impl Row<'_> {
         decode(self.row.as_ref().column_name(index).unwrap_or("?"), cell)
     }
 
-    /// The first column, which tells which row it is when the row itself cannot be read. None: not a text.
     pub(crate) fn first_text(&self) -> Option<String> {
         match self.row.get_ref(0) {
             Ok(ValueRef::Text(text)) => std::str::from_utf8(text).ok().map(str::to_owned),
@@ -58,52 +55,46 @@ impl Session {
         Self { connection, spelled: RefCell::default() }
     }
 
+    #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    pub(super) fn into_connection(self) -> Connection {
-        self.connection
-    }
-
-    /// Runs a statement that gives no rows; the number of rows it changed.
     pub(crate) fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {
-        let mut statement = self.prepare(sql)?;
+        let mut statement = self.prepare(Text::Ours(sql))?;
         bind(&mut statement, params)?;
         Ok(statement.raw_execute()? as u64)
     }
 
-    /// All rows of a statement, which must bound their number itself.
-    pub(crate) fn rows<T>(
-        &self,
-        sql: &'static str,
-        params: &[Value<'_>],
-        mut read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        collect(&mut self.prepare(sql)?, params, usize::MAX, |row| read(row).map(Some))
-    }
-
-    /// Gives rows to `read` until it says false. The statement bounds how many there are.
-    pub(crate) fn each_row(
-        &self,
-        sql: &'static str,
-        params: &[Value<'_>],
-        mut read: impl FnMut(&mut Row<'_>) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        let mut statement = self.prepare(sql)?;
+    pub(crate) fn query(&self, text: Text<'_>, params: &[Value<'_>], take: Take<'_>) -> Result<(), Error> {
+        let mut statement = self.prepare(text)?;
         bind(&mut statement, params)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
-            if !read(&mut Row { row, next: 0 })? {
+            if !take(&mut crate::Row::Sqlite(Row { row, next: 0 }))? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// All statements of `work` see the same state of the database. Within a transaction they do anyway.
+    pub(crate) fn batch(&self, sql: &str) -> Result<(), Error> {
+        Ok(self.connection.execute_batch(sql)?)
+    }
+
+    /// After a change of the schema all statements would be compiled again when they are used next.
+    pub(super) fn forget_statements(&self) {
+        self.connection.flush_prepared_statement_cache();
+        self.spelled.borrow_mut().clear();
+    }
+
+    pub(crate) fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Within a transaction all statements see the same state anyway.
     pub(crate) fn snapshot<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        if !self.connection.is_autocommit() {
+        if self.in_transaction() {
             return work();
         }
         self.execute("BEGIN DEFERRED", &[])?;
@@ -113,54 +104,6 @@ impl Session {
         result
     }
 
-    /// The first `wanted` rows of which `read` makes something. The statement bounds how many are looked at.
-    pub(crate) fn some_rows<T>(
-        &self,
-        sql: &'static str,
-        params: &[Value<'_>],
-        wanted: usize,
-        read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
-    ) -> Result<Vec<T>, Error> {
-        collect(&mut self.prepare(sql)?, params, wanted, read)
-    }
-
-    /// Like [`Session::some_rows`], for a text that was put together for this call.
-    pub(crate) fn some_rows_of_text<T>(
-        &self,
-        sql: &str,
-        params: &[Value<'_>],
-        wanted: usize,
-        read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
-    ) -> Result<Vec<T>, Error> {
-        collect(&mut self.connection.prepare_cached(&spell(sql))?, params, wanted, read)
-    }
-
-    /// The first row, if there is one.
-    pub(crate) fn row<T>(
-        &self,
-        sql: &'static str,
-        params: &[Value<'_>],
-        read: impl FnOnce(&mut Row<'_>) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        let mut statement = self.prepare(sql)?;
-        bind(&mut statement, params)?;
-        let mut rows = statement.raw_query();
-        match rows.next()? {
-            Some(row) => read(&mut Row { row, next: 0 }).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The first column of the first row, if there is one.
-    pub(crate) fn scalar<T: Column>(
-        &self,
-        sql: &'static str,
-        params: &[Value<'_>],
-    ) -> Result<Option<T>, Error> {
-        self.row(sql, params, |row| row.take())
-    }
-
-    /// Gives free pages at the end of the file back to the disk, at most so many.
     pub(crate) fn release_pages(&self, pages: u32) -> Result<(), Error> {
         let mut statement = self.connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
         let mut rows = statement.raw_query();
@@ -169,13 +112,39 @@ impl Session {
         Ok(())
     }
 
+    /// Moves the log into the database file, so that the file alone is the whole database.
+    pub(crate) fn close(self) {
+        let connection = self.connection;
+        // What only reads has nothing to move, and is not the last to leave.
+        if connection.is_readonly(MAIN_DB).unwrap_or(true) {
+            return;
+        }
+        let checkpoint =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        match checkpoint {
+            Ok(0) => tracing::debug!("the database is closed"),
+            // Another process uses the file; the last one to leave does it.
+            Ok(_) => tracing::debug!("the database is closed; another process still uses it"),
+            Err(error) => {
+                tracing::warn!(%error, "the log could not be moved into the database file; the next start does it")
+            }
+        }
+        if let Err((_, error)) = connection.close() {
+            tracing::warn!(%error, "the database was not closed cleanly; the next start recovers it");
+        }
+    }
+
     /// The texts that this connection has run, as SQLite gets them.
     #[cfg(test)]
     pub(super) fn spelled_texts(&self) -> Vec<String> {
         self.spelled.borrow().values().map(|text| text.to_string()).collect()
     }
 
-    fn prepare(&self, sql: &'static str) -> Result<CachedStatement<'_>, Error> {
+    fn prepare(&self, text: Text<'_>) -> Result<CachedStatement<'_>, Error> {
+        let sql = match text {
+            Text::Ours(sql) => sql,
+            Text::Made(sql) => return Ok(self.connection.prepare_cached(&spell(sql))?),
+        };
         let mut spelled = self.spelled.borrow_mut();
         let text =
             spelled.entry((sql.as_ptr().addr(), sql.len())).or_insert_with(|| spell(sql).into_boxed_str());
@@ -205,22 +174,6 @@ fn bind(statement: &mut CachedStatement<'_>, params: &[Value<'_>]) -> Result<(),
         statement.raw_bind_parameter(index + 1, param)?;
     }
     Ok(())
-}
-
-fn collect<T>(
-    statement: &mut CachedStatement<'_>,
-    params: &[Value<'_>],
-    wanted: usize,
-    mut read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
-) -> Result<Vec<T>, Error> {
-    bind(statement, params)?;
-    let mut rows = statement.raw_query();
-    let mut found = Vec::new();
-    while found.len() < wanted {
-        let Some(row) = rows.next()? else { break };
-        found.extend(read(&mut Row { row, next: 0 })?);
-    }
-    Ok(found)
 }
 
 impl ToSql for Value<'_> {

@@ -5,14 +5,16 @@ use std::{fs, path::Path, sync::mpsc, time::Duration};
 use levqor_model::{AccountId, SeededRandom, Timestamp, WorkflowId};
 use rusqlite::Connection;
 
-use super::{
-    Sqlite, connection,
-    migrate::{MIGRATIONS, Migration},
+use super::connection;
+use crate::{
+    Error, Options, Session, Store,
+    database::Database,
+    migrations::{MIGRATIONS, Migration},
+    params,
 };
-use crate::{Error, Options, Session, Store, params};
 
 fn options(path: &Path) -> Options {
-    Options { path: Some(path.to_owned()), ..Options::default() }
+    Options::file(path)
 }
 
 fn put(session: &Session, name: &str) -> Result<(), Error> {
@@ -84,10 +86,12 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged_and_heals() {
     let store = Store::open(Options::default()).unwrap();
     store.write(|session| put(session, "before")).await.unwrap();
     let limit = |pages: &'static str| {
-        store.write(move |session| Ok(session.connection().query_row(pages, [], |_| Ok(()))?))
+        store.write(move |session| Ok(session.sqlite().connection().query_row(pages, [], |_| Ok(()))?))
     };
     let pages: i64 = store
-        .read(|session| Ok(session.connection().query_row("PRAGMA page_count", [], |row| row.get(0))?))
+        .read(|session| {
+            Ok(session.sqlite().connection().query_row("PRAGMA page_count", [], |row| row.get(0))?)
+        })
         .await
         .unwrap();
     let bounded: &'static str = format!("PRAGMA max_page_count = {}", pages + 30).leak();
@@ -221,7 +225,10 @@ async fn a_panicking_read_gives_its_connection_back() {
 async fn a_database_that_became_read_only_says_so_and_is_still_read() {
     let store = Store::open(Options::default()).unwrap();
     store.write(|session| put(session, "before")).await.unwrap();
-    store.write(|session| Ok(session.connection().execute_batch("PRAGMA query_only = ON")?)).await.unwrap();
+    store
+        .write(|session| Ok(session.sqlite().connection().execute_batch("PRAGMA query_only = ON")?))
+        .await
+        .unwrap();
     let refused = store.write(|session| put(session, "refused")).await;
     assert!(matches!(refused, Err(Error::ReadOnly(_))), "{refused:?}");
     let readiness = store.readiness().await;
@@ -295,7 +302,7 @@ fn every_step_of_the_schema_is_checked_and_applied_once() {
         Migration { version: 2, name: "0002_more", sql: "CREATE TABLE half (x bigint); CREATE nonsense;" };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("levqor.db");
-    let open = |migrations: &[Migration]| Sqlite::open_with(&options(&path), migrations).map(drop);
+    let open = |migrations: &[Migration]| Database::open_with(&options(&path), migrations).map(drop);
     let tables = || -> Vec<String> {
         let connection = Connection::open(&path).unwrap();
         let mut statement = connection
@@ -404,7 +411,10 @@ async fn a_lock_that_another_process_holds_ends_in_an_answer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("levqor.db");
     let store = Store::open(options(&path)).unwrap();
-    store.write(|session| Ok(session.connection().busy_timeout(Duration::from_millis(1))?)).await.unwrap();
+    store
+        .write(|session| Ok(session.sqlite().connection().busy_timeout(Duration::from_millis(1))?))
+        .await
+        .unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = store.write(|session| put(session, "refused")).await;
@@ -419,7 +429,7 @@ async fn pruning_gives_disk_space_back() {
     let store = Store::open(Options::default()).unwrap();
     let pages = async |what: &'static str| -> i64 {
         store
-            .read(move |session| Ok(session.connection().query_row(what, [], |row| row.get(0))?))
+            .read(move |session| Ok(session.sqlite().connection().query_row(what, [], |row| row.get(0))?))
             .await
             .unwrap()
     };

@@ -1,13 +1,12 @@
 //! Runs that have ended are out of the way, and everything that could be asked of them before still can.
 
-use std::path::PathBuf;
-
 use levqor_model::{AccountId, NodeId, RunId, RunStatus, Timestamp, WorkflowId};
 use levqor_store::{
-    Error, Options, Store,
+    Error, Store,
     runs::{Accepted, Append, JournalEntry, RunCounts, RunFilter},
 };
 
+use crate::backend::Beside;
 use crate::support::{NOW, World, open_gate, region, step};
 
 /// A store in a file, which a test can look into.
@@ -15,17 +14,15 @@ pub(crate) struct Filed {
     pub(crate) world: World,
     pub(crate) account: AccountId,
     pub(crate) workflow: WorkflowId,
-    pub(crate) path: PathBuf,
-    _directory: tempfile::TempDir,
+    pub(crate) beside: Beside,
 }
 
 impl Filed {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("levqor.db");
-        let world = World::over(Options { path: Some(path.clone()), ..Options::default() });
+        let (options, beside) = Beside::new();
+        let world = World::over(options);
         let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
-        Self { world, account, workflow, path, _directory: directory }
+        Self { world, account, workflow, beside }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -42,8 +39,7 @@ impl Filed {
 
     /// Rows of a table.
     pub(crate) fn count(&self, table: &str) -> i64 {
-        let connection = rusqlite::Connection::open(&self.path).unwrap();
-        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        self.beside.count(table)
     }
 
     /// Rows of (runs, run_payloads, journal), then of (archived_runs, archived_payloads, journal_segments).
@@ -55,8 +51,7 @@ impl Filed {
     }
 
     fn execute(&self, sql: &str, id: RunId) {
-        let connection = rusqlite::Connection::open(&self.path).unwrap();
-        assert_eq!(connection.execute(sql, [id.to_string()]).unwrap(), 1);
+        self.beside.change(sql, &id.to_string());
     }
 
     async fn reopen(&self, id: RunId, seq: i64, node: NodeId) -> bool {
@@ -119,7 +114,7 @@ async fn runs_that_ended_before_there_was_an_archive_are_moved() {
     for _ in 0..70 {
         let id = filed.start("{}".to_owned()).await;
         // As the first schema left them.
-        filed.execute("UPDATE runs SET status = 'faulted', ended_at = created_at WHERE run_id = ?1", id);
+        filed.execute("UPDATE runs SET status = 'faulted', ended_at = created_at WHERE run_id = $1", id);
         ids.push(id);
     }
     let live = filed.start("{}".to_owned()).await;
@@ -229,8 +224,8 @@ async fn damage_in_the_archive_is_told_with_the_run() {
     let filed = Filed::new();
     let id = filed.start("{}".to_owned()).await;
     filed.store().append(end(id, 1, RunStatus::Completed)).await.unwrap();
-    filed.execute("UPDATE journal_segments SET body = x'09' WHERE run_id = ?1", id);
-    filed.execute("UPDATE archived_payloads SET body = x'01ff' WHERE run_id = ?1", id);
+    filed.beside.damage("journal_segments", &id.to_string(), b"\x09");
+    filed.beside.damage("archived_payloads", &id.to_string(), b"\x01\xff");
     let journal = filed.store().journal(id, None, 10).await;
     let payloads = filed.store().payloads(id).await;
     for reason in [journal.map(drop), payloads.map(drop)] {

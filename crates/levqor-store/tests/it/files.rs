@@ -1,14 +1,19 @@
 //! What is on the disk: whole after a crash, private, and fast to open.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use levqor_model::RunStatus;
-use levqor_store::{Options, Store};
+use levqor_store::{
+    Options, Store,
+    runs::{Append, RunFilter},
+};
 
 use crate::support::{NOW, World, step};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn options(path: &Path) -> Options {
-    Options { path: Some(path.to_owned()), ..Options::default() }
+    Options::file(path)
 }
 
 /// What a crash leaves is what is in the files while the store is open: a copy of them, opened elsewhere, must have
@@ -107,4 +112,49 @@ async fn stores_in_memory_are_apart_and_leave_nothing_behind() {
     drop(first);
     assert_eq!(clone.accounts_count().await, Ok(1), "a clone keeps it");
     clone.close().await;
+}
+
+#[tokio::test]
+async fn the_file_shrinks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("levqor.db");
+    let world = World::over(options(&path));
+    let (store, account, workflow) = (&world.store, world.account_id(), world.workflow_id(NOW));
+    let ended = async |at, input: &str| {
+        let mut new = world.run(account, workflow, at);
+        new.input = format!("\"{input}\"");
+        let id = new.run.id;
+        store.accept_run(new).await.unwrap();
+        store.append(Append { at, ..step(id, 1, RunStatus::Completed) }).await.unwrap();
+        id
+    };
+    let mut number = 1_u64;
+    for _ in 0..120 {
+        // Text that packs badly.
+        let input: String = std::iter::repeat_with(|| {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{:016x}", number ^ (number >> 29))
+        })
+        .take(8_000)
+        .collect();
+        ended(NOW, &input).await;
+    }
+    let kept = ended(NOW + DAY * 3, "").await;
+    let size = || std::fs::metadata(&path).unwrap().len();
+    assert_eq!(store.prune_runs(workflow, NOW + DAY * 2).await, Ok(120));
+    store.release_disk().await.unwrap();
+    let free = {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert!(free <= 1_024, "{free} pages are free");
+    assert!(size() < 6_000_000, "{} bytes", size());
+    assert!(store.run(None, kept).await.unwrap().is_some());
+    assert_eq!(store.runs_of(None, RunFilter::default(), None, 10).await.unwrap().len(), 1);
+    let check: String = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(check, "ok");
 }

@@ -146,7 +146,8 @@ async fn readiness_writes_and_reads() {
         let readiness = world.store.readiness().await;
         assert!(readiness.write.is_ok() && readiness.read.is_ok(), "{readiness:?}");
         assert_eq!(readiness.migration, readiness.migration_expected);
-        assert!(readiness.disk_free_bytes.is_some_and(|bytes| bytes > 0));
+        // Only of a database on this machine.
+        assert_eq!(readiness.disk_free_bytes.is_some_and(|bytes| bytes > 0), crate::backend::IS_HERE);
     }
     let (queued, capacity) = world.store.queue_depth();
     assert!(queued == 0 && capacity > 0);

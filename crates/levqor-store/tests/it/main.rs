@@ -1,8 +1,9 @@
-//! One suite over [`levqor_store::Store`], a module per noun. It knows no backend, so that every backend runs it;
-//! what only SQLite can do wrong (files, locks, full disks) is in `files.rs` and beside the code.
+//! One suite over [`levqor_store::Store`], a module per noun. It knows no backend, so that every backend runs it: SQLite here,
+//! PostgreSQL in `tests/postgres`. What only SQLite can do wrong (files, locks, full disks) is in `files.rs` and beside the code.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
+mod backend;
 mod support;
 
 mod accounts;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levqor_model::{RunId, RunStatus, Timestamp, WorkflowId};
-use levqor_store::runs::{Append, Deleted, KeptBy, RunCounts, RunFilter};
+use levqor_store::runs::{Append, Deleted, KeptBy, RunCounts};
 
 use crate::{
     archive::Filed,
@@ -149,42 +149,6 @@ async fn futures_in_order<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Out
     })
     .await;
     all.into_iter().filter_map(|(_, output)| output).collect()
-}
-
-#[tokio::test]
-async fn the_file_shrinks() {
-    let filed = Filed::new();
-    let store = filed.store();
-    let mut number = 1_u64;
-    for _ in 0..120 {
-        // Text that packs badly.
-        let input: String = std::iter::repeat_with(|| {
-            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            format!("{:016x}", number ^ (number >> 29))
-        })
-        .take(8_000)
-        .collect();
-        let id = filed.start(format!("\"{input}\"")).await;
-        store.append(step(id, 1, RunStatus::Completed)).await.unwrap();
-    }
-    let kept = ended(&filed, filed.workflow, NOW + DAY * 3, NOW + DAY * 3).await;
-    let size = || std::fs::metadata(&filed.path).unwrap().len();
-    assert_eq!(store.prune_runs(filed.workflow, NOW + DAY * 2).await, Ok(120));
-    store.release_disk().await.unwrap();
-    let free = {
-        let connection = rusqlite::Connection::open(&filed.path).unwrap();
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-        connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0)).unwrap()
-    };
-    assert!(free <= 1_024, "{free} pages are free");
-    assert!(size() < 6_000_000, "{} bytes", size());
-    assert!(is_there(&filed, kept).await);
-    assert_eq!(store.runs_of(None, RunFilter::default(), None, 10).await.unwrap().len(), 1);
-    let check: String = rusqlite::Connection::open(&filed.path)
-        .unwrap()
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(check, "ok");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use levqor_store::{
     timers::Timer,
 };
 
+use crate::backend::Beside;
 use crate::support::{NODE_EPOCH, NOW, World, open_gate, region, step};
 
 #[tokio::test]
@@ -412,9 +413,8 @@ async fn the_children_of_a_run_are_those_that_live() {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_hides_no_other() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("levqor.db");
-    let world = World::over(levqor_store::Options { path: Some(path.clone()), ..Default::default() });
+    let (options, beside) = Beside::new();
+    let world = World::over(options);
     let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
     let mut ids = Vec::new();
     for second in 0..4 {
@@ -423,12 +423,8 @@ async fn a_row_that_cannot_be_read_hides_no_other() {
         ids.push(new.run.id);
         world.store.accept_run(new).await.unwrap();
     }
-    let damage = |sql: &str, id: &str| {
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        assert_eq!(connection.execute(sql, [id]).unwrap(), 1);
-    };
-    damage("UPDATE runs SET region = 'eu%west' WHERE run_id = ?1", &ids[1].to_string());
-    damage("UPDATE runs SET run_id = 'run_zzz' WHERE run_id = ?1", &ids[3].to_string());
+    beside.change("UPDATE runs SET region = 'eu%west' WHERE run_id = $1", &ids[1].to_string());
+    beside.change("UPDATE runs SET run_id = 'run_zzz' WHERE run_id = $1", &ids[3].to_string());
 
     let shown = |runs: &[levqor_store::runs::Run]| runs.iter().map(|run| run.id).collect::<Vec<_>>();
     let page = world.store.runs_to_drive(None, 10).await.unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use levqor_model::RunStatus;
 use levqor_store::{Error, Options, runs::RunFilter};
 
+use crate::backend;
 use crate::support::{NOW, World, step};
 
 const TASKS: usize = 64;
@@ -12,7 +13,7 @@ const TASKS: usize = 64;
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_tasks_share_runs_and_each_place_is_written_once() {
     // A short queue, so that callers wait for it too.
-    let world = Arc::new(World::over(Options { queue: 16, ..Options::default() }));
+    let world = Arc::new(World::over(Options { queue: 16, ..backend::fresh() }));
     let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
     let mut ids = Vec::new();
     for _ in 0..8 {

@@ -28,7 +28,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::over(Options::default())
+        Self::over(crate::backend::fresh())
     }
 
     pub(crate) fn over(options: Options) -> Self {

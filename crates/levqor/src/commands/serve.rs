@@ -179,7 +179,7 @@ fn secret(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Se
 }
 
 async fn open(data_dir: &DataDir) -> Result<Store, Failure> {
-    let options = Options { path: Some(data_dir.database()), ..Options::default() };
+    let options = Options::file(data_dir.database());
     tokio::task::spawn_blocking(move || Store::open(options))
         .await
         .map_err(|error| Failure::Broken(error.into()))?

@@ -1,4 +1,4 @@
-//! The one writer: a thread that turns whatever is queued into one transaction and one fsync.
+//! The writer: a thread that turns whatever is queued into one transaction and one fsync.
 //!
 //! ```text
 //! callers ─► bounded queue ─► BEGIN, (SAVEPOINT job RELEASE)…, COMMIT ─► answers
@@ -12,14 +12,14 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
-use super::session::Session;
-use crate::Error;
+use crate::{Error, Session};
 
 /// Jobs in one transaction at most: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 1_024;
@@ -73,20 +73,26 @@ enum Message {
 
 /// The way to the writer.
 #[derive(Debug)]
-pub(super) struct Committer {
+pub(crate) struct Committer {
     queue: mpsc::Sender<Message>,
     /// Never sent to; its sender lives as long as the thread.
     alive: watch::Receiver<()>,
 }
 
 impl Committer {
-    pub(super) fn start(session: Session, queue: usize) -> Result<Self, std::io::Error> {
+    /// A thread for each session.
+    pub(crate) fn start(sessions: Vec<Session>, queue: usize) -> Result<Self, std::io::Error> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let (living, alive) = watch::channel(());
-        thread::Builder::new().name("levqor-committer".to_owned()).spawn(move || {
-            Writer { session, receiver }.work();
-            drop(living);
-        })?;
+        let receiver = Arc::new(Mutex::new(receiver));
+        let living = Arc::new(living);
+        for session in sessions {
+            let (receiver, living) = (Arc::clone(&receiver), Arc::clone(&living));
+            thread::Builder::new().name("levqor-committer".to_owned()).spawn(move || {
+                Writer { session, receiver }.work();
+                drop(living);
+            })?;
+        }
         Ok(Self { queue: sender, alive })
     }
 
@@ -94,7 +100,7 @@ impl Committer {
     ///
     /// Cancel safe in this sense: a caller that goes away before the job is queued has written nothing; afterwards
     /// the job runs whole, unseen.
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
@@ -106,13 +112,13 @@ impl Committer {
     }
 
     /// Returns when everything queued before has been answered and the connection is closed.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         // Refused when another close was first; its end is ours too.
         let _ = self.queue.send(Message::Close).await;
         while self.alive.clone().changed().await.is_ok() {}
     }
 
-    pub(super) fn depth(&self) -> (usize, usize) {
+    pub(crate) fn depth(&self) -> (usize, usize) {
         let capacity = self.queue.max_capacity();
         (capacity - self.queue.capacity(), capacity)
     }
@@ -120,38 +126,38 @@ impl Committer {
 
 struct Writer {
     session: Session,
-    receiver: mpsc::Receiver<Message>,
+    receiver: Arc<Mutex<mpsc::Receiver<Message>>>,
 }
 
 impl Writer {
-    fn work(mut self) {
+    fn work(self) {
         let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH_MAX);
-        while let Some(message) = self.receiver.blocking_recv() {
-            self.take(message, &mut jobs);
-            while jobs.len() < BATCH_MAX
-                && let Ok(message) = self.receiver.try_recv()
-            {
-                self.take(message, &mut jobs);
-            }
+        while self.next_batch(&mut jobs) {
             self.commit(&mut jobs);
         }
-        close(self.session);
+        self.session.close();
     }
 
-    fn take(&mut self, message: Message, jobs: &mut Vec<Box<dyn Job>>) {
-        match message {
-            Message::Write(job) => jobs.push(job),
-            // New callers are refused from here on; what is queued still comes out.
-            Message::Close => self.receiver.close(),
+    /// Waits for a job and takes all that have come with it; false when no more will come.
+    fn next_batch(&self, jobs: &mut Vec<Box<dyn Job>>) -> bool {
+        // Nothing that holds this lock can leave the queue half changed.
+        let mut queue = self.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(message) = queue.blocking_recv() else { return false };
+        take(message, &mut queue, jobs);
+        while jobs.len() < BATCH_MAX
+            && let Ok(message) = queue.try_recv()
+        {
+            take(message, &mut queue, jobs);
         }
+        true
     }
 
-    /// Commits the jobs and answers them. A job can make SQLite give the whole transaction up (full disk, input or
+    /// Commits the jobs and answers them. A job can make the database give the whole transaction up (full disk, input or
     /// output error): then the jobs before it fail with it, and those after it get a transaction of their own.
     fn commit(&self, jobs: &mut Vec<Box<dyn Job>>) {
         let mut waiting = jobs.drain(..);
         while waiting.len() > 0 {
-            if let Err(error) = self.statement("BEGIN IMMEDIATE") {
+            if let Err(error) = self.session.begin() {
                 waiting.for_each(|job| job.answer(Err(error.clone())));
                 return;
             }
@@ -167,7 +173,7 @@ impl Writer {
             }
             let batch = match given_up {
                 Some(error) => Err(error),
-                None => self.statement("COMMIT"),
+                None => self.session.commit(),
             };
             if let Err(error) = &batch {
                 warn!(jobs = done.len(), %error, "a batch of writes was not committed");
@@ -177,45 +183,29 @@ impl Writer {
         }
     }
 
-    /// Runs one job in its savepoint. An error is one of the whole transaction, which cannot go on.
+    /// Runs one job behind a mark. An error is one of the whole transaction, which cannot go on.
     fn run_alone(&self, job: &mut dyn Job) -> Result<(), Error> {
-        self.statement("SAVEPOINT job")?;
+        self.session.mark()?;
         match job.run(&self.session) {
-            Ok(()) => self.statement("RELEASE job"),
-            Err(error) if self.session.connection().is_autocommit() => Err(error),
-            Err(_) => {
-                self.statement("ROLLBACK TO job")?;
-                self.statement("RELEASE job")
-            }
+            Ok(()) => self.session.keep(),
+            Err(error) if !self.session.in_transaction() => Err(error),
+            Err(_) => self.session.take_back(),
         }
     }
 
     fn abandon(&self) {
-        if !self.session.connection().is_autocommit()
-            && let Err(error) = self.statement("ROLLBACK")
+        if self.session.in_transaction()
+            && let Err(error) = self.session.roll_back()
         {
             error!(%error, "a failed transaction could not be rolled back");
         }
     }
-
-    fn statement(&self, sql: &'static str) -> Result<(), Error> {
-        self.session.execute(sql, &[]).map(drop)
-    }
 }
 
-/// Moves the log into the database file, so that the file alone is the whole database.
-fn close(session: Session) {
-    let connection = session.into_connection();
-    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    match checkpoint {
-        Ok(0) => debug!("the database is closed"),
-        // Another process uses the file; the last one to leave does it.
-        Ok(_) => debug!("the database is closed; another process still uses it"),
-        Err(error) => {
-            warn!(%error, "the log could not be moved into the database file; the next start does it")
-        }
-    }
-    if let Err((_, error)) = connection.close() {
-        warn!(%error, "the database was not closed cleanly; the next start recovers it");
+fn take(message: Message, queue: &mut mpsc::Receiver<Message>, jobs: &mut Vec<Box<dyn Job>>) {
+    match message {
+        Message::Write(job) => jobs.push(job),
+        // New callers are refused from here on; what is queued still comes out.
+        Message::Close => queue.close(),
     }
 }

@@ -20,8 +20,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tracing::error;
 
-use super::session::Session;
-use crate::Error;
+use crate::{Error, Session};
 
 /// Reads that may wait for a thread; more wait at their callers, in order.
 const QUEUE: usize = 1_024;
@@ -30,7 +29,7 @@ type Job = Box<dyn FnOnce(&Session) + Send>;
 
 /// The way to the threads.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(crate) struct Readers {
     queue: Arc<Queue>,
     permits: Arc<Semaphore>,
     /// Never sent to; each thread holds its sender.
@@ -56,7 +55,7 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Readers {
-    pub(super) fn start(sessions: Vec<Session>) -> Result<Self, std::io::Error> {
+    pub(crate) fn start(sessions: Vec<Session>) -> Result<Self, std::io::Error> {
         let (living, alive) = watch::channel(());
         let readers = Self { queue: Arc::default(), permits: Arc::new(Semaphore::new(QUEUE)), alive };
         let living = Arc::new(living);
@@ -71,7 +70,7 @@ impl Readers {
     }
 
     /// Cancel safe: a read whose caller is gone is not begun.
-    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
@@ -85,7 +84,7 @@ impl Readers {
     }
 
     /// Answers the reads that are queued, refuses later ones and closes all connections.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.permits.close();
         self.queue.close();
         while self.alive.clone().changed().await.is_ok() {}

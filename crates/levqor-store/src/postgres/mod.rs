@@ -1,0 +1,80 @@
+//! The shared backend: a PostgreSQL that several nodes write to.
+//!
+//! The nouns' statements are the same as for SQLite, and so is what they may rely on: **one transaction writes at a time**,
+//! in the whole cluster, by an advisory lock that each takes first and the commit gives back. So no noun needs to know what
+//! another node may do between two of its statements. (`docs/decisions/0022-postgresql.md`.)
+
+mod connect;
+mod errors;
+mod schema;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, path::PathBuf, thread};
+
+pub(crate) use self::{
+    schema::spell as spell_schema,
+    session::{Row, Session},
+};
+use crate::{Error, migrations};
+
+/// Where the server is, and how it is used.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// `postgres://user:password@host1,host2/database`: of several hosts the one is taken that writes.
+    ///
+    /// `sslmode=require` has the server show a certificate that holds, which is the rule for servers on other machines;
+    /// `sslmode=disable` goes without TLS, which is the rule on this one.
+    pub url: String,
+    /// Certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl PostgresOptions {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ca_file: None }
+    }
+}
+
+/// The URL may hold a password.
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions").field("ca_file", &self.ca_file).finish_non_exhaustive()
+    }
+}
+
+/// Connections, the schema being up to date.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    pub(crate) writers: Vec<crate::Session>,
+    pub(crate) readers: Vec<crate::Session>,
+}
+
+impl Postgres {
+    /// Connections that write. More would only wait for each other.
+    const WRITERS: usize = 1;
+
+    pub(crate) fn open(
+        options: &PostgresOptions,
+        readers: usize,
+        migrations: &[migrations::Migration],
+    ) -> Result<Self, Error> {
+        let way = connect::Way::new(options)?;
+        let open = || {
+            let session =
+                || Session::connect(way.clone()).map(|session| crate::Session::Postgres(Box::new(session)));
+            let writers = (0..Self::WRITERS).map(|_| session()).collect::<Result<Vec<_>, _>>()?;
+            if let Some(writer) = writers.first() {
+                connect::check(writer)?;
+                migrations::migrate(writer, migrations)?;
+            }
+            let readers = (0..readers.max(1)).map(|_| session()).collect::<Result<_, _>>()?;
+            Ok(Self { writers, readers })
+        };
+        // The client waits by a runtime of its own, which must not be begun where another one works.
+        thread::scope(|scope| scope.spawn(open).join()).unwrap_or_else(|_| {
+            Err(Error::Unavailable("the connection failed inside; this is a defect of levqor".to_owned()))
+        })
+    }
+}

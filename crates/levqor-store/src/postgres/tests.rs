@@ -1,0 +1,173 @@
+//! Faults, from inside: what only a server that is far away can do wrong.
+
+use std::{path::Path, sync::mpsc};
+
+use levqor_testkit::Postgres;
+use tokio::sync::oneshot;
+
+use crate::{Error, Options, Place, PostgresOptions, Session, Store, params};
+
+fn options(url: &str) -> Options {
+    Options { place: Place::Postgres(PostgresOptions::new(url)), ..Options::default() }
+}
+
+fn put(session: &Session, name: &str) -> Result<(), Error> {
+    session.execute("INSERT INTO totals (name, value) VALUES ($1, 1)", params![name]).map(drop)
+}
+
+async fn names(store: &Store) -> Vec<String> {
+    store.totals().await.unwrap().into_iter().map(|(name, _)| name).collect()
+}
+
+/// Cuts all connections to the database but one's own; how many there were.
+fn cut(url: &str) -> i64 {
+    let cut = || {
+        let mut client = postgres::Client::connect(url, postgres::NoTls).unwrap();
+        let sql = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        client.query_one(sql, &[]).unwrap().get(0)
+    };
+    std::thread::scope(|scope| scope.spawn(cut).join().unwrap())
+}
+
+/// A write that puts `first`, then waits until the sender is used or dropped, then puts `second`.
+async fn half_way(store: &Store) -> (mpsc::SyncSender<()>, tokio::task::JoinHandle<Result<(), Error>>) {
+    let (release, held) = mpsc::sync_channel::<()>(1);
+    let (begun, has_begun) = oneshot::channel();
+    let store = store.clone();
+    let task = tokio::spawn(async move {
+        store
+            .write(move |session| {
+                put(session, "first")?;
+                let _: Result<(), ()> = begun.send(());
+                let _ = held.recv();
+                put(session, "second")
+            })
+            .await
+    });
+    has_begun.await.unwrap();
+    (release, task)
+}
+
+#[tokio::test]
+async fn connections_that_are_lost_are_made_again() {
+    let url = Postgres::shared().database().unwrap();
+    let store = Store::open(options(&url)).unwrap();
+    for name in ["a", "b", "c"] {
+        assert!(cut(&url) >= 2, "one that writes and some that read");
+        store.write(move |session| put(session, name)).await.unwrap();
+        assert!(names(&store).await.contains(&name.to_owned()));
+    }
+    assert_eq!(names(&store).await, ["a", "b", "c"]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_loses_its_connection_half_way_is_not_written_and_says_so() {
+    let url = Postgres::shared().database().unwrap();
+    let store = Store::open(options(&url)).unwrap();
+    let (release, task) = half_way(&store).await;
+    cut(&url);
+    release.send(()).unwrap();
+    let lost = task.await.unwrap();
+    assert!(matches!(&lost, Err(error @ Error::Unavailable(_)) if error.is_retryable()), "{lost:?}");
+    assert_eq!(names(&store).await, Vec::<String>::new());
+    store.write(|session| put(session, "third")).await.unwrap();
+    assert_eq!(names(&store).await, ["third"]);
+}
+
+/// A process that stands still, or a machine that is cut off, must not keep all others from writing.
+#[tokio::test]
+async fn whoever_stands_still_while_others_wait_loses_its_turn() {
+    let url = Postgres::shared().database().unwrap();
+    let (still, other) = (Store::open(options(&url)).unwrap(), Store::open(options(&url)).unwrap());
+    let (release, task) = half_way(&still).await;
+    other.write(|session| put(session, "other")).await.unwrap();
+    release.send(()).unwrap();
+    let lost = task.await.unwrap();
+    assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    still.write(|session| put(session, "again")).await.unwrap();
+    assert_eq!(names(&other).await, ["again", "other"]);
+}
+
+#[tokio::test]
+async fn a_job_fails_alone_in_its_batch() {
+    let url = Postgres::shared().database().unwrap();
+    let store = Store::open(options(&url)).unwrap();
+    let (release, task) = half_way(&store).await;
+    let jobs: Vec<_> = (0..6)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store
+                    .write(move |session| {
+                        put(session, &format!("job {number}"))?;
+                        // Twice, which the key of the table does not allow.
+                        if number % 2 == 0 { put(session, &format!("job {number}")) } else { Ok(()) }
+                    })
+                    .await
+            })
+        })
+        .collect();
+    release.send(()).unwrap();
+    task.await.unwrap().unwrap();
+    for (number, job) in jobs.into_iter().enumerate() {
+        let done = job.await.unwrap();
+        assert_eq!(done.is_ok(), number % 2 == 1, "job {number}: {done:?}");
+    }
+    assert_eq!(names(&store).await, ["first", "job 1", "job 3", "job 5", "second"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_place_is_said_and_how_to_mend_it() {
+    let shared = Postgres::shared();
+    let address = shared.address();
+    let ascii = shared.database_with(&["--encoding=SQL_ASCII", "--template=template0"]).unwrap();
+    let rows = [
+        ("mysql://host/levqor".to_owned(), "it is postgres://"),
+        (format!("postgres://levqor@{address}"), "names no database"),
+        (format!("postgres://levqor@{address}/levqor?colour=blue"), "colour"),
+        (format!("postgres://levqor@{address}/nothing_there"), "does not exist"),
+        ("postgres://levqor@127.0.0.1:1/levqor".to_owned(), "refused"),
+        (ascii, "SQL_ASCII"),
+    ];
+    for (url, expected) in rows {
+        let error = Store::open(options(&url)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{url}: {error}");
+    }
+}
+
+#[test]
+fn the_password_is_never_shown() {
+    let options = options("postgres://levqor:secret@host/levqor");
+    assert!(!format!("{options:?}").contains("secret"));
+    let unread = Store::open(self::options("postgres://levqor:secret@host/levqor?port=x")).unwrap_err();
+    assert!(!unread.to_string().contains("secret"), "{unread}");
+}
+
+#[tokio::test]
+async fn a_server_elsewhere_must_show_a_certificate_that_holds() {
+    let certificate = include_bytes!("test_tls/server.pem");
+    let key = include_bytes!("test_tls/server.key");
+    let server = Postgres::start(&["ssl=on"], &[("server.crt", certificate), ("server.key", key)]).unwrap();
+    let url = server.database().unwrap();
+    let ca_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/postgres/test_tls/ca.pem");
+    let open = |mode: &str, ca_file: Option<&Path>| {
+        let place =
+            PostgresOptions { url: format!("{url}?sslmode={mode}"), ca_file: ca_file.map(Path::to_owned) };
+        Store::open(Options { place: Place::Postgres(place), ..Options::default() })
+    };
+    let store = open("require", Some(&ca_file)).unwrap();
+    let secured = store
+        .read(|session| {
+            session.scalar::<bool>("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[])
+        })
+        .await;
+    assert_eq!(secured, Ok(Some(true)));
+    store.close().await;
+    let refused = open("require", None).unwrap_err().to_string();
+    assert!(refused.contains("certificate"), "{refused}");
+    let missing = open("require", Some(Path::new("/nowhere/ca.pem"))).unwrap_err().to_string();
+    assert!(missing.contains("database.ca_file /nowhere/ca.pem"), "{missing}");
+    open("disable", None).unwrap().close().await;
+}

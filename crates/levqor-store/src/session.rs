@@ -1,0 +1,266 @@
+//! What a job sees of the database: statements in our common SQL, values in, checked values out.
+//!
+//! Both backends give the same two things, a number of changed rows or rows one by one; everything else is built on them here.
+
+use crate::{
+    Error, postgres, sqlite,
+    value::{Column, Value},
+};
+
+/// A connection with its statements. A job borrows it for its own duration only.
+#[derive(Debug)]
+pub(crate) enum Session {
+    Sqlite(sqlite::Session),
+    Postgres(Box<postgres::Session>),
+}
+
+/// A row, read column by column in the order in which the statement names them.
+#[derive(Debug)]
+pub(crate) enum Row<'a> {
+    Sqlite(sqlite::Row<'a>),
+    Postgres(postgres::Row<'a>),
+}
+
+/// A statement's text, by where it comes from: one of ours is prepared once a connection and found again by its address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Text<'a> {
+    Ours(&'static str),
+    /// Put together for this call.
+    Made(&'a str),
+}
+
+/// Takes a row; false: no more of them.
+pub(crate) type Take<'a> = &'a mut dyn FnMut(&mut Row<'_>) -> Result<bool, Error>;
+
+impl Row<'_> {
+    /// The next column.
+    pub(crate) fn take<T: Column>(&mut self) -> Result<T, Error> {
+        match self {
+            Row::Sqlite(row) => row.take(),
+            Row::Postgres(row) => row.take(),
+        }
+    }
+
+    /// The first column, which tells which row it is when the row itself cannot be read. None: not a text.
+    pub(crate) fn first_text(&self) -> Option<String> {
+        match self {
+            Row::Sqlite(row) => row.first_text(),
+            Row::Postgres(row) => row.first_text(),
+        }
+    }
+}
+
+impl Session {
+    /// Runs a statement that gives no rows; the number of rows it changed.
+    pub(crate) fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {
+        match self {
+            Session::Sqlite(session) => session.execute(sql, params),
+            Session::Postgres(session) => session.execute(sql, params),
+        }
+    }
+
+    /// All rows of a statement, which must bound their number itself.
+    pub(crate) fn rows<T>(
+        &self,
+        sql: &'static str,
+        params: &[Value<'_>],
+        mut read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.some_rows(sql, params, usize::MAX, |row| read(row).map(Some))
+    }
+
+    /// Gives rows to `read` until it says false. The statement bounds how many there are.
+    pub(crate) fn each_row(
+        &self,
+        sql: &'static str,
+        params: &[Value<'_>],
+        mut read: impl FnMut(&mut Row<'_>) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        self.query(Text::Ours(sql), params, &mut read)
+    }
+
+    /// The first `wanted` rows of which `read` makes something. The statement bounds how many are looked at.
+    pub(crate) fn some_rows<T>(
+        &self,
+        sql: &'static str,
+        params: &[Value<'_>],
+        wanted: usize,
+        read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.collect(Text::Ours(sql), params, wanted, read)
+    }
+
+    /// Like [`Session::some_rows`], for a text that was put together for this call.
+    pub(crate) fn some_rows_of_text<T>(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        wanted: usize,
+        read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.collect(Text::Made(sql), params, wanted, read)
+    }
+
+    /// The first row, if there is one.
+    pub(crate) fn row<T>(
+        &self,
+        sql: &'static str,
+        params: &[Value<'_>],
+        read: impl FnOnce(&mut Row<'_>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let (mut read, mut found) = (Some(read), None);
+        self.query(Text::Ours(sql), params, &mut |row| {
+            if let Some(read) = read.take() {
+                found = Some(read(row)?);
+            }
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// The first column of the first row, if there is one.
+    pub(crate) fn scalar<T: Column>(
+        &self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Option<T>, Error> {
+        self.row(sql, params, |row| row.take())
+    }
+
+    /// All statements of `work` see the same state of the database. Within a transaction of SQLite they do anyway.
+    pub(crate) fn snapshot<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        match self {
+            Session::Sqlite(session) => session.snapshot(work),
+            Session::Postgres(session) => session.snapshot(work),
+        }
+    }
+
+    /// Gives free pages at the end of the file back to the disk, at most so many. PostgreSQL's own vacuum does it there.
+    pub(crate) fn release_pages(&self, pages: u32) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.release_pages(pages),
+            Session::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Begins a transaction that writes. On PostgreSQL it waits until no other one does.
+    pub(crate) fn begin(&self) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.execute("BEGIN IMMEDIATE", &[]).map(drop),
+            Session::Postgres(session) => session.begin(),
+        }
+    }
+
+    /// Durable when this returns.
+    pub(crate) fn commit(&self) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.execute("COMMIT", &[]).map(drop),
+            Session::Postgres(session) => session.commit(),
+        }
+    }
+
+    pub(crate) fn roll_back(&self) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.execute("ROLLBACK", &[]).map(drop),
+            Session::Postgres(session) => session.roll_back(),
+        }
+    }
+
+    /// False when the database has given the transaction up.
+    pub(crate) fn in_transaction(&self) -> bool {
+        match self {
+            Session::Sqlite(session) => session.in_transaction(),
+            Session::Postgres(session) => session.in_transaction(),
+        }
+    }
+
+    /// Marks a place in the transaction.
+    pub(crate) fn mark(&self) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.execute("SAVEPOINT job", &[]).map(drop),
+            Session::Postgres(session) => session.batch("SAVEPOINT job"),
+        }
+    }
+
+    /// Keeps what came after the mark.
+    pub(crate) fn keep(&self) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.execute("RELEASE job", &[]).map(drop),
+            Session::Postgres(session) => session.batch("RELEASE SAVEPOINT job"),
+        }
+    }
+
+    /// Takes back what came after the mark.
+    pub(crate) fn take_back(&self) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => {
+                session.execute("ROLLBACK TO job", &[])?;
+                session.execute("RELEASE job", &[]).map(drop)
+            }
+            Session::Postgres(session) => session.batch("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"),
+        }
+    }
+
+    /// The statements of a migration.
+    pub(crate) fn change_schema(&self, sql: &str) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.batch(sql),
+            Session::Postgres(session) => session.batch(&postgres::spell_schema(sql)),
+        }
+    }
+
+    /// False for an empty database.
+    pub(crate) fn has_migrations(&self) -> Result<bool, Error> {
+        let sql = match self {
+            Session::Sqlite(_) => {
+                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'"
+            }
+            Session::Postgres(_) => {
+                "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'migrations'"
+            }
+        };
+        Ok(self.scalar::<i64>(sql, &[])?.unwrap_or_default() > 0)
+    }
+
+    /// The last use of the connection.
+    pub(crate) fn close(self) {
+        match self {
+            Session::Sqlite(session) => session.close(),
+            Session::Postgres(session) => (*session).close(),
+        }
+    }
+
+    /// For tests that ask what only SQLite tells.
+    #[cfg(test)]
+    pub(crate) fn sqlite(&self) -> &sqlite::Session {
+        match self {
+            Session::Sqlite(session) => session,
+            Session::Postgres(_) => panic!("a session of SQLite"),
+        }
+    }
+
+    fn collect<T>(
+        &self,
+        text: Text<'_>,
+        params: &[Value<'_>],
+        wanted: usize,
+        mut read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        if wanted == 0 {
+            return Ok(found);
+        }
+        self.query(text, params, &mut |row| {
+            found.extend(read(row)?);
+            Ok(found.len() < wanted)
+        })?;
+        Ok(found)
+    }
+
+    fn query(&self, text: Text<'_>, params: &[Value<'_>], take: Take<'_>) -> Result<(), Error> {
+        match self {
+            Session::Sqlite(session) => session.query(text, params, take),
+            Session::Postgres(session) => session.query(text, params, take),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The suite of `tests/it` over PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
+#[path = "../it/accounts.rs"]
+mod accounts;
+#[path = "../it/archive.rs"]
+mod archive;
+mod backend;
+#[path = "../it/events.rs"]
+mod events;
+#[path = "../it/health.rs"]
+mod health;
+#[path = "../it/idempotency.rs"]
+mod idempotency;
+#[path = "../it/model.rs"]
+mod model;
+#[path = "../it/nodes.rs"]
+mod nodes;
+mod nodes_together;
+#[path = "../it/queue.rs"]
+mod queue;
+#[path = "../it/retention.rs"]
+mod retention;
+#[path = "../it/runs.rs"]
+mod runs;
+#[path = "../it/schedules.rs"]
+mod schedules;
+#[path = "../it/secrets.rs"]
+mod secrets;
+#[path = "../it/stress.rs"]
+mod stress;
+#[path = "../it/support.rs"]
+mod support;
+#[path = "../it/timers.rs"]
+mod timers;
+#[path = "../it/usage.rs"]
+mod usage;
+#[path = "../it/webhooks.rs"]
+mod webhooks;
+#[path = "../it/workflows.rs"]
+mod workflows;
