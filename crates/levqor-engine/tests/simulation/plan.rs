@@ -143,10 +143,13 @@ fn jump(dice: &Dice) -> i64 {
 fn trouble(dice: &Dice) -> Trouble {
     let points = [Point::ALL, Point::PUBLISHING].concat();
     let crash = dice.percent(60).then(|| dice.pick(&points)).flatten().map(|point| {
-        // Few engines come by these often.
-        let rare =
-            !matches!(point, Point::BeforeAppend | Point::AfterAppend | Point::BeforeCall | Point::AfterCall);
-        (*point, usize::try_from(dice.within(1, if rare { 2 } else { 12 })).unwrap_or(1))
+        // How often engines come by these.
+        let most = match point {
+            Point::BeforeAppend | Point::AfterAppend => 12,
+            Point::BeforeCall | Point::AfterCall => 3,
+            _ => 2,
+        };
+        (*point, usize::try_from(dice.within(1, most)).unwrap_or(1))
     });
     let refusals = (0..dice.below(4))
         .map(|_| {
