@@ -9,24 +9,21 @@
 
 use std::{
     fs::Permissions,
+    io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
     os::unix::{
         fs::{PermissionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail, ensure};
-
-/// How long a server may take to start.
-const START_MAX: Duration = Duration::from_secs(60);
 
 /// Ends with its standard input.
 const KEEPER: &str = r#"dir=$1; shift; "$@" </dev/null & server=$!
@@ -36,7 +33,6 @@ cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$dir""#;
 #[derive(Debug)]
 pub struct Postgres {
     binaries: PathBuf,
-    directory: PathBuf,
     address: SocketAddr,
     databases: AtomicU64,
     /// Its standard input is what it waits for.
@@ -99,17 +95,17 @@ impl Postgres {
         for setting in settings {
             keeper.args(["-c", setting]);
         }
-        let log = std::fs::File::create(directory.join("log"))?;
-        let keeper = as_user(&mut keeper, user)
+        let mut keeper = as_user(&mut keeper, user)
             .current_dir(&directory)
+            .env("LC_ALL", "C")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(Stdio::piped())
             .spawn()
             .context("sh cannot be run")?;
-        let server = Self { binaries, directory, address, databases: AtomicU64::new(0), _keeper: keeper };
-        server.wait()?;
-        Ok(server)
+        let said = keeper.stderr.take().context("what the server says cannot be heard")?;
+        wait_until_ready(BufReader::new(said))?;
+        Ok(Self { binaries, address, databases: AtomicU64::new(0), _keeper: keeper })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -136,22 +132,18 @@ impl Postgres {
         run(&mut createdb)?;
         Ok(format!("postgres://levqor@{}/{name}", self.address))
     }
+}
 
-    fn wait(&self) -> anyhow::Result<()> {
-        let until = Instant::now() + START_MAX;
-        while Instant::now() < until {
-            let ready = Command::new(self.binaries.join("pg_isready"))
-                .args(["--quiet", "--host=127.0.0.1", "--username=levqor", "--dbname=postgres"])
-                .arg(format!("--port={}", self.address.port()))
-                .status()?;
-            if ready.success() {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(20));
+/// Reads what the server says until it takes connections, and the rest of it elsewhere.
+fn wait_until_ready(mut said: BufReader<ChildStderr>) -> anyhow::Result<()> {
+    let mut log = String::new();
+    while !log.contains("ready to accept connections") {
+        if said.read_line(&mut log)? == 0 {
+            bail!("it ended before it was ready; it says:\n{log}");
         }
-        let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-        bail!("it was not ready after {} s; it says:\n{log}", START_MAX.as_secs())
     }
+    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    Ok(())
 }
 
 /// PostgreSQL does not run as root: then it is somebody else.
