@@ -10,8 +10,7 @@ use std::sync::{
 };
 
 use levqor_flow::{
-    definition::HttpOutput,
-    machine::{EffectId, ErrorKind, FlowError, HttpRequest, Outcome, ServiceCall},
+    machine::{EffectId, ErrorKind, FlowError, Outcome, ServiceCall},
     services::Service,
 };
 use levqor_model::{AccountId, RunId};
@@ -21,6 +20,7 @@ use serde_json::{Value, json};
 use crate::{
     approvals,
     core::{Backoff, Core},
+    egress,
     fault::Point,
     handlers::{Answer, HandlerCall},
     registry::Mail,
@@ -148,17 +148,7 @@ async fn webhook(core: &Core, account: AccountId, call: &ServiceCall) -> Outcome
         return Outcome::Failed { error, answered: false };
     };
     headers.push(("content-type".to_owned(), "application/json".to_owned()));
-    let request = HttpRequest {
-        key: call.key.clone(),
-        method: "POST".to_owned(),
-        uri: text(&call.input, "url").to_owned(),
-        credentials: None,
-        headers,
-        query: Vec::new(),
-        body: Some(Value::String(body)),
-        output: HttpOutput::Response,
-        redirect: false,
-    };
+    let request = egress::post(call.key.clone(), text(&call.input, "url").to_owned(), headers, body);
     match core.faults.call(&core.client, account, &request).await {
         // The request holds the signature, which is nobody's business.
         Outcome::Output(response) => {

@@ -18,7 +18,6 @@ use std::{
 };
 
 use levqor_flow::{
-    definition::HttpOutput,
     event::CloudEvent,
     machine::{HttpRequest, Outcome},
 };
@@ -165,17 +164,7 @@ impl Sink {
             let signature = signing::signed(secret.expose(), &key, now.as_seconds(), &body);
             headers.extend(signature.ok_or("the secret is none of Standard Webhooks")?);
         }
-        Ok(HttpRequest {
-            key,
-            method: "POST".to_owned(),
-            uri: self.url.to_string(),
-            credentials: None,
-            headers,
-            query: Vec::new(),
-            body: Some(Value::String(body)),
-            output: HttpOutput::Response,
-            redirect: false,
-        })
+        Ok(egress::post(key, self.url.to_string(), headers, body))
     }
 
     /// Doubles with each failure in a row, and is never quite the same.

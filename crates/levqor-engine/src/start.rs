@@ -54,6 +54,7 @@ pub(crate) struct Start {
     pub(crate) depth: u32,
     pub(crate) retry_of: Option<RunId>,
     pub(crate) firing: Option<Firing>,
+    /// What was not looked up for it.
     pub(crate) assumed: Option<Assumed>,
 }
 
@@ -67,30 +68,43 @@ pub(crate) struct How {
 }
 
 impl Start {
-    /// As a caller asks for it, with the workflow's current version unless another is named.
+    /// Starts what a caller asks for, with the workflow's current version unless another is named.
+    ///
+    /// The version that is remembered as the current one is tried first, and checked as the run is accepted; it is looked up when
+    /// that was refused.
     ///
     /// # Errors
-    /// [`Error::WorkflowNotFound`], [`Error::Store`].
-    pub(crate) async fn of(core: &Core, request: StartRun, firing: Option<Firing>) -> Result<Self, Error> {
+    /// [`Error::WorkflowNotFound`], and those of [`Start::accept`].
+    pub(crate) async fn asked(
+        core: &Arc<Core>,
+        request: StartRun,
+        firing: Option<Firing>,
+        claim: Option<KeyClaim>,
+    ) -> Result<Started, Error> {
+        let (account, workflow) = (request.account_id, request.workflow_id);
+        if let Some(current) = core.definitions.current(account, workflow) {
+            let assumed = Assumed { version: request.version.is_none().then(|| current.to_string()) };
+            let how = How { claim: claim.clone(), entry: None };
+            let start = Self::of(request.clone(), firing.clone(), current.to_string(), Some(assumed));
+            match start.accept_as(core, how).await {
+                Err(Error::Store(levqor_store::Error::Conflict(Conflict::WorkflowMoved))) => {
+                    core.definitions.forget_current(account, workflow);
+                }
+                started => return started,
+            }
+        }
+        let found = core.store.workflow(account, workflow).await?;
+        let current = found.ok_or(Error::WorkflowNotFound(workflow))?.version;
+        core.definitions.remember_current(account, workflow, &current);
+        Self::of(request, firing, current, None).accept_as(core, How { claim, entry: None }).await
+    }
+
+    fn of(request: StartRun, firing: Option<Firing>, current: String, assumed: Option<Assumed>) -> Self {
         let StartRun { account_id, workflow_id, version, input, trigger, residency, home_region } = request;
-        let (current, assumed) = match core.definitions.current(account_id, workflow_id) {
-            Some(current) => {
-                let current = current.to_string();
-                let assumed = version.is_none().then(|| current.clone());
-                (current, Some(Assumed { version: assumed }))
-            }
-            None => {
-                let found = core.store.workflow(account_id, workflow_id).await?;
-                let current = found.ok_or(Error::WorkflowNotFound(workflow_id))?.version;
-                core.definitions.remember_current(account_id, workflow_id, &current);
-                (current, None)
-            }
-        };
-        Ok(Self {
+        Self {
             account_id,
             workflow_id,
             version: version.unwrap_or(current),
-            assumed,
             input,
             trigger,
             residency,
@@ -99,28 +113,8 @@ impl Start {
             depth: 0,
             retry_of: None,
             firing,
-        })
-    }
-
-    /// Starts what a caller asks for. What was remembered of its workflow may be past: then it is looked up, and all is done again.
-    ///
-    /// # Errors
-    /// Those of [`Start::of`] and [`Start::accept`].
-    pub(crate) async fn asked(
-        core: &Arc<Core>,
-        request: StartRun,
-        firing: Option<Firing>,
-        claim: Option<KeyClaim>,
-    ) -> Result<Started, Error> {
-        let (account, workflow) = (request.account_id, request.workflow_id);
-        let (again, fires, claims) = (request.clone(), firing.clone(), claim.clone());
-        let started =
-            Start::of(core, request, firing).await?.accept_as(core, How { claim, entry: None }).await;
-        let Err(Error::Store(levqor_store::Error::Conflict(Conflict::WorkflowMoved))) = started else {
-            return started;
-        };
-        core.definitions.forget_current(account, workflow);
-        Start::of(core, again, fires).await?.accept_as(core, How { claim: claims, entry: None }).await
+            assumed,
+        }
     }
 
     /// Durable when this returns; the run is driven from then on, or queued.

@@ -10,8 +10,8 @@
 //!
 //! Deliberately knows no rules: what may be written is the caller's business; what fits the schema is ours.
 //!
-//! Invariant: no caller sees a backend's types. A second backend joins behind the same methods: the nouns hold SQL
-//! that both understand, and only `Store::write` and `Store::read` know which one is there.
+//! Invariant: no caller sees a backend's types, and no noun knows which backend is there: nouns hold SQL that both understand,
+//! and only `session` and `database` tell SQLite from PostgreSQL. One transaction writes at a time, on either.
 
 mod committer;
 mod database;

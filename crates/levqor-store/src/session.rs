@@ -127,7 +127,8 @@ impl Session {
         self.row(sql, params, |row| row.take())
     }
 
-    /// All statements of `work` see the same state of the database. Within a transaction of SQLite they do anyway.
+    /// All statements of `work` see the same state of the database. Within a transaction that writes they do anyway: no other
+    /// one writes meanwhile.
     pub(crate) fn snapshot<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         match self {
             Session::Sqlite(session) => session.snapshot(work),

@@ -60,8 +60,8 @@ impl Postgres {
     /// When there is none, or it does not start.
     pub fn start(settings: &[&str], files: &[(&str, &[u8])]) -> anyhow::Result<Self> {
         let binaries = binaries()?;
-        // Not `TempDir`: it goes with the server.
-        let directory = tempfile::Builder::new().prefix("levqor-postgres-").tempdir()?.keep();
+        let scratch = tempfile::Builder::new().prefix("levqor-postgres-").tempdir()?;
+        let directory = scratch.path().to_owned();
         let user = unprivileged()?;
         if let Some((user, group)) = user {
             chown(&directory, Some(user), Some(group)).context("the directory cannot be given away")?;
@@ -103,6 +103,8 @@ impl Postgres {
             .stderr(Stdio::piped())
             .spawn()
             .context("sh cannot be run")?;
+        // From here on the keeper removes it.
+        let _ = scratch.keep();
         let said = keeper.stderr.take().context("what the server says cannot be heard")?;
         wait_until_ready(BufReader::new(said))?;
         Ok(Self { binaries, address, databases: AtomicU64::new(0), _keeper: keeper })

@@ -25,3 +25,21 @@ pub use address::refusal;
 pub use client::Client;
 pub(crate) use client::host_of;
 pub use policy::{Network, Policy};
+
+use levqor_flow::{definition::HttpOutput, machine::HttpRequest};
+use serde_json::Value;
+
+/// A message of our own: a `POST` of a text, which follows no redirect.
+pub(crate) fn post(key: String, uri: String, headers: Vec<(String, String)>, body: String) -> HttpRequest {
+    HttpRequest {
+        key,
+        method: "POST".to_owned(),
+        uri,
+        credentials: None,
+        headers,
+        query: Vec::new(),
+        body: Some(Value::String(body)),
+        output: HttpOutput::Response,
+        redirect: false,
+    }
+}

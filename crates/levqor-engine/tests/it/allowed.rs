@@ -11,7 +11,7 @@ use levqor_engine::{
     handlers::{self, Handled, Handler, HandlerCall, Handlers},
 };
 use levqor_flow::{machine::Outcome, services::Service};
-use levqor_model::{RunId, RunStatus, TaskStatus};
+use levqor_model::{RunId, RunStatus, TaskStatus, WorkflowId};
 use levqor_store::approvals::{Approval, Decided, Decision};
 use levqor_testkit::{Reply, Route, wait_for};
 use serde_json::json;
@@ -207,6 +207,19 @@ async fn a_run_stands_still_when_its_budget_is_used_up_and_goes_on_with_as_much_
     assert_eq!(world.stub.count(), 5);
 }
 
+/// A run whose engine was stopped by a crash, or when its budget was used up; None when it was not accepted.
+async fn crashed(world: &World, workflow: WorkflowId, faults: Faults) -> Option<RunId> {
+    let engine = world.engine_with(faults).await;
+    let run = world.try_start(&engine, workflow, json!({})).await.ok()?.run.id;
+    wait_for("the crash, or the end of the budget", || async {
+        let row = world.store.run(None, run).await.unwrap()?;
+        (engine.is_stopped() || row.status == RunStatus::Suspended).then_some(())
+    })
+    .await;
+    engine.halt().await;
+    Some(run)
+}
+
 #[tokio::test]
 async fn a_crash_neither_counts_nor_forgets_calls() {
     for point in [Point::BeforeAppend, Point::AfterAppend, Point::BeforeCall, Point::AfterCall] {
@@ -214,15 +227,7 @@ async fn a_crash_neither_counts_nor_forgets_calls() {
             let world = World::new().await;
             world.stub.route(Route::new("/c").reply(Reply::json(&json!(1))));
             let workflow = world.save_with("calls", "1.0.0", "{ budget: { calls: 2 } }", CALLS).await;
-            let engine = world.engine_with(Faults::at(point, nth)).await;
-            let Ok(started) = world.try_start(&engine, workflow, json!({})).await else { continue };
-            let run = started.run.id;
-            wait_for("the crash, or the end of the budget", || async {
-                let row = world.store.run(None, run).await.unwrap()?;
-                (engine.is_stopped() || row.status == RunStatus::Suspended).then_some(())
-            })
-            .await;
-            engine.halt().await;
+            let Some(run) = crashed(&world, workflow, Faults::at(point, nth)).await else { continue };
             let engine = world.engine().await;
             for _ in 0..2 {
                 world.status(run, RunStatus::Suspended).await;
@@ -296,15 +301,7 @@ async fn a_crash_neither_counts_nor_forgets_credits() {
         for nth in 1..=4 {
             let (world, oracle) = with_oracle().await;
             let workflow = world.save_with("asks", "1.0.0", "{ budget: { credits: 2 } }", ASKS).await;
-            let engine = world.engine_with(Faults::at(point, nth)).await;
-            let Ok(started) = world.try_start(&engine, workflow, json!({})).await else { continue };
-            let run = started.run.id;
-            wait_for("the crash, or the end of the budget", || async {
-                let row = world.store.run(None, run).await.unwrap()?;
-                (engine.is_stopped() || row.status == RunStatus::Suspended).then_some(())
-            })
-            .await;
-            engine.halt().await;
+            let Some(run) = crashed(&world, workflow, Faults::at(point, nth)).await else { continue };
             let engine = world.engine().await;
             for allowed in [2, 4] {
                 wait_for("the end of the budget", || async {

@@ -80,6 +80,18 @@ impl Taken {
     }
 }
 
+/// Whether a run made the calls that it should. One that nobody answers may be missing where the run has made as many as its
+/// budget has at once: then its time may have run out while it waited for more, and it was never made.
+pub fn are_those(
+    (made, count): (&BTreeSet<&str>, usize),
+    expected: &BTreeSet<&str>,
+    silent: &BTreeSet<String>,
+    budget: Option<u64>,
+) -> bool {
+    let may_wait = budget.is_some_and(|most| count as u64 >= most);
+    made.is_subset(expected) && expected.difference(made).all(|missing| may_wait && silent.contains(*missing))
+}
+
 /// What a run's journal says about its budget.
 #[derive(Debug, Default)]
 pub struct Spending {

@@ -1,6 +1,10 @@
 //! The checks themselves: a journal in which something is wrong is found out.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use levqor_flow::{
     document,
@@ -287,4 +291,19 @@ fn calls_that_no_budget_allows_are_found() {
     for (found, expected) in rows {
         assert!(found.contains(expected), "{expected:?} is not in {found:?}");
     }
+}
+
+#[test]
+fn calls_that_are_missing_are_found() {
+    let expected = BTreeSet::from(["a/0", "b/0", "silent/0"]);
+    let silent = BTreeSet::from(["silent/0".to_owned()]);
+    let are_those = |made: &[&'static str], count: usize, budget: Option<u64>| {
+        allowed::are_those((&made.iter().copied().collect(), count), &expected, &silent, budget)
+    };
+    assert!(are_those(&["a/0", "b/0", "silent/0"], 3, None));
+    assert!(are_those(&["a/0", "b/0"], 2, Some(2)), "its time ran out while it waited for more");
+    assert!(!are_those(&["a/0", "b/0"], 2, Some(3)), "it had no reason to wait");
+    assert!(!are_those(&["a/0", "b/0"], 2, None));
+    assert!(!are_those(&["a/0", "silent/0"], 2, Some(1)), "somebody would have answered");
+    assert!(!are_those(&["a/0", "b/0", "silent/0", "c/0"], 4, Some(1)));
 }

@@ -1,6 +1,9 @@
 //! What a run must come to: the interpreter alone, in a world where nothing fails and time jumps to the next timer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use levqor_flow::{
     definition::Workflow,
@@ -29,6 +32,8 @@ pub struct Expected {
     pub error: Option<FlowError>,
     /// Its calls in the order in which they are asked for; the keys without the run.
     pub calls: Vec<String>,
+    /// Those of them that nobody answers, so that their time runs out.
+    pub silent: BTreeSet<String>,
     /// Its sub-runs: the name of the workflow, its input, and whether it is waited for.
     pub sub_runs: BTreeMap<EffectId, SubRun>,
     /// How many events it emits.
@@ -72,6 +77,7 @@ impl Oracle {
             output: None,
             error: None,
             calls: Vec::new(),
+            silent: BTreeSet::new(),
             sub_runs: BTreeMap::new(),
             emitted: 0,
             questions: 0,
@@ -83,7 +89,12 @@ impl Oracle {
             while machine.run(u64::MAX, &mut effects, &mut ()).map_err(text)? == Progress::More {}
             for effect in effects {
                 match effect {
-                    Effect::CallHttp { call, .. } => expected.calls.extend(place(&call)),
+                    Effect::CallHttp { call, .. } => {
+                        if callee::answer(self.seed, &call).is_none() {
+                            expected.silent.extend(place(&call));
+                        }
+                        expected.calls.extend(place(&call));
+                    }
                     Effect::RunWorkflow { id, call } => drop(expected.sub_runs.insert(id, call)),
                     Effect::Emit { .. } => expected.emitted += 1,
                     Effect::CallService { call, .. } => match call.service {

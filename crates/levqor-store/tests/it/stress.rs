@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use levqor_model::RunStatus;
-use levqor_store::{Error, Options, runs::RunFilter};
+use levqor_store::{Error, Options, Store, runs::RunFilter};
 
 use crate::backend;
 use crate::support::{NOW, World, step};
@@ -13,7 +13,14 @@ const TASKS: usize = 64;
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_tasks_share_runs_and_each_place_is_written_once() {
     // A short queue, so that callers wait for it too.
-    let world = Arc::new(World::over(Options { queue: 16, ..backend::fresh() }));
+    let world = World::over(Options { queue: 16, ..backend::fresh() });
+    let stores = vec![world.store.clone()];
+    share_runs(world, stores).await;
+}
+
+/// Tasks that write to the same runs by one of the stores of a database, each with a run of its own besides.
+pub(crate) async fn share_runs(world: World, stores: Vec<Store>) {
+    let world = Arc::new(world);
     let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
     let mut ids = Vec::new();
     for _ in 0..8 {
@@ -25,12 +32,13 @@ async fn sixty_four_tasks_share_runs_and_each_place_is_written_once() {
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
             let (world, ids) = (Arc::clone(&world), Arc::clone(&ids));
+            let store = stores[task % stores.len()].clone();
             tokio::spawn(async move {
                 let mut won = 0_i64;
                 for turn in 0..20 {
                     let id = ids[(task + turn) % ids.len()];
-                    let place = world.store.run(Some(account), id).await.unwrap().unwrap().next_seq;
-                    match world.store.append(step(id, place, RunStatus::Running)).await {
+                    let place = store.run(Some(account), id).await.unwrap().unwrap().next_seq;
+                    match store.append(step(id, place, RunStatus::Running)).await {
                         Ok(()) => won += 1,
                         Err(Error::Stale(stale)) => assert_eq!(stale, id),
                         Err(other) => panic!("{other}"),
@@ -38,8 +46,8 @@ async fn sixty_four_tasks_share_runs_and_each_place_is_written_once() {
                 }
                 let own = world.run(account, workflow, NOW);
                 let own_id = own.run.id;
-                world.store.accept_run(own).await.unwrap();
-                world.store.append(step(own_id, 1, RunStatus::Completed)).await.unwrap();
+                store.accept_run(own).await.unwrap();
+                store.append(step(own_id, 1, RunStatus::Completed)).await.unwrap();
                 won
             })
         })

@@ -28,6 +28,8 @@ mod runs;
 mod schedules;
 #[path = "../it/secrets.rs"]
 mod secrets;
+#[path = "../it/sink.rs"]
+mod sink;
 #[path = "../it/stress.rs"]
 mod stress;
 #[path = "../it/support.rs"]
@@ -40,3 +42,16 @@ mod usage;
 mod webhooks;
 #[path = "../it/workflows.rs"]
 mod workflows;
+
+use std::collections::BTreeSet;
+
+/// What is added to one suite is added to the other; what a backend alone has stays with it.
+#[test]
+fn the_suites_are_the_same() {
+    let modules = |main: &str, alone: &str| {
+        let names = main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
+        names.filter(|name| *name != alone).map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let sqlite = modules(include_str!("../it/main.rs"), "files");
+    assert_eq!(sqlite, modules(include_str!("main.rs"), "nodes_together"));
+}
