@@ -155,6 +155,7 @@ impl Bench {
             limits: Limits { runs_per_account: i64::MAX, running_per_account: i64::MAX, ..Limits::default() },
             vault: Vault::new(&levqor_model::Secret::new("test")),
             sink: None,
+            cluster: levqor_engine::Cluster::Alone,
         };
         Engine::start(setup).await.expect("an engine")
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Engine, Error, RetryFrom, RunDetail,
+    cluster::Host,
     core::Core,
     secrets::forgotten,
     start::{How, Start},
@@ -162,8 +163,14 @@ impl Core {
         let events = serde_json::to_string(&[event])
             .map_err(|reason| Error::Journal { id: row.id, reason: reason.to_string() })?;
         let (id, seq, region) = (row.id, row.next_seq, self.region.clone());
-        let (node, epoch) = (self.node, self.epoch);
-        let gate = self.gate_again(row, &workflow, self.pump.has_places()).await;
+        let host = self.host(&row.residency).await?;
+        let (node, is_here) = match host {
+            Host::Here => (self.node, true),
+            Host::There { node, .. } => (node, false),
+            Host::Nobody { .. } => return Err(Error::NoHost(row.id)),
+        };
+        let epoch = self.epoch;
+        let gate = self.gate_again(row, &workflow, is_here && self.pump.has_places()).await;
         let reopened = match version {
             None => self.store.reopen_run(id, epoch, node, seq, at, region, events, gate).await?,
             Some(version) => {

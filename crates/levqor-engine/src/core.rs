@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Limits,
     backlog::Backlog,
+    cluster::Cluster,
     definitions::Definitions,
     egress,
     ends::Ends,
@@ -34,6 +35,9 @@ use crate::{
 /// Runs that are loaded only to be cancelled, when no place is free.
 pub(crate) const URGENT_PLACES: usize = 64;
 
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN_SHARED: Duration = Duration::from_millis(150);
+
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) store: Store,
@@ -42,6 +46,7 @@ pub(crate) struct Core {
     pub(crate) node: NodeId,
     pub(crate) epoch: i64,
     pub(crate) region: RegionCode,
+    pub(crate) cluster: Cluster,
     pub(crate) surroundings: Arc<Surroundings>,
     pub(crate) limits: Limits,
     pub(crate) client: egress::Client,
@@ -80,6 +85,17 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Whether other nodes may drive runs of the same store.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.cluster, Cluster::Shared(_))
+    }
+
+    /// How long whoever waits for a run to change waits before looking at its row: what another node does to it rings no bell
+    /// here.
+    pub(crate) fn look_again(&self) -> Duration {
+        if self.is_shared() { LOOK_AGAIN_SHARED } else { LOOK_AGAIN }
+    }
+
     /// Runs a part of the engine in the background, until it ends or the engine stops hard.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.spawn_task(work);

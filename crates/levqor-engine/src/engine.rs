@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_model::{AccountId, RunId, RunStatus};
+use levqor_model::{AccountId, NodeId, RunId, RunStatus};
 use levqor_store::{
     idempotency::KeyClaim,
+    nodes::NewNode,
     queue::{Admitted, QueueLoad},
     runs::{Firing, Run},
     webhooks::WebhookMessage,
@@ -17,14 +18,15 @@ use crate::{
     Engine, Error, Load, RunDetail, RunUpdate, Setup, StartRun, StopOnDrop, Stuck, TaskRecord, admission,
     approvals,
     backlog::Backlog,
+    cluster::{self, Cluster},
     core::{Core, URGENT_PLACES},
     definitions::Definitions,
     ends::Ends,
     events::{self, Events},
     fault::Faults,
     health::Health,
-    lease,
     lifecycle::Subscribers,
+    nudges,
     pool::Pool,
     processes::Processes,
     queue,
@@ -72,6 +74,7 @@ impl Engine {
             limits,
             vault,
             sink,
+            cluster,
         } = setup;
         let sink = sink.map(|sink| {
             let client = sink.client(&egress, &surroundings.runtime_version);
@@ -82,17 +85,24 @@ impl Engine {
             .sensing(Arc::clone(&clock), Arc::clone(&random));
         let pool = Pool::new(POOL_THREADS).map_err(Error::Threads)?;
         let now = clock.now();
-        let epoch = store
-            .register_node(
-                node,
-                region.clone(),
-                surroundings.runtime_version.clone(),
-                now,
-                now + lease::LEASE,
-            )
-            .await?;
-        let taken = store.own_live_runs(node, epoch).await?;
-        tracing::info!(node.id = %node, epoch, runs = taken, region = %region, "node {node} drives {taken} runs that were there");
+        let (region_code, version) = (region.clone(), surroundings.runtime_version.clone());
+        let registered = |lease, alone| NewNode { id: node, region: region_code, version, lease, alone };
+        let (store, epoch) = match &cluster {
+            Cluster::Alone => {
+                let epoch = store.register_node(registered(cluster::LEASE_ALONE, true), now).await?;
+                let taken = store.own_live_runs(node, epoch, now).await?;
+                tracing::info!(
+                    node.id = %node, epoch, runs = taken, region = %region,
+                    "node {node} drives {taken} runs that were there"
+                );
+                (store, epoch)
+            }
+            Cluster::Shared(shared) => {
+                let epoch = store.register_node(registered(shared.lease, false), now).await?;
+                tracing::info!(node.id = %node, epoch, region = %region, "node {node} of {region} has joined");
+                (store.acting_as(node), epoch)
+            }
+        };
 
         let lifecycle = Subscribers::with_sink(sink.is_some());
         for (account, kind) in store.lifecycle_subscribers().await? {
@@ -106,6 +116,7 @@ impl Engine {
             node,
             epoch,
             region,
+            cluster,
             surroundings,
             client,
             handlers,
@@ -140,7 +151,12 @@ impl Engine {
             let client = core.client.clone();
             core.spawn(async move { client.warm().await });
         }
-        core.spawn(lease::run(Arc::clone(&core)));
+        core.spawn(cluster::renew(Arc::clone(&core)));
+        if let Cluster::Shared(shared) = &core.cluster {
+            core.spawn(cluster::watch(Arc::clone(&core), shared.clone()));
+            core.spawn(nudges::take(Arc::clone(&core)));
+            core.spawn(nudges::hear(Arc::clone(&core)));
+        }
         core.spawn(timers::run(Arc::clone(&core)));
         core.spawn(admission::run(Arc::clone(&core)));
         core.spawn(queue::run(Arc::clone(&core)));
@@ -217,9 +233,20 @@ impl Engine {
         let mut ended = std::pin::pin!(waiter.ended());
         // From here on no end is missed; what ended before stands in the row.
         ended.as_mut().enable();
-        if !self.row(account, run).await?.status.is_ended() {
-            // Late is an answer too.
-            let _ = tokio::time::timeout(patience, ended).await;
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut row = self.row(account, run).await?;
+        if !self.core.is_shared() {
+            if !row.status.is_ended() {
+                // Late is an answer too.
+                let _ = tokio::time::timeout_at(deadline, ended).await;
+            }
+            return self.run(account, run).await;
+        }
+        while !row.status.is_ended() && tokio::time::Instant::now() < deadline {
+            let look = (tokio::time::Instant::now() + self.core.look_again()).min(deadline);
+            // Whose run it is may change meanwhile.
+            let _ = tokio::time::timeout_at(look, ended.as_mut()).await;
+            row = self.row(account, run).await?;
         }
         self.run(account, run).await
     }
@@ -282,7 +309,6 @@ impl Engine {
     /// # Errors
     /// [`Error::Store`] at once when the store refuses the run's journal; the run is cancelled when the store recovers.
     pub async fn cancel(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
-        const LOOK_AGAIN: Duration = Duration::from_secs(1);
         let core = &self.core;
         let row = self.row(account, run).await?;
         if row.status.is_ended() {
@@ -301,7 +327,7 @@ impl Engine {
                 () = ended => None,
                 reason = waiter.refused() => Some(reason),
                 // The wish may be lost with a driver that was just leaving: look again now and then.
-                () = tokio::time::sleep(LOOK_AGAIN) => None,
+                () = tokio::time::sleep(core.look_again()) => None,
             };
             let detail = self.run(account, run).await?;
             match detail.run.status {
@@ -326,6 +352,9 @@ impl Engine {
 
     /// Why runs that should go on do not, in one sentence; None when all is well.
     pub fn failure(&self) -> Option<String> {
+        if self.is_stopped() && self.core.is_shared() {
+            return Some("this node has lost its lease: it drives no runs until it is back as a new node".to_owned());
+        }
         self.core.health.failure()
     }
 
@@ -394,6 +423,15 @@ impl Engine {
     /// Whether the engine has stopped, by itself or because it was told to.
     pub fn is_stopped(&self) -> bool {
         self.core.hard.is_cancelled()
+    }
+
+    /// Waits until it has. Cancel safe.
+    pub async fn stopped(&self) {
+        self.core.hard.cancelled().await;
+    }
+
+    pub fn node(&self) -> NodeId {
+        self.core.node
     }
 
     pub(crate) async fn row(&self, account: AccountId, run: RunId) -> Result<Run, Error> {

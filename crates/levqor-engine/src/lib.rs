@@ -26,6 +26,7 @@ mod again;
 mod approvals;
 mod backlog;
 mod catalogs;
+pub mod cluster;
 mod core;
 mod definitions;
 mod driver;
@@ -37,10 +38,10 @@ mod events;
 pub mod fault;
 pub mod handlers;
 mod health;
-mod lease;
 mod lifecycle;
 mod mask;
 mod notepad;
+mod nudges;
 mod payload;
 mod pending;
 mod pool;
@@ -65,6 +66,7 @@ mod watch;
 mod why;
 
 pub use again::Changes;
+pub use cluster::Cluster;
 pub use sweep::Stuck;
 
 pub use levqor_store::secrets::SecretSet;
@@ -88,6 +90,8 @@ pub struct Setup {
     pub vault: Vault,
     /// Who is told the life of all runs; None: nobody.
     pub sink: Option<sink::Sink>,
+    /// Whether other nodes may use the store.
+    pub cluster: Cluster,
 }
 
 /// Bounds of the engine.
@@ -238,6 +242,10 @@ pub enum Error {
     Definition { workflow: WorkflowId, version: String, reason: String },
     #[error("the engine has too much work; try again in {retry_after:?}")]
     Overloaded { retry_after: Duration },
+    #[error(
+        "run {0} may only be in regions where no node lives now; wait until one is back"
+    )]
+    NoHost(RunId),
     #[error("the node is shutting down")]
     Draining,
     #[error("the journal of run {id} cannot be replayed: {reason}")]

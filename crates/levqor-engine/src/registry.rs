@@ -238,6 +238,10 @@ impl Registry {
         runs.get(&run).inspect(|entry| say(entry)).is_some()
     }
 
+    pub(crate) fn ids(&self) -> Vec<RunId> {
+        self.runs().keys().copied().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.runs().len()
     }

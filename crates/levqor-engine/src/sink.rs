@@ -323,6 +323,12 @@ pub(crate) async fn run(core: Arc<Core>, sink: Sink, client: egress::Client) {
 
 /// Delivers a page; the number of events that the sink took. Why not, when it does not take one.
 async fn round(core: &Core, sink: &Sink, client: &egress::Client) -> Result<usize, String> {
+    // In order only when one node delivers at a time.
+    if core.is_shared()
+        && !core.store.take_duty("event_sink", core.node, core.clock.now()).await.map_err(|reason| reason.to_string())?
+    {
+        return Ok(0);
+    }
     let page = core.faults.store(core.store.sink_events(PAGE)).await.map_err(|reason| reason.to_string())?;
     let mut taken = 0;
     let mut through = None;

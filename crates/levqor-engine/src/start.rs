@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
-    Error, StartRun, core::Core, driver::Driver, fault::Point, payload::depth_exceeds,
+    Error, StartRun, cluster::Host, core::Core, driver::Driver, fault::Point, payload::depth_exceeds,
     sub_run::look_again_later,
 };
 
@@ -162,12 +162,23 @@ impl Start {
         let account_id = self.account_id;
         let led = self.parent.map(|(parent, _)| parent).into_iter().chain(self.retry_of);
         let mask = core.mask_of(account_id, self.workflow_id, self.version.clone(), led.collect()).await?;
+        let residency = self.residency.or_else(|| workflow.policy.residency.clone()).unwrap_or_default();
+        let host = core.host(&residency).await?;
+        let (owner, region) = match &host {
+            Host::Here => (Some(core.node), core.region.clone()),
+            Host::There { region, node } => (Some(*node), region.clone()),
+            Host::Nobody { region } => (None, region.clone().unwrap_or_else(|| core.region.clone())),
+        };
         core.reserve_run(account_id).await?;
         let Some(mut seat) = core.registry.enter(id) else {
             core.quota.subtract(account_id);
             return Err(Error::Journal { id, reason: "its id is in use".to_owned() });
         };
-        let place = core.pump.place_for_a_start(core);
+        let place = match host {
+            Host::Here => core.pump.place_for_a_start(core),
+            // It is queued, and begins there.
+            Host::There { .. } | Host::Nobody { .. } => None,
+        };
         let has_place = place.is_some();
         if let Some(place) = place {
             seat = seat.with_place(place);
@@ -181,9 +192,9 @@ impl Start {
             version: self.version,
             status: if has_place { RunStatus::Running } else { RunStatus::Pending },
             trigger: self.trigger,
-            region: core.region.clone(),
-            home_region: self.home_region.unwrap_or_else(|| core.region.clone()),
-            residency: self.residency.or_else(|| workflow.policy.residency.clone()).unwrap_or_default(),
+            home_region: self.home_region.unwrap_or_else(|| region.clone()),
+            region,
+            residency,
             waiting_for: None,
             parent: self.parent,
             depth: self.depth,
@@ -191,7 +202,7 @@ impl Start {
             created_at: now,
             started_at: has_place.then_some(now),
             ended_at: None,
-            owner: Some(core.node),
+            owner,
             epoch: core.epoch,
             next_seq: 1,
             priority: workflow.policy.priority,

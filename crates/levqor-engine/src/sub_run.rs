@@ -172,6 +172,24 @@ async fn live_child(core: &Core, parent: RunId, effect: EffectId) -> Result<Opti
     }
 }
 
+/// Whether a sub-run has ended where nobody told its parent, which is told now.
+pub(crate) async fn look(core: &Core, parent: RunId, effect: EffectId, child: RunId) {
+    let outcome = async {
+        let Some(row) = core.store.run(None, child).await?.filter(|row| row.status.is_ended()) else {
+            return Ok(None);
+        };
+        let payloads = core.store.payloads(child).await?.unwrap_or_default();
+        Ok::<_, levqor_store::Error>(Some(stored_outcome(&row, &payloads)))
+    };
+    match outcome.await {
+        Ok(Some(outcome)) => report_end(core, parent, effect, outcome),
+        Ok(None) => {}
+        Err(reason) => {
+            tracing::warn!(run.id = %parent, error = %reason, "the sub-run {child} could not be looked at");
+        }
+    }
+}
+
 /// Tells the parent how its effect ended, or has it loaded so that it looks.
 pub(crate) fn report(core: &Core, parent: RunId, effect: EffectId, outcome: Outcome) {
     if !core.registry.deliver(parent, Mail::ended(effect, outcome)) {

@@ -13,8 +13,6 @@ use crate::{Engine, Error, RunDetail, driver::CANNOT_GO_ON, registry::Wish, sub_
 
 /// How long callers wait for the run's driver.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A wish may be lost with a driver that was just leaving: it is told again now and then.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Who asked, in words, is shown and stored: longer texts are cut.
 const BY_CHARS_MAX: usize = 200;
 
@@ -89,7 +87,8 @@ impl Engine {
                 () = turned => {}
                 // The driver goes on trying; who asked need not wait for that.
                 reason = waiter.refused() => return Err(Error::Store(reason)),
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                // A wish may be lost with a driver that was just leaving: it is told again now and then.
+                () = tokio::time::sleep(core.look_again()) => {}
             }
         }
     }

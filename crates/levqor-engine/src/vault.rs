@@ -71,6 +71,11 @@ impl Vault {
         Self { key_id, cipher: XChaCha20Poly1305::new(&key.into()) }
     }
 
+    /// Names the key without giving it away.
+    pub fn key_id(&self) -> String {
+        self.key_id.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Form, key id, nonce, and the value as sealed JSON.
     pub(crate) fn seal(&self, shelf: Shelf<'_>, value: &Value, random: &dyn Random) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];

@@ -38,7 +38,7 @@ impl Engine {
             let running = core.store.run_counts(Some(row.account_id)).await?.running;
             return Ok(queue::describe(&ahead, running >= core.limits.running_per_account));
         }
-        if !(row.owner == Some(core.node) && row.epoch == core.epoch) {
+        if row.owner != Some(core.node) {
             return core.absent_owner(row).await;
         }
         if row.status == RunStatus::Waiting
@@ -74,7 +74,7 @@ impl Core {
             return Ok("waits for an owner because no node has taken it yet".to_owned());
         };
         let alive = self.store.nodes(Some(self.clock.now())).await?;
-        Ok(match alive.iter().find(|node| node.id == owner && node.epoch == row.epoch) {
+        Ok(match alive.iter().find(|node| node.id == owner) {
             Some(node) => match row.waiting_for.as_deref() {
                 Some(reason) => reason.to_owned(),
                 None => format!("is driven by node {owner} in {}", node.region),

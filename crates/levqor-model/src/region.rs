@@ -131,6 +131,17 @@ impl RegionRegistry {
         &self.0
     }
 
+    /// Whether runs of this residency may be in the region. One that is not listed is under nobody's law.
+    pub fn allows(&self, residency: &Residency, region: &RegionCode) -> bool {
+        match residency {
+            Residency::Anywhere => true,
+            Residency::Regions(regions) => regions.contains(region),
+            Residency::Jurisdiction(jurisdiction) => {
+                self.0.iter().any(|listed| listed.code == *region && listed.jurisdiction == *jurisdiction)
+            }
+        }
+    }
+
     /// # Errors
     /// [`RegionError::Unknown`], which names the supported codes.
     pub fn find(&self, code: &str) -> Result<&Region, RegionError> {

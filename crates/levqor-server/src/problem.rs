@@ -234,6 +234,11 @@ impl From<levqor_store::Error> for Problem {
             Error::Closed => {
                 Problem::new(ProblemCode::Draining, "the node is shutting down; try again").retry_after(2)
             }
+            Error::Fenced(_) => Problem::new(
+                ProblemCode::Draining,
+                "this node has lost its lease and comes back as a new one; try again",
+            )
+            .retry_after(2),
             Error::Stale(run) => unavailable(&format!(
                 "run {run} was just taken over by another node; try again"
             ))
@@ -269,6 +274,7 @@ impl From<levqor_engine::Error> for Problem {
             Error::RunEnded { .. } | Error::SecretsForgotten(_) => {
                 Problem::new(ProblemCode::RunEnded, detail)
             }
+            Error::NoHost(_) => Problem::new(ProblemCode::RunStuck, detail),
             Error::Stuck { .. } => Problem::new(ProblemCode::RunStuck, detail),
             Error::OtherVersion { .. } => Problem::new(ProblemCode::VersionDiffers, detail),
             Error::InputKept => Problem::field("/input", detail),

@@ -54,7 +54,7 @@ fn main() {
     let opened = begun.elapsed();
     let page = runtime.block_on(async {
         let node = NodeId::new(now, &random);
-        let taken = store.own_live_runs(node, 2).await.expect("taken over");
+        let taken = store.own_live_runs(node, 2, now).await.expect("taken over");
         let owned = begun.elapsed();
         let page = store.runs_to_drive(None, 100).await.expect("a page");
         println!("open                              {:>9.1} ms", millis(opened));

@@ -159,19 +159,22 @@ impl Store {
         Ok(answers)
     }
 
-    /// Runs that have not taken an answer which is there, in order of the question.
+    /// Runs that have not taken an answer which is there, in order of the question. Only its own, for a node among several.
     pub async fn runs_with_answers(
         &self,
         after: Option<ApprovalId>,
         limit: usize,
     ) -> Result<Vec<(ApprovalId, RunId)>, Error> {
+        let node = self.node;
         self.read(move |session| {
             let after = after.map_or_else(String::new, |after| after.to_string());
             session.rows(
                 "SELECT approval_id, run_id FROM approvals
                  WHERE decided_at IS NOT NULL AND closed_at IS NULL AND approval_id > $1
+                     AND ($3 IS NULL OR EXISTS
+                         (SELECT 1 FROM runs WHERE runs.run_id = approvals.run_id AND owner = $3))
                  ORDER BY approval_id LIMIT $2",
-                params![after, limit],
+                params![after, limit, node],
                 |row| Ok((row.take()?, row.take()?)),
             )
         })

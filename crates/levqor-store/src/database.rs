@@ -26,6 +26,8 @@ pub enum Place {
 pub(crate) struct Database {
     readers: Readers,
     committer: Committer,
+    /// Writes that must not wait for others; None: there is one writer only.
+    beside: Option<Readers>,
     /// None: the database's machine is not ours.
     file: Option<Sqlite>,
 }
@@ -36,25 +38,27 @@ impl Database {
     }
 
     pub(crate) fn open_with(options: &Options, migrations: &[Migration]) -> Result<Self, Error> {
-        let (file, writers, readers) = match &options.place {
+        let (file, writers, beside, readers) = match &options.place {
             Place::Scratch => {
                 let (file, writer, readers) = Sqlite::open(None, options.readers, migrations)?;
-                (Some(file), vec![writer], readers)
+                (Some(file), vec![writer], None, readers)
             }
             Place::File(path) => {
                 let (file, writer, readers) = Sqlite::open(Some(path), options.readers, migrations)?;
-                (Some(file), vec![writer], readers)
+                (Some(file), vec![writer], None, readers)
             }
             Place::Postgres(place) => {
-                let Postgres { writers, readers } = Postgres::open(place, options.readers, migrations)?;
-                (None, writers, readers)
+                let Postgres { writers, beside, readers } =
+                    Postgres::open(place, options.readers, migrations)?;
+                (None, writers, Some(vec![beside]), readers)
             }
         };
         let threads =
             |error: std::io::Error| Error::Unavailable(format!("no thread can be started: {error}"));
         let readers = Readers::start(readers).map_err(threads)?;
         let committer = Committer::start(writers, options.queue).map_err(threads)?;
-        Ok(Self { readers, committer, file })
+        let beside = beside.map(Readers::start).transpose().map_err(threads)?;
+        Ok(Self { readers, committer, beside, file })
     }
 
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
@@ -63,6 +67,19 @@ impl Database {
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
     {
         self.committer.write(work).await
+    }
+
+    /// Runs one statement that is a transaction of its own, and does not wait for what others write. Only for rows that no
+    /// other transaction decides by.
+    pub(crate) async fn write_beside<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
+    {
+        match &self.beside {
+            Some(beside) => beside.read(work).await,
+            None => self.committer.write(work).await,
+        }
     }
 
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
@@ -76,11 +93,18 @@ impl Database {
     /// Readers first: the last connection to leave must be one that may write.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
+        if let Some(beside) = &self.beside {
+            beside.close().await;
+        }
         self.committer.close().await;
     }
 
     pub(crate) fn queue_depth(&self) -> (usize, usize) {
         self.committer.depth()
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.file.is_none()
     }
 
     pub(crate) fn disk_free_bytes(&self) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! What can go wrong with the database, as callers can act on it.
 
-use levqor_model::RunId;
+use levqor_model::{NodeId, RunId};
 
 /// A rule of the schema that a write would break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub enum Error {
     /// Another owner wrote to the run since; what was computed here must be thrown away.
     #[error("run {0} belongs to a newer owner or has moved on")]
     Stale(RunId),
+    /// Others may have taken over what it had.
+    #[error("node {0} was stopped and may write no more")]
+    Fenced(NodeId),
     #[error("the write conflicts with what is there: {0:?}")]
     Conflict(Conflict),
     #[error("stored data cannot be read: {0}")]
@@ -60,6 +63,7 @@ impl Error {
             | Error::ReadOnly(_)
             | Error::Closed
             | Error::Stale(_)
+            | Error::Fenced(_)
             | Error::Conflict(_)
             | Error::Decode(_) => false,
         }

@@ -110,6 +110,23 @@ impl Store {
         .await
     }
 
+    /// Events of all accounts after a number, in order.
+    pub async fn events_since(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, StoredEvent)>, Error> {
+        self.read(move |session| {
+            session.rows(
+                concat!("SELECT account_id, ", columns!(), " FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"),
+                params![after, limit],
+                |row| Ok((row.take()?, StoredEvent::read(row)?)),
+            )
+        })
+        .await
+    }
+
+    /// The number that was given last.
+    pub async fn newest_event(&self) -> Result<i64, Error> {
+        self.read(newest).await
+    }
+
     pub async fn events_count(&self, account: AccountId) -> Result<i64, Error> {
         self.read(move |session| {
             let count =

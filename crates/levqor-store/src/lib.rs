@@ -40,6 +40,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod listeners;
 pub mod nodes;
+pub mod nudges;
 pub mod queue;
 pub mod runs;
 pub mod schedules;
@@ -53,6 +54,8 @@ pub mod webhooks;
 pub mod workflows;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use levqor_model::NodeId;
 
 use database::Database;
 pub use database::Place;
@@ -84,6 +87,8 @@ pub struct Store {
     unreadable_told: Arc<runs::Told>,
     /// Rings when a queued run may have its turn.
     queue_bell: Arc<tokio::sync::Notify>,
+    /// Whose writes these are; None: nobody's who could be stopped.
+    node: Option<NodeId>,
 }
 
 /// What `/ready` wants to know.
@@ -116,7 +121,20 @@ impl Store {
             database: Arc::new(Database::open(&options)?),
             unreadable_told: Arc::default(),
             queue_bell: Arc::default(),
+            node: None,
         })
+    }
+
+    /// The same store for a node among several: once the node is stopped, by itself or by others, every write fails with
+    /// [`Error::Fenced`].
+    #[must_use]
+    pub fn acting_as(&self, node: NodeId) -> Self {
+        Self { node: Some(node), ..self.clone() }
+    }
+
+    /// Whether other processes, on other machines, may use this database at the same time.
+    pub fn is_shared(&self) -> bool {
+        self.database.is_shared()
     }
 
     /// Finishes what is queued, checkpoints and closes. Later calls give [`Error::Closed`].
@@ -178,7 +196,13 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
     {
-        self.database.write(work).await
+        let Some(node) = self.node else { return self.database.write(work).await };
+        self.database
+            .write(move |session| {
+                nodes::must_live(session, node)?;
+                work(session)
+            })
+            .await
     }
 
     /// Runs `work` where it sees every write that was answered before; each of its statements may see a later state

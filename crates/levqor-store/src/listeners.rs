@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// Those that the event may be for, as far as its type says: in an order of their own, after `after`, which is one of the
-    /// page before. None as kind: those that any type is for.
+    /// page before. None as kind: those that any type is for. Only those of its own runs, for a node among several.
     pub async fn listeners_for(
         &self,
         account: AccountId,
@@ -109,6 +109,7 @@ impl Store {
         after: Option<Listener>,
         limit: usize,
     ) -> Result<Vec<Listener>, Error> {
+        let node = self.node;
         self.read(move |session| {
             let kind = kind.unwrap_or_default();
             match after {
@@ -119,8 +120,10 @@ impl Store {
                      FROM listeners
                      WHERE account_id = $1 AND type = $2 AND after_seq < $3
                          AND (after_seq, run_id, effect, place) > ($4, $5, $6, $7)
+                         AND ($9 IS NULL OR EXISTS
+                             (SELECT 1 FROM runs WHERE runs.run_id = listeners.run_id AND owner = $9))
                      ORDER BY after_seq, run_id, effect, place LIMIT $8",
-                    params![account, kind, seq, after_seq, key.run_id, key.effect, key.place, limit],
+                    params![account, kind, seq, after_seq, key.run_id, key.effect, key.place, limit, node],
                     Listener::read,
                 ),
                 None => session.rows(
@@ -129,8 +132,10 @@ impl Store {
                              WHERE runs.run_id = listeners.run_id AND runs.status = 'suspended')
                      FROM listeners
                      WHERE account_id = $1 AND type = $2 AND after_seq < $3
+                         AND ($5 IS NULL OR EXISTS
+                             (SELECT 1 FROM runs WHERE runs.run_id = listeners.run_id AND owner = $5))
                      ORDER BY after_seq, run_id, effect, place LIMIT $4",
-                    params![account, kind, seq, limit],
+                    params![account, kind, seq, limit, node],
                     Listener::read,
                 ),
             }
@@ -138,8 +143,9 @@ impl Store {
         .await
     }
 
-    /// All listeners, in order of key.
+    /// All listeners, in order of key; only those of its own runs, for a node among several.
     pub async fn listeners(&self, after: Option<ListenerKey>, limit: usize) -> Result<Vec<Listener>, Error> {
+        let node = self.node;
         self.read(move |session| {
             let (run, effect, place) = match after {
                 Some(key) => (key.run_id.to_string(), key.effect, key.place),
@@ -156,8 +162,10 @@ impl Store {
                      EXISTS (SELECT 1 FROM runs WHERE runs.run_id = page.run_id AND runs.status = 'suspended')
                  FROM (SELECT run_id, effect, place, account_id, type, after_seq, interest FROM listeners
                      WHERE (run_id, effect, place) > ($1, $2, $3)
+                         AND ($5 IS NULL OR EXISTS
+                             (SELECT 1 FROM runs WHERE runs.run_id = listeners.run_id AND owner = $5))
                      ORDER BY run_id, effect, place LIMIT $4) AS page",
-                params![run, effect, place, limit],
+                params![run, effect, place, limit, node],
                 Listener::read,
             )
         })

@@ -37,6 +37,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     14 "0014_ai_calls",
     15 "0015_event_sink",
     16 "0016_lost_events",
+    17 "0017_nodes",
 ];
 
 /// The version that this build knows.

@@ -1,10 +1,18 @@
-//! Nodes: the processes that share this database, and the epochs that fence them.
+//! Nodes: the processes that share this database, and their leases.
+//!
+//! ```text
+//! register ─► renew, renew, … ─┬─► stop (drained)
+//!                              └─► lease over ─► condemn (by another node) ─► its runs are taken over
+//! ```
+//!
+//! Invariant: a node that was stopped never comes back: its id is used once, and what it still writes as itself is refused
+//! ([`Store::acting_as`]). So "stopped" is all that others need to know before they take over what it had.
 
 use std::time::Duration;
 
 use levqor_model::{NodeId, RegionCode, Timestamp};
 
-use crate::{Conflict, Error, Row, Store, params};
+use crate::{Conflict, Error, Row, Session, Store, params};
 
 /// How long a node that is gone stays in the list.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -19,6 +27,26 @@ pub struct Node {
     pub started_at: Timestamp,
     pub expires_at: Timestamp,
     pub stopped_at: Option<Timestamp>,
+    /// `drained`, `expired` or `replaced`.
+    pub stop_reason: Option<String>,
+}
+
+/// A process that becomes a node.
+#[derive(Debug, Clone)]
+pub struct NewNode {
+    pub id: NodeId,
+    pub region: RegionCode,
+    pub version: String,
+    pub lease: Duration,
+    /// It is the only one: all others are gone.
+    pub alone: bool,
+}
+
+/// The columns of [`Node`], in the order in which [`Node::read`] takes them.
+macro_rules! columns {
+    () => {
+        "node_id, region, version, epoch, started_at, expires_at, stopped_at, stop_reason"
+    };
 }
 
 impl Node {
@@ -31,22 +59,30 @@ impl Node {
             started_at: row.take()?,
             expires_at: row.take()?,
             stopped_at: row.take()?,
+            stop_reason: row.take()?,
         })
     }
 }
 
 impl Store {
     /// Registers with the next epoch, which is returned. Forgets nodes that have been gone for 30 days.
-    pub async fn register_node(
-        &self,
-        id: NodeId,
-        region: RegionCode,
-        version: String,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<i64, Error> {
+    ///
+    /// Leases count by the database's clock where it has one of its own, so that nodes need not agree about the time; `now` is
+    /// the caller's.
+    pub async fn register_node(&self, new: NewNode, now: Timestamp) -> Result<i64, Error> {
         self.write(move |session| {
-            session.execute("DELETE FROM nodes WHERE expires_at < $1", params![now - KEPT])?;
+            let now = session.now(now)?;
+            session.execute(
+                "DELETE FROM nodes WHERE expires_at < $1 AND emptied_at IS NOT NULL",
+                params![now - KEPT],
+            )?;
+            if new.alone {
+                session.execute(
+                    "UPDATE nodes SET stopped_at = $2, stop_reason = 'replaced'
+                     WHERE node_id <> $1 AND stopped_at IS NULL",
+                    params![new.id, now],
+                )?;
+            }
             // A number of its own, not the highest of the rows: those are forgotten, and an epoch must never come back.
             let epoch: Option<i64> = session.scalar(
                 "INSERT INTO sequences (name, value) VALUES ('node_epoch', 1)
@@ -60,54 +96,145 @@ impl Store {
                  VALUES ($1, $2, $3, $4, $5, $6)
                  ON CONFLICT (node_id) DO UPDATE SET region = excluded.region, version = excluded.version,
                      epoch = excluded.epoch, started_at = excluded.started_at, expires_at = excluded.expires_at,
-                     stopped_at = NULL",
-                params![id, region, version, epoch, now, expires_at],
+                     stopped_at = NULL, stop_reason = NULL, emptied_at = NULL",
+                params![new.id, new.region, new.version, epoch, now, now + new.lease],
             )?;
             Ok(epoch)
         })
         .await
     }
 
-    /// False when another registration has replaced this one, or the node was stopped.
-    pub async fn renew_node(&self, id: NodeId, epoch: i64, expires_at: Timestamp) -> Result<bool, Error> {
-        self.write(move |session| {
-            let renewed = session.execute(
-                "UPDATE nodes SET expires_at = $3 WHERE node_id = $1 AND epoch = $2 AND stopped_at IS NULL",
-                params![id, epoch, expires_at],
-            )?;
-            Ok(renewed > 0)
-        })
-        .await
+    /// False when another registration has replaced this one, or the node was stopped. Waits for no other writer.
+    pub async fn renew_node(
+        &self,
+        id: NodeId,
+        epoch: i64,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<bool, Error> {
+        self.database
+            .write_beside(move |session| {
+                let renewed = session.execute(
+                    "UPDATE nodes SET expires_at = $3 WHERE node_id = $1 AND epoch = $2 AND stopped_at IS NULL",
+                    params![id, epoch, session.now(now)? + lease],
+                )?;
+                Ok(renewed > 0)
+            })
+            .await
     }
 
-    pub async fn stop_node(&self, id: NodeId, at: Timestamp) -> Result<(), Error> {
+    /// The node ends by itself: others may take over what it had.
+    pub async fn stop_node(&self, id: NodeId, now: Timestamp) -> Result<(), Error> {
         self.write(move |session| {
             session
                 .execute(
-                    "UPDATE nodes SET stopped_at = $2 WHERE node_id = $1 AND stopped_at IS NULL",
-                    params![id, at],
+                    "UPDATE nodes SET stopped_at = $2, stop_reason = 'drained'
+                     WHERE node_id = $1 AND stopped_at IS NULL",
+                    params![id, session.now(now)?],
                 )
                 .map(drop)
         })
         .await
     }
 
-    /// All nodes seen lately, or only those that live at a moment; newest first, at most 1,000.
+    /// Stops the nodes whose leases are over, except the one that asks; the ones that this call has stopped.
+    pub async fn condemn_nodes(&self, by: NodeId, now: Timestamp) -> Result<Vec<Node>, Error> {
+        // Asked first: nearly always there are none, and writers wait for each other.
+        let expired = self
+            .read(move |session| {
+                session.scalar::<i64>(
+                    "SELECT count(*) FROM nodes WHERE stopped_at IS NULL AND expires_at < $1 AND node_id <> $2",
+                    params![session.now(now)?, by],
+                )
+            })
+            .await?;
+        if expired.unwrap_or_default() == 0 {
+            return Ok(Vec::new());
+        }
+        self.write(move |session| {
+            let now = session.now(now)?;
+            session.rows(
+                concat!(
+                    "UPDATE nodes SET stopped_at = $1, stop_reason = 'expired'
+                     WHERE stopped_at IS NULL AND expires_at < $1 AND node_id <> $2 RETURNING ",
+                    columns!()
+                ),
+                params![now, by],
+                Node::read,
+            )
+        })
+        .await
+    }
+
+    /// All nodes seen lately, or only those that live now; newest first, at most 1,000.
     pub async fn nodes(&self, live_at: Option<Timestamp>) -> Result<Vec<Node>, Error> {
         self.read(move |session| match live_at {
             Some(at) => session.rows(
-                "SELECT node_id, region, version, epoch, started_at, expires_at, stopped_at FROM nodes
-                 WHERE stopped_at IS NULL AND expires_at > $1 ORDER BY epoch DESC LIMIT 1000",
-                params![at],
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM nodes WHERE stopped_at IS NULL AND expires_at > $1 ORDER BY epoch DESC LIMIT 1000"
+                ),
+                params![session.now(at)?],
                 Node::read,
             ),
             None => session.rows(
-                "SELECT node_id, region, version, epoch, started_at, expires_at, stopped_at FROM nodes
-                 ORDER BY epoch DESC LIMIT 1000",
+                concat!("SELECT ", columns!(), " FROM nodes ORDER BY epoch DESC LIMIT 1000"),
                 &[],
                 Node::read,
             ),
         })
         .await
     }
+
+    /// Takes a duty that only one node at a time has, when nobody has it who is not stopped. Whether it is this node's.
+    pub async fn take_duty(&self, duty: &'static str, node: NodeId, now: Timestamp) -> Result<bool, Error> {
+        let holder = self
+            .read(move |session| {
+                session.scalar::<NodeId>(
+                    "SELECT node_id FROM duties WHERE duty = $1
+                         AND EXISTS (SELECT 1 FROM nodes WHERE nodes.node_id = duties.node_id AND stopped_at IS NULL)",
+                    params![duty],
+                )
+            })
+            .await?;
+        if let Some(holder) = holder {
+            return Ok(holder == node);
+        }
+        self.write(move |session| {
+            let taken = session.execute(
+                "INSERT INTO duties (duty, node_id, since) VALUES ($1, $2, $3)
+                 ON CONFLICT (duty) DO UPDATE SET node_id = excluded.node_id, since = excluded.since
+                 WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.node_id = duties.node_id AND stopped_at IS NULL)",
+                params![duty, node, now],
+            )?;
+            Ok(taken > 0)
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// What all nodes must agree on: the value that is kept under the name, which is the caller's when there was none.
+    pub async fn agree(&self, name: &'static str, value: String) -> Result<String, Error> {
+        self.write(move |session| {
+            session.execute(
+                "INSERT INTO agreements (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                params![name, value],
+            )?;
+            let kept = session.scalar("SELECT value FROM agreements WHERE name = $1", params![name])?;
+            Ok(kept.unwrap_or(value))
+        })
+        .await
+    }
+}
+
+/// Refuses a node that was stopped.
+///
+/// # Errors
+/// [`Error::Fenced`].
+pub(crate) fn must_live(session: &Session, id: NodeId) -> Result<(), Error> {
+    let lives: Option<i64> =
+        session.scalar("SELECT epoch FROM nodes WHERE node_id = $1 AND stopped_at IS NULL", params![id])?;
+    lives.map(drop).ok_or(Error::Fenced(id))
 }

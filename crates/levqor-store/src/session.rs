@@ -2,6 +2,8 @@
 //!
 //! Both backends give the same two things, a number of changed rows or rows one by one; everything else is built on them here.
 
+use levqor_model::Timestamp;
+
 use crate::{
     Error, postgres, sqlite,
     value::{Column, Value},
@@ -125,6 +127,20 @@ impl Session {
         params: &[Value<'_>],
     ) -> Result<Option<T>, Error> {
         self.row(sql, params, |row| row.take())
+    }
+
+    /// What time it is for all nodes: by the server's clock, or the caller's where there is only one process.
+    pub(crate) fn now(&self, callers: Timestamp) -> Result<Timestamp, Error> {
+        match self {
+            Session::Sqlite(_) => Ok(callers),
+            Session::Postgres(_) => {
+                let now = self.scalar(
+                    "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+                    &[],
+                )?;
+                Ok(now.unwrap_or(callers))
+            }
+        }
     }
 
     /// All statements of `work` see the same state of the database. Within a transaction that writes they do anyway: no other

@@ -1,7 +1,9 @@
 //! One call of everything, for tests that look at all statements at once.
 
+use std::time::Duration;
+
 use levqor_model::{
-    AccountId, ApprovalId, KeyId, LinkId, NodeId, Overlap, Priority, Residency, Role, RunId, RunStatus,
+    AccountId, ApprovalId, KeyId, LinkId, NodeId, Overlap, Priority, RegionCode, Residency, Role, RunId, RunStatus,
     SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
@@ -16,9 +18,10 @@ use crate::{
     health::Sample,
     idempotency::StoredAnswer,
     keys::ApiKey,
+    nodes::NewNode,
     listeners::{EventChanges, Listener, NewInterest, NewListener, UnreadBound},
     queue::{Assumed, Claimer, ConcurrencyKey, Gate},
-    runs::{Append, Due, Firing, NewRun, Run, RunFilter},
+    runs::{Append, Due, Firing, LeftRuns, NewRun, Run, RunFilter, Taker},
     schedules::Passed,
     sessions::{Link, Session},
     state::{StateAction, StateCall},
@@ -269,7 +272,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
         .await
         .unwrap();
     store.own_run(first.id, node, 3).await.unwrap();
-    store.own_live_runs(node, 4).await.unwrap();
+    store.own_live_runs(node, 4, NOW).await.unwrap();
     store.runs_to_drive(None, 10).await.unwrap();
     store.live_runs(None, 10).await.unwrap();
     store.run(None, first.id).await.unwrap();
@@ -440,6 +443,46 @@ async fn touch_events(store: &Store, account: AccountId, workflow: WorkflowId, r
     store.delete_webhook(account, workflow, id).await.unwrap();
 }
 
+async fn touch_nodes(store: &Store, node: NodeId, random: &SeededRandom) {
+    const LEASE: Duration = Duration::from_secs(1);
+    let region: RegionCode = "eu-west".parse().unwrap();
+    let new = |id, alone| NewNode { id, region: region.clone(), version: "1".to_owned(), lease: LEASE, alone };
+    let other = NodeId::new(NOW, random);
+    let epoch = store.register_node(new(node, true), NOW).await.unwrap();
+    store.register_node(new(other, false), NOW - LEASE * 9).await.unwrap();
+    store.renew_node(node, epoch, NOW, LEASE).await.unwrap();
+    store.nodes(None).await.unwrap();
+    store.nodes(Some(NOW)).await.unwrap();
+    store.take_duty("sink", node, NOW).await.unwrap();
+    store.take_duty("sink", node, NOW).await.unwrap();
+    store.agree("secret", "1".to_owned()).await.unwrap();
+    let acting = store.acting_as(node);
+    let run = RunId::new(NOW, random);
+    acting.nudge(run, "1".to_owned(), NOW).await.unwrap();
+    acting.take_nudges(node, 1).await.unwrap();
+    acting.condemn_nodes(node, NOW).await.unwrap();
+    acting.left_runs().await.unwrap();
+    let left = LeftRuns {
+        node: other,
+        region: region.clone(),
+        home_region: region.clone(),
+        residency: Residency::Anywhere,
+        runs: 1,
+    };
+    let taker = Taker { node, epoch, region: region.clone() };
+    acting.take_over(left, taker, None, 1, NOW).await.unwrap();
+    acting.node_emptied(other, NOW).await.unwrap();
+    acting.regions_away(node, region.clone()).await.unwrap();
+    acting.hand_back(node, region, node, vec![run], 1, "1".to_owned(), NOW).await.unwrap();
+    acting.owned_runs().await.unwrap();
+    acting.takeovers(1).await.unwrap();
+    acting.newest_event().await.unwrap();
+    acting.events_since(0, 1).await.unwrap();
+    acting.runs_to_drive(None, 1).await.unwrap();
+    acting.due_timers(None, NOW, 1).await.unwrap();
+    acting.stop_node(node, NOW).await.unwrap();
+}
+
 async fn touch_operations(store: &Store, account: AccountId, random: &SeededRandom) {
     let (day, node) = (NOW.date(), NodeId::new(NOW, random));
     store.add_ai_credits(None, day, 1).await.unwrap();
@@ -447,12 +490,7 @@ async fn touch_operations(store: &Store, account: AccountId, random: &SeededRand
         store.usage(account, day, day).await.unwrap();
         store.usage_days(account, day, day).await.unwrap();
     }
-    let epoch =
-        store.register_node(node, "eu-west".parse().unwrap(), "1".to_owned(), NOW, NOW).await.unwrap();
-    store.renew_node(node, epoch, NOW).await.unwrap();
-    store.nodes(None).await.unwrap();
-    store.nodes(Some(NOW)).await.unwrap();
-    store.stop_node(node, NOW).await.unwrap();
+    touch_nodes(store, node, random).await;
 
     let (scope, key) = ("scope".to_owned(), "key".to_owned());
     for _ in 0..2 {

@@ -18,25 +18,30 @@ impl Timer {
 }
 
 impl Store {
-    /// Timers due at or before `until`, in order of (due_at, run_id, effect), after `from`.
+    /// Timers due at or before `until`, in order of (due_at, run_id, effect), after `from`. Only those of its own runs, for a node
+    /// among several.
     pub async fn due_timers(
         &self,
         from: Option<Timer>,
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Timer>, Error> {
+        let node = self.node;
         self.read(move |session| match from {
             Some(from) => session.rows(
                 "SELECT run_id, effect, due_at FROM timers
-                 WHERE (due_at, run_id, effect) > ($1, $2, $3) AND due_at <= $4
+                 WHERE (due_at, run_id, effect) > ($1, $2, $3) AND due_at <= $4 AND ($6 IS NULL OR EXISTS
+                     (SELECT 1 FROM runs WHERE runs.run_id = timers.run_id AND owner = $6))
                  ORDER BY due_at, run_id, effect LIMIT $5",
-                params![from.due_at, from.run_id, from.effect, until, limit],
+                params![from.due_at, from.run_id, from.effect, until, limit, node],
                 Timer::read,
             ),
             None => session.rows(
                 "SELECT run_id, effect, due_at FROM timers
-                 WHERE due_at <= $1 ORDER BY due_at, run_id, effect LIMIT $2",
-                params![until, limit],
+                 WHERE due_at <= $1 AND ($3 IS NULL OR EXISTS
+                     (SELECT 1 FROM runs WHERE runs.run_id = timers.run_id AND owner = $3))
+                 ORDER BY due_at, run_id, effect LIMIT $2",
+                params![until, limit, node],
                 Timer::read,
             ),
         })

@@ -19,6 +19,7 @@ use crate::{
     core::{Backoff, Core},
     lifecycle::{self, Life},
     notepad::Notepad,
+    nudges,
     pending::Pending,
     registry::{Entry, Mail, Seat},
     sub_run,
@@ -30,6 +31,14 @@ struct Stored {
     run: Run,
     workflow: Arc<Workflow>,
     events: Vec<Event>,
+}
+
+enum Loaded {
+    Run(Stored),
+    /// It has ended.
+    Over,
+    /// Another node drives it.
+    Elsewhere,
 }
 
 enum Trouble {
@@ -52,7 +61,7 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
     let mut backoff = Backoff::new();
     let stored = loop {
         match load(&core, id).await {
-            Ok(Some(stored)) => {
+            Ok(Loaded::Run(stored)) => {
                 let is_wanted = seat.entry.cancel_requested() || seat.entry.wants_suspension();
                 let waits = stored.run.status == RunStatus::Pending && !is_wanted;
                 match if waits { core.store.is_queued(id).await } else { Ok(false) } {
@@ -68,9 +77,15 @@ pub(crate) async fn drive_stored(core: Arc<Core>, id: RunId, seat: Seat) {
                     }
                 }
             }
-            Ok(None) => {
+            Ok(Loaded::Over) => {
                 core.ends.announce(id);
                 wake_parent(&core, id).await;
+                return;
+            }
+            Ok(Loaded::Elsewhere) => {
+                if core.is_shared() {
+                    nudges::forward(&core, id, &seat.entry).await;
+                }
                 return;
             }
             Err(Trouble::Later(reason)) => {
@@ -117,17 +132,20 @@ async fn wake_parent(core: &Core, id: RunId) {
     }
 }
 
-async fn load(core: &Arc<Core>, id: RunId) -> Result<Option<Stored>, Trouble> {
-    let Some(row) = core.faults.store(core.store.run(None, id)).await? else { return Ok(None) };
+async fn load(core: &Arc<Core>, id: RunId) -> Result<Loaded, Trouble> {
+    let Some(row) = core.faults.store(core.store.run(None, id)).await? else { return Ok(Loaded::Over) };
     if row.status.is_ended() {
-        return Ok(None);
+        return Ok(Loaded::Over);
     }
-    let run = if row.epoch == core.epoch && row.owner == Some(core.node) {
+    let run = if row.owner == Some(core.node) {
         row
+    } else if core.is_shared() {
+        // Whoever is gone is looked after by the cluster: in bulk, and where the run may be.
+        return Ok(Loaded::Elsewhere);
     } else {
         match core.faults.store(core.store.own_run(id, core.node, core.epoch)).await? {
-            Some(run) if !run.status.is_ended() => run,
-            _ => return Ok(None),
+            Some(run) => run,
+            None => return Ok(Loaded::Elsewhere),
         }
     };
     let sort = |run: &Run, error: Error| match error {
@@ -139,7 +157,7 @@ async fn load(core: &Arc<Core>, id: RunId) -> Result<Option<Stored>, Trouble> {
     if events.is_empty() {
         events.push(first_event(core, &run, &workflow).await.map_err(|error| sort(&run, error))?);
     }
-    Ok(Some(Stored { run, workflow, events }))
+    Ok(Loaded::Run(Stored { run, workflow, events }))
 }
 
 /// How a run begins that was accepted without a journal entry.

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_engine::{Engine, Error, Limits, RunDetail, Setup, StartRun, Vault, egress, fault::Faults};
+use levqor_engine::{Cluster, Engine, Error, Limits, RunDetail, Setup, StartRun, Vault, cluster::Shared, egress, fault::Faults};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, ManualClock, NodeId, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
+    AccountId, Clock, ManualClock, NodeId, RegionRegistry, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -74,6 +74,13 @@ impl World {
         Engine::start_with(self.setup(), faults).await.unwrap()
     }
 
+    /// An engine that shares the store with others, as a node of that region. Leases count by the world's clock.
+    pub async fn node(&self, region: &str) -> Engine {
+        Engine::start(Setup { region: region.parse().unwrap(), cluster: Cluster::Shared(shared()), ..self.setup() })
+            .await
+            .unwrap()
+    }
+
     /// What an engine of this world is made from.
     pub fn setup(&self) -> Setup {
         Setup {
@@ -89,6 +96,7 @@ impl World {
             limits: self.limits.clone(),
             vault: Vault::new(&levqor_model::Secret::new("test")),
             sink: self.sink.clone(),
+            cluster: Cluster::Alone,
         }
     }
 
@@ -216,6 +224,19 @@ impl World {
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+/// So long is a node's lease.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+fn shared() -> Shared {
+    Shared {
+        lease: LEASE,
+        renew_every: Duration::from_millis(20),
+        look_every: Duration::from_millis(20),
+        look_again: Duration::from_millis(50),
+        ..Shared::new(RegionRegistry::default())
     }
 }
 

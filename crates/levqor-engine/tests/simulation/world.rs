@@ -280,6 +280,7 @@ impl World {
             limits: Limits { running_per_account: 3, ..Limits::default() },
             vault: levqor_engine::Vault::new(&levqor_model::Secret::new("test")),
             sink: None,
+            cluster: levqor_engine::Cluster::Alone,
         };
         let node = Node::boot(number, setup, faults).map_err(text)?;
         let live = levqor_store::runs::RunFilter::default();

@@ -198,6 +198,7 @@ async fn parts(
         handlers: functions.join(levqor_engine::handlers::Handlers::default()),
         vault: Vault::new(&settings.secret),
         sink: None,
+        cluster: levqor_engine::Cluster::Alone,
     })
     .await
     .unwrap();

@@ -48,6 +48,8 @@ impl fmt::Debug for PostgresOptions {
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pub(crate) writers: Vec<crate::Session>,
+    /// For leases, whose renewal must not wait for the writers' turn.
+    pub(crate) beside: crate::Session,
     pub(crate) readers: Vec<crate::Session>,
 }
 
@@ -70,7 +72,7 @@ impl Postgres {
                 migrations::migrate(writer, migrations)?;
             }
             let readers = (0..readers.max(1)).map(|_| session()).collect::<Result<_, _>>()?;
-            Ok(Self { writers, readers })
+            Ok(Self { writers, beside: session()?, readers })
         };
         // The client waits by a runtime of its own, which must not be begun where another one works.
         thread::scope(|scope| scope.spawn(open).join()).unwrap_or_else(|_| {

@@ -3,7 +3,7 @@
 use levqor_model::{AccountId, NodeId, RegionCode, RunId, RunStatus, Timestamp};
 
 use super::{PRESENT, URGENT, take_out};
-use crate::{Error, Session, Store, params, runs::counts};
+use crate::{Error, Row, Session, Store, params, runs::counts};
 
 /// Who takes runs out of the queue.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ const LOOKS_MAX: usize = 256;
 
 impl Store {
     /// Takes up to `limit` runs whose turn it is: they are running and the node's when this returns.
+    ///
+    /// A run that was accepted in another region begins there: it is taken over like any other when nobody is left there.
     pub async fn claim_runs(
         &self,
         claimer: Claimer,
@@ -27,13 +29,15 @@ impl Store {
     ) -> Result<Vec<RunId>, Error> {
         self.write(move |session| {
             let mut claimed = Vec::new();
+            let mut passed = None;
             for _ in 0..limit.saturating_add(LOOKS_MAX) {
                 if claimed.len() == limit {
                     break;
                 }
-                match serve_next(session, &claimer, running_max, now)? {
+                match serve_next(session, &claimer, running_max, now, passed)? {
                     Served::Nobody => break,
                     Served::Nothing => {}
+                    Served::NotOurs(turn) => passed = Some(turn),
                     Served::Run(run) => claimed.push(run),
                 }
             }
@@ -47,6 +51,8 @@ enum Served {
     Run(RunId),
     /// The account whose turn it was can have no more now.
     Nothing,
+    /// All that the account has ready begins in other regions. Its place among the accounts.
+    NotOurs((i64, AccountId)),
     Nobody,
 }
 
@@ -64,20 +70,42 @@ fn serve_next(
     claimer: &Claimer,
     running_max: i64,
     now: Timestamp,
+    passed: Option<(i64, AccountId)>,
 ) -> Result<Served, Error> {
-    let next = session.row(
-        "SELECT account_id, pass, stride FROM queue_accounts WHERE ready > 0 AND NOT at_limit
-         ORDER BY pass, account_id LIMIT 1",
-        &[],
-        |row| Ok((row.take::<AccountId>()?, row.take::<i64>()?, row.take::<i64>()?)),
-    )?;
+    let read = |row: &mut Row<'_>| Ok((row.take::<AccountId>()?, row.take::<i64>()?, row.take::<i64>()?));
+    let next = match passed {
+        None => session.row(
+            "SELECT account_id, pass, stride FROM queue_accounts WHERE ready > 0 AND NOT at_limit
+             ORDER BY pass, account_id LIMIT 1",
+            &[],
+            read,
+        )?,
+        Some((pass, account)) => session.row(
+            "SELECT account_id, pass, stride FROM queue_accounts
+             WHERE ready > 0 AND NOT at_limit AND (pass, account_id) > ($1, $2)
+             ORDER BY pass, account_id LIMIT 1",
+            params![pass, account],
+            read,
+        )?,
+    };
     let Some((account, pass, stride)) = next else { return Ok(Served::Nobody) };
     let head = session.row(
-        "SELECT run_id, rank FROM queued_runs WHERE NOT held AND account_id = $1 ORDER BY rank, place LIMIT 1",
-        params![account],
+        "SELECT queued_runs.run_id, rank FROM queued_runs JOIN runs ON runs.run_id = queued_runs.run_id
+         WHERE NOT held AND queued_runs.account_id = $1
+             AND (owner = $2 OR (owner IS NULL AND home_region = $3)
+                 OR EXISTS (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND nodes.region = $3))
+         ORDER BY rank, place LIMIT 1",
+        params![account, claimer.node, claimer.region],
         |row| Ok((row.take::<RunId>()?, row.take::<i64>()?)),
     )?;
     let Some((run, rank)) = head else {
+        let others: Option<i64> = session.scalar(
+            "SELECT place FROM queued_runs WHERE NOT held AND account_id = $1 ORDER BY rank, place LIMIT 1",
+            params![account],
+        )?;
+        if others.is_some() {
+            return Ok(Served::NotOurs((pass, account)));
+        }
         // Cannot be, but must not stop the others.
         session.execute("UPDATE queue_accounts SET ready = 0 WHERE account_id = $1", params![account])?;
         return Ok(Served::Nothing);
@@ -88,18 +116,13 @@ fn serve_next(
         return Ok(Served::Nothing);
     }
     let begun = session.execute(
-        "UPDATE runs SET status = 'running', owner = $2, epoch = $3, region = $4, waiting_for = NULL,
-             started_at = coalesce(started_at, $5)
-         WHERE run_id = $1 AND epoch <= $3 AND status = 'pending'",
+        "UPDATE runs SET status = 'running', owner = $2,
+             epoch = CASE WHEN owner = $2 THEN epoch WHEN epoch < $3 THEN $3 ELSE epoch + 1 END,
+             region = $4, waiting_for = NULL, started_at = coalesce(started_at, $5)
+         WHERE run_id = $1 AND status = 'pending'",
         params![run, claimer.node, claimer.epoch, claimer.region, now],
     )?;
     if begun == 0 {
-        let status: Option<RunStatus> =
-            session.scalar("SELECT status FROM runs WHERE run_id = $1", params![run])?;
-        if status == Some(RunStatus::Pending) {
-            // A newer node's, which takes all that is older, too.
-            return Ok(Served::Nobody);
-        }
         take_out(session, run)?;
         return Ok(Served::Nothing);
     }

@@ -71,17 +71,17 @@ impl Store {
     ) -> Result<bool, Error> {
         let (reopened, queued) = self
             .write(move |session| {
-                archive::bring_back(session, id, epoch, seq)?;
+                archive::bring_back(session, id, seq)?;
                 let again = match Again::ask(session, id, &gate) {
                     Err(Error::Stale(_)) => return Ok((false, false)),
                     again => again?,
                 };
                 let account: Option<AccountId> = session.scalar(
-                    "UPDATE runs SET status = $6, ended_at = NULL, waiting_for = $7, owner = $4, epoch = $2,
-                     region = $5, next_seq = next_seq + 1,
-                         version = coalesce($8, version)
-                 WHERE run_id = $1 AND epoch <= $2 AND next_seq = $3 AND status = 'faulted'
-                 RETURNING account_id",
+                    "UPDATE runs SET status = $6, ended_at = NULL, waiting_for = $7, owner = $4,
+                         epoch = CASE WHEN owner = $4 THEN epoch WHEN epoch < $2 THEN $2 ELSE epoch + 1 END,
+                         region = $5, next_seq = next_seq + 1, version = coalesce($8, version)
+                     WHERE run_id = $1 AND next_seq = $3 AND status = 'faulted'
+                     RETURNING account_id",
                     params![id, epoch, seq, node, region, again.status(), again.waiting_for(), version],
                 )?;
                 let Some(account) = account else { return Ok((false, false)) };

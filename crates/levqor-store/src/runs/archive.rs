@@ -162,13 +162,13 @@ fn put_away(session: &Session, run: RunId, body: &[u8]) -> Result<(), Error> {
     session.execute("DELETE FROM runs WHERE run_id = $1", params![run]).map(drop)
 }
 
-/// Brings a faulted run back, if it stands at `next_seq` and no newer epoch has it.
-pub(super) fn bring_back(session: &Session, run: RunId, epoch: i64, next_seq: i64) -> Result<(), Error> {
+/// Brings a faulted run back, if it stands at `next_seq`.
+pub(super) fn bring_back(session: &Session, run: RunId, next_seq: i64) -> Result<(), Error> {
     let body: Option<Vec<u8>> = session.scalar(
         "SELECT archived_payloads.body FROM archived_runs
          JOIN archived_payloads ON archived_payloads.run_id = archived_runs.run_id
-         WHERE archived_runs.run_id = $1 AND epoch <= $2 AND next_seq = $3 AND status = 'faulted'",
-        params![run, epoch, next_seq],
+         WHERE archived_runs.run_id = $1 AND next_seq = $2 AND status = 'faulted'",
+        params![run, next_seq],
     )?;
     let Some(body) = body else { return Ok(()) };
     session.execute(

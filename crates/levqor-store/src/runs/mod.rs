@@ -19,11 +19,13 @@ mod retention;
 mod segments;
 pub(crate) mod short;
 mod sweep;
+mod takeover;
 mod unreadable;
 
 pub use ownership::RunsToDrive;
 pub use retention::{Deleted, KeptBy};
 pub use sweep::{LiveRun, LiveRuns};
+pub use takeover::{LeftRuns, Taker, Takeover};
 pub(crate) use unreadable::Told;
 pub use unreadable::UnreadableRun;
 

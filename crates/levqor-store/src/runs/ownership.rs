@@ -1,6 +1,9 @@
-//! Who drives a run. An epoch only grows, so what an older owner still computes can never be written.
+//! Who drives a run.
+//!
+//! A run is its owner's while that node lives. Another node may take it only when the owner was stopped, and then its epoch
+//! grows, so what an older owner still computes can never be written.
 
-use levqor_model::{NodeId, RunId};
+use levqor_model::{NodeId, RunId, Timestamp};
 
 use super::{Run, UnreadableRun, columns};
 use crate::{Error, Store, params};
@@ -19,23 +22,17 @@ pub struct RunsToDrive {
 }
 
 impl Store {
-    /// Takes the run for this node (unless a newer epoch has it) and gives its row.
+    /// Takes a live run for this node, unless another one has it that was not stopped, and gives its row.
     pub async fn own_run(&self, id: RunId, node: NodeId, epoch: i64) -> Result<Option<Run>, Error> {
         self.write(move |session| {
-            let live = session.row(
-                concat!(
-                    "UPDATE runs SET owner = $2, epoch = $3 WHERE run_id = $1 AND epoch <= $3 RETURNING ",
-                    columns!()
-                ),
-                params![id, node, epoch],
-                Run::read,
-            )?;
-            if live.is_some() {
-                return Ok(live);
-            }
             session.row(
                 concat!(
-                    "UPDATE archived_runs SET owner = $2, epoch = $3 WHERE run_id = $1 AND epoch <= $3 RETURNING ",
+                    "UPDATE runs SET owner = $2,
+                         epoch = CASE WHEN owner = $2 THEN epoch WHEN epoch < $3 THEN $3 ELSE epoch + 1 END
+                     WHERE run_id = $1 AND ended_at IS NULL
+                         AND (owner IS NULL OR owner = $2 OR NOT EXISTS
+                             (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND stopped_at IS NULL))
+                     RETURNING ",
                     columns!()
                 ),
                 params![id, node, epoch],
@@ -45,10 +42,10 @@ impl Store {
         .await
     }
 
-    /// Takes all runs that have not ended and that no newer epoch has; gives how many.
+    /// Takes all live runs that no other living node has; gives how many. For a node that is alone.
     ///
     /// In several transactions: when it fails halfway, the next call takes the rest.
-    pub async fn own_live_runs(&self, node: NodeId, epoch: i64) -> Result<u64, Error> {
+    pub async fn own_live_runs(&self, node: NodeId, epoch: i64, now: Timestamp) -> Result<u64, Error> {
         let mut total = 0;
         let mut after = String::new();
         loop {
@@ -63,9 +60,10 @@ impl Store {
                     )?;
                     let Some(last) = last.flatten() else { return Ok((0, None)) };
                     let taken = session.execute(
-                        "UPDATE runs SET owner = $3, epoch = $4
+                        "UPDATE runs SET owner = $3, epoch = CASE WHEN epoch < $4 THEN $4 ELSE epoch + 1 END
                          WHERE ended_at IS NULL AND run_id > $1 AND run_id <= $2
-                             AND (epoch < $4 OR (epoch = $4 AND owner IS NULL))",
+                             AND (owner IS NULL OR (owner <> $3 AND NOT EXISTS
+                                 (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND stopped_at IS NULL)))",
                         params![from, last, node, epoch],
                     )?;
                     Ok((taken, Some(last)))
@@ -74,14 +72,25 @@ impl Store {
             total += taken;
             match last {
                 Some(last) => after = last,
-                None => return Ok(total),
+                None => break,
             }
         }
+        self.write(move |session| {
+            session
+                .execute(
+                    "UPDATE nodes SET emptied_at = $1 WHERE stopped_at IS NOT NULL AND emptied_at IS NULL",
+                    params![now],
+                )
+                .map(drop)
+        })
+        .await?;
+        Ok(total)
     }
 
     /// Runs that are running, or pending and not queued, oldest first: the ones to load after a start. `after` is the page
-    /// before's `next`.
+    /// before's `next`. Only its own, for a node among several.
     pub async fn runs_to_drive(&self, after: Option<String>, limit: usize) -> Result<RunsToDrive, Error> {
+        let node = self.node;
         let page = self
             .read(move |session| {
                 let (mut unreadable, mut last, mut rows) = (Vec::new(), None, 0);
@@ -92,9 +101,10 @@ impl Store {
                         " FROM runs WHERE ended_at IS NULL AND run_id > $1
                              AND (status = 'running' OR (status = 'pending' AND NOT EXISTS
                                  (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id)))
+                             AND ($3 IS NULL OR owner = $3)
                          ORDER BY run_id LIMIT $2"
                     ),
-                    params![after.unwrap_or_default(), limit],
+                    params![after.unwrap_or_default(), limit, node],
                     limit,
                     |row| {
                         rows += 1;

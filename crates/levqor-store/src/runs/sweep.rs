@@ -32,8 +32,9 @@ pub struct LiveRuns {
 }
 
 impl Store {
-    /// Runs that have not ended, oldest first. `after` is the page before's `next`.
+    /// Runs that have not ended, oldest first. `after` is the page before's `next`. Only its own, for a node among several.
     pub async fn live_runs(&self, after: Option<String>, limit: usize) -> Result<LiveRuns, Error> {
+        let node = self.node;
         let page = self
             .read(move |session| {
                 let (mut unreadable, mut last, mut rows) = (Vec::new(), None, 0);
@@ -48,9 +49,10 @@ impl Store {
                          EXISTS (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id),
                          EXISTS (SELECT 1 FROM approvals WHERE approvals.run_id = runs.run_id
                              AND decided_at IS NULL AND closed_at IS NULL)
-                         FROM runs WHERE ended_at IS NULL AND run_id > $1 ORDER BY run_id LIMIT $2"
+                         FROM runs WHERE ended_at IS NULL AND run_id > $1 AND ($3 IS NULL OR owner = $3)
+                         ORDER BY run_id LIMIT $2"
                     ),
-                    params![after.unwrap_or_default(), limit],
+                    params![after.unwrap_or_default(), limit, node],
                     limit,
                     |row| {
                         rows += 1;

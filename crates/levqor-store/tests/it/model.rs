@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use levqor_model::{NodeId, RunId, RunStatus, Timestamp};
 use levqor_store::{
     Error,
+    nodes::NewNode,
     runs::{Accepted, Append, RunCounts, RunFilter},
     timers::Timer,
 };
@@ -32,6 +33,7 @@ enum Operation {
     },
     Own {
         run: usize,
+        by: usize,
         epoch: i64,
     },
     OwnLive {
@@ -39,6 +41,7 @@ enum Operation {
     },
     Reopen {
         run: usize,
+        by: usize,
         epoch: i64,
         seq_off: i64,
     },
@@ -53,6 +56,15 @@ struct Model {
     parent_effect: Option<u64>,
     entries: Vec<i64>,
     timers: BTreeMap<u64, Timestamp>,
+}
+
+impl Model {
+    /// An epoch grows whenever the owner changes.
+    fn give_to(&mut self, node: NodeId, epoch: i64) {
+        if self.owner != Some(node) {
+            (self.owner, self.epoch) = (Some(node), epoch.max(self.epoch + 1));
+        }
+    }
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -70,10 +82,10 @@ fn operation() -> impl Strategy<Value = Operation> {
                 Operation::Append { run, epoch_off, seq_off, status, entry, set, cleared }
             }
         ),
-        1 => (run.clone(), 0..6_i64).prop_map(|(run, epoch)| Operation::Own { run, epoch }),
+        1 => (run.clone(), 0..2_usize, 0..6_i64).prop_map(|(run, by, epoch)| Operation::Own { run, by, epoch }),
         1 => (0..6_i64).prop_map(|epoch| Operation::OwnLive { epoch }),
-        2 => (run, 0..6_i64, off())
-            .prop_map(|(run, epoch, seq_off)| Operation::Reopen { run, epoch, seq_off }),
+        2 => (run, 0..2_usize, 0..6_i64, off())
+            .prop_map(|(run, by, epoch, seq_off)| Operation::Reopen { run, by, epoch, seq_off }),
     ]
 }
 
@@ -94,7 +106,11 @@ proptest! {
 async fn check(operations: Vec<Operation>) {
     let world = World::new();
     let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
-    let (parent, node) = (world.run_id(NOW), world.node_id());
+    // The first lives; the second was never registered, which is like having been stopped.
+    let (parent, nodes) = (world.run_id(NOW), [world.node_id(), world.node_id()]);
+    let lease = std::time::Duration::from_secs(60);
+    let living = NewNode { id: nodes[0], region: region("eu-west"), version: "1".to_owned(), lease, alone: false };
+    world.store.register_node(living, NOW).await.unwrap();
     let ids: Vec<RunId> = (0..RUNS).map(|_| world.run_id(NOW)).collect();
     let mut model: BTreeMap<RunId, Model> = BTreeMap::new();
     for operation in operations {
@@ -160,40 +176,42 @@ async fn check(operations: Vec<Operation>) {
                     _ => assert_eq!(result, Err(Error::Stale(id)), "{shown}"),
                 }
             }
-            Operation::Own { run, epoch } => {
-                let owned = world.store.own_run(ids[run], node, epoch).await.unwrap();
-                let expected = model.get_mut(&ids[run]).filter(|one| one.epoch <= epoch);
+            Operation::Own { run, by, epoch } => {
+                let owned = world.store.own_run(ids[run], nodes[by], epoch).await.unwrap();
+                let expected = model
+                    .get_mut(&ids[run])
+                    .filter(|one| !one.status.is_ended())
+                    .filter(|one| one.owner != Some(nodes[0]) || by == 0);
                 assert_eq!(owned.is_some(), expected.is_some(), "{shown}");
                 if let Some(one) = expected {
-                    (one.owner, one.epoch) = (Some(node), epoch);
+                    one.give_to(nodes[by], epoch);
                 }
             }
             Operation::OwnLive { epoch } => {
                 let mut taken = 0;
                 for one in model.values_mut() {
-                    let is_free = one.epoch < epoch || (one.epoch == epoch && one.owner.is_none());
-                    if !one.status.is_ended() && is_free {
-                        (one.owner, one.epoch) = (Some(node), epoch);
+                    if !one.status.is_ended() && one.owner != Some(nodes[0]) {
+                        one.give_to(nodes[0], epoch);
                         taken += 1;
                     }
                 }
-                assert_eq!(world.store.own_live_runs(node, epoch).await, Ok(taken), "{shown}");
+                assert_eq!(world.store.own_live_runs(nodes[0], epoch, NOW).await, Ok(taken), "{shown}");
             }
-            Operation::Reopen { run, epoch, seq_off } => {
+            Operation::Reopen { run, by, epoch, seq_off } => {
                 let id = ids[run];
                 let known = model.get_mut(&id);
                 let next = known.as_ref().map_or(0, |one| one.entries.len() as i64);
                 let events = "[]".to_owned();
                 let reopened = world
                     .store
-                    .reopen_run(id, epoch, node, next + seq_off, NOW, region("eu-west"), events, open_gate())
+                    .reopen_run(id, epoch, nodes[by], next + seq_off, NOW, region("eu-west"), events, open_gate())
                     .await
                     .unwrap();
-                let expected = known
-                    .filter(|one| one.status == RunStatus::Faulted && seq_off == 0 && one.epoch <= epoch);
+                let expected = known.filter(|one| one.status == RunStatus::Faulted && seq_off == 0);
                 assert_eq!(reopened, expected.is_some(), "{shown}");
                 if let Some(one) = expected {
-                    (one.status, one.owner, one.epoch) = (RunStatus::Running, Some(node), epoch);
+                    one.status = RunStatus::Running;
+                    one.give_to(nodes[by], epoch);
                     one.entries.push(next);
                 }
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use levqor_model::{Residency, RunId, RunStatus, TriggerKind};
 use levqor_store::{
+    nodes::NewNode,
     Error,
     queue::Admitted,
     runs::{Accepted, Append, Payloads, RunCounts, RunFilter},
@@ -261,31 +262,45 @@ async fn only_a_faulted_run_is_reopened_and_only_once() {
 }
 
 #[tokio::test]
-async fn a_node_takes_over_what_no_newer_one_has() {
+async fn a_node_takes_over_what_no_living_one_has() {
     let world = World::new();
-    let (account, workflow, node) = (world.account_id(), world.workflow_id(NOW), world.node_id());
+    let (account, workflow, node, lives) =
+        (world.account_id(), world.workflow_id(NOW), world.node_id(), world.node_id());
+    let living = NewNode {
+        id: lives,
+        region: region("eu-west"),
+        version: "1".to_owned(),
+        lease: Duration::from_secs(60),
+        alone: false,
+    };
+    world.store.register_node(living, NOW).await.unwrap();
     let mut ids = Vec::new();
     for epoch in [0, 1, 2, 3] {
         let mut new = world.run(account, workflow, NOW + Duration::from_secs(ids.len() as u64));
         new.run.epoch = epoch;
+        new.run.owner = (epoch == 3).then_some(lives);
         ids.push(new.run.id);
         world.store.accept_run(new).await.unwrap();
     }
     // The oldest has ended: nobody needs to own it.
     let end = Append { epoch: 0, ..step(ids[0], 1, RunStatus::Completed) };
     world.store.append(end).await.unwrap();
-    assert_eq!(world.store.own_live_runs(node, 2).await, Ok(2));
-    assert_eq!(world.store.own_live_runs(node, 2).await, Ok(0), "again takes nothing");
+    assert_eq!(world.store.own_live_runs(node, 2, NOW).await, Ok(2));
+    assert_eq!(world.store.own_live_runs(node, 2, NOW).await, Ok(0), "again takes nothing");
     let mut owners = Vec::new();
     for id in &ids {
         let run = world.store.run(None, *id).await.unwrap().unwrap();
         owners.push((run.owner, run.epoch));
     }
-    assert_eq!(owners, [(None, 0), (Some(node), 2), (Some(node), 2), (None, 3)]);
+    assert_eq!(owners, [(None, 0), (Some(node), 2), (Some(node), 3), (Some(lives), 3)], "an epoch never stays");
 
-    assert_eq!(world.store.own_run(ids[3], node, 2).await, Ok(None), "a newer epoch has it");
-    let run = world.store.own_run(ids[3], node, 4).await.unwrap().unwrap();
+    assert_eq!(world.store.own_run(ids[3], node, 4).await, Ok(None), "its owner lives");
+    assert_eq!(world.store.own_run(ids[0], node, 4).await, Ok(None), "it has ended");
+    world.store.stop_node(lives, NOW).await.unwrap();
+    let run = world.store.own_run(ids[3], node, 2).await.unwrap().unwrap();
     assert_eq!((run.owner, run.epoch), (Some(node), 4));
+    let again = world.store.own_run(ids[3], node, 9).await.unwrap().unwrap();
+    assert_eq!((again.owner, again.epoch), (Some(node), 4), "it had it");
     assert_eq!(world.store.own_run(world.run_id(NOW), node, 4).await, Ok(None));
 }
 

@@ -174,6 +174,7 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
         // The store dies with this process, so its key may as well.
         vault: Vault::new(&Secret::new(key)),
         sink: None,
+        cluster: levqor_engine::Cluster::Alone,
     })
     .await?;
     for (name, value) in &prepared.secrets {

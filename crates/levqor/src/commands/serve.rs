@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use levqor_engine::{Engine, Setup, Vault, egress, handlers::Handlers, processes};
+use levqor_engine::{Cluster, Engine, Setup, Vault, cluster::Shared, egress, handlers::Handlers, processes};
 use levqor_flow::{document::Host, machine::Surroundings, services::Service};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
 use levqor_server::{
@@ -19,7 +19,7 @@ use levqor_server::{
     },
     mail::{EmailFunction, Mailer},
 };
-use levqor_store::{Options, Store};
+use levqor_store::{Options, Place, Store};
 use serde_json::json;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -75,11 +75,85 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let secret = secret(&config, &data_dir, &*random)?;
-    let store = open(&data_dir).await?;
+    let store = open(&config, &data_dir).await?;
     let outcome =
-        run(&config, listener, address, &data_dir, secret, store.clone(), clock, random, as_json).await;
+        lives(&config, listener, address, &data_dir, secret, store.clone(), clock, random, as_json).await;
     store.close().await;
     outcome
+}
+
+/// How a node's life ended.
+enum End {
+    /// It was told to stop.
+    Stopped,
+    /// It lost its lease: others have its runs, and it may come back as a new node.
+    Fenced,
+}
+
+/// Serves as one node after the other: one that has lost its lease comes back as a new one, on the same address.
+#[expect(clippy::too_many_arguments, reason = "this is where everything that was made comes together")]
+async fn lives(
+    config: &Config,
+    listener: TcpListener,
+    address: SocketAddr,
+    data_dir: &DataDir,
+    secret: Secret,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    agree_on_secret(&store, &secret).await?;
+    let listener = listener.into_std().map_err(|error| Failure::Broken(error.into()))?;
+    let mut first = true;
+    loop {
+        let again = listener.try_clone().map_err(|error| Failure::Broken(error.into()))?;
+        let again = TcpListener::from_std(again).map_err(|error| Failure::Broken(error.into()))?;
+        let end = run(
+            config,
+            again,
+            address,
+            data_dir,
+            secret.clone(),
+            store.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            Told { first, as_json },
+        )
+        .await?;
+        match end {
+            End::Stopped => return Ok(()),
+            End::Fenced => tracing::warn!("this process goes on as a new node"),
+        }
+        first = false;
+    }
+}
+
+/// All nodes of a database must read each other's stored secrets, sessions and signatures.
+async fn agree_on_secret(store: &Store, secret: &Secret) -> Result<(), Failure> {
+    if !store.is_shared() {
+        return Ok(());
+    }
+    let ours = Vault::new(secret).key_id();
+    let theirs = store
+        .agree("secret_key_id", ours.clone())
+        .await
+        .map_err(|error| Failure::Refused(error.to_string()))?;
+    if ours == theirs {
+        return Ok(());
+    }
+    Err(Failure::Refused(
+        "SECURITY_HMAC_SECRET is not the one that the other nodes of this database have; set the same on all of them"
+            .to_owned(),
+    ))
+}
+
+/// What is told at the start, and how.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// The process has just started.
+    first: bool,
+    as_json: bool,
 }
 
 #[expect(clippy::too_many_arguments, reason = "this is where everything that was made comes together")]
@@ -92,8 +166,8 @@ async fn run(
     store: Store,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    as_json: bool,
-) -> Result<(), Failure> {
+    told: Told,
+) -> Result<End, Failure> {
     let started_at = clock.now();
     let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
     let node = NodeId::new(started_at, &*random);
@@ -117,7 +191,7 @@ async fn run(
     let settings = settings(config, data_dir, secret, public_url.clone());
     let app = App::new(Parts {
         settings,
-        store,
+        store: store.clone(),
         engine: engine.clone(),
         clock,
         random,
@@ -132,19 +206,45 @@ async fn run(
         sign_in::service::operator_link(&app, &config.operator_email).await.map_err(anyhow::Error::from)?;
     let welcome =
         Welcome { config, data_dir, url: public_url, key: first.map(|first| first.owner_key), link };
-    welcome.tell(as_json).map_err(anyhow::Error::from)?;
+    if told.first {
+        welcome.tell(told.as_json).map_err(anyhow::Error::from)?;
+    }
     let stop = CancellationToken::new();
     let signals = tokio::spawn(wait_for_signal(stop.clone()));
     let budget = config.limits.drain;
     let stop_ends = tokio::spawn(when_stop_begins(stop.clone(), budget));
+    let come_back = CancellationToken::new();
+    let fenced = tokio::spawn(when_fenced(engine.clone(), store.clone(), stop.clone(), come_back.clone()));
     let served = levqor_server::serve(listener, app, stop.clone()).await;
     // Also when the server failed by itself.
     stop.cancel();
     let left = stop_ends.await.map_or(budget, |end| end.saturating_duration_since(Instant::now()));
     engine.drain(left).await;
     signals.abort();
+    fenced.abort();
+    served.map_err(|error| Failure::Broken(anyhow::Error::from(error).context("the server failed")))?;
+    if come_back.is_cancelled() {
+        return Ok(End::Fenced);
+    }
     tracing::info!("stopped");
-    served.map_err(|error| Failure::Broken(anyhow::Error::from(error).context("the server failed")))
+    Ok(End::Stopped)
+}
+
+/// Once the engine has stopped by itself, and the database takes writes again, has the server end so that another can begin.
+/// Until then it goes on answering, and says that it is not ready.
+async fn when_fenced(engine: Engine, store: Store, stop: CancellationToken, come_back: CancellationToken) {
+    const LOOK_AGAIN: Duration = Duration::from_millis(500);
+    engine.stopped().await;
+    if stop.is_cancelled() {
+        return;
+    }
+    while store.readiness().await.write.is_err() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    if !stop.is_cancelled() {
+        come_back.cancel();
+        stop.cancel();
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -178,8 +278,11 @@ fn secret(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Se
     Ok(secret)
 }
 
-async fn open(data_dir: &DataDir) -> Result<Store, Failure> {
-    let options = Options::file(data_dir.database());
+async fn open(config: &Config, data_dir: &DataDir) -> Result<Store, Failure> {
+    let options = match &config.database {
+        None => Options::file(data_dir.database()),
+        Some(postgres) => Options { place: Place::Postgres(postgres.clone()), ..Options::default() },
+    };
     tokio::task::spawn_blocking(move || Store::open(options))
         .await
         .map_err(|error| Failure::Broken(error.into()))?
@@ -250,6 +353,10 @@ fn setup(
         },
         vault: Vault::new(secret),
         sink: config.sink.clone(),
+        cluster: match config.database {
+            None => Cluster::Alone,
+            Some(_) => Cluster::Shared(Shared::new(config.regions.clone())),
+        },
     }
 }
 

@@ -93,9 +93,16 @@ pub const KEYS: &[Key] = &[
         "LEVQOR_DATABASE_URL",
         Shape::Text,
         "",
-        "empty: embedded SQLite in the data directory",
+        "empty: embedded SQLite in the data directory; or postgres://user:password@host1,host2/database",
     )
     .secret(),
+    key(
+        "database.ca_file",
+        "LEVQOR_DATABASE_CA_FILE",
+        Shape::Text,
+        "",
+        "certificates that the database's must be signed by, in PEM form; empty: those that the system trusts",
+    ),
     key("database.read_url", "LEVQOR_DATABASE_READ_URL", Shape::Text, "", "a replica to read from")
         .secret()
         .reserved(),

@@ -16,6 +16,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
+use levqor_store::PostgresOptions;
 use levqor_server::{Environment, features::ai::AiSettings, mail::MailServer};
 
 use keys::{KEYS, Shape};
@@ -46,6 +47,8 @@ pub struct Config {
     pub environment: Environment,
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
+    /// A PostgreSQL that several nodes use; None: embedded SQLite in the data directory.
+    pub database: Option<PostgresOptions>,
     pub public_url: String,
     pub operator_email: String,
     pub log: Log,
@@ -234,7 +237,7 @@ impl Reader<'_> {
         let hmac_secret = self.secret(environment);
         let public_url = self.public_url(listen);
         let ai = self.ai(region.as_ref());
-        self.database();
+        let database = self.database();
         self.email();
         self.log_filter();
         Some(Config {
@@ -243,6 +246,7 @@ impl Reader<'_> {
             environment,
             listen: listen?,
             data_dir: PathBuf::from(self.text("data_dir")),
+            database,
             public_url: public_url?,
             operator_email: self.text("operator_email").to_lowercase(),
             log: Log {
@@ -413,14 +417,28 @@ impl Reader<'_> {
         }
     }
 
-    fn database(&mut self) {
-        if !self.text("database.url").is_empty() {
+    fn database(&mut self) -> Option<PostgresOptions> {
+        let url = self.text("database.url").to_owned();
+        if url.is_empty() {
+            return None;
+        }
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             self.complain(
                 "database.url",
-                "this version has the embedded SQLite database only",
-                "leave the key empty; PostgreSQL joins in a later version",
+                "the value is no address of a PostgreSQL",
+                "write it like postgres://user:password@host1,host2/database, or leave the key empty for SQLite",
+            );
+            return None;
+        }
+        if self.text("security.hmac_secret").is_empty() {
+            self.complain(
+                "security.hmac_secret",
+                "is empty, and database.url is set: all nodes of a database need the same secret",
+                "set SECURITY_HMAC_SECRET to the same 32 or more random characters on each of them",
             );
         }
+        let ca_file = Some(self.text("database.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Some(PostgresOptions { url, ca_file })
     }
 
     fn email(&mut self) {
@@ -525,8 +543,13 @@ mod tests {
             ),
             (
                 "",
+                &[("LEVQOR_DATABASE_URL", "mysql://u:hunter2@h/db")],
+                "database.url: the value is no address of a PostgreSQL; write it like postgres://",
+            ),
+            (
+                "",
                 &[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")],
-                "database.url: this version has the embedded SQLite",
+                "security.hmac_secret: is empty, and database.url is set: all nodes of a database need the same",
             ),
             ("[egress]\nallow = [\"10.0.0.0/99\"]", &[], "levqor.toml:2: egress.allow:"),
             (

@@ -1,0 +1,254 @@
+//! Several nodes on one store: whose runs are whose, what goes on where when a node is gone, what nodes do for each other.
+
+use levqor_engine::{Engine, Error, StartRun};
+use levqor_flow::event::CloudEvent;
+use levqor_model::{Clock, NodeId, Residency, RunId, RunStatus};
+use levqor_store::approvals::Decided;
+use levqor_testkit::{wait_for, wait_until};
+use serde_json::json;
+
+use crate::world::{LEASE, World, seconds};
+
+const PAUSE: &str = "do: [{ a: { wait: { seconds: 30 } } }, { b: { call: http, with: { method: get, endpoint: 'STUB/b' } } }]";
+
+async fn owner(world: &World, run: RunId) -> Option<NodeId> {
+    world.store.run(None, run).await.unwrap().unwrap().owner
+}
+
+/// Until the run is the engine's.
+async fn owned(world: &World, run: RunId, engine: &Engine) {
+    wait_for("the run to have the owner", || async {
+        (owner(world, run).await == Some(engine.node())).then_some(())
+    })
+    .await;
+}
+
+async fn pinned(world: &World, workflow: levqor_model::WorkflowId, region: &str) -> StartRun {
+    StartRun {
+        residency: Some(Residency::Regions(vec![region.parse().unwrap()])),
+        ..world.request(workflow, json!({}))
+    }
+}
+
+#[tokio::test]
+async fn each_node_drives_its_own_runs() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let (first, second) =
+        (world.start(&eu, workflow, json!({})).await, world.start(&us, workflow, json!({})).await);
+    world.status(first, RunStatus::Waiting).await;
+    world.status(second, RunStatus::Waiting).await;
+    world.advance(&eu, seconds(30));
+    us.clock_moved();
+    // Each waits for the other's run, too.
+    for (engine, run, region) in [(&us, first, "eu-west"), (&eu, second, "us-east")] {
+        let detail = world.ended(engine, run).await;
+        assert_eq!(detail.run.status, RunStatus::Completed);
+        assert_eq!((detail.run.region.as_str(), detail.run.home_region.as_str()), (region, region));
+    }
+    assert_eq!(world.stub.count(), 2, "each called once");
+    assert_eq!(world.store.takeovers(10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_runs_of_a_node_that_is_gone_go_on_elsewhere() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let waiting = world.start(&us, workflow, json!({})).await;
+    let suspended = world.start(&us, workflow, json!({})).await;
+    world.status(waiting, RunStatus::Waiting).await;
+    us.suspend(world.account, suspended, "ada").await.unwrap();
+    let gone = us.node();
+    us.halt().await;
+    assert_eq!(owner(&world, waiting).await, Some(gone), "its lease is not over");
+
+    world.advance(&eu, LEASE + seconds(1));
+    let detail = world.ended(&eu, waiting).await;
+    assert_eq!(detail.run.status, RunStatus::Completed);
+    assert_eq!((detail.run.region.as_str(), detail.run.home_region.as_str()), ("eu-west", "us-east"));
+    owned(&world, suspended, &eu).await;
+    let takeovers = world.store.takeovers(10).await.unwrap();
+    assert_eq!(takeovers.iter().map(|takeover| takeover.runs).sum::<i64>(), 2, "{takeovers:?}");
+    assert!(takeovers.iter().all(|takeover| (takeover.node, takeover.from_node) == (eu.node(), gone)));
+    wait_for("the node to be empty", || async { world.store.left_runs().await.unwrap().is_empty().then_some(()) })
+        .await;
+
+    eu.resume(world.account, suspended).await.unwrap();
+    world.advance(&eu, seconds(60));
+    assert_eq!(world.ended(&eu, suspended).await.run.status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_node_that_was_stopped_writes_nothing_more() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let run = world.start(&us, workflow, json!({})).await;
+    world.status(run, RunStatus::Waiting).await;
+    world.store.stop_node(us.node(), world.now()).await.unwrap();
+    let late = world.store.acting_as(us.node());
+    assert_eq!(
+        late.nudge(run, "\"look\"".to_owned(), world.now()).await,
+        Err(levqor_store::Error::Fenced(us.node()))
+    );
+    owned(&world, run, &eu).await;
+    us.stopped().await;
+    assert!(us.failure().unwrap().contains("lost its lease"));
+    assert!(matches!(world.try_start(&us, workflow, json!({})).await, Err(Error::Draining)));
+    world.advance(&eu, seconds(30));
+    assert_eq!(world.ended(&eu, run).await.run.status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn what_is_wanted_of_a_run_reaches_the_node_that_has_it() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let run = world.start(&us, workflow, json!({})).await;
+    world.status(run, RunStatus::Waiting).await;
+    let suspended = eu.suspend(world.account, run, "ada").await.unwrap();
+    assert_eq!(suspended.run.status, RunStatus::Suspended);
+    assert_eq!(eu.resume(world.account, run).await.unwrap().run.status, RunStatus::Waiting);
+    assert_eq!(eu.cancel(world.account, run).await.unwrap().run.status, RunStatus::Cancelled);
+    assert_eq!(owner(&world, run).await, Some(us.node()), "its owner did it");
+}
+
+#[tokio::test]
+async fn events_and_answers_reach_runs_of_other_nodes() {
+    let world = World::new().await;
+    let listens = world
+        .save("listens", "1.0.0", "do: [{ a: { listen: { to: { one: { with: { type: order.paid } } } } } }]")
+        .await;
+    let asks = world.save_with("asks", "1.0.0", "{ approval: { title: Go on? } }", "do: [{ a: { set: { ok: true } } }]").await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let listening = world.start(&us, listens, json!({})).await;
+    let asking = world.start(&us, asks, json!({})).await;
+    world.status(listening, RunStatus::Waiting).await;
+    world.status(asking, RunStatus::Waiting).await;
+    wait_until("the runs to have left memory", || us.load().active_runs == 0).await;
+
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "/shop", "type": "order.paid" });
+    assert_eq!(eu.publish(world.account, vec![CloudEvent::parse(event).unwrap()]).await.unwrap(), 1);
+    assert_eq!(world.ended(&eu, listening).await.run.status, RunStatus::Completed);
+
+    let open = world.store.approvals_of(world.account, true, None, 10).await.unwrap();
+    let decided = eu.decide(world.account, open[0].id, true, "ada".to_owned(), None).await.unwrap();
+    assert!(matches!(decided, Decided::Now(_)));
+    assert_eq!(world.ended(&eu, asking).await.run.status, RunStatus::Completed);
+    assert_eq!(owner(&world, asking).await, Some(us.node()));
+}
+
+#[tokio::test]
+async fn a_run_stays_where_it_must_be() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let eu = world.node("eu-west").await;
+    // Nobody lives there yet.
+    let run = eu.start_run(pinned(&world, workflow, "us-east").await).await.unwrap().run.id;
+    let row = world.store.run(None, run).await.unwrap().unwrap();
+    assert_eq!((row.status, row.owner, row.home_region.as_str()), (RunStatus::Pending, None, "us-east"));
+
+    let us = world.node("us-east").await;
+    world.status(run, RunStatus::Waiting).await;
+    assert_eq!(owner(&world, run).await, Some(us.node()));
+    // Now somebody does, and is asked by way of the queue.
+    let second = eu.start_run(pinned(&world, workflow, "us-east").await).await.unwrap().run.id;
+    world.status(second, RunStatus::Waiting).await;
+    assert_eq!(owner(&world, second).await, Some(us.node()));
+
+    let gone = us.node();
+    us.halt().await;
+    world.advance(&eu, LEASE + seconds(1));
+    wait_for("the node to be condemned", || async {
+        let nodes = world.store.nodes(None).await.unwrap();
+        nodes.iter().find(|node| node.id == gone)?.stopped_at.map(drop)
+    })
+    .await;
+    let left = world.store.left_runs().await.unwrap();
+    assert_eq!(left.iter().map(|left| left.runs).sum::<i64>(), 2, "they wait rather than leave");
+    let why = eu.waiting_for(world.account, run).await.unwrap().unwrap();
+    assert!(why.contains("stopped or lost its lease"), "{why}");
+
+    let back = world.node("us-east").await;
+    for run in [run, second] {
+        let detail = world.ended(&eu, run).await;
+        assert_eq!((detail.run.status, detail.run.region.as_str()), (RunStatus::Completed, "us-east"));
+    }
+    assert_eq!(owner(&world, run).await, Some(back.node()));
+}
+
+#[tokio::test]
+async fn runs_go_home_when_their_region_is_back() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE.replace("30", "3000").as_str()).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let run = world.start(&us, workflow, json!({})).await;
+    world.status(run, RunStatus::Waiting).await;
+    us.drain(seconds(5)).await;
+    owned(&world, run, &eu).await;
+
+    let back = world.node("us-east").await;
+    world.advance(&eu, seconds(31));
+    owned(&world, run, &back).await;
+    world.clock.advance(seconds(3_000));
+    eu.clock_moved();
+    back.clock_moved();
+    let detail = world.ended(&eu, run).await;
+    assert_eq!((detail.run.status, detail.run.region.as_str()), (RunStatus::Completed, "us-east"));
+    assert_eq!(world.stub.count(), 1);
+}
+
+#[tokio::test]
+async fn a_parent_hears_of_a_sub_run_on_another_node() {
+    let world = World::new().await;
+    world.save("child", "1.0.0", PAUSE).await;
+    let parent = world
+        .save("parent", "1.0.0", "do: [{ a: { run: { workflow: { namespace: test, name: child, version: '1.0.0' } } } }]")
+        .await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let run = world.start(&us, parent, json!({})).await;
+    let child = wait_for("the sub-run", || async {
+        world.store.children_of(run, None, 1).await.unwrap().into_iter().next().map(|child| child.id)
+    })
+    .await;
+    world.status(child, RunStatus::Waiting).await;
+    wait_until("the child to have left memory", || us.load().active_runs <= 1).await;
+    // As a takeover by two nodes may part them.
+    let given = world
+        .store
+        .hand_back(us.node(), "us-east".parse().unwrap(), eu.node(), vec![run], 10, "\"look\"".to_owned(), world.now())
+        .await
+        .unwrap();
+    assert_eq!(given, 1);
+    owned(&world, child, &eu).await;
+    world.clock.advance(seconds(30));
+    eu.clock_moved();
+    us.clock_moved();
+    let detail = world.ended(&us, run).await;
+    assert_eq!(detail.run.status, RunStatus::Completed, "{:?}", detail.error);
+    assert_eq!(owner(&world, child).await, Some(eu.node()));
+    assert_eq!(world.stub.count(), 1);
+}
+
+#[tokio::test]
+async fn a_schedule_fires_once_for_all_nodes() {
+    let world = World::new().await;
+    let workflow = world
+        .save("tick", "1.0.0", "schedule: { every: { minutes: 1 } }\ndo: [{ a: { call: http, with: { method: get, endpoint: 'STUB/tick' } } }]")
+        .await;
+    let nodes = [world.node("eu-west").await, world.node("us-east").await, world.node("ap-south").await];
+    for minute in 1..=5_u64 {
+        // Each due time is a node's to see, and all do at once.
+        world.clock.advance(seconds(60));
+        for node in &nodes {
+            node.clock_moved();
+        }
+        wait_until("the firing", || world.stub.count() as u64 >= minute).await;
+    }
+    assert_eq!(world.stub.count(), 5);
+    let state = world.store.schedule_state(workflow).await.unwrap().unwrap();
+    assert_eq!(state.fired, 5);
+    assert!(world.clock.now() > world.store.nodes(None).await.unwrap()[0].started_at);
+}
