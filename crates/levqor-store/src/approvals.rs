@@ -171,7 +171,7 @@ impl Store {
             session.rows(
                 "SELECT approval_id, run_id FROM approvals
                  WHERE decided_at IS NOT NULL AND closed_at IS NULL AND approval_id > $1
-                     AND ($3 IS NULL OR EXISTS
+                     AND (CAST($3 AS text) IS NULL OR EXISTS
                          (SELECT 1 FROM runs WHERE runs.run_id = approvals.run_id AND owner = $3))
                  ORDER BY approval_id LIMIT $2",
                 params![after, limit, node],

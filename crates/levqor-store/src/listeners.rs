@@ -120,7 +120,7 @@ impl Store {
                      FROM listeners
                      WHERE account_id = $1 AND type = $2 AND after_seq < $3
                          AND (after_seq, run_id, effect, place) > ($4, $5, $6, $7)
-                         AND ($9 IS NULL OR EXISTS
+                         AND (CAST($9 AS text) IS NULL OR EXISTS
                              (SELECT 1 FROM runs WHERE runs.run_id = listeners.run_id AND owner = $9))
                      ORDER BY after_seq, run_id, effect, place LIMIT $8",
                     params![account, kind, seq, after_seq, key.run_id, key.effect, key.place, limit, node],
@@ -132,7 +132,7 @@ impl Store {
                              WHERE runs.run_id = listeners.run_id AND runs.status = 'suspended')
                      FROM listeners
                      WHERE account_id = $1 AND type = $2 AND after_seq < $3
-                         AND ($5 IS NULL OR EXISTS
+                         AND (CAST($5 AS text) IS NULL OR EXISTS
                              (SELECT 1 FROM runs WHERE runs.run_id = listeners.run_id AND owner = $5))
                      ORDER BY after_seq, run_id, effect, place LIMIT $4",
                     params![account, kind, seq, limit, node],
@@ -162,7 +162,7 @@ impl Store {
                      EXISTS (SELECT 1 FROM runs WHERE runs.run_id = page.run_id AND runs.status = 'suspended')
                  FROM (SELECT run_id, effect, place, account_id, type, after_seq, interest FROM listeners
                      WHERE (run_id, effect, place) > ($1, $2, $3)
-                         AND ($5 IS NULL OR EXISTS
+                         AND (CAST($5 AS text) IS NULL OR EXISTS
                              (SELECT 1 FROM runs WHERE runs.run_id = listeners.run_id AND owner = $5))
                      ORDER BY run_id, effect, place LIMIT $4) AS page",
                 params![run, effect, place, limit, node],

@@ -133,6 +133,7 @@ impl Session {
     pub(crate) fn now(&self, callers: Timestamp) -> Result<Timestamp, Error> {
         match self {
             Session::Sqlite(_) => Ok(callers),
+            Session::Postgres(session) if !session.has_clock => Ok(callers),
             Session::Postgres(_) => {
                 let now = self.scalar(
                     "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",

@@ -283,7 +283,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.run_counts(Some(account)).await.unwrap();
     store.live_runs_count(account).await.unwrap();
     store.children_of(parent, None, 10).await.unwrap();
-    let step = |seq, status| Append { epoch: 4, ..step(seq, status) };
+    let step = |seq, status| Append { epoch: 2, ..step(seq, status) };
     store.append(step(5, RunStatus::Suspended)).await.unwrap();
     store.append_again(step(6, RunStatus::Running), gate(None, true)).await.unwrap();
     store.append(step(7, RunStatus::Completed)).await.unwrap();

@@ -30,7 +30,7 @@ impl Store {
         self.read(move |session| match from {
             Some(from) => session.rows(
                 "SELECT run_id, effect, due_at FROM timers
-                 WHERE (due_at, run_id, effect) > ($1, $2, $3) AND due_at <= $4 AND ($6 IS NULL OR EXISTS
+                 WHERE (due_at, run_id, effect) > ($1, $2, $3) AND due_at <= $4 AND (CAST($6 AS text) IS NULL OR EXISTS
                      (SELECT 1 FROM runs WHERE runs.run_id = timers.run_id AND owner = $6))
                  ORDER BY due_at, run_id, effect LIMIT $5",
                 params![from.due_at, from.run_id, from.effect, until, limit, node],
@@ -38,7 +38,7 @@ impl Store {
             ),
             None => session.rows(
                 "SELECT run_id, effect, due_at FROM timers
-                 WHERE due_at <= $1 AND ($3 IS NULL OR EXISTS
+                 WHERE due_at <= $1 AND (CAST($3 AS text) IS NULL OR EXISTS
                      (SELECT 1 FROM runs WHERE runs.run_id = timers.run_id AND owner = $3))
                  ORDER BY due_at, run_id, effect LIMIT $2",
                 params![until, limit, node],

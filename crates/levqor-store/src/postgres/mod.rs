@@ -29,11 +29,13 @@ pub struct PostgresOptions {
     pub url: String,
     /// Certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Leases count by the callers' clock instead of the server's: for tests that move the clock.
+    pub callers_clock: bool,
 }
 
 impl PostgresOptions {
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ca_file: None }
+        Self { url: url.into(), ca_file: None, callers_clock: false }
     }
 }
 
@@ -65,7 +67,7 @@ impl Postgres {
         let way = connect::Way::new(options)?;
         let open = || {
             let session =
-                || Session::connect(way.clone()).map(|session| crate::Session::Postgres(Box::new(session)));
+                || Session::connect(way.clone(), !options.callers_clock).map(|session| crate::Session::Postgres(Box::new(session)));
             let writers = (0..Self::WRITERS).map(|_| session()).collect::<Result<Vec<_>, _>>()?;
             if let Some(writer) = writers.first() {
                 connect::check(writer)?;

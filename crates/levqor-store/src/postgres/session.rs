@@ -30,6 +30,8 @@ const MADE_MAX: usize = 256;
 
 pub(crate) struct Session {
     way: Way,
+    /// The server says what time it is.
+    pub(crate) has_clock: bool,
     connection: RefCell<Option<Connection>>,
     in_transaction: Flag<bool>,
 }
@@ -75,9 +77,9 @@ impl Row<'_> {
 }
 
 impl Session {
-    pub(super) fn connect(way: Way) -> Result<Self, Error> {
+    pub(super) fn connect(way: Way, has_clock: bool) -> Result<Self, Error> {
         let connection = Connection::new(&way)?;
-        Ok(Self { way, connection: RefCell::new(Some(connection)), in_transaction: Flag::new(false) })
+        Ok(Self { way, has_clock, connection: RefCell::new(Some(connection)), in_transaction: Flag::new(false) })
     }
 
     pub(crate) fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {

@@ -101,7 +101,7 @@ impl Store {
                         " FROM runs WHERE ended_at IS NULL AND run_id > $1
                              AND (status = 'running' OR (status = 'pending' AND NOT EXISTS
                                  (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id)))
-                             AND ($3 IS NULL OR owner = $3)
+                             AND (CAST($3 AS text) IS NULL OR owner = $3)
                          ORDER BY run_id LIMIT $2"
                     ),
                     params![after.unwrap_or_default(), limit, node],

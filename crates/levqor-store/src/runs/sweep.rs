@@ -49,7 +49,7 @@ impl Store {
                          EXISTS (SELECT 1 FROM queued_runs WHERE queued_runs.run_id = runs.run_id),
                          EXISTS (SELECT 1 FROM approvals WHERE approvals.run_id = runs.run_id
                              AND decided_at IS NULL AND closed_at IS NULL)
-                         FROM runs WHERE ended_at IS NULL AND run_id > $1 AND ($3 IS NULL OR owner = $3)
+                         FROM runs WHERE ended_at IS NULL AND run_id > $1 AND (CAST($3 AS text) IS NULL OR owner = $3)
                          ORDER BY run_id LIMIT $2"
                     ),
                     params![after.unwrap_or_default(), limit, node],

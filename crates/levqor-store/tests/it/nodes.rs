@@ -49,7 +49,10 @@ async fn every_registration_gets_a_newer_epoch() {
 #[tokio::test]
 async fn an_epoch_never_comes_back() {
     let world = World::new();
-    let epoch = register(&world, world.node_id(), NOW).await;
+    let first = world.node_id();
+    let epoch = register(&world, first, NOW).await;
+    world.store.stop_node(first, NOW).await.unwrap();
+    assert_eq!(world.store.node_emptied(first, NOW).await, Ok(true));
     let much_later = NOW + Duration::from_secs(90 * 24 * 3_600);
     let id = world.node_id();
     assert!(register(&world, id, much_later).await > epoch);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use levqor_model::{AccountId, Priority, Random, RunId, RunStatus, SeededRandom, WorkflowId};
+use levqor_model::{AccountId, NodeId, Priority, Random, RunId, RunStatus, SeededRandom, WorkflowId};
 use levqor_store::{
     Conflict, Error,
     queue::{Admitted, Ahead, Assumed, Claimer, ConcurrencyKey, Gate, QueueFull},
@@ -37,8 +37,13 @@ fn gate(key: Option<&str>, has_place: bool, stride: i64) -> Gate {
     }
 }
 
-fn claimer(world: &World) -> Claimer {
-    Claimer { node: world.node_id(), epoch: NODE_EPOCH, region: region("eu-west") }
+/// The same each time: what others have is not claimed.
+fn claiming_node() -> NodeId {
+    "node_00000000000000000000000001".parse().unwrap()
+}
+
+fn claimer() -> Claimer {
+    Claimer { node: claiming_node(), epoch: NODE_EPOCH, region: region("eu-west") }
 }
 
 async fn admit(world: &World, account: AccountId, workflow: WorkflowId, gate: Gate) -> (RunId, Admitted) {
@@ -63,10 +68,11 @@ async fn end(world: &World, id: RunId, status: RunStatus) {
 }
 
 async fn step(world: &World, id: RunId, status: RunStatus) -> Append {
+    let run = row(world, id).await;
     Append {
         run_id: id,
-        epoch: NODE_EPOCH,
-        seq: world.store.run(None, id).await.unwrap().unwrap().next_seq,
+        epoch: run.epoch,
+        seq: run.next_seq,
         at: NOW,
         region: region("eu-west"),
         events: Some("[]".to_owned()),
@@ -88,7 +94,7 @@ async fn row(world: &World, id: RunId) -> Run {
 }
 
 async fn claim(world: &World, running_max: i64) -> Vec<RunId> {
-    world.store.claim_runs(claimer(world), 10, running_max, NOW).await.unwrap()
+    world.store.claim_runs(claimer(), 10, running_max, NOW).await.unwrap()
 }
 
 /// Thousands of random steps; after each, what must hold is looked up.
@@ -148,7 +154,7 @@ async fn whatever_happens_limits_hold_and_the_first_of_the_most_urgent_begins() 
                 5..=6 => {
                     let limit = 1 + (dice.u64() % 3) as usize;
                     let claimed =
-                        world.store.claim_runs(claimer(&world), limit, RUNNING_MAX, NOW).await.unwrap();
+                        world.store.claim_runs(claimer(), limit, RUNNING_MAX, NOW).await.unwrap();
                     for id in claimed {
                         let place = queued.iter().position(|known| known.id == id).expect("it was queued");
                         let known = queued.remove(place);
@@ -182,7 +188,7 @@ async fn whatever_happens_limits_hold_and_the_first_of_the_most_urgent_begins() 
             for known in running.drain(..) {
                 end(&world, known.id, RunStatus::Completed).await;
             }
-            let claimed = world.store.claim_runs(claimer(&world), 100, RUNNING_MAX, NOW).await.unwrap();
+            let claimed = world.store.claim_runs(claimer(), 100, RUNNING_MAX, NOW).await.unwrap();
             assert!(!claimed.is_empty() || queued.is_empty(), "seed {seed}: {queued:?} are forgotten");
             let (begun, left) = queued.into_iter().partition(|known| claimed.contains(&known.id));
             (running, queued) = (begun, left);
@@ -226,7 +232,7 @@ async fn turns_are_shared_by_weight_however_long_the_queues_are() {
     }
     let mut turns: BTreeMap<AccountId, i64> = BTreeMap::new();
     for round in 1..=100 {
-        for id in world.store.claim_runs(claimer(&world), 4, RUNNING_MAX, NOW).await.unwrap() {
+        for id in world.store.claim_runs(claimer(), 4, RUNNING_MAX, NOW).await.unwrap() {
             *turns.entry(account_of[&id]).or_default() += 1;
             end(&world, id, RunStatus::Completed).await;
         }
@@ -246,7 +252,7 @@ async fn turns_are_shared_by_weight_however_long_the_queues_are() {
     }
     let mut first_ten = 0;
     for _ in 0..10 {
-        for id in world.store.claim_runs(claimer(&world), 1, RUNNING_MAX, NOW).await.unwrap() {
+        for id in world.store.claim_runs(claimer(), 1, RUNNING_MAX, NOW).await.unwrap() {
             first_ten += i64::from(account_of[&id] == late);
             end(&world, id, RunStatus::Completed).await;
         }
@@ -281,7 +287,7 @@ async fn a_run_keeps_its_policy_in_the_archive_and_waits_for_its_key_when_it_com
     let (second, _) = admit(&world, account, workflow, keyed()).await;
     let (third, admitted) = admit(&world, account, workflow, keyed()).await;
     assert_eq!(admitted, Admitted::Running, "the first gave its key back");
-    let (seq, node, here) = (archived.next_seq, world.node_id(), region("eu-west"));
+    let (seq, node, here) = (archived.next_seq, claiming_node(), region("eu-west"));
     let reopen =
         |gate| world.store.reopen_run(first, NODE_EPOCH, node, seq, NOW, here.clone(), "[]".to_owned(), gate);
     assert_eq!(reopen(keyed()).await, Ok(true));

@@ -11,8 +11,13 @@ pub(crate) fn fresh() -> Options {
     Options { place: place(), ..Options::default() }
 }
 
+/// The suite's clock is moved by hand.
+fn at(url: String) -> Place {
+    Place::Postgres(PostgresOptions { callers_clock: true, ..PostgresOptions::new(url) })
+}
+
 fn place() -> Place {
-    Place::Postgres(PostgresOptions::new(Postgres::shared().database().unwrap()))
+    at(Postgres::shared().database().unwrap())
 }
 
 /// The way into a store's database past the store.
@@ -23,7 +28,7 @@ pub(crate) struct Beside {
 impl Beside {
     pub(crate) fn new() -> (Options, Self) {
         let url = Postgres::shared().database().unwrap();
-        let place = Place::Postgres(PostgresOptions::new(url.clone()));
+        let place = at(url.clone());
         (Options { place, ..Options::default() }, Self { url })
     }
 

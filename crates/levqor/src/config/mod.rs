@@ -438,7 +438,7 @@ impl Reader<'_> {
             );
         }
         let ca_file = Some(self.text("database.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from);
-        Some(PostgresOptions { url, ca_file })
+        Some(PostgresOptions { ca_file, ..PostgresOptions::new(url) })
     }
 
     fn email(&mut self) {
