@@ -73,9 +73,14 @@ impl Shared {
 pub(crate) enum Host {
     Here,
     /// Its residency keeps it from this region.
-    There { region: RegionCode, node: NodeId },
+    There {
+        region: RegionCode,
+        node: NodeId,
+    },
     /// No node lives in a region where it may be. The first of these regions.
-    Nobody { region: Option<RegionCode> },
+    Nobody {
+        region: Option<RegionCode>,
+    },
 }
 
 impl Core {
@@ -86,12 +91,17 @@ impl Core {
             return Ok(Host::Here);
         }
         let nodes = self.store.nodes(Some(self.clock.now())).await?;
-        let mut allowed =
-            shared.regions.all().iter().map(|region| &region.code).filter(|code| shared.regions.allows(residency, code));
+        let mut allowed = shared
+            .regions
+            .all()
+            .iter()
+            .map(|region| &region.code)
+            .filter(|code| shared.regions.allows(residency, code));
         let first = allowed.clone().next().cloned();
-        Ok(allowed
-            .find_map(|code| nodes.iter().find(|node| node.region == *code))
-            .map_or(Host::Nobody { region: first }, |node| Host::There { region: node.region.clone(), node: node.id }))
+        Ok(allowed.find_map(|code| nodes.iter().find(|node| node.region == *code)).map_or(
+            Host::Nobody { region: first },
+            |node| Host::There { region: node.region.clone(), node: node.id },
+        ))
     }
 }
 
@@ -120,7 +130,9 @@ pub(crate) async fn renew(core: Arc<Core>) {
         match outcome {
             // The database counts from when it was asked, at the latest from the answer.
             Ok(true) => renewed = asked,
-            Ok(false) => return fence(&core, "it was stopped by another node, or replaced by another process"),
+            Ok(false) => {
+                return fence(&core, "it was stopped by another node, or replaced by another process");
+            }
             Err(reason) if shared && renewed.elapsed() >= patience => {
                 tracing::warn!(error = %reason, "the lease could not be renewed");
                 return fence(&core, "its lease could not be renewed in time");

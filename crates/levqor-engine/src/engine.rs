@@ -353,7 +353,9 @@ impl Engine {
     /// Why runs that should go on do not, in one sentence; None when all is well.
     pub fn failure(&self) -> Option<String> {
         if self.is_stopped() && self.core.is_shared() {
-            return Some("this node has lost its lease: it drives no runs until it is back as a new node".to_owned());
+            return Some(
+                "this node has lost its lease: it drives no runs until it is back as a new node".to_owned(),
+            );
         }
         self.core.health.failure()
     }

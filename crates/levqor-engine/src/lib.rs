@@ -242,9 +242,7 @@ pub enum Error {
     Definition { workflow: WorkflowId, version: String, reason: String },
     #[error("the engine has too much work; try again in {retry_after:?}")]
     Overloaded { retry_after: Duration },
-    #[error(
-        "run {0} may only be in regions where no node lives now; wait until one is back"
-    )]
+    #[error("run {0} may only be in regions where no node lives now; wait until one is back")]
     NoHost(RunId),
     #[error("the node is shutting down")]
     Draining,

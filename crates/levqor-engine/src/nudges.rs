@@ -6,8 +6,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_model::{AccountId, RunId};
 use levqor_flow::{event::CloudEvent, machine::EffectId};
+use levqor_model::{AccountId, RunId};
 use levqor_store::events::StoredEvent;
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,12 @@ enum Nudge {
     /// Events were published that it may want.
     Events,
     Cancel,
-    Suspend { by: String },
-    Resume { before: i64 },
+    Suspend {
+        by: String,
+    },
+    Resume {
+        before: i64,
+    },
 }
 
 /// The nudge to look at what the run waits for.
@@ -90,7 +94,9 @@ pub(crate) async fn take(core: Arc<Core>) {
                     continue;
                 }
             }
-            Err(reason) => tracing::warn!(error = %reason, "what other nodes want could not be looked at; trying again"),
+            Err(reason) => {
+                tracing::warn!(error = %reason, "what other nodes want could not be looked at; trying again")
+            }
         }
         tokio::select! {
             () = core.soft.cancelled() => return,
@@ -153,7 +159,9 @@ pub(crate) async fn hear(core: Arc<Core>) {
                         core.lifecycle.add(account, [kind.as_str()]);
                     }
                 }
-                Err(reason) => tracing::warn!(error = %reason, "who is told of runs could not be read; trying again"),
+                Err(reason) => {
+                    tracing::warn!(error = %reason, "who is told of runs could not be read; trying again")
+                }
             }
         }
         tokio::select! {

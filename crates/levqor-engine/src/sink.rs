@@ -325,7 +325,11 @@ pub(crate) async fn run(core: Arc<Core>, sink: Sink, client: egress::Client) {
 async fn round(core: &Core, sink: &Sink, client: &egress::Client) -> Result<usize, String> {
     // In order only when one node delivers at a time.
     if core.is_shared()
-        && !core.store.take_duty("event_sink", core.node, core.clock.now()).await.map_err(|reason| reason.to_string())?
+        && !core
+            .store
+            .take_duty("event_sink", core.node, core.clock.now())
+            .await
+            .map_err(|reason| reason.to_string())?
     {
         return Ok(0);
     }

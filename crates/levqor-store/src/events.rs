@@ -111,10 +111,18 @@ impl Store {
     }
 
     /// Events of all accounts after a number, in order.
-    pub async fn events_since(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, StoredEvent)>, Error> {
+    pub async fn events_since(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, StoredEvent)>, Error> {
         self.read(move |session| {
             session.rows(
-                concat!("SELECT account_id, ", columns!(), " FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"),
+                concat!(
+                    "SELECT account_id, ",
+                    columns!(),
+                    " FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"
+                ),
                 params![after, limit],
                 |row| Ok((row.take()?, StoredEvent::read(row)?)),
             )

@@ -135,10 +135,8 @@ impl Session {
             Session::Sqlite(_) => Ok(callers),
             Session::Postgres(session) if !session.has_clock => Ok(callers),
             Session::Postgres(_) => {
-                let now = self.scalar(
-                    "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
-                    &[],
-                )?;
+                let now = self
+                    .scalar("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)", &[])?;
                 Ok(now.unwrap_or(callers))
             }
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use levqor_model::{
-    AccountId, ApprovalId, KeyId, LinkId, NodeId, Overlap, Priority, RegionCode, Residency, Role, RunId, RunStatus,
-    SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, KeyId, LinkId, NodeId, Overlap, Priority, RegionCode, Residency, Role, RunId,
+    RunStatus, SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
     health::Sample,
     idempotency::StoredAnswer,
     keys::ApiKey,
-    nodes::NewNode,
     listeners::{EventChanges, Listener, NewInterest, NewListener, UnreadBound},
+    nodes::NewNode,
     queue::{Assumed, Claimer, ConcurrencyKey, Gate},
     runs::{Append, Due, Firing, LeftRuns, NewRun, Run, RunFilter, Taker},
     schedules::Passed,
@@ -446,7 +446,8 @@ async fn touch_events(store: &Store, account: AccountId, workflow: WorkflowId, r
 async fn touch_nodes(store: &Store, node: NodeId, random: &SeededRandom) {
     const LEASE: Duration = Duration::from_secs(1);
     let region: RegionCode = "eu-west".parse().unwrap();
-    let new = |id, alone| NewNode { id, region: region.clone(), version: "1".to_owned(), lease: LEASE, alone };
+    let new =
+        |id, alone| NewNode { id, region: region.clone(), version: "1".to_owned(), lease: LEASE, alone };
     let other = NodeId::new(NOW, random);
     let epoch = store.register_node(new(node, true), NOW).await.unwrap();
     store.register_node(new(other, false), NOW - LEASE * 9).await.unwrap();

@@ -80,6 +80,8 @@ pub enum Command {
     Check,
     /// Ask a running server how it is.
     Status(ClientArgs),
+    /// Show the nodes that share a running server's database, and what was taken over.
+    Nodes(ClientArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
     /// Print a completion script for your shell.

@@ -72,8 +72,10 @@ async fn the_runs_of_a_node_that_is_gone_go_on_elsewhere() {
     let takeovers = world.store.takeovers(10).await.unwrap();
     assert_eq!(takeovers.iter().map(|takeover| takeover.runs).sum::<i64>(), 2, "{takeovers:?}");
     assert!(takeovers.iter().all(|takeover| (takeover.node, takeover.from_node) == (eu.node(), gone)));
-    wait_for("the node to be empty", || async { world.store.left_runs().await.unwrap().is_empty().then_some(()) })
-        .await;
+    wait_for("the node to be empty", || async {
+        world.store.left_runs().await.unwrap().is_empty().then_some(())
+    })
+    .await;
 
     eu.resume(world.account, suspended).await.unwrap();
     world.advance(&eu, seconds(60));
@@ -121,7 +123,9 @@ async fn events_and_answers_reach_runs_of_other_nodes() {
     let listens = world
         .save("listens", "1.0.0", "do: [{ a: { listen: { to: { one: { with: { type: order.paid } } } } } }]")
         .await;
-    let asks = world.save_with("asks", "1.0.0", "{ approval: { title: Go on? } }", "do: [{ a: { set: { ok: true } } }]").await;
+    let asks = world
+        .save_with("asks", "1.0.0", "{ approval: { title: Go on? } }", "do: [{ a: { set: { ok: true } } }]")
+        .await;
     let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
     let listening = world.start(&us, listens, json!({})).await;
     let asking = world.start(&us, asks, json!({})).await;
@@ -205,7 +209,11 @@ async fn a_parent_hears_of_a_sub_run_on_another_node() {
     // Shorter than it takes a run to go home.
     world.save("child", "1.0.0", PAUSE.replace("30", "20").as_str()).await;
     let parent = world
-        .save("parent", "1.0.0", "do: [{ a: { run: { workflow: { namespace: test, name: child, version: '1.0.0' } } } }]")
+        .save(
+            "parent",
+            "1.0.0",
+            "do: [{ a: { run: { workflow: { namespace: test, name: child, version: '1.0.0' } } } }]",
+        )
         .await;
     let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
     let run = world.start(&us, parent, json!({})).await;
@@ -217,7 +225,15 @@ async fn a_parent_hears_of_a_sub_run_on_another_node() {
     // As a takeover by two nodes may part them.
     let given = world
         .store
-        .hand_back(us.node(), "us-east".parse().unwrap(), eu.node(), vec![run], 10, "\"look\"".to_owned(), world.now())
+        .hand_back(
+            us.node(),
+            "us-east".parse().unwrap(),
+            eu.node(),
+            vec![run],
+            10,
+            "\"look\"".to_owned(),
+            world.now(),
+        )
         .await
         .unwrap();
     assert_eq!(given, 1);

@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_engine::{Cluster, Engine, Error, Limits, RunDetail, Setup, StartRun, Vault, cluster::Shared, egress, fault::Faults};
+use levqor_engine::{
+    Cluster, Engine, Error, Limits, RunDetail, Setup, StartRun, Vault, cluster::Shared, egress, fault::Faults,
+};
 use levqor_flow::{document, machine::Surroundings};
 use levqor_model::{
-    AccountId, Clock, ManualClock, NodeId, RegionRegistry, RunId, RunStatus, SeededRandom, Timestamp, TriggerKind, WorkflowId,
+    AccountId, Clock, ManualClock, NodeId, RegionRegistry, RunId, RunStatus, SeededRandom, Timestamp,
+    TriggerKind, WorkflowId,
 };
 use levqor_store::{
     Options, Store,
@@ -76,9 +79,13 @@ impl World {
 
     /// An engine that shares the store with others, as a node of that region. Leases count by the world's clock.
     pub async fn node(&self, region: &str) -> Engine {
-        Engine::start(Setup { region: region.parse().unwrap(), cluster: Cluster::Shared(shared()), ..self.setup() })
-            .await
-            .unwrap()
+        Engine::start(Setup {
+            region: region.parse().unwrap(),
+            cluster: Cluster::Shared(shared()),
+            ..self.setup()
+        })
+        .await
+        .unwrap()
     }
 
     /// What an engine of this world is made from.

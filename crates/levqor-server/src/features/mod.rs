@@ -18,6 +18,7 @@ pub mod health;
 pub mod home;
 pub mod keys;
 pub mod metrics;
+pub mod nodes;
 pub mod plans;
 pub mod regions;
 pub mod runs;
@@ -47,6 +48,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(health::api())
         .merge(metrics::api())
         .merge(regions::api())
+        .merge(nodes::api())
         .merge(plans::api())
         .merge(usage::api())
         .merge(keys::api())

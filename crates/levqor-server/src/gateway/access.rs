@@ -51,6 +51,7 @@ pub const RULES: &[Rule] = &[
     (Method::GET, "/api/metrics/app", Anyone),
     (Method::GET, "/api/regions", Anyone),
     (Method::GET, "/api/regions/{code}", Anyone),
+    (Method::GET, "/api/ops/nodes", Access::Operator),
     (Method::GET, "/api/plans", Anyone),
     (Method::GET, "/api/usage/summary", Anyone),
     (Method::GET, "/api/usage/export", Anyone),

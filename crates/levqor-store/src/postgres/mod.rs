@@ -66,8 +66,10 @@ impl Postgres {
     ) -> Result<Self, Error> {
         let way = connect::Way::new(options)?;
         let open = || {
-            let session =
-                || Session::connect(way.clone(), !options.callers_clock).map(|session| crate::Session::Postgres(Box::new(session)));
+            let session = || {
+                Session::connect(way.clone(), !options.callers_clock)
+                    .map(|session| crate::Session::Postgres(Box::new(session)))
+            };
             let writers = (0..Self::WRITERS).map(|_| session()).collect::<Result<Vec<_>, _>>()?;
             if let Some(writer) = writers.first() {
                 connect::check(writer)?;

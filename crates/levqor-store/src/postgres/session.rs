@@ -79,7 +79,12 @@ impl Row<'_> {
 impl Session {
     pub(super) fn connect(way: Way, has_clock: bool) -> Result<Self, Error> {
         let connection = Connection::new(&way)?;
-        Ok(Self { way, has_clock, connection: RefCell::new(Some(connection)), in_transaction: Flag::new(false) })
+        Ok(Self {
+            way,
+            has_clock,
+            connection: RefCell::new(Some(connection)),
+            in_transaction: Flag::new(false),
+        })
     }
 
     pub(crate) fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {

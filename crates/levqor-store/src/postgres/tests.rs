@@ -153,8 +153,11 @@ async fn a_server_elsewhere_must_show_a_certificate_that_holds() {
     let url = server.database().unwrap();
     let ca_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/postgres/test_tls/ca.pem");
     let open = |mode: &str, ca_file: Option<&Path>| {
-        let place =
-            PostgresOptions { url: format!("{url}?sslmode={mode}"), ca_file: ca_file.map(Path::to_owned), callers_clock: false };
+        let place = PostgresOptions {
+            url: format!("{url}?sslmode={mode}"),
+            ca_file: ca_file.map(Path::to_owned),
+            callers_clock: false,
+        };
         Store::open(Options { place: Place::Postgres(place), ..Options::default() })
     };
     let store = open("require", Some(&ca_file)).unwrap();

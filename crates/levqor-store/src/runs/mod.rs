@@ -25,7 +25,7 @@ mod unreadable;
 pub use ownership::RunsToDrive;
 pub use retention::{Deleted, KeptBy};
 pub use sweep::{LiveRun, LiveRuns};
-pub use takeover::{LeftRuns, Taker, Takeover};
+pub use takeover::{LeftRuns, Takeover, Taker};
 pub(crate) use unreadable::Told;
 pub use unreadable::UnreadableRun;
 

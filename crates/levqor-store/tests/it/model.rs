@@ -109,7 +109,8 @@ async fn check(operations: Vec<Operation>) {
     // The first lives; the second was never registered, which is like having been stopped.
     let (parent, nodes) = (world.run_id(NOW), [world.node_id(), world.node_id()]);
     let lease = std::time::Duration::from_secs(60);
-    let living = NewNode { id: nodes[0], region: region("eu-west"), version: "1".to_owned(), lease, alone: false };
+    let living =
+        NewNode { id: nodes[0], region: region("eu-west"), version: "1".to_owned(), lease, alone: false };
     world.store.register_node(living, NOW).await.unwrap();
     let ids: Vec<RunId> = (0..RUNS).map(|_| world.run_id(NOW)).collect();
     let mut model: BTreeMap<RunId, Model> = BTreeMap::new();
@@ -204,7 +205,16 @@ async fn check(operations: Vec<Operation>) {
                 let events = "[]".to_owned();
                 let reopened = world
                     .store
-                    .reopen_run(id, epoch, nodes[by], next + seq_off, NOW, region("eu-west"), events, open_gate())
+                    .reopen_run(
+                        id,
+                        epoch,
+                        nodes[by],
+                        next + seq_off,
+                        NOW,
+                        region("eu-west"),
+                        events,
+                        open_gate(),
+                    )
                     .await
                     .unwrap();
                 let expected = known.filter(|one| one.status == RunStatus::Faulted && seq_off == 0);

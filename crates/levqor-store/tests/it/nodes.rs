@@ -138,9 +138,11 @@ async fn a_node_among_several_sees_its_own_live_runs() {
     world.store.accept_run(new).await.unwrap();
     let timers = Append { timers_set: vec![(1, NOW)], ..step(id, 1, RunStatus::Running) };
     world.store.append(timers).await.unwrap();
-    for (store, sees) in
-        [(world.store.clone(), true), (world.store.acting_as(first), true), (world.store.acting_as(second), false)]
-    {
+    for (store, sees) in [
+        (world.store.clone(), true),
+        (world.store.acting_as(first), true),
+        (world.store.acting_as(second), false),
+    ] {
         assert_eq!(store.runs_to_drive(None, 10).await.unwrap().runs.len() == 1, sees);
         assert_eq!(store.due_timers(None, NOW, 10).await.unwrap().len() == 1, sees);
         assert_eq!(store.live_runs(None, 10).await.unwrap().runs.len() == 1, sees);

@@ -153,8 +153,7 @@ async fn whatever_happens_limits_hold_and_the_first_of_the_most_urgent_begins() 
                 }
                 5..=6 => {
                     let limit = 1 + (dice.u64() % 3) as usize;
-                    let claimed =
-                        world.store.claim_runs(claimer(), limit, RUNNING_MAX, NOW).await.unwrap();
+                    let claimed = world.store.claim_runs(claimer(), limit, RUNNING_MAX, NOW).await.unwrap();
                     for id in claimed {
                         let place = queued.iter().position(|known| known.id == id).expect("it was queued");
                         let known = queued.remove(place);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use levqor_model::{Residency, RunId, RunStatus, TriggerKind};
 use levqor_store::{
-    nodes::NewNode,
     Error,
+    nodes::NewNode,
     queue::Admitted,
     runs::{Accepted, Append, Payloads, RunCounts, RunFilter},
     timers::Timer,
@@ -292,7 +292,11 @@ async fn a_node_takes_over_what_no_living_one_has() {
         let run = world.store.run(None, *id).await.unwrap().unwrap();
         owners.push((run.owner, run.epoch));
     }
-    assert_eq!(owners, [(None, 0), (Some(node), 2), (Some(node), 3), (Some(lives), 3)], "an epoch never stays");
+    assert_eq!(
+        owners,
+        [(None, 0), (Some(node), 2), (Some(node), 3), (Some(lives), 3)],
+        "an epoch never stays"
+    );
 
     assert_eq!(world.store.own_run(ids[3], node, 4).await, Ok(None), "its owner lives");
     assert_eq!(world.store.own_run(ids[0], node, 4).await, Ok(None), "it has ended");

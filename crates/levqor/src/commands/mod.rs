@@ -3,8 +3,10 @@
 pub mod approvals;
 pub mod ask;
 pub mod check;
+mod client;
 pub mod completions;
 pub mod given_secrets;
+pub mod nodes;
 pub mod run;
 pub mod serve;
 pub mod status;

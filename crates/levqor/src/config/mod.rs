@@ -16,8 +16,8 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
-use levqor_store::PostgresOptions;
 use levqor_server::{Environment, features::ai::AiSettings, mail::MailServer};
+use levqor_store::PostgresOptions;
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};

@@ -1,0 +1,67 @@
+//! `levqor nodes`: the processes that share a database, what they drive, and who took over what.
+
+use std::io::stdout;
+
+use serde_json::Value;
+
+use super::client::{send, word};
+use crate::{
+    Exit,
+    cli::ClientArgs,
+    console::{Tone, paint, say, table},
+};
+
+pub async fn nodes(client: &ClientArgs, as_json: bool) -> Exit {
+    let found = match send(client, "api/ops/nodes", None).await {
+        Ok(found) => found,
+        Err((exit, problem)) => {
+            eprintln!("levqor: {problem}");
+            return exit;
+        }
+    };
+    if as_json {
+        say(format_args!("{found:#}"));
+        return Exit::Done;
+    }
+    let rows = found["nodes"].as_array().into_iter().flatten().map(|node| {
+        let this = if node["this"] == true { " (asked)" } else { "" };
+        let since = if node["stopped_at"].is_null() { &node["started_at"] } else { &node["stopped_at"] };
+        vec![
+            format!("{}{this}", word(&node["node_id"])),
+            word(&node["region"]),
+            state(node),
+            word(&node["runs"]),
+            word(&node["version"]),
+            word(since),
+        ]
+    });
+    say(format_args!("{}", table(&["node", "region", "state", "live runs", "version", "since"], rows)));
+    let takeovers = found["takeovers"].as_array().cloned().unwrap_or_default();
+    if !takeovers.is_empty() {
+        let rows = takeovers.iter().map(|takeover| {
+            let place =
+                |node: &str, region: &str| format!("{} ({})", word(&takeover[node]), word(&takeover[region]));
+            vec![
+                word(&takeover["at"]),
+                word(&takeover["runs"]),
+                place("from_node", "from_region"),
+                place("node_id", "region"),
+            ]
+        });
+        say(format_args!("\n{}", table(&["taken over at", "runs", "from", "by"], rows)));
+    }
+    Exit::Done
+}
+
+fn state(node: &Value) -> String {
+    let text = match node["stop_reason"].as_str() {
+        Some(reason) => format!("{}: {reason}", word(&node["state"])),
+        None => word(&node["state"]),
+    };
+    let tone = match node["state"].as_str() {
+        Some("live") => Tone::Good,
+        Some("late") => Tone::Bad,
+        _ => return text,
+    };
+    paint(&text, tone, &stdout())
+}
