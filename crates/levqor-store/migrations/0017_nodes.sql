@@ -44,3 +44,6 @@ CREATE TABLE agreements (
     value text NOT NULL,
     CONSTRAINT agreements_pk PRIMARY KEY (name)
 ) WITHOUT ROWID;
+
+-- Whose request it is, which is nobody's once the node is stopped.
+ALTER TABLE idempotency_keys ADD COLUMN claimed_by text;

@@ -3,7 +3,7 @@
 //! A claim that has led to a run holds the run's id in `content_type` until it is answered. It is written in the
 //! transaction that accepts the run, so whoever takes the claim over after a crash finds the run and starts no second.
 
-use levqor_model::{RunId, Timestamp};
+use levqor_model::{NodeId, RunId, Timestamp};
 
 use crate::{Error, Row, Session, Store, params};
 
@@ -60,26 +60,26 @@ pub(crate) fn lead_to(session: &Session, claim: &KeyClaim, run: RunId) -> Result
 /// A key as it is stored.
 struct Held {
     request_hash: [u8; 32],
-    claimed_at: Timestamp,
     answer: Option<(u16, String, Vec<u8>)>,
 }
 
 impl Held {
     fn read(row: &mut Row<'_>) -> Result<Self, Error> {
-        let (request_hash, claimed_at) = (row.take()?, row.take()?);
+        let request_hash = row.take()?;
         let answer = match row.take()? {
             Some(status) => Some((status, row.take()?, row.take()?)),
             None => None,
         };
-        Ok(Self { request_hash, claimed_at, answer })
+        Ok(Self { request_hash, answer })
     }
 }
 
 impl Store {
-    /// Claims that are still unanswered but older than `stale_before` belong to a dead process and are given anew; one that
-    /// has led to a run only to the same request.
+    /// Claims that are still unanswered are given anew when they are older than `stale_before`, or of another node that was
+    /// stopped; one that has led to a run only to the same request.
     pub async fn claim_idempotency(
         &self,
+        by: NodeId,
         scope: String,
         key: String,
         request_hash: [u8; 32],
@@ -88,19 +88,23 @@ impl Store {
     ) -> Result<Claim, Error> {
         self.write(move |session| {
             let claimed = session.execute(
-                "INSERT INTO idempotency_keys (scope, key, request_hash, claimed_at) VALUES ($1, $2, $3, $4)
+                "INSERT INTO idempotency_keys (scope, key, request_hash, claimed_at, claimed_by)
+                 VALUES ($1, $2, $3, $4, $6)
                  ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash,
-                     claimed_at = excluded.claimed_at
-                 WHERE idempotency_keys.status IS NULL AND idempotency_keys.claimed_at < $5
+                     claimed_at = excluded.claimed_at, claimed_by = excluded.claimed_by
+                 WHERE idempotency_keys.status IS NULL
+                     AND (idempotency_keys.claimed_at < $5 OR (idempotency_keys.claimed_by <> $6 AND NOT EXISTS
+                         (SELECT 1 FROM nodes
+                          WHERE nodes.node_id = idempotency_keys.claimed_by AND stopped_at IS NULL)))
                      AND (idempotency_keys.content_type IS NULL
                          OR idempotency_keys.request_hash = excluded.request_hash)",
-                params![scope, key, request_hash, now, stale_before],
+                params![scope, key, request_hash, now, stale_before, by],
             )?;
             if claimed > 0 {
                 return Ok(Claim::Yours);
             }
             let held = session.row(
-                "SELECT request_hash, claimed_at, status, content_type, body FROM idempotency_keys
+                "SELECT request_hash, status, content_type, body FROM idempotency_keys
                  WHERE scope = $1 AND key = $2",
                 params![scope, key],
                 Held::read,
@@ -108,10 +112,6 @@ impl Store {
             let Some(held) = held else {
                 return Err(Error::Unavailable("the idempotency key was released meanwhile".to_owned()));
             };
-            debug_assert!(
-                held.answer.is_some() || held.claimed_at >= stale_before || held.request_hash != request_hash,
-                "a stale claim is given anew"
-            );
             Ok(match held.answer {
                 Some((status, content_type, body)) => Claim::Answered(StoredAnswer {
                     request_hash: held.request_hash,

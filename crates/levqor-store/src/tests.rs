@@ -495,7 +495,7 @@ async fn touch_operations(store: &Store, account: AccountId, random: &SeededRand
 
     let (scope, key) = ("scope".to_owned(), "key".to_owned());
     for _ in 0..2 {
-        store.claim_idempotency(scope.clone(), key.clone(), [1; 32], NOW, NOW).await.unwrap();
+        store.claim_idempotency(node, scope.clone(), key.clone(), [1; 32], NOW, NOW).await.unwrap();
     }
     let claim = crate::idempotency::KeyClaim { scope: scope.clone(), key: key.clone() };
     let run = RunId::new(NOW, random);

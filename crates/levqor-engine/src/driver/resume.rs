@@ -34,7 +34,7 @@ struct Stored {
 }
 
 enum Loaded {
-    Run(Stored),
+    Run(Box<Stored>),
     /// It has ended.
     Over,
     /// Another node drives it.
@@ -157,7 +157,7 @@ async fn load(core: &Arc<Core>, id: RunId) -> Result<Loaded, Trouble> {
     if events.is_empty() {
         events.push(first_event(core, &run, &workflow).await.map_err(|error| sort(&run, error))?);
     }
-    Ok(Loaded::Run(Stored { run, workflow, events }))
+    Ok(Loaded::Run(Box::new(Stored { run, workflow, events })))
 }
 
 /// How a run begins that was accepted without a journal entry.
@@ -183,8 +183,8 @@ async fn first_event(core: &Core, run: &Run, workflow: &Workflow) -> Result<Even
 }
 
 /// A driver that stands where the journal ends. `Err(None)`: the store failed; try again later.
-async fn restore(core: &Arc<Core>, seat: Seat, stored: Stored) -> Result<Driver, Option<String>> {
-    let Stored { run, workflow, events } = stored;
+async fn restore(core: &Arc<Core>, seat: Seat, stored: Box<Stored>) -> Result<Driver, Option<String>> {
+    let Stored { run, workflow, events } = *stored;
     let last_at = events.last().map_or(run.created_at, Event::at);
     let unwritten = run.next_seq == 0;
     let ended: HashSet<EffectId> = events

@@ -220,7 +220,18 @@ async fn a_request_that_died_after_its_run_was_accepted_starts_no_second() {
     let key = || KeyClaim { scope: world.account.to_string(), key: "key".to_owned() };
     let claim = async || {
         let (KeyClaim { scope, key }, now) = (key(), world.now());
-        world.store.claim_idempotency(scope, key, [1; 32], now, now - seconds(60)).await.unwrap()
+        world
+            .store
+            .claim_idempotency(
+                "node_00000000000000000000000001".parse().unwrap(),
+                scope,
+                key,
+                [1; 32],
+                now,
+                now - seconds(60),
+            )
+            .await
+            .unwrap()
     };
     assert_eq!(claim().await, Claim::Yours);
     let engine = world.engine_with(Faults::at(Point::AfterAccept, 1)).await;

@@ -41,6 +41,10 @@ const KEY_LENGTH_MAX: usize = 255;
 /// Beyond the longest time that a request may take, a claim without an answer belongs to a process that is gone.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
+/// With several nodes a repeat waits for the first request this long: longer than it takes to be sure that a node is gone.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(150);
+
 /// In a response's extensions: the body that repeats get, when it must not be the one that is sent now.
 #[derive(Debug, Clone)]
 pub(crate) struct Remembered(pub(crate) Vec<u8>);
@@ -87,8 +91,21 @@ pub(super) async fn answer_once(
     let now = app.now();
     let longest = app.settings.request_timeout + Duration::from_secs(limits::WAIT_SECONDS_MAX);
     let stale_before = now - (longest + STALE_AFTER);
-    let claim =
-        app.store.claim_idempotency(scope.clone(), key.clone(), request_hash, now, stale_before).await?;
+    let deadline = tokio::time::Instant::now() + OTHERS_PATIENCE;
+    let claim = loop {
+        let claim = app
+            .store
+            .claim_idempotency(app.node, scope.clone(), key.clone(), request_hash, now, stale_before)
+            .await?;
+        // A repeat that came by way of another node may find the first one gone: it is the first then, as soon as that is sure.
+        let waits = app.store.is_shared() && tokio::time::Instant::now() < deadline;
+        match claim {
+            Claim::InProgress { request_hash: first } if first == request_hash && waits => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            claim => break claim,
+        }
+    };
     match claim {
         Claim::Yours => {}
         Claim::InProgress { request_hash: first }

@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
-use levqor_model::Timestamp;
+use levqor_model::{NodeId, Timestamp};
 use levqor_store::{
     idempotency::{Claim, KeyClaim, StoredAnswer},
+    nodes::NewNode,
     runs::{Accepted, NewRun},
 };
 
-use crate::support::{NOW, World};
+use crate::support::{NOW, World, region};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn claim(world: &World, scope: &str, hash: u8, now: Timestamp) -> Claim {
+    claim_by(world, "node_00000000000000000000000001".parse().unwrap(), scope, hash, now).await
+}
+
+async fn claim_by(world: &World, node: NodeId, scope: &str, hash: u8, now: Timestamp) -> Claim {
     world
         .store
-        .claim_idempotency(scope.to_owned(), "key".to_owned(), [hash; 32], now, now - MINUTE)
+        .claim_idempotency(node, scope.to_owned(), "key".to_owned(), [hash; 32], now, now - MINUTE)
         .await
         .unwrap()
 }
@@ -87,4 +92,21 @@ async fn a_claim_that_has_led_to_a_run_leads_to_no_second() {
     assert_eq!(world.store.accept_run(once(&second)).await.unwrap(), Accepted::Already(id));
     world.store.finish_idempotency("acc".to_owned(), "key".to_owned(), answer(1, 202)).await.unwrap();
     assert_eq!(claim(&world, "acc", 1, later).await, Claim::Answered(answer(1, 202)));
+}
+
+#[tokio::test]
+async fn what_a_stopped_node_claimed_is_given_anew_at_once() {
+    let world = World::new();
+    let (gone, lives) = (world.node_id(), world.node_id());
+    for id in [gone, lives] {
+        let version = "1".to_owned();
+        let new = NewNode { id, region: region("eu-west"), version, lease: MINUTE, alone: false };
+        world.store.register_node(new, NOW).await.unwrap();
+    }
+    assert_eq!(claim_by(&world, gone, "acc", 1, NOW).await, Claim::Yours);
+    let in_progress = Claim::InProgress { request_hash: [1; 32] };
+    assert_eq!(claim_by(&world, lives, "acc", 1, NOW).await, in_progress);
+    world.store.stop_node(gone, NOW).await.unwrap();
+    assert_eq!(claim_by(&world, lives, "acc", 1, NOW).await, Claim::Yours);
+    assert_eq!(claim_by(&world, lives, "acc", 1, NOW).await, in_progress, "it is the living one's now");
 }

@@ -191,7 +191,8 @@ async fn run(
     let settings = settings(config, data_dir, secret, public_url.clone());
     let app = App::new(Parts {
         settings,
-        store: store.clone(),
+        // A node that was stopped writes nothing more, by whatever way.
+        store: if store.is_shared() { store.acting_as(node) } else { store.clone() },
         engine: engine.clone(),
         clock,
         random,
