@@ -81,7 +81,16 @@ async fn the_gate_does_what_the_table_says() {
                     assert_eq!(passes, role >= *needed, "{method} {path} as {role:?}: {found}");
                 }
             }
-            Access::Operator | Access::Page => panic!("{method} {path}: no such rule yet"),
+            Access::Operator => {
+                assert_eq!(nobody, StatusCode::UNAUTHORIZED, "{method} {path}");
+                for (role, key) in keys {
+                    let found = status(&test, method, path, Some(key)).await;
+                    assert_eq!(found, StatusCode::FORBIDDEN, "{method} {path} as {role:?}");
+                }
+                let found = status(&test, method, path, Some(&test.keys.operator)).await;
+                assert!(!refused.contains(&found), "{method} {path}: {found}");
+            }
+            Access::Page => panic!("{method} {path}: no such rule yet"),
         }
     }
 }

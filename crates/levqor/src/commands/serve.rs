@@ -284,10 +284,17 @@ async fn open(config: &Config, data_dir: &DataDir) -> Result<Store, Failure> {
         None => Options::file(data_dir.database()),
         Some(postgres) => Options { place: Place::Postgres(postgres.clone()), ..Options::default() },
     };
-    tokio::task::spawn_blocking(move || Store::open(options))
+    let opened = tokio::task::spawn_blocking(move || Store::open(options))
         .await
-        .map_err(|error| Failure::Broken(error.into()))?
-        .map_err(|error| Failure::Refused(error.to_string()))
+        .map_err(|error| Failure::Broken(error.into()))?;
+    opened.map_err(|error| {
+        Failure::Refused(match (&config.database, &error) {
+            (Some(_), levqor_store::Error::Unavailable(_)) => {
+                format!("database.url: {error}; see that the server runs, and that the address is right")
+            }
+            _ => error.to_string(),
+        })
+    })
 }
 
 /// By plan, under all of its names.

@@ -76,7 +76,15 @@ async fn each_reason_not_to_start_is_told_with_its_remedy() {
         (&[("LEVQOR_REGOIN", "eu-west")], &["unknown variable LEVQOR_REGOIN", "did you mean LEVQOR_REGION?"]),
         (&[("LEVQOR_ENV", "production")], &["production needs a secret", "openssl rand"]),
         (&[("LEVQOR_DATA_DIR", &below_a_file)], &["data directory", "LEVQOR_DATA_DIR"]),
-        (&[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")], &["database.url", "leave the key empty"]),
+        (&[("LEVQOR_DATABASE_URL", "mysql://u:hunter2@h/db")], &["database.url", "leave the key empty"]),
+        (
+            &[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")],
+            &["database.url", "set SECURITY_HMAC_SECRET"],
+        ),
+        (
+            &[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/db"), ("SECURITY_HMAC_SECRET", "x")],
+            &["database.url", "see that the server runs"],
+        ),
     ];
     for (environment, parts) in rows {
         let directory = temp_dir();
