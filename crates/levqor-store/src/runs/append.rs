@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Appends to a faulted run and has it go on: running when its gate lets it in, else pending and in the queue. False when
-    /// it is not faulted or has moved on. Its output and error are taken away: they are those of an end that no longer is one.
+    /// it is not faulted or has moved on, or the node was stopped. Its output and error are taken away: they are those of an end that no longer is one.
     #[expect(clippy::too_many_arguments, reason = "the parts of one journal entry and its writer")]
     pub async fn reopen_run(
         &self,
@@ -81,6 +81,7 @@ impl Store {
                          epoch = CASE WHEN owner = $4 THEN epoch WHEN epoch < $2 THEN $2 ELSE epoch + 1 END,
                          region = $5, next_seq = next_seq + 1, version = coalesce($8, version)
                      WHERE run_id = $1 AND next_seq = $3 AND status = 'faulted'
+                         AND NOT EXISTS (SELECT 1 FROM nodes WHERE node_id = $4 AND stopped_at IS NOT NULL)
                      RETURNING account_id",
                     params![id, epoch, seq, node, region, again.status(), again.waiting_for(), version],
                 )?;

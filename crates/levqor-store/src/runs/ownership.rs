@@ -22,7 +22,8 @@ pub struct RunsToDrive {
 }
 
 impl Store {
-    /// Takes a live run for this node, unless another one has it that was not stopped, and gives its row.
+    /// Takes a live run for this node, unless another one has it that was not stopped, and gives its row. A node that was
+    /// stopped itself takes nothing.
     pub async fn own_run(&self, id: RunId, node: NodeId, epoch: i64) -> Result<Option<Run>, Error> {
         self.write(move |session| {
             session.row(
@@ -30,8 +31,10 @@ impl Store {
                     "UPDATE runs SET owner = $2,
                          epoch = CASE WHEN owner = $2 THEN epoch WHEN epoch < $3 THEN $3 ELSE epoch + 1 END
                      WHERE run_id = $1 AND ended_at IS NULL
-                         AND (owner IS NULL OR owner = $2 OR NOT EXISTS
-                             (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND stopped_at IS NULL))
+                         AND (owner = $2 OR
+                             (NOT EXISTS (SELECT 1 FROM nodes WHERE node_id = $2 AND stopped_at IS NOT NULL)
+                              AND (owner IS NULL OR NOT EXISTS
+                                  (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND stopped_at IS NULL))))
                      RETURNING ",
                     columns!()
                 ),
@@ -62,6 +65,7 @@ impl Store {
                     let taken = session.execute(
                         "UPDATE runs SET owner = $3, epoch = CASE WHEN epoch < $4 THEN $4 ELSE epoch + 1 END
                          WHERE ended_at IS NULL AND run_id > $1 AND run_id <= $2
+                             AND NOT EXISTS (SELECT 1 FROM nodes WHERE node_id = $3 AND stopped_at IS NOT NULL)
                              AND (owner IS NULL OR (owner <> $3 AND NOT EXISTS
                                  (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND stopped_at IS NULL)))",
                         params![from, last, node, epoch],
