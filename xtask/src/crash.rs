@@ -21,7 +21,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use levqor_testkit::{
     Client, HttpStub, Reply, Route, Server, ServerSetup,
-    crash::{Effect, call_on_event, effects, key_of_told, keys_of, two_calls_and_an_event},
+    crash::{Effect, call_on_event, effects, key_of_tick, key_of_told, keys_of, two_calls_and_an_event},
     temp_dir,
 };
 use serde_json::{Value, json};
@@ -58,12 +58,12 @@ pub struct CrashArgs {
 
 /// What callers know.
 #[derive(Debug, Default)]
-struct Ledger {
+pub(crate) struct Ledger {
     /// The number in a run's input, and the run's id.
-    acknowledged: BTreeMap<u64, String>,
+    pub(crate) acknowledged: BTreeMap<u64, String>,
     /// Sent, and not answered.
-    in_doubt: BTreeSet<u64>,
-    refused: u64,
+    pub(crate) in_doubt: BTreeSet<u64>,
+    pub(crate) refused: u64,
 }
 
 #[derive(Debug, Default)]
@@ -168,7 +168,7 @@ async fn play(binary: &Path, args: &CrashArgs) -> anyhow::Result<()> {
     all_ended(&client).await?;
     let told = all_told(&client, &workflow, &told).await?;
     let ledger = std::mem::take(&mut *ledger.lock().unwrap_or_else(PoisonError::into_inner));
-    let (lines, wrong) = compare(&client, &workflow, &told, &stub, &ledger).await?;
+    let (lines, wrong) = compare(&client, &workflow, &told, &BTreeMap::new(), &stub, &ledger).await?;
     println!("\n{} cycles, {} kills in {:.0?}", args.cycles, report.kills, begun.elapsed());
     println!("{lines}");
     println!("ready after a kill:              {}", spread(&mut report.ready));
@@ -189,7 +189,7 @@ fn acknowledged(ledger: &Mutex<Ledger>) -> u64 {
     ledger.lock().unwrap_or_else(PoisonError::into_inner).acknowledged.len() as u64
 }
 
-async fn create(client: &Client, definition: &Value) -> anyhow::Result<String> {
+pub(crate) async fn create(client: &Client, definition: &Value) -> anyhow::Result<String> {
     let answer = client.post("/api/workflows", &json!({ "definition": definition })).await?;
     match answer.body["id"].as_str() {
         Some(id) if answer.status == 201 => Ok(id.to_owned()),
@@ -239,7 +239,7 @@ async fn load(
 }
 
 /// Asks again when there were too many requests.
-async fn get(client: &Client, path: &str) -> anyhow::Result<Value> {
+pub(crate) async fn get(client: &Client, path: &str) -> anyhow::Result<Value> {
     loop {
         let answer = client.get(path).await?;
         match answer.status {
@@ -250,7 +250,7 @@ async fn get(client: &Client, path: &str) -> anyhow::Result<Value> {
     }
 }
 
-async fn all_ended(client: &Client) -> anyhow::Result<()> {
+pub(crate) async fn all_ended(client: &Client) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     // Twice in a row: between two pages a run may move from one to the other.
     let mut quiet = 0;
@@ -270,7 +270,11 @@ async fn all_ended(client: &Client) -> anyhow::Result<()> {
 }
 
 /// The runs that events have started, when there is one for each run that has emitted, or when no more of them come.
-async fn all_told(client: &Client, workflow: &str, told: &str) -> anyhow::Result<BTreeMap<String, String>> {
+pub(crate) async fn all_told(
+    client: &Client,
+    workflow: &str,
+    told: &str,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let deadline = Instant::now() + PATIENCE / 10;
     loop {
         let emitted =
@@ -285,7 +289,7 @@ async fn all_told(client: &Client, workflow: &str, told: &str) -> anyhow::Result
 }
 
 /// All runs of the workflow with their status.
-async fn runs_of(client: &Client, workflow: &str) -> anyhow::Result<BTreeMap<String, String>> {
+pub(crate) async fn runs_of(client: &Client, workflow: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let mut runs = BTreeMap::new();
     let mut path = format!("/api/runs?workflow={workflow}&limit=200");
     loop {
@@ -301,11 +305,12 @@ async fn runs_of(client: &Client, workflow: &str) -> anyhow::Result<BTreeMap<Str
     }
 }
 
-/// The figures, and whatever is wrong.
-async fn compare(
+/// The figures, and whatever is wrong. `others`: runs of other workflows, by status.
+pub(crate) async fn compare(
     client: &Client,
     workflow: &str,
     told: &BTreeMap<String, String>,
+    others: &BTreeMap<String, String>,
     stub: &HttpStub,
     ledger: &Ledger,
 ) -> anyhow::Result<(String, Vec<String>)> {
@@ -316,6 +321,7 @@ async fn compare(
     wrong.extend(
         runs.iter()
             .chain(told)
+            .chain(others)
             .filter(|(_, status)| *status != "completed")
             .map(|(run, status)| format!("{run} is {status}")),
     );
@@ -325,8 +331,12 @@ async fn compare(
     }
 
     let effects = effects(stub);
-    let expected: BTreeSet<String> =
-        runs.keys().flat_map(|run| keys_of(run)).chain(told.keys().map(|run| key_of_told(run))).collect();
+    let expected: BTreeSet<String> = runs
+        .keys()
+        .flat_map(|run| keys_of(run))
+        .chain(told.keys().map(|run| key_of_told(run)))
+        .chain(others.keys().map(|run| key_of_tick(run)))
+        .collect();
     wrong.extend(
         expected
             .iter()
@@ -358,7 +368,7 @@ async fn compare(
     }
 
     let metered = get(client, "/api/usage/summary").await?["runs"].as_u64().unwrap_or_default();
-    let there = runs.len() + told.len();
+    let there = runs.len() + told.len() + others.len();
     if metered != there as u64 {
         wrong.push(format!("{metered} runs are metered and {there} are there"));
     }
@@ -405,7 +415,7 @@ fn events_lost_or_doubled(
     wrong
 }
 
-fn spread(spans: &mut [Duration]) -> String {
+pub(crate) fn spread(spans: &mut [Duration]) -> String {
     spans.sort_unstable();
     match (spans.get(spans.len() / 2), spans.last()) {
         (Some(median), Some(most)) => format!("median {median:.0?}, most {most:.0?}"),
@@ -416,7 +426,7 @@ fn spread(spans: &mut [Duration]) -> String {
 /// A number that looks random.
 ///
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (the mixing of SplitMix64).
-fn mixed(seed: u64, nth: u64) -> u64 {
+pub(crate) fn mixed(seed: u64, nth: u64) -> u64 {
     let mut mixed = seed.wrapping_add((nth + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,6 +1,7 @@
 //! Chores of the project: `cargo xtask ci` is what continuous integration runs, nothing more and nothing less.
 
 mod bench;
+mod chaos;
 mod ci;
 mod crash;
 mod packages;
@@ -30,6 +31,8 @@ enum Chore {
     Bench(bench::BenchArgs),
     /// Kill the real server under load, many times, and count what is left.
     Crash(crash::CrashArgs),
+    /// Kill, stop and stall nodes that share a PostgreSQL, under load, and measure how the others go on.
+    Chaos(chaos::ChaosArgs),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Chore::Packages => packages::install(),
         Chore::Bench(args) => bench::bench(&root, &args),
         Chore::Crash(args) => crash::crash(&root, &args),
+        Chore::Chaos(args) => chaos::chaos(&root, &args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,7 @@ use crate::{
     ends::Ends,
     events::{self, Events},
     fault::Faults,
+    follow,
     health::Health,
     lifecycle::Subscribers,
     nudges,
@@ -298,8 +299,13 @@ impl Engine {
         // Looked at after the channel stands: an end after this look closes it, an end before it is seen here.
         if self.row(account, run).await?.status.is_ended() {
             self.core.watchers.close(run);
-        } else if let Some(entry) = self.core.registry.get(run) {
-            entry.bell.notify_one();
+        } else {
+            if let Some(entry) = self.core.registry.get(run) {
+                entry.bell.notify_one();
+            }
+            if self.core.is_shared() {
+                self.core.spawn(follow::follow(Arc::clone(&self.core), run));
+            }
         }
         Ok(updates)
     }

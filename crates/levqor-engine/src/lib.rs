@@ -36,6 +36,7 @@ mod engine;
 mod events;
 #[doc(hidden)]
 pub mod fault;
+mod follow;
 pub mod handlers;
 mod health;
 mod lifecycle;

@@ -1,7 +1,7 @@
 //! Live updates of runs, for whoever watches. Nothing is computed for runs that nobody watches.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,6 +17,21 @@ pub(crate) const UPDATES_MAX: usize = 1_024;
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     channels: Mutex<HashMap<RunId, broadcast::Sender<RunUpdate>>>,
+    /// Runs that are looked at for their watchers, since another node may drive them.
+    followed: Mutex<HashSet<RunId>>,
+}
+
+/// The one who looks at a run for its watchers, until dropped.
+#[derive(Debug)]
+pub(crate) struct Following<'a> {
+    watchers: &'a Watchers,
+    run: RunId,
+}
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        self.watchers.followed().remove(&self.run);
+    }
 }
 
 impl Watchers {
@@ -31,6 +46,15 @@ impl Watchers {
                 updates
             }
         }
+    }
+
+    /// None when somebody looks at the run already.
+    pub(crate) fn follow(&self, run: RunId) -> Option<Following<'_>> {
+        self.followed().insert(run).then_some(Following { watchers: self, run })
+    }
+
+    fn followed(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn wanted(&self, run: RunId) -> bool {

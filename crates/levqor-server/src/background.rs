@@ -112,10 +112,25 @@ pub(crate) fn background(app: &App, shutdown: &CancellationToken, tracker: &Task
 
 async fn round(job: Job, app: &App) {
     let name = job.name();
+    match may_run(job, app).await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(failure) => return warn!(job = name, "{name} will try again: {}", chain(&failure)),
+    }
     match AssertUnwindSafe(job.run(app)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => warn!(job = name, "{name} failed and will try again: {}", chain(&failure)),
         Err(_) => error!(job = name, "{name} panicked and will try again"),
+    }
+}
+
+/// What is done for all nodes is done by one of them.
+async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
+    match job {
+        Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns if app.store.is_shared() => {
+            app.store.take_duty(job.name(), app.node, app.now()).await
+        }
+        _ => Ok(true),
     }
 }
 

@@ -50,6 +50,38 @@ pub fn call_on_event(stub: &HttpStub) -> Value {
     })
 }
 
+/// Calls once a second, by its schedule.
+pub fn call_each_second(stub: &HttpStub) -> Value {
+    json!({
+        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "tick", "version": "0.1.0" },
+        "schedule": { "every": { "seconds": 1 } },
+        "do": [{ "tick": { "call": "http", "with": { "method": "post", "endpoint": stub.url("/tick"), "body": {} } } }],
+    })
+}
+
+/// Starts this many runs of [`stays`], and waits for none.
+pub fn start_many(count: u64) -> Value {
+    json!({
+        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "many", "version": "0.1.0" },
+        "do": [{ "each": { "for": { "each": "n", "in": format!("${{ [range({count})] }}") }, "do": [
+            { "start": { "run": { "await": false, "workflow": { "namespace": "crash", "name": "stays", "version": "0.1.0" } } } },
+        ] } }],
+    })
+}
+
+/// Waits for a day.
+pub fn stays() -> Value {
+    json!({
+        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "stays", "version": "0.1.0" },
+        "do": [{ "pause": { "wait": { "hours": 24 } } }],
+    })
+}
+
+/// The idempotency key of the call of a run of [`call_each_second`].
+pub fn key_of_tick(run: &str) -> String {
+    format!("{run}/do/0/tick/0")
+}
+
 /// The idempotency key of the call of a run of [`call_on_event`].
 pub fn key_of_told(run: &str) -> String {
     format!("{run}/do/0/third/0")

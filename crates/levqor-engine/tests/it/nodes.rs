@@ -1,6 +1,6 @@
 //! Several nodes on one store: whose runs are whose, what goes on where when a node is gone, what nodes do for each other.
 
-use levqor_engine::{Engine, Error, StartRun};
+use levqor_engine::{Engine, Error, RunUpdate, StartRun};
 use levqor_flow::event::CloudEvent;
 use levqor_model::{Clock, NodeId, Residency, RunId, RunStatus};
 use levqor_store::approvals::Decided;
@@ -266,4 +266,27 @@ async fn a_schedule_fires_once_for_all_nodes() {
     let state = world.store.schedule_state(workflow).await.unwrap().unwrap();
     assert_eq!(state.fired, 5);
     assert!(world.clock.now() > world.store.nodes(None).await.unwrap()[0].started_at);
+}
+
+#[tokio::test]
+async fn a_run_of_another_node_can_be_watched() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let run = world.start(&us, workflow, json!({})).await;
+    world.status(run, RunStatus::Waiting).await;
+    let mut updates = eu.watch(world.account, run).await.unwrap();
+    world.clock.advance(seconds(30));
+    us.clock_moved();
+    let (mut ended, mut last) = (Vec::new(), None);
+    // The channel closes with the run's end.
+    while let Ok(update) = updates.recv().await {
+        match update {
+            RunUpdate::Task(task) if task.ended_at.is_some() => ended.push(task.name.clone()),
+            RunUpdate::Task(_) => {}
+            RunUpdate::Run { status, .. } => last = Some(status),
+        }
+    }
+    assert_eq!(ended, ["a", "b"]);
+    assert_eq!(last, Some(RunStatus::Completed));
 }
