@@ -420,16 +420,7 @@ impl Callers {
                     let number = numbers.fetch_add(1, Ordering::SeqCst);
                     let begun = Instant::now();
                     let run = start(&clients, &path, caller + number, number).await;
-                    let waited = begun.elapsed();
-                    let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-                    match run {
-                        Some(run) => drop(ledger.acknowledged.insert(number, run)),
-                        None => drop(ledger.in_doubt.insert(number)),
-                    }
-                    drop(ledger);
-                    let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
-                    *longest = waited.max(*longest);
-                    drop(longest);
+                    note(&ledger, &longest, number, run, begun.elapsed());
                     tokio::time::sleep(REST).await;
                 }
             });
@@ -453,17 +444,33 @@ impl Callers {
     }
 }
 
+fn note(
+    ledger: &Mutex<Ledger>,
+    longest: &Mutex<Duration>,
+    number: u64,
+    run: Option<String>,
+    waited: Duration,
+) {
+    let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    match run {
+        Some(run) => drop(ledger.acknowledged.insert(number, run)),
+        None => drop(ledger.in_doubt.insert(number)),
+    }
+    let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
+    *longest = waited.max(*longest);
+}
+
 /// Sends the start to one node after the other until it is acknowledged.
 async fn start(clients: &[Client], path: &str, first: u64, number: u64) -> Option<String> {
     /// A node that stands still answers nothing; the next one is asked then.
     const TRY: Duration = Duration::from_millis(1_500);
     let begun = Instant::now();
-    let body = json!({ "input": { "n": number } });
+    let (body, key) = (json!({ "input": { "n": number } }), format!("start-{number}"));
     let mut turn = usize::try_from(first).unwrap_or_default();
     while begun.elapsed() < PATIENCE {
         let client = &clients[turn % clients.len()];
         turn += 1;
-        let request = client.post_once(path, &body, &format!("start-{number}"));
+        let request = client.post_once(path, &body, &key);
         let answer = tokio::time::timeout(TRY.max(begun.elapsed()), request).await;
         if let Ok(Ok(answer)) = answer
             && matches!(answer.status, 200 | 202)

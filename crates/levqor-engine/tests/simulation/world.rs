@@ -306,11 +306,12 @@ impl World {
         let mut place = 0;
         while place < self.nodes.len() {
             if self.nodes[place].is_dead() {
+                let was_replaced = place + 1 < self.nodes.len();
                 let node = self.nodes.remove(place);
-                let point = self
-                    .points
-                    .get(&node.number)
-                    .map_or("unplanned".to_owned(), |point| format!("{point:?}"));
+                // A node that was replaced stops when it renews its lease.
+                let by_itself = if was_replaced { "Replaced" } else { "Unplanned" };
+                let point =
+                    self.points.get(&node.number).map_or(by_itself.to_owned(), |point| format!("{point:?}"));
                 *self.tally.crashes.entry(point).or_default() += 1;
                 node.kill();
             } else {
@@ -336,9 +337,9 @@ impl World {
             if quiet == 0 {
                 self.publish(self.nodes.len().saturating_sub(1), 1)?;
             }
-            let nodes = self.nodes.len();
+            let youngest = self.nodes.last().map(|node| node.number);
             self.drive(4);
-            if self.nodes.len() < nodes {
+            if self.nodes.last().map(|node| node.number) != youngest {
                 // A crash that was planned and came late; its runs need an owner like all others.
                 self.boot(&Trouble::default())?;
             }
