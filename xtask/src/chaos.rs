@@ -32,11 +32,11 @@ use crate::crash::{Ledger, all_ended, all_told, build, compare, create, get, mix
 
 const REGIONS: [&str; 3] = ["eu-west", "us-east", "ap-south"];
 /// Callers. Each has one request under way, and rests between two: an account has 1,000 requests a minute at each node.
-const CALLERS: u64 = 8;
-const REST: Duration = Duration::from_millis(400);
+const CALLERS: u64 = 6;
+const REST: Duration = Duration::from_millis(500);
 const CALL: Duration = Duration::from_millis(20);
-/// What is watched is looked at so often.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// What is watched is looked at so often: figures are as exact as that.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// Longer than any fault takes to be over.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// A stall that must not cost a node its runs is shorter than this.
