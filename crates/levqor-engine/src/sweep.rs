@@ -1,7 +1,7 @@
 //! Looks for live runs that nothing moves.
 //!
 //! Every live run is in memory, or queued, or suspended, or has a timer that is not overdue, or a sub-run that has not ended, or
-//! listens for events, or waits for the answer of a person. One that is none of these lost what should have moved it (a wake that
+//! listens for events, or waits for the answer of a person. Its owner lives. One that is none of these lost what should have moved it (a wake that
 //! was lost, a row that was damaged): it is woken, and loading it sets right what can be. One that cannot be loaded is reported,
 //! whatever it waits for, and every process tries it once.
 
@@ -66,8 +66,24 @@ pub(crate) async fn run(core: Arc<Core>) {
     }
 }
 
+/// Takes what a process before this one has still accepted while this one began. Of nodes among several, the cluster takes care.
+async fn take_late(core: &Core) {
+    if core.is_shared() {
+        return;
+    }
+    match core.store.own_live_runs(core.node, core.epoch, core.clock.now()).await {
+        Ok(0) => {}
+        Ok(runs) => {
+            tracing::warn!(runs, "{runs} runs that a process before this one had accepted go on here");
+            core.backlog.forget();
+        }
+        Err(reason) => tracing::warn!(error = %reason, "runs without an owner could not be looked for"),
+    }
+}
+
 /// One look at every live run.
 pub(crate) async fn pass(core: &Core) {
+    take_late(core).await;
     let mut woken = core.woken.0.lock().await;
     let before = std::mem::take(&mut *woken);
     let mut stuck = Stuck { looked: true, ..Stuck::default() };

@@ -159,6 +159,14 @@ impl Session {
         }
     }
 
+    /// Pages of the file that hold nothing; none where the file is not ours.
+    pub(crate) fn free_pages(&self) -> Result<i64, Error> {
+        match self {
+            Session::Sqlite(_) => Ok(self.scalar::<i64>("PRAGMA freelist_count", &[])?.unwrap_or_default()),
+            Session::Postgres(_) => Ok(0),
+        }
+    }
+
     /// Begins a transaction that writes. On PostgreSQL it waits until no other one does.
     pub(crate) fn begin(&self) -> Result<(), Error> {
         match self {

@@ -66,3 +66,16 @@ async fn new_runs_of_both_engines_end() {
         assert_eq!(world.play(engine, workflow, json!({})).await.run.status, RunStatus::Completed);
     }
 }
+
+#[tokio::test]
+async fn what_a_replaced_engine_has_accepted_goes_on_when_it_stops() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", "do: [{ a: { wait: { seconds: 4 } } }]").await;
+    let (old, new) = (world.engine().await, world.engine().await);
+    let run = world.start(&old, workflow, json!({})).await;
+    world.status(run, RunStatus::Waiting).await;
+    old.halt().await;
+    world.advance(&new, seconds(100));
+    new.sweep().await;
+    assert_eq!(world.ended(&new, run).await.run.status, RunStatus::Completed);
+}

@@ -11,6 +11,18 @@ fn options(url: &str) -> Options {
     Options { place: Place::Postgres(PostgresOptions::new(url)), ..Options::default() }
 }
 
+/// What only one of the two would take is found here.
+#[tokio::test]
+async fn the_server_takes_every_statement() {
+    let place = PostgresOptions {
+        callers_clock: true,
+        ..PostgresOptions::new(Postgres::shared().database().unwrap())
+    };
+    let store = Store::open(Options { place: Place::Postgres(place), ..Options::default() }).unwrap();
+    crate::tests::touch_everything(&store).await;
+    store.close().await;
+}
+
 fn put(session: &Session, name: &str) -> Result<(), Error> {
     session.execute("INSERT INTO totals (name, value) VALUES ($1, 1)", params![name]).map(drop)
 }

@@ -11,6 +11,8 @@ pub struct Claimer {
     pub node: NodeId,
     pub epoch: i64,
     pub region: RegionCode,
+    /// It is the only node: what those before it have left is its own.
+    pub alone: bool,
 }
 
 /// Accounts that one claim looks at without finding a run: they are looked at again when one of their runs stops running.
@@ -93,9 +95,11 @@ fn serve_next(
         "SELECT queued_runs.run_id, rank FROM queued_runs JOIN runs ON runs.run_id = queued_runs.run_id
          WHERE NOT held AND queued_runs.account_id = $1
              AND (owner = $2 OR (owner IS NULL AND home_region = $3)
-                 OR EXISTS (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND nodes.region = $3))
+                 OR EXISTS (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND nodes.region = $3)
+                 OR ($4 AND NOT EXISTS
+                     (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND stopped_at IS NULL)))
          ORDER BY rank, place LIMIT 1",
-        params![account, claimer.node, claimer.region],
+        params![account, claimer.node, claimer.region, claimer.alone],
         |row| Ok((row.take::<RunId>()?, row.take::<i64>()?)),
     )?;
     let Some((run, rank)) = head else {

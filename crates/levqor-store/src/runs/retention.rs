@@ -186,10 +186,10 @@ impl Store {
             let free = self
                 .write(|session| {
                     session.release_pages(PAGES)?;
-                    session.scalar::<i64>("PRAGMA freelist_count", &[])
+                    session.free_pages()
                 })
                 .await?;
-            if free.unwrap_or_default() <= PAGES_KEPT {
+            if free <= PAGES_KEPT {
                 return Ok(());
             }
         }
