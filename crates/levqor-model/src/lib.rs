@@ -12,6 +12,7 @@ mod policy;
 mod problem;
 mod random;
 mod region;
+mod region_snapshot;
 mod role;
 mod run_status;
 mod secret;
@@ -30,6 +31,9 @@ pub use policy::{Misfire, Overlap, Priority};
 pub use problem::ProblemCode;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use region::{Region, RegionCode, RegionError, RegionRegistry, RegionStatus, Residency};
+pub use region_snapshot::{
+    RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotKey, SnapshotOrigin, SnapshotRegion, SnapshotSigner,
+};
 pub use role::Role;
 pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
 pub use secret::Secret;

@@ -57,6 +57,8 @@ problems! {
     LastOwnerKey = 409 "last-owner-key" "The last owner key cannot be revoked",
     BodyTooLarge = 413 "body-too-large" "The request body is too large",
     UnsupportedMediaType = 415 "unsupported-media-type" "The content type is not supported here",
+    /// No route of the edge takes the host.
+    UnknownHost = 421 "unknown-host" "This server does not answer for that host",
     InvalidWorkflow = 422 "invalid-workflow" "The workflow document is not valid",
     InvalidEvent = 422 "invalid-event" "What was sent is not a CloudEvent",
     InvalidFields = 422 "invalid-fields" "Some fields have values that are not allowed",
@@ -64,10 +66,15 @@ problems! {
     PlanLimit = 403 "plan-limit" "The plan's limit is reached",
     RateLimited = 429 "rate-limited" "Too many requests",
     Internal = 500 "internal" "Internal error",
+    /// The edge reached an origin, but got no usable answer, and may not ask another one.
+    OriginFailed = 502 "origin-failed" "The server behind the edge failed to answer",
     Overloaded = 503 "overloaded" "The server has too much work",
     TasksUnavailable = 503 "tasks-unavailable" "The tasks of the run cannot be shown",
     StorageUnavailable = 503 "storage-unavailable" "The database cannot take this request now",
     Draining = 503 "draining" "The node is shutting down",
+    /// The edge knows no origin that could answer now.
+    NoOrigin = 503 "no-origin" "No region can answer now",
+    OriginTimeout = 504 "origin-timeout" "The server behind the edge did not answer in time",
 }
 
 #[cfg(test)]

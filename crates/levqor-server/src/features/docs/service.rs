@@ -44,6 +44,7 @@ guides!(
     "ai",
     "api",
     "regions",
+    "edge",
     "plans",
     "operating",
 );
@@ -96,6 +97,10 @@ problem_pages!(
     RunStuck = "run-stuck",
     VersionDiffers = "version-differs",
     TasksUnavailable = "tasks-unavailable",
+    UnknownHost = "unknown-host",
+    OriginFailed = "origin-failed",
+    NoOrigin = "no-origin",
+    OriginTimeout = "origin-timeout",
 );
 
 #[cfg(test)]

@@ -1,0 +1,186 @@
+//! Connections of clients: accepting them, bounding them, letting them end.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::{
+    config::Listen,
+    edge::Edge,
+    framing::{Guarded, HEAD_BYTES_MAX},
+    metrics::Count,
+    proxy::{Peer, handle},
+};
+
+/// Headers of one request; more are answered with 431.
+const HEADERS_MAX: usize = 100;
+/// After a failed `accept` (out of file descriptors, mostly): time for connections to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// An HTTP/2 connection whose peer does not answer a ping for this long is gone.
+const PING_PATIENCE: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// A place to accept connections at.
+#[derive(Debug)]
+pub struct Listener {
+    pub socket: TcpListener,
+    pub tls: bool,
+}
+
+/// Opens what the configuration names.
+///
+/// # Errors
+/// The address and what the system says of it.
+pub async fn listen(wanted: &[Listen]) -> Result<Vec<Listener>, (SocketAddr, io::Error)> {
+    let mut listeners = Vec::new();
+    for place in wanted {
+        let socket = TcpListener::bind(place.address).await.map_err(|error| (place.address, error))?;
+        listeners.push(Listener { socket, tls: place.tls });
+    }
+    Ok(listeners)
+}
+
+/// Answers requests until `stop`; then lets those under way end within the drain time of the configuration.
+pub async fn serve(edge: Arc<Edge>, listeners: Vec<Listener>, stop: CancellationToken) {
+    let graceful = Arc::new(GracefulShutdown::new());
+    let places = Arc::new(Semaphore::new(edge.live().config.limits.connections.min(Semaphore::MAX_PERMITS)));
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        let (edge, graceful, places, stop) =
+            (Arc::clone(&edge), Arc::clone(&graceful), Arc::clone(&places), stop.clone());
+        accepting.spawn(async move {
+            stop.run_until_cancelled(accept_all(&edge, &listener, &graceful, &places)).await;
+        });
+    }
+    stop.cancelled().await;
+    accepting.join_all().await;
+    let patience = Duration::from_secs(edge.live().config.limits.drain_seconds);
+    if let Some(graceful) = Arc::into_inner(graceful)
+        && timeout(patience, graceful.shutdown()).await.is_err()
+    {
+        warn!("requests were still in progress after {} s and are cut off", patience.as_secs());
+    }
+    edge.close(Duration::from_secs(1)).await;
+}
+
+async fn accept_all(
+    edge: &Arc<Edge>,
+    listener: &Listener,
+    graceful: &GracefulShutdown,
+    places: &Arc<Semaphore>,
+) {
+    loop {
+        match accept(&listener.socket, places).await {
+            Ok((stream, address, place)) => {
+                edge.stats.count(Count::Connections);
+                let connection = connection(Arc::clone(edge), stream, address, listener.tls, graceful);
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+/// Cancel safe: a connection that was not accepted stays in the system's queue.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    // Only makes answers faster; a connection that is gone already shows when it is read.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, address, place))
+}
+
+fn connection(
+    edge: Arc<Edge>,
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: bool,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + use<> {
+    let watcher = graceful.watcher();
+    let live = edge.live();
+    async move {
+        if !tls {
+            return requests(edge, stream, address, false, watcher).await;
+        }
+        let Some(config) = live.tls.clone() else {
+            // Refused with the configuration; nothing else is safe.
+            return;
+        };
+        let patience = Duration::from_secs(live.config.limits.head_seconds);
+        match timeout(patience, TlsAcceptor::from(config).accept(stream)).await {
+            Ok(Ok(stream)) => requests(edge, stream, address, true, watcher).await,
+            Ok(Err(error)) => {
+                edge.stats.count(Count::TlsFailures);
+                debug!("a TLS handshake failed: {error}");
+            }
+            Err(_) => edge.stats.count(Count::TlsFailures),
+        }
+    }
+}
+
+async fn requests<S>(
+    edge: Arc<Edge>,
+    stream: S,
+    address: SocketAddr,
+    tls: bool,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = edge.live().config.limits.clone();
+    let ambiguous = Arc::new(AtomicBool::new(false));
+    let peer = Peer { address, tls, ambiguous: Arc::clone(&ambiguous) };
+    let stream = Guarded::new(stream, ambiguous, Duration::from_secs(limits.stall_seconds));
+    let service = service_fn(move |request| {
+        let answer = handle(Arc::clone(&edge), peer.clone(), request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits.head_seconds))
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_per_connection)
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_PATIENCE);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        // Clients hang up; nobody needs to act on it.
+        debug!("a connection ended early: {error}");
+    }
+}

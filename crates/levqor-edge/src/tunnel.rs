@@ -1,0 +1,28 @@
+//! Tunnels: what a connection becomes when client and origin agreed on another protocol, such as WebSocket.
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::origin::InFlight;
+
+/// Passes bytes both ways, with back-pressure, until both sides have ended or the edge stops.
+pub async fn run(client: OnUpgrade, origin: OnUpgrade, in_flight: InFlight, stop: CancellationToken) {
+    let pass = async {
+        let (client, origin) = match tokio::try_join!(client, origin) {
+            Ok(sides) => sides,
+            Err(error) => {
+                debug!("a connection was not upgraded: {error}");
+                return;
+            }
+        };
+        let (mut client, mut origin) = (TokioIo::new(client), TokioIo::new(origin));
+        if let Err(error) = copy_bidirectional(&mut client, &mut origin).await {
+            debug!("a tunnel ended early: {error}");
+        }
+    };
+    stop.run_until_cancelled(pass).await;
+    drop(in_flight);
+}
