@@ -67,7 +67,7 @@ async fn http_2_is_chosen_by_tls_and_many_requests_share_a_connection() {
         let response = response.await.unwrap();
         assert_eq!(response.version(), Version::HTTP_2);
         let answer = read(response).await.unwrap();
-        assert_eq!((answer.status, answer.body), (200, number.to_string()));
+        assert_eq!((answer.status, &answer.body), (200, &number.to_string()));
         assert_eq!(answer.header("x-levqor-region"), "eu-west");
     }
     let seen = &origin.seen()[0];
