@@ -3,6 +3,8 @@
 //! Origin, edge and load have a runtime each. `light` is an origin that only answers; `working` spends 100 µs of CPU on
 //! each request, about what a node needs for a run. Ratios are what counts: the machine is shared.
 
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to say")]
+
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -68,8 +70,13 @@ async fn edge(origin: SocketAddr) -> SocketAddr {
     );
     std::fs::write(&path, text).unwrap();
     let loaded = load(&path).unwrap();
-    let edge =
-        Edge::start(loaded.config, loaded.material, folder.path(), Arc::new(SystemClock), Arc::new(SystemRandom));
+    let edge = Edge::start(
+        loaded.config,
+        loaded.material,
+        folder.path(),
+        Arc::new(SystemClock),
+        Arc::new(SystemRandom),
+    );
     let listeners = listen(&edge.live().config.listen).await.unwrap();
     let address = listeners[0].socket.local_addr().unwrap();
     tokio::spawn(serve(Arc::clone(&edge), listeners, CancellationToken::new()));
@@ -80,7 +87,12 @@ async fn edge(origin: SocketAddr) -> SocketAddr {
 }
 
 /// Latencies of all requests, and requests a second.
-async fn measure(address: SocketAddr, path: &'static str, clients: usize, span: Duration) -> (Vec<Duration>, f64) {
+async fn measure(
+    address: SocketAddr,
+    path: &'static str,
+    clients: usize,
+    span: Duration,
+) -> (Vec<Duration>, f64) {
     let began = Instant::now();
     let until = began + span;
     let tasks: Vec<_> = (0..clients)
@@ -94,7 +106,8 @@ async fn measure(address: SocketAddr, path: &'static str, clients: usize, span: 
                 let mut latencies = Vec::new();
                 while Instant::now() < until {
                     let sent = Instant::now();
-                    let request = Request::get(path).header("host", "a").body(Full::<Bytes>::default()).unwrap();
+                    let request =
+                        Request::get(path).header("host", "a").body(Full::<Bytes>::default()).unwrap();
                     let response = sender.send_request(request).await.unwrap();
                     assert_eq!(response.status(), 200);
                     response.into_body().collect().await.unwrap();

@@ -193,7 +193,8 @@ mod tests {
                 headers.append(header::COOKIE, HeaderValue::from_static(line));
             }
             assert_eq!(take_cookie(&mut headers).as_deref(), found, "{lines:?}");
-            let after: Vec<_> = headers.get_all(header::COOKIE).iter().map(|line| line.to_str().unwrap()).collect();
+            let after: Vec<_> =
+                headers.get_all(header::COOKIE).iter().map(|line| line.to_str().unwrap()).collect();
             assert_eq!(after, left, "{lines:?}");
         }
     }

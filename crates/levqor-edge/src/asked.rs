@@ -39,7 +39,8 @@ pub fn host<B>(request: &Request<B>) -> Result<Host, Problem> {
         (Some(written), _) | (None, Some(written)) => written,
         (None, None) => return Err(bad("the request names no host; send a Host header")),
     };
-    let name = name(written).ok_or_else(|| bad("the host is not one; send a name or an address, with a port if need be"))?;
+    let name = name(written)
+        .ok_or_else(|| bad("the host is not one; send a name or an address, with a port if need be"))?;
     Ok(Host { written: written.to_owned(), name })
 }
 
@@ -65,7 +66,6 @@ fn name(written: &str) -> Option<String> {
 pub fn target(uri: &Uri) -> Uri {
     uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from)
 }
-
 
 #[cfg(test)]
 mod tests {

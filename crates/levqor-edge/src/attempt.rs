@@ -227,6 +227,7 @@ impl Answered {
 }
 
 fn is_small(headers: &HeaderMap, method: &Method, bytes_max: usize) -> bool {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     *method != Method::HEAD && length.is_some_and(|length| length > 0 && length <= bytes_max)
 }

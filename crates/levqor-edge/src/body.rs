@@ -69,7 +69,7 @@ impl Replay {
             number: shared.attempt,
             at: 0,
             ended: false,
-            size: shared.size.clone(),
+            size: shared.size,
         }))
     }
 
@@ -155,7 +155,7 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |attempt| attempt.size.clone())
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |attempt| attempt.size)
     }
 }
 
@@ -172,7 +172,11 @@ impl Shared {
             Poll::Pending => {
                 let stall = self.stall;
                 let sleep = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
-                if sleep.as_mut().poll(context).is_ready() { self.fail(BodyError::Stalled) } else { Poll::Pending }
+                if sleep.as_mut().poll(context).is_ready() {
+                    self.fail(BodyError::Stalled)
+                } else {
+                    Poll::Pending
+                }
             }
         }
     }

@@ -106,7 +106,10 @@ impl Config {
         }
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
-            Complaints(vec![format!("line {line}: {}; correct it, or see the guide on the edge", error.message())])
+            Complaints(vec![format!(
+                "line {line}: {}; correct it, or see the guide on the edge",
+                error.message()
+            )])
         })?;
         Judge::default().judge(file)
     }
@@ -162,12 +165,18 @@ impl Judge {
         let country_header = file.trust.country_header.as_deref().and_then(|header| {
             let parsed = header.parse::<HeaderName>().ok();
             if parsed.is_none() {
-                self.complain("trust.country_header", format_args!("{header:?} is not a header's name; write one such as cf-ipcountry"));
+                self.complain(
+                    "trust.country_header",
+                    format_args!("{header:?} is not a header's name; write one such as cf-ipcountry"),
+                );
             }
             parsed
         });
         if country_header.is_some() && trusted.is_empty() {
-            self.complain("trust.country_header", "nobody is trusted to set it; list the proxy's networks in trust.proxies");
+            self.complain(
+                "trust.country_header",
+                "nobody is trusted to set it; list the proxy's networks in trust.proxies",
+            );
         }
         if routes.iter().any(|route| route.affinity) && file.affinity.is_none() {
             self.complain("routes", "a route wants affinity, but there is no secret for its cookie; add [affinity] with secret_file");
@@ -228,7 +237,9 @@ impl Judge {
             let code: String = code.chars().take(NAME_CHARS_MAX).collect();
             self.complain(
                 place,
-                format_args!("region {code:?} is not known; use one of [[regions]] ({listed}) or add it there"),
+                format_args!(
+                    "region {code:?} is not known; use one of [[regions]] ({listed}) or add it there"
+                ),
             );
         }
         found
@@ -256,7 +267,10 @@ impl Judge {
             if let Some(first) = origins.iter().position(|known| url.as_ref() == Some(&known.url)) {
                 self.complain(
                     format_args!("{place}.url"),
-                    format_args!("{} is the address of origins[{first}] already; remove one of them", row.url),
+                    format_args!(
+                        "{} is the address of origins[{first}] already; remove one of them",
+                        row.url
+                    ),
                 );
             }
             if let (Some(region), Some(url)) = (region, url) {
@@ -277,7 +291,10 @@ impl Judge {
             let name = row.name.clone().unwrap_or_else(|| format!("route-{number}"));
             self.name(&format!("{place}.name"), &name);
             if row.hosts.is_empty() {
-                self.complain(format_args!("{place}.hosts"), "no host is named; name the API's domains, or \"*\" for any");
+                self.complain(
+                    format_args!("{place}.hosts"),
+                    "no host is named; name the API's domains, or \"*\" for any",
+                );
             }
             let mut hosts = Vec::new();
             for host in &row.hosts {
@@ -295,11 +312,19 @@ impl Judge {
                 }
                 hosts.push(host);
             }
-            let odd = !row.path.starts_with('/') || row.path.contains(['?', '#', ' ', '%']) || row.path.contains("//");
-            if odd || row.path.split('/').any(|part| part == "..") || row.path.starts_with(OWN_PATH.trim_end_matches('/')) {
+            let odd = !row.path.starts_with('/')
+                || row.path.contains(['?', '#', ' ', '%'])
+                || row.path.contains("//");
+            if odd
+                || row.path.split('/').any(|part| part == "..")
+                || row.path.starts_with(OWN_PATH.trim_end_matches('/'))
+            {
                 self.complain(
                     format_args!("{place}.path"),
-                    format_args!("{:?} cannot be routed; begin with /, write it plainly, and leave /edge to the edge", row.path),
+                    format_args!(
+                        "{:?} cannot be routed; begin with /, write it plainly, and leave /edge to the edge",
+                        row.path
+                    ),
                 );
             }
             let regions = row
@@ -354,21 +379,33 @@ impl Judge {
             match row.address.parse::<SocketAddr>() {
                 Err(_) => self.complain(
                     format_args!("{place}.address"),
-                    format_args!("{:?} is not an address; write it with a port, such as 127.0.0.1:8080 or [::]:443", row.address),
+                    format_args!(
+                        "{:?} is not an address; write it with a port, such as 127.0.0.1:8080 or [::]:443",
+                        row.address
+                    ),
                 ),
                 Ok(address) => {
                     if address.port() != 0 && listen.iter().any(|known| known.address == address) {
-                        self.complain(format_args!("{place}.address"), format_args!("{address} is listed twice; remove one"));
+                        self.complain(
+                            format_args!("{place}.address"),
+                            format_args!("{address} is listed twice; remove one"),
+                        );
                     }
                     listen.push(Listen { address, tls: row.tls });
                 }
             }
             if row.tls && file.tls.is_none() {
-                self.complain(format_args!("{place}.tls"), "there is no certificate; add [tls] with certificate and key");
+                self.complain(
+                    format_args!("{place}.tls"),
+                    "there is no certificate; add [tls] with certificate and key",
+                );
             }
         }
         if file.listen.is_empty() {
-            self.complain("listen", "no address is listed; add [[listen]] with an address such as 127.0.0.1:8080");
+            self.complain(
+                "listen",
+                "no address is listed; add [[listen]] with an address such as 127.0.0.1:8080",
+            );
         }
         listen
     }
@@ -390,7 +427,10 @@ impl Judge {
                 poll: Duration::from_secs(section.poll_seconds),
             }),
             Err(error) => {
-                self.complain("snapshot.public_key", format_args!("{error}; copy the control plane's public key"));
+                self.complain(
+                    "snapshot.public_key",
+                    format_args!("{error}; copy the control plane's public key"),
+                );
                 None
             }
         }
@@ -399,7 +439,10 @@ impl Judge {
     fn numbers(&mut self, file: &File) {
         let File { health, retries, hold, upstream, limits, .. } = file;
         if !health.path.starts_with('/') {
-            self.complain("health.path", format_args!("{:?} is no path; begin with /, such as /ready", health.path));
+            self.complain(
+                "health.path",
+                format_args!("{:?} is no path; begin with /, such as /ready", health.path),
+            );
         }
         self.within("health.interval_ms", health.interval_ms, 20..=60_000);
         self.within("health.timeout_ms", health.timeout_ms, 10..=10_000);

@@ -12,8 +12,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    config::Config, hold::Waiting, live::Live, material::Material, metrics::Stats, prober::probe,
-    retry::Budget, snapshot::{self, Keeper},
+    config::Config,
+    hold::Waiting,
+    live::Live,
+    material::Material,
+    metrics::Stats,
+    prober::probe,
+    retry::Budget,
+    snapshot::{self, Keeper},
 };
 
 pub struct Edge {

@@ -110,7 +110,9 @@ pub fn country<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>, trusted: b
 pub fn wanted_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
     let wants = version == Version::HTTP_11
         && headers.get_all(header::CONNECTION).iter().any(|value| {
-            value.to_str().is_ok_and(|text| text.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
+            value
+                .to_str()
+                .is_ok_and(|text| text.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
         });
     headers.get(header::UPGRADE).filter(|_| wants).cloned()
 }
@@ -216,8 +218,9 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_is_believed_and_its_chain_goes_on() {
-        let mut headers =
-            map("x-forwarded-for: 1.2.3.4 | x-forwarded-for: 5.6.7.8 | x-forwarded-proto: http | x-forwarded-host: h | via: 1.1 cdn");
+        let mut headers = map(
+            "x-forwarded-for: 1.2.3.4 | x-forwarded-for: 5.6.7.8 | x-forwarded-proto: http | x-forwarded-host: h | via: 1.1 cdn",
+        );
         to_origin(&mut headers, &client(true), "e");
         assert_eq!(
             shown(&headers),
@@ -228,8 +231,9 @@ mod tests {
 
     #[test]
     fn connection_cannot_take_away_what_others_rely_on() {
-        let mut headers =
-            map("connection: authorization, host, content-length, x-forwarded-for | authorization: a | content-length: 3");
+        let mut headers = map(
+            "connection: authorization, host, content-length, x-forwarded-for | authorization: a | content-length: 3",
+        );
         to_origin(&mut headers, &client(false), "e");
         assert_eq!(
             shown(&headers),
@@ -252,9 +256,13 @@ mod tests {
     #[test]
     fn a_country_is_two_letters_from_a_trusted_proxy() {
         let name = HeaderName::from_static("cf-ipcountry");
-        for (value, trusted, expected) in
-            [("DE", true, Some("DE")), ("DE", false, None), ("de", true, None), ("DEU", true, None), ("", true, None)]
-        {
+        for (value, trusted, expected) in [
+            ("DE", true, Some("DE")),
+            ("DE", false, None),
+            ("de", true, None),
+            ("DEU", true, None),
+            ("", true, None),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(name.clone(), HeaderValue::from_static(value));
             assert_eq!(country(&headers, Some(&name), trusted), expected, "{value} {trusted}");

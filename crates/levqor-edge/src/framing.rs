@@ -147,7 +147,8 @@ impl Scanner {
             (_, _) => {
                 let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
                 let size = std::str::from_utf8(size).ok().map(|text| text.trim_end_matches([' ', '\t']));
-                let plain = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let plain =
+                    |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
                 match size.filter(plain).and_then(|text| u64::from_str_radix(text, 16).ok()) {
                     Some(0) => State::TrailerLine,
                     Some(size) => State::Chunk(size.checked_add(2).ok_or(Ambiguous)?),
@@ -207,12 +208,15 @@ fn framing(head: &[u8]) -> Result<Framing, Ambiguous> {
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         // A folded line, or a name that ends in a space.
-        if name.first().is_some_and(u8::is_ascii_whitespace) || name.last().is_some_and(u8::is_ascii_whitespace) {
+        if name.first().is_some_and(u8::is_ascii_whitespace)
+            || name.last().is_some_and(u8::is_ascii_whitespace)
+        {
             return Err(Ambiguous);
         }
         if name.eq_ignore_ascii_case(b"content-length") {
             let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-            let number = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+            let number =
+                std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
             if length.is_some() || chunked || number.is_none() {
                 return Err(Ambiguous);
             }
@@ -254,7 +258,11 @@ impl<S> Guarded<S> {
         Self { stream, scanner: Scanner::default(), ambiguous, stall, stalled: None }
     }
 
-    fn watch_stall<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn watch_stall<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stalled = None;
             return polled;
@@ -262,14 +270,20 @@ impl<S> Guarded<S> {
         let stall = self.stall;
         let sleep = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
         match sleep.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read"))),
+            Poll::Ready(()) => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if self.scanner.state != State::Off
@@ -283,7 +297,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch_stall(context, polled)
     }

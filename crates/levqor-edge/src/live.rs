@@ -68,8 +68,9 @@ impl Live {
             .routes
             .iter()
             .map(|route| {
-                let serves =
-                    |origin: &&Arc<Origin>| route.regions.is_empty() || route.regions.contains(&origin.spec.region);
+                let serves = |origin: &&Arc<Origin>| {
+                    route.regions.is_empty() || route.regions.contains(&origin.spec.region)
+                };
                 LiveRoute { route: route.clone(), origins: origins.iter().filter(serves).cloned().collect() }
             })
             .collect();
@@ -143,7 +144,10 @@ fn specs(snapshot: &RegionSnapshot) -> Option<Vec<OriginSpec>> {
             };
             let doubled = specs.iter().any(|known| known.url == url);
             if !is_name(&origin.name) || doubled || !taken.insert(&origin.name) {
-                warn!("the region snapshot's origin {:?} is doubled or badly named and is left out", origin.name);
+                warn!(
+                    "the region snapshot's origin {:?} is doubled or badly named and is left out",
+                    origin.name
+                );
                 continue;
             }
             specs.push(OriginSpec { name: origin.name.clone(), region: region.code.clone(), url });

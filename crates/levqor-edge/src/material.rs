@@ -79,7 +79,9 @@ fn client_config(ca_file: Option<PathBuf>) -> Result<Arc<ClientConfig>, String> 
             .with_no_client_auth(),
         Some(file) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(&file).map_err(|problem| format!("upstream.ca_file: {problem}"))? {
+            for certificate in
+                certificates(&file).map_err(|problem| format!("upstream.ca_file: {problem}"))?
+            {
                 roots.add(certificate).map_err(|error| {
                     format!("upstream.ca_file: {} holds no authority: {error}", file.display())
                 })?;
@@ -95,9 +97,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unusable = |error: &dyn std::fmt::Display| {
         format!("{} holds no certificates ({error}); name a PEM file with them", file.display())
     };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect)
-        .map_err(|error| unusable(&error))?;
+    let chain: Vec<_> =
+        CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(|error| unusable(&error))?;
     if chain.is_empty() { Err(unusable(&"it is empty")) } else { Ok(chain) }
 }
 

@@ -166,7 +166,8 @@ fn origins(edge: &Edge, registry: &mut Registry) {
             family.get_or_create(&with(&[label])).inc_by(value.load(Ordering::Relaxed));
         };
         let counters = &origin.counters;
-        for (class, value) in ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(&counters.answers).skip(1) {
+        for (class, value) in ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(&counters.answers).skip(1)
+        {
             add(&answers, ("status", class), value);
         }
         add(&failures, ("kind", "connect"), &counters.connect_failures);

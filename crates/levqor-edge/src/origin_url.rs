@@ -36,7 +36,11 @@ impl OriginUrl {
 
     /// For the `Host` header of the edge's own requests.
     pub fn authority(&self) -> String {
-        if self.v6 { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.v6 {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 

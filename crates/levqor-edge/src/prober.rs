@@ -219,7 +219,10 @@ impl Ask {
             .header(header::ACCEPT, "application/json")
             .body(RequestBody::empty());
         let Ok(request) = request else {
-            return (Outcome::Seen(Observation::Broken { detail: "the check's path is no path".into() }), None);
+            return (
+                Outcome::Seen(Observation::Broken { detail: "the check's path is no path".into() }),
+                None,
+            );
         };
         let sent = Instant::now();
         let answered = match open.sender.requests.try_send_request(request).await {
@@ -283,7 +286,12 @@ mod tests {
             if header {
                 headers.insert(DRAINING, http::HeaderValue::from_static("1"));
             }
-            judge(StatusCode::from_u16(status).unwrap(), &headers, &Bytes::from_static(body.as_bytes()), latency)
+            judge(
+                StatusCode::from_u16(status).unwrap(),
+                &headers,
+                &Bytes::from_static(body.as_bytes()),
+                latency,
+            )
         };
         assert_eq!(judged(200, false, "{\"status\":\"ready\"}"), Observation::Passed { latency });
         assert_eq!(judged(204, false, ""), Observation::Passed { latency });

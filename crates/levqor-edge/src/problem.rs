@@ -55,10 +55,7 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let own = [
-            (header::VIA, format!("1.1 {edge}")),
-            (http::HeaderName::from_static("x-request-id"), id),
-        ];
+        let own = [(header::VIA, format!("1.1 {edge}")), (http::HeaderName::from_static("x-request-id"), id)];
         let region = region.map(|region| (forward::REGION, region.to_owned()));
         let retry_after = self.retry_after.map(|seconds| (header::RETRY_AFTER, seconds.to_string()));
         for (name, text) in own.into_iter().chain(region).chain(retry_after) {

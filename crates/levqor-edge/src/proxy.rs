@@ -93,7 +93,10 @@ async fn serve(
         edge.stats.count(Count::UnknownHosts);
         Problem::new(
             ProblemCode::UnknownHost,
-            format!("no route takes the host {:?}; check the address, or add the host to the edge's routes", host.name),
+            format!(
+                "no route takes the host {:?}; check the address, or add the host to the edge's routes",
+                host.name
+            ),
         )
     })?;
     let route =
@@ -194,19 +197,7 @@ impl<'a> Passage<'a> {
             headers: parts.headers,
             repeatable: idempotent,
         };
-        Self {
-            edge,
-            live,
-            route,
-            head,
-            body,
-            country,
-            pin,
-            upgrade,
-            secure,
-            idempotent,
-            attempts: 0,
-        }
+        Self { edge, live, route, head, body, country, pin, upgrade, secure, idempotent, attempts: 0 }
     }
 
     async fn run(mut self) -> Result<Response<AnswerBody>, Problem> {

@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn a_promise_makes_any_method_idempotent() {
         let none = HeaderMap::new();
-        let key: HeaderMap = [("idempotency-key".parse().unwrap(), "k".parse().unwrap())].into_iter().collect();
+        let key: HeaderMap =
+            [("idempotency-key".parse().unwrap(), "k".parse().unwrap())].into_iter().collect();
         for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
             assert!(is_idempotent(&method.parse().unwrap(), &none), "{method}");
         }

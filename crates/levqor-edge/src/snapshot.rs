@@ -40,7 +40,11 @@ pub enum Refusal {
     #[error("the snapshot names no origin")]
     Empty,
     #[error("the snapshot file {path} cannot be written; the edge could not start from it")]
-    Write { path: PathBuf, #[source] source: io::Error },
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the snapshot cannot be fetched: {0}")]
     Fetch(String),
 }

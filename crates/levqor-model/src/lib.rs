@@ -32,7 +32,8 @@ pub use problem::ProblemCode;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use region::{Region, RegionCode, RegionError, RegionRegistry, RegionStatus, Residency};
 pub use region_snapshot::{
-    RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotKey, SnapshotOrigin, SnapshotRegion, SnapshotSigner,
+    RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotKey, SnapshotOrigin, SnapshotRegion,
+    SnapshotSigner,
 };
 pub use role::Role;
 pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};

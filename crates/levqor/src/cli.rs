@@ -28,12 +28,13 @@ Examples:
   levqor validate order.yaml               check a workflow file
   levqor run order.yaml --input '{\"id\":7}' run it here, without a server
   levqor check                             show the effective configuration
+  levqor edge --config edge.toml           stand before several regions
   levqor status                            ask a running server how it is";
 
 /// Settings that the command line can give; they beat the environment and the file.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SettingFlags {
-    /// Configuration file (levqor.toml when it is there).
+    /// Configuration file (levqor.toml when it is there; for the edge edge.toml).
     #[arg(long, global = true, env = "LEVQOR_CONFIG", value_name = "FILE", help_heading = "Configuration")]
     pub config: Option<PathBuf>,
     /// Region of this node, such as eu-west.
@@ -70,6 +71,9 @@ impl SettingFlags {
 pub enum Command {
     /// Serve the API, the console and the engine (the default).
     Serve,
+    /// Stand before the regions: route, check, retry, hold (needs no database).
+    #[command(after_help = EDGE_EXAMPLES)]
+    Edge(EdgeArgs),
     /// Run a workflow file here, without a server, and print its output.
     Run(RunArgs),
     /// Check workflow files and say what is wrong, with places.
@@ -89,6 +93,21 @@ pub enum Command {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
     },
+}
+
+const EDGE_EXAMPLES: &str = "\
+The edge has a file of its own (edge.toml, or --config FILE); the guide on the edge shows one.
+
+Examples:
+  levqor edge --config edge.toml --check   validate the file, show what is routed where
+  levqor edge --config edge.toml           serve; SIGHUP or a changed file is taken over without a dropped connection
+  curl http://127.0.0.1:8080/edge/health   what it thinks of each origin, since when and why";
+
+#[derive(Debug, Args)]
+pub struct EdgeArgs {
+    /// Only validate the file and show the effective table.
+    #[arg(long)]
+    pub check: bool,
 }
 
 #[derive(Debug, Args)]

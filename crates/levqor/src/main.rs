@@ -65,6 +65,7 @@ async fn run(cli: Cli) -> Exit {
     let flags = cli.settings.flags();
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => commands::serve::serve(&flags, cli.json).await,
+        Command::Edge(args) => commands::edge::edge(&flags, &args, cli.json).await,
         Command::Run(args) => commands::run::run(&flags, &args, cli.json).await,
         Command::Validate(args) => commands::validate::validate(&args, cli.json),
         Command::Ask(args) => commands::ask::ask(&args, cli.json),

@@ -29,7 +29,7 @@ fn a_good_file_is_read_with_its_defaults() {
     assert_eq!(config.origins[1].url.to_string(), "https://us.example.com:443");
     assert_eq!((config.routes[0].path.as_str(), config.routes[0].name.as_str()), ("/", "route-0"));
     assert_eq!((config.health.path.as_str(), config.health.interval_ms), ("/ready", 250));
-    assert!(config.trusts("10.0.0.1".parse().unwrap()) == false && config.tls.is_none());
+    assert!(!config.trusts("10.0.0.1".parse().unwrap()) && config.tls.is_none());
 }
 
 #[test]
@@ -42,18 +42,46 @@ fn the_sample_of_the_guide_is_valid() {
 #[test]
 fn each_mistake_is_named_with_its_place_and_remedy() {
     for (from, to, words) in [
-        ("code = \"us-east\"", "code = \"eu-west\"", "regions[1].code: eu-west is the code of regions[0] already; give"),
+        (
+            "code = \"us-east\"",
+            "code = \"eu-west\"",
+            "regions[1].code: eu-west is the code of regions[0] already; give",
+        ),
         ("code = \"us-east\"", "code = \"US\"", "regions[1].code: region code \"US\" must be"),
-        ("region = \"us-east\"", "region = \"mars\"", "origins[1].region: region \"mars\" is not known; use one of [[regions]] (eu-west, us-east)"),
-        ("https://us.example.com", "http://127.0.0.1:8001/", "origins[1].url: http://127.0.0.1:8001/ is the address of origins[0] already; remove"),
-        ("name = \"us-1\"", "name = \"eu-1\"", "origins[1].name: \"eu-1\" is the name of origins[0] already; rename"),
+        (
+            "region = \"us-east\"",
+            "region = \"mars\"",
+            "origins[1].region: region \"mars\" is not known; use one of [[regions]] (eu-west, us-east)",
+        ),
+        (
+            "https://us.example.com",
+            "http://127.0.0.1:8001/",
+            "origins[1].url: http://127.0.0.1:8001/ is the address of origins[0] already; remove",
+        ),
+        (
+            "name = \"us-1\"",
+            "name = \"eu-1\"",
+            "origins[1].name: \"eu-1\" is the name of origins[0] already; rename",
+        ),
         ("name = \"us-1\"", "name = \"us 1\"", "origins[1].name: \"us 1\" is not a name; use"),
-        ("https://us.example.com", "us.example.com", "origins[1].url: \"us.example.com\" is not a URL; write it like"),
+        (
+            "https://us.example.com",
+            "us.example.com",
+            "origins[1].url: \"us.example.com\" is not a URL; write it like",
+        ),
         ("https://us.example.com", "https://us.example.com/api", "has a path"),
-        ("\"api.example.com\", ", "\"https://api.example.com\", ", "routes[0].hosts: \"https://api.example.com\" is not a host"),
+        (
+            "\"api.example.com\", ",
+            "\"https://api.example.com\", ",
+            "routes[0].hosts: \"https://api.example.com\" is not a host",
+        ),
         ("\"api.example.com\", ", "\"api-fallback.example.com\", ", "is taken by an earlier route"),
         ("127.0.0.1:8080", "localhost", "listen[0].address: \"localhost\" is not an address"),
-        ("region = \"eu-west\"\n[[listen]]", "region = \"x-y\"\n[[listen]]", "region: region \"x-y\" is not known"),
+        (
+            "region = \"eu-west\"\n[[listen]]",
+            "region = \"x-y\"\n[[listen]]",
+            "region: region \"x-y\" is not known",
+        ),
         ("[[listen]]\naddress = \"127.0.0.1:8080\"", "", "listen: no address is listed"),
         ("name = \"edge-1\"", "nam = \"edge-1\"", "line 2: unknown field `nam`"),
         ("name = \"edge-1\"", "name = ", "line 2:"),

@@ -120,9 +120,14 @@ async fn what_may_have_been_done_is_repeated_only_when_that_does_no_harm() {
         }
         world.client().await.send_body(request, "body".into()).await
     };
-    for (method, key, status) in
-        [("GET", false, 200), ("PUT", false, 200), ("DELETE", false, 200), ("POST", true, 200), ("POST", false, 502), ("PATCH", false, 502)]
-    {
+    for (method, key, status) in [
+        ("GET", false, 200),
+        ("PUT", false, 200),
+        ("DELETE", false, 200),
+        ("POST", true, 200),
+        ("POST", false, 502),
+        ("PATCH", false, 502),
+    ] {
         let before = europe.seen().len() + america.seen().len();
         let answer = ask(method, key).await;
         assert_eq!(answer.status, status, "{method} {key}: {}", answer.body);

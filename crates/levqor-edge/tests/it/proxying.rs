@@ -163,9 +163,13 @@ async fn the_edge_tells_of_itself_to_those_who_may_see_it() {
     }
     assert_eq!(world.get("/edge/other").await.status, 404);
     assert_eq!(world.post("/edge/health", "").await.status, 405);
-    let closed = World::with(&[&origin], "", &format!("{ROUTE}[admin]\nnetworks = [\"192.0.2.0/24\"]\n")).await;
+    let closed =
+        World::with(&[&origin], "", &format!("{ROUTE}[admin]\nnetworks = [\"192.0.2.0/24\"]\n")).await;
     assert_eq!(closed.get("/edge/health").await.problem(), "not-found");
-    assert!(origin.seen().iter().all(|seen| !seen.target.starts_with("/edge")), "no such request is passed on");
+    assert!(
+        origin.seen().iter().all(|seen| !seen.target.starts_with("/edge")),
+        "no such request is passed on"
+    );
 }
 
 #[tokio::test]

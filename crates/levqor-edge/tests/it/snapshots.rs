@@ -94,7 +94,11 @@ async fn the_control_planes_word_is_followed_kept_and_survives_it() {
     serve.send_replace(sign(&document(1, &[("eu-1", "eu-west", &europe)])));
     assert!(!ask().await);
     let future = SystemClock.now() + HOUR;
-    let future = RegionSnapshot { issued_at: future, expires_at: future + HOUR, ..document(3, &[("eu-1", "eu-west", &europe)]) };
+    let future = RegionSnapshot {
+        issued_at: future,
+        expires_at: future + HOUR,
+        ..document(3, &[("eu-1", "eu-west", &europe)])
+    };
     serve.send_replace(sign(&future));
     assert!(!ask().await);
     for kind in ["forged", "older", "future"] {
@@ -121,8 +125,7 @@ async fn an_edge_that_follows_asks_by_itself() {
     let first = signer().sign(&document(1, &[("eu-1", "eu-west", &europe)])).unwrap();
     let (url, _serve, _task) = control(first).await;
     let key = signer().public_key();
-    let section =
-        format!("{ROUTE}[snapshot]\npublic_key = \"{key}\"\nfile = \"r.json\"\npoll_seconds = 1\n");
+    let section = format!("{ROUTE}[snapshot]\npublic_key = \"{key}\"\nfile = \"r.json\"\npoll_seconds = 1\n");
     let world = World::of(&file(&[("bootstrap", "eu-west", url)], "", &section)).await;
     tokio::spawn(Arc::clone(&world.edge).follow_snapshots());
     crate::world::wait_for("the snapshot", || world.edge.health()["snapshot"]["sequence"] == 1).await;

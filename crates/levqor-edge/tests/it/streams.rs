@@ -108,10 +108,7 @@ async fn a_client_that_breaks_off_its_body_breaks_off_the_upload() {
     let origin = Origin::start("eu").await;
     let world = World::before(&[&origin]).await;
     let mut stream = TcpStream::connect(world.address).await.unwrap();
-    stream
-        .write_all(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf")
-        .await
-        .unwrap();
+    stream.write_all(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf").await.unwrap();
     wait_for("the first bytes", || origin.uploaded() == 4).await;
     drop(stream);
     wait_for("the end", || world.edge.live().origins[0].in_flight() == 0).await;
@@ -167,7 +164,8 @@ async fn a_tunnel_passes_bytes_both_ways() {
     };
     echo(b"", b"EARLY").await;
     // What looks like an ambiguous request is only bytes here.
-    echo(b"content-length: 1\n content-length: 2\r\n\r\n", b"CONTENT-LENGTH: 1\n CONTENT-LENGTH: 2\r\n\r\n").await;
+    echo(b"content-length: 1\n content-length: 2\r\n\r\n", b"CONTENT-LENGTH: 1\n CONTENT-LENGTH: 2\r\n\r\n")
+        .await;
     assert_eq!(world.edge.live().origins[0].in_flight(), 1);
     drop(stream);
     wait_for("the end", || world.edge.live().origins[0].in_flight() == 0).await;

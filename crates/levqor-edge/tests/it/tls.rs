@@ -71,7 +71,10 @@ async fn http_2_is_chosen_by_tls_and_many_requests_share_a_connection() {
         assert_eq!(answer.header("x-levqor-region"), "eu-west");
     }
     let seen = &origin.seen()[0];
-    assert_eq!((seen.headers["host"].to_str().unwrap(), &seen.headers["x-forwarded-proto"]), ("api.test", &"https".parse::<http::HeaderValue>().unwrap()));
+    assert_eq!(
+        (seen.headers["host"].to_str().unwrap(), &seen.headers["x-forwarded-proto"]),
+        ("api.test", &"https".parse::<http::HeaderValue>().unwrap())
+    );
     assert_eq!(seen.headers["via"], "2 levqor-edge");
     // A Host that differs from the authority is refused.
     let request = Request::get("https://api.test/").header("host", "other").body(Full::default()).unwrap();

@@ -249,22 +249,26 @@ async fn when_fenced(engine: Engine, store: Store, stop: CancellationToken, come
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let problem = match error.kind() {
-            std::io::ErrorKind::AddrInUse => format!(
-                "the address {address} is taken by another program; stop it, or set LEVQOR_LISTEN to another port such as 127.0.0.1:{}",
-                address.port().wrapping_add(1).max(1024)
-            ),
-            std::io::ErrorKind::PermissionDenied => {
-                format!("{address} may not be used by this user; choose a port above 1023 with LEVQOR_LISTEN")
-            }
-            std::io::ErrorKind::AddrNotAvailable => {
-                format!("{address} is not an address of this machine; set LEVQOR_LISTEN to one that is")
-            }
-            _ => format!("cannot listen on {address}: {error}; set LEVQOR_LISTEN to another address"),
-        };
-        Failure::Refused(problem)
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::Refused(unusable_address(address, &error, "LEVQOR_LISTEN")))
+}
+
+/// Why nobody can be served at `address`, and what to do about it in `setting`.
+pub fn unusable_address(address: SocketAddr, error: &std::io::Error, setting: &str) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "the address {address} is taken by another program; stop it, or set {setting} to another port such as 127.0.0.1:{}",
+            address.port().wrapping_add(1).max(1024)
+        ),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{address} may not be used by this user; choose a port above 1023 with {setting}")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            format!("{address} is not an address of this machine; set {setting} to one that is")
+        }
+        _ => format!("cannot listen on {address}: {error}; set {setting} to another address"),
+    }
 }
 
 fn secret(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Secret, Failure> {
@@ -406,7 +410,7 @@ async fn when_stop_begins(stop: CancellationToken, budget: Duration) -> Instant 
 }
 
 /// Ctrl-C and SIGTERM begin the stop; a second one ends the process at once.
-async fn wait_for_signal(stop: CancellationToken) {
+pub async fn wait_for_signal(stop: CancellationToken) {
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {

@@ -152,6 +152,21 @@ pub fn load(flags: &Flags) -> Layers {
     layers
 }
 
+/// How to log, for commands that need nothing else of a node's configuration: environment and command line only.
+///
+/// # Errors
+/// Every complaint at once.
+pub fn log(flags: &Flags) -> Result<Log, Complaints> {
+    let mut layers = Layers::defaults();
+    let variables = ["LEVQOR_LOG", "LEVQOR_LOG_FORMAT"];
+    layers.environment(
+        variables.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))),
+    );
+    layers.flag("log", "--log", flags.log.clone());
+    layers.flag("log_format", "--log-format", flags.log_format.clone());
+    resolve(&layers).map(|config| config.log)
+}
+
 /// Turns layers into the typed configuration.
 ///
 /// # Errors

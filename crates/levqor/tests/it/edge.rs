@@ -1,0 +1,96 @@
+//! `levqor edge` as its users meet it: a process of its own before a stand-in for a node.
+
+use std::{process::Stdio, time::Duration};
+
+use levqor_testkit::{Client, HttpStub, Reply, Route, temp_dir};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::command_line::levqor;
+
+fn file(origin: &str) -> String {
+    format!(
+        "[[listen]]\naddress = \"127.0.0.1:0\"\n[[regions]]\ncode = \"eu-west\"\n[[origins]]\nname = \"eu-1\"\n\
+         region = \"eu-west\"\nurl = \"{origin}\"\n[[routes]]\nhosts = [\"*\"]\n"
+    )
+}
+
+#[test]
+fn a_file_is_checked_and_shown_as_a_table_or_as_json() {
+    let directory = temp_dir();
+    let path = directory.path().join("edge.toml");
+    let name = path.to_str().unwrap();
+    std::fs::write(&path, file("http://127.0.0.1:8001")).unwrap();
+    let ran = levqor(&["edge", "--config", name, "--check"]);
+    let shown = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{shown}");
+    for words in ["ORIGIN", "eu-1", "http://127.0.0.1:8001", "*/", "configuration ok"] {
+        assert!(shown.contains(words), "{words} is not in {shown}");
+    }
+    assert!(!shown.contains('\u{1b}'), "no colour when piped");
+    let ran = levqor(&["edge", "--config", name, "--check", "--json"]);
+    let shown: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((&shown["ok"], &shown["origins"][0]["region"]), (&true.into(), &"eu-west".into()));
+}
+
+#[test]
+fn a_bad_file_is_refused_with_place_and_remedy() {
+    let directory = temp_dir();
+    let path = directory.path().join("edge.toml");
+    let name = path.to_str().unwrap();
+    std::fs::write(&path, file("http://127.0.0.1:8001").replace("region = \"eu-west\"", "region = \"mars\""))
+        .unwrap();
+    let ran = levqor(&["edge", "--config", name]);
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("edge.toml: origins[0].region: region \"mars\" is not known; use one of"),
+        "{told}"
+    );
+    let ran = levqor(&["edge", "--config", name, "--check", "--json"]);
+    let told: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((ran.status.code(), &told["ok"]), (Some(2), &false.into()));
+    let ran = levqor(&["edge", "--config", "/no/such/edge.toml"]);
+    assert_eq!(ran.status.code(), Some(2));
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(told.contains("/no/such/edge.toml: cannot be read"), "{told}");
+    let ran = levqor(&["edge", "--config", name, "--listen", "127.0.0.1:1"]);
+    assert!(String::from_utf8(ran.stderr).unwrap().contains("--listen is for nodes"));
+}
+
+#[tokio::test]
+async fn the_process_routes_and_stops_cleanly_when_it_is_asked_to() {
+    let stub = HttpStub::start().await;
+    stub.route(Route::new("/ready"));
+    stub.route(Route::new("/echo").reply(Reply::echo()));
+    let directory = temp_dir();
+    let path = directory.path().join("edge.toml");
+    std::fs::write(&path, file(&format!("http://{}", stub.address()))).unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_levqor"))
+        .args(["edge", "--json", "--log-format", "json", "--config"])
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    let address = told["urls"][0].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+    let client = Client::new(address, "lvq_1");
+    let answer = client.post("/echo", &serde_json::json!({ "n": 1 })).await.unwrap();
+    assert_eq!((answer.status, &answer.body["n"]), (200, &1.into()));
+    let health = client.get("/edge/health").await.unwrap();
+    assert_eq!((&health.body["status"], &health.body["origins"][0]["verdict"]), (&"ok".into(), &"up".into()));
+    let id = process.id().unwrap().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+    let stopped = tokio::time::timeout(Duration::from_secs(30), process.wait_with_output());
+    let stopped = stopped.await.expect("it stops").unwrap();
+    let log = String::from_utf8(stopped.stderr).unwrap();
+    assert!(stopped.status.success(), "{log}");
+    assert!(log.contains("origin eu-1 is up (was unknown)") && log.contains("stopped"), "{log}");
+}
