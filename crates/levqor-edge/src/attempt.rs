@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     answer::AnswerBody,
-    body::RequestBody,
+    body::{Replay, RequestBody},
     edge::Edge,
     forward::DRAINING,
     live::{Live, LiveRoute},
@@ -68,7 +68,7 @@ pub struct Answered {
 
 /// Sends a request to `origin`.
 ///
-/// Cancel safe: when dropped, the request ends at the origin too.
+/// `fresh` asks for a new connection. Cancel safe: when dropped, the request ends at the origin too.
 ///
 /// # Errors
 /// The [`Failure`], which says whether bytes may have arrived.
@@ -78,23 +78,24 @@ pub async fn attempt(
     route: &LiveRoute,
     origin: &Arc<Origin>,
     head: &Head,
-    mut body: impl FnMut() -> RequestBody,
+    body: Option<&Replay>,
+    fresh: bool,
 ) -> Result<Answered, Failure> {
     let in_flight = origin.begin();
     let idle_max = Duration::from_millis(live.config.upstream.idle_ms);
-    let mut pooled = true;
+    let mut pooled = !fresh;
     loop {
         let kept = if pooled { origin.pool.take(idle_max).await } else { None };
         let mut sender = match kept {
             Some(sender) => sender,
             None => connect(live, origin).await?,
         };
-        let mut request = Request::new(body());
+        let mut request = Request::new(body.map_or_else(RequestBody::empty, Replay::attempt));
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.target.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = head.headers.clone();
-        let doubt = doubt(edge, live, route, origin, head.repeatable);
+        let doubt = doubt(edge, live, route, origin, head.repeatable, body);
         let answer = tokio::select! { biased;
             answer = sender.requests.try_send_request(request) => answer,
             failure = doubt => {
@@ -155,9 +156,16 @@ async fn connect(live: &Live, origin: &Arc<Origin>) -> Result<Sender, Failure> {
 }
 
 /// Ends when it makes no sense to wait any longer.
-async fn doubt(edge: &Edge, live: &Live, route: &LiveRoute, origin: &Origin, repeatable: bool) -> Failure {
+async fn doubt(
+    edge: &Edge,
+    live: &Live,
+    route: &LiveRoute,
+    origin: &Origin,
+    repeatable: bool,
+    body: Option<&Replay>,
+) -> Failure {
     let wait = Duration::from_millis(live.config.upstream.answer_ms);
-    let deadline = Instant::now() + wait;
+    let mut deadline = Instant::now() + wait;
     sleep(CALM.min(wait)).await;
     let mut changes = edge.changes.subscribe();
     loop {
@@ -170,6 +178,9 @@ async fn doubt(edge: &Edge, live: &Live, route: &LiveRoute, origin: &Origin, rep
             Ok(Ok(())) => {}
             // The sender lives as long as the edge.
             Ok(Err(_)) => tokio::time::sleep_until(deadline).await,
+            Err(_) if body.is_some_and(|body| body.progress() + wait > deadline) => {
+                deadline = body.map_or(deadline, Replay::progress) + wait;
+            }
             Err(_) => {
                 let detail = format!("no answer within {} ms", wait.as_millis());
                 return Failure { sent: true, kind: FailureKind::Timeout, detail };
@@ -202,7 +213,7 @@ impl Answered {
                 AnswerBody::stream(body, self.sender, connections_max, Arc::clone(origin), self.in_flight);
             return Ok(Response::from_parts(parts, body));
         }
-        let doubt = doubt(edge, live, route, origin, true);
+        let doubt = doubt(edge, live, route, origin, true, None);
         let collected = tokio::select! { biased;
             collected = body.collect() => collected,
             failure = doubt => return Err(failure),

@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
+
+/// A body in more pieces is not kept, however small they are.
+const KEPT_FRAMES_MAX: usize = 1_024;
 
 /// Why a request's body ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +44,8 @@ struct Shared {
     size: SizeHint,
     stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// When the client last sent something.
+    progress: Instant,
 }
 
 impl Replay {
@@ -57,6 +62,7 @@ impl Replay {
             size,
             stall,
             stalled: None,
+            progress: Instant::now(),
         })))
     }
 
@@ -80,6 +86,11 @@ impl Replay {
     /// What went wrong on the client's side.
     pub fn failed(&self) -> Option<BodyError> {
         self.lock().failed
+    }
+
+    /// When the client last sent something of it. An origin that still waits for the rest is not late.
+    pub fn progress(&self) -> Instant {
+        self.lock().progress
     }
 
     pub fn kept_bytes(&self) -> usize {
@@ -164,6 +175,7 @@ impl Shared {
         match Pin::new(&mut self.rest).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.stalled = None;
+                self.progress = Instant::now();
                 self.keep(&frame);
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -191,7 +203,7 @@ impl Shared {
             return;
         }
         self.kept_bytes += frame.data_ref().map_or(0, Bytes::len);
-        if self.kept_bytes > self.kept_bytes_max {
+        if self.kept_bytes > self.kept_bytes_max || self.kept.len() >= KEPT_FRAMES_MAX {
             self.gone = true;
             self.kept = Vec::new();
             self.kept_bytes = 0;

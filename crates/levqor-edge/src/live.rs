@@ -23,7 +23,7 @@ use crate::{
 pub struct Live {
     pub config: Config,
     pub origins: Vec<Arc<Origin>>,
-    pub routes: Vec<LiveRoute>,
+    pub routes: Vec<Arc<LiveRoute>>,
     pub preferences: Preferences,
     pub affinity: Option<Affinity>,
     pub connector: Arc<Connector>,
@@ -71,7 +71,8 @@ impl Live {
                 let serves = |origin: &&Arc<Origin>| {
                     route.regions.is_empty() || route.regions.contains(&origin.spec.region)
                 };
-                LiveRoute { route: route.clone(), origins: origins.iter().filter(serves).cloned().collect() }
+                let origins = origins.iter().filter(serves).cloned().collect();
+                Arc::new(LiveRoute { route: route.clone(), origins })
             })
             .collect();
         let mut hosts: HashMap<String, Vec<(String, usize)>> = HashMap::new();
@@ -112,7 +113,7 @@ impl Live {
     ///
     /// # Errors
     /// When no route takes the host.
-    pub fn route(&self, host: &str, path: &str) -> Result<Option<&LiveRoute>, UnknownHost> {
+    pub fn route(&self, host: &str, path: &str) -> Result<Option<&Arc<LiveRoute>>, UnknownHost> {
         let own = self.hosts.get(host);
         let any = self.hosts.get("*");
         if own.is_none() && any.is_none() {

@@ -20,11 +20,11 @@ use crate::{
     answer::AnswerBody,
     asked::{self, Host},
     attempt::{Failure, FailureKind, Head, attempt},
-    body::{BodyError, Replay, RequestBody},
+    body::{BodyError, Replay},
     config::OWN_PATH,
     edge::Edge,
     forward::{self, Client},
-    hold::pause,
+    hold::{Place, pause},
     live::{Live, LiveRoute},
     metrics::{self, Count},
     origin::Origin,
@@ -133,8 +133,9 @@ fn own_answer(
 /// One request on its way.
 struct Passage<'a> {
     edge: &'a Arc<Edge>,
-    live: &'a Arc<Live>,
-    route: &'a LiveRoute,
+    live: Arc<Live>,
+    route: Arc<LiveRoute>,
+    host: String,
     head: Head,
     body: Option<Replay>,
     country: Option<String>,
@@ -144,6 +145,8 @@ struct Passage<'a> {
     secure: bool,
     idempotent: bool,
     attempts: u32,
+    /// The next attempt wants a new connection.
+    fresh: bool,
 }
 
 /// What became of one attempt.
@@ -157,8 +160,8 @@ enum Step {
 impl<'a> Passage<'a> {
     fn begin(
         edge: &'a Arc<Edge>,
-        live: &'a Arc<Live>,
-        route: &'a LiveRoute,
+        live: &Arc<Live>,
+        route: &Arc<LiveRoute>,
         peer: &Peer,
         host: Host,
         mut request: Request<Incoming>,
@@ -197,7 +200,21 @@ impl<'a> Passage<'a> {
             headers: parts.headers,
             repeatable: idempotent,
         };
-        Self { edge, live, route, head, body, country, pin, upgrade, secure, idempotent, attempts: 0 }
+        Self {
+            edge,
+            live: Arc::clone(live),
+            route: Arc::clone(route),
+            host: host.name,
+            head,
+            body,
+            country,
+            pin,
+            upgrade,
+            secure,
+            idempotent,
+            attempts: 0,
+            fresh: false,
+        }
     }
 
     async fn run(mut self) -> Result<Response<AnswerBody>, Problem> {
@@ -228,6 +245,19 @@ impl<'a> Passage<'a> {
             }
             tries += 1;
             tried.clear();
+            self.look_again();
+        }
+    }
+
+    /// While a request waits, the table may become another one.
+    fn look_again(&mut self) {
+        let live = self.edge.live();
+        if Arc::ptr_eq(&live, &self.live) {
+            return;
+        }
+        if let Ok(Some(route)) = live.route(&self.host, self.head.target.path()) {
+            self.route = Arc::clone(route);
+            self.live = live;
         }
     }
 
@@ -249,7 +279,7 @@ impl<'a> Passage<'a> {
     }
 
     /// Takes a place among those that wait.
-    fn enter(&self) -> Result<crate::hold::Place<'a>, Problem> {
+    fn enter(&self) -> Result<Place<'a>, Problem> {
         let hold = &self.live.config.hold;
         let bytes = self.body.as_ref().map_or(0, Replay::kept_bytes);
         self.edge.stats.count(Count::Held);
@@ -279,15 +309,14 @@ impl<'a> Passage<'a> {
     }
 
     async fn send(&mut self, number: usize, tried: &[usize]) -> Result<Step, Problem> {
-        let route = self.route;
+        let (live, route) = (Arc::clone(&self.live), Arc::clone(&self.route));
         let origin = &route.origins[number];
         self.attempts += 1;
         if self.attempts > 1 {
             self.edge.stats.count(Count::Retries);
         }
-        let replay = self.body.clone();
-        let body = || replay.as_ref().map_or_else(RequestBody::empty, Replay::attempt);
-        let answered = attempt(self.edge, self.live, route, origin, &self.head, body).await;
+        let fresh = std::mem::take(&mut self.fresh);
+        let answered = attempt(self.edge, &live, &route, origin, &self.head, self.body.as_ref(), fresh).await;
         let answered = match answered {
             Ok(answered) => answered,
             Err(failure) => return self.after(&failure, origin),
@@ -304,7 +333,7 @@ impl<'a> Passage<'a> {
             debug!("{} answered {status}; the next origin is asked", origin.spec.name);
             return Ok(Step::Next);
         }
-        match answered.into_answer(self.edge, self.live, route, origin, &self.head).await {
+        match answered.into_answer(self.edge, &live, &route, origin, &self.head).await {
             Ok(response) => Ok(Step::Answer(self.finish(response, origin))),
             Err(failure) => self.after(&failure, origin),
         }
@@ -337,7 +366,7 @@ impl<'a> Passage<'a> {
     }
 
     /// What follows a failed attempt.
-    fn after(&self, failure: &Failure, origin: &Origin) -> Result<Step, Problem> {
+    fn after(&mut self, failure: &Failure, origin: &Origin) -> Result<Step, Problem> {
         if let Some(error) = self.body.as_ref().and_then(Replay::failed) {
             self.edge.stats.count(Count::ClientFailures);
             let code = match error {
@@ -357,7 +386,8 @@ impl<'a> Passage<'a> {
         let allowed = may_repeat(attempted, self.live.config.retries.attempts);
         if allowed.is_ok() && (!failure.sent || self.may_spend()) {
             info!(origin = %name, "a request to {name} failed ({}) and is sent once more", failure.detail);
-            return Ok(if failure.kind == FailureKind::Stale { Step::Same } else { Step::Next });
+            self.fresh = failure.kind == FailureKind::Stale;
+            return Ok(if self.fresh { Step::Same } else { Step::Next });
         }
         let why = match allowed {
             Err(Final::NotIdempotent) if failure.kind == FailureKind::Timeout => "",

@@ -61,3 +61,18 @@ async fn an_origin_that_is_taken_out_ends_what_it_has() {
     europe.open_gate();
     assert_eq!(under_way.await.unwrap().body, "eu");
 }
+
+#[tokio::test]
+async fn a_request_that_waits_is_sent_by_the_new_table() {
+    let (mut europe, america) = (Origin::start("eu").await, Origin::start("us").await);
+    let rows = "[[routes]]\nhosts = [\"*\"]\n[hold]\nms = 20000\n";
+    let world = World::with(&[&europe], "", rows).await;
+    europe.kill().await;
+    world.until(0, Verdict::Suspect).await;
+    let mut client = world.client().await;
+    let held = tokio::spawn(async move { client.send(Request::get("/").header("host", "a")).await });
+    wait_for("a held request", || world.edge.health()["waiting"] == 1).await;
+    std::fs::write(world.path(), file(&[("us-1", "us-east", america.url())], "", rows)).unwrap();
+    apply(&world.edge, load(&world.path()).unwrap());
+    assert_eq!(held.await.unwrap().body, "us");
+}

@@ -142,6 +142,24 @@ async fn an_origin_that_takes_too_long_is_a_problem_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_long_upload_is_not_taken_for_a_late_answer() {
+    let origin = Origin::start("eu").await;
+    let world = World::with(&[&origin], "", &format!("{ROUTE}[upstream]\nanswer_ms = 200\n")).await;
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let head = b"POST /upload HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 8\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    for bytes in 1..=8 {
+        // Eight pauses, together twice what an answer may take.
+        let _ = timeout(Duration::from_millis(50), std::future::pending::<()>()).await;
+        stream.write_all(b"x").await.unwrap();
+        wait_for("the byte", || origin.uploaded() == bytes).await;
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_tunnel_passes_bytes_both_ways() {
     let origin = Origin::start("eu").await;
     let world = World::before(&[&origin]).await;
