@@ -1,7 +1,8 @@
 //! What the edge costs: the same requests directly and through it, in turns, in one process tree on one machine.
 //!
 //! Origin, edge and load have a runtime each. `light` is an origin that only answers; `working` spends 100 µs of CPU on
-//! each request, about what a node needs for a run. Ratios are what counts: the machine is shared.
+//! each request, about what a node needs for a run. Ratios are what counts: the machine is shared, so the two ways take
+//! turns, request by request for latency and in short slices for throughput.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to say")]
 
@@ -25,7 +26,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const ROUNDS: usize = 5;
+const SLICES: usize = 15;
+const CLIENTS: usize = 16;
 const WORK: Duration = Duration::from_micros(100);
 
 fn runtime(threads: usize) -> Runtime {
@@ -86,45 +88,69 @@ async fn edge(origin: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Latencies of all requests, and requests a second.
-async fn measure(
-    address: SocketAddr,
-    path: &'static str,
-    clients: usize,
-    span: Duration,
-) -> (Vec<Duration>, f64) {
+struct Client(hyper::client::conn::http1::SendRequest<Full<Bytes>>);
+
+impl Client {
+    async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    async fn ask(&mut self, path: &str) -> Duration {
+        self.0.ready().await.unwrap();
+        let sent = Instant::now();
+        let request = Request::get(path).header("host", "a").body(Full::<Bytes>::default()).unwrap();
+        let response = self.0.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.into_body().collect().await.unwrap();
+        sent.elapsed()
+    }
+}
+
+/// Microseconds of one request at a time, directly and through the edge, in turns.
+async fn latencies(
+    direct: SocketAddr,
+    through: SocketAddr,
+    path: &str,
+    pairs: usize,
+) -> (Vec<f64>, Vec<f64>) {
+    let (mut straight, mut edged) = (Client::connect(direct).await, Client::connect(through).await);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for _ in 0..pairs {
+        left.push(straight.ask(path).await.as_secs_f64() * 1e6);
+        right.push(edged.ask(path).await.as_secs_f64() * 1e6);
+    }
+    (left, right)
+}
+
+/// Requests a second of many clients.
+async fn rate(address: SocketAddr, path: &'static str, span: Duration) -> f64 {
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Client::connect(address).await);
+    }
     let began = Instant::now();
-    let until = began + span;
-    let tasks: Vec<_> = (0..clients)
-        .map(|_| {
+    let tasks: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
             tokio::spawn(async move {
-                let stream = TcpStream::connect(address).await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let (mut sender, connection) =
-                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-                tokio::spawn(connection);
-                let mut latencies = Vec::new();
-                while Instant::now() < until {
-                    let sent = Instant::now();
-                    let request =
-                        Request::get(path).header("host", "a").body(Full::<Bytes>::default()).unwrap();
-                    let response = sender.send_request(request).await.unwrap();
-                    assert_eq!(response.status(), 200);
-                    response.into_body().collect().await.unwrap();
-                    latencies.push(sent.elapsed());
-                    sender.ready().await.unwrap();
+                let mut requests = 0_u32;
+                while began.elapsed() < span {
+                    client.ask(path).await;
+                    requests += 1;
                 }
-                latencies
+                requests
             })
         })
         .collect();
-    let mut all = Vec::new();
+    let mut all = 0;
     for task in tasks {
-        all.extend(task.await.unwrap());
+        all += task.await.unwrap();
     }
-    let rate = all.len() as f64 / began.elapsed().as_secs_f64();
-    all.sort_unstable();
-    (all, rate)
+    f64::from(all) / began.elapsed().as_secs_f64()
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -134,28 +160,28 @@ fn median(values: &mut [f64]) -> f64 {
 
 fn main() {
     // `cargo test --benches` only wants to know that it runs.
-    let span = Duration::from_millis(if std::env::args().any(|arg| arg == "--bench") { 1_000 } else { 20 });
+    let real = std::env::args().any(|arg| arg == "--bench");
+    let (pairs, slices, span) =
+        if real { (5_000, SLICES, Duration::from_millis(200)) } else { (10, 1, Duration::from_millis(10)) };
     let (far, middle, near) = (runtime(2), runtime(2), runtime(2));
     let direct = far.block_on(origin());
     let through = middle.block_on(edge(direct));
-    println!("origin   clients   direct p50   edge p50   added p50   direct req/s   edge req/s   kept");
+    println!("origin    direct p50   edge p50   added p50   direct req/s   edge req/s   kept");
     for (name, path) in [("light", "/"), ("working", "/working")] {
-        for clients in [1, 16] {
-            let mut rows: [Vec<f64>; 6] = Default::default();
-            for _ in 0..ROUNDS {
-                let (straight, straight_rate) = near.block_on(measure(direct, path, clients, span));
-                let (edged, edged_rate) = near.block_on(measure(through, path, clients, span));
-                let micros = |sorted: &[Duration]| sorted[sorted.len() / 2].as_secs_f64() * 1e6;
-                let (a, b) = (micros(&straight), micros(&edged));
-                let row = [a, b, b - a, straight_rate, edged_rate, edged_rate / straight_rate * 100.0];
-                for (column, value) in rows.iter_mut().zip(row) {
-                    column.push(value);
-                }
-            }
-            let [a, b, added, straight, edged, kept] = rows.each_mut().map(|column| median(column));
-            println!(
-                "{name:<8} {clients:>7} {a:>9.0} µs {b:>7.0} µs {added:>8.0} µs {straight:>14.0} {edged:>12.0} {kept:>5.0} %"
-            );
+        let (mut straight, mut edged) = near.block_on(latencies(direct, through, path, pairs));
+        let (a, b) = (median(&mut straight), median(&mut edged));
+        let (mut straight, mut edged, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..slices {
+            let left = near.block_on(rate(direct, path, span));
+            let right = near.block_on(rate(through, path, span));
+            straight.push(left);
+            edged.push(right);
+            kept.push(right / left * 100.0);
         }
+        let (left, right, kept) = (median(&mut straight), median(&mut edged), median(&mut kept));
+        println!(
+            "{name:<8} {a:>9.0} µs {b:>7.0} µs {:>8.0} µs {left:>14.0} {right:>12.0} {kept:>5.0} %",
+            b - a
+        );
     }
 }

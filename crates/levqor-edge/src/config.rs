@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
-use http::HeaderName;
+use http::{HeaderName, uri::PathAndQuery};
 use ipnet::IpNet;
 use levqor_model::{RegionCode, SnapshotKey};
 
@@ -413,7 +413,7 @@ impl Judge {
     fn snapshot(&mut self, file: &File) -> Option<Snapshot> {
         let section = file.snapshot.as_ref()?;
         self.within("snapshot.poll_seconds", section.poll_seconds, 1..=86_400);
-        if !section.path.starts_with('/') {
+        if !is_target(&section.path) {
             self.complain("snapshot.path", format_args!("{:?} is no path; begin with /", section.path));
         }
         if section.file.is_empty() {
@@ -438,7 +438,7 @@ impl Judge {
 
     fn numbers(&mut self, file: &File) {
         let File { health, retries, hold, upstream, limits, .. } = file;
-        if !health.path.starts_with('/') {
+        if !is_target(&health.path) {
             self.complain(
                 "health.path",
                 format_args!("{:?} is no path; begin with /, such as /ready", health.path),
@@ -500,6 +500,11 @@ impl Judge {
             );
         }
     }
+}
+
+/// What a request can ask for.
+fn is_target(path: &str) -> bool {
+    path.starts_with('/') && path.parse::<PathAndQuery>().is_ok()
 }
 
 pub(crate) fn is_name(name: &str) -> bool {

@@ -46,7 +46,7 @@ const KICK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Checks `origin` until it is dropped.
 pub async fn probe(origin: Arc<Origin>, connector: Arc<Connector>, checks: Checks, user_agent: String) {
-    Prober { origin, connector, checks, user_agent, open: None }.run().await;
+    Prober { origin, connector, checks, user_agent, open: None, closed: false }.run().await;
 }
 
 struct Prober {
@@ -55,6 +55,8 @@ struct Prober {
     checks: Checks,
     user_agent: String,
     open: Option<Open>,
+    /// The last rest ended because the connection did.
+    closed: bool,
 }
 
 struct Open {
@@ -104,10 +106,17 @@ impl Prober {
     async fn rest(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
         let origin = Arc::clone(&self.origin);
+        let closed = std::mem::take(&mut self.closed);
         match &mut self.open {
             Some(open) => tokio::select! {
                 () = sleep_until(until) => {}
-                _ = &mut open.ended => self.open = None,
+                _ = &mut open.ended => {
+                    (self.open, self.closed) = (None, true);
+                    if closed {
+                        // An origin that closes after each answer is not dying each time.
+                        sleep_until(until).await;
+                    }
+                }
                 () = origin.check_now.notified() => sleep(KICK_PAUSE.min(pause)).await,
             },
             None => tokio::select! {

@@ -98,6 +98,7 @@ fn each_mistake_is_named_with_its_place_and_remedy() {
         ("[steering.countries]\nDE = [\"mars\"]", "steering.countries.DE: region \"mars\" is not known"),
         ("[health]\ninterval_ms = 1", "health.interval_ms: 1 is out of range; choose from 20 to 60000"),
         ("[health]\npath = \"ready\"", "health.path: \"ready\" is no path"),
+        ("[health]\npath = \"/re ady\"", "health.path: \"/re ady\" is no path"),
         ("[retries]\nattempts = 0", "retries.attempts: 0 is out of range"),
         ("[trust]\nproxies = [\"10.0.0.0/99\"]", "trust.proxies: \"10.0.0.0/99\" is not a network"),
         ("[trust]\ncountry_header = \"cf-ipcountry\"", "trust.country_header: nobody is trusted to set it"),

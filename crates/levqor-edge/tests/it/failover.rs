@@ -225,3 +225,26 @@ async fn an_origin_that_cannot_be_reached_at_the_start_is_no_obstacle() {
     let health = world.edge.health();
     assert!(health["origins"][0]["last_error"].as_str().unwrap().contains("refused"), "{health}");
 }
+
+#[tokio::test]
+async fn an_origin_that_closes_after_each_answer_is_not_asked_all_the_time() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let checks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&checks);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4_096]).await;
+            counted.fetch_add(1, Ordering::SeqCst);
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+        }
+    });
+    let world = World::of(&crate::world::file(&[("eu-1", "eu-west", url)], "", ROUTE)).await;
+    world.until(0, Verdict::Up).await;
+    let began = tokio::time::Instant::now();
+    wait_for("six checks", || checks.load(Ordering::SeqCst) >= 6).await;
+    assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(world.verdict(0), Verdict::Up);
+}
