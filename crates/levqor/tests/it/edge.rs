@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use levqor_testkit::{Client, HttpStub, Reply, Route, temp_dir};
+use levqor_testkit::{Client, HttpStub, Reply, Route, temp_dir, wait_for};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -84,7 +84,11 @@ async fn the_process_routes_and_stops_cleanly_when_it_is_asked_to() {
     let client = Client::new(address, "lvq_1");
     let answer = client.post("/echo", &serde_json::json!({ "n": 1 })).await.unwrap();
     assert_eq!((answer.status, &answer.body["n"]), (200, &1.into()));
-    let health = client.get("/edge/health").await.unwrap();
+    // Requests pass from the first moment on; the verdict needs a check.
+    let health = wait_for("the first verdict", || async {
+        client.get("/edge/health").await.ok().filter(|health| health.body["status"] == "ok")
+    })
+    .await;
     assert_eq!((&health.body["status"], &health.body["origins"][0]["verdict"]), (&"ok".into(), &"up".into()));
     let id = process.id().unwrap().to_string();
     Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
