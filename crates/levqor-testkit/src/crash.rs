@@ -53,7 +53,11 @@ pub fn call_on_event(stub: &HttpStub) -> Value {
 /// Calls once a second, by its schedule.
 pub fn call_each_second(stub: &HttpStub) -> Value {
     json!({
-        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "tick", "version": "0.1.0" },
+        "document": {
+            "dsl": "1.0.3", "namespace": "crash", "name": "tick", "version": "0.1.0",
+            // However late they are noticed.
+            "metadata": { "levqor": { "schedule": { "misfire": "fire-all" } } },
+        },
         "schedule": { "every": { "seconds": 1 } },
         "do": [{ "tick": { "call": "http", "with": { "method": "post", "endpoint": stub.url("/tick"), "body": {} } } }],
     })

@@ -6,7 +6,7 @@
 //!      └─► InProgress ─► 409
 //! ```
 //!
-//! The handler runs in a task of its own, so a client that hangs up after sending does not leave a claim without an answer.
+//! All of it runs in a task of its own, so a client that hangs up after sending does not leave a claim without an answer.
 //! A handler whose work is one commit carries the claim in it ([`Claimed`]): when the process dies before the answer is
 //! stored, a repeat finds what was done. Server errors are not stored: nothing is promised about them, and the client should try again.
 //!
@@ -44,6 +44,15 @@ const STALE_AFTER: Duration = Duration::from_secs(60);
 /// With several nodes a repeat waits for the first request this long: longer than it takes to be sure that a node is gone.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(150);
+/// When the end of a claim is written again; after that it is left to become stale.
+const SETTLE_AGAIN: [Duration; 6] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+];
 
 /// In a response's extensions: the body that repeats get, when it must not be the one that is sent now.
 #[derive(Debug, Clone)]
@@ -87,30 +96,30 @@ pub(super) async fn answer_once(
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let request_hash = hash(&app.settings.secret, parts.method.as_str(), target, &body);
     let request = Request::from_parts(parts, Body::from(body));
+    let slot = Slot { scope, key, request_hash, path };
+    // From the claim on in a task of its own: a claim must not be left behind by a client that hangs up.
+    match tokio::spawn(once(app, slot, id, request, next).in_current_span()).await {
+        Ok(result) => result,
+        // The claim stays until it is stale: nobody knows how far the handler came.
+        Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
+        Err(failure) => Err(Problem::internal(failure)),
+    }
+}
 
-    let now = app.now();
-    let longest = app.settings.request_timeout + Duration::from_secs(limits::WAIT_SECONDS_MAX);
-    let stale_before = now - (longest + STALE_AFTER);
-    let deadline = tokio::time::Instant::now() + OTHERS_PATIENCE;
-    let claim = loop {
-        let claim = app
-            .store
-            .claim_idempotency(app.node, scope.clone(), key.clone(), request_hash, now, stale_before)
-            .await?;
-        // A repeat that came by way of another node may find the first one gone: it is the first then, as soon as that is sure.
-        let waits = app.store.is_shared() && tokio::time::Instant::now() < deadline;
-        match claim {
-            Claim::InProgress { request_hash: first } if first == request_hash && waits => {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-            claim => break claim,
-        }
-    };
-    match claim {
+/// Claims the key and does the work, or gives the answer that is there.
+async fn once(
+    app: App,
+    slot: Slot,
+    id: Option<String>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let Slot { scope, key, request_hash, .. } = &slot;
+    match claim(&app, &slot).await? {
         Claim::Yours => {}
         Claim::InProgress { request_hash: first }
         | Claim::Answered(StoredAnswer { request_hash: first, .. })
-            if first != request_hash =>
+            if first != *request_hash =>
         {
             return Err(Problem::new(
                 ProblemCode::IdempotencyMismatch,
@@ -126,18 +135,28 @@ pub(super) async fn answer_once(
         }
         Claim::Answered(answer) => return Ok(replay(answer, id)),
     }
-
-    let mut request = request;
     request.extensions_mut().insert(KeyClaim { scope: scope.clone(), key: key.clone() });
-    let work = async move {
-        let response = next.run(request).await;
-        remember(&app, Slot { scope, key, request_hash, path }, response).await
-    };
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(result) => result,
-        // The claim stays until it is stale: nobody knows how far the handler came.
-        Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
-        Err(failure) => Err(Problem::internal(failure)),
+    let response = next.run(request).await;
+    remember(&app, slot, response).await
+}
+
+async fn claim(app: &App, slot: &Slot) -> Result<Claim, Problem> {
+    let now = app.now();
+    let longest = app.settings.request_timeout + Duration::from_secs(limits::WAIT_SECONDS_MAX);
+    let stale_before = now - (longest + STALE_AFTER);
+    let deadline = tokio::time::Instant::now() + OTHERS_PATIENCE;
+    loop {
+        let (scope, key) = (slot.scope.clone(), slot.key.clone());
+        let claim =
+            app.store.claim_idempotency(app.node, scope, key, slot.request_hash, now, stale_before).await?;
+        // A repeat that came by way of another node may find the first one gone: it is the first then, as soon as that is sure.
+        let waits = app.store.is_shared() && tokio::time::Instant::now() < deadline;
+        match claim {
+            Claim::InProgress { request_hash } if request_hash == slot.request_hash && waits => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            claim => return Ok(claim),
+        }
     }
 }
 
@@ -191,7 +210,7 @@ async fn remember(app: &App, slot: Slot, response: Response) -> Result<Response,
         .to_owned();
     let settled = !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS;
     if !settled || content_type.starts_with("text/event-stream") {
-        app.store.release_idempotency(scope, key).await?;
+        settle(app, scope, key, None).await;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
@@ -207,8 +226,38 @@ async fn remember(app: &App, slot: Slot, response: Response) -> Result<Response,
         body.to_vec()
     };
     let answer = StoredAnswer { request_hash, status: status.as_u16(), content_type, body: remembered };
-    app.store.finish_idempotency(scope, key, answer).await?;
+    settle(app, scope, key, Some(answer)).await;
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// Writes the end of a claim: its answer, or that it is free again. What was done is done, so a store that takes no writes just now
+/// changes nothing about the answer; it is tried again in the background, since repeats wait for it.
+async fn settle(app: &App, scope: String, key: String, answer: Option<StoredAnswer>) {
+    let store = app.store.clone();
+    let write = move || {
+        let (store, scope, key, answer) = (store.clone(), scope.clone(), key.clone(), answer.clone());
+        async move {
+            match answer {
+                Some(answer) => store.finish_idempotency(scope, key, answer).await,
+                None => store.release_idempotency(scope, key).await,
+            }
+        }
+    };
+    let Err(reason) = write().await else { return };
+    tracing::warn!(error = %reason, "the end of a request with an Idempotency-Key could not be written; trying again");
+    let stopping = app.stopping.clone();
+    tokio::spawn(async move {
+        for pause in SETTLE_AGAIN {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            match write().await {
+                Err(reason) if reason.is_retryable() => {}
+                _ => return,
+            }
+        }
+    });
 }
 
 /// `id` is that of the request that is answered now.

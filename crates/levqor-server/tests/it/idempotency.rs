@@ -3,6 +3,8 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use levqor_testkit::wait_for;
+
 use crate::support::{Answer, GREET, TestApp, document};
 
 async fn create(test: &TestApp, idempotency_key: &str, name: &str) -> Answer {
@@ -130,4 +132,36 @@ async fn a_body_that_is_corrected_needs_a_new_key() {
     };
     assert_eq!(send(json!({})).await.problem(), "bad-request");
     assert_eq!(send(json!({ "definition": "" })).await.problem(), "idempotency-mismatch");
+}
+
+/// Wherever the caller hangs up: who sends the request again is answered, and the work is done once.
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_no_key_behind() {
+    const PLACES: usize = 25;
+    let test = TestApp::new().await;
+    let mut answered_at_once = false;
+    for polls in 0..PLACES {
+        let (key, name) = (format!("k{polls}"), format!("w{polls}"));
+        let mut request = Box::pin(create(&test, &key, &name));
+        for _ in 0..polls {
+            answered_at_once |= futures_util::poll!(&mut request).is_ready();
+            if answered_at_once {
+                break;
+            }
+            // Whatever it waits for has the time to come.
+            test.read("/health").await;
+        }
+        drop(request);
+        let again = wait_for("an answer to the repeat", || async {
+            let again = create(&test, &key, &name).await;
+            (again.status != StatusCode::CONFLICT).then_some(again)
+        })
+        .await;
+        assert_eq!(again.status, StatusCode::CREATED, "after {polls} polls");
+        if answered_at_once {
+            assert_eq!(count(&test).await, polls + 1);
+            return;
+        }
+    }
+    panic!("the request is not answered after {PLACES} polls");
 }
