@@ -1,5 +1,7 @@
 //! `Idempotency-Key`: the same answer, once the effect.
 
+use std::{future::poll_fn, task::Poll};
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -144,7 +146,7 @@ async fn a_caller_who_hangs_up_leaves_no_key_behind() {
         let (key, name) = (format!("k{polls}"), format!("w{polls}"));
         let mut request = Box::pin(create(&test, &key, &name));
         for _ in 0..polls {
-            answered_at_once |= futures_util::poll!(&mut request).is_ready();
+            answered_at_once |= poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_ready())).await;
             if answered_at_once {
                 break;
             }
