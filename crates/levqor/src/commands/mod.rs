@@ -6,6 +6,7 @@ pub mod check;
 mod client;
 pub mod completions;
 pub mod given_secrets;
+pub mod migrate;
 pub mod nodes;
 pub mod run;
 pub mod serve;

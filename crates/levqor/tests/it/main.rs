@@ -11,6 +11,7 @@ mod cut_off;
 mod events;
 mod examples;
 mod mail;
+mod migrate;
 mod nodes;
 mod pages;
 mod secrets;

@@ -46,6 +46,7 @@ guides!(
     "regions",
     "plans",
     "operating",
+    "migrate",
 );
 
 macro_rules! problem_pages {
