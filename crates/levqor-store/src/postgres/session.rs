@@ -60,7 +60,7 @@ impl std::fmt::Debug for Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     pub(crate) fn take<T: Column>(&mut self) -> Result<T, Error> {
         let index = self.next;
         let cell = self.cell()?;

@@ -26,7 +26,7 @@ pub(crate) struct Row<'a> {
     next: usize,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     pub(crate) fn take<T: Column>(&mut self) -> Result<T, Error> {
         let index = self.next;
         let cell = self.cell()?;

@@ -18,7 +18,7 @@ use self::progress::Progress;
 use crate::{
     Exit,
     cli::MigrateArgs,
-    config::{self, Flags, layers::Layers},
+    config::{self, Flags},
     data_dir::{DATABASE_FILE, DataDir},
     moved::Moved,
 };
