@@ -246,7 +246,7 @@ fn difference(table: &Table, found: Option<BTreeMap<String, (String, bool)>>) ->
 pub(super) fn count(session: &Session, table: &Table, most: Option<u64>) -> Result<u64, Error> {
     let sql = match most {
         Some(most) => {
-            format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {most}) AS some", table.quoted())
+            format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {most}) AS found", table.quoted())
         }
         None => format!("SELECT count(*) FROM {}", table.quoted()),
     };
