@@ -170,7 +170,7 @@ pub struct MigrateArgs {
     /// postgres://user:password@host/database, which must be empty. In the environment it does not show in the list of processes.
     #[arg(long, env = "LEVQOR_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
     pub to: Option<Secret>,
-    /// Certificates (PEM) to trust instead of the system's.
+    /// Certificates (PEM) to trust instead of the system's; database.ca_file when it is left out.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Look at both and say what would be copied; change nothing.

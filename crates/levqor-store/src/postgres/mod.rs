@@ -65,7 +65,7 @@ pub(crate) struct Postgres {
 /// A connection to a server and a database that we can use, whatever is in it: the schema is left alone.
 pub(crate) fn look(options: &PostgresOptions) -> Result<crate::Session, Error> {
     let way = connect::Way::new(options)?;
-    let session = crate::Session::Postgres(Box::new(Session::connect(way)?));
+    let session = crate::Session::Postgres(Box::new(Session::connect(way, !options.callers_clock)?));
     connect::check(&session)?;
     Ok(session)
 }

@@ -79,9 +79,9 @@ impl Sides {
         for table in self.tables.iter().filter(|table| there.contains(&table.name)) {
             let rows = tables::count(&self.target, table, Some(COUNTED + 1)).map_err(failed)?;
             if rows > COUNTED {
-                filled.push(format!("{} (more than {COUNTED} rows)", table.name));
+                filled.push(format!("{} (rows: more than {COUNTED})", table.name));
             } else if rows > 0 {
-                filled.push(format!("{} ({rows} rows)", table.name));
+                filled.push(format!("{} (rows: {rows})", table.name));
             }
         }
         if filled.is_empty() {

@@ -50,11 +50,12 @@ pub(super) fn check(session: &Session) -> Result<Vec<String>, Error> {
     )?;
     add(
         "SELECT found.name, '', coalesce(kept.value, 0), found.most
-         FROM (SELECT 'events' AS name, max(seq) AS most FROM events
-               UNION ALL SELECT 'sink_seq', max(seq) FROM sink_events) AS found
+         FROM (SELECT 'event_seq' AS name, max(seq) AS most FROM events
+               UNION ALL SELECT 'sink_seq', max(seq) FROM sink_events
+               UNION ALL SELECT 'node_epoch', max(epoch) FROM nodes) AS found
              LEFT JOIN sequences AS kept ON kept.name = found.name
          WHERE found.most > coalesce(kept.value, 0) ORDER BY 1 LIMIT 10",
-        |name, _, kept, found| format!("the numbers of {name} are at {kept}, and {found} is given already"),
+        |name, _, kept, found| format!("sequence {name} is at {kept}, and {found} is given already"),
     )?;
     Ok(wrong)
 }

@@ -160,7 +160,22 @@ async fn an_installation_moves_with_all_that_it_has() {
         &["first: this installation was moved"],
     );
 
-    // And can be had back.
+    // From there it goes on, with the same keys.
+    let secret = std::fs::read_to_string(directory.path().join("data/development.secret")).unwrap();
+    let setup =
+        setup(directory.path()).env("LEVQOR_DATABASE_URL", &url).env("SECURITY_HMAC_SECRET", secret.trim());
+    let new = Levqor::of(Server::start(&setup).await.unwrap(), &key);
+    assert_eq!(new.get("/api/runs").await["runs"].as_array().unwrap().len(), 5);
+    let run = new.start(welcome, &json!({ "wait_seconds": 30 })).await;
+    assert_eq!(run["status"], "completed", "{run}");
+    for id in &waiting {
+        let (status, body) = new.call(Method::POST, &format!("/api/runs/{id}/cancel"), None).await;
+        assert!(status < 300, "{status}: {body}");
+        assert_eq!(new.ended(&id.to_string()).await["status"], "cancelled");
+    }
+    stop(new).await;
+
+    // And the old one can be had back.
     std::fs::remove_file(directory.path().join("data/MOVED")).unwrap();
     let again = Levqor::again(directory.path(), &key).await;
     assert_eq!(again.get("/api/runs").await["runs"].as_array().unwrap().len(), 5);
@@ -208,7 +223,11 @@ async fn a_move_that_is_killed_leaves_nothing_and_is_made_again() {
     );
     assert!(!directory.path().join("data/MOVED").exists());
     check(&levqor(directory.path(), &["migrate", "--verify"], &url), 0, &["The two are the same"]);
-    check(&levqor(directory.path(), &["migrate"], &url), 2, &["is not empty: accounts (1 rows)", "--verify"]);
+    check(
+        &levqor(directory.path(), &["migrate"], &url),
+        2,
+        &["is not empty: accounts (rows: 1)", "--verify"],
+    );
 }
 
 /// What a killed process leaves when everything was there but its last word.

@@ -52,10 +52,21 @@ async fn a_target_with_something_in_it_is_left_alone() {
     let two = Two::opened().await;
     let store = two.target();
     store.readiness().await;
-    refused(&two, &["is not empty: heartbeats (1 rows)", "make a new database", "--verify"]);
-    crate::tests::touch_everything(&store).await;
-    refused(&two, &["accounts (1 rows)", "more tables"]);
+    refused(&two, &["is not empty: heartbeats (rows: 1)", "make a new database", "--verify"]);
     store.close().await;
+    let names = ["duties", "agreements", "totals", "sequences", "sink_events", "timers", "run_counts"];
+    for name in names {
+        let values = match name {
+            "duties" => "'d', 'n', 0",
+            "sink_events" => "1, 'a', 0, ''",
+            "timers" => "'r', 1, 0",
+            "run_counts" => "'a', 'running', 1",
+            "agreements" => "'a', 'b'",
+            _ => "'n', 1",
+        };
+        two.postgres(&format!("INSERT INTO {name} VALUES ({values})"));
+    }
+    refused(&two, &["agreements (rows: 1), duties (rows: 1), heartbeats (rows: 1)", "and 2 more tables"]);
     let seen = look(&two.path, &two.to()).unwrap_err();
     assert!(matches!(seen, Failure::NotEmpty { .. }), "{seen}");
 }
@@ -213,7 +224,7 @@ async fn the_password_is_never_shown() {
         assert!(failure.is_refusal());
     }
     for (url, shown) in [
-        ("postgres://u:hunter2@db.example.com/levqor", "postgres://u@db.example.com/levqor"),
+        ("postgres://u:hunter2@db.example.com/levqor", "postgres://u@db.example.com:5432/levqor"),
         ("postgres://u:hunter2@a:1,b:2/levqor?sslmode=require", "postgres://u@a:1,b:2/levqor"),
         ("postgres://[::1]:5433/levqor", "postgres://[::1]:5433/levqor"),
         ("nonsense", "PostgreSQL"),

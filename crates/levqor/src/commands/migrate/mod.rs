@@ -106,11 +106,13 @@ fn plan(flags: &Flags, args: &MigrateArgs) -> Result<Plan, String> {
                 .to_owned(),
         );
     }
+    let configured_file = Some(configured("database.ca_file")).filter(|path| !path.is_empty());
+    let ca_file = args.ca_file.clone().or_else(|| configured_file.map(PathBuf::from));
     let zeros = if args.replace_zeros { Zeros::Replace } else { Zeros::Refuse };
     let marks = !args.keep && source.is_of_a_data_directory();
     Ok(Plan {
         source,
-        target: PostgresOptions { url: url.to_owned(), ca_file: args.ca_file.clone() },
+        target: PostgresOptions { ca_file, ..PostgresOptions::new(url) },
         options: transfer::Options { zeros },
         marks,
     })

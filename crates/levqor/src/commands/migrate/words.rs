@@ -29,7 +29,8 @@ pub(super) fn tell(plan: &Plan, outcome: &Outcome, as_json: bool) {
             say(format_args!("\nNext:"));
             say(format_args!("  set LEVQOR_DATABASE_URL to it where the server is started"));
             say(format_args!(
-                "  keep SECURITY_HMAC_SECRET, or development.secret of the data directory: stored secrets are sealed with it"
+                "  set SECURITY_HMAC_SECRET to what it was (without one: what is in development.secret of the data directory), since \
+                 stored secrets are sealed with it"
             ));
             if *marked {
                 say(format_args!(
