@@ -128,6 +128,7 @@ type Tell<'a> = &'a mut (dyn FnMut(Step<'_>) + Send);
 pub fn look(from: &Path, to: &PostgresOptions) -> Result<Outlook, Failure> {
     apart(|| {
         let sides = Sides::look(from, to)?;
+        sides.check_empty()?;
         let tables = counted(&sides.source, &sides.tables)?;
         let tables = tables.into_iter().map(|(table, rows)| (table.name.clone(), rows)).collect();
         Ok(Outlook {

@@ -33,7 +33,7 @@ const TEXTS: [&str; 12] = [
 ];
 
 const NUMBERS: [i64; 12] =
-    [i64::MIN, i64::MAX, 0, -1, 1, i64::MIN + 1, i64::MAX - 1, 255, 256, -256, 1 << 32, -(1 << 32)];
+    [i64::MIN, i64::MAX, 0, -1, 77, i64::MIN + 1, i64::MAX - 1, 255, 256, -256, 1 << 32, -(1 << 32)];
 
 /// Large enough that neither side keeps it in a row's own place.
 const LARGE_BYTES: usize = 1024 * 1024;
