@@ -3,9 +3,9 @@
 use super::{
     Failure, Options, Step, Tally,
     row::{END, HEADER, Unfit, encode, key_shown},
-    tables::{Table, quoted},
+    tables::{Table, given_numbers, quoted},
 };
-use crate::{Error, Session, params};
+use crate::{Error, Session};
 
 /// Copies all rows of a table, one by one: none but the one in hand is in memory.
 pub(super) fn table(
@@ -76,14 +76,8 @@ pub(super) fn unfit_row(unfit: Unfit, row: &[u8], table: &Table) -> Failure {
 
 /// Numbers that the database gives go on after the highest that came, and the planner learns what is there.
 fn finish(target: &Session, table: &Table) -> Result<(), Error> {
-    let given: Vec<String> = target.rows(
-        "SELECT CAST(column_name AS text) FROM information_schema.columns
-         WHERE table_schema = current_schema() AND table_name = $1 AND is_identity = 'YES' ORDER BY 1 LIMIT 10",
-        params![table.name],
-        |row| row.take(),
-    )?;
     let name = table.quoted();
-    for column in given {
+    for column in given_numbers(target, table)? {
         let most = quoted(&column);
         target.settle(&format!(
             "SELECT setval(pg_get_serial_sequence('{name}', '{column}'), found.most)

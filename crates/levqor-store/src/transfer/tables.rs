@@ -175,8 +175,7 @@ fn in_order(mut left: Vec<Table>) -> Result<Vec<Table>, Failure> {
 /// Tables in the schema that a PostgreSQL connection works in.
 pub(super) fn names_in_target(session: &Session) -> Result<Vec<String>, Error> {
     session.rows(
-        "SELECT CAST(table_name AS text) FROM information_schema.tables
-         WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY 1 LIMIT 10000",
+        "SELECT CAST(tablename AS text) FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1 LIMIT 10000",
         &[],
         |row| row.take(),
     )
@@ -184,12 +183,49 @@ pub(super) fn names_in_target(session: &Session) -> Result<Vec<String>, Error> {
 
 /// Whether the `migrations` there is one of ours.
 pub(super) fn has_own_record(session: &Session) -> Result<bool, Error> {
-    let columns = session.scalar::<i64>(
-        "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema()
-             AND table_name = 'migrations' AND column_name IN ('version', 'name', 'sha256', 'applied_at')",
+    let columns = columns_of_target(session)?;
+    let own = columns.iter().filter(|column| column.table == OWN);
+    let names: BTreeSet<&str> = own.map(|column| column.name.as_str()).collect();
+    Ok(["version", "name", "sha256"].iter().all(|name| names.contains(name)))
+}
+
+/// A column of the target, its type in PostgreSQL's words.
+struct TargetColumn {
+    table: String,
+    name: String,
+    declared: String,
+    nullable: bool,
+}
+
+/// From the catalog itself: the `information_schema` took half a minute.
+fn columns_of_target(session: &Session) -> Result<Vec<TargetColumn>, Error> {
+    session.rows(
+        "SELECT CAST(c.relname AS text), CAST(a.attname AS text), format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
+         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+             JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relkind IN ('r', 'p') ORDER BY 1, a.attnum LIMIT 100000",
         &[],
-    )?;
-    Ok(columns == Some(4))
+        |row| {
+            Ok(TargetColumn {
+                table: row.take()?,
+                name: row.take()?,
+                declared: row.take()?,
+                nullable: row.take()?,
+            })
+        },
+    )
+}
+
+/// Columns of a table whose numbers the target gives.
+pub(super) fn given_numbers(session: &Session, table: &Table) -> Result<Vec<String>, Error> {
+    session.rows(
+        "SELECT CAST(a.attname AS text)
+         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+             JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relname = $1 AND a.attidentity <> '' ORDER BY 1 LIMIT 10",
+        params![table.name],
+        |row| row.take(),
+    )
 }
 
 /// Columns of the target by table and name: type, whether it may be null.
@@ -198,19 +234,10 @@ type Found = BTreeMap<String, BTreeMap<String, (String, bool)>>;
 /// The first difference between the two schemas is a refusal.
 pub(super) fn check_target(session: &Session, tables: &[Table]) -> Result<(), Failure> {
     let mut found = Found::new();
-    let rows: Vec<(String, String, String, String)> = session
-        .rows(
-            "SELECT CAST(c.table_name AS text), CAST(c.column_name AS text), CAST(c.data_type AS text),
-                 CAST(c.is_nullable AS text)
-             FROM information_schema.columns AS c JOIN information_schema.tables AS t
-                 ON t.table_schema = c.table_schema AND t.table_name = c.table_name AND t.table_type = 'BASE TABLE'
-             WHERE c.table_schema = current_schema() ORDER BY 1, c.ordinal_position LIMIT 100000",
-            &[],
-            |row| Ok((row.take()?, row.take()?, row.take()?, row.take()?)),
-        )
+    let columns = columns_of_target(session)
         .map_err(|error| Failure::SchemasDiffer(format!("the target's cannot be read ({error})")))?;
-    for (table, column, declared, nullable) in rows {
-        found.entry(table).or_default().insert(column, (declared, nullable == "YES"));
+    for TargetColumn { table, name, declared, nullable } in columns {
+        found.entry(table).or_default().insert(name, (declared, nullable));
     }
     found.remove(OWN);
     match tables.iter().find_map(|table| difference(table, found.remove(&table.name))) {
