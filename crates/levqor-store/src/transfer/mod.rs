@@ -34,10 +34,11 @@ use crate::{Error, PostgresOptions, Session, migrations};
 /// Rows between two words about how far it is.
 const ROWS_TOLD: u64 = 1_000;
 
-/// Both databases' statements take as long as they take here, but whoever stands still between two of them is given up.
+/// The target's statements take as long as they take here, but whoever stands still between two of them is given up. Rows come by
+/// an index; where there must be a sort all the same, its price must not make the server compile the statement.
 const PATIENCE: &str =
     "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '5min';
-    SET LOCAL enable_sort = off";
+    SET LOCAL enable_sort = off; SET LOCAL jit = off";
 
 /// What happens to texts with U+0000, which PostgreSQL does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
