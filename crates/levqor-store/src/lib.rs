@@ -49,6 +49,7 @@ pub mod sessions;
 pub mod sink;
 pub mod state;
 pub mod timers;
+pub mod transfer;
 pub mod usage;
 pub mod webhooks;
 pub mod workflows;

@@ -6,7 +6,7 @@ use levqor_model::Timestamp;
 
 use crate::{
     Error, postgres, sqlite,
-    value::{Column, Value},
+    value::{Cell, Column, Value},
 };
 
 /// A connection with its statements. A job borrows it for its own duration only.
@@ -40,6 +40,14 @@ impl Row<'_> {
         match self {
             Row::Sqlite(row) => row.take(),
             Row::Postgres(row) => row.take(),
+        }
+    }
+
+    /// The next column as it is kept.
+    pub(crate) fn cell(&mut self) -> Result<Cell<'_>, Error> {
+        match self {
+            Row::Sqlite(row) => row.cell(),
+            Row::Postgres(row) => row.cell(),
         }
     }
 
@@ -101,6 +109,15 @@ impl Session {
         read: impl FnMut(&mut Row<'_>) -> Result<Option<T>, Error>,
     ) -> Result<Vec<T>, Error> {
         self.collect(Text::Made(sql), params, wanted, read)
+    }
+
+    /// Like [`Session::each_row`], for a text that was put together for this call.
+    pub(crate) fn each_row_of_text(
+        &self,
+        sql: &str,
+        mut read: impl FnMut(&mut Row<'_>) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        self.query(Text::Made(sql), &[], &mut read)
     }
 
     /// The first row, if there is one.
@@ -222,6 +239,36 @@ impl Session {
                 session.execute("RELEASE job", &[]).map(drop)
             }
             Session::Postgres(session) => session.batch("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"),
+        }
+    }
+
+    /// Fills a table of PostgreSQL by a `COPY … FROM STDIN`; the number of rows. When `fill` fails, nothing of it is there.
+    pub(crate) fn copy_in(
+        &self,
+        sql: &str,
+        fill: impl FnMut(&mut postgres::CopyIn<'_>) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        self.postgres()?.copy_in(sql, fill)
+    }
+
+    /// Gives the rows of a `COPY … TO STDOUT` of PostgreSQL to `drain`, which need not read to the end.
+    pub(crate) fn copy_out<T>(
+        &self,
+        sql: &str,
+        drain: impl FnMut(&mut postgres::CopyOut<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.postgres()?.copy_out(sql, drain)
+    }
+
+    /// Statements that only PostgreSQL has, without rows.
+    pub(crate) fn settle(&self, sql: &str) -> Result<(), Error> {
+        self.postgres()?.batch(sql)
+    }
+
+    fn postgres(&self) -> Result<&postgres::Session, Error> {
+        match self {
+            Session::Postgres(session) => Ok(session),
+            Session::Sqlite(_) => Err(Error::Unavailable("SQLite cannot do this".to_owned())),
         }
     }
 

@@ -164,25 +164,27 @@ pub(crate) trait Column: Sized {
 fn text(cell: Cell<'_>) -> Result<&str, String> {
     match cell {
         Cell::Text(text) => Ok(text),
-        other => Err(format!("text expected, found {}", kind(other))),
+        other => Err(format!("text expected, found {}", other.kind())),
     }
 }
 
 fn bytes(cell: Cell<'_>) -> Result<&[u8], String> {
     match cell {
         Cell::Bytes(bytes) => Ok(bytes),
-        other => Err(format!("bytes expected, found {}", kind(other))),
+        other => Err(format!("bytes expected, found {}", other.kind())),
     }
 }
 
-/// Never the value itself: it may be private.
-fn kind(cell: Cell<'_>) -> &'static str {
-    match cell {
-        Cell::Null => "null",
-        Cell::Bigint(_) => "a number",
-        Cell::Text(_) => "text",
-        Cell::Bytes(_) => "bytes",
-        Cell::Foreign(what) => what,
+impl Cell<'_> {
+    /// What it is; never the value itself, which may be private.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Cell::Null => "null",
+            Cell::Bigint(_) => "a number",
+            Cell::Text(_) => "text",
+            Cell::Bytes(_) => "bytes",
+            Cell::Foreign(what) => what,
+        }
     }
 }
 
@@ -199,7 +201,7 @@ impl Column for i64 {
     fn read(cell: Cell<'_>) -> Result<Self, String> {
         match cell {
             Cell::Bigint(number) => Ok(number),
-            other => Err(format!("a number expected, found {}", kind(other))),
+            other => Err(format!("a number expected, found {}", other.kind())),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use levqor_model::Secret;
 
 use crate::config::Flags;
 
@@ -29,7 +30,8 @@ Examples:
   levqor run order.yaml --input '{\"id\":7}' run it here, without a server
   levqor check                             show the effective configuration
   levqor edge --config edge.toml           stand before several regions
-  levqor status                            ask a running server how it is";
+  levqor status                            ask a running server how it is
+  levqor migrate --dry-run                 see what a move to PostgreSQL would copy";
 
 /// Settings that the command line can give; they beat the environment and the file.
 #[derive(Debug, Clone, Default, Args)]
@@ -88,6 +90,8 @@ pub enum Command {
     Nodes(ClientArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
+    /// Move an installation from the embedded SQLite database to PostgreSQL, compared value by value.
+    Migrate(MigrateArgs),
     /// Print a completion script for your shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -175,6 +179,35 @@ pub enum ApprovalsCommand {
         #[arg(long)]
         comment: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// The database file or its data directory, as PATH or sqlite://PATH; the configured data directory when it is left out.
+    #[arg(long, value_name = "PLACE")]
+    pub from: Option<String>,
+    /// postgres://user:password@host/database, which must be empty. In the environment it does not show in the list of processes.
+    #[arg(long, env = "LEVQOR_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    pub to: Option<Secret>,
+    /// Certificates (PEM) to trust instead of the system's; database.ca_file when it is left out.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Look at both and say what would be copied; change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Copy nothing; compare the two, value by value.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub verify: bool,
+    /// Leave no mark in the data directory, so that a server may begin on the old database again.
+    #[arg(long)]
+    pub keep: bool,
+    /// Put U+FFFD in the place of U+0000 in texts, which PostgreSQL cannot hold.
+    #[arg(long)]
+    pub replace_zeros: bool,
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,11 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use levqor_model::{Random, Secret};
 
+use crate::moved::Moved;
+
+/// The embedded database within a data directory.
+pub const DATABASE_FILE: &str = "levqor.db";
+
 /// The data directory, locked for this process as long as the value lives.
 #[derive(Debug)]
 pub struct DataDir {
@@ -60,8 +65,15 @@ impl DataDir {
         &self.path
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.path.join("levqor.db")
+    /// The file of the embedded database.
+    ///
+    /// # Errors
+    /// A sentence with the remedy when the installation was moved to another database.
+    pub fn database(&self) -> Result<PathBuf, String> {
+        match Moved::read(&self.path)? {
+            None => Ok(self.path.join(DATABASE_FILE)),
+            Some(moved) => Err(moved.refusal(&self.path)),
+        }
     }
 
     /// The development secret: kept in the directory, made when it is missing. True when it was made now.
@@ -122,6 +134,17 @@ mod tests {
         drop(first);
         let again = DataDir::take(&path).unwrap();
         assert_eq!(again.development_secret(&SeededRandom::new(2)).unwrap(), (secret, false));
+    }
+
+    #[test]
+    fn the_database_of_an_installation_that_was_moved_is_not_used() {
+        let place = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::take(place.path()).unwrap();
+        assert_eq!(data_dir.database(), Ok(place.path().join("levqor.db")));
+        Moved::new("postgres://h/levqor", levqor_model::Timestamp::from_seconds(0))
+            .write(place.path())
+            .unwrap();
+        assert!(data_dir.database().unwrap_err().contains("postgres://h/levqor"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod config;
 mod console;
 mod data_dir;
 mod first_start;
+mod moved;
 mod telemetry;
 
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Status(args) => commands::status::status(&args, cli.json).await,
+        Command::Migrate(args) => commands::migrate::migrate(&flags, &args, cli.json).await,
         Command::Completions { shell } => commands::completions::completions(shell),
     }
 }

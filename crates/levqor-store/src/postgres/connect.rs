@@ -73,6 +73,27 @@ impl Way {
     }
 }
 
+/// Where a URL leads, without its password and its settings.
+pub(super) fn shown(url: &str) -> String {
+    let Ok(config) = url.parse::<Config>() else { return "PostgreSQL".to_owned() };
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(place, host)| {
+        let host = match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        };
+        // One port is meant for all.
+        match ports.get(place).or(ports.first()) {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        }
+    });
+    let hosts: Vec<_> = hosts.collect();
+    let user = config.get_user().map_or(String::new(), |user| format!("{user}@"));
+    format!("postgres://{user}{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
+}
+
 fn is_here(host: &Host) -> bool {
     match host {
         Host::Unix(_) => true,

@@ -5,6 +5,7 @@
 //! another node may do between two of its statements. (`docs/decisions/0022-postgresql.md`.)
 
 mod connect;
+mod copy;
 mod errors;
 mod schema;
 mod session;
@@ -14,6 +15,7 @@ mod tests;
 use std::{fmt, path::PathBuf, thread};
 
 pub(crate) use self::{
+    copy::{CopyIn, CopyOut},
     schema::spell as spell_schema,
     session::{Row, Session},
 };
@@ -37,6 +39,11 @@ impl PostgresOptions {
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), ca_file: None, callers_clock: false }
     }
+
+    /// The place without the password: `postgres://user@host:5432/database`.
+    pub fn shown(&self) -> String {
+        connect::shown(&self.url)
+    }
 }
 
 /// The URL may hold a password.
@@ -53,6 +60,14 @@ pub(crate) struct Postgres {
     /// For leases, whose renewal must not wait for the writers' turn.
     pub(crate) beside: crate::Session,
     pub(crate) readers: Vec<crate::Session>,
+}
+
+/// A connection to a server and a database that we can use, whatever is in it: the schema is left alone.
+pub(crate) fn look(options: &PostgresOptions) -> Result<crate::Session, Error> {
+    let way = connect::Way::new(options)?;
+    let session = crate::Session::Postgres(Box::new(Session::connect(way, !options.callers_clock)?));
+    connect::check(&session)?;
+    Ok(session)
 }
 
 impl Postgres {

@@ -36,8 +36,8 @@ pub(crate) struct Session {
     in_transaction: Flag<bool>,
 }
 
-struct Connection {
-    client: Client,
+pub(super) struct Connection {
+    pub(super) client: Client,
     /// By the address of the text.
     ours: HashMap<(usize, usize), Statement>,
     made: HashMap<String, Statement>,
@@ -60,12 +60,17 @@ impl std::fmt::Debug for Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     pub(crate) fn take<T: Column>(&mut self) -> Result<T, Error> {
         let index = self.next;
-        self.next += 1;
-        let cell = self.row.try_get::<_, Raw<'_>>(index)?.0;
+        let cell = self.cell()?;
         decode(self.row.columns().get(index).map_or("?", |column| column.name()), cell)
+    }
+
+    pub(crate) fn cell(&mut self) -> Result<Cell<'a>, Error> {
+        let index = self.next;
+        self.next += 1;
+        Ok(self.row.try_get::<_, Raw<'_>>(index)?.0)
     }
 
     pub(crate) fn first_text(&self) -> Option<String> {
@@ -160,7 +165,7 @@ impl Session {
 
     /// Does something with the connection, which is made when there is none. Outside of a transaction a connection that turns
     /// out to be lost is made again, once: what is done there changes nothing.
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         mut work: impl FnMut(&mut Connection) -> Result<T, postgres::Error>,
     ) -> Result<T, Error> {

@@ -117,6 +117,18 @@ pub(super) fn reader(path: &Path) -> Result<Session, Error> {
     Ok(Session::new(connection))
 }
 
+/// The same without a writer, for a file that may be anybody's.
+pub(super) fn reader_of_ours(path: &Path) -> Result<Session, Error> {
+    let session = reader(path)?;
+    let application_id: i64 =
+        session.connection().query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application_id == APPLICATION_ID {
+        Ok(session)
+    } else {
+        Err(Error::Corrupt("it belongs to another application".to_owned()))
+    }
+}
+
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| Error::Open { path: path.display().to_string(), reason: error.to_string() })?;

@@ -57,6 +57,11 @@ impl Sqlite {
     }
 }
 
+/// A connection that only reads a file that is ours, whatever its schema. Nothing is changed in it.
+pub(crate) fn look(path: &Path) -> Result<crate::Session, Error> {
+    connection::reader_of_ours(path).map(crate::Session::Sqlite)
+}
+
 /// Opens all connections, the schema being up to date.
 fn connect(
     path: &Path,

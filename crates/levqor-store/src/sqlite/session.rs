@@ -26,11 +26,17 @@ pub(crate) struct Row<'a> {
     next: usize,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     pub(crate) fn take<T: Column>(&mut self) -> Result<T, Error> {
         let index = self.next;
+        let cell = self.cell()?;
+        decode(self.row.as_ref().column_name(index).unwrap_or("?"), cell)
+    }
+
+    pub(crate) fn cell(&mut self) -> Result<Cell<'a>, Error> {
+        let index = self.next;
         self.next += 1;
-        let cell = match self.row.get_ref(index)? {
+        Ok(match self.row.get_ref(index)? {
             ValueRef::Null => Cell::Null,
             ValueRef::Integer(number) => Cell::Bigint(number),
             ValueRef::Text(text) => {
@@ -38,8 +44,7 @@ impl Row<'_> {
             }
             ValueRef::Blob(bytes) => Cell::Bytes(bytes),
             ValueRef::Real(_) => Cell::Foreign("a fraction"),
-        };
-        decode(self.row.as_ref().column_name(index).unwrap_or("?"), cell)
+        })
     }
 
     pub(crate) fn first_text(&self) -> Option<String> {
@@ -55,7 +60,6 @@ impl Session {
         Self { connection, spelled: RefCell::default() }
     }
 
-    #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -7,6 +7,7 @@ mod client;
 pub mod completions;
 pub mod edge;
 pub mod given_secrets;
+pub mod migrate;
 pub mod nodes;
 pub mod run;
 pub mod serve;

@@ -285,7 +285,7 @@ fn secret(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Se
 
 async fn open(config: &Config, data_dir: &DataDir) -> Result<Store, Failure> {
     let options = match &config.database {
-        None => Options::file(data_dir.database()),
+        None => Options::file(data_dir.database().map_err(Failure::Refused)?),
         Some(postgres) => Options { place: Place::Postgres(postgres.clone()), ..Options::default() },
     };
     let opened = tokio::task::spawn_blocking(move || Store::open(options))

@@ -12,6 +12,7 @@ mod edge;
 mod events;
 mod examples;
 mod mail;
+mod migrate;
 mod nodes;
 mod pages;
 mod secrets;

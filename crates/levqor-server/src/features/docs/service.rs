@@ -47,6 +47,7 @@ guides!(
     "edge",
     "plans",
     "operating",
+    "migrate",
 );
 
 macro_rules! problem_pages {
