@@ -8,8 +8,10 @@
 //! its directory.
 
 use std::{
+    cell::RefCell,
+    collections::VecDeque,
     fs::Permissions,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Lines},
     net::{SocketAddr, TcpListener},
     os::unix::{
         fs::{PermissionsExt, chown},
@@ -18,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     sync::{
-        OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -26,8 +28,14 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 
 /// Ends with its standard input.
-const KEEPER: &str = r#"dir=$1; shift; "$@" </dev/null & server=$!
+const KEEPER: &str = r#"dir=$1; shift; "$@" </dev/null & server=$!; exec 2>/dev/null
 cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$dir""#;
+
+/// How often a port is looked for: who finds a free one does not have it yet.
+const PORTS_TRIED: usize = 10;
+
+/// Lines that are kept of what a server says, to tell why it no longer answers.
+const LINES_KEPT: usize = 30;
 
 /// A running server.
 #[derive(Debug)]
@@ -35,20 +43,30 @@ pub struct Postgres {
     binaries: PathBuf,
     address: SocketAddr,
     databases: AtomicU64,
+    log: Arc<Mutex<VecDeque<String>>>,
     /// Its standard input is what it waits for.
     _keeper: Child,
 }
 
 impl Postgres {
     /// The one server of this process, started when it is first asked for. It writes nothing to the disk in time: its databases
-    /// are for suites that ask what is written, not whether it stays.
+    /// are for suites that ask what is written, not whether it stays. Nor does it take much of it: its log is short, and a
+    /// database goes with the thread that asked for it.
     ///
     /// # Panics
     /// When there is no PostgreSQL, or it does not start; the message says why.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+            let settings = [
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                "wal_level=minimal",
+                "max_wal_senders=0",
+                "min_wal_size=32MB",
+                "max_wal_size=64MB",
+            ];
             Self::start(&settings, &[])
                 .unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error:#}"))
         })
@@ -59,6 +77,16 @@ impl Postgres {
     /// # Errors
     /// When there is none, or it does not start.
     pub fn start(settings: &[&str], files: &[(&str, &[u8])]) -> anyhow::Result<Self> {
+        for _ in 1..PORTS_TRIED {
+            match Self::start_once(settings, files) {
+                Err(error) if error.to_string().contains("Address already in use") => {}
+                started => return started,
+            }
+        }
+        Self::start_once(settings, files)
+    }
+
+    fn start_once(settings: &[&str], files: &[(&str, &[u8])]) -> anyhow::Result<Self> {
         let binaries = binaries()?;
         let scratch = tempfile::Builder::new().prefix("levqor-postgres-").tempdir()?;
         let directory = scratch.path().to_owned();
@@ -106,8 +134,8 @@ impl Postgres {
         // From here on the keeper removes it.
         let _ = scratch.keep();
         let said = keeper.stderr.take().context("what the server says cannot be heard")?;
-        wait_until_ready(BufReader::new(said))?;
-        Ok(Self { binaries, address, databases: AtomicU64::new(0), _keeper: keeper })
+        let log = wait_until_ready(BufReader::new(said).lines())?;
+        Ok(Self { binaries, address, databases: AtomicU64::new(0), log, _keeper: keeper })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -128,24 +156,72 @@ impl Postgres {
     /// When it cannot be made.
     pub fn database_with(&self, options: &[&str]) -> anyhow::Result<String> {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let mut createdb = Command::new(self.binaries.join("createdb"));
-        createdb.args(["--host=127.0.0.1", "--username=levqor", "--maintenance-db=postgres"]);
-        createdb.arg(format!("--port={}", self.address.port())).args(options).arg(&name);
-        run(&mut createdb)?;
-        Ok(format!("postgres://levqor@{}/{name}", self.address))
+        let borrowed = Borrowed { binaries: self.binaries.clone(), address: self.address, name };
+        borrowed
+            .client("createdb", options)
+            .with_context(|| format!("the server said last:\n{}", text(&self.log)))?;
+        let url = format!("postgres://levqor@{}/{}", self.address, borrowed.name);
+        BORROWED.with_borrow_mut(|all| all.push(borrowed));
+        Ok(url)
     }
 }
 
-/// Reads what the server says until it takes connections, and the rest of it elsewhere.
-fn wait_until_ready(mut said: BufReader<ChildStderr>) -> anyhow::Result<()> {
-    let mut log = String::new();
-    while !log.contains("ready to accept connections") {
-        if said.read_line(&mut log)? == 0 {
-            bail!("it ended before it was ready; it says:\n{log}");
+/// A database that goes with the thread that asked for it.
+struct Borrowed {
+    binaries: PathBuf,
+    address: SocketAddr,
+    name: String,
+}
+
+impl Borrowed {
+    fn client(&self, program: &str, options: &[&str]) -> anyhow::Result<()> {
+        let mut client = Command::new(self.binaries.join(program));
+        client.args(["--host=127.0.0.1", "--username=levqor", "--maintenance-db=postgres"]);
+        client.arg(format!("--port={}", self.address.port())).args(options).arg(&self.name);
+        run(&mut client)
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        // What stays goes with the server.
+        let _ = self.client("dropdb", &["--force", "--if-exists"]);
+    }
+}
+
+thread_local! {
+    static BORROWED: RefCell<Vec<Borrowed>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reads what the server says until it takes connections, and goes on reading; the last lines are there to be looked at.
+fn wait_until_ready(mut said: Lines<BufReader<ChildStderr>>) -> anyhow::Result<Arc<Mutex<VecDeque<String>>>> {
+    let log = Arc::default();
+    loop {
+        let Some(line) = said.next().transpose()? else {
+            bail!("it ended before it was ready; it says:\n{}", text(&log));
+        };
+        let ready = line.contains("ready to accept");
+        keep(&log, line);
+        if ready {
+            break;
         }
     }
-    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-    Ok(())
+    let kept = Arc::clone(&log);
+    std::thread::spawn(move || said.map_while(Result::ok).for_each(|line| keep(&kept, line)));
+    Ok(log)
+}
+
+fn keep(log: &Mutex<VecDeque<String>>, line: String) {
+    let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.push_back(line);
+    if lines.len() > LINES_KEPT {
+        lines.pop_front();
+    }
+}
+
+fn text(log: &Mutex<VecDeque<String>>) -> String {
+    let lines = log.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 /// PostgreSQL does not run as root: then it is somebody else.
