@@ -21,8 +21,9 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
+use levqor_lab::{Postgres, Server, ServerSetup};
 use levqor_testkit::{
-    Client, HttpStub, Postgres, Reply, Route, Server, ServerSetup,
+    Client, HttpStub, Reply, Route,
     crash::{call_each_second, call_on_event, start_many, stays, two_calls_and_an_event},
     temp_dir,
 };
@@ -254,7 +255,7 @@ impl Cluster {
                 .env("LEVQOR_REGION", region);
             let server = Server::start(&setup).await?;
             if seats.is_empty() {
-                key = server.line("lvq_").await.trim().to_owned();
+                key = server.line("lvq_").await?.trim().to_owned();
             }
             seats.push(Seat { setup, server });
         }

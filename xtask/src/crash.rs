@@ -19,8 +19,9 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use levqor_lab::{Server, ServerSetup};
 use levqor_testkit::{
-    Client, HttpStub, Reply, Route, Server, ServerSetup,
+    Client, HttpStub, Reply, Route,
     crash::{Effect, call_on_event, effects, key_of_tick, key_of_told, keys_of, two_calls_and_an_event},
     temp_dir,
 };
@@ -111,7 +112,7 @@ async fn play(binary: &Path, args: &CrashArgs) -> anyhow::Result<()> {
         .env("LEVQOR_EGRESS_ALLOW", "127.0.0.1/32")
         .env("LEVQOR_LOG", "warn");
     let mut server = Server::start(&setup).await?;
-    let key = server.line("lvq_").await.trim().to_owned();
+    let key = server.line("lvq_").await?.trim().to_owned();
     let client = Client::new(server.address(), &key);
     // First the one that listens: what is emitted before it exists starts nothing.
     let told = create(&client, &call_on_event(&stub)).await?;

@@ -1,20 +1,16 @@
-//! What the tests of several crates need: a programmable HTTP callee with a ledger, waiting with a ceiling, real
-//! processes, a throw-away PostgreSQL.
+//! What the tests of several crates need: a programmable HTTP callee with a ledger, a mail server, a client,
+//! waiting with a ceiling. Real processes are in `levqor-lab`.
 //!
 //! Not part of the product: only `dev-dependencies` and `xtask` name this crate.
 
 mod client;
 pub mod crash;
 mod http_stub;
-mod postgres;
-mod process;
 mod smtp_stub;
 mod wait;
 
 pub use client::{Answer, Client};
 pub use http_stub::{HttpStub, Received, Reply, Route};
-pub use postgres::Postgres;
-pub use process::{Server, ServerSetup};
 pub use smtp_stub::{ReceivedMail, SmtpStub};
 pub use wait::{wait_for, wait_until};
 

@@ -1,7 +1,7 @@
 //! The first page of the run list behind a long past.
 
 use anyhow::ensure;
-use levqor_testkit::Server;
+use levqor_lab::Server;
 
 use super::{
     Bench,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use levqor_testkit::{Server, ServerSetup};
+use levqor_lab::{Server, ServerSetup};
 use serde_json::Value;
 
 use super::{Bench, client::Client};
@@ -72,7 +72,7 @@ impl Node {
         let scratch = Scratch::new(bench, name)?;
         let setup = setup(bench, &scratch.0)?;
         let server = bench.runtime.block_on(Server::start(&setup))?;
-        let key = bench.runtime.block_on(server.line("lvq_")).trim().to_owned();
+        let key = bench.runtime.block_on(server.line("lvq_"))?.trim().to_owned();
         Ok(Self { server, key, scratch })
     }
 

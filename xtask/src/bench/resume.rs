@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use levqor_testkit::Server;
+use levqor_lab::Server;
 
 use super::{
     Bench,

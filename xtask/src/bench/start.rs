@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use levqor_testkit::Server;
+use levqor_lab::Server;
 
 use super::{
     Bench, history,

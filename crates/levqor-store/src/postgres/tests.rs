@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::mpsc};
 
-use levqor_testkit::Postgres;
+use levqor_lab::Postgres;
 use tokio::sync::oneshot;
 
 use crate::{Error, Options, Place, PostgresOptions, Session, Store, params};

@@ -1,7 +1,7 @@
 //! Databases for the suite: PostgreSQL's, of a server that the suite starts.
 
+use levqor_lab::Postgres;
 use levqor_store::{Options, Place, PostgresOptions};
-use levqor_testkit::Postgres;
 
 /// Whether the database lies on this machine's disk.
 pub(crate) const IS_HERE: bool = false;

@@ -1,6 +1,7 @@
 //! A small client for the tests.
 
-use levqor_testkit::{Server, ServerSetup, wait_for};
+use levqor_lab::{Server, ServerSetup};
+use levqor_testkit::wait_for;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ impl Levqor {
     /// The first start in `directory`.
     pub async fn first(directory: &std::path::Path) -> Self {
         let server = Server::start(&setup(directory)).await.unwrap();
-        let key = server.line("lvq_").await.trim().to_owned();
+        let key = server.line("lvq_").await.unwrap().trim().to_owned();
         Self { server, key, client: client() }
     }
 

@@ -7,9 +7,8 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use levqor_testkit::{
-    HttpStub, ReceivedMail, Reply, Route, Server, ServerSetup, SmtpStub, temp_dir, wait_for,
-};
+use levqor_lab::{Server, ServerSetup};
+use levqor_testkit::{HttpStub, ReceivedMail, Reply, Route, SmtpStub, temp_dir, wait_for};
 use serde_json::{Value, json};
 
 use crate::api::{Levqor, setup};
@@ -48,7 +47,7 @@ fn with_both(directory: &Path, model: &HttpStub, mail: &SmtpStub) -> ServerSetup
 
 async fn first(setup: &ServerSetup) -> Levqor {
     let server = Server::start(setup).await.unwrap();
-    let key = server.line("lvq_").await.trim().to_owned();
+    let key = server.line("lvq_").await.unwrap().trim().to_owned();
     Levqor::of(server, &key)
 }
 

@@ -1,6 +1,7 @@
 //! Workflows send mail by the mail server that the configuration names.
 
-use levqor_testkit::{Server, SmtpStub, temp_dir};
+use levqor_lab::Server;
+use levqor_testkit::{SmtpStub, temp_dir};
 use reqwest::Method;
 use serde_json::json;
 
@@ -26,7 +27,7 @@ async fn a_workflow_sends_mail_and_what_is_refused_for_now_is_sent_again() {
         .env("SMTP_URL", &stub.url())
         .env("LEVQOR_MAIL_FROM", "Levqor <levqor@example.com>");
     let server = Server::start(&setup).await.unwrap();
-    let key = server.line("lvq_").await.trim().to_owned();
+    let key = server.line("lvq_").await.unwrap().trim().to_owned();
     let levqor = Levqor::of(server, &key);
     let workflow = levqor.create(&workflow()).await;
 

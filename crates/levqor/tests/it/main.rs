@@ -15,6 +15,7 @@ mod mail;
 mod migrate;
 mod nodes;
 mod pages;
+mod regions;
 mod secrets;
 mod sentence;
 mod start;

@@ -5,9 +5,10 @@ use std::{
     process::{Command, Output},
 };
 
+use levqor_lab::{Postgres, Server, ServerSetup};
 use levqor_model::RunStatus;
 use levqor_store::{Options, Place, PostgresOptions, Store};
-use levqor_testkit::{Postgres, Server, ServerSetup, temp_dir, wait_for};
+use levqor_testkit::{temp_dir, wait_for};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -206,8 +207,8 @@ async fn a_move_that_is_killed_leaves_nothing_and_is_made_again() {
         .env("LEVQOR_DATABASE_URL", &url);
     setup.arguments = vec!["migrate".to_owned()];
     let mut moving = Server::spawn(&setup).unwrap();
-    moving.line("copied accounts: 1 rows").await;
-    moving.line("copied workflows: 1 rows").await;
+    moving.line("copied accounts: 1 rows").await.unwrap();
+    moving.line("copied workflows: 1 rows").await.unwrap();
     moving.kill().unwrap();
     drop(holder);
     lock.join().unwrap();

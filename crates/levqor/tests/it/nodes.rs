@@ -1,9 +1,10 @@
 //! Several nodes on one PostgreSQL, as real processes: one dies or stands still, and what was acknowledged goes on elsewhere.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
+use levqor_lab::{Postgres, Server, ServerSetup, Signal};
 use levqor_testkit::{
-    HttpStub, Postgres, Reply, Route, Server, ServerSetup,
+    HttpStub, Reply, Route,
     crash::{effects, two_calls_and_a_wait},
     temp_dir, wait_for,
 };
@@ -22,11 +23,6 @@ fn node(directory: &Path, database: &str, region: &str) -> ServerSetup {
         .env("LEVQOR_DATABASE_URL", database)
         .env("SECURITY_HMAC_SECRET", SECRET)
         .env("LEVQOR_REGION", region)
-}
-
-fn signal(server: &Server, name: &str) {
-    let sent = Command::new("kill").args([name, &server.id().to_string()]).status().unwrap();
-    assert!(sent.success());
 }
 
 fn busy_stub(stub: &HttpStub) {
@@ -54,7 +50,7 @@ async fn runs_of_a_killed_node_end_on_another() {
     let directory = temp_dir();
     let database = Postgres::shared().database().unwrap();
     let server = Server::start(&node(directory.path(), &database, "us-east")).await.unwrap();
-    let key = server.line("lvq_").await.trim().to_owned();
+    let key = server.line("lvq_").await.unwrap().trim().to_owned();
     let mut us = Levqor::of(server, &key);
     let eu = Server::start(&node(directory.path(), &database, "eu-west")).await.unwrap();
     let eu = Levqor::of(eu, &key);
@@ -95,7 +91,7 @@ async fn a_node_that_stood_still_comes_back_as_a_new_one() {
     let directory = temp_dir();
     let database = Postgres::shared().database().unwrap();
     let server = Server::start(&node(directory.path(), &database, "us-east")).await.unwrap();
-    let key = server.line("lvq_").await.trim().to_owned();
+    let key = server.line("lvq_").await.unwrap().trim().to_owned();
     let us = Levqor::of(server, &key);
     let eu = Server::start(&node(directory.path(), &database, "eu-west")).await.unwrap();
     let eu = Levqor::of(eu, &key);
@@ -105,12 +101,12 @@ async fn a_node_that_stood_still_comes_back_as_a_new_one() {
         let run = us.start(&workflow, &json!({ "input": { "n": n } })).await;
         acknowledged.push(run["run_id"].as_str().unwrap().to_owned());
     }
-    signal(&us.server, "-STOP");
+    us.server.signal(Signal::STOP).unwrap();
     wait_for("the node to be condemned", || async { (live(&eu, "us-east").await == 0).then_some(()) }).await;
     for run in &acknowledged {
         assert_eq!(eu.ended(run).await["status"], "completed");
     }
-    signal(&us.server, "-CONT");
+    us.server.signal(Signal::CONT).unwrap();
     wait_for("the node to be back", || async { (live(&eu, "us-east").await == 1).then_some(()) }).await;
     // The same process, on the same address.
     let again = wait_for("a run of the node that is back", || async {

@@ -14,7 +14,7 @@ const LIGHT: Look = LOOKS[0];
 
 /// Opens the link that the server told at its start, and confirms.
 async fn sign_in(browser: &Browser, levqor: &Levqor) {
-    let link = levqor.server.line("/signin/link/").await;
+    let link = levqor.server.line("/signin/link/").await.unwrap();
     browser.go(link.trim()).await;
     browser.click("main form button").await;
     wait_for("the dashboard", || async {

@@ -1,6 +1,7 @@
 //! A secret through the real server: set, sent, masked, kept over a restart, and in no answer and no line of the log.
 
-use levqor_testkit::{HttpStub, Reply, Route, Server};
+use levqor_lab::Server;
+use levqor_testkit::{HttpStub, Reply, Route};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ async fn a_secret_reaches_the_callee_and_no_reader() {
     let directory = tempfile::tempdir().unwrap();
     let start = async || Server::start(&setup(directory.path()).env("LEVQOR_LOG", "debug")).await.unwrap();
     let server = start().await;
-    let key = server.line("lvq_").await.trim().to_owned();
+    let key = server.line("lvq_").await.unwrap().trim().to_owned();
     let levqor = Levqor::of(server, &key);
     let value = json!({ "value": VALUE });
     let (status, _) = levqor.call(Method::PUT, "/api/secrets/token", Some(&value)).await;

@@ -2,7 +2,8 @@
 
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
-use levqor_testkit::{Server, temp_dir, wait_for};
+use levqor_lab::Server;
+use levqor_testkit::{temp_dir, wait_for};
 
 use crate::{
     api::{Levqor, setup},

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use levqor_testkit::Postgres;
+use levqor_lab::Postgres;
 use rusqlite::{Connection, types::ValueRef};
 
 use super::*;

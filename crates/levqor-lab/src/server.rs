@@ -2,7 +2,8 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -11,8 +12,16 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::wait::wait_for;
+use crate::{
+    ports::{PORTS_TRIED, free_address},
+    wait::until,
+    warden::{self, Charge, How},
+};
+
+/// Longer than a server takes to be ready, also on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lines kept of a server's output; older ones go.
 const LINES_MAX: usize = 10_000;
@@ -48,6 +57,12 @@ impl ServerSetup {
         })
     }
 
+    /// The same on another free port.
+    pub(crate) fn moved(&self) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        Ok(Self { address, ..self.clone() }.env("LEVQOR_LISTEN", &address.to_string()))
+    }
+
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(given, _)| given != name);
@@ -56,10 +71,12 @@ impl ServerSetup {
     }
 }
 
-/// A running process; killed when dropped.
+/// A running process; killed when dropped, and by the [warden](crate::warden).
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    /// None once it has been seen to have ended.
+    charge: Option<Charge>,
     address: SocketAddr,
     lines: Arc<Mutex<Vec<String>>>,
     /// The threads that read its streams; none once their words are all in `lines`.
@@ -81,50 +98,90 @@ impl Server {
         }
         command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
         let mut child = command
+            // What a terminal tells us is not meant for it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("could not run {}", setup.binary.display()))?;
+        let charge = match warden::process(child.id(), How::Kill) {
+            Ok(charge) => Some(charge),
+            Err(error) => {
+                // Nobody else would.
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(error);
+            }
+        };
         let lines = Arc::new(Mutex::new(Vec::new()));
         let readers = [
             child.stdout.take().map(|stream| collect(stream, Arc::clone(&lines))),
             child.stderr.take().map(|stream| collect(stream, Arc::clone(&lines))),
         ];
         let readers = readers.into_iter().flatten().collect();
-        Ok(Self { child, address: setup.address, lines, readers })
+        Ok(Self { child, charge, address: setup.address, lines, readers })
     }
 
-    /// Starts the process and waits until `/ready` answers 200.
+    /// Starts the process and waits until `/ready` answers 200. When its port was taken meanwhile, another is.
     ///
     /// # Errors
     /// When it cannot be run or ends before it is ready; its output is in the message.
     pub async fn start(setup: &ServerSetup) -> anyhow::Result<Self> {
-        let mut server = Self::spawn(setup)?;
-        server.ready().await?;
-        Ok(server)
+        Ok(Self::start_somewhere(setup).await?.1)
+    }
+
+    /// The same, with the setup that it became.
+    pub(crate) async fn start_somewhere(setup: &ServerSetup) -> anyhow::Result<(ServerSetup, Self)> {
+        let mut setup = setup.clone();
+        let mut tries = 1;
+        loop {
+            let mut server = Self::spawn(&setup)?;
+            match server.ready().await {
+                Ok(()) => return Ok((setup, server)),
+                Err(_) if server.lost_its_port() && tries < PORTS_TRIED => {
+                    tries += 1;
+                    setup = setup.moved()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Somebody was faster to take it.
+    pub(crate) fn lost_its_port(&self) -> bool {
+        self.log().contains("is taken by another program")
     }
 
     /// Waits until `/ready` answers 200.
     ///
     /// # Errors
-    /// When the process ends first; its output is in the message.
+    /// When the process ends first, or is not ready within a minute; its output is in the message.
     pub async fn ready(&mut self) -> anyhow::Result<()> {
+        self.answers("/ready", |status| status == 200).await
+    }
+
+    pub(crate) async fn answers(
+        &mut self,
+        path: &'static str,
+        is_right: impl Fn(u16) -> bool,
+    ) -> anyhow::Result<()> {
         let address = self.address;
-        let child = &mut self.child;
-        let ended = wait_for("the server to be ready", || {
+        let (child, is_right) = (&mut self.child, &is_right);
+        let ended = until("the server to be ready", PATIENCE, || {
             let ended = child.try_wait().ok().flatten();
             async move {
                 match ended {
                     Some(status) => Some(Some(status)),
-                    None => (probe(address, "/ready").await == Some(200)).then_some(None),
+                    None => probe(address, path).await.is_some_and(is_right).then_some(None),
                 }
             }
         })
-        .await;
+        .await
+        .with_context(|| format!("it says:\n{}", self.log()))?;
         match ended {
             None => Ok(()),
             Some(status) => {
+                self.charge = None;
                 self.read_to_the_end();
                 bail!("the server ended with {status} before it was ready:\n{}", self.log())
             }
@@ -150,7 +207,17 @@ impl Server {
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
+        self.charge = None;
         Ok(())
+    }
+
+    /// Sends a signal: TERM asks it to stop, STOP and CONT have it stand still and go on.
+    ///
+    /// # Errors
+    /// When the system refuses, or the process has ended.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("it has no id")?;
+        kill_process(id, signal).with_context(|| format!("{signal:?} could not be sent"))
     }
 
     /// The exit code once it has ended; None while it runs, or when a signal ended it.
@@ -161,8 +228,21 @@ impl Server {
     /// When the system refuses.
     pub fn exit_code(&mut self) -> anyhow::Result<Option<i32>> {
         let Some(status) = self.child.try_wait()? else { return Ok(None) };
+        self.charge = None;
         self.read_to_the_end();
         Ok(status.code())
+    }
+
+    /// Whether it has ended, in whatever way.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        let has_ended = self.child.try_wait()?.is_some();
+        if has_ended {
+            self.charge = None;
+        }
+        Ok(has_ended)
     }
 
     /// A process can be seen to have ended before its last words have been read.
@@ -179,18 +259,16 @@ impl Server {
     }
 
     /// Waits for the first printed line that contains `text`.
-    pub async fn line(&self, text: &str) -> String {
-        wait_for(&format!("a line with {text:?}"), || {
-            let found = self
-                .lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-                .find(|line| line.contains(text))
-                .cloned();
-            std::future::ready(found)
-        })
-        .await
+    ///
+    /// # Errors
+    /// When there is none within a minute; what it printed is in the message.
+    pub async fn line(&self, text: &str) -> anyhow::Result<String> {
+        let what = format!("a line with {text:?}");
+        let found = until(&what, PATIENCE, || {
+            let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            std::future::ready(lines.iter().find(|line| line.contains(text)).cloned())
+        });
+        found.await.with_context(|| format!("it says:\n{}", self.log()))
     }
 }
 
@@ -199,12 +277,6 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.kill();
     }
-}
-
-/// A local port that was free a moment ago.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no local port is free")?;
-    Ok(listener.local_addr()?)
 }
 
 fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
@@ -249,7 +321,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_process_prints_is_kept_and_it_can_be_killed() {
         let mut server = Server::spawn(&shell("echo $GREETING; exec sleep 600")).unwrap();
-        assert_eq!(server.line("hel").await, "hello");
+        assert_eq!(server.line("hel").await.unwrap(), "hello");
         assert_eq!(server.exit_code().unwrap(), None);
         server.kill().unwrap();
     }
@@ -258,10 +330,19 @@ mod tests {
     async fn last_words_are_in_the_log_once_the_exit_code_is_known() {
         for _ in 0..20 {
             let mut server = Server::spawn(&shell("echo out; echo err >&2; exit 3")).unwrap();
-            let code = wait_for("the end", || std::future::ready(server.exit_code().unwrap())).await;
+            let code = until("the end", PATIENCE, || std::future::ready(server.exit_code().unwrap()));
+            let code = code.await.unwrap();
             let log = server.log();
             assert!(code == 3 && log.contains("out") && log.contains("err"), "{code}: {log}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_meanwhile_is_looked_for_again() {
+        let setup = shell("echo address $LEVQOR_LISTEN is taken by another program >&2; exit 2");
+        let error = Server::start(&setup).await.unwrap_err().to_string();
+        let first = setup.address.to_string();
+        assert!(error.contains("is taken by another program") && !error.contains(&first), "{first}: {error}");
     }
 
     #[tokio::test]

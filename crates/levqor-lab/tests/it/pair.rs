@@ -1,0 +1,38 @@
+//! What was acknowledged by a primary is there after it is lost.
+
+use levqor_lab::Pair;
+use postgres::{Client, NoTls, config::TargetSessionAttrs};
+
+/// To whichever of the two takes writes.
+fn writer(pair: &Pair) -> Client {
+    let mut config: postgres::Config = pair.url().parse().unwrap();
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite).connect(NoTls).unwrap()
+}
+
+fn numbers(client: &mut Client) -> i64 {
+    client.query_one("SELECT count(*) FROM numbers", &[]).unwrap().get(0)
+}
+
+#[test]
+fn a_pair_survives_the_loss_of_its_primary_again_and_again() {
+    let mut pair = Pair::start(&["fsync=off"]).unwrap();
+    let addresses = pair.addresses();
+    writer(&pair).batch_execute("CREATE TABLE numbers (n bigint PRIMARY KEY)").unwrap();
+    let refused = pair.fail_over().unwrap_err().to_string();
+    assert!(refused.contains("the primary lives"), "{refused}");
+    for round in 0..2_i64 {
+        let primary = pair.primary().address();
+        let mut client = writer(&pair);
+        for n in 0..100 {
+            client.execute("INSERT INTO numbers VALUES ($1)", &[&(100 * round + n)]).unwrap();
+        }
+        pair.kill_primary().unwrap();
+        assert!(client.execute("INSERT INTO numbers VALUES (-1)", &[]).is_err());
+        pair.fail_over().unwrap();
+        assert_ne!(pair.primary().address(), primary);
+        let mut client = writer(&pair);
+        assert_eq!(numbers(&mut client), 100 * (round + 1));
+        pair.restore().unwrap();
+        assert_eq!(pair.addresses(), addresses);
+    }
+}
