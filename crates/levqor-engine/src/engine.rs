@@ -157,6 +157,7 @@ impl Engine {
             core.spawn(cluster::watch(Arc::clone(&core), shared.clone()));
             core.spawn(nudges::take(Arc::clone(&core)));
             core.spawn(nudges::hear(Arc::clone(&core)));
+            core.spawn(nudges::heed_answers(Arc::clone(&core)));
         }
         core.spawn(timers::run(Arc::clone(&core)));
         core.spawn(admission::run(Arc::clone(&core)));
@@ -246,7 +247,11 @@ impl Engine {
         while !row.status.is_ended() && tokio::time::Instant::now() < deadline {
             let look = (tokio::time::Instant::now() + self.core.look_again()).min(deadline);
             // Whose run it is may change meanwhile.
-            let _ = tokio::time::timeout_at(look, ended.as_mut()).await;
+            if tokio::time::timeout_at(look, ended.as_mut()).await.is_ok() {
+                // It has done something, and may not be at its end.
+                ended.set(waiter.ended());
+                ended.as_mut().enable();
+            }
             row = self.row(account, run).await?;
         }
         self.run(account, run).await

@@ -3,6 +3,8 @@
 //! A run is driven by its owner only. What this node has for a run that turns out to be another's goes there as a nudge: the
 //! owner looks for nudges often, and does what it would have done for a caller of its own. Nothing depends on one:
 //! whoever asked looks at the run's row, and asks again.
+//!
+//! Where the store brings hints of other nodes, all of this happens at once instead of at the next look, and looks are rarer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +12,7 @@ use levqor_flow::{event::CloudEvent, machine::EffectId};
 use levqor_model::{AccountId, RunId};
 use levqor_store::events::StoredEvent;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 
 use crate::{
     approvals,
@@ -21,6 +24,12 @@ use crate::{
 
 /// How often a node looks for what others want of its runs, and for their events.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// And while it hears hints of them.
+const LOOK_EVERY_TOLD: Duration = Duration::from_millis(500);
+/// How long the answer to a nudge is waited for, to be told to whoever left it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Answers that are waited for at once; others are seen by whoever looks.
+const ANSWERS_MAX: usize = 64;
 const PAGE: usize = 256;
 /// Types that accounts have named on other nodes are known here after so long.
 const SUBSCRIBERS_EVERY: Duration = Duration::from_secs(2);
@@ -77,13 +86,20 @@ pub(crate) async fn forward(core: &Core, run: RunId, entry: &Entry) {
 
 /// Does what others want of this node's runs, until the engine stops taking work.
 pub(crate) async fn take(core: Arc<Core>) {
+    let mut told = core.store.hints().nudges();
+    let answers = Arc::new(Semaphore::new(ANSWERS_MAX));
     loop {
+        // What is told from here on asks for another look.
+        told.mark_unchanged();
         match core.store.take_nudges(core.node, PAGE).await {
             Ok(nudges) => {
                 let full = nudges.len() == PAGE;
                 for nudge in nudges {
                     match serde_json::from_str(&nudge.body) {
-                        Ok(wanted) => heed(&core, nudge.run_id, wanted).await,
+                        Ok(wanted) => {
+                            answer(&core, &answers, nudge.run_id, &wanted).await;
+                            heed(&core, nudge.run_id, wanted).await;
+                        }
                         Err(reason) => {
                             // Of a newer build; whoever asked asks again, or does without.
                             tracing::warn!(run.id = %nudge.run_id, %reason, "another node wants something that this one does not know");
@@ -100,7 +116,70 @@ pub(crate) async fn take(core: Arc<Core>) {
         }
         tokio::select! {
             () = core.soft.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = pause(&core, &mut told) => {}
+        }
+    }
+}
+
+/// Until it is time to look again: at the next hint, or after a while.
+async fn pause(core: &Core, told: &mut watch::Receiver<()>) {
+    let hints = core.store.hints();
+    let longest = if hints.are_heard() { LOOK_EVERY_TOLD } else { LOOK_EVERY };
+    // Both are good: it is told, the time is over, or nobody tells any more.
+    let _ = tokio::time::timeout(longest, async {
+        if told.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+    .await;
+}
+
+/// Tells other nodes when the run has turned, for the one that wants it to. What comes after this call is not missed.
+async fn answer(core: &Arc<Core>, answers: &Arc<Semaphore>, run: RunId, wanted: &Nudge) {
+    if !matches!(wanted, Nudge::Cancel | Nudge::Suspend { .. } | Nudge::Resume { .. }) {
+        return;
+    }
+    let Ok(place) = Arc::clone(answers).try_acquire_owned() else { return };
+    let (waits, is_waiting) = oneshot::channel::<()>();
+    let waiting = Arc::clone(core);
+    core.spawn(async move {
+        let core = waiting;
+        let waiter = core.ends.waiter(run);
+        let (mut ended, mut turned) = (std::pin::pin!(waiter.ended()), std::pin::pin!(waiter.turned()));
+        ended.as_mut().enable();
+        turned.as_mut().enable();
+        drop(waits);
+        tokio::select! {
+            () = ended => {}
+            () = turned => {}
+            // Then it is seen by whoever looks.
+            () = tokio::time::sleep(ANSWER_WITHIN) => return,
+        }
+        if let Err(reason) = core.store.tell_of_run(run).await {
+            tracing::debug!(run.id = %run, error = %reason, "other nodes were not told of run {run}; they look");
+        }
+        drop(place);
+    });
+    // An error: it waits, or the engine stops.
+    let _ = is_waiting.await;
+}
+
+/// Has those who wait here for a run of another node look at it when that says so, until the engine stops taking work.
+pub(crate) async fn heed_answers(core: Arc<Core>) {
+    let mut runs = core.store.hints().runs();
+    loop {
+        let told = tokio::select! {
+            () = core.soft.cancelled() => return,
+            told = runs.recv() => told,
+        };
+        match told {
+            Ok(run) => {
+                core.ends.announce(run);
+                core.ends.turn(run);
+            }
+            // Whoever waits looks by itself.
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
         }
     }
 }
@@ -146,7 +225,9 @@ async fn heed(core: &Arc<Core>, run: RunId, nudge: Nudge) {
 pub(crate) async fn hear(core: Arc<Core>) {
     let mut heard = None;
     let mut subscribers_at = None;
+    let mut told = core.store.hints().events();
     loop {
+        told.mark_unchanged();
         if let Err(reason) = listen(&core, &mut heard).await {
             tracing::warn!(error = %reason, "events of other nodes could not be looked for; trying again");
         }
@@ -166,7 +247,7 @@ pub(crate) async fn hear(core: Arc<Core>) {
         }
         tokio::select! {
             () = core.soft.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = pause(&core, &mut told) => {}
         }
     }
 }

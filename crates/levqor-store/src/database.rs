@@ -1,12 +1,16 @@
 //! The database behind the nouns: which one it is, who writes, who reads.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     Error, Options, Session,
     committer::Committer,
+    hints::Hints,
     migrations::{self, MIGRATIONS, Migration},
-    postgres::{Postgres, PostgresOptions},
+    postgres::{Listener, Postgres, PostgresOptions, Way},
     readers::Readers,
     sqlite::Sqlite,
 };
@@ -30,6 +34,10 @@ pub(crate) struct Database {
     beside: Option<Readers>,
     /// None: the database's machine is not ours.
     file: Option<Sqlite>,
+    hints: Arc<Hints>,
+    /// Started when somebody wants to hear; None: nobody will say anything.
+    listener: OnceLock<Option<Listener>>,
+    way: Option<Way>,
 }
 
 impl Database {
@@ -38,19 +46,19 @@ impl Database {
     }
 
     pub(crate) fn open_with(options: &Options, migrations: &[Migration]) -> Result<Self, Error> {
-        let (file, writers, beside, readers) = match &options.place {
+        let (file, writers, beside, readers, way) = match &options.place {
             Place::Scratch => {
                 let (file, writer, readers) = Sqlite::open(None, options.readers, migrations)?;
-                (Some(file), vec![writer], None, readers)
+                (Some(file), vec![writer], None, readers, None)
             }
             Place::File(path) => {
                 let (file, writer, readers) = Sqlite::open(Some(path), options.readers, migrations)?;
-                (Some(file), vec![writer], None, readers)
+                (Some(file), vec![writer], None, readers, None)
             }
             Place::Postgres(place) => {
-                let Postgres { writers, beside, readers } =
+                let Postgres { writers, beside, readers, way } =
                     Postgres::open(place, options.readers, migrations)?;
-                (None, writers, Some(vec![beside]), readers)
+                (None, writers, Some(vec![beside]), readers, Some(way))
             }
         };
         let threads =
@@ -58,7 +66,15 @@ impl Database {
         let readers = Readers::start(readers).map_err(threads)?;
         let committer = Committer::start(writers, options.queue).map_err(threads)?;
         let beside = beside.map(Readers::start).transpose().map_err(threads)?;
-        Ok(Self { readers, committer, beside, file })
+        Ok(Self {
+            readers,
+            committer,
+            beside,
+            file,
+            hints: Arc::new(Hints::new()),
+            listener: OnceLock::new(),
+            way,
+        })
     }
 
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
@@ -90,8 +106,22 @@ impl Database {
         self.readers.read(work).await
     }
 
+    /// The bells; the first call begins to listen.
+    pub(crate) fn hints(&self) -> &Hints {
+        self.listener.get_or_init(|| {
+            let way = self.way.clone()?;
+            Listener::start(way, Arc::clone(&self.hints))
+                .inspect_err(|error| tracing::warn!(%error, "hints of other nodes are not heard"))
+                .ok()
+        });
+        &self.hints
+    }
+
     /// Readers first: the last connection to leave must be one that may write.
     pub(crate) async fn close(&self) {
+        if let Some(listener) = self.listener.get_or_init(|| None) {
+            listener.stop();
+        }
         self.readers.close().await;
         if let Some(beside) = &self.beside {
             beside.close().await;

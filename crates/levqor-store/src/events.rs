@@ -5,7 +5,7 @@
 
 use levqor_model::{AccountId, Timestamp};
 
-use crate::{Conflict, Error, Row, Session, Store, params};
+use crate::{Conflict, Error, Row, Session, Store, hints::Hint, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
@@ -186,6 +186,7 @@ pub(crate) fn insert(session: &Session, account: AccountId, event: &NewEvent) ->
         &[],
     )?;
     let seq = seq.ok_or(Error::Conflict(Conflict::Other))?;
+    session.hint(Hint::Events);
     session.execute(
         "INSERT INTO events (seq, account_id, event_id, source, type, received_at, body)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -36,6 +36,7 @@ pub mod counters;
 pub mod event_triggers;
 pub mod events;
 pub mod health;
+pub mod hints;
 pub mod idempotency;
 pub mod keys;
 pub mod listeners;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use levqor_model::{NodeId, RunId, Timestamp};
 
-use crate::{Error, Row, Session, Store, params};
+use crate::{Error, Row, Session, Store, hints::Hint, params};
 
 /// Nobody took it for so long: the run has ended, or nobody drives it.
 const KEPT: Duration = Duration::from_secs(10 * 60);
@@ -65,6 +65,7 @@ impl Store {
 }
 
 pub(crate) fn leave(session: &Session, run: RunId, body: &str, at: Timestamp) -> Result<(), Error> {
+    session.hint(Hint::Nudges);
     session.execute("DELETE FROM nudges WHERE run_id = $1 AND body = $2", params![run, body])?;
     session
         .execute("INSERT INTO nudges (run_id, body, at) VALUES ($1, $2, $3)", params![run, body, at])

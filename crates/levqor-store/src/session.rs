@@ -5,7 +5,9 @@
 use levqor_model::Timestamp;
 
 use crate::{
-    Error, postgres, sqlite,
+    Error,
+    hints::Hint,
+    postgres, sqlite,
     value::{Cell, Column, Value},
 };
 
@@ -189,6 +191,14 @@ impl Session {
         match self {
             Session::Sqlite(session) => session.execute("BEGIN IMMEDIATE", &[]).map(drop),
             Session::Postgres(session) => session.begin(),
+        }
+    }
+
+    /// Has the commit tell other nodes, where there may be some.
+    pub(crate) fn hint(&self, hint: Hint) {
+        match self {
+            Session::Sqlite(_) => {}
+            Session::Postgres(session) => session.hint(hint),
         }
     }
 

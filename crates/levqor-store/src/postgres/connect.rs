@@ -31,9 +31,16 @@ const SETTINGS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s';
 
 /// Where to connect, and whom to trust there.
 #[derive(Clone)]
-pub(super) struct Way {
+pub(crate) struct Way {
     config: Config,
     tls: MakeRustlsConnect,
+}
+
+/// The settings may hold a password.
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Way").finish_non_exhaustive()
+    }
 }
 
 impl Way {

@@ -7,6 +7,7 @@
 mod connect;
 mod copy;
 mod errors;
+mod listen;
 mod schema;
 mod session;
 #[cfg(test)]
@@ -15,7 +16,9 @@ mod tests;
 use std::{fmt, path::PathBuf, thread};
 
 pub(crate) use self::{
+    connect::Way,
     copy::{CopyIn, CopyOut},
+    listen::Listener,
     schema::spell as spell_schema,
     session::{Row, Session},
 };
@@ -60,6 +63,7 @@ pub(crate) struct Postgres {
     /// For leases, whose renewal must not wait for the writers' turn.
     pub(crate) beside: crate::Session,
     pub(crate) readers: Vec<crate::Session>,
+    pub(crate) way: Way,
 }
 
 /// A connection to a server and a database that we can use, whatever is in it: the schema is left alone.
@@ -91,7 +95,7 @@ impl Postgres {
                 migrations::migrate(writer, migrations)?;
             }
             let readers = (0..readers.max(1)).map(|_| session()).collect::<Result<_, _>>()?;
-            Ok(Self { writers, beside: session()?, readers })
+            Ok(Self { writers, beside: session()?, readers, way: way.clone() })
         };
         // The client waits by a runtime of its own, which must not be begun where another one works.
         thread::scope(|scope| scope.spawn(open).join()).unwrap_or_else(|_| {

@@ -8,6 +8,7 @@ use std::{
     cell::{Cell as Flag, RefCell},
     collections::HashMap,
     error::Error as StdError,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -16,15 +17,17 @@ use postgres::{
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
-use super::{connect::Way, errors};
+use super::{connect::Way, errors, listen};
 use crate::{
     Error,
+    hints::Hint,
     session::{Take, Text},
     value::{Cell, Column, Value, decode},
 };
 
 /// Writers of all nodes take it, one at a time: "LVQR".
 const WRITER_LOCK: i64 = 0x4C56_5152;
+const MUTE_FOR: Duration = Duration::from_secs(60);
 /// Texts that were put together, with their statements.
 const MADE_MAX: usize = 256;
 
@@ -34,6 +37,9 @@ pub(crate) struct Session {
     pub(crate) has_clock: bool,
     connection: RefCell<Option<Connection>>,
     in_transaction: Flag<bool>,
+    /// What the transaction's commit tells others.
+    hints: Flag<[bool; Hint::ALL.len()]>,
+    mute_since: Flag<Option<Instant>>,
 }
 
 pub(super) struct Connection {
@@ -89,6 +95,8 @@ impl Session {
             has_clock,
             connection: RefCell::new(Some(connection)),
             in_transaction: Flag::new(false),
+            hints: Flag::default(),
+            mute_since: Flag::default(),
         })
     }
 
@@ -126,13 +134,41 @@ impl Session {
         Ok(())
     }
 
+    /// Others are told in the same transaction, and in the same message to the server.
     pub(crate) fn commit(&self) -> Result<(), Error> {
-        let committed = self.batch("COMMIT");
+        let said = self.hints.take();
+        let notify = if self.is_mute() { None } else { listen::notify(&said) };
+        let committed = match notify {
+            Some(notify) => self.batch(&format!("{notify}; COMMIT")).inspect_err(|_| {
+                self.mute_since.set(Some(Instant::now()));
+            }),
+            None => self.batch("COMMIT"),
+        };
+        // It may have got no further than the hints.
+        if committed.is_err() && self.in_transaction() {
+            let _ = self.batch("ROLLBACK");
+        }
         self.in_transaction.set(false);
         committed
     }
 
+    /// Hints go out by a queue of the server's that others can fill (a listener that stands still), and then no commit with one goes
+    /// through. So whoever failed with one says nothing for a while.
+    fn is_mute(&self) -> bool {
+        self.mute_since.get().is_some_and(|since| since.elapsed() < MUTE_FOR)
+    }
+
+    /// Has the commit tell it. When what it is about is taken back, it is told for nothing.
+    pub(crate) fn hint(&self, hint: Hint) {
+        let mut hints = self.hints.get();
+        if let Some(said) = hints.get_mut(hint as usize) {
+            *said = true;
+        }
+        self.hints.set(hints);
+    }
+
     pub(crate) fn roll_back(&self) -> Result<(), Error> {
+        self.hints.take();
         let rolled_back = self.batch("ROLLBACK");
         self.in_transaction.set(false);
         rolled_back

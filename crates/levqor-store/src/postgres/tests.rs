@@ -186,3 +186,69 @@ async fn a_server_elsewhere_must_show_a_certificate_that_holds() {
     assert!(missing.contains("database.ca_file /nowhere/ca.pem"), "{missing}");
     open("disable", None).unwrap().close().await;
 }
+
+/// Until it has changed.
+async fn changes(bell: &mut tokio::sync::watch::Receiver<()>) {
+    tokio::time::timeout(std::time::Duration::from_secs(60), bell.changed()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_one_process_writes_another_hears_of_also_after_its_connection_was_lost() {
+    let url = Postgres::shared().database().unwrap();
+    let (here, there) = (Store::open(options(&url)).unwrap(), Store::open(options(&url)).unwrap());
+    let (mut nudges, events) = (there.hints().nudges(), there.hints().events());
+    let run = levqor_model::RunId::new(
+        levqor_model::Timestamp::from_seconds(1),
+        &levqor_model::SeededRandom::new(1),
+    );
+    for round in 0..3 {
+        levqor_testkit::wait_until("hints to be heard", || there.hints().are_heard()).await;
+        let mut runs = there.hints().runs();
+        nudges.mark_unchanged();
+        let (mut heard, at) = (events.clone(), levqor_model::Timestamp::from_seconds(round));
+        heard.mark_unchanged();
+        here.nudge(run, "\"look\"".to_owned(), at).await.unwrap();
+        changes(&mut nudges).await;
+        // In the order in which they were told: what came before is there by now.
+        here.tell_of_run(run).await.unwrap();
+        let told = tokio::time::timeout(std::time::Duration::from_secs(60), runs.recv()).await.unwrap();
+        assert_eq!(told, Ok(run));
+        assert!(!heard.has_changed().unwrap(), "no event was published");
+        cut(&url);
+        changes(&mut nudges).await;
+    }
+    here.close().await;
+    there.close().await;
+    levqor_testkit::wait_until("the listener to end", || !there.hints().are_heard()).await;
+}
+
+/// What was taken back is told of at most, and a server that takes no hints keeps nobody from writing for long.
+#[tokio::test]
+async fn a_commit_that_fails_with_a_hint_is_not_the_end_of_writing() {
+    let url = Postgres::shared().database().unwrap();
+    let store = Store::open(options(&url)).unwrap();
+    let hint = |session: &Session| {
+        session.hint(crate::hints::Hint::Nudges);
+        put(session, "hinted")
+    };
+    // What fails at the commit, as the server's full queue of hints does.
+    store
+        .write(|session| {
+            session.settle(
+                "CREATE TABLE broken (id bigint PRIMARY KEY DEFERRABLE INITIALLY DEFERRED);
+                 INSERT INTO broken VALUES (1)",
+            )
+        })
+        .await
+        .unwrap();
+    let failed = store
+        .write(move |session| {
+            session.settle("INSERT INTO broken VALUES (1)")?;
+            hint(session)
+        })
+        .await;
+    assert!(matches!(failed, Err(Error::Conflict(_))), "{failed:?}");
+    assert_eq!(names(&store).await, Vec::<String>::new());
+    store.write(hint).await.unwrap();
+    assert_eq!(names(&store).await, ["hinted"]);
+}

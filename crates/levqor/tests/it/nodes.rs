@@ -139,3 +139,33 @@ async fn nodes_with_different_secrets_do_not_meet() {
     assert_eq!(code, 2);
     assert!(other.log().contains("SECURITY_HMAC_SECRET is not the one"), "{}", other.log());
 }
+
+/// What is wanted of another node's run is told to it, and its answer comes back, without anybody's waiting for the next look.
+#[tokio::test]
+async fn a_cancel_crosses_nodes_at_once_and_also_when_nothing_is_heard() {
+    const CANCELLED: usize = 20;
+    let directory = temp_dir();
+    let database = Postgres::shared().database().unwrap();
+    let server = Server::start(&node(directory.path(), &database, "us-east")).await.unwrap();
+    let key = server.line("lvq_").await.trim().to_owned();
+    let us = Levqor::of(server, &key);
+    let eu = Server::start(&node(directory.path(), &database, "eu-west")).await.unwrap();
+    let eu = Levqor::of(eu, &key);
+    let document = "document: { dsl: '1.0.1', namespace: test, name: pause, version: '1.0.0' }\n\
+                    do: [{ a: { wait: { hours: 1 } } }]";
+    let workflow = us.create(document).await;
+    let mut took = Vec::new();
+    for _ in 0..CANCELLED {
+        let run = us.start(&workflow, &json!({})).await["run_id"].as_str().unwrap().to_owned();
+        wait_for("the run to wait", || async {
+            (us.get(&format!("/api/runs/{run}")).await["status"] == "waiting").then_some(())
+        })
+        .await;
+        let begun = std::time::Instant::now();
+        let (status, run) = eu.call(reqwest::Method::POST, &format!("/api/runs/{run}/cancel"), None).await;
+        took.push(begun.elapsed());
+        assert_eq!((status, run["status"].as_str()), (200, Some("cancelled")), "{run}");
+    }
+    took.sort_unstable();
+    println!("a cancel across nodes: {:?} at best, half within {:?}", took[0], took[CANCELLED / 2]);
+}
