@@ -122,9 +122,7 @@ impl Store {
 }
 
 fn tell(session: &Session, words: &str) -> Result<(), Error> {
-    session
-        .scalar::<i64>("SELECT 1 FROM (SELECT pg_notify('levqor', $1)) AS told", params![words])
-        .map(drop)
+    session.scalar::<i64>("SELECT 1 FROM (SELECT pg_notify('levqor', $1)) AS told", params![words]).map(drop)
 }
 
 #[cfg(test)]
