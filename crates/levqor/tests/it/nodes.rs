@@ -147,7 +147,7 @@ async fn a_cancel_crosses_nodes() {
     let directory = temp_dir();
     let database = Postgres::shared().database().unwrap();
     let server = Server::start(&node(directory.path(), &database, "us-east")).await.unwrap();
-    let key = server.line("lvq_").await.trim().to_owned();
+    let key = server.line("lvq_").await.unwrap().trim().to_owned();
     let us = Levqor::of(server, &key);
     let eu = Server::start(&node(directory.path(), &database, "eu-west")).await.unwrap();
     let eu = Levqor::of(eu, &key);
