@@ -78,8 +78,8 @@ impl Hints {
 
     /// From here on hints come in. What was said before is not known, so everybody looks.
     pub(crate) fn begin(&self) {
-        self.heard.store(true, Ordering::SeqCst);
         Hint::ALL.into_iter().for_each(|hint| self.ring(hint));
+        self.heard.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn end(&self) {
