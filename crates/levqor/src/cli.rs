@@ -90,6 +90,9 @@ pub enum Command {
     Nodes(ClientArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
+    /// Watch the loss of a region: three regions and an edge on this machine, one of which is killed.
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
     /// Move an installation from the embedded SQLite database to PostgreSQL, compared value by value.
     Migrate(MigrateArgs),
     /// Print a completion script for your shell.
@@ -98,6 +101,15 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
 }
+
+const DEMO_EXAMPLES: &str = "\
+It starts a PostgreSQL with a standby (which must be installed; Debian: apt-get install postgresql), three nodes and an edge, all of them on
+127.0.0.1 and gone with it, and takes about a minute. The exit code is 1 when a run was lost or a request failed.
+
+Examples:
+  levqor demo                              a moving picture, then what was measured
+  levqor demo | tee demo.txt               the same as lines
+  levqor demo --stay                       leave it running afterwards, to look around";
 
 const EDGE_EXAMPLES: &str = "\
 The edge has a file of its own (edge.toml, or --config FILE); the guide on the edge shows one.
@@ -112,6 +124,16 @@ pub struct EdgeArgs {
     /// Only validate the file and show the effective table.
     #[arg(long)]
     pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Seconds of calm before, between and after what happens.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub calm: u64,
+    /// Leave everything running afterwards, until Ctrl-C.
+    #[arg(long)]
+    pub stay: bool,
 }
 
 #[derive(Debug, Args)]

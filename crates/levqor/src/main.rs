@@ -67,6 +67,7 @@ async fn run(cli: Cli) -> Exit {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => commands::serve::serve(&flags, cli.json).await,
         Command::Edge(args) => commands::edge::edge(&flags, &args, cli.json).await,
+        Command::Demo(args) => commands::demo::demo(&args, cli.json).await,
         Command::Run(args) => commands::run::run(&flags, &args, cli.json).await,
         Command::Validate(args) => commands::validate::validate(&args, cli.json),
         Command::Ask(args) => commands::ask::ask(&args, cli.json),

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod check;
 mod client;
 pub mod completions;
+pub mod demo;
 pub mod edge;
 pub mod given_secrets;
 pub mod migrate;

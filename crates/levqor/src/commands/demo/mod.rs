@@ -1,0 +1,92 @@
+//! `levqor demo`: three regions on one machine, of which one is lost before your eyes.
+//!
+//! ```text
+//! load (callers) ──► stage (edge, nodes, PostgreSQL with a standby)
+//!   │ ledger           ▲ lose, promote, bring back
+//!   └──► story ────────┘──► screen (picture) ──► report
+//! ```
+
+mod load;
+mod picture;
+mod report;
+mod screen;
+mod stage;
+mod story;
+mod watch;
+mod words;
+
+use std::{
+    io::stdout,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use load::Load;
+use report::Report;
+use screen::Screen;
+use stage::Stage;
+use watch::Watch;
+
+use crate::{
+    Exit,
+    cli::DemoArgs,
+    console::{Tone, paint, say},
+};
+
+pub async fn demo(args: &DemoArgs, as_json: bool) -> Exit {
+    let screen = Arc::new(Screen::new(as_json));
+    let outcome = tokio::select! {
+        outcome = play(args, &screen, as_json) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            screen.leave();
+            eprintln!("levqor: stopped; what the demo started is gone");
+            return if args.stay { Exit::Done } else { Exit::Failed };
+        }
+    };
+    match outcome {
+        Ok(report) if report.is_good() => Exit::Done,
+        Ok(_) => Exit::Failed,
+        Err(error) => {
+            screen.leave();
+            eprintln!("levqor: the demo cannot go on: {error:#}");
+            Exit::Failed
+        }
+    }
+}
+
+async fn play(args: &DemoArgs, screen: &Arc<Screen>, as_json: bool) -> anyhow::Result<Report> {
+    let begun = Instant::now();
+    screen.scene().regions = story::regions();
+    let mut stage = Stage::build(&|line| screen.tell(line)).await?;
+    screen.scene().url = stage.url();
+    screen.tell(&format!("status page: {0}/status, regions: {0}/api/regions", stage.url()));
+    let watch = Watch::new(stage.url(), stage.key().clone())?;
+    let load = Arc::new(Load::begin(stage.url(), stage.key().clone()).await?);
+    screen.tell("callers in three countries start runs and read, each sent to its own region");
+    let observer = tokio::spawn(story::observe(watch.clone(), Arc::clone(&load), Arc::clone(screen)));
+    let loss = story::play(&mut stage, &load, &watch, screen, Duration::from_secs(args.calm)).await?;
+    let report = story::count(&load, screen, loss, begun).await;
+    observer.abort();
+    screen.leave();
+    tell(&report, as_json);
+    if args.stay {
+        eprintln!(
+            "\nIt stays until Ctrl-C. Look at it:\n  levqor nodes --url {0} --key {1}\n  open {0}/status",
+            stage.url(),
+            stage.key().expose()
+        );
+        std::future::pending::<()>().await;
+    }
+    Ok(report)
+}
+
+fn tell(report: &Report, as_json: bool) {
+    if as_json {
+        say(format_args!("{:#}", report.json()));
+        return;
+    }
+    say(format_args!("\n{}", report.text()));
+    if report.is_good() {
+        say(format_args!("\n{}", paint("Nothing was lost, and no request failed.", Tone::Good, &stdout())));
+    }
+}

@@ -1,0 +1,165 @@
+//! What happens in the demo, in order: calm, the loss of a region, calm, its return, the count.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+
+use super::{
+    load::Load,
+    picture::{RegionNow, Standing},
+    report::{Loss, Report},
+    screen::{DRAW_EVERY, Screen},
+    stage::{REGIONS, Stage},
+    watch::Watch,
+    words::seconds,
+};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The nodes are asked less often than the edge: an account has 1,000 requests a minute at each of them.
+const NODES_EVERY: Duration = Duration::from_millis(500);
+
+/// # Errors
+/// When something doesn't start, or what should happen does not.
+pub async fn play(
+    stage: &mut Stage,
+    load: &Load,
+    watch: &Watch,
+    screen: &Screen,
+    calm: Duration,
+) -> anyhow::Result<Loss> {
+    let lost = REGIONS[0];
+    tokio::time::sleep(calm).await;
+    load.forget_longest();
+    let dead = watch.nodes().await?.remove(lost).unwrap_or_default().0;
+    let begun = Instant::now();
+    stage.lose(lost)?;
+    screen.tell(&format!("{lost} is lost: kill -9 to its node and to the primary of the database"));
+    let mut loss = Loss { region: lost.to_owned(), ..Loss::default() };
+
+    // Both go on at once: the edge by itself, the database by whoever manages it.
+    let (suspected, promoted) = tokio::join!(turned_away(watch, lost, begun), async {
+        stage.promote().map(|()| begun.elapsed())
+    });
+    (loss.suspected, loss.promoted) = (suspected?, promoted?);
+    screen.tell(&format!("the edge turned away from {lost} after {}", seconds(loss.suspected)));
+    screen.tell(&format!(
+        "the standby in {} is the primary after {} (this demo promotes it, as a manager of PostgreSQL does)",
+        REGIONS[1],
+        seconds(loss.promoted)
+    ));
+
+    until("the dead node to be stopped", async || {
+        let nodes = watch.nodes().await.ok()?;
+        (nodes.get(lost)?.1 == "stopped").then_some(())
+    })
+    .await?;
+    loss.stopped = begun.elapsed();
+    screen.tell(&format!("its lease is over: the others stopped it after {}", seconds(loss.stopped)));
+    if let Ok(statuses) = watch.statuses().await {
+        screen.tell(&format!("GET /api/regions: {statuses}"));
+    }
+    until("its runs to be others'", async || {
+        let nodes = watch.nodes().await.ok()?;
+        (nodes.get(lost)?.2 == 0).then_some(())
+    })
+    .await?;
+    loss.taken_over = begun.elapsed();
+    loss.runs = watch.taken_from(&dead).await?;
+    let by: Vec<String> = loss.runs.iter().map(|(region, runs)| format!("{runs} by {region}")).collect();
+    screen.tell(&format!("its runs go on, taken over {} after {}", by.join(", "), seconds(loss.taken_over)));
+    tokio::time::sleep(calm).await;
+    (loss.longest_read, loss.longest_start) = load.forget_longest();
+
+    let again = Instant::now();
+    screen.tell(&format!("{lost} comes back: a copy of the database as the new standby, and a new node"));
+    stage.bring_back(lost).await?;
+    until("the edge to trust it again", async || watch.edge().await.ok()?.get(lost)?.0.then_some(())).await?;
+    loss.back = again.elapsed();
+    screen.tell(&format!("{lost} answers again after {}", seconds(loss.back)));
+    tokio::time::sleep(calm).await;
+    Ok(loss)
+}
+
+/// How long after `begun` the edge turned away from the region, by the edge's own clock.
+async fn turned_away(watch: &Watch, region: &str, begun: Instant) -> anyhow::Result<Duration> {
+    until("the edge to turn away from the dead region", async || {
+        let (is_up, since) = *watch.edge().await.ok()?.get(region)?;
+        (!is_up).then(|| begun.elapsed().saturating_sub(since))
+    })
+    .await
+}
+
+async fn until<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = probe().await {
+            return Ok(found);
+        }
+        ensure!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Stops the callers, and counts what they were promised.
+pub async fn count(load: &Load, screen: &Screen, loss: Loss, begun: Instant) -> Report {
+    screen.tell("no more starts; each run that was acknowledged is looked at");
+    let lost = load.settle(PATIENCE).await;
+    let ledger = load.ledger();
+    Report {
+        took: begun.elapsed(),
+        acknowledged: ledger.acknowledged.len(),
+        ended: ledger.acknowledged.len() - lost.len(),
+        lost,
+        failed: ledger.failed.clone(),
+        loss,
+    }
+}
+
+/// Keeps the picture as things are, until it is dropped.
+pub async fn observe(watch: Watch, load: Arc<Load>, screen: Arc<Screen>) {
+    let mut nodes = BTreeMap::new();
+    let mut asked: Option<Instant> = None;
+    loop {
+        let edge = watch.edge().await.unwrap_or_default();
+        if asked.is_none_or(|at| at.elapsed() > NODES_EVERY) {
+            asked = Some(Instant::now());
+            // While nobody answers, the last that was heard stays.
+            if let Ok(Ok(found)) = tokio::time::timeout(NODES_EVERY, watch.nodes()).await {
+                nodes = found;
+            }
+        }
+        {
+            let mut ledger = load.ledger();
+            let mut scene = screen.scene();
+            for region in &mut scene.regions {
+                let is_up = edge.get(&region.code).is_some_and(|(is_up, _)| *is_up);
+                let (_, state, runs) = nodes.get(&region.code).cloned().unwrap_or_default();
+                region.standing = Standing::of(&state, is_up);
+                region.runs = runs;
+                region.answers = ledger.answers(&region.code);
+            }
+            scene.acknowledged = ledger.acknowledged.len() as u64;
+            scene.ended = ledger.ended.len() as u64;
+            scene.failed = ledger.failed.len() as u64;
+            scene.longest = ledger.longest_read.max(ledger.longest_start);
+        }
+        screen.draw();
+        tokio::time::sleep(DRAW_EVERY).await;
+    }
+}
+
+/// The regions before anything is known of them.
+pub fn regions() -> Vec<RegionNow> {
+    let databases = ["PostgreSQL, primary", "PostgreSQL, standby", ""];
+    REGIONS
+        .iter()
+        .zip(databases)
+        .map(|(code, database)| RegionNow { code: (*code).to_owned(), database, ..RegionNow::default() })
+        .collect()
+}
