@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -192,7 +193,7 @@ impl<'a> Passage<'a> {
             parts.headers.insert(header::UPGRADE, protocol);
         }
         let idempotent = is_idempotent(&parts.method, &parts.headers);
-        let stall = std::time::Duration::from_secs(config.limits.stall_seconds);
+        let stall = Duration::from_secs(config.limits.stall_seconds);
         let body = (!body.is_end_stream()).then(|| Replay::new(body, config.retries.body_bytes, stall));
         let head = Head {
             target: asked::target(&parts.uri),
@@ -224,7 +225,7 @@ impl<'a> Passage<'a> {
         let mut place = None;
         loop {
             if let Some(number) = self.next(&tried) {
-                match self.send(number, &tried).await? {
+                match self.send(number, &tried, deadline).await? {
                     Step::Answer(response) => return Ok(response),
                     Step::Same => {}
                     Step::Next => tried.push(number),
@@ -296,7 +297,7 @@ impl<'a> Passage<'a> {
         }
         let able = self.route.origins.iter().position(|origin| origin.can_say_why());
         if let Some(number) = able
-            && let Step::Answer(response) = self.send(number, &[]).await?
+            && let Step::Answer(response) = self.send(number, &[], Instant::now()).await?
         {
             return Ok(response);
         }
@@ -308,7 +309,7 @@ impl<'a> Passage<'a> {
         Problem::new(ProblemCode::NoOrigin, detail).retry_after(1)
     }
 
-    async fn send(&mut self, number: usize, tried: &[usize]) -> Result<Step, Problem> {
+    async fn send(&mut self, number: usize, tried: &[usize], deadline: Instant) -> Result<Step, Problem> {
         let (live, route) = (Arc::clone(&self.live), Arc::clone(&self.route));
         let origin = &route.origins[number];
         self.attempts += 1;
@@ -333,17 +334,36 @@ impl<'a> Passage<'a> {
             debug!("{} answered {status}; the next origin is asked", origin.spec.name);
             return Ok(Step::Next);
         }
+        if self.will_pass(&answered.response, deadline) && self.may_spend() {
+            debug!("{} answered {status} and that it will pass; the request waits", origin.spec.name);
+            return Ok(Step::Next);
+        }
         match answered.into_answer(self.edge, &live, &route, origin, &self.head).await {
             Ok(response) => Ok(Step::Answer(self.finish(response, origin))),
             Err(failure) => self.after(&failure, origin),
         }
     }
 
+    /// Sending it again does no harm, and it can be sent again.
+    fn is_repeatable(&self) -> bool {
+        self.idempotent && self.body.as_ref().is_none_or(Replay::replayable)
+    }
+
+    /// The origin cannot now, as when its database is being replaced, and names a time within which the request may be held
+    /// (`Retry-After` in seconds; RFC 9110, section 10.2.3).
+    fn will_pass(&self, response: &Response<Incoming>, deadline: Instant) -> bool {
+        let seconds = || response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
+        self.is_repeatable()
+            && response.status() == StatusCode::SERVICE_UNAVAILABLE
+            && seconds().is_some_and(|seconds| {
+                let now = Instant::now();
+                now.checked_add(Duration::from_secs(seconds)).is_some_and(|then| then <= deadline)
+            })
+    }
+
     /// The origin's own trouble, which another one need not have.
     fn gateway_trouble(&self, status: StatusCode) -> bool {
-        let replayable = self.body.as_ref().is_none_or(Replay::replayable);
-        self.idempotent
-            && replayable
+        self.is_repeatable()
             && self.attempts < self.live.config.retries.attempts
             && matches!(
                 status,

@@ -99,3 +99,19 @@ async fn when_nobody_is_ready_an_origin_says_why_itself() {
     world.until(1, Verdict::Suspect).await;
     assert_eq!(world.get("/").await.body, "eu");
 }
+
+#[tokio::test]
+async fn a_request_waits_while_all_origins_say_that_it_will_pass() {
+    let (europe, america) = (Origin::start("eu").await, Origin::start("us").await);
+    let world = World::with(&[&europe, &america], "", &format!("{LONG}{PREFER}")).await;
+    let both = |seconds| [&europe, &america].iter().for_each(|origin| origin.pause(seconds));
+    both(60);
+    assert_eq!(world.get("/pausing").await.status, 503, "it will not pass in time");
+    both(2);
+    assert_eq!(world.post("/pausing", "x").await.status, 503, "it is not safe to repeat");
+    let mut client = world.client().await;
+    let held = tokio::spawn(async move { client.send(Request::get("/pausing").header("host", "a")).await });
+    wait_for("a held request", || world.edge.health()["waiting"] == 1).await;
+    america.pause(0);
+    assert_eq!(held.await.unwrap().body, "us");
+}

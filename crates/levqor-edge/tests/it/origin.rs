@@ -59,6 +59,8 @@ struct Inner {
     events: Mutex<Option<mpsc::Sender<Bytes>>>,
     sent: AtomicUsize,
     flaky: AtomicBool,
+    /// `/pausing` answers that it will be able to in so many seconds; 0: it is.
+    pause: AtomicUsize,
 }
 
 pub struct Origin {
@@ -81,6 +83,7 @@ impl Origin {
             events: Mutex::default(),
             sent: AtomicUsize::new(0),
             flaky: AtomicBool::new(false),
+            pause: AtomicUsize::new(0),
         });
         let mut origin = Self { address: "127.0.0.1:0".parse().unwrap(), inner, running: None };
         origin.revive().await;
@@ -118,6 +121,11 @@ impl Origin {
     /// The next request to `/flaky` ends in a broken connection.
     pub fn break_next(&self) {
         self.inner.flaky.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on `/pausing` answers that it will be able to in so many seconds; 0: it is.
+    pub fn pause(&self, seconds: usize) {
+        self.inner.pause.store(seconds, Ordering::SeqCst);
     }
 
     /// What came, but for checks.
@@ -261,6 +269,14 @@ async fn answer(inner: Arc<Inner>, mut request: Request<Incoming>) -> Result<Rep
         }
         "/flaky" if inner.flaky.swap(false, Ordering::SeqCst) => return Err(Broken),
         "/busy" => text(503, format!("{} is busy", inner.name)),
+        "/pausing" => match inner.pause.load(Ordering::SeqCst) {
+            0 => text(200, inner.name.clone()),
+            seconds => {
+                let mut reply = text(503, "not now");
+                reply.headers_mut().insert("retry-after", seconds.to_string().parse().unwrap());
+                reply
+            }
+        },
         "/draining" => {
             let mut reply = text(503, "drains");
             reply.headers_mut().insert("x-levqor-draining", "1".parse().unwrap());
