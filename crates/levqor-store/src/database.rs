@@ -21,8 +21,10 @@ pub enum Place {
     /// A file that goes with the store, without any durability: for tests.
     #[default]
     Scratch,
-    /// SQLite.
+    /// SQLite, of one process at a time.
     File(PathBuf),
+    /// SQLite, of several processes on the file's machine.
+    SharedFile(PathBuf),
     Postgres(PostgresOptions),
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct Database {
     /// Started when somebody wants to hear; None: nobody will say anything.
     listener: OnceLock<Option<Listener>>,
     way: Option<Way>,
+    is_shared: bool,
 }
 
 impl Database {
@@ -51,7 +54,7 @@ impl Database {
                 let (file, writer, readers) = Sqlite::open(None, options.readers, migrations)?;
                 (Some(file), vec![writer], None, readers, None)
             }
-            Place::File(path) => {
+            Place::File(path) | Place::SharedFile(path) => {
                 let (file, writer, readers) = Sqlite::open(Some(path), options.readers, migrations)?;
                 (Some(file), vec![writer], None, readers, None)
             }
@@ -74,6 +77,7 @@ impl Database {
             hints: Arc::new(Hints::new()),
             listener: OnceLock::new(),
             way,
+            is_shared: matches!(options.place, Place::SharedFile(_) | Place::Postgres(_)),
         })
     }
 
@@ -134,7 +138,7 @@ impl Database {
     }
 
     pub(crate) fn is_shared(&self) -> bool {
-        self.file.is_none()
+        self.is_shared
     }
 
     pub(crate) fn disk_free_bytes(&self) -> Option<u64> {

@@ -134,7 +134,7 @@ impl Store {
         Self { node: Some(node), ..self.clone() }
     }
 
-    /// Whether other processes, on other machines, may use this database at the same time.
+    /// Whether other processes may use this database at the same time.
     pub fn is_shared(&self) -> bool {
         self.database.is_shared()
     }

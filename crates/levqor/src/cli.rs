@@ -103,8 +103,8 @@ pub enum Command {
 }
 
 const DEMO_EXAMPLES: &str = "\
-It starts a PostgreSQL with a standby (which must be installed; Debian: apt-get install postgresql), three nodes and an edge, all of them on
-127.0.0.1 and gone with it, and takes about a minute. The exit code is 1 when a run was lost or a request failed.
+It starts a PostgreSQL with a standby (when PostgreSQL is installed; Debian: apt-get install postgresql), three nodes and an edge, all
+of them on 127.0.0.1 and gone with it, and takes about a minute. The exit code is 1 when a run was lost or a request failed.
 
 Examples:
   levqor demo                              a moving picture, then what was measured
@@ -134,6 +134,9 @@ pub struct DemoArgs {
     /// Leave everything running afterwards, until Ctrl-C.
     #[arg(long)]
     pub stay: bool,
+    /// Have the nodes share a file of SQLite, as when PostgreSQL is not installed.
+    #[arg(long)]
+    pub without_postgres: bool,
 }
 
 #[derive(Debug, Args)]

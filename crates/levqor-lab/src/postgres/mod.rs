@@ -51,6 +51,11 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Whether one can be started here.
+    pub fn is_installed() -> bool {
+        Programs::find().is_ok()
+    }
+
     /// Makes a cluster with these files beside its own, and starts its server on a free local port.
     ///
     /// # Errors

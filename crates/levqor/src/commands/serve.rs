@@ -286,14 +286,14 @@ fn secret(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Se
 async fn open(config: &Config, data_dir: &DataDir) -> Result<Store, Failure> {
     let options = match &config.database {
         None => Options::file(data_dir.database().map_err(Failure::Refused)?),
-        Some(postgres) => Options { place: Place::Postgres(postgres.clone()), ..Options::default() },
+        Some(place) => Options { place: place.clone(), ..Options::default() },
     };
     let opened = tokio::task::spawn_blocking(move || Store::open(options))
         .await
         .map_err(|error| Failure::Broken(error.into()))?;
     opened.map_err(|error| {
         Failure::Refused(match (&config.database, &error) {
-            (Some(_), levqor_store::Error::Unavailable(_)) => {
+            (Some(Place::Postgres(_)), levqor_store::Error::Unavailable(_)) => {
                 format!("database.url: {error}; see that the server runs, and that the address is right")
             }
             _ => error.to_string(),

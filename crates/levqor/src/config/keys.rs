@@ -93,7 +93,7 @@ pub const KEYS: &[Key] = &[
         "LEVQOR_DATABASE_URL",
         Shape::Text,
         "",
-        "empty: embedded SQLite in the data directory; or postgres://user:password@host1,host2/database",
+        "empty: embedded SQLite in the data directory; postgres://user:password@host1,host2/database; or sqlite:///file, for nodes of one machine",
     )
     .secret(),
     key(

@@ -17,7 +17,7 @@ use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{Environment, features::ai::AiSettings, mail::MailServer};
-use levqor_store::PostgresOptions;
+use levqor_store::{Place, PostgresOptions};
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
@@ -48,7 +48,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
     /// A PostgreSQL that several nodes use; None: embedded SQLite in the data directory.
-    pub database: Option<PostgresOptions>,
+    pub database: Option<Place>,
     pub public_url: String,
     pub operator_email: String,
     pub log: Log,
@@ -432,12 +432,22 @@ impl Reader<'_> {
         }
     }
 
-    fn database(&mut self) -> Option<PostgresOptions> {
+    fn database(&mut self) -> Option<Place> {
         let url = self.text("database.url").to_owned();
         if url.is_empty() {
             return None;
         }
-        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        let file = url.strip_prefix("sqlite://").map(PathBuf::from);
+        if file.as_ref().is_some_and(|path| !path.is_absolute()) {
+            self.complain(
+                "database.url",
+                "the file of a shared SQLite database has no absolute path",
+                "write it like sqlite:///var/lib/levqor/shared.db, the same on all nodes of this machine",
+            );
+            return None;
+        }
+        let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        if !is_postgres && file.is_none() {
             self.complain(
                 "database.url",
                 "the value is no address of a PostgreSQL",
@@ -453,7 +463,10 @@ impl Reader<'_> {
             );
         }
         let ca_file = Some(self.text("database.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from);
-        Some(PostgresOptions { ca_file, ..PostgresOptions::new(url) })
+        Some(match file {
+            Some(path) => Place::SharedFile(path),
+            None => Place::Postgres(PostgresOptions { ca_file, ..PostgresOptions::new(url) }),
+        })
     }
 
     fn email(&mut self) {
@@ -560,6 +573,11 @@ mod tests {
                 "",
                 &[("LEVQOR_DATABASE_URL", "mysql://u:hunter2@h/db")],
                 "database.url: the value is no address of a PostgreSQL; write it like postgres://",
+            ),
+            (
+                "",
+                &[("LEVQOR_DATABASE_URL", "sqlite://levqor.db")],
+                "database.url: the file of a shared SQLite database has no absolute path; write it like sqlite:///",
             ),
             (
                 "",

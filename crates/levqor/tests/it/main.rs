@@ -8,6 +8,7 @@ mod browser;
 mod command_line;
 mod crash;
 mod cut_off;
+mod demo;
 mod edge;
 mod events;
 mod examples;

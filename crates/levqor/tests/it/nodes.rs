@@ -45,14 +45,25 @@ async fn live(levqor: &Levqor, code: &str) -> u64 {
 
 #[tokio::test]
 async fn runs_of_a_killed_node_end_on_another() {
-    let stub = HttpStub::start().await;
-    busy_stub(&stub);
     let directory = temp_dir();
     let database = Postgres::shared().database().unwrap();
-    let server = Server::start(&node(directory.path(), &database, "us-east")).await.unwrap();
+    runs_go_on(directory.path(), &database).await;
+}
+
+#[tokio::test]
+async fn nodes_of_one_machine_may_share_a_file() {
+    let directory = temp_dir();
+    let database = format!("sqlite://{}", directory.path().join("shared.db").display());
+    runs_go_on(directory.path(), &database).await;
+}
+
+async fn runs_go_on(directory: &Path, database: &str) {
+    let stub = HttpStub::start().await;
+    busy_stub(&stub);
+    let server = Server::start(&node(directory, database, "us-east")).await.unwrap();
     let key = server.line("lvq_").await.unwrap().trim().to_owned();
     let mut us = Levqor::of(server, &key);
-    let eu = Server::start(&node(directory.path(), &database, "eu-west")).await.unwrap();
+    let eu = Server::start(&node(directory, database, "eu-west")).await.unwrap();
     let eu = Levqor::of(eu, &key);
     let workflow = us.create(&two_calls_and_a_wait(&stub, 2)).await;
     let mut acknowledged = Vec::new();

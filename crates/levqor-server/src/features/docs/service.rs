@@ -45,6 +45,7 @@ guides!(
     "api",
     "regions",
     "edge",
+    "demo",
     "plans",
     "operating",
     "migrate",

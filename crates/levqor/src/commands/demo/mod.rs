@@ -56,8 +56,8 @@ pub async fn demo(args: &DemoArgs, as_json: bool) -> Exit {
 
 async fn play(args: &DemoArgs, screen: &Arc<Screen>, as_json: bool) -> anyhow::Result<Report> {
     let begun = Instant::now();
-    screen.scene().regions = story::regions();
-    let mut stage = Stage::build(&|line| screen.tell(line)).await?;
+    let mut stage = Stage::build(&|line| screen.tell(line), args.without_postgres).await?;
+    screen.scene().regions = story::regions(stage.has_standby());
     screen.scene().url = stage.url();
     screen.tell(&format!("status page: {0}/status, regions: {0}/api/regions", stage.url()));
     let watch = Watch::new(stage.url(), stage.key().clone())?;

@@ -97,7 +97,11 @@ impl Scene {
                 "  callers ─► edge {}   {answers}/s   longest {}   failed {}",
                 self.url,
                 seconds(self.longest),
-                if self.failed == 0 { paint("0", Tone::Good) } else { paint(&self.failed.to_string(), Tone::Bad) }
+                if self.failed == 0 {
+                    paint("0", Tone::Good)
+                } else {
+                    paint(&self.failed.to_string(), Tone::Bad)
+                }
             ),
         ];
         lines.push(self.arrows(&paint));
@@ -110,7 +114,9 @@ impl Scene {
             &paint,
         ));
         lines.push(self.row(|region| (format!("{} runs", region.runs), Tone::Quiet), &paint));
-        lines.push(self.row(|region| (format!("{}/s {}", region.answers, bar(region.answers)), Tone::Quiet), &paint));
+        lines.push(
+            self.row(|region| (format!("{}/s {}", region.answers, bar(region.answers)), Tone::Quiet), &paint),
+        );
         lines.push(self.row(|region| (region.database.to_owned(), Tone::Quiet), &paint));
         lines.push(String::new());
         lines.push(format!(
@@ -212,7 +218,8 @@ mod tests {
         let plain = scene.draw(|text, _| text.to_owned());
         assert_eq!(plain.len(), 12 + STORY_LINES);
         let marked = scene.draw(|text, _| format!("<{text}>"));
-        let without: Vec<_> = marked.iter().map(|line| line.replace(['<', '>'], "").trim_end().to_owned()).collect();
+        let without: Vec<_> =
+            marked.iter().map(|line| line.replace(['<', '>'], "").trim_end().to_owned()).collect();
         assert_eq!(without, plain);
     }
 }

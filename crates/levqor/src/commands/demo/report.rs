@@ -13,8 +13,8 @@ pub struct Loss {
     pub region: String,
     /// Until the edge sent it nothing more.
     pub suspected: Duration,
-    /// Until the standby was told to take over and took writes.
-    pub promoted: Duration,
+    /// Until the standby took writes; None when the database was not lost.
+    pub promoted: Option<Duration>,
     /// Until its node was stopped by the others' verdict.
     pub stopped: Duration,
     /// Until all of its runs were others'.
@@ -56,7 +56,7 @@ impl Report {
             "loss": {
                 "region": loss.region,
                 "suspected_ms": ms(loss.suspected),
-                "database_promoted_ms": ms(loss.promoted),
+                "database_promoted_ms": loss.promoted.map(ms),
                 "node_stopped_ms": ms(loss.stopped),
                 "taken_over_ms": ms(loss.taken_over),
                 "runs_taken_over": loss.runs,
@@ -81,7 +81,10 @@ impl Report {
             ("lost", good(self.lost.len())),
             ("requests that failed", good(self.failed.len())),
             ("the edge turned away from the dead region after", seconds(loss.suspected)),
-            ("the standby was the primary after", seconds(loss.promoted)),
+            (
+                "the standby was the primary after",
+                loss.promoted.map_or_else(|| "not lost".to_owned(), seconds),
+            ),
             ("longest read meanwhile", seconds(loss.longest_read)),
             ("longest start meanwhile", seconds(loss.longest_start)),
             ("the dead node was stopped by the others after", seconds(loss.stopped)),

@@ -1,21 +1,29 @@
-//! What the demo plays on: a database in two of three regions, a node in each, an edge before them. All of it are processes of this
+//! What the demo plays on: a database, a node in each of three regions, an edge before them. All of it are processes of this
 //! machine, reachable from it alone, and gone with the demo.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use levqor_lab::{Directory, Edge, EdgeSetup, Node, NodeSetup, Origin, Pair};
+use levqor_lab::{Directory, Edge, EdgeSetup, Node, NodeSetup, Origin, Pair, Postgres};
 use levqor_model::{Random as _, Secret, SystemRandom};
 
 use super::load::{COUNTRIES, COUNTRY_HEADER};
 
-/// The first has the primary of the database, the second its standby.
+/// The first has the primary of PostgreSQL, the second its standby.
 pub const REGIONS: [&str; 3] = ["eu-west", "us-east", "ap-south"];
+
+/// Where the nodes keep what they share.
+enum Database {
+    /// PostgreSQL in two regions.
+    Pair(Pair),
+    /// Without PostgreSQL: a file of SQLite, which no region has.
+    File(PathBuf),
+}
 
 pub struct Stage {
     nodes: Vec<Node>,
     edge: Edge,
-    database: Pair,
+    database: Database,
     key: Secret,
     _directory: Directory,
 }
@@ -24,12 +32,21 @@ impl Stage {
     /// Starts everything; `tell` hears of each step.
     ///
     /// # Errors
-    /// When there is no PostgreSQL, or something does not start.
-    pub async fn build(tell: &dyn Fn(&str)) -> anyhow::Result<Self> {
+    /// When something does not start.
+    pub async fn build(tell: &dyn Fn(&str), without_postgres: bool) -> anyhow::Result<Self> {
         let binary = std::env::current_exe().context("where this program lies is not known")?;
         let directory = Directory::new()?;
-        tell("a PostgreSQL in eu-west, and a standby of it in us-east that has each commit before it is acknowledged");
-        let database = tokio::task::block_in_place(|| Pair::start(&[]))?;
+        let database = if without_postgres || !Postgres::is_installed() {
+            tell(
+                "the nodes share a file of SQLite, which is not lost; with PostgreSQL a part of the database is",
+            );
+            Database::File(directory.path().join("shared.db"))
+        } else {
+            tell(
+                "a PostgreSQL in eu-west; each commit is in its standby in us-east before it is acknowledged",
+            );
+            Database::Pair(tokio::task::block_in_place(|| Pair::start(&[]))?)
+        };
         let mut random = [0_u8; 32];
         SystemRandom.fill(&mut random);
         let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -53,6 +70,11 @@ impl Stage {
         Ok(Self { nodes, edge, database, key, _directory: directory })
     }
 
+    /// Whether a part of the database is lost with the first region.
+    pub fn has_standby(&self) -> bool {
+        matches!(self.database, Database::Pair(_))
+    }
+
     pub fn url(&self) -> String {
         self.edge.url()
     }
@@ -67,10 +89,12 @@ impl Stage {
     /// When they are dead.
     pub fn lose(&mut self, region: &str) -> anyhow::Result<()> {
         self.node(region)?.kill()?;
-        if region == REGIONS[0] {
-            tokio::task::block_in_place(|| self.database.kill_primary())?;
+        match &mut self.database {
+            Database::Pair(pair) if region == REGIONS[0] => {
+                tokio::task::block_in_place(|| pair.kill_primary())
+            }
+            Database::Pair(_) | Database::File(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes the standby the primary, as whoever manages the database does.
@@ -78,7 +102,10 @@ impl Stage {
     /// # Errors
     /// When it does not take over.
     pub fn promote(&mut self) -> anyhow::Result<()> {
-        tokio::task::block_in_place(|| self.database.fail_over())
+        match &mut self.database {
+            Database::Pair(pair) => tokio::task::block_in_place(|| pair.fail_over()),
+            Database::File(_) => Ok(()),
+        }
     }
 
     /// The lost region is there again: its database as a standby, its node as a new one.
@@ -86,8 +113,10 @@ impl Stage {
     /// # Errors
     /// When one does not start.
     pub async fn bring_back(&mut self, region: &str) -> anyhow::Result<()> {
-        if region == REGIONS[0] {
-            tokio::task::block_in_place(|| self.database.restore())?;
+        if let Database::Pair(pair) = &mut self.database
+            && region == REGIONS[0]
+        {
+            tokio::task::block_in_place(|| pair.restore())?;
         }
         let node = self.node(region)?;
         node.start_again()?;
@@ -98,6 +127,15 @@ impl Stage {
         match self.nodes.iter_mut().find(|node| node.region() == region) {
             Some(node) => Ok(node),
             None => bail!("there is no node in {region}"),
+        }
+    }
+}
+
+impl Database {
+    fn url(&self) -> String {
+        match self {
+            Database::Pair(pair) => pair.url(),
+            Database::File(path) => format!("sqlite://{}", path.display()),
         }
     }
 }

@@ -39,20 +39,23 @@ pub async fn play(
     let dead = watch.nodes().await?.remove(lost).unwrap_or_default().0;
     let begun = Instant::now();
     stage.lose(lost)?;
-    screen.tell(&format!("{lost} is lost: kill -9 to its node and to the primary of the database"));
+    let with = if stage.has_standby() { " and to the primary of the database" } else { "" };
+    screen.tell(&format!("{lost} is lost: kill -9 to its node{with}"));
     let mut loss = Loss { region: lost.to_owned(), ..Loss::default() };
 
-    // Both go on at once: the edge by itself, the database by whoever manages it.
-    let (suspected, promoted) = tokio::join!(turned_away(watch, lost, begun), async {
-        stage.promote().map(|()| begun.elapsed())
-    });
-    (loss.suspected, loss.promoted) = (suspected?, promoted?);
+    if stage.has_standby() {
+        stage.promote()?;
+        let promoted = begun.elapsed();
+        screen.tell(&format!(
+            "the standby in {} is the primary after {} (this demo promotes it, as a manager of PostgreSQL does)",
+            REGIONS[1],
+            seconds(promoted)
+        ));
+        loss.promoted = Some(promoted);
+    }
+    // Meanwhile the edge has seen it by itself, and tells when.
+    loss.suspected = turned_away(watch, lost, begun).await?;
     screen.tell(&format!("the edge turned away from {lost} after {}", seconds(loss.suspected)));
-    screen.tell(&format!(
-        "the standby in {} is the primary after {} (this demo promotes it, as a manager of PostgreSQL does)",
-        REGIONS[1],
-        seconds(loss.promoted)
-    ));
 
     until("the dead node to be stopped", async || {
         let nodes = watch.nodes().await.ok()?;
@@ -77,7 +80,8 @@ pub async fn play(
     (loss.longest_read, loss.longest_start) = load.forget_longest();
 
     let again = Instant::now();
-    screen.tell(&format!("{lost} comes back: a copy of the database as the new standby, and a new node"));
+    let with = if stage.has_standby() { "a copy of the database as the new standby, and " } else { "" };
+    screen.tell(&format!("{lost} comes back: {with}a new node"));
     stage.bring_back(lost).await?;
     until("the edge to trust it again", async || watch.edge().await.ok()?.get(lost)?.0.then_some(())).await?;
     loss.back = again.elapsed();
@@ -155,8 +159,8 @@ pub async fn observe(watch: Watch, load: Arc<Load>, screen: Arc<Screen>) {
 }
 
 /// The regions before anything is known of them.
-pub fn regions() -> Vec<RegionNow> {
-    let databases = ["PostgreSQL, primary", "PostgreSQL, standby", ""];
+pub fn regions(has_standby: bool) -> Vec<RegionNow> {
+    let databases = if has_standby { ["PostgreSQL, primary", "PostgreSQL, standby", ""] } else { [""; 3] };
     REGIONS
         .iter()
         .zip(databases)

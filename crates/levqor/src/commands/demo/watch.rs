@@ -76,7 +76,8 @@ impl Watch {
     pub async fn statuses(&self) -> anyhow::Result<String> {
         let found = self.get("/api/regions").await?;
         let regions = found["regions"].as_array().context("no regions are named")?;
-        let of = |region: &Value| Some(format!("{} {}", region["code"].as_str()?, region["status"].as_str()?));
+        let of =
+            |region: &Value| Some(format!("{} {}", region["code"].as_str()?, region["status"].as_str()?));
         Ok(regions.iter().filter_map(of).collect::<Vec<_>>().join(", "))
     }
 
