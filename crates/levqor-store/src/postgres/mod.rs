@@ -6,6 +6,7 @@
 
 mod connect;
 mod copy;
+mod doubt;
 mod errors;
 mod listen;
 mod schema;
@@ -89,10 +90,15 @@ impl Postgres {
                 Session::connect(way.clone(), !options.callers_clock)
                     .map(|session| crate::Session::Postgres(Box::new(session)))
             };
-            let writers = (0..Self::WRITERS).map(|_| session()).collect::<Result<Vec<_>, _>>()?;
+            let mut writers = (0..Self::WRITERS).map(|_| session()).collect::<Result<Vec<_>, _>>()?;
             if let Some(writer) = writers.first() {
                 connect::check(writer)?;
                 migrations::migrate(writer, migrations)?;
+            }
+            for writer in &mut writers {
+                if let crate::Session::Postgres(writer) = writer {
+                    writer.dispel_doubt()?;
+                }
             }
             let readers = (0..readers.max(1)).map(|_| session()).collect::<Result<_, _>>()?;
             Ok(Self { writers, beside: session()?, readers, way: way.clone() })

@@ -1,8 +1,8 @@
 //! One connection to the server, with its statements.
 //!
 //! A connection that is lost is made again before the next transaction, or the next read. Within a transaction its loss is
-//! an error, and nothing of the transaction is written; only when the commit itself got no answer is that not known, which
-//! [`Error::Unavailable`] says as well: whoever tries again is told by the place it writes to.
+//! an error, and nothing of the transaction is written; when the commit itself got no answer, a writer asks whether it was
+//! written ([`Doubt`]).
 
 use std::{
     cell::{Cell as Flag, RefCell},
@@ -17,7 +17,7 @@ use postgres::{
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
-use super::{connect::Way, errors, listen};
+use super::{connect::Way, doubt::Doubt, errors, listen};
 use crate::{
     Error,
     hints::Hint,
@@ -40,6 +40,8 @@ pub(crate) struct Session {
     /// What the transaction's commit tells others.
     hints: Flag<[bool; Hint::ALL.len()]>,
     mute_since: Flag<Option<Instant>>,
+    /// None: what is lost in a commit stays in doubt.
+    doubt: Option<Doubt>,
 }
 
 pub(super) struct Connection {
@@ -97,7 +99,18 @@ impl Session {
             in_transaction: Flag::new(false),
             hints: Flag::default(),
             mute_since: Flag::default(),
+            doubt: None,
         })
+    }
+
+    /// From now on a commit without an answer is asked for. The schema must be there.
+    pub(super) fn dispel_doubt(&mut self) -> Result<(), Error> {
+        let doubt = match self.connection.get_mut() {
+            Some(connection) => Doubt::new(&mut connection.client)?,
+            None => return Err(Error::Unavailable("the connection was lost at once".to_owned())),
+        };
+        self.doubt = Some(doubt);
+        Ok(())
     }
 
     pub(crate) fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {
@@ -126,10 +139,13 @@ impl Session {
     }
 
     pub(crate) fn begin(&self) -> Result<(), Error> {
-        self.batch(&format!("BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK})")).inspect_err(|_| {
-            // It may have got as far as the lock.
-            let _ = self.batch("ROLLBACK");
-        })?;
+        let mark = self.doubt.as_ref().map(Doubt::mark).unwrap_or_default();
+        self.batch(&format!("BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK}); {mark}")).inspect_err(
+            |_| {
+                // It may have got as far as the lock.
+                let _ = self.batch("ROLLBACK");
+            },
+        )?;
         self.in_transaction.set(true);
         Ok(())
     }
@@ -138,18 +154,24 @@ impl Session {
     pub(crate) fn commit(&self) -> Result<(), Error> {
         let said = self.hints.take();
         let notify = if self.is_mute() { None } else { listen::notify(&said) };
-        let committed = match notify {
-            Some(notify) => self.batch(&format!("{notify}; COMMIT")).inspect_err(|_| {
-                self.mute_since.set(Some(Instant::now()));
-            }),
-            None => self.batch("COMMIT"),
-        };
+        let with_hints = notify.is_some();
+        let notify = notify.map(|notify| format!("{notify}; ")).unwrap_or_default();
+        // A commit that waits for a standby must not give up by its time and go through without one.
+        let committed = self.batch(&format!("SET LOCAL statement_timeout = 0; {notify}COMMIT"));
         // It may have got no further than the hints.
         if committed.is_err() && self.in_transaction() {
+            if with_hints {
+                self.mute_since.set(Some(Instant::now()));
+            }
             let _ = self.batch("ROLLBACK");
         }
         self.in_transaction.set(false);
-        committed
+        match (committed, &self.doubt) {
+            (Err(error), Some(doubt)) if self.connection.borrow().is_none() => {
+                doubt.resolve(&self.way, &error)
+            }
+            (committed, _) => committed,
+        }
     }
 
     /// Hints go out by a queue of the server's that others can fill (a listener that stands still), and then no commit with one goes

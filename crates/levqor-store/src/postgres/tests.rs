@@ -102,6 +102,46 @@ async fn whoever_stands_still_while_others_wait_loses_its_turn() {
     assert_eq!(names(&other).await, ["again", "other"]);
 }
 
+/// From a thread of its own: has commits wait for a standby that is not there, and cuts the connection of the first that does.
+fn cut_a_commit(url: String) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+        client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+        let sql = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event = 'SyncRep'";
+        while client.query(sql, &[]).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        client.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+    })
+}
+
+#[tokio::test]
+async fn a_commit_without_an_answer_is_asked_for() {
+    let server = Postgres::start(&[], &[]).unwrap();
+    let url = server.database().unwrap();
+    let store = Store::open(options(&url)).unwrap();
+    let cutter = cut_a_commit(url.clone());
+    // It is in the log of the server when the connection is cut: it was written, and its caller learns that.
+    while !cutter.is_finished() {
+        let sql = "INSERT INTO totals (name, value) VALUES ('written', 1) ON CONFLICT DO NOTHING";
+        store.write(|session| session.execute(sql, &[]).map(drop)).await.unwrap();
+    }
+    cutter.join().unwrap();
+    assert_eq!(names(&store).await, ["written"]);
+
+    // Cut before its commit: nothing of it is there, and its caller learns that.
+    let (release, task) = half_way(&store).await;
+    cut(&url);
+    drop(release);
+    let lost = task.await.unwrap();
+    assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    assert_eq!(names(&store).await, ["written"]);
+    store.close().await;
+}
+
 #[tokio::test]
 async fn a_job_fails_alone_in_its_batch() {
     let url = Postgres::shared().database().unwrap();
