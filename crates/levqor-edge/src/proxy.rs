@@ -145,7 +145,10 @@ struct Passage<'a> {
     upgrade: Option<OnUpgrade>,
     secure: bool,
     idempotent: bool,
+    /// Since it was held last.
     attempts: u32,
+    /// It was sent before.
+    again: bool,
     /// The next attempt wants a new connection.
     fresh: bool,
 }
@@ -154,6 +157,8 @@ struct Passage<'a> {
 enum Step {
     Answer(Response<AnswerBody>),
     Next,
+    /// Nobody, for a moment.
+    Wait,
     /// The same origin, on a new connection.
     Same,
 }
@@ -214,6 +219,7 @@ impl<'a> Passage<'a> {
             secure,
             idempotent,
             attempts: 0,
+            again: false,
             fresh: false,
         }
     }
@@ -229,6 +235,7 @@ impl<'a> Passage<'a> {
                     Step::Answer(response) => return Ok(response),
                     Step::Same => {}
                     Step::Next => tried.push(number),
+                    Step::Wait => tried = (0..self.route.origins.len()).collect(),
                 }
                 continue;
             }
@@ -246,6 +253,7 @@ impl<'a> Passage<'a> {
             }
             tries += 1;
             tried.clear();
+            self.attempts = 0;
             self.look_again();
         }
     }
@@ -313,14 +321,14 @@ impl<'a> Passage<'a> {
         let (live, route) = (Arc::clone(&self.live), Arc::clone(&self.route));
         let origin = &route.origins[number];
         self.attempts += 1;
-        if self.attempts > 1 {
+        if std::mem::replace(&mut self.again, true) {
             self.edge.stats.count(Count::Retries);
         }
         let fresh = std::mem::take(&mut self.fresh);
         let answered = attempt(self.edge, &live, &route, origin, &self.head, self.body.as_ref(), fresh).await;
         let answered = match answered {
             Ok(answered) => answered,
-            Err(failure) => return self.after(&failure, origin),
+            Err(failure) => return self.after(&failure, origin, deadline),
         };
         let status = answered.response_status();
         if let Some(client) = self.upgrade.take() {
@@ -336,11 +344,11 @@ impl<'a> Passage<'a> {
         }
         if self.will_pass(&answered.response, deadline) && self.may_spend() {
             debug!("{} answered {status} and that it will pass; the request waits", origin.spec.name);
-            return Ok(Step::Next);
+            return Ok(Step::Wait);
         }
         match answered.into_answer(self.edge, &live, &route, origin, &self.head).await {
             Ok(response) => Ok(Step::Answer(self.finish(response, origin))),
-            Err(failure) => self.after(&failure, origin),
+            Err(failure) => self.after(&failure, origin, deadline),
         }
     }
 
@@ -386,7 +394,7 @@ impl<'a> Passage<'a> {
     }
 
     /// What follows a failed attempt.
-    fn after(&mut self, failure: &Failure, origin: &Origin) -> Result<Step, Problem> {
+    fn after(&mut self, failure: &Failure, origin: &Origin, deadline: Instant) -> Result<Step, Problem> {
         if let Some(error) = self.body.as_ref().and_then(Replay::failed) {
             self.edge.stats.count(Count::ClientFailures);
             let code = match error {
@@ -408,6 +416,11 @@ impl<'a> Passage<'a> {
             info!(origin = %name, "a request to {name} failed ({}) and is sent once more", failure.detail);
             self.fresh = failure.kind == FailureKind::Stale;
             return Ok(if self.fresh { Step::Same } else { Step::Next });
+        }
+        // All origins in trouble at once, as when their database is being replaced: better late than never.
+        if allowed == Err(Final::Attempts) && Instant::now() < deadline && self.may_spend() {
+            info!(origin = %name, "a request to {name} failed ({}) and waits", failure.detail);
+            return Ok(Step::Wait);
         }
         let why = match allowed {
             Err(Final::NotIdempotent) if failure.kind == FailureKind::Timeout => "",

@@ -101,6 +101,18 @@ async fn when_nobody_is_ready_an_origin_says_why_itself() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_sent_as_often_as_may_be_waits_before_it_is_sent_again() {
+    let origin = Origin::start("eu").await;
+    let world = World::with(&[&origin], "", &format!("{LONG}[retries]\nattempts = 1\n")).await;
+    origin.break_next();
+    assert_eq!(world.get("/flaky").await.body, "eu");
+    assert_eq!(origin.seen().iter().filter(|seen| seen.target == "/flaky").count(), 2);
+    // What is not safe to repeat is not.
+    origin.break_next();
+    assert_eq!(world.post("/flaky", "x").await.problem(), "origin-failed");
+}
+
+#[tokio::test]
 async fn a_request_waits_while_all_origins_say_that_it_will_pass() {
     let (europe, america) = (Origin::start("eu").await, Origin::start("us").await);
     let world = World::with(&[&europe, &america], "", &format!("{LONG}{PREFER}")).await;
