@@ -2,6 +2,7 @@
 
 mod bench;
 mod chaos;
+mod checker;
 mod ci;
 mod crash;
 mod packages;
@@ -31,7 +32,7 @@ enum Chore {
     Bench(bench::BenchArgs),
     /// Kill the real server under load, many times, and count what is left.
     Crash(crash::CrashArgs),
-    /// Kill, stop and stall nodes that share a PostgreSQL, under load, and measure how the others go on.
+    /// Hurt regions that share a PostgreSQL, under load, and measure how the others go on.
     Chaos(chaos::ChaosArgs),
 }
 

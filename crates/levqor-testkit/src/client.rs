@@ -45,13 +45,13 @@ impl Client {
     /// # Errors
     /// When there is no answer, or not all of it.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(Method::GET, path, None, None).await
+        self.send(Method::GET, path, None, &[]).await
     }
 
     /// # Errors
     /// As [`Client::get`]; what was asked for may have been done.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.send(Method::POST, path, Some(body), None).await
+        self.send(Method::POST, path, Some(body), &[]).await
     }
 
     /// The same, under an `Idempotency-Key`: sent again, here or to another server of the same database, it is done once.
@@ -59,13 +59,22 @@ impl Client {
     /// # Errors
     /// As [`Client::post`].
     pub async fn post_once(&self, path: &str, body: &Value, key: &str) -> anyhow::Result<Answer> {
-        self.send(Method::POST, path, Some(body), Some(key)).await
+        self.send(Method::POST, path, Some(body), &[("idempotency-key", key)]).await
+    }
+
+    /// A message to a webhook, under an id by which it is known when it comes again.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub async fn message(&self, path: &str, body: &Value, id: &str) -> anyhow::Result<Answer> {
+        let headers = [("webhook-id", id), ("idempotency-key", id)];
+        self.send(Method::POST, path, Some(body), &headers).await
     }
 
     /// # Errors
     /// As [`Client::post`].
     pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(Method::DELETE, path, None, None).await
+        self.send(Method::DELETE, path, None, &[]).await
     }
 
     async fn send(
@@ -73,7 +82,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<&Value>,
-        key: Option<&str>,
+        headers: &[(&str, &str)],
     ) -> anyhow::Result<Answer> {
         let what = format!("{method} {path}");
         let mut request = Request::builder()
@@ -81,8 +90,8 @@ impl Client {
             .uri(format!("http://{}{path}", self.address))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
             .header(header::CONTENT_TYPE, "application/json");
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))?;
         let exchange = async {

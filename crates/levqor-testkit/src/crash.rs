@@ -63,6 +63,24 @@ pub fn call_each_second(stub: &HttpStub) -> Value {
     })
 }
 
+/// Makes one call with the message of a webhook that starts it.
+pub fn call_on_message(stub: &HttpStub) -> Value {
+    json!({
+        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "hooked", "version": "0.1.0" },
+        "do": [{ "hooked": { "call": "http", "with": {
+            "method": "post", "endpoint": stub.url("/hooked"), "body": "${ $workflow.input.body }",
+        } } }],
+    })
+}
+
+/// Ends in its first step and reaches nobody.
+pub fn only_says() -> Value {
+    json!({
+        "document": { "dsl": "1.0.3", "namespace": "crash", "name": "says", "version": "0.1.0" },
+        "do": [{ "say": { "set": { "said": true } } }],
+    })
+}
+
 /// Starts this many runs of [`stays`], and waits for none.
 pub fn start_many(count: u64) -> Value {
     json!({
@@ -84,6 +102,11 @@ pub fn stays() -> Value {
 /// The idempotency key of the call of a run of [`call_each_second`].
 pub fn key_of_tick(run: &str) -> String {
     format!("{run}/do/0/tick/0")
+}
+
+/// The idempotency key of the call of a run of [`call_on_message`].
+pub fn key_of_hooked(run: &str) -> String {
+    format!("{run}/do/0/hooked/0")
 }
 
 /// The idempotency key of the call of a run of [`call_on_event`].

@@ -384,6 +384,7 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         drain_timeout: config.limits.drain,
         body_bytes_max: config.limits.body_bytes_max,
         payload_bytes_max: config.limits.payload_bytes_max,
+        account_requests_per_minute: Some(config.limits.requests_per_minute),
         anonymous_ai_per_minute: config.anonymous_ai_per_minute,
         data_dir: Some(data_dir.path().to_owned()),
         host: Host { processes: config.processes.allow, mail: config.mail.is_some() },

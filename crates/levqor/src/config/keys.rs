@@ -205,6 +205,13 @@ pub const KEYS: &[Key] = &[
         "runs of one account that run at once; more are queued",
     ),
     key(
+        "limits.requests_per_minute",
+        "LEVQOR_LIMITS_REQUESTS_PER_MINUTE",
+        Shape::Number(1, 10_000_000),
+        "1000",
+        "requests that one account may send to one node in a minute",
+    ),
+    key(
         "limits.effects",
         "LEVQOR_LIMITS_EFFECTS",
         Shape::Number(1, 100_000),

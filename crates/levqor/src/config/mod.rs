@@ -93,6 +93,7 @@ pub struct Limits {
     pub payload_bytes_max: usize,
     pub active_runs: usize,
     pub running_per_account: u32,
+    pub requests_per_minute: u32,
     pub effects: usize,
     pub request_timeout: Duration,
     pub drain: Duration,
@@ -281,6 +282,8 @@ impl Reader<'_> {
                 payload_bytes_max: self.size("limits.payload_bytes_max"),
                 active_runs: self.size("limits.active_runs"),
                 running_per_account: u32::try_from(self.number("limits.running_per_account"))
+                    .unwrap_or(u32::MAX),
+                requests_per_minute: u32::try_from(self.number("limits.requests_per_minute"))
                     .unwrap_or(u32::MAX),
                 effects: self.size("limits.effects"),
                 request_timeout: Duration::from_secs(self.number("limits.request_timeout_seconds")),
