@@ -23,7 +23,7 @@ const CALLERS: u64 = 6;
 const SENDERS: u64 = 2;
 const REST: Duration = Duration::from_millis(500);
 /// A node that stands still answers nothing; the next one is asked then. The edge is given longer: it holds what it cannot send.
-const TRY_NODE: Duration = Duration::from_millis(1_500);
+const TRY_NODE: Duration = Duration::from_secs(3);
 const TRY_EDGE: Duration = Duration::from_secs(12);
 
 /// What they know.
@@ -35,7 +35,16 @@ pub struct Told {
     pub unheard: u64,
     /// Requests that were answered with an error, or not at all, though they may be sent twice.
     pub failed: u64,
+    /// The same by what came instead.
+    pub instead: BTreeMap<String, u64>,
     longest: Duration,
+}
+
+impl Told {
+    fn fail(&mut self, instead: String) {
+        self.failed += 1;
+        *self.instead.entry(instead).or_default() += 1;
+    }
 }
 
 pub struct Callers {
@@ -102,13 +111,13 @@ impl Request<'_> {
         while run.is_none() && begun.elapsed() < PATIENCE {
             let client = &front[turn % front.len()];
             turn += 1;
-            let answer = tokio::time::timeout(try_for.max(begun.elapsed()), self.once(client)).await;
+            let answer = tokio::time::timeout(try_for, self.once(client)).await;
             match answer {
                 Ok(Ok(answer)) if matches!(answer.status, 200 | 202) => {
                     run = answer.body["run_id"].as_str().map(str::to_owned);
                 }
-                _ => {
-                    lock(told).failed += 1;
+                other => {
+                    lock(told).fail(instead(other));
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -131,6 +140,19 @@ impl Request<'_> {
             let body = json!({ "input": { "n": number } });
             client.post_once(self.path, &body, &format!("start-{number}")).await
         }
+    }
+}
+
+/// What came instead of an acknowledgement, in few words.
+pub fn instead(answer: Result<anyhow::Result<Answer>, tokio::time::error::Elapsed>) -> String {
+    match answer {
+        Ok(Ok(answer)) => {
+            let code =
+                answer.body["type"].as_str().and_then(|code| code.rsplit('/').next()).unwrap_or_default();
+            format!("{} {code}", answer.status)
+        }
+        Ok(Err(_)) => "no connection".to_owned(),
+        Err(_) => "no answer in time".to_owned(),
     }
 }
 

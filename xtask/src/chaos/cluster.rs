@@ -11,7 +11,7 @@ use levqor_lab::{Directory, Edge, EdgeSetup, Node, NodeSetup, Origin, Pair, Post
 use levqor_testkit::Client;
 use serde_json::json;
 
-use super::{clock::Clock, fault::Fault, look::node_in};
+use super::{ChaosArgs, clock::Clock, fault::Fault, look::node_in};
 
 /// In the order in which the edge prefers them.
 pub const REGIONS: [&str; 3] = ["eu-west", "us-east", "ap-south"];
@@ -29,7 +29,7 @@ pub struct Seat {
 }
 
 pub enum Database {
-    One(Postgres),
+    One(Box<Postgres>),
     Pair(Box<Pair>),
 }
 
@@ -42,12 +42,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub async fn start(binary: &Path, fault: Fault, with_edge: bool) -> anyhow::Result<Self> {
+    pub async fn start(binary: &Path, args: &ChaosArgs) -> anyhow::Result<Self> {
+        let fault = args.fault;
         let directory = Directory::new()?;
         let database = if fault == Fault::Primary {
             Database::Pair(Box::new(Pair::start(&[]).context("PostgreSQL")?))
         } else {
-            Database::One(Postgres::start(&[], &[]).context("PostgreSQL")?)
+            Database::One(Box::new(Postgres::start(&[], &[]).context("PostgreSQL")?))
         };
         let name = match &database {
             Database::One(server) => server.database()?.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -69,7 +70,7 @@ impl Cluster {
             }
             let mut environment = vec![
                 ("LEVQOR_EGRESS_ALLOW".to_owned(), "127.0.0.1/32".to_owned()),
-                ("LEVQOR_LOG".to_owned(), "warn".to_owned()),
+                ("LEVQOR_LOG".to_owned(), if args.logs.is_some() { "info" } else { "warn" }.to_owned()),
                 ("LEVQOR_LIMITS_REQUESTS_PER_MINUTE".to_owned(), REQUESTS_PER_MINUTE.to_owned()),
             ];
             let mut clock = None;
@@ -91,7 +92,7 @@ impl Cluster {
             seats.push(Seat { node, to_database, from_edge, clock });
         }
         let key = seats[0].node.owner_key().await?;
-        let edge = if with_edge { Some(edge(binary, &directory, &seats).await?) } else { None };
+        let edge = if args.edge { Some(edge(binary, &directory, &seats).await?) } else { None };
         Ok(Self { seats, edge, database, key, _directory: directory })
     }
 

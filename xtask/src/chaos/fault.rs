@@ -90,6 +90,6 @@ impl Chance {
     /// In nanoseconds.
     pub fn shift(self) -> i64 {
         let size = i64::try_from(1 + self.number(5) % SHIFT_MS_MAX).unwrap_or(1) * 1_000_000;
-        if self.number(6) % 2 == 0 { size } else { -size }
+        if self.number(6).is_multiple_of(2) { size } else { -size }
     }
 }

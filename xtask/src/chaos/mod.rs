@@ -79,6 +79,9 @@ pub struct ChaosArgs {
     /// Chooses victims and moments.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write what the nodes and the edge print into this directory, at the end or when a round fails.
+    #[arg(long)]
+    logs: Option<PathBuf>,
     /// Print the report as JSON, and what happens meanwhile to standard error.
     #[arg(long)]
     json: bool,
@@ -146,7 +149,7 @@ async fn play(binary: &Path, args: &ChaosArgs) -> anyhow::Result<()> {
     for path in ["/first", "/second", "/third", "/tick", "/hooked"] {
         stub.route(Route::new(path).reply(Reply::json(&json!({ "ok": true })).after(CALL)));
     }
-    let mut cluster = Cluster::start(binary, args.fault, args.edge).await?;
+    let mut cluster = Cluster::start(binary, args).await?;
     let load = Load::create(&cluster.client(0), &stub).await?;
     let callers = Callers::begin(&cluster.front(), &load.calls, &load.hook);
     let prober = cluster.edge.as_ref().map(|edge| {
@@ -165,10 +168,11 @@ async fn play(binary: &Path, args: &ChaosArgs) -> anyhow::Result<()> {
         let victim = if args.edge { 0 } else { chance.victim(cluster.seats.len()) };
         tokio::time::sleep(chance.before()).await;
         callers.so_far();
-        let round = cluster
-            .fault(args.fault, chance, victim)
-            .await
-            .with_context(|| format!("round {}", number + 1))?;
+        let round = cluster.fault(args.fault, chance, victim).await;
+        if round.is_err() || number + 1 == args.rounds {
+            write_logs(&cluster, args)?;
+        }
+        let round = round.with_context(|| format!("round {}", number + 1))?;
         let (longest, failed) = callers.so_far();
         let probed = prober.as_ref().map(|prober| prober.windows(round.begun));
         report.add(&round, longest, probed);
@@ -176,16 +180,17 @@ async fn play(binary: &Path, args: &ChaosArgs) -> anyhow::Result<()> {
             format!("; reads good after {:.2?}, writes after {:.2?}", reads.good_after, writes.good_after)
         });
         args.tell(&format!(
-            "round {:>4}: {} in {}; {} acknowledged so far, {failed} failed, the longest wait {longest:.2?}{good}",
+            "round {:>4}: {} in {}{}; {} acknowledged so far, {failed} failed, the longest wait {longest:.2?}{good}",
             number + 1,
             args.fault,
             REGIONS[victim],
+            round.words(),
             callers.acknowledged(),
         ));
     }
     let told = callers.end().await;
     if let Some(prober) = prober {
-        prober.end().await;
+        report.instead[1] = prober.end().await;
     }
     check(&cluster.client(0), &load, told, &stub, &mut report).await?;
     report.took = begun.elapsed();
@@ -207,6 +212,17 @@ async fn play(binary: &Path, args: &ChaosArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn write_logs(cluster: &Cluster, args: &ChaosArgs) -> anyhow::Result<()> {
+    let Some(directory) = &args.logs else { return Ok(()) };
+    std::fs::create_dir_all(directory)?;
+    let nodes = cluster.seats.iter().map(|seat| (seat.node.region(), seat.node.server()));
+    let edge = cluster.edge.iter().map(|edge| ("edge", edge.server()));
+    for (name, server) in nodes.chain(edge) {
+        std::fs::write(directory.join(format!("{name}.log")), server.log())?;
+    }
+    Ok(())
+}
+
 /// Waits until nothing is under way, and compares.
 async fn check(
     client: &Client,
@@ -224,6 +240,7 @@ async fn check(
     let says = runs_of(client, &load.says).await?;
     report.ticks = ticks.len();
     report.failed = told.failed;
+    report.instead[0] = told.instead.clone();
     report.messages = (told.hooked.len(), told.unheard);
     let wrong_messages = wrong_messages(&told, &hooked, stub);
     let others = [

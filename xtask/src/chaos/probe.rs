@@ -3,6 +3,7 @@
 //! The next request is sent whether or not the last was answered, so a silence is seen for as long as it lasts.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,6 +14,8 @@ use std::{
 use levqor_testkit::Client;
 use serde_json::json;
 use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::callers::instead;
 
 /// Good is: answered, and within this.
 const GOOD: Duration = Duration::from_millis(500);
@@ -51,6 +54,7 @@ pub struct Window {
 type Shared = Arc<Mutex<Vec<Seen>>>;
 
 pub struct Prober {
+    instead: Arc<Mutex<BTreeMap<String, u64>>>,
     reads: Shared,
     writes: Shared,
     stop: Arc<AtomicBool>,
@@ -59,14 +63,16 @@ pub struct Prober {
 
 impl Prober {
     pub fn begin(client: &Client, workflow: &str, every: Duration) -> Self {
+        let instead = Arc::<Mutex<BTreeMap<String, u64>>>::default();
         let (reads, writes, stop) = (Shared::default(), Shared::default(), Arc::<AtomicBool>::default());
         let mut tasks = JoinSet::new();
         let path = format!("/api/workflows/{workflow}/runs");
         for (seen, path) in [(&reads, None), (&writes, Some(path))] {
             let (client, seen, stop) = (client.clone(), Arc::clone(seen), Arc::clone(&stop));
-            tasks.spawn(async move { look(&client, path.as_deref(), every, &seen, &stop).await });
+            let instead = Arc::clone(&instead);
+            tasks.spawn(async move { look(&client, path.as_deref(), every, &seen, &instead, &stop).await });
         }
-        Self { reads, writes, stop, tasks }
+        Self { instead, reads, writes, stop, tasks }
     }
 
     /// What was seen of reads and of writes since the fault began.
@@ -77,13 +83,22 @@ impl Prober {
         })
     }
 
-    pub async fn end(mut self) {
+    /// What came instead of answers, and how often.
+    pub async fn end(mut self) -> BTreeMap<String, u64> {
         self.stop.store(true, Ordering::SeqCst);
         while self.tasks.join_next().await.is_some() {}
+        std::mem::take(&mut *self.instead.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-async fn look(client: &Client, start: Option<&str>, every: Duration, seen: &Shared, stop: &AtomicBool) {
+async fn look(
+    client: &Client,
+    start: Option<&str>,
+    every: Duration,
+    seen: &Shared,
+    wrong: &Arc<Mutex<BTreeMap<String, u64>>>,
+    stop: &AtomicBool,
+) {
     let numbers = AtomicU64::new(0);
     let room = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     let mut tasks = JoinSet::new();
@@ -98,6 +113,7 @@ async fn look(client: &Client, start: Option<&str>, every: Duration, seen: &Shar
             continue;
         };
         let (client, start, seen) = (client.clone(), start.map(str::to_owned), Arc::clone(seen));
+        let wrong = Arc::clone(wrong);
         tasks.spawn(async move {
             let _place = place;
             let request = async {
@@ -107,7 +123,11 @@ async fn look(client: &Client, start: Option<&str>, every: Duration, seen: &Shar
                 }
             };
             let answer = tokio::time::timeout(PATIENCE, request).await;
-            let is_answered = matches!(answer, Ok(Ok(answer)) if matches!(answer.status, 200 | 202));
+            let is_answered = matches!(&answer, Ok(Ok(answer)) if matches!(answer.status, 200 | 202));
+            if !is_answered {
+                let mut wrong = wrong.lock().unwrap_or_else(PoisonError::into_inner);
+                *wrong.entry(instead(answer)).or_default() += 1;
+            }
             push(&seen, Seen { sent, took: sent.elapsed(), is_answered });
         });
         while tasks.try_join_next().is_some() {}
@@ -155,7 +175,8 @@ mod tests {
         let begun = Instant::now();
         let ms = Duration::from_millis;
         // (sent, took, answered) in ms from the fault; when all is good again, and how many failed.
-        let rows: [(&[(u64, u64, bool)], u64, u64); 5] = [
+        type Row = (&'static [(u64, u64, bool)], u64, u64);
+        let rows: [Row; 5] = [
             (&[(0, 5, true), (20, 5, true)], 0, 0),
             (&[(0, 5, true), (20, 700, true), (40, 5, true), (1_200, 5, true)], 40, 0),
             // Good for less than a while, then bad again.

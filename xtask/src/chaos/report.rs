@@ -1,6 +1,6 @@
 //! What was measured and what is left, in words or as JSON.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -34,6 +34,8 @@ pub struct Report {
     probes: [(u64, u64); 2],
     /// Requests of callers that failed though they may be sent twice, and the sum of all that were acknowledged.
     pub failed: u64,
+    /// What came instead of their answers, and of those to the probe.
+    pub instead: [BTreeMap<String, u64>; 2],
     pub with_edge: bool,
     pub ticks: usize,
     pub messages: (usize, u64),
@@ -97,6 +99,7 @@ impl Report {
             "windows": windows,
             "runs_taken_over": self.runs_taken,
             "failed_requests": self.failed,
+            "instead_of_answers": self.instead,
             "failed_reads_of_probe": self.probes[0].0,
             "reads_of_probe": self.probes[0].1,
             "failed_writes_of_probe": self.probes[1].0,
@@ -125,13 +128,17 @@ impl fmt::Display for Report {
         if self.runs_taken > 0 {
             writeln!(f, "taken:   {} runs changed hands", self.runs_taken)?;
         }
-        writeln!(f, "failed:  {} requests that may be sent twice, of callers", self.failed)?;
+        writeln!(
+            f,
+            "failed:  {} requests that may be sent twice, of callers {:?}",
+            self.failed, self.instead[0]
+        )?;
         if self.with_edge {
             let [reads, writes] = self.probes;
             writeln!(
                 f,
-                "probe:   {} of {} reads and {} of {} writes failed",
-                reads.0, reads.1, writes.0, writes.1
+                "probe:   {} of {} reads and {} of {} writes failed {:?}",
+                reads.0, reads.1, writes.0, writes.1, self.instead[1]
             )?;
         }
         for (name, times) in &self.windows {

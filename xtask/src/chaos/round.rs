@@ -32,12 +32,40 @@ pub struct Round {
     pub runs_taken: i64,
     /// It was stopped, and nothing should have changed hands.
     pub is_false: bool,
+    /// What it was, more exactly.
+    pub detail: String,
 }
 
 impl Round {
     fn begin() -> Self {
         let begun = Instant::now();
-        Self { begun, known: None, taken: None, back: None, promoted: None, runs_taken: 0, is_false: false }
+        Self {
+            begun,
+            known: None,
+            taken: None,
+            back: None,
+            promoted: None,
+            runs_taken: 0,
+            is_false: false,
+            detail: String::new(),
+        }
+    }
+
+    /// The fault and what came of it, in a line.
+    pub fn words(&self) -> String {
+        let mut words = self.detail.clone();
+        let spans = [
+            ("promoted", self.promoted),
+            ("known", self.known),
+            ("taken over", self.taken),
+            ("back", self.back),
+        ];
+        for (name, span) in spans {
+            if let Some(span) = span {
+                words.push_str(&format!(", {name} after {span:.1?}"));
+            }
+        }
+        words
     }
 }
 
@@ -53,7 +81,7 @@ impl Cluster {
             Fault::Primary => self.lose_primary(&client).await,
             Fault::Blip | Fault::Blackhole | Fault::Clock => {
                 let mut round = Round::begin();
-                self.disturb(fault, chance, victim).await?;
+                round.detail = self.disturb(fault, chance, victim).await?;
                 // Whoever would take its runs has had the time to.
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 round.is_false = node_called(&client, &node).await?["state"] != "live";
@@ -108,6 +136,7 @@ impl Cluster {
     ) -> anyhow::Result<Round> {
         let (direction, span) = chance.silence();
         let mut round = Round::begin();
+        round.detail = format!(", {direction:?} for {span:.1?}");
         let wires = &self.seats[victim].to_database;
         wires.iter().for_each(|wire| wire.set(direction, Passage::Silent));
         while round.begun.elapsed() < span {
@@ -173,7 +202,7 @@ impl Cluster {
     }
 
     /// Something that is over soon, and must not cost the node its runs.
-    async fn disturb(&mut self, fault: Fault, chance: Chance, victim: usize) -> anyhow::Result<()> {
+    async fn disturb(&mut self, fault: Fault, chance: Chance, victim: usize) -> anyhow::Result<String> {
         let seat = &self.seats[victim];
         match (fault, &seat.from_edge, &seat.clock) {
             (Fault::Blackhole, Some(wire), _) => {
@@ -181,17 +210,21 @@ impl Cluster {
                 wire.set(direction, Passage::Silent);
                 tokio::time::sleep(span).await;
                 wire.mend();
-                Ok(())
+                Ok(format!(", {direction:?} for {span:.1?}"))
             }
             (Fault::Clock, _, Some(clock)) => {
-                clock.shift(chance.shift())?;
+                let by = chance.shift();
+                clock.shift(by)?;
                 tokio::time::sleep(WRONG_FOR).await;
-                clock.shift(0)
+                clock.shift(0)?;
+                Ok(format!(" by {} ms", by / 1_000_000))
             }
             _ => {
                 seat.node.stall()?;
-                tokio::time::sleep(chance.short_stall()).await;
-                seat.node.go_on()
+                let span = chance.short_stall();
+                tokio::time::sleep(span).await;
+                seat.node.go_on()?;
+                Ok(format!(" for {span:.1?}"))
             }
         }
     }

@@ -21,7 +21,7 @@ pub async fn take_over_many(binary: &Path, args: &ChaosArgs) -> anyhow::Result<(
         "{} takes nothing over for sure; choose kill, drain or stall",
         args.fault
     );
-    let mut cluster = Cluster::start(binary, args.fault, false).await?;
+    let mut cluster = Cluster::start(binary, args).await?;
     let client = cluster.client(0);
     let workflow = create(&client, &stays()).await?;
     let many = create(&client, &start_many(args.owned)).await?;
