@@ -25,9 +25,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// No statement of ours takes long, and no transaction stands still: whoever stops in the midst of one, with the lock that
-/// all others wait for, loses it.
+/// all others wait for, loses it. That is soon enough for the others to stay ready meanwhile, though a node that is cut off
+/// may hold the lock twice in a row: for a batch of writes, and for the renewal of its lease that comes next.
 const SETTINGS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
-    SET idle_in_transaction_session_timeout = '2s'; SET client_min_messages = warning; SET timezone = 'UTC'";
+    SET idle_in_transaction_session_timeout = '1s'; SET client_min_messages = warning; SET timezone = 'UTC'";
 
 /// Where to connect, and whom to trust there.
 #[derive(Clone)]

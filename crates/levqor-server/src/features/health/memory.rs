@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +17,11 @@ use super::service::Readiness;
 
 /// Readiness writes a row, so it is judged once for all who ask within this time.
 const VERDICT_KEPT: Duration = Duration::from_secs(1);
+/// A good verdict stands for so long while the next one is being found: a database that takes its time is not gone, and
+/// whoever asks many times a second (the edge) would see a node come and go with every longer queue of writes.
+const VERDICT_STANDS: Duration = Duration::from_secs(2);
+/// No look takes so long.
+const VERDICT_MAX: Duration = Duration::from_secs(15);
 /// Samples that wait for the store: nearly an hour of them. The oldest go first.
 const WAITING_MAX: usize = 1_000;
 
@@ -25,7 +30,26 @@ pub(crate) struct Memory {
     listening: OnceLock<SocketAddr>,
     last_look: AtomicI64,
     waiting: Mutex<VecDeque<Sample>>,
-    verdict: tokio::sync::Mutex<Option<(Instant, Readiness)>>,
+    last: Arc<Mutex<Option<Verdict>>>,
+    /// Held while somebody looks.
+    looks: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What was found, and when the look began.
+#[derive(Debug, Clone)]
+struct Verdict {
+    at: Instant,
+    found: Readiness,
+}
+
+impl Verdict {
+    fn is_new(&self) -> bool {
+        self.at.elapsed() < VERDICT_KEPT
+    }
+
+    fn stands(&self) -> bool {
+        self.found.is_ready() && self.at.elapsed() < VERDICT_STANDS
+    }
 }
 
 impl Default for Memory {
@@ -34,7 +58,8 @@ impl Default for Memory {
             listening: OnceLock::new(),
             last_look: AtomicI64::new(i64::MIN),
             waiting: Mutex::default(),
-            verdict: tokio::sync::Mutex::default(),
+            last: Arc::default(),
+            looks: Arc::default(),
         }
     }
 }
@@ -56,17 +81,40 @@ impl Memory {
         Timestamp::from_micros(last).since(now)
     }
 
-    /// The verdict of the last second, or what `judge` finds now.
-    pub(super) async fn verdict(&self, judge: impl Future<Output = Readiness>) -> Readiness {
-        let mut kept = self.verdict.lock().await;
-        if let Some((at, verdict)) = &*kept
-            && at.elapsed() < VERDICT_KEPT
-        {
-            return verdict.clone();
+    /// The verdict of the last second, or what `judge` finds now; a good one of before that, while it is being found.
+    ///
+    /// Cancel safe: what is being found is found, whoever goes away, and is there for the next who asks.
+    pub(super) async fn verdict(
+        &self,
+        judge: impl Future<Output = Readiness> + Send + 'static,
+    ) -> Option<Readiness> {
+        let last = self.last();
+        if let Some(last) = last.as_ref().filter(|last| last.is_new()) {
+            return Some(last.found.clone());
         }
-        let verdict = judge.await;
-        *kept = Some((Instant::now(), verdict.clone()));
-        verdict
+        let begun = Instant::now();
+        let look = Arc::clone(&self.looks).try_lock_owned().ok().map(|turn| {
+            let kept = Arc::clone(&self.last);
+            // It ends by itself: each question to the database has a limit.
+            tokio::spawn(async move {
+                let found = judge.await;
+                *locked(&kept) = Some(Verdict { at: begun, found });
+                drop(turn);
+            })
+        });
+        if let Some(last) = last.filter(Verdict::stands) {
+            return Some(last.found);
+        }
+        match look {
+            Some(look) => drop(look.await),
+            None => drop(self.looks.lock().await),
+        }
+        self.last().map(|last| last.found)
+    }
+
+    fn last(&self) -> Option<Verdict> {
+        // Older ones are left of a look that broke off.
+        locked(&self.last).clone().filter(|last| last.at.elapsed() < VERDICT_MAX)
     }
 
     /// Adds `new` to what waits, and takes all of it.
@@ -83,6 +131,68 @@ impl Memory {
         }
         while waiting.len() > WAITING_MAX {
             waiting.pop_front();
+        }
+    }
+}
+
+fn locked(last: &Mutex<Option<Verdict>>) -> std::sync::MutexGuard<'_, Option<Verdict>> {
+    last.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn good() -> Readiness {
+        Readiness { checks: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_look_ends_though_whoever_asked_has_gone() {
+        let memory = Memory::default();
+        let (looks, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let judge = || {
+            let (looks, answer) = (Arc::clone(&looks), Arc::clone(&answer));
+            async move {
+                looks.fetch_add(1, Ordering::SeqCst);
+                answer.notified().await;
+                good()
+            }
+        };
+        let impatient = tokio::time::timeout(Duration::from_millis(1), memory.verdict(judge())).await;
+        assert!(impatient.is_err(), "nothing is known yet");
+        answer.notify_one();
+        assert_eq!(memory.verdict(judge()).await, Some(good()));
+        assert_eq!(memory.verdict(judge()).await, Some(good()));
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_good_verdict_stands_for_a_while_and_a_bad_one_does_not() {
+        let bad = || {
+            let failure = Some("gone".to_owned());
+            Readiness {
+                checks: vec![super::super::service::Check { name: "engine", failure, latency_us: None }],
+            }
+        };
+        let old = |found, age: Duration| Verdict { at: Instant::now().checked_sub(age).unwrap(), found };
+        let ms = Duration::from_millis;
+        for (verdict, is_answered) in [
+            (old(good(), ms(1_500)), true),
+            (old(good(), ms(2_500)), false),
+            (old(bad(), ms(1_500)), false),
+            (old(bad(), ms(500)), true),
+        ] {
+            let memory = Memory::default();
+            let shown = format!("{verdict:?}");
+            *memory.last.lock().unwrap() = Some(verdict);
+            // The next look never ends.
+            let asked = tokio::time::timeout(ms(20), memory.verdict(std::future::pending())).await;
+            assert_eq!(asked.is_ok(), is_answered, "{shown}");
         }
     }
 }

@@ -50,9 +50,17 @@ impl Readiness {
     }
 }
 
-/// The verdict of the last second, or a new one.
+/// The verdict of the last second, or a new one. What this process knows of itself is as of now.
 pub async fn readiness(app: &App) -> Readiness {
-    app.health.verdict(assess(app)).await
+    let judge = {
+        let app = app.clone();
+        async move { assess(&app).await }
+    };
+    let Some(mut found) = app.health.verdict(judge).await else { return without_answer(app) };
+    for check in found.checks.iter_mut().filter(|check| check.name == "engine") {
+        check.failure = engine_failure(app);
+    }
+    found
 }
 
 /// Judges everything now.
