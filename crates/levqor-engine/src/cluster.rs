@@ -21,7 +21,7 @@ use levqor_model::{NodeId, RegionCode, RegionRegistry, Residency, RunId};
 use levqor_store::runs::{LeftRuns, Taker};
 use tokio::time::Instant;
 
-use crate::{approvals, core::Core, nudges};
+use crate::{approvals, core::Core, drains, nudges};
 
 /// The lease of a node that is alone: nobody waits for its end.
 pub(crate) const LEASE_ALONE: Duration = Duration::from_secs(15);
@@ -87,21 +87,21 @@ impl Core {
     /// Where a run of this residency may be.
     pub(crate) async fn host(&self, residency: &Residency) -> Result<Host, levqor_store::Error> {
         let Cluster::Shared(shared) = &self.cluster else { return Ok(Host::Here) };
-        if shared.regions.allows(residency, &self.region) {
+        if !self.is_drained() && shared.regions.allows(residency, &self.region) {
             return Ok(Host::Here);
         }
         let nodes = self.store.nodes(Some(self.clock.now())).await?;
-        let mut allowed = shared
-            .regions
-            .all()
-            .iter()
-            .map(|region| &region.code)
-            .filter(|code| shared.regions.allows(residency, code));
-        let first = allowed.clone().next().cloned();
-        Ok(allowed.find_map(|code| nodes.iter().find(|node| node.region == *code)).map_or(
-            Host::Nobody { region: first },
-            |node| Host::There { region: node.region.clone(), node: node.id },
-        ))
+        // Here first: where this region is drained, and nobody else may have the run, it waits until that is over.
+        let allowed: Vec<&RegionCode> = std::iter::once(&self.region)
+            .chain(shared.regions.all().iter().map(|region| &region.code))
+            .filter(|code| shared.regions.allows(residency, code))
+            .collect();
+        let open = allowed.iter().filter(|code| !self.drains.has(code));
+        let host = open.filter_map(|code| nodes.iter().find(|node| node.region == **code)).next();
+        Ok(host.map_or(Host::Nobody { region: allowed.first().copied().cloned() }, |node| Host::There {
+            region: node.region.clone(),
+            node: node.id,
+        }))
     }
 }
 
@@ -159,6 +159,13 @@ pub(crate) async fn watch(core: Arc<Core>, shared: Shared) {
     let mut rest_until = Instant::now();
     let mut hand_back_at = Instant::now() + shared.look_again;
     loop {
+        match look_for_drains(&core).await {
+            Ok(true) => rest_until = Instant::now(),
+            Ok(false) => {}
+            Err(reason) => {
+                tracing::warn!(error = %reason, "what operators want of regions could not be read; trying again");
+            }
+        }
         match condemn(&core).await {
             Ok(true) => rest_until = Instant::now(),
             Ok(false) => {}
@@ -166,7 +173,7 @@ pub(crate) async fn watch(core: Arc<Core>, shared: Shared) {
         }
         if rest_until <= Instant::now() {
             match take_over(&core, &shared).await {
-                Ok(Left::Nothing) => {}
+                Ok(Left::Nothing | Left::Running) => {}
                 Ok(Left::ToOthers) => rest_until = Instant::now() + shared.look_again,
                 Err(reason) => {
                     tracing::warn!(error = %reason, "runs of nodes that are gone could not be taken over; trying again");
@@ -206,30 +213,71 @@ async fn condemn(core: &Core) -> Result<bool, levqor_store::Error> {
 /// What there is left after a look.
 enum Left {
     Nothing,
+    /// Runs that are taken once they rest.
+    Running,
     /// Runs that only others may take.
     ToOthers,
 }
 
+/// Whether what operators want of regions has changed.
+async fn look_for_drains(core: &Core) -> Result<bool, levqor_store::Error> {
+    let (before, drains) = (core.drains.all(), core.store.drains().await?);
+    if *before == drains {
+        return Ok(false);
+    }
+    let was_drained = core.is_drained();
+    core.drains.set(drains);
+    match (was_drained, core.is_drained()) {
+        (false, true) => tracing::warn!(
+            "region {} is drained: nothing begins here, and other regions take over what they may",
+            core.region
+        ),
+        (true, false) => tracing::info!("region {} is not drained any more", core.region),
+        _ => {}
+    }
+    // Runs may begin here again that nobody else could have.
+    core.backlog.forget();
+    Ok(true)
+}
+
 async fn take_over(core: &Arc<Core>, shared: &Shared) -> Result<Left, levqor_store::Error> {
     let left = core.store.left_runs().await?;
-    if left.is_empty() {
+    let drains = core.drains.all();
+    let drained = if drains.is_empty() { Vec::new() } else { core.store.drained_runs().await? };
+    if left.is_empty() && drained.is_empty() {
         return Ok(Left::Nothing);
     }
     let nodes = core.store.nodes(Some(core.clock.now())).await?;
-    let live: BTreeSet<RegionCode> = nodes.into_iter().map(|node| node.region).collect();
+    // Nothing goes to a region that is drained.
+    let live: BTreeSet<RegionCode> =
+        nodes.into_iter().map(|node| node.region).filter(|code| !core.drains.has(code)).collect();
+    let is_ours = |group: &LeftRuns| {
+        let target = core.drains.target_of(&group.region);
+        goes_to(group, target.as_ref(), &shared.regions, &live).as_ref() == Some(&core.region)
+    };
     let mut taken = 0;
     let mut emptied = BTreeSet::new();
     let mut to_others = false;
+    let mut running = false;
     for group in left {
         emptied.insert(group.node);
         if group.runs == 0 {
             continue;
         }
-        if goes_to(&group, &shared.regions, &live).as_ref() == Some(&core.region) {
-            taken += take_group(core, group).await?;
+        if is_ours(&group) {
+            taken += take_group(core, group, Taking::Left).await?;
         } else {
             to_others = true;
         }
+    }
+    for group in drained {
+        if !is_ours(&group) {
+            continue;
+        }
+        let since = drains.iter().find(|drain| drain.region == group.region).map(|drain| drain.at);
+        let waited = since.is_some_and(|at| at + drains::CALLS_PATIENCE <= core.clock.now());
+        taken += take_group(core, group, Taking::Drained { running: waited }).await?;
+        running |= !waited;
     }
     for node in emptied {
         core.store.node_emptied(node, core.clock.now()).await?;
@@ -239,16 +287,35 @@ async fn take_over(core: &Arc<Core>, shared: &Shared) -> Result<Left, levqor_sto
         core.backlog.forget();
         core.spawn(approvals::tell_all(Arc::clone(core)));
     }
-    Ok(if to_others { Left::ToOthers } else { Left::Nothing })
+    Ok(match (running || !drains.is_empty(), to_others) {
+        // New runs may come to rest at any moment.
+        (true, _) => Left::Running,
+        (false, true) => Left::ToOthers,
+        (false, false) => Left::Nothing,
+    })
 }
 
-async fn take_group(core: &Core, group: LeftRuns) -> Result<u64, levqor_store::Error> {
+/// From whom runs are taken.
+#[derive(Debug, Clone, Copy)]
+enum Taking {
+    /// A node that was stopped.
+    Left,
+    /// A node that lives, in a region that is drained.
+    Drained { running: bool },
+}
+
+async fn take_group(core: &Core, group: LeftRuns, taking: Taking) -> Result<u64, levqor_store::Error> {
     let begun = Instant::now();
     let taker = Taker { node: core.node, epoch: core.epoch, region: core.region.clone() };
     let (mut total, mut after) = (0, None);
     loop {
-        let step = core.store.take_over(group.clone(), taker.clone(), after, TAKEN_AT_ONCE, core.clock.now());
-        let (taken, last) = step.await?;
+        let (group, taker, now) = (group.clone(), taker.clone(), core.clock.now());
+        let (taken, last) = match taking {
+            Taking::Left => core.store.take_over(group, taker, after, TAKEN_AT_ONCE, now).await?,
+            Taking::Drained { running } => {
+                core.store.take_drained(group, running, taker, after, TAKEN_AT_ONCE, now).await?
+            }
+        };
         total += taken;
         if last.is_none() {
             break;
@@ -267,11 +334,18 @@ async fn take_group(core: &Core, group: LeftRuns) -> Result<u64, levqor_store::E
     Ok(total)
 }
 
-/// The region where runs go whose node is gone: their own when anybody lives there, else the next in the operator's order
-/// that their residency allows. None: they wait.
-fn goes_to(left: &LeftRuns, regions: &RegionRegistry, live: &BTreeSet<RegionCode>) -> Option<RegionCode> {
+/// The region where runs go whose node is gone: the one that an operator has named, else their own when anybody lives there,
+/// else the next in the operator's order that their residency allows. None: they wait.
+fn goes_to(
+    left: &LeftRuns,
+    target: Option<&RegionCode>,
+    regions: &RegionRegistry,
+    live: &BTreeSet<RegionCode>,
+) -> Option<RegionCode> {
     let listed = regions.all().iter().map(|region| &region.code);
-    std::iter::once(&left.home_region)
+    target
+        .into_iter()
+        .chain(std::iter::once(&left.home_region))
         .chain(listed)
         .chain(live)
         .find(|code| live.contains(*code) && regions.allows(&left.residency, code))
@@ -288,7 +362,7 @@ async fn hand_back(core: &Core) -> Result<bool, levqor_store::Error> {
     let now = core.clock.now();
     let mut settled: BTreeMap<RegionCode, NodeId> = BTreeMap::new();
     for node in core.store.nodes(Some(now)).await? {
-        if node.started_at + SETTLED <= now {
+        if node.started_at + SETTLED <= now && !core.drains.has(&node.region) {
             settled.entry(node.region).or_insert(node.id);
         }
     }
@@ -339,8 +413,13 @@ mod tests {
                 residency,
                 runs: 1,
             };
-            let found = goes_to(&left, &regions, &list(live));
+            let found = goes_to(&left, None, &regions, &list(live));
             assert_eq!(found, expected.map(code), "{left:?} among {live:?}");
+            // A target counts when somebody lives there and the runs may be there.
+            let target = code("ap-south");
+            let may = live.contains(&"ap-south") && regions.allows(&left.residency, &target);
+            let found = goes_to(&left, Some(&target), &regions, &list(live));
+            assert_eq!(found, if may { Some(target) } else { expected.map(code) }, "{left:?} to a target");
         }
     }
 }

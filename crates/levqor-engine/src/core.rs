@@ -13,6 +13,7 @@ use crate::{
     backlog::Backlog,
     cluster::Cluster,
     definitions::Definitions,
+    drains::Drains,
     egress,
     ends::Ends,
     events::Events,
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) epoch: i64,
     pub(crate) region: RegionCode,
     pub(crate) cluster: Cluster,
+    /// Regions that operators want empty.
+    pub(crate) drains: Drains,
     pub(crate) surroundings: Arc<Surroundings>,
     pub(crate) limits: Limits,
     pub(crate) client: egress::Client,
@@ -88,6 +91,11 @@ impl Core {
     /// Whether other nodes may drive runs of the same store.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.cluster, Cluster::Shared(_))
+    }
+
+    /// Whether an operator wants this node's region empty.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drains.has(&self.region)
     }
 
     /// How long whoever waits for a run to change waits before looking at its row: what another node does to it rings no bell

@@ -21,6 +21,7 @@ use crate::{
     cluster::{self, Cluster},
     core::{Core, URGENT_PLACES},
     definitions::Definitions,
+    drains::Drains,
     ends::Ends,
     events::{self, Events},
     fault::Faults,
@@ -109,6 +110,11 @@ impl Engine {
         for (account, kind) in store.lifecycle_subscribers().await? {
             lifecycle.add(account, [kind.as_str()]);
         }
+        let drains = Drains::default();
+        if matches!(cluster, Cluster::Shared(_)) {
+            // Before anything could begin here.
+            drains.set(store.drains().await?);
+        }
         let backlog = Arc::new(Backlog::new());
         let core = Arc::new(Core {
             store,
@@ -118,6 +124,7 @@ impl Engine {
             epoch,
             region,
             cluster,
+            drains,
             surroundings,
             client,
             handlers,
@@ -438,7 +445,12 @@ impl Engine {
         self.core.hard.is_cancelled()
     }
 
-    /// Waits until it has. Cancel safe.
+    /// Whether an operator wants this node's region empty: it begins no runs, and others take what it has.
+    pub fn is_drained(&self) -> bool {
+        self.core.is_drained()
+    }
+
+    /// Waits until it has stopped. Cancel safe.
     pub async fn stopped(&self) {
         self.core.hard.cancelled().await;
     }

@@ -29,6 +29,7 @@ mod catalogs;
 pub mod cluster;
 mod core;
 mod definitions;
+mod drains;
 mod driver;
 pub mod egress;
 mod ends;

@@ -96,8 +96,13 @@ async fn serve(core: &Arc<Core>) -> Result<bool, levqor_store::Error> {
         return Ok(false);
     }
     let places = places(core).await;
-    let claimer =
-        Claimer { node: core.node, epoch: core.epoch, region: core.region.clone(), alone: !core.is_shared() };
+    let claimer = Claimer {
+        node: core.node,
+        epoch: core.epoch,
+        region: core.region.clone(),
+        alone: !core.is_shared(),
+        begun_only: core.is_drained(),
+    };
     let now = core.clock.now();
     let max = core.limits.running_per_account;
     let runs = core.faults.store(core.store.claim_runs(claimer, places.len(), max, now)).await?;

@@ -43,6 +43,7 @@ pub mod listeners;
 pub mod nodes;
 pub mod nudges;
 pub mod queue;
+pub mod regions;
 pub mod runs;
 pub mod schedules;
 pub mod secrets;

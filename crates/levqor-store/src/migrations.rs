@@ -38,6 +38,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     15 "0015_event_sink",
     16 "0016_lost_events",
     17 "0017_nodes",
+    18 "0018_regions",
     20 "0020_commits",
 ];
 

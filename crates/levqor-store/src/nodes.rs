@@ -27,7 +27,7 @@ pub struct Node {
     pub started_at: Timestamp,
     pub expires_at: Timestamp,
     pub stopped_at: Option<Timestamp>,
-    /// `drained`, `expired` or `replaced`.
+    /// `drained`, `expired`, `replaced` or `failed over`.
     pub stop_reason: Option<String>,
 }
 
@@ -169,15 +169,7 @@ impl Store {
     /// All nodes seen lately, or only those that live now; newest first, at most 1,000.
     pub async fn nodes(&self, live_at: Option<Timestamp>) -> Result<Vec<Node>, Error> {
         self.read(move |session| match live_at {
-            Some(at) => session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM nodes WHERE stopped_at IS NULL AND expires_at > $1 ORDER BY epoch DESC LIMIT 1000"
-                ),
-                params![session.now(at)?],
-                Node::read,
-            ),
+            Some(at) => live(session, session.now(at)?),
             None => session.rows(
                 concat!("SELECT ", columns!(), " FROM nodes ORDER BY epoch DESC LIMIT 1000"),
                 &[],
@@ -227,6 +219,33 @@ impl Store {
         })
         .await
     }
+}
+
+/// Those that live; `now` by the database's clock.
+pub(crate) fn live(session: &Session, now: Timestamp) -> Result<Vec<Node>, Error> {
+    session.rows(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM nodes WHERE stopped_at IS NULL AND expires_at > $1 ORDER BY epoch DESC LIMIT 1000"
+        ),
+        params![now],
+        Node::read,
+    )
+}
+
+/// Stops all nodes of the region now, whether or not their leases are over; which they were.
+pub(crate) fn fence_region(
+    session: &Session,
+    region: &RegionCode,
+    now: Timestamp,
+) -> Result<Vec<NodeId>, Error> {
+    session.rows(
+        "UPDATE nodes SET stopped_at = $2, stop_reason = 'failed over' WHERE region = $1 AND stopped_at IS NULL
+         RETURNING node_id",
+        params![region, now],
+        |row| row.take(),
+    )
 }
 
 /// Refuses a node that was stopped.

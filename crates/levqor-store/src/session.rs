@@ -150,13 +150,16 @@ impl Session {
 
     /// What time it is for all nodes: by the server's clock, or the caller's where there is only one process.
     pub(crate) fn now(&self, callers: Timestamp) -> Result<Timestamp, Error> {
+        Ok(self.own_clock()?.unwrap_or(callers))
+    }
+
+    /// What time it is by the server's clock; None where there is only one process.
+    pub(crate) fn own_clock(&self) -> Result<Option<Timestamp>, Error> {
         match self {
-            Session::Sqlite(_) => Ok(callers),
-            Session::Postgres(session) if !session.has_clock => Ok(callers),
+            Session::Sqlite(_) => Ok(None),
+            Session::Postgres(session) if !session.has_clock => Ok(None),
             Session::Postgres(_) => {
-                let now = self
-                    .scalar("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)", &[])?;
-                Ok(now.unwrap_or(callers))
+                self.scalar("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)", &[])
             }
         }
     }

@@ -13,6 +13,8 @@ pub struct Claimer {
     pub region: RegionCode,
     /// It is the only node: what those before it have left is its own.
     pub alone: bool,
+    /// Its region is drained: only runs that have begun go on here.
+    pub begun_only: bool,
 }
 
 /// Accounts that one claim looks at without finding a run: they are looked at again when one of their runs stops running.
@@ -98,8 +100,9 @@ fn serve_next(
                  OR EXISTS (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND nodes.region = $3)
                  OR ($4 AND NOT EXISTS
                      (SELECT 1 FROM nodes WHERE nodes.node_id = runs.owner AND stopped_at IS NULL)))
+             AND (NOT $5 OR runs.started_at IS NOT NULL)
          ORDER BY rank, place LIMIT 1",
-        params![account, claimer.node, claimer.region, claimer.alone],
+        params![account, claimer.node, claimer.region, claimer.alone, claimer.begun_only],
         |row| Ok((row.take::<RunId>()?, row.take::<i64>()?)),
     )?;
     let Some((run, rank)) = head else {

@@ -95,22 +95,66 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<(u64, Option<RunId>), Error> {
+        self.take(left, true, taker, after, limit, now).await
+    }
+
+    /// [`Store::take_over`] from a node that lives, in a region that is drained: only runs that rest, so that no call is made
+    /// again, unless `running` too. None once the drain is over.
+    pub async fn take_drained(
+        &self,
+        left: LeftRuns,
+        running: bool,
+        taker: Taker,
+        after: Option<RunId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<(u64, Option<RunId>), Error> {
+        self.take(left, running, taker, after, limit, now).await
+    }
+
+    async fn take(
+        &self,
+        left: LeftRuns,
+        running: bool,
+        taker: Taker,
+        after: Option<RunId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<(u64, Option<RunId>), Error> {
         self.write(move |session| {
             must_live(session, taker.node)?;
+            // Whoever lives, and is not drained any more, keeps what it has.
+            let is_left: Option<i64> = session.scalar(
+                "SELECT epoch FROM nodes WHERE node_id = $1 AND (stopped_at IS NOT NULL
+                     OR EXISTS (SELECT 1 FROM region_drains WHERE region_drains.region = nodes.region))",
+                params![left.node],
+            )?;
+            if is_left.is_none() {
+                return Ok((0, None));
+            }
             let after = after.map(|run| run.to_string()).unwrap_or_default();
             let last: Option<Option<RunId>> = session.scalar(
                 "SELECT max(page.run_id) FROM
                     (SELECT run_id FROM runs WHERE ended_at IS NULL AND owner = $1 AND home_region = $2
-                         AND residency = $3 AND run_id > $4
+                         AND residency = $3 AND run_id > $4 AND ($6 OR status <> 'running')
                      ORDER BY run_id LIMIT $5) AS page",
-                params![left.node, left.home_region, left.residency, after, limit],
+                params![left.node, left.home_region, left.residency, after, limit, running],
             )?;
             let Some(last) = last.flatten() else { return Ok((0, None)) };
             let taken = session.execute(
                 "UPDATE runs SET owner = $6, epoch = CASE WHEN epoch < $7 THEN $7 ELSE epoch + 1 END
                  WHERE ended_at IS NULL AND owner = $1 AND home_region = $2 AND residency = $3
-                     AND run_id > $4 AND run_id <= $5",
-                params![left.node, left.home_region, left.residency, after, last, taker.node, taker.epoch],
+                     AND run_id > $4 AND run_id <= $5 AND ($8 OR status <> 'running')",
+                params![
+                    left.node,
+                    left.home_region,
+                    left.residency,
+                    after,
+                    last,
+                    taker.node,
+                    taker.epoch,
+                    running
+                ],
             )?;
             let now = session.now(now)?;
             session.execute(
