@@ -220,6 +220,7 @@ mod tests {
             expires_at: issued_at + HOUR,
             regions: vec![SnapshotRegion {
                 code: "eu-west".parse().unwrap(),
+                status: None,
                 origins: vec![SnapshotOrigin { name: "eu-1".into(), url: url.into() }],
             }],
             preference: Vec::new(),

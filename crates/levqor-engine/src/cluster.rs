@@ -287,9 +287,9 @@ async fn take_over(core: &Arc<Core>, shared: &Shared) -> Result<Left, levqor_sto
         core.backlog.forget();
         core.spawn(approvals::tell_all(Arc::clone(core)));
     }
-    Ok(match (running || !drains.is_empty(), to_others) {
-        // New runs may come to rest at any moment.
+    Ok(match (running, to_others || !drains.is_empty()) {
         (true, _) => Left::Running,
+        // What a drained region keeps asks for a look at all runs, too.
         (false, true) => Left::ToOthers,
         (false, false) => Left::Nothing,
     })

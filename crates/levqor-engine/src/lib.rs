@@ -72,7 +72,7 @@ pub use cluster::Cluster;
 pub use sweep::Stuck;
 
 pub use levqor_store::secrets::SecretSet;
-pub use vault::Vault;
+pub use vault::{Closed, Vault};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]

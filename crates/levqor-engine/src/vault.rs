@@ -76,30 +76,54 @@ impl Vault {
         self.key_id.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Seals something of the server's own, by its name.
+    pub fn seal_own(&self, name: &str, value: &Value, random: &dyn Random) -> Vec<u8> {
+        self.seal_as(&own_label(name), value, random)
+    }
+
+    /// # Errors
+    /// [`Closed`].
+    pub fn open_own(&self, name: &str, sealed: &[u8]) -> Result<Value, Closed> {
+        self.open_as(&own_label(name), sealed)
+    }
+
     /// Form, key id, nonce, and the value as sealed JSON.
     pub(crate) fn seal(&self, shelf: Shelf<'_>, value: &Value, random: &dyn Random) -> Vec<u8> {
-        let mut nonce = [0; NONCE_BYTES];
-        random.fill(&mut nonce);
-        let text = value.to_string();
-        let payload = Payload { msg: text.as_bytes(), aad: &shelf.label() };
-        // The cipher refuses only what is longer than 256 GiB.
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
-        [&[FORM], &self.key_id[..], &nonce[..], &sealed[..]].concat()
+        self.seal_as(&shelf.label(), value, random)
     }
 
     /// # Errors
     /// [`Closed`].
     pub(crate) fn open(&self, shelf: Shelf<'_>, sealed: &[u8]) -> Result<Value, Closed> {
+        self.open_as(&shelf.label(), sealed)
+    }
+
+    fn seal_as(&self, label: &[u8], value: &Value, random: &dyn Random) -> Vec<u8> {
+        let mut nonce = [0; NONCE_BYTES];
+        random.fill(&mut nonce);
+        let text = value.to_string();
+        let payload = Payload { msg: text.as_bytes(), aad: label };
+        // The cipher refuses only what is longer than 256 GiB.
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
+        [&[FORM], &self.key_id[..], &nonce[..], &sealed[..]].concat()
+    }
+
+    fn open_as(&self, label: &[u8], sealed: &[u8]) -> Result<Value, Closed> {
         let rest = sealed.strip_prefix(&[FORM]).ok_or(Closed::Damaged)?;
         let (key_id, rest) = rest.split_at_checked(KEY_ID_BYTES).ok_or(Closed::Damaged)?;
         if key_id != self.key_id {
             return Err(Closed::OtherKey);
         }
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(Closed::Damaged)?;
-        let payload = Payload { msg: sealed, aad: &shelf.label() };
+        let payload = Payload { msg: sealed, aad: label };
         let text = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Closed::Damaged)?;
         serde_json::from_slice(&text).map_err(|_| Closed::Damaged)
     }
+}
+
+/// No account's id is empty, so this is no shelf of theirs.
+fn own_label(name: &str) -> Vec<u8> {
+    format!("\0{name}").into_bytes()
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -141,6 +165,10 @@ mod tests {
             assert_eq!(vault.open(shelf, &sealed), Err(Closed::Damaged));
         }
         assert_eq!(Vault::new(&Secret::new("two")).open(shelf, &sealed), Err(Closed::OtherKey));
+        assert_eq!(vault.open_own("key", &sealed), Err(Closed::Damaged));
+        let own = vault.seal_own("seed", &value, &random);
+        assert_eq!(vault.open_own("seed", &own), Ok(value.clone()));
+        assert_eq!(vault.open_own("seeds", &own), Err(Closed::Damaged));
         for place in 0..sealed.len() {
             let mut bent = sealed.clone();
             bent[place] ^= 1;

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{Random, RegionCode, Timestamp};
+use crate::{Random, RegionCode, RegionStatus, Timestamp};
 
 /// Signed together with the document, so that a signature of something else never fits.
 const PURPOSE: &[u8] = b"levqor region snapshot 1\n";
@@ -33,6 +33,9 @@ pub struct RegionSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotRegion {
     pub code: RegionCode,
+    /// As the control plane saw it; None in documents of earlier builds. An edge goes by its own checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<RegionStatus>,
     pub origins: Vec<SnapshotOrigin>,
 }
 
@@ -168,6 +171,7 @@ mod tests {
             expires_at: Timestamp::from_seconds(1_795_507_301),
             regions: vec![SnapshotRegion {
                 code: "eu-west".parse().unwrap(),
+                status: Some(RegionStatus::Active),
                 origins: vec![SnapshotOrigin { name: "eu-1".into(), url: "http://10.0.0.1:8000".into() }],
             }],
             preference: vec!["eu-west".parse().unwrap()],

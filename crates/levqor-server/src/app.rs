@@ -64,6 +64,10 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// How long a stop may take, of which requests in progress get a share.
     pub drain_timeout: Duration,
+    /// How long a node that stops goes on accepting connections after it has begun to say so in `/ready`.
+    pub drain_notice: Duration,
+    /// Where edges and other nodes reach this one, without a slash at the end; None: nobody is told.
+    pub advertise_url: Option<String>,
     pub data_dir: Option<std::path::PathBuf>,
     /// What documents may use here.
     pub host: levqor_flow::document::Host,
@@ -92,6 +96,8 @@ impl Default for Settings {
             disk_free_bytes_min: 64 * 1024 * 1024,
             header_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            drain_notice: Duration::ZERO,
+            advertise_url: None,
             data_dir: None,
             host: levqor_flow::document::Host::default(),
             runs_kept_days: None,
@@ -126,6 +132,8 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub parts: Parts,
     pub metrics: Metrics,
+    /// Cancelled when the node will stop soon: it still answers, and asks not to be sent more.
+    pub leaving: CancellationToken,
     /// Cancelled when the server stops taking requests; long answers (event streams, waits for a run's end) end then.
     pub stopping: CancellationToken,
     pub(crate) callers: Callers,
@@ -139,6 +147,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner {
             metrics: Metrics::new(&parts),
+            leaving: CancellationToken::new(),
             stopping: CancellationToken::new(),
             callers: Callers::new(),
             bounds: Bounds::new(&parts.settings),
@@ -151,6 +160,11 @@ impl App {
 
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// Whether new requests should go elsewhere: the node stops, or an operator drains its region.
+    pub fn is_draining(&self) -> bool {
+        self.leaving.is_cancelled() || self.stopping.is_cancelled() || self.engine.is_drained()
     }
 
     /// Counts one more of `what`, now. Totals survive restarts.

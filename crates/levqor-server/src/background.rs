@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{health, runs},
+    features::{health, regions, runs},
     problem::chain,
 };
 
@@ -26,6 +26,8 @@ enum Job {
     NoteKeyUse,
     /// Observes the node itself: the evidence behind the status page.
     SampleHealth,
+    /// Tells the other nodes how this one is, and measures how far the other regions are.
+    MeasureRegions,
     /// Forgets callers whose rate limit is full again.
     PruneRates,
     /// Deletes rows whose time is over.
@@ -37,11 +39,12 @@ enum Job {
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 7] = [
+const JOBS: [(Job, Duration); 8] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
     (Job::SampleHealth, Duration::from_secs(5)),
+    (Job::MeasureRegions, Duration::from_secs(5)),
     (Job::PruneRates, Duration::from_secs(30)),
     (Job::PruneStore, Duration::from_secs(600)),
     (Job::ArchiveRuns, Duration::from_secs(5)),
@@ -58,6 +61,8 @@ const SECRETS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What calls of the function `store` gave, after the end of their run: a late repeat must find it.
 const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// What operators did with regions.
+const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Single observations; their daily sums stay for good.
 const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -67,6 +72,7 @@ impl Job {
             Job::WriteCounts => "write_counts",
             Job::NoteKeyUse => "note_key_use",
             Job::SampleHealth => "sample_health",
+            Job::MeasureRegions => "measure_regions",
             Job::PruneRates => "prune_rates",
             Job::PruneStore => "prune_store",
             Job::ArchiveRuns => "archive_runs",
@@ -79,6 +85,7 @@ impl Job {
             Job::WriteCounts => app.metrics.flush(&app.store, app.now()).await,
             Job::NoteKeyUse => note_key_use(app).await,
             Job::SampleHealth => health::service::sample(app).await,
+            Job::MeasureRegions => regions::measure::round(app).await,
             Job::PruneRates => {
                 app.rates.prune();
                 Ok(())
@@ -163,5 +170,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_state_calls(now - STATE_CALLS_KEPT).await?;
     app.store.prune_webhook_messages(now - limits::WEBHOOK_MESSAGES_KEPT).await?;
     app.store.prune_firings(now - FIRINGS_KEPT).await?;
+    app.store.prune_acts(now - ACTS_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

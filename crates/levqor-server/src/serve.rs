@@ -30,7 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What requests in progress get of a stop's time, at most; the rest is for the calls of runs.
 const REQUESTS_SHARE_MAX: Duration = Duration::from_secs(5);
 
-/// Answers requests and does the server's periodic jobs until `shutdown`; then ends long polls and event streams, lets the
+/// Answers requests and does the server's periodic jobs until `shutdown`, and for the settings' `drain_notice` after it; then ends long polls and event streams, lets the
 /// other requests in progress end within half of the settings' `drain_timeout` (a few seconds at most), and writes what is
 /// still only in memory.
 ///
@@ -43,9 +43,10 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
     let router = router(app.clone());
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(app.settings.connections_max.min(Semaphore::MAX_PERMITS)));
+    let mut left = std::pin::pin!(left(&app, &shutdown));
     loop {
         let accepted = tokio::select! { biased;
-            () = shutdown.cancelled() => break,
+            () = &mut left => break,
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
@@ -77,6 +78,16 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
     jobs.wait().await;
     app.flush().await;
     Ok(())
+}
+
+/// Until connections are not accepted any more: after the shutdown has been told for a while to those who ask whether this node is
+/// ready. A node that lost its lease has been saying so already.
+async fn left(app: &App, shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    app.leaving.cancel();
+    if !app.engine.is_stopped() {
+        tokio::time::sleep(app.settings.drain_notice.min(app.settings.drain_timeout / 2)).await;
+    }
 }
 
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);

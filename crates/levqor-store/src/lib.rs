@@ -186,6 +186,11 @@ impl Store {
         }
     }
 
+    /// The newest step of the schema that this build knows.
+    pub fn migration_expected() -> u32 {
+        migrations::expected()
+    }
+
     /// Jobs waiting for the committer now, and its capacity: the measure of back-pressure.
     pub fn queue_depth(&self) -> (usize, usize) {
         self.database.queue_depth()

@@ -31,6 +31,7 @@ fn document(sequence: u64, origins: &[(&str, &str, &Origin)]) -> RegionSnapshot 
             .iter()
             .map(|(name, region, origin)| SnapshotRegion {
                 code: region.parse().unwrap(),
+                status: None,
                 origins: vec![SnapshotOrigin { name: (*name).to_owned(), url: origin.url() }],
             })
             .collect(),

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use levqor_model::RequestId;
+use levqor_model::{ProblemCode, RequestId};
 use tracing::{Instrument, debug, error, info, info_span};
 
 use super::code_of;
@@ -23,6 +23,8 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REGION: HeaderName = HeaderName::from_static("x-levqor-region");
+/// Nothing was done, and nothing more should be sent here.
+const DRAINING: HeaderName = HeaderName::from_static("x-levqor-draining");
 
 /// Pages load scripts, styles and pictures from here only, send forms here only, and stand in nobody's frame.
 const CSP_PAGE: HeaderValue = HeaderValue::from_static(
@@ -149,6 +151,9 @@ fn finish_problem(app: &App, asked: &Asked, mut response: Response) -> Response 
     };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
+    if problem.code == ProblemCode::Draining {
+        parts.headers.insert(DRAINING, HeaderValue::from_static("1"));
+    }
     let (new, body) = finished.into_parts();
     for (name, value) in new.headers.iter() {
         parts.headers.insert(name, value.clone());

@@ -48,7 +48,7 @@ async fn health(State(app): State<App>) -> Json<Health> {
 /// Whether the node can work, with a verdict for each thing that it depends on.
 #[derive(Debug, Serialize, ToSchema)]
 struct Ready {
-    /// `ready` or `not_ready`.
+    /// `ready`, `not_ready`, or `draining`: the node stops soon, or an operator drains its region.
     #[schema(example = "ready")]
     status: &'static str,
     region: String,
@@ -68,7 +68,7 @@ struct Verdict {
     latency_us: Option<u64>,
 }
 
-/// Readiness: 503 when something that the node depends on is not good.
+/// Readiness: 503 when something that the node depends on is not good, or when no new requests should be sent to it.
 #[utoipa::path(
     get,
     path = "/ready",
@@ -87,11 +87,17 @@ async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
             (check.name, verdict)
         })
         .collect();
+    let draining = app.is_draining();
     let body = Ready {
-        status: if is_ready { "ready" } else { "not_ready" },
+        status: match (draining, is_ready) {
+            (true, _) => "draining",
+            (false, true) => "ready",
+            (false, false) => "not_ready",
+        },
         region: app.region.code.to_string(),
         checks,
         timestamp: app.now().as_seconds(),
     };
-    (if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+    let is_open = is_ready && !draining;
+    (if is_open { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
 }

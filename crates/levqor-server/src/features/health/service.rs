@@ -12,6 +12,8 @@ use crate::App;
 
 /// A clock may be set back by this much (time services do) before it counts as wrong.
 const CLOCK_BACK_MAX: Duration = Duration::from_secs(5);
+/// The clocks of a node and of the database may differ by this much: times in runs come from the one, leases from the other.
+pub(crate) const CLOCK_OFF_MAX: Duration = Duration::from_secs(10);
 /// No clock is right that shows a time before this product existed: 2025-01-01.
 const CLOCK_MIN_SECONDS: i64 = 1_735_689_600;
 
@@ -36,6 +38,12 @@ pub struct Readiness {
 impl Readiness {
     pub fn is_ready(&self) -> bool {
         self.checks.iter().all(|check| check.failure.is_none())
+    }
+
+    /// Why the node is not ready; None when it is.
+    pub fn failure(&self) -> Option<String> {
+        let names: Vec<_> = self.checks.iter().map(|check| check.name).collect();
+        self.failure_of(&names)
     }
 
     /// Why these checks are not all good.
@@ -77,6 +85,7 @@ pub async fn assess(app: &App) -> Readiness {
     let migrations = (found.migration != found.migration_expected).then(|| {
         format!("the schema is at {}, this build expects {}", found.migration, found.migration_expected)
     });
+    let ahead = clock_ahead(app).await;
     let min = app.settings.disk_free_bytes_min;
     let disk = found
         .disk_free_bytes
@@ -89,10 +98,29 @@ pub async fn assess(app: &App) -> Readiness {
             check("migrations", migrations),
             check("disk", disk),
             check("lease", lease_failure(app).await),
-            check("clock", clock_failure(app)),
+            check("clock", clock_failure(app).or_else(|| ahead.and_then(ahead_failure))),
             check("engine", engine_failure(app)),
         ],
     }
+}
+
+/// How far this node's clock is ahead of the database's, and how long asking took, both in microseconds. None: the database has
+/// no clock of its own, or does not answer.
+pub(crate) async fn clock_ahead(app: &App) -> Option<(i64, i64)> {
+    let asked = tokio::time::timeout(PATIENCE, app.store.clock_ahead(&*app.clock)).await;
+    asked.ok()?.ok()?
+}
+
+/// Half of the time that asking took says nothing about the clocks.
+pub(crate) fn ahead_failure((ahead, took): (i64, i64)) -> Option<String> {
+    let off = Duration::from_micros(ahead.unsigned_abs().saturating_sub(took.unsigned_abs() / 2));
+    (off > CLOCK_OFF_MAX).then(|| {
+        format!(
+            "the clock is {:.1} s {} the database's; set the time of one of them, and check the time services",
+            off.as_secs_f64(),
+            if ahead > 0 { "ahead of" } else { "behind" }
+        )
+    })
 }
 
 /// When the database says nothing at all, nothing that is in it is good.
