@@ -355,7 +355,8 @@ async fn touch_queue(
     store.is_queued(run).await.unwrap();
     store.queue_is_ready().await.unwrap();
     store.queue_load().await.unwrap();
-    let claimer = Claimer { node, epoch: 9, region: "eu-west".parse().unwrap(), alone: true, begun_only: false };
+    let claimer =
+        Claimer { node, epoch: 9, region: "eu-west".parse().unwrap(), alone: true, begun_only: false };
     for running_max in [0, 100] {
         store.claim_runs(claimer.clone(), 10, running_max, NOW).await.unwrap();
     }

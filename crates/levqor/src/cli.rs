@@ -30,6 +30,7 @@ Examples:
   levqor run order.yaml --input '{\"id\":7}' run it here, without a server
   levqor check                             show the effective configuration
   levqor edge --config edge.toml           stand before several regions
+  levqor regions                           show the regions of a running server
   levqor status                            ask a running server how it is
   levqor migrate --dry-run                 see what a move to PostgreSQL would copy";
 
@@ -88,6 +89,8 @@ pub enum Command {
     Status(ClientArgs),
     /// Show the nodes that share a running server's database, and what was taken over.
     Nodes(ClientArgs),
+    /// Show the regions: what is so there now, how far apart they are.
+    Regions(RegionsArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
     /// Watch the loss of a region: three regions and an edge on this machine, one of which is killed.
@@ -175,6 +178,15 @@ pub struct AskArgs {
     /// Write the drafted workflow to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RegionsArgs {
+    /// Print the section of an edge's file that has it follow this server's regions, with the key that signs them (operators).
+    #[arg(long)]
+    pub for_edge: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 #[derive(Debug, Args)]

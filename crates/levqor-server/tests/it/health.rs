@@ -34,10 +34,14 @@ async fn a_whole_node_is_ready() {
 
 /// What `/ready` complains of.
 async fn complaints(test: &TestApp) -> Vec<String> {
+    complaints_as(test, "not_ready").await
+}
+
+async fn complaints_as(test: &TestApp, status: &str) -> Vec<String> {
     let answer = test.get("/ready").send().await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     let ready = answer.json();
-    assert_eq!(ready["status"], "not_ready");
+    assert_eq!(ready["status"], status);
     let checks = ready["checks"].as_object().unwrap();
     checks.iter().filter(|(_, verdict)| verdict["ok"] == false).map(|(name, _)| name.clone()).collect()
 }
@@ -68,7 +72,25 @@ async fn a_clock_that_goes_back_is_found_out() {
 async fn a_node_that_stops_is_not_ready() {
     let test = TestApp::new().await;
     test.app.stopping.cancel();
-    assert_eq!(complaints(&test).await, ["engine"]);
+    assert_eq!(complaints_as(&test, "draining").await, ["engine"]);
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_asks_for_no_more_and_goes_on_answering() {
+    let test = TestApp::new().await;
+    test.app.leaving.cancel();
+    assert_eq!(complaints_as(&test, "draining").await, [""; 0], "nothing is wrong with it");
+    let workflow = test.save("greet", crate::support::GREET).await;
+    let run = test.start(&workflow, 10, &json!({ "name": "Ada" })).await;
+    assert_eq!(run["status"], "completed");
+    // What it does refuse may be sent to another node.
+    test.app.engine.drain(std::time::Duration::ZERO).await;
+    let path = format!("/api/workflows/{workflow}/runs");
+    let refused = test.post(&path).key(&test.keys.editor).json(&json!({})).send().await;
+    assert_eq!(refused.problem(), "draining");
+    assert_eq!(refused.header("x-levqor-draining"), Some("1"));
+    let other = test.get("/api/nowhere").send().await;
+    assert_eq!(other.header("x-levqor-draining"), None);
 }
 
 #[tokio::test]

@@ -101,8 +101,12 @@ impl TestApp {
 
     /// The next process on the same database.
     pub async fn restarted(&self) -> Self {
-        let parts =
-            parts(self.app.settings.clone(), &self.store, self.clock.clone(), self.random.clone()).await;
+        self.restarted_with(self.app.settings.clone()).await
+    }
+
+    /// [`TestApp::restarted`] with other settings.
+    pub async fn restarted_with(&self, settings: Settings) -> Self {
+        let parts = parts(settings, &self.store, self.clock.clone(), self.random.clone()).await;
         let app = App::new(parts);
         Self { router: router(app.clone()), app, ..self.clone() }
     }

@@ -221,10 +221,7 @@ impl Store {
     }
 
     /// When each region took runs over last in an act that ended well; how long ago.
-    pub async fn last_drills(
-        &self,
-        now: Timestamp,
-    ) -> Result<Vec<(RegionCode, std::time::Duration)>, Error> {
+    pub async fn last_drills(&self, now: Timestamp) -> Result<Vec<(RegionCode, std::time::Duration)>, Error> {
         self.read(move |session| {
             let now = session.now(now)?;
             session.rows(

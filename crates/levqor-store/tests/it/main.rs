@@ -15,6 +15,7 @@ mod idempotency;
 mod model;
 mod nodes;
 mod queue;
+mod regions;
 mod retention;
 mod runs;
 mod schedules;

@@ -43,7 +43,13 @@ fn claiming_node() -> NodeId {
 }
 
 fn claimer() -> Claimer {
-    Claimer { node: claiming_node(), epoch: NODE_EPOCH, region: region("eu-west"), alone: false, begun_only: false }
+    Claimer {
+        node: claiming_node(),
+        epoch: NODE_EPOCH,
+        region: region("eu-west"),
+        alone: false,
+        begun_only: false,
+    }
 }
 
 async fn admit(world: &World, account: AccountId, workflow: WorkflowId, gate: Gate) -> (RunId, Admitted) {

@@ -20,6 +20,8 @@ mod nodes;
 mod nodes_together;
 #[path = "../it/queue.rs"]
 mod queue;
+#[path = "../it/regions.rs"]
+mod regions;
 #[path = "../it/retention.rs"]
 mod retention;
 #[path = "../it/runs.rs"]

@@ -15,6 +15,18 @@ pub(super) async fn send(
     path: &str,
     body: Option<Value>,
 ) -> Result<Value, (Exit, String)> {
+    if client.key.is_none() {
+        return Err((Exit::WrongUse, "give an API key by --key or LEVQOR_API_KEY".to_owned()));
+    }
+    send_as_anyone(client, path, body).await
+}
+
+/// [`send`] of what is answered without a key too.
+pub(super) async fn send_as_anyone(
+    client: &ClientArgs,
+    path: &str,
+    body: Option<Value>,
+) -> Result<Value, (Exit, String)> {
     let failed = |problem: String| (Exit::Failed, problem);
     let base = client.url.trim_end_matches('/');
     if !matches!(url::Url::parse(base), Ok(url) if matches!(url.scheme(), "http" | "https")) {
@@ -22,9 +34,6 @@ pub(super) async fn send(
             format!("--url {base:?} is not an http or https address; write it like http://127.0.0.1:8000");
         return Err((Exit::WrongUse, problem));
     }
-    let Some(key) = &client.key else {
-        return Err((Exit::WrongUse, "give an API key by --key or LEVQOR_API_KEY".to_owned()));
-    };
     let http = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .no_proxy()
@@ -35,14 +44,34 @@ pub(super) async fn send(
         None => http.get(url),
         Some(body) => http.post(url).header("content-type", "application/json").body(body.to_string()),
     };
-    let answer = request.bearer_auth(key).send().await.map_err(|error| {
+    let request = match &client.key {
+        Some(key) => request.bearer_auth(key),
+        None => request,
+    };
+    let answer = request.send().await.map_err(|error| {
         failed(format!("{base} does not answer: {error}; start it with `levqor`, or name another with --url"))
     })?;
     let good = answer.status().is_success();
     let text = answer.text().await.map_err(|error| failed(error.to_string()))?;
     let found: Value = serde_json::from_str(&text)
         .map_err(|_| failed(format!("{base} did not answer with JSON; is it a Levqor server?")))?;
-    if good { Ok(found) } else { Err(failed(word(&found["detail"]))) }
+    if good { Ok(found) } else { Err(refusal(&found)) }
+}
+
+/// What a problem document says, with what it says of each field or check.
+fn refusal(problem: &Value) -> (Exit, String) {
+    let kind = problem["type"].as_str().unwrap_or_default();
+    let mut words = word(&problem["detail"]);
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        let line = format!("{}: {}", word(&error["pointer"]), word(&error["message"]));
+        if line != words {
+            words.push_str("\n  ");
+            words.push_str(&line);
+        }
+    }
+    // A name that nothing has is the caller's mistake.
+    let exit = if kind.ends_with("/region-not-found") { Exit::WrongUse } else { Exit::Failed };
+    (exit, words)
 }
 
 /// A value without quotes; a dash when it is not there.

@@ -31,11 +31,20 @@ pub async fn nodes(client: &ClientArgs, as_json: bool) -> Exit {
             word(&node["region"]),
             state(node),
             word(&node["runs"]),
+            node["clock_ahead_ms"]
+                .as_f64()
+                .map_or("-".to_owned(), |ahead| format!("{:+.2} s", ahead / 1_000.0)),
             word(&node["version"]),
             word(since),
         ]
     });
-    say(format_args!("{}", table(&["node", "region", "state", "live runs", "version", "since"], rows)));
+    let heads = ["node", "region", "state", "live runs", "clock", "version", "since"];
+    say(format_args!("{}", table(&heads, rows)));
+    for node in found["nodes"].as_array().into_iter().flatten() {
+        if let (Some("live"), Some(reason)) = (node["state"].as_str(), node["reason"].as_str()) {
+            say(format_args!("{} is not ready: {reason}", word(&node["node_id"])));
+        }
+    }
     let takeovers = found["takeovers"].as_array().cloned().unwrap_or_default();
     if !takeovers.is_empty() {
         let rows = takeovers.iter().map(|takeover| {
@@ -56,9 +65,11 @@ pub async fn nodes(client: &ClientArgs, as_json: bool) -> Exit {
 fn state(node: &Value) -> String {
     let text = match node["stop_reason"].as_str() {
         Some(reason) => format!("{}: {reason}", word(&node["state"])),
+        None if node["state"] == "live" && node["ready"] == false => "live: not ready".to_owned(),
         None => word(&node["state"]),
     };
     let tone = match node["state"].as_str() {
+        Some("live") if node["ready"] == false => Tone::Bad,
         Some("live") => Tone::Good,
         Some("late") => Tone::Bad,
         _ => return text,

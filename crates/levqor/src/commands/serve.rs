@@ -188,7 +188,15 @@ async fn run(
     // A port of 0 means "any free one"; links must name the one that it became.
     let public_url =
         if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
-    let settings = settings(config, data_dir, secret, public_url.clone());
+    let mut settings = settings(config, data_dir, secret, public_url.clone());
+    if settings.advertise_url.is_none() && !address.ip().is_unspecified() {
+        settings.advertise_url = Some(format!("http://{address}"));
+    }
+    if settings.advertise_url.is_none() && store.is_shared() && told.first {
+        tracing::warn!(
+            "this node listens on all addresses, so edges and other nodes are not told where to find it; set LEVQOR_ADVERTISE_URL"
+        );
+    }
     let app = App::new(Parts {
         settings,
         // A node that was stopped writes nothing more, by whatever way.
@@ -382,6 +390,8 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         metrics_public: config.metrics_public,
         request_timeout: config.limits.request_timeout,
         drain_timeout: config.limits.drain,
+        drain_notice: config.limits.drain_notice,
+        advertise_url: config.advertise_url.clone(),
         body_bytes_max: config.limits.body_bytes_max,
         payload_bytes_max: config.limits.payload_bytes_max,
         account_requests_per_minute: Some(config.limits.requests_per_minute),

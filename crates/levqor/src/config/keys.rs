@@ -80,6 +80,13 @@ pub const KEYS: &[Key] = &[
         "what links start with; empty: http:// and the listen address",
     ),
     key(
+        "advertise_url",
+        "LEVQOR_ADVERTISE_URL",
+        Shape::Text,
+        "",
+        "where edges and other nodes reach this node; empty: http:// and the listen address, when that is one address",
+    ),
+    key(
         "operator_email",
         "LEVQOR_OPERATOR_EMAIL",
         Shape::Text,
@@ -231,6 +238,13 @@ pub const KEYS: &[Key] = &[
         Shape::Number(0, 3600),
         "10",
         "how long a stop waits for calls in flight",
+    ),
+    key(
+        "limits.drain_notice_ms",
+        "LEVQOR_LIMITS_DRAIN_NOTICE_MS",
+        Shape::Number(0, 60_000),
+        "1000",
+        "how long a stop goes on taking requests after /ready has begun to say draining; half of drain_seconds at most",
     ),
     key(
         "retention.runs_days",

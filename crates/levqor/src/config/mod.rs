@@ -50,6 +50,8 @@ pub struct Config {
     /// A PostgreSQL that several nodes use; None: embedded SQLite in the data directory.
     pub database: Option<Place>,
     pub public_url: String,
+    /// Where edges and other nodes reach this one. None: it listens on all addresses, and nobody said which is meant.
+    pub advertise_url: Option<String>,
     pub operator_email: String,
     pub log: Log,
     pub egress: Egress,
@@ -97,6 +99,7 @@ pub struct Limits {
     pub effects: usize,
     pub request_timeout: Duration,
     pub drain: Duration,
+    pub drain_notice: Duration,
 }
 
 /// What workflows may run on this machine.
@@ -251,7 +254,9 @@ impl Reader<'_> {
             _ => Environment::Development,
         };
         let hmac_secret = self.secret(environment);
-        let public_url = self.public_url(listen);
+        let public_url = self.url("public_url", listen);
+        let advertise_url = self.url("advertise_url", listen);
+        let has_advertised = !self.text("advertise_url").is_empty();
         let ai = self.ai(region.as_ref());
         let database = self.database();
         self.email();
@@ -264,6 +269,11 @@ impl Reader<'_> {
             data_dir: PathBuf::from(self.text("data_dir")),
             database,
             public_url: public_url?,
+            // An address that means all of them leads nowhere from another machine.
+            advertise_url: advertise_url.filter(|_| {
+                has_advertised
+                    || listen.is_some_and(|address| !address.ip().is_unspecified() && address.port() != 0)
+            }),
             operator_email: self.text("operator_email").to_lowercase(),
             log: Log {
                 filter: self.text("log").to_owned(),
@@ -288,6 +298,7 @@ impl Reader<'_> {
                 effects: self.size("limits.effects"),
                 request_timeout: Duration::from_secs(self.number("limits.request_timeout_seconds")),
                 drain: Duration::from_secs(self.number("limits.drain_seconds")),
+                drain_notice: Duration::from_millis(self.number("limits.drain_notice_ms")),
             },
             runs_kept_days: u32::try_from(self.number("retention.runs_days")).ok().filter(|days| *days > 0),
             anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute"))
@@ -416,8 +427,9 @@ impl Reader<'_> {
         (!text.is_empty()).then(|| Secret::new(text))
     }
 
-    fn public_url(&mut self, listen: Option<SocketAddr>) -> Option<String> {
-        let text = self.text("public_url").trim_end_matches('/').to_owned();
+    /// An address without a path; the listen address where it is left out.
+    fn url(&mut self, name: &str, listen: Option<SocketAddr>) -> Option<String> {
+        let text = self.text(name).trim_end_matches('/').to_owned();
         if text.is_empty() {
             return listen.map(|address| format!("http://{address}"));
         }
@@ -429,7 +441,7 @@ impl Reader<'_> {
             }
             _ => {
                 let problem = format!("{text:?} is not an http or https address without a path");
-                self.complain("public_url", problem, "write it like https://levqor.example.com");
+                self.complain(name, problem, "write it like https://levqor.example.com");
                 None
             }
         }

@@ -17,6 +17,8 @@ pub fn setup(directory: &std::path::Path) -> ServerSetup {
         .unwrap()
         .env("LEVQOR_EGRESS_ALLOW", "127.0.0.1/32")
         .env("LEVQOR_LOG", "warn")
+        // Nobody asks these whether they are ready.
+        .env("LEVQOR_LIMITS_DRAIN_NOTICE_MS", "0")
 }
 
 pub fn client() -> reqwest::Client {

@@ -219,3 +219,28 @@ pub async fn sample(app: &App) -> Result<(), levqor_store::Error> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_by_what_cannot_be_the_way_there() {
+        const S: i64 = 1_000_000;
+        let rows = [
+            (0, 0, None),
+            (10 * S, 0, None),
+            (11 * S, S, Some("10.5 s ahead of the database's")),
+            (11 * S, 3 * S, None),
+            (-30 * S, S, Some("29.5 s behind")),
+            (i64::MIN, 0, Some("behind")),
+        ];
+        for (ahead, took, expected) in rows {
+            let found = ahead_failure((ahead, took));
+            match expected {
+                None => assert_eq!(found, None, "{ahead} {took}"),
+                Some(words) => assert!(found.unwrap().contains(words), "{ahead}"),
+            }
+        }
+    }
+}

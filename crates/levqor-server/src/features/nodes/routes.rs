@@ -35,13 +35,29 @@ struct NodeState {
     /// `live`; `late` when its lease is over and nobody has stopped it yet; `stopped`.
     #[schema(example = "live")]
     state: &'static str,
-    /// `drained` by itself, `expired` for want of a sign, or `replaced` by a later process.
+    /// `drained` by itself, `expired` for want of a sign, `replaced` by a later process, or `failed over` by an operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_reason: Option<String>,
     /// Whether it answered this request.
     this: bool,
     /// Runs that it owns and that have not ended.
     runs: i64,
+    /// Whether it found itself ready when it looked last; absent when it has not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ready: Option<bool>,
+    /// Why it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Where edges and other nodes reach it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "http://10.1.0.1:8000")]
+    url: Option<String>,
+    /// How far its clock is ahead of the database's; absent where the database has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_ahead_ms: Option<f64>,
+    /// The newest step of the schema that its build knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<u32>,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
     /// When its lease ends, or ended.
@@ -66,8 +82,13 @@ struct TakeoverView {
 
 impl NodeState {
     fn new(app: &App, now: NodeNow) -> Self {
-        let NodeNow { node, state, runs } = now;
+        let NodeNow { node, state, runs, told } = now;
         Self {
+            ready: told.as_ref().map(|told| told.ready),
+            url: told.as_ref().and_then(|told| told.url.clone()),
+            clock_ahead_ms: told.as_ref().and_then(|told| Some(told.clock_ahead_us? as f64 / 1_000.0)),
+            migration: told.as_ref().map(|told| told.migration),
+            reason: told.and_then(|told| told.reason),
             this: node.id == app.node,
             node_id: node.id.to_string(),
             region: node.region.to_string(),

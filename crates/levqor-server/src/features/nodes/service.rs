@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use levqor_model::NodeId;
-use levqor_store::{Error, nodes::Node, runs::Takeover};
+use levqor_store::{Error, nodes::Node, regions::NodeState, runs::Takeover};
 
 use crate::App;
 
@@ -24,6 +24,8 @@ pub(super) struct NodeNow {
     pub(super) state: State,
     /// Live runs that it owns.
     pub(super) runs: i64,
+    /// What it told of itself last.
+    pub(super) told: Option<NodeState>,
 }
 
 /// All nodes seen lately, newest first, and the latest takeovers.
@@ -33,12 +35,15 @@ pub(super) struct NodeNow {
 pub(super) async fn all(app: &App) -> Result<(Vec<NodeNow>, Vec<Takeover>), Error> {
     let live: Vec<NodeId> = app.store.nodes(Some(app.now())).await?.into_iter().map(|node| node.id).collect();
     let owned: HashMap<NodeId, i64> = app.store.owned_runs().await?.into_iter().collect();
+    let mut told: HashMap<NodeId, NodeState> =
+        app.store.node_states(app.now()).await?.into_iter().map(|state| (state.node, state)).collect();
     let nodes = app.store.nodes(None).await?.into_iter().map(|node| NodeNow {
         state: match node.stopped_at {
             Some(_) => State::Stopped,
             None if live.contains(&node.id) => State::Live,
             None => State::Late,
         },
+        told: told.remove(&node.id),
         runs: owned.get(&node.id).copied().unwrap_or_default(),
         node,
     });

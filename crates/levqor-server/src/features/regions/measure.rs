@@ -82,7 +82,7 @@ fn neighbours(seen: &Seen, own: &RegionCode) -> BTreeMap<RegionCode, String> {
 /// Region, median in microseconds, how many round trips.
 async fn distances(memory: &Memory, asked: BTreeMap<RegionCode, String>) -> Vec<(RegionCode, i64, i64)> {
     let Ok(client) = memory.client.get_or_try_init(async || client()).await else { return Vec::new() };
-    let trips = join_all(asked.values().map(|url| trip(client, url))).await;
+    let trips = join_all(asked.iter().map(|(region, url)| trip(client, url, region))).await;
     let mut kept = memory.trips.lock().unwrap_or_else(PoisonError::into_inner);
     kept.retain(|region, _| asked.contains_key(region));
     for (region, trip) in asked.keys().zip(trips) {
@@ -118,12 +118,13 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
     builder().build().or_else(|_| builder().tls_certs_only([]).build())
 }
 
-/// A request and its answer, in microseconds, on a connection that stays open. None: no good answer.
-async fn trip(client: &reqwest::Client, url: &str) -> Option<i64> {
+/// A request and its answer, in microseconds, on a connection that stays open. None: no good answer, or somebody else's.
+async fn trip(client: &reqwest::Client, url: &str, region: &RegionCode) -> Option<i64> {
     let began = Instant::now();
     let answer = client.get(format!("{url}/health")).send().await.ok()?;
     let took = began.elapsed();
-    let good = answer.status().is_success();
+    let there = answer.headers().get("x-levqor-region").map(|value| value.as_bytes());
+    let good = answer.status().is_success() && there == Some(region.as_str().as_bytes());
     // Read to its end, so that the connection can be used again.
     answer.bytes().await.ok()?;
     good.then(|| i64::try_from(took.as_micros()).ok())?

@@ -93,11 +93,7 @@ pub async fn one(app: &App, code: &RegionCode) -> Result<Option<RegionNow>, levq
 pub(super) fn nodes_of(seen: &Seen, code: &RegionCode) -> Vec<NodeNow> {
     let with_state = |node: &Node| {
         let state = seen.states.iter().find(|state| state.node == node.id && state.age <= FRESH).cloned();
-        NodeNow {
-            node: node.clone(),
-            ready: state.as_ref().is_some_and(|state| state.ready),
-            state,
-        }
+        NodeNow { node: node.clone(), ready: state.as_ref().is_some_and(|state| state.ready), state }
     };
     seen.nodes.iter().filter(|node| node.region == *code).map(with_state).collect()
 }
@@ -110,9 +106,7 @@ pub(super) fn status(
     any_ready: bool,
 ) -> (RegionStatus, Option<String>) {
     match (region.declared, live) {
-        (_, 1..) if !any_ready => {
-            (RegionStatus::Down, Some("its nodes are alive but not ready".to_owned()))
-        }
+        (_, 1..) if !any_ready => (RegionStatus::Down, Some("its nodes are alive but not ready".to_owned())),
         (_, 1..) if drained => (RegionStatus::Draining, Some("an operator drains it".to_owned())),
         (RegionStatus::Draining, 1..) => (RegionStatus::Draining, None),
         (_, 1..) => (RegionStatus::Active, None),
@@ -127,7 +121,10 @@ fn latency_of(latencies: &[Latency], from: &RegionCode) -> BTreeMap<RegionCode, 
     for latency in latencies.iter().filter(|latency| latency.from_region == *from && latency.age <= FRESH) {
         found.entry(latency.to_region.clone()).or_default().push(latency.median_us);
     }
-    found.into_iter().filter_map(|(to, mut all)| Some((to, measure::median(&mut all)? as f64 / 1_000.0))).collect()
+    found
+        .into_iter()
+        .filter_map(|(to, mut all)| Some((to, measure::median(&mut all)? as f64 / 1_000.0)))
+        .collect()
 }
 
 /// Whether a standby is the region's by its name: the code, alone or with more after a dash or an underscore.

@@ -108,6 +108,9 @@ fn in_use(region: &RegionReport, now: Timestamp) -> Markup {
                 }
                 (state_badge(region.state))
             }
+            @if !region.facts.is_empty() {
+                div.component { p.small.quiet.nums { (region.facts.join(" · ")) } }
+            }
             @for component in &region.components { (row(component, now)) }
         }
     }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use levqor_model::{Date, Region, RegionStatus, Timestamp};
 use levqor_store::health::{Sample, SampleDay};
 
-use crate::App;
+use crate::{
+    App,
+    features::regions::{self, service::RegionNow},
+};
 
 /// How old the newest sample may be and still speak for the present.
 pub const FRESH: Duration = Duration::from_secs(15);
@@ -50,6 +53,8 @@ pub struct Evidence {
     pub days: Vec<SampleDay>,
     /// When each region was first observed, by code.
     pub first: Vec<(String, Timestamp)>,
+    /// What is so in each region now, as the regions' API tells it.
+    pub now: Vec<RegionNow>,
 }
 
 /// The verdict.
@@ -68,8 +73,10 @@ pub struct RegionReport {
     pub description: String,
     /// Declared as planned, and never observed.
     pub planned: bool,
-    /// Declared as draining: it ends what it has and takes nothing new.
+    /// It ends what it has and takes nothing new: so declared, or wanted by an operator.
     pub draining: bool,
+    /// Live nodes, how far the region's standby is behind, how far other regions are; what is not known is not there.
+    pub facts: Vec<String>,
     pub state: State,
     pub components: Vec<ComponentReport>,
 }
@@ -115,7 +122,8 @@ pub async fn report(app: &App) -> Result<Report, levqor_store::Error> {
             first.push((region.code.to_string(), at));
         }
     }
-    Ok(assess(&Evidence { regions: app.regions.all().to_vec(), samples, days, first }, now))
+    let there = regions::service::all(app).await?;
+    Ok(assess(&Evidence { regions: app.regions.all().to_vec(), samples, days, first, now: there }, now))
 }
 
 /// The report without history, for pages that show only the present.
@@ -176,6 +184,7 @@ fn overall(parts: &[(&str, State)]) -> State {
 
 fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> RegionReport {
     let code = region.code.as_str();
+    let now_there = evidence.now.iter().find(|there| there.region.code == region.code);
     let samples: Vec<_> = evidence.samples.iter().filter(|sample| sample.region == region.code).collect();
     let planned = region.declared == RegionStatus::Planned && samples.is_empty();
     let since = evidence.first.iter().find(|(found, _)| found == code).map(|(_, at)| *at);
@@ -221,10 +230,24 @@ fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> Region
         name: region.name.clone(),
         description: region.description.clone(),
         planned,
-        draining: region.declared == RegionStatus::Draining,
+        draining: region.declared == RegionStatus::Draining
+            || now_there.is_some_and(|there| there.drain.is_some()),
+        facts: now_there.map(facts).unwrap_or_default(),
         state: overall(&parts),
         components,
     }
+}
+
+fn facts(there: &RegionNow) -> Vec<String> {
+    let live = there.nodes.len();
+    let mut facts = vec![format!("{live} live {}", if live == 1 { "node" } else { "nodes" })];
+    if let Some(lag) = there.standby.as_ref().and_then(|standby| standby.lag_us) {
+        facts.push(format!("standby {:.1} s behind", lag as f64 / 1_000_000.0));
+    }
+    for (to, ms) in &there.latency_ms {
+        facts.push(format!("{ms:.1} ms to {to}"));
+    }
+    facts
 }
 
 /// Clocks of nodes differ a little; a sample from far ahead is no evidence.
@@ -370,6 +393,7 @@ mod tests {
             samples: samples("eu-west/api good 1"),
             days: vec![day(2, 9, 10), day(0, 5, 5), day(200, 1, 1)],
             first: vec![("eu-west".to_owned(), now() - Duration::from_secs(200_000))],
+            now: Vec::new(),
         };
         let report = assess(&evidence, now());
         let api = &report.regions[0].components[0];
