@@ -51,7 +51,7 @@ pub const RULES: &[Rule] = &[
     (Method::GET, "/api/metrics/app", Anyone),
     (Method::GET, "/api/regions", Anyone),
     (Method::GET, "/api/regions/{code}", Anyone),
-    (Method::GET, "/api/regions/snapshot", Open),
+    (Method::GET, "/api/regions/snapshot", Anyone),
     (Method::GET, "/api/ops/nodes", Access::Operator),
     (Method::GET, "/api/ops/regions", Access::Operator),
     (Method::GET, "/api/plans", Anyone),

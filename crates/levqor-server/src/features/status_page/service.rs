@@ -71,7 +71,7 @@ pub struct RegionReport {
     pub code: String,
     pub name: String,
     pub description: String,
-    /// Declared as planned, and never observed.
+    /// Declared as planned, never observed, and no node lives there.
     pub planned: bool,
     /// It ends what it has and takes nothing new: so declared, or wanted by an operator.
     pub draining: bool,
@@ -186,7 +186,8 @@ fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> Region
     let code = region.code.as_str();
     let now_there = evidence.now.iter().find(|there| there.region.code == region.code);
     let samples: Vec<_> = evidence.samples.iter().filter(|sample| sample.region == region.code).collect();
-    let planned = region.declared == RegionStatus::Planned && samples.is_empty();
+    let is_empty = now_there.is_none_or(|there| there.nodes.is_empty());
+    let planned = region.declared == RegionStatus::Planned && samples.is_empty() && is_empty;
     let since = evidence.first.iter().find(|(found, _)| found == code).map(|(_, at)| *at);
     let mut components = Vec::new();
     if !planned {
