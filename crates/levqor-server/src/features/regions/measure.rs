@@ -25,12 +25,15 @@ const REGIONS_MAX: usize = 32;
 /// Counting runs is a walk over the live ones: once for all who ask within this time.
 const OWNED_KEPT: Duration = Duration::from_secs(1);
 
+/// How many live runs each node owns.
+type Owned = Vec<(NodeId, i64)>;
+
 #[derive(Debug, Default)]
 struct Memory {
     client: OnceCell<reqwest::Client>,
     trips: Mutex<BTreeMap<RegionCode, VecDeque<i64>>>,
     standbys: Mutex<Option<(Instant, Vec<Standby>)>>,
-    owned: tokio::sync::Mutex<Option<(Instant, Vec<(NodeId, i64)>)>>,
+    owned: tokio::sync::Mutex<Option<(Instant, Owned)>>,
 }
 
 /// Looks at everything once, and notes it.
@@ -147,7 +150,7 @@ pub(super) fn standbys(app: &App) -> Vec<Standby> {
 }
 
 /// How many live runs each node owns, at most a second ago.
-pub(super) async fn owned_runs(app: &App) -> Result<Vec<(NodeId, i64)>, levqor_store::Error> {
+pub(super) async fn owned_runs(app: &App) -> Result<Owned, levqor_store::Error> {
     let memory = app.memory(|_| Memory::default());
     let mut kept = memory.owned.lock().await;
     if let Some((at, owned)) = &*kept
