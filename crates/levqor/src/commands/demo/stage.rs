@@ -15,7 +15,7 @@ pub const REGIONS: [&str; 3] = ["eu-west", "us-east", "ap-south"];
 /// Where the nodes keep what they share.
 enum Database {
     /// PostgreSQL in two regions.
-    Pair(Pair),
+    Pair(Box<Pair>),
     /// Without PostgreSQL: a file of SQLite, which no region has.
     File(PathBuf),
 }
@@ -45,7 +45,7 @@ impl Stage {
             tell(
                 "a PostgreSQL in eu-west; each commit is in its standby in us-east before it is acknowledged",
             );
-            Database::Pair(tokio::task::block_in_place(|| Pair::start(&[]))?)
+            Database::Pair(Box::new(tokio::task::block_in_place(|| Pair::start(&[]))?))
         };
         let mut random = [0_u8; 32];
         SystemRandom.fill(&mut random);
