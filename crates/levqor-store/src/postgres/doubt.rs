@@ -75,7 +75,8 @@ impl Doubt {
                         "{lost}; whether it was written is not known, since nobody takes writes: {error}"
                     )));
                 }
-                Err(_) => thread::sleep(ASK_EVERY),
+                // Nobody wakes us: who takes writes can only be asked for.
+                Err(_) => thread::park_timeout(ASK_EVERY),
             }
         }
     }
