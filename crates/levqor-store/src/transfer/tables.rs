@@ -8,6 +8,9 @@ use crate::{Error, Session, params};
 /// Each database has its own record of what was applied to it.
 const OWN: &str = "migrations";
 
+/// What its connections have committed is a database's own, too.
+const COMMITS: &str = "commits";
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -102,7 +105,7 @@ pub(super) fn of_source(session: &Session) -> Result<Vec<Table>, Failure> {
         .map_err(Failure::Source)?;
     let tables = names
         .into_iter()
-        .filter(|name| name != OWN)
+        .filter(|name| name != OWN && name != COMMITS)
         .map(|name| of_table(session, name))
         .collect::<Result<Vec<_>, _>>()?;
     in_order(tables)
@@ -240,6 +243,7 @@ pub(super) fn check_target(session: &Session, tables: &[Table]) -> Result<(), Fa
         found.entry(table).or_default().insert(name, (declared, nullable));
     }
     found.remove(OWN);
+    found.remove(COMMITS);
     match tables.iter().find_map(|table| difference(table, found.remove(&table.name))) {
         Some(difference) => Err(Failure::SchemasDiffer(difference)),
         None => match found.into_keys().next() {
