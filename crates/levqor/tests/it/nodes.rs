@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use levqor_lab::{Postgres, Server, ServerSetup, Signal};
+use levqor_lab::{Direction, Passage, Postgres, Relay, Server, ServerSetup, Signal};
 use levqor_testkit::{
     HttpStub, Reply, Route,
     crash::{effects, two_calls_and_a_wait},
@@ -131,6 +131,40 @@ async fn a_node_that_stood_still_comes_back_as_a_new_one() {
     assert_eq!(eu.ended(run).await["region"], "us-east");
     let effects = effects(&stub);
     assert_eq!(effects.len(), 2 * (RUNS + 1));
+    assert!(effects.values().all(|effect| effect.is_constant), "{effects:?}");
+}
+
+/// Answers of the database do not arrive any more, so whether the last commits were made is not known where they were asked for.
+#[tokio::test]
+async fn a_node_that_does_not_hear_its_database_loses_its_runs_and_comes_back() {
+    let stub = HttpStub::start().await;
+    busy_stub(&stub);
+    let directory = temp_dir();
+    let database = Postgres::shared().database().unwrap();
+    let place = Postgres::shared().address();
+    let wire = Relay::start(place).unwrap();
+    let through = database.replace(&place.to_string(), &wire.address().to_string());
+    assert_ne!(through, database);
+    let server = Server::start(&node(directory.path(), &through, "us-east")).await.unwrap();
+    let key = server.line("lvq_").await.unwrap().trim().to_owned();
+    let us = Levqor::of(server, &key);
+    let eu = Server::start(&node(directory.path(), &database, "eu-west")).await.unwrap();
+    let eu = Levqor::of(eu, &key);
+    let workflow = us.create(&two_calls_and_a_wait(&stub, 1)).await;
+    let mut acknowledged = Vec::new();
+    for n in 0..RUNS {
+        let run = us.start(&workflow, &json!({ "input": { "n": n } })).await;
+        acknowledged.push(run["run_id"].as_str().unwrap().to_owned());
+    }
+    wire.set(Direction::Back, Passage::Silent);
+    wait_for("the node to be condemned", || async { (live(&eu, "us-east").await == 0).then_some(()) }).await;
+    for run in &acknowledged {
+        assert_eq!(eu.ended(run).await["status"], "completed");
+    }
+    wire.mend();
+    wait_for("the node to be back", || async { (live(&eu, "us-east").await == 1).then_some(()) }).await;
+    let effects = effects(&stub);
+    assert_eq!(effects.len(), 2 * RUNS);
     assert!(effects.values().all(|effect| effect.is_constant), "{effects:?}");
 }
 
