@@ -295,7 +295,8 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<TaskRecord>, Error> {
         let row = self.row(account, run).await?;
-        let records = self.core.records(&row, Window::Page { after: after.unwrap_or(0), limit }).await?;
+        let records =
+            self.core.records_to_show(&row, Window::Page { after: after.unwrap_or(0), limit }).await?;
         let mask = self.core.mask(&row).await?;
         Ok(records.into_iter().map(|record| mask.task(record)).collect())
     }

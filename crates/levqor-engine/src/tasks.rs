@@ -6,8 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use levqor_flow::machine::{Event, Machine, Notes, TaskNote};
 use levqor_model::{RegionCode, RunId, TaskStatus, Timestamp};
-use levqor_store::runs::Run;
-use tokio::time::Instant;
+use levqor_store::{Store, runs::Run};
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use crate::{Error, TaskRecord, core::Core, secrets::with_stand_ins};
 
@@ -24,6 +24,8 @@ pub(crate) struct Journal {
     pub(crate) events: Vec<Event>,
     /// Where the run was from which moment on.
     pub(crate) regions: Vec<(Timestamp, RegionCode)>,
+    /// The place behind its last entry.
+    next_seq: i64,
 }
 
 impl TaskRecord {
@@ -122,20 +124,31 @@ impl Notes for Collector {
 
 impl Core {
     pub(crate) async fn journal(&self, run: RunId) -> Result<Journal, Error> {
-        self.read_journal(run, usize::MAX).await
+        self.read_journal(&self.store, run, usize::MAX).await
     }
 
     /// The journal for somebody who only looks: not one that would take too much memory.
     pub(crate) async fn journal_to_read(&self, run: RunId) -> Result<Journal, Error> {
-        self.read_journal(run, READ_BYTES_MAX).await
+        self.read_journal(&self.store, run, READ_BYTES_MAX).await
     }
 
-    async fn read_journal(&self, run: RunId, bytes_max: usize) -> Result<Journal, Error> {
+    /// The same for people: from a replica, when that has all that the run's row speaks of.
+    async fn journal_to_show(&self, run: &Run) -> Result<Journal, Error> {
+        if self.store.has_replica() {
+            let journal = self.read_journal(&self.store.views(), run.id, READ_BYTES_MAX).await?;
+            if journal.next_seq >= run.next_seq {
+                return Ok(journal);
+            }
+        }
+        self.journal_to_read(run.id).await
+    }
+
+    async fn read_journal(&self, store: &Store, run: RunId, bytes_max: usize) -> Result<Journal, Error> {
         let mut journal = Journal::default();
         let mut bytes = 0_usize;
         let mut after = None;
         loop {
-            let page = self.faults.store(self.store.journal(run, after, PAGE)).await?;
+            let page = self.faults.store(store.journal(run, after, PAGE)).await?;
             let full = page.len() == PAGE;
             after = page.last().map(|entry| entry.seq).or(after);
             for entry in page {
@@ -156,6 +169,7 @@ impl Core {
                 journal.events.extend(events);
             }
             if !full {
+                journal.next_seq = after.map_or(0, |last| last + 1);
                 return Ok(journal);
             }
         }
@@ -163,10 +177,25 @@ impl Core {
 
     /// The records of a run's tasks as its journal stands now.
     pub(crate) async fn records(&self, run: &Run, window: Window) -> Result<Vec<TaskRecord>, Error> {
-        // Never closed.
-        let _turn = self.folds.acquire().await.map_err(|_| Error::Draining)?;
-        let workflow = self.definition(run.workflow_id, &run.version).await?;
+        let _turn = self.turn_to_fold().await?;
         let journal = self.journal_to_read(run.id).await?;
+        self.fold(run, journal, window).await
+    }
+
+    /// The same for people, who may be shown what a replica has.
+    pub(crate) async fn records_to_show(&self, run: &Run, window: Window) -> Result<Vec<TaskRecord>, Error> {
+        let _turn = self.turn_to_fold().await?;
+        let journal = self.journal_to_show(run).await?;
+        self.fold(run, journal, window).await
+    }
+
+    async fn turn_to_fold(&self) -> Result<SemaphorePermit<'_>, Error> {
+        // Never closed.
+        self.folds.acquire().await.map_err(|_| Error::Draining)
+    }
+
+    async fn fold(&self, run: &Run, journal: Journal, window: Window) -> Result<Vec<TaskRecord>, Error> {
+        let workflow = self.definition(run.workflow_id, &run.version).await?;
         if journal.events.is_empty() {
             return Ok(Vec::new());
         }

@@ -189,7 +189,7 @@ impl Store {
         before: Option<ApprovalId>,
         limit: usize,
     ) -> Result<Vec<Approval>, Error> {
-        self.read(move |session| {
+        self.view(move |session| {
             // After every id.
             let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
             if open {

@@ -10,7 +10,7 @@ use crate::{
     committer::Committer,
     hints::Hints,
     migrations::{self, MIGRATIONS, Migration},
-    postgres::{Listener, Postgres, PostgresOptions, Way},
+    postgres::{Listener, Postgres, PostgresOptions, Replica, ReplicaReport, Way},
     readers::Readers,
     sqlite::Sqlite,
 };
@@ -41,6 +41,7 @@ pub(crate) struct Database {
     listener: OnceLock<Option<Listener>>,
     way: Option<Way>,
     is_shared: bool,
+    replica: Option<Replica>,
 }
 
 impl Database {
@@ -49,19 +50,19 @@ impl Database {
     }
 
     pub(crate) fn open_with(options: &Options, migrations: &[Migration]) -> Result<Self, Error> {
-        let (file, writers, beside, readers, way) = match &options.place {
+        let (file, writers, beside, readers, (way, replica)) = match &options.place {
             Place::Scratch => {
                 let (file, writer, readers) = Sqlite::open(None, options.readers, migrations)?;
-                (Some(file), vec![writer], None, readers, None)
+                (Some(file), vec![writer], None, readers, (None, None))
             }
             Place::File(path) | Place::SharedFile(path) => {
                 let (file, writer, readers) = Sqlite::open(Some(path), options.readers, migrations)?;
-                (Some(file), vec![writer], None, readers, None)
+                (Some(file), vec![writer], None, readers, (None, None))
             }
             Place::Postgres(place) => {
-                let Postgres { writers, beside, readers, way } =
+                let Postgres { writers, beside, readers, replica, way } =
                     Postgres::open(place, options.readers, migrations)?;
-                (None, writers, Some(vec![beside]), readers, Some(way))
+                (None, writers, Some(vec![beside]), readers, (Some(way), replica))
             }
         };
         let threads =
@@ -78,6 +79,7 @@ impl Database {
             listener: OnceLock::new(),
             way,
             is_shared: matches!(options.place, Place::SharedFile(_) | Place::Postgres(_)),
+            replica,
         })
     }
 
@@ -110,6 +112,29 @@ impl Database {
         self.readers.read(work).await
     }
 
+    /// A read by which nothing is decided: from the replica when there is one that knows what this process has written, else
+    /// from the primary.
+    pub(crate) async fn view<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&Session) -> Result<T, Error> + Send + Sync + 'static,
+    {
+        let Some(replica) = &self.replica else { return self.read(work).await };
+        let work = Arc::new(work);
+        match replica.read(&work).await {
+            Some(found) => Ok(found),
+            None => self.read(move |session| work(session)).await,
+        }
+    }
+
+    pub(crate) fn has_replica(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    pub(crate) fn replica(&self) -> Option<ReplicaReport> {
+        self.replica.as_ref().map(Replica::report)
+    }
+
     /// The bells; the first call begins to listen.
     pub(crate) fn hints(&self) -> &Hints {
         self.listener.get_or_init(|| {
@@ -125,6 +150,9 @@ impl Database {
     pub(crate) async fn close(&self) {
         if let Some(listener) = self.listener.get_or_init(|| None) {
             listener.stop();
+        }
+        if let Some(replica) = &self.replica {
+            replica.close();
         }
         self.readers.close().await;
         if let Some(beside) = &self.beside {

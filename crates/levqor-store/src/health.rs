@@ -50,7 +50,7 @@ impl Store {
 
     /// The newest sample of each component in each region, by region and component; at most 10,000.
     pub async fn latest_samples(&self) -> Result<Vec<Sample>, Error> {
-        self.read(|session| {
+        self.view(|session| {
             session.rows(
                 "SELECT region, node_id, component, at, good, latency_us, reason FROM latest_samples
                  ORDER BY region, component LIMIT 10000",
@@ -63,7 +63,7 @@ impl Store {
 
     /// Sums per day from that day on, oldest first.
     pub async fn sample_days(&self, from: levqor_model::Date) -> Result<Vec<SampleDay>, Error> {
-        self.read(move |session| {
+        self.view(move |session| {
             session.rows(
                 "SELECT region, component, day, good, total FROM sample_days
                  WHERE day >= $1 ORDER BY day, region, component LIMIT 100000",
@@ -84,7 +84,7 @@ impl Store {
 
     /// Since when there is evidence of a region; stays when single samples are dropped.
     pub async fn first_sample_at(&self, region: RegionCode) -> Result<Option<Timestamp>, Error> {
-        self.read(move |session| {
+        self.view(move |session| {
             session.scalar(
                 "SELECT first_at FROM sample_days WHERE region = $1 ORDER BY first_at LIMIT 1",
                 params![region],

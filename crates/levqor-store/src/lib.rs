@@ -63,7 +63,7 @@ use levqor_model::NodeId;
 use database::Database;
 pub use database::Place;
 pub use error::{Conflict, Error};
-pub use postgres::PostgresOptions;
+pub use postgres::{PostgresOptions, ReplicaReport};
 use session::{Row, Session};
 use value::params;
 
@@ -92,6 +92,8 @@ pub struct Store {
     queue_bell: Arc<tokio::sync::Notify>,
     /// Whose writes these are; None: nobody's who could be stopped.
     node: Option<NodeId>,
+    /// Whether reads may come from a replica.
+    views: bool,
 }
 
 /// What `/ready` wants to know.
@@ -125,6 +127,7 @@ impl Store {
             unreadable_told: Arc::default(),
             queue_bell: Arc::default(),
             node: None,
+            views: false,
         })
     }
 
@@ -133,6 +136,23 @@ impl Store {
     #[must_use]
     pub fn acting_as(&self, node: NodeId) -> Self {
         Self { node: Some(node), ..self.clone() }
+    }
+
+    /// The same store for somebody who only looks: lists and history may come from a replica, when there is one. It shows what this
+    /// process has written before; what other nodes have written may be some seconds late. Nothing may be decided by it.
+    #[must_use]
+    pub fn views(&self) -> Self {
+        Self { views: true, ..self.clone() }
+    }
+
+    /// Whether there is a replica to read from, fit or not.
+    pub fn has_replica(&self) -> bool {
+        self.database.has_replica()
+    }
+
+    /// How it stands with the replica; None: there is none.
+    pub fn replica(&self) -> Option<ReplicaReport> {
+        self.database.replica()
     }
 
     /// Whether other processes may use this database at the same time.
@@ -221,6 +241,15 @@ impl Store {
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
     {
         self.database.read(work).await
+    }
+
+    /// Like [`Store::read`], for what people look at: of a store for [`Store::views`] it may come from a replica.
+    async fn view<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&Session) -> Result<T, Error> + Send + Sync + 'static,
+    {
+        if self.views { self.database.view(work).await } else { self.database.read(work).await }
     }
 }
 

@@ -83,10 +83,15 @@ impl Readers {
         })
     }
 
-    /// Answers the reads that are queued, refuses later ones and closes all connections.
-    pub(crate) async fn close(&self) {
+    /// Refuses later reads. The connections are closed when what is queued is done.
+    pub(crate) fn refuse(&self) {
         self.permits.close();
         self.queue.close();
+    }
+
+    /// Answers the reads that are queued, refuses later ones and closes all connections.
+    pub(crate) async fn close(&self) {
+        self.refuse();
         while self.alive.clone().changed().await.is_ok() {}
     }
 }

@@ -33,7 +33,7 @@ impl Store {
         from: Date,
         until: Date,
     ) -> Result<UsageCount, Error> {
-        self.read(move |session| {
+        self.view(move |session| {
             let sums = match account {
                 Some(account) => session.row(
                     "SELECT CAST(coalesce(sum(runs), 0) AS bigint), CAST(coalesce(sum(ai_credits), 0) AS bigint)
@@ -63,7 +63,7 @@ impl Store {
         from: Date,
         until: Date,
     ) -> Result<Vec<UsageDay>, Error> {
-        self.read(move |session| match account {
+        self.view(move |session| match account {
             Some(account) => {
                 session.rows(include_str!("usage_days_of_account.sql"), params![account, from, until], read)
             }

@@ -188,7 +188,7 @@ impl Store {
         before: Option<WorkflowId>,
         limit: usize,
     ) -> Result<Vec<Workflow>, Error> {
-        self.read(move |session| match before {
+        self.view(move |session| match before {
             Some(before) => session.rows(
                 concat!(
                     "SELECT ",
@@ -240,7 +240,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Version>, Error> {
         let before = before.map_or(i64::MAX, Timestamp::as_micros);
-        self.read(move |session| {
+        self.view(move |session| {
             session.rows(
                 "SELECT workflow_id, version, definition, source, functions, created_at FROM workflow_versions
                  WHERE workflow_id = $1 AND created_at < $2

@@ -47,27 +47,30 @@ impl std::fmt::Debug for Way {
 impl Way {
     /// Without a word about TLS in the URL, servers elsewhere must show a certificate that holds, and those on this machine need none.
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, Error> {
-        let mut config: Config = options.url.parse().map_err(|error: postgres::Error| {
-            let reason =
-                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            open_error(format!(
-                "database.url cannot be read: {reason}; it is postgres://user:password@host/database"
-            ))
-        })?;
-        if config.get_dbname().is_none() {
-            return Err(open_error(
-                "database.url names no database; put its name behind the host: postgres://host/levqor",
-            ));
+        let mut config = parse("database.url", &options.url)?;
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        Self::by(config, options)
+    }
+
+    /// To the replica, whatever is found there. None: there is none.
+    ///
+    /// One host only: what was found out about it must be true of each connection.
+    pub(super) fn near(options: &PostgresOptions) -> Result<Option<Self>, Error> {
+        let Some(url) = &options.read_url else { return Ok(None) };
+        let mut config = parse("database.read_url", url)?;
+        if config.get_hosts().len() > 1 {
+            return Err(open_error("database.read_url names several hosts; name the one that is nearest"));
         }
+        config.target_session_attrs(TargetSessionAttrs::Any);
+        Self::by(config, options).map(Some)
+    }
+
+    fn by(mut config: Config, options: &PostgresOptions) -> Result<Self, Error> {
         if config.get_ssl_mode() == SslMode::Prefer {
             let is_here = config.get_hosts().iter().all(is_here);
             config.ssl_mode(if is_here { SslMode::Disable } else { SslMode::Require });
         }
-        config
-            .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_user_timeout(SILENCE)
-            .keepalives_idle(SILENCE);
+        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
         if config.get_application_name().is_none() {
             config.application_name("levqor");
         }
@@ -79,6 +82,19 @@ impl Way {
         client.batch_execute(SETTINGS)?;
         Ok(client)
     }
+}
+
+fn parse(name: &str, url: &str) -> Result<Config, Error> {
+    let config: Config = url.parse().map_err(|error: postgres::Error| {
+        let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        open_error(format!("{name} cannot be read: {reason}; it is postgres://user:password@host/database"))
+    })?;
+    if config.get_dbname().is_none() {
+        return Err(open_error(format!(
+            "{name} names no database; put its name behind the host: postgres://host/levqor"
+        )));
+    }
+    Ok(config)
 }
 
 /// Where a URL leads, without its password and its settings.

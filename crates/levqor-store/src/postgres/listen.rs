@@ -4,14 +4,14 @@
 //! that leads nowhere does not pass for a quiet one.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use postgres::fallible_iterator::FallibleIterator as _;
 
-use super::connect::Way;
+use super::{connect::Way, stop::Stop};
 use crate::hints::{Hint, Hints};
 
 /// Where hints are told: a name of our own in the database.
@@ -37,29 +37,6 @@ pub(super) fn notify(hints: &[bool; Hint::ALL.len()]) -> Option<String> {
 #[derive(Debug)]
 pub(crate) struct Listener {
     stop: Arc<Stop>,
-}
-
-#[derive(Debug, Default)]
-struct Stop {
-    is_set: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Stop {
-    fn is_set(&self) -> bool {
-        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self) {
-        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits, or until it is set.
-    fn pause(&self, pause: Duration) {
-        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_timeout_while(is_set, pause, |is_set| !*is_set));
-    }
 }
 
 impl Listener {

@@ -8,16 +8,22 @@ use std::{
     cell::{Cell as Flag, RefCell},
     collections::HashMap,
     error::Error as StdError,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
 use postgres::{
-    Client, Statement,
+    Client, SimpleQueryMessage, Statement,
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
-use super::{connect::Way, doubt::Doubt, errors, listen};
+use super::{
+    connect::Way,
+    doubt::Doubt,
+    errors, listen,
+    replica::{MARK_SQL, Mark, Marks},
+};
 use crate::{
     Error,
     hints::Hint,
@@ -42,6 +48,8 @@ pub(crate) struct Session {
     mute_since: Flag<Option<Instant>>,
     /// None: what is lost in a commit stays in doubt.
     doubt: Option<Doubt>,
+    /// Is told how far the server has written, after each commit.
+    marks: Option<Arc<Marks>>,
 }
 
 pub(super) struct Connection {
@@ -92,15 +100,26 @@ impl<'a> Row<'a> {
 impl Session {
     pub(super) fn connect(way: Way, has_clock: bool) -> Result<Self, Error> {
         let connection = Connection::new(&way)?;
-        Ok(Self {
+        Ok(Self { has_clock, connection: RefCell::new(Some(connection)), ..Self::later(way) })
+    }
+
+    /// A session that connects when something is asked of it.
+    pub(super) fn later(way: Way) -> Self {
+        Self {
             way,
-            has_clock,
-            connection: RefCell::new(Some(connection)),
+            has_clock: true,
+            connection: RefCell::new(None),
             in_transaction: Flag::new(false),
             hints: Flag::default(),
             mute_since: Flag::default(),
             doubt: None,
+            marks: None,
         })
+    }
+
+    /// The same session, whose commits tell how far the server has written by then.
+    pub(super) fn marking(self, marks: Option<Arc<Marks>>) -> Self {
+        Self { marks, ..self }
     }
 
     /// From now on a commit without an answer is asked for. The schema must be there.
@@ -157,7 +176,7 @@ impl Session {
         let with_hints = notify.is_some();
         let notify = notify.map(|notify| format!("{notify}; ")).unwrap_or_default();
         // A commit that waits for a standby must not give up by its time and go through without one.
-        let committed = self.batch(&format!("SET LOCAL statement_timeout = 0; {notify}COMMIT"));
+        let committed = self.marked(&format!("SET LOCAL statement_timeout = 0; {notify}COMMIT"));
         // It may have got no further than the hints.
         if committed.is_err() && self.in_transaction() {
             if with_hints {
@@ -168,10 +187,29 @@ impl Session {
         self.in_transaction.set(false);
         match (committed, &self.doubt) {
             (Err(error), Some(doubt)) if self.connection.borrow().is_none() => {
-                doubt.resolve(&self.way, &error)
+                doubt.resolve(&self.way, &error)?;
+                self.marked("SELECT 1")
             }
             (committed, _) => committed,
         }
+    }
+
+    /// Does it, and notes how far the server has written by then.
+    fn marked(&self, sql: &str) -> Result<(), Error> {
+        let Some(marks) = &self.marks else { return self.batch(sql) };
+        let sql = format!("{sql}; {MARK_SQL}");
+        let answers = self.with(|connection| connection.client.simple_query(&sql))?;
+        let mark = answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => {
+                Some(Mark { timeline: row.get(0)?.parse().ok()?, place: row.get(1)?.parse().ok()? })
+            }
+            _ => None,
+        });
+        // Without it nothing that comes after would be known to be on a replica.
+        let mark =
+            mark.ok_or_else(|| Error::Decode("the server does not say how far it has written".to_owned()))?;
+        marks.advance(mark);
+        Ok(())
     }
 
     /// Hints go out by a queue of the server's that others can fill (a listener that stands still), and then no commit with one goes

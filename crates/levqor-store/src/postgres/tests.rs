@@ -170,6 +170,37 @@ async fn a_job_fails_alone_in_its_batch() {
     assert_eq!(names(&store).await, ["first", "job 1", "job 3", "job 5", "second"]);
 }
 
+#[tokio::test]
+async fn a_statement_that_takes_too_long_fails_and_the_next_does_not() {
+    let store = Store::open(options(&Postgres::shared().database().unwrap())).unwrap();
+    let limit =
+        |session: &Session| session.scalar::<String>("SELECT current_setting('statement_timeout')", &[]);
+    assert_eq!(store.read(limit).await, Ok(Some("30s".to_owned())));
+    assert_eq!(store.write(limit).await, Ok(Some("30s".to_owned())));
+    let slow = store
+        .write(|session| {
+            put(session, "slow")?;
+            session.settle("SET LOCAL statement_timeout = '20ms'")?;
+            session.scalar::<i64>("SELECT CAST(1 AS bigint) FROM pg_sleep(600)", &[])
+        })
+        .await;
+    assert!(matches!(&slow, Err(error @ Error::Unavailable(_)) if error.is_retryable()), "{slow:?}");
+    store.write(|session| put(session, "next")).await.unwrap();
+    assert_eq!(names(&store).await, ["next"]);
+}
+
+/// By the lock that each migration takes, whoever comes second finds it done.
+#[test]
+fn processes_that_start_at_once_bring_the_schema_up_to_date_once() {
+    let url = Postgres::shared().database().unwrap();
+    std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Store::open(options(&url)).map(drop))).collect();
+        for start in starts {
+            start.join().unwrap().unwrap();
+        }
+    });
+}
+
 #[test]
 fn what_is_wrong_with_the_place_is_said_and_how_to_mend_it() {
     let shared = Postgres::shared();
@@ -208,7 +239,7 @@ async fn a_server_elsewhere_must_show_a_certificate_that_holds() {
         let place = PostgresOptions {
             url: format!("{url}?sslmode={mode}"),
             ca_file: ca_file.map(Path::to_owned),
-            callers_clock: false,
+            ..PostgresOptions::new("")
         };
         Store::open(Options { place: Place::Postgres(place), ..Options::default() })
     };

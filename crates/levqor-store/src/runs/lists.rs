@@ -22,7 +22,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Run>, Error> {
         let (runs, unreadable) = self
-            .read(move |session| {
+            .view(move |session| {
                 let range = IdRange::new(&filter, before);
                 let rows_max = limit.saturating_add(PASSED_OVER_MAX);
                 let mut unreadable = Vec::new();

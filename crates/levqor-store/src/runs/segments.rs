@@ -36,7 +36,7 @@ impl Store {
         after_seq: Option<i64>,
         limit: usize,
     ) -> Result<Vec<JournalEntry>, Error> {
-        self.read(move |session| session.snapshot(|| read(session, id, after_seq.unwrap_or(-1), limit))).await
+        self.view(move |session| session.snapshot(|| read(session, id, after_seq.unwrap_or(-1), limit))).await
     }
 }
 

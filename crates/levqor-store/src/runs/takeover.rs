@@ -243,7 +243,7 @@ impl Store {
 
     /// The latest takeovers, newest first.
     pub async fn takeovers(&self, limit: usize) -> Result<Vec<Takeover>, Error> {
-        self.read(move |session| {
+        self.view(move |session| {
             session.rows(
                 "SELECT at, node_id, region, from_node, from_region, runs FROM takeovers
                  ORDER BY takeover_seq DESC LIMIT $1",

@@ -110,9 +110,14 @@ pub const KEYS: &[Key] = &[
         "",
         "certificates that the database's must be signed by, in PEM form; empty: those that the system trusts",
     ),
-    key("database.read_url", "LEVQOR_DATABASE_READ_URL", Shape::Text, "", "a replica to read from")
-        .secret()
-        .reserved(),
+    key(
+        "database.read_url",
+        "LEVQOR_DATABASE_READ_URL",
+        Shape::Text,
+        "",
+        "a replica of database.url's server, nearby, to read lists and history from; written the same way, with one host",
+    )
+    .secret(),
     key(
         "egress.allow",
         "LEVQOR_EGRESS_ALLOW",

@@ -448,8 +448,18 @@ impl Reader<'_> {
     }
 
     fn database(&mut self) -> Option<Place> {
+        let is_postgres =
+            |url: &str| ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
         let url = self.text("database.url").to_owned();
+        let read_url = Some(self.text("database.read_url").to_owned()).filter(|url| !url.is_empty());
         if url.is_empty() {
+            if read_url.is_some() {
+                self.complain(
+                    "database.read_url",
+                    "is set, and database.url is empty: only a PostgreSQL has a replica",
+                    "set database.url to the primary, or leave both empty for SQLite",
+                );
+            }
             return None;
         }
         let file = url.strip_prefix("sqlite://").map(PathBuf::from);
@@ -461,8 +471,21 @@ impl Reader<'_> {
             );
             return None;
         }
-        let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
-        if !is_postgres && file.is_none() {
+        if file.is_some() && read_url.is_some() {
+            self.complain(
+                "database.read_url",
+                "is set, and database.url is a file: only a PostgreSQL has a replica",
+                "leave database.read_url empty",
+            );
+        }
+        if read_url.as_deref().is_some_and(|url| !is_postgres(url)) {
+            self.complain(
+                "database.read_url",
+                "the value is no address of a PostgreSQL",
+                "write it like postgres://user:password@host/database, or leave the key empty to read from the primary",
+            );
+        }
+        if !is_postgres(&url) && file.is_none() {
             self.complain(
                 "database.url",
                 "the value is no address of a PostgreSQL",
@@ -480,7 +503,7 @@ impl Reader<'_> {
         let ca_file = Some(self.text("database.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from);
         Some(match file {
             Some(path) => Place::SharedFile(path),
-            None => Place::Postgres(PostgresOptions { ca_file, ..PostgresOptions::new(url) }),
+            None => Place::Postgres(PostgresOptions { read_url, ca_file, ..PostgresOptions::new(url) }),
         })
     }
 
@@ -598,6 +621,16 @@ mod tests {
                 "",
                 &[("LEVQOR_DATABASE_URL", "postgres://u:hunter2@h/db")],
                 "security.hmac_secret: is empty, and database.url is set: all nodes of a database need the same",
+            ),
+            (
+                "",
+                &[("LEVQOR_DATABASE_READ_URL", "postgres://u:hunter2@h/db")],
+                "environment LEVQOR_DATABASE_READ_URL: database.read_url: is set, and database.url is empty",
+            ),
+            (
+                "[database]\nurl = \"postgres://u:hunter2@h/db\"\nread_url = \"mysql://u:hunter2@h/db\"",
+                &[],
+                "levqor.toml:3: database.read_url: the value is no address of a PostgreSQL",
             ),
             ("[egress]\nallow = [\"10.0.0.0/99\"]", &[], "levqor.toml:2: egress.allow:"),
             (

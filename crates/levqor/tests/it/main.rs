@@ -17,6 +17,7 @@ mod migrate;
 mod nodes;
 mod pages;
 mod regions;
+mod replica;
 mod secrets;
 mod sentence;
 mod start;

@@ -132,7 +132,7 @@ async fn list(
 ) -> Result<Json<Approvals>, Problem> {
     let limit = page_limit(query.limit)?;
     let before: Option<ApprovalId> = query.cursor.map(|cursor| cursor.last("approvals")).transpose()?;
-    let found = app.store.approvals_of(actor.account_id, !query.all, before, limit + 1).await?;
+    let found = app.store.views().approvals_of(actor.account_id, !query.all, before, limit + 1).await?;
     let (found, next_cursor) = cut(found, limit, "approvals", |approval| approval.id);
     let approvals = found.into_iter().map(ApprovalView::new).collect::<Result<_, _>>()?;
     Ok(Json(Approvals { approvals, next_cursor }))

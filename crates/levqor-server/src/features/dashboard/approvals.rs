@@ -43,7 +43,7 @@ pub(super) async fn page(
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
     let all = asked.all.is_some();
-    let found = app.store.approvals_of(page.actor.account_id, !all, asked.before, SHOWN).await?;
+    let found = app.store.views().approvals_of(page.actor.account_id, !all, asked.before, SHOWN).await?;
     let done = Done { done: asked.done };
     Ok(render(&page, &view, &found, all, &done))
 }

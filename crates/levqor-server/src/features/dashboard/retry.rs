@@ -125,7 +125,7 @@ pub(super) async fn retry(
 async fn load(app: &App, page: &PageActor, id: RunId, from: Option<String>) -> Result<Shown, Problem> {
     let account = page.actor.account_id;
     let detail = runs::service::find(app, account, id).await?;
-    let versions = app.store.versions_of(account, detail.run.workflow_id, None, VERSIONS).await?;
+    let versions = app.store.views().versions_of(account, detail.run.workflow_id, None, VERSIONS).await?;
     Ok(Shown {
         points: app.engine.entry_points(&detail.run).await?,
         versions: versions.into_iter().map(|version| version.version).collect(),

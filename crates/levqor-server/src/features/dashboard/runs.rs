@@ -44,10 +44,10 @@ pub(super) async fn page(
     let workflow: Option<WorkflowId> = chosen("workflow", asked.workflow.as_deref())?;
     let before: Option<RunId> = chosen("before", asked.before.as_deref())?;
     let filter = RunFilter { status, workflow_id: workflow, ..RunFilter::default() };
-    let mut runs = app.store.runs_of(Some(account), filter, before, PAGE + 1).await?;
+    let mut runs = app.store.views().runs_of(Some(account), filter, before, PAGE + 1).await?;
     let more = runs.len() > PAGE;
     runs.truncate(PAGE);
-    let workflows = app.store.workflows_of(account, None, CHOICES).await?;
+    let workflows = app.store.views().workflows_of(account, None, CHOICES).await?;
     let base = address(status, workflow);
     let next = runs
         .last()

@@ -113,7 +113,7 @@ pub(super) struct Overview {
 /// # Errors
 /// When the store cannot be asked.
 pub(super) async fn overview(app: &App, account: AccountId) -> Result<Overview, levqor_store::Error> {
-    let (store, now) = (&app.store, app.now());
+    let (store, now) = (&app.store.views(), app.now());
     let today = now.date();
     let filter = RunFilter { created_from: Some(today.start()), ..RunFilter::default() };
     let begun = store.runs_of(Some(account), filter, None, TODAY_MAX).await?;

@@ -79,8 +79,8 @@ async fn load(app: &App, page: &PageActor, id: WorkflowId, version: Option<&str>
     };
     let filter = RunFilter { workflow_id: Some(id), ..RunFilter::default() };
     Ok(Shown {
-        versions: app.store.versions_of(account, id, None, VERSIONS).await?,
-        runs: app.store.runs_of(Some(account), filter, None, RUNS).await?,
+        versions: app.store.views().versions_of(account, id, None, VERSIONS).await?,
+        runs: app.store.views().runs_of(Some(account), filter, None, RUNS).await?,
         schedule: app.store.schedule_state(id).await?,
         workflow,
         version,

@@ -35,7 +35,7 @@ pub(super) async fn page(
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
     let before: Option<WorkflowId> = chosen("before", asked.before.as_deref())?;
-    let mut workflows = app.store.workflows_of(page.actor.account_id, before, PAGE + 1).await?;
+    let mut workflows = app.store.views().workflows_of(page.actor.account_id, before, PAGE + 1).await?;
     let more = workflows.len() > PAGE;
     workflows.truncate(PAGE);
     let mut rows = Vec::with_capacity(workflows.len());

@@ -52,7 +52,8 @@ struct Ready {
     #[schema(example = "ready")]
     status: &'static str,
     region: String,
-    /// By name: `database_read`, `database_write`, `migrations`, `disk`, `lease`, `clock`, `engine`.
+    /// By name: `database_read`, `database_write`, `migrations`, `disk`, `lease`, `clock`, `engine`; and `database_replica` where one is set,
+    /// which the node does without when it is not good.
     checks: BTreeMap<&'static str, Verdict>,
     /// Seconds since 1970.
     timestamp: i64,

@@ -29,6 +29,15 @@ pub struct Check {
     pub latency_us: Option<u64>,
 }
 
+impl Check {
+    /// Its failure is for people to know: the node does without.
+    const INFORMS: &'static str = "database_replica";
+
+    fn lets_work(&self) -> bool {
+        self.failure.is_none() || self.name == Self::INFORMS
+    }
+}
+
 /// All checks of one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
@@ -37,12 +46,13 @@ pub struct Readiness {
 
 impl Readiness {
     pub fn is_ready(&self) -> bool {
-        self.checks.iter().all(|check| check.failure.is_none())
+        self.checks.iter().all(Check::lets_work)
     }
 
     /// Why the node is not ready; None when it is.
     pub fn failure(&self) -> Option<String> {
-        let names: Vec<_> = self.checks.iter().map(|check| check.name).collect();
+        let names: Vec<_> =
+            self.checks.iter().filter(|check| !check.lets_work()).map(|check| check.name).collect();
         self.failure_of(&names)
     }
 
@@ -91,17 +101,20 @@ pub async fn assess(app: &App) -> Readiness {
         .disk_free_bytes
         .filter(|free| *free < min)
         .map(|free| format!("{free} bytes are free where the database lives; at least {min} are needed"));
-    Readiness {
-        checks: vec![
-            timed("database_read", &found.read),
-            timed("database_write", &found.write),
-            check("migrations", migrations),
-            check("disk", disk),
-            check("lease", lease_failure(app).await),
-            check("clock", clock_failure(app).or_else(|| ahead.and_then(ahead_failure))),
-            check("engine", engine_failure(app)),
-        ],
+    let mut checks = vec![
+        timed("database_read", &found.read),
+        timed("database_write", &found.write),
+        check("migrations", migrations),
+        check("disk", disk),
+        check("lease", lease_failure(app).await),
+        check("clock", clock_failure(app).or_else(|| ahead.and_then(ahead_failure))),
+        check("engine", engine_failure(app)),
+    ];
+    if let Some(replica) = app.store.replica() {
+        let failure = replica.verdict.err().map(|reason| format!("{reason}; reads go to the primary"));
+        checks.push(check(Check::INFORMS, failure));
     }
+    Readiness { checks }
 }
 
 /// How far this node's clock is ahead of the database's, and how long asking took, both in microseconds. None: the database has

@@ -61,6 +61,8 @@ pub(super) struct Gauges {
     pub(super) sink_failing_seconds: Gauge,
     pub(super) sink_delivered_events: RateCounter,
     pub(super) sink_skipped_events: RateCounter,
+    /// By who answered, and why; none without a replica.
+    pub(super) replica_reads: Family<Labels<1>, RateCounter>,
 }
 
 /// The totals that survive restarts.
@@ -123,6 +125,11 @@ impl Exposition {
             "sink_skipped_events",
             "Events that the event sink never gets, since it was away for too long",
             &gauges.sink_skipped_events,
+        );
+        registry.register(
+            "database_replica_reads",
+            "Reads for people: answered by the replica, or by the primary since the replica was behind, unfit, or failed",
+            gauges.replica_reads.clone(),
         );
         registry.register_collector(Box::new(Persistent(totals)));
         Self { registry, answers, durations, runs, gauges }

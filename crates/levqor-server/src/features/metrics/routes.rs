@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use axum::{Json, extract::State, response::IntoResponse};
 use http::header;
 use levqor_model::Timestamp;
-use levqor_store::runs::RunCounts;
+use levqor_store::{ReplicaReport, runs::RunCounts};
 use serde::Serialize;
 use tracing::warn;
 use utoipa::ToSchema;
@@ -174,6 +174,14 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
         gauges.sink_failing_seconds.set(seconds_since(sink.failing.map(|(since, _)| since)));
         gauges.sink_delivered_events.inner().store(sink.delivered, Ordering::Relaxed);
         gauges.sink_skipped_events.inner().store(sink.skipped, Ordering::Relaxed);
+        if let Some(ReplicaReport { near, behind, unfit, failed, .. }) = app.store.replica() {
+            for (answer, reads) in
+                [("replica", near), ("behind", behind), ("unfit", unfit), ("failed", failed)]
+            {
+                let labels = [("answer", answer.to_owned())];
+                gauges.replica_reads.get_or_create(&labels).inner().store(reads, Ordering::Relaxed);
+            }
+        }
     });
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }

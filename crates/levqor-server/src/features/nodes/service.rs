@@ -47,5 +47,5 @@ pub(super) async fn all(app: &App) -> Result<(Vec<NodeNow>, Vec<Takeover>), Erro
         runs: owned.get(&node.id).copied().unwrap_or_default(),
         node,
     });
-    Ok((nodes.collect(), app.store.takeovers(TAKEOVERS_SHOWN).await?))
+    Ok((nodes.collect(), app.store.views().takeovers(TAKEOVERS_SHOWN).await?))
 }

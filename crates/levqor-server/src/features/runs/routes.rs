@@ -140,7 +140,7 @@ async fn page(
 ) -> Result<Json<Runs>, Problem> {
     let limit = page_limit(limit)?;
     let before: Option<RunId> = cursor.map(|cursor| cursor.last("runs")).transpose()?;
-    let found = app.store.runs_of(Some(account), filter, before, limit + 1).await?;
+    let found = app.store.views().runs_of(Some(account), filter, before, limit + 1).await?;
     let (found, next_cursor) = cut(found, limit, "runs", |run| run.id);
     Ok(Json(Runs { runs: found.into_iter().map(RunItem::from).collect(), next_cursor }))
 }

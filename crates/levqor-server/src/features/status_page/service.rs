@@ -114,11 +114,11 @@ pub struct Day {
 /// When the store cannot be asked; the page says then that it knows nothing.
 pub async fn report(app: &App) -> Result<Report, levqor_store::Error> {
     let now = app.now();
-    let samples = app.store.latest_samples().await?;
-    let days = app.store.sample_days(now.date().plus_days(1 - DAYS)).await?;
+    let samples = app.store.views().latest_samples().await?;
+    let days = app.store.views().sample_days(now.date().plus_days(1 - DAYS)).await?;
     let mut first = Vec::new();
     for region in app.regions.all() {
-        if let Some(at) = app.store.first_sample_at(region.code.clone()).await? {
+        if let Some(at) = app.store.views().first_sample_at(region.code.clone()).await? {
             first.push((region.code.to_string(), at));
         }
     }
@@ -131,7 +131,7 @@ pub async fn report(app: &App) -> Result<Report, levqor_store::Error> {
 /// # Errors
 /// When the store cannot be asked.
 pub async fn present(app: &App) -> Result<Report, levqor_store::Error> {
-    let samples = app.store.latest_samples().await?;
+    let samples = app.store.views().latest_samples().await?;
     let regions = app.regions.all().to_vec();
     Ok(assess(&Evidence { regions, samples, ..Evidence::default() }, app.now()))
 }

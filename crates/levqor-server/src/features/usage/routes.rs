@@ -74,7 +74,7 @@ async fn summary(
     let today = app.now().date();
     let from = today.month_start();
     let account = actor.map(|actor| actor.account_id);
-    let used = app.store.usage(account, from, today).await?;
+    let used = app.store.views().usage(account, from, today).await?;
     let plan = match account {
         Some(id) => app.store.account(id).await?.map(|account| account.plan),
         None => None,

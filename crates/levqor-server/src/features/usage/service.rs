@@ -18,7 +18,7 @@ pub async fn days(
     // The store has rows for days with a change only; how many workflows there were before `from` is in the last row
     // before it, however old. A row a day of the product's life is little to read.
     let beginning = Timestamp::default().date();
-    let rows = app.store.usage_days(account, beginning, until).await?;
+    let rows = app.store.views().usage_days(account, beginning, until).await?;
     Ok(filled(&rows, from, until))
 }
 

@@ -65,7 +65,7 @@ async fn list(
 ) -> Result<Json<Workflows>, Problem> {
     let limit = page_limit(query.limit)?;
     let before: Option<WorkflowId> = query.cursor.map(|cursor| cursor.last("workflows")).transpose()?;
-    let found = app.store.workflows_of(actor.account_id, before, limit + 1).await?;
+    let found = app.store.views().workflows_of(actor.account_id, before, limit + 1).await?;
     let (found, next_cursor) = cut(found, limit, "workflows", |workflow| workflow.id);
     Ok(Json(Workflows { workflows: found.into_iter().map(WorkflowItem::from).collect(), next_cursor }))
 }
@@ -169,7 +169,7 @@ async fn versions(
     let limit = page_limit(query.limit)?;
     service::find(&app, actor.account_id, id).await?;
     let before: Option<Timestamp> = query.cursor.map(|cursor| cursor.last("versions")).transpose()?;
-    let found = app.store.versions_of(actor.account_id, id, before, limit + 1).await?;
+    let found = app.store.views().versions_of(actor.account_id, id, before, limit + 1).await?;
     let (found, next_cursor) = cut(found, limit, "versions", |version| version.created_at);
     Ok(Json(Versions { versions: found.iter().map(VersionItem::from).collect(), next_cursor }))
 }
