@@ -53,6 +53,9 @@ problems! {
     VersionDiffers = 409 "version-differs" "The run cannot go on with that version",
     /// Somebody was first, or the run does not wait any more.
     ApprovalClosed = 409 "approval-closed" "The decision is not open any more",
+    /// Another act of the region is not over.
+    RegionBusy = 409 "region-busy" "Something else is being done with the region",
+    RegionNotReady = 409 "region-not-ready" "The regions are not ready for this",
     IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",
     LastOwnerKey = 409 "last-owner-key" "The last owner key cannot be revoked",
     BodyTooLarge = 413 "body-too-large" "The request body is too large",

@@ -28,6 +28,8 @@ enum Job {
     SampleHealth,
     /// Tells the other nodes how this one is, and measures how far the other regions are.
     MeasureRegions,
+    /// Goes on with what operators do with regions.
+    GoOnWithActs,
     /// Forgets callers whose rate limit is full again.
     PruneRates,
     /// Deletes rows whose time is over.
@@ -39,12 +41,13 @@ enum Job {
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 8] = [
+const JOBS: [(Job, Duration); 9] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
     (Job::SampleHealth, Duration::from_secs(5)),
     (Job::MeasureRegions, Duration::from_secs(5)),
+    (Job::GoOnWithActs, Duration::from_millis(500)),
     (Job::PruneRates, Duration::from_secs(30)),
     (Job::PruneStore, Duration::from_secs(600)),
     (Job::ArchiveRuns, Duration::from_secs(5)),
@@ -73,6 +76,7 @@ impl Job {
             Job::NoteKeyUse => "note_key_use",
             Job::SampleHealth => "sample_health",
             Job::MeasureRegions => "measure_regions",
+            Job::GoOnWithActs => "go_on_with_acts",
             Job::PruneRates => "prune_rates",
             Job::PruneStore => "prune_store",
             Job::ArchiveRuns => "archive_runs",
@@ -85,7 +89,8 @@ impl Job {
             Job::WriteCounts => app.metrics.flush(&app.store, app.now()).await,
             Job::NoteKeyUse => note_key_use(app).await,
             Job::SampleHealth => health::service::sample(app).await,
-            Job::MeasureRegions => regions::measure::round(app).await,
+            Job::MeasureRegions => regions::look_around(app).await,
+            Job::GoOnWithActs => regions::look_at_acts(app).await,
             Job::PruneRates => {
                 app.rates.prune();
                 Ok(())

@@ -91,6 +91,9 @@ pub enum Command {
     Nodes(ClientArgs),
     /// Show the regions: what is so there now, how far apart they are.
     Regions(RegionsArgs),
+    /// Drain a region, fail over from it, or let it work again (operators).
+    #[command(after_help = REGION_EXAMPLES)]
+    Region(RegionArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
     /// Watch the loss of a region: three regions and an edge on this machine, one of which is killed.
@@ -185,6 +188,50 @@ pub struct RegionsArgs {
     /// Print the section of an edge's file that has it follow this server's regions, with the key that signs them (operators).
     #[arg(long)]
     pub for_edge: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+const REGION_EXAMPLES: &str = "\
+Each waits for its end and prints what was measured; it goes on by itself when this command is interrupted.
+
+Examples:
+  levqor region drain us-east --reason 'a new disk'
+  levqor region failover us-east --to eu-west
+  levqor region activate us-east";
+
+#[derive(Debug, Args)]
+pub struct RegionArgs {
+    #[command(subcommand)]
+    pub command: RegionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RegionCommand {
+    /// Nothing begins there any more, and other regions take what may leave.
+    Drain(RegionWish),
+    /// The region works again, once it has passed its checks.
+    Activate(RegionWish),
+    /// Give a region up that is dead or sick: its nodes are stopped at once, and another region takes its runs.
+    Failover {
+        #[command(flatten)]
+        wish: RegionWish,
+        /// Where the runs go; the first ready region in the operator's order when it is left out.
+        #[arg(long, value_name = "CODE")]
+        to: Option<String>,
+        /// Also when the target has not taken runs over in the last 8 days.
+        #[arg(long)]
+        unrehearsed: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RegionWish {
+    /// The region's code, such as us-east.
+    pub code: String,
+    /// Words for whoever looks at it later.
+    #[arg(long, value_name = "WORDS")]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub client: ClientArgs,
 }

@@ -75,6 +75,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,
+        Command::Region(args) => commands::region::region(&args, cli.json).await,
         Command::Status(args) => commands::status::status(&args, cli.json).await,
         Command::Migrate(args) => commands::migrate::migrate(&flags, &args, cli.json).await,
         Command::Completions { shell } => commands::completions::completions(shell),

@@ -3,7 +3,10 @@
 use levqor_engine::{Engine, Error, RunUpdate, StartRun};
 use levqor_flow::event::CloudEvent;
 use levqor_model::{Clock, NodeId, Residency, RunId, RunStatus};
-use levqor_store::approvals::Decided;
+use levqor_store::{
+    approvals::Decided,
+    regions::{Begun, NewAct},
+};
 use levqor_testkit::{wait_for, wait_until};
 use serde_json::json;
 
@@ -289,4 +292,95 @@ async fn a_run_of_another_node_can_be_watched() {
     }
     assert_eq!(ended, ["a", "b"]);
     assert_eq!(last, Some(RunStatus::Completed));
+}
+
+/// An operator begins, or ends, to want the region empty.
+async fn drain(world: &World, region: &str, drains: bool) {
+    let new = NewAct {
+        region: region.parse().unwrap(),
+        verb: if drains { "drain" } else { "activate" },
+        target: None,
+        actor: "ada".to_owned(),
+        reason: None,
+        phase: "test",
+        drains,
+        fences: false,
+    };
+    let Begun::Now(act, _) = world.store.begin_act(new, world.now()).await.unwrap() else { panic!("busy") };
+    assert!(
+        world.store.end_act(act.seq, act.phase, "done", act.report, Vec::new(), world.now()).await.unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_drained_region_gives_what_it_has_and_begins_nothing_until_it_is_activated() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let waiting = world.start(&us, workflow, json!({})).await;
+    let stays = us.start_run(pinned(&world, workflow, "us-east").await).await.unwrap().run.id;
+    world.status(waiting, RunStatus::Waiting).await;
+    world.status(stays, RunStatus::Waiting).await;
+    drain(&world, "us-east", true).await;
+    wait_until("the node to know", || us.is_drained()).await;
+    assert!(!eu.is_drained());
+    owned(&world, waiting, &eu).await;
+    assert_eq!(owner(&world, stays).await, Some(us.node()), "it may be nowhere else");
+
+    // What is asked of the drained node begins elsewhere, or waits.
+    let elsewhere = world.start(&us, workflow, json!({})).await;
+    world.status(elsewhere, RunStatus::Waiting).await;
+    owned(&world, elsewhere, &eu).await;
+    let waits = us.start_run(pinned(&world, workflow, "us-east").await).await.unwrap().run.id;
+    let waits_too = eu.start_run(pinned(&world, workflow, "us-east").await).await.unwrap().run.id;
+    // What is pinned goes on, and nothing goes home meanwhile.
+    world.advance(&eu, seconds(31));
+    us.clock_moved();
+    for (run, region) in [(waiting, "eu-west"), (elsewhere, "eu-west"), (stays, "us-east")] {
+        let detail = world.ended(&eu, run).await;
+        assert_eq!((detail.run.status, detail.run.region.as_str()), (RunStatus::Completed, region));
+    }
+    for run in [waits, waits_too] {
+        let row = world.store.run(None, run).await.unwrap().unwrap();
+        assert_eq!((row.status, row.home_region.as_str()), (RunStatus::Pending, "us-east"));
+    }
+    let takeovers = world.store.takeovers(10).await.unwrap();
+    assert_eq!(takeovers.iter().map(|takeover| takeover.runs).sum::<i64>(), 1, "{takeovers:?}");
+
+    drain(&world, "us-east", false).await;
+    wait_until("the node to know", || !us.is_drained()).await;
+    for run in [waits, waits_too] {
+        world.status(run, RunStatus::Waiting).await;
+        assert_eq!(owner(&world, run).await, Some(us.node()));
+    }
+    assert_eq!(world.stub.count(), 3, "no call was made twice");
+}
+
+#[tokio::test]
+async fn a_call_in_flight_has_its_time_before_its_run_is_taken() {
+    let world = World::new().await;
+    let workflow = world
+        .save("slow", "1.0.0", "do: [{ a: { call: http, with: { method: post, endpoint: 'STUB/slow' } } }]")
+        .await;
+    world.stub.route(
+        levqor_testkit::Route::new("/slow")
+            .reply(levqor_testkit::Reply::json(&json!({ "ok": true })).after(seconds(600)))
+            .reply(levqor_testkit::Reply::json(&json!({ "ok": true }))),
+    );
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    let run = world.start(&us, workflow, json!({})).await;
+    wait_until("the call", || world.stub.count() == 1).await;
+    drain(&world, "us-east", true).await;
+    wait_until("the nodes to know", || us.is_drained()).await;
+    assert_eq!(owner(&world, run).await, Some(us.node()), "its call is in flight");
+    world.advance(&eu, seconds(11));
+    let detail = world.ended(&eu, run).await;
+    assert_eq!((detail.run.status, detail.run.region.as_str()), (RunStatus::Completed, "eu-west"));
+    let keys: std::collections::BTreeSet<_> = world
+        .stub
+        .requests()
+        .iter()
+        .map(|request| request.header("idempotency-key").map(str::to_owned))
+        .collect();
+    assert_eq!((world.stub.count(), keys.len()), (2, 1), "made again with the same key: {keys:?}");
 }

@@ -16,6 +16,7 @@ mod openapi;
 mod pages;
 mod problems;
 mod rates;
+mod region_acts;
 mod regions;
 mod retention;
 mod runs;

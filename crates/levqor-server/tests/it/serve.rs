@@ -58,13 +58,32 @@ async fn a_node_answers_observes_itself_and_stops() {
     .await;
     assert!(api.good, "{api:?}");
     let metrics = test.get("/api/metrics/app").send().await.json();
-    assert_eq!(metrics["scheduler"], serde_json::json!({ "jobs": 8, "running": 8 }));
+    assert_eq!(metrics["scheduler"], serde_json::json!({ "jobs": 9, "running": 9 }));
     let address = served.address;
     served.stopped().await;
     assert!(TcpStream::connect(address).await.is_err());
     // What was counted is written.
     let totals = test.store.totals().await.unwrap();
     assert!(totals.iter().any(|(name, total)| name == "requests" && *total >= 2), "{totals:?}");
+}
+
+#[tokio::test]
+async fn a_node_says_that_it_leaves_before_it_closes_its_port() {
+    let test = TestApp::with(|settings| settings.drain_notice = Duration::from_secs(30)).await;
+    let served = serve(&test).await;
+    served.stop.cancel();
+    let ready = "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = wait_for("the node to say so", || async {
+        let answer = talk(served.address, ready).await;
+        answer.contains("\"draining\"").then_some(answer)
+    })
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let health = talk(served.address, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
+    // Half of the time for a stop, and no more.
+    served.task.await.unwrap().unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err());
 }
 
 #[tokio::test]

@@ -11,8 +11,10 @@ use crate::{Error, Store, nodes::Node, params};
 const NAME: &str = "edges";
 
 /// What all nodes know of the regions in one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Seen {
+    /// By the database's clock.
+    pub now: Timestamp,
     /// Those that live.
     pub nodes: Vec<Node>,
     pub states: Vec<NodeState>,
@@ -72,6 +74,7 @@ impl Store {
 fn seen(session: &crate::Session, now: Timestamp) -> Result<Seen, Error> {
     let now = session.now(now)?;
     Ok(Seen {
+        now,
         nodes: crate::nodes::live(session, now)?,
         states: states(session, now)?,
         drains: drains(session)?,

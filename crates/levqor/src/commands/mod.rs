@@ -10,6 +10,7 @@ pub mod edge;
 pub mod given_secrets;
 pub mod migrate;
 pub mod nodes;
+pub mod region;
 pub mod regions;
 pub mod run;
 pub mod serve;

@@ -16,6 +16,7 @@ mod mail;
 mod migrate;
 mod nodes;
 mod pages;
+mod region_verbs;
 mod regions;
 mod replica;
 mod secrets;

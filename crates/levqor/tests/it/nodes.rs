@@ -16,7 +16,7 @@ const SECRET: &str = "a secret that all nodes of this test have";
 const RUNS: usize = 40;
 
 /// A node of that region, on its own directory and the same database.
-fn node(directory: &Path, database: &str, region: &str) -> ServerSetup {
+pub fn node(directory: &Path, database: &str, region: &str) -> ServerSetup {
     let own = directory.join(region);
     std::fs::create_dir_all(&own).unwrap();
     setup(&own)

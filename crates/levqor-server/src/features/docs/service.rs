@@ -81,6 +81,8 @@ problem_pages!(
     RunEnded = "run-ended",
     ApprovalClosed = "approval-closed",
     RunNotEnded = "run-not-ended",
+    RegionBusy = "region-busy",
+    RegionNotReady = "region-not-ready",
     IdempotencyConflict = "idempotency-conflict",
     LastOwnerKey = "last-owner-key",
     BodyTooLarge = "body-too-large",

@@ -1,9 +1,11 @@
 //! Where Levqor runs, how it is there, and what operators do about it.
 //!
-//! `service` computes what a region is now, `measure` observes, `snapshot` tells edges; `routes` is for everyone, `ops` for
-//! operators.
+//! `service` computes what a region is now, `measure` observes, `snapshot` tells edges, `checks` says whether a region could carry
+//! more, `acts` does what operators want; `routes` is for everyone, `ops` for operators.
 
-pub(crate) mod measure;
+mod acts;
+mod checks;
+mod measure;
 mod ops;
 mod routes;
 pub mod service;
@@ -12,6 +14,22 @@ mod snapshot;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::App;
+
+/// Tells the other nodes how this one is, and measures how far the other regions are.
+///
+/// # Errors
+/// When the store cannot be reached.
+pub async fn look_around(app: &App) -> Result<(), levqor_store::Error> {
+    measure::round(app).await
+}
+
+/// Goes on with what operators want of regions.
+///
+/// # Errors
+/// When the store cannot be reached.
+pub async fn look_at_acts(app: &App) -> Result<(), levqor_store::Error> {
+    acts::round(app).await
+}
 
 pub fn api() -> OpenApiRouter<App> {
     routes::api().merge(ops::api())

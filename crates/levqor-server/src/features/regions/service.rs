@@ -128,7 +128,7 @@ fn latency_of(latencies: &[Latency], from: &RegionCode) -> BTreeMap<RegionCode, 
 }
 
 /// Whether a standby is the region's by its name: the code, alone or with more after a dash or an underscore.
-fn is_named_after(standby: &str, code: &RegionCode) -> bool {
+pub(super) fn is_named_after(standby: &str, code: &RegionCode) -> bool {
     standby.strip_prefix(code.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
 }
 
