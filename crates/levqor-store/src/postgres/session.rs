@@ -114,7 +114,7 @@ impl Session {
             mute_since: Flag::default(),
             doubt: None,
             marks: None,
-        })
+        }
     }
 
     /// The same session, whose commits tell how far the server has written by then.
