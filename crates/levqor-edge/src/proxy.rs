@@ -37,6 +37,9 @@ use crate::{
     verdict::Verdict,
 };
 
+/// A request that fails everywhere may be what makes origins fail: it is sent so many times `retries.attempts` in all.
+const ROUNDS_MAX: u32 = 3;
+
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -147,8 +150,8 @@ struct Passage<'a> {
     idempotent: bool,
     /// Since it was held last.
     attempts: u32,
-    /// It was sent before.
-    again: bool,
+    /// Times that it was sent in all.
+    sent: u32,
     /// The next attempt wants a new connection.
     fresh: bool,
 }
@@ -157,8 +160,8 @@ struct Passage<'a> {
 enum Step {
     Answer(Response<AnswerBody>),
     Next,
-    /// Nobody, for a moment.
-    Wait,
+    /// Nobody, for so long at least, or until a verdict changes.
+    Wait(Duration),
     /// The same origin, on a new connection.
     Same,
 }
@@ -219,7 +222,7 @@ impl<'a> Passage<'a> {
             secure,
             idempotent,
             attempts: 0,
-            again: false,
+            sent: 0,
             fresh: false,
         }
     }
@@ -228,6 +231,7 @@ impl<'a> Passage<'a> {
         let deadline = Instant::now() + self.route.route.hold;
         let mut tried: Vec<usize> = Vec::new();
         let mut tries = 0;
+        let mut rest = Duration::ZERO;
         let mut place = None;
         loop {
             if let Some(number) = self.next(&tried) {
@@ -235,7 +239,10 @@ impl<'a> Passage<'a> {
                     Step::Answer(response) => return Ok(response),
                     Step::Same => {}
                     Step::Next => tried.push(number),
-                    Step::Wait => tried = (0..self.route.origins.len()).collect(),
+                    Step::Wait(span) => {
+                        tried = (0..self.route.origins.len()).collect();
+                        rest = span;
+                    }
                 }
                 continue;
             }
@@ -249,9 +256,10 @@ impl<'a> Passage<'a> {
             // Whatever changed: everybody may be asked again.
             let mut changes = self.edge.changes.subscribe();
             if self.next(&[]).is_none() || !tried.is_empty() {
-                let _ = timeout(pause(tries).min(deadline - now), changes.changed()).await;
+                let _ = timeout(pause(tries).max(rest).min(deadline - now), changes.changed()).await;
             }
             tries += 1;
+            rest = Duration::ZERO;
             tried.clear();
             self.attempts = 0;
             self.look_again();
@@ -303,7 +311,11 @@ impl<'a> Passage<'a> {
         if held {
             self.edge.stats.count(Count::HeldInVain);
         }
-        let able = self.route.origins.iter().position(|origin| origin.can_say_why());
+        let origins = &self.route.origins;
+        let able = origins
+            .iter()
+            .position(|origin| origin.can_say_why())
+            .or_else(|| origins.iter().position(|origin| held && origin.verdict() == Verdict::Up));
         if let Some(number) = able
             && let Step::Answer(response) = self.send(number, &[], Instant::now()).await?
         {
@@ -321,7 +333,8 @@ impl<'a> Passage<'a> {
         let (live, route) = (Arc::clone(&self.live), Arc::clone(&self.route));
         let origin = &route.origins[number];
         self.attempts += 1;
-        if std::mem::replace(&mut self.again, true) {
+        self.sent += 1;
+        if self.sent > 1 {
             self.edge.stats.count(Count::Retries);
         }
         let fresh = std::mem::take(&mut self.fresh);
@@ -342,9 +355,11 @@ impl<'a> Passage<'a> {
             debug!("{} answered {status}; the next origin is asked", origin.spec.name);
             return Ok(Step::Next);
         }
-        if self.will_pass(&answered.response, deadline) && self.may_spend() {
+        if let Some(span) = self.will_pass(&answered.response, deadline)
+            && self.may_spend()
+        {
             debug!("{} answered {status} and that it will pass; the request waits", origin.spec.name);
-            return Ok(Step::Wait);
+            return Ok(Step::Wait(span));
         }
         match answered.into_answer(self.edge, &live, &route, origin, &self.head).await {
             Ok(response) => Ok(Step::Answer(self.finish(response, origin))),
@@ -359,14 +374,13 @@ impl<'a> Passage<'a> {
 
     /// The origin cannot now, as when its database is being replaced, and names a time within which the request may be held
     /// (`Retry-After` in seconds; RFC 9110, section 10.2.3).
-    fn will_pass(&self, response: &Response<Incoming>, deadline: Instant) -> bool {
-        let seconds = || response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
-        self.is_repeatable()
-            && response.status() == StatusCode::SERVICE_UNAVAILABLE
-            && seconds().is_some_and(|seconds| {
-                let now = Instant::now();
-                now.checked_add(Duration::from_secs(seconds)).is_some_and(|then| then <= deadline)
-            })
+    fn will_pass(&self, response: &Response<Incoming>, deadline: Instant) -> Option<Duration> {
+        if !self.is_repeatable() || response.status() != StatusCode::SERVICE_UNAVAILABLE {
+            return None;
+        }
+        let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        let span = Duration::from_secs(seconds);
+        Instant::now().checked_add(span).filter(|then| *then <= deadline).map(|_| span)
     }
 
     /// The origin's own trouble, which another one need not have.
@@ -418,9 +432,14 @@ impl<'a> Passage<'a> {
             return Ok(if self.fresh { Step::Same } else { Step::Next });
         }
         // All origins in trouble at once, as when their database is being replaced: better late than never.
-        if allowed == Err(Final::Attempts) && Instant::now() < deadline && self.may_spend() {
+        let sent_max = ROUNDS_MAX.saturating_mul(self.live.config.retries.attempts);
+        if allowed == Err(Final::Attempts)
+            && self.sent < sent_max
+            && Instant::now() < deadline
+            && self.may_spend()
+        {
             info!(origin = %name, "a request to {name} failed ({}) and waits", failure.detail);
-            return Ok(Step::Wait);
+            return Ok(Step::Wait(Duration::ZERO));
         }
         let why = match allowed {
             Err(Final::NotIdempotent) if failure.kind == FailureKind::Timeout => "",

@@ -136,7 +136,7 @@ impl Default for Checks {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retries {
-    /// Times that one request is sent, at most.
+    /// Times that one request is sent before it waits; three times as often in all.
     pub attempts: u32,
     /// A request body is kept for another attempt up to this size.
     pub body_bytes: usize,

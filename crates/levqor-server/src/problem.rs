@@ -39,13 +39,22 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u64>,
+    /// Nothing of the request was done, since the node drains: whoever stands before it may send it elsewhere.
+    pub not_begun: bool,
     /// What really happened; for the log, never for the client.
     pub cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Problem {
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None, cause: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            not_begun: false,
+            cause: None,
+        }
     }
 
     /// An error that is ours: the client reads "internal error", the log reads `cause` with its chain.
@@ -226,7 +235,7 @@ impl From<levqor_store::Error> for Problem {
             .retry_after(30)
             .caused_by(error),
             Error::Unavailable(_) => {
-                unavailable("the database did not answer; try again").retry_after(2).caused_by(error)
+                unavailable("the database did not answer; try again").retry_after(1).caused_by(error)
             }
             Error::ReadOnly(_) => {
                 unavailable("the database takes no writes now").retry_after(30).caused_by(error)
@@ -298,9 +307,10 @@ impl From<levqor_engine::Error> for Problem {
                 Problem::new(code, detail).retry_after(retry_after.as_secs().max(1))
             }
             Error::ConcurrencyKey(_) => Problem::field("/input", detail),
-            Error::Draining => {
-                Problem::new(ProblemCode::Draining, "the node is shutting down; try again").retry_after(2)
-            }
+            Error::Draining => Problem {
+                not_begun: true,
+                ..Problem::new(ProblemCode::Draining, "the node is shutting down; try again").retry_after(2)
+            },
             Error::Store(inner) => inner.into(),
             Error::TooManyEvents { .. } => Problem::new(ProblemCode::InvalidEvent, detail),
             Error::TooManyRuns { .. } => Problem::new(ProblemCode::PlanLimit, detail),

@@ -124,6 +124,14 @@ impl Committer {
     }
 }
 
+/// A panic of the database's own must not end the thread: everybody waits for it.
+fn contained(step: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
+        error!("a step of a transaction panicked");
+        Err(Error::Unavailable("the database failed inside; this is a defect of levqor".to_owned()))
+    })
+}
+
 struct Writer {
     session: Session,
     receiver: Arc<Mutex<mpsc::Receiver<Message>>>,
@@ -157,7 +165,7 @@ impl Writer {
     fn commit(&self, jobs: &mut Vec<Box<dyn Job>>) {
         let mut waiting = jobs.drain(..);
         while waiting.len() > 0 {
-            if let Err(error) = self.session.begin() {
+            if let Err(error) = contained(|| self.session.begin()) {
                 waiting.for_each(|job| job.answer(Err(error.clone())));
                 return;
             }
@@ -173,7 +181,7 @@ impl Writer {
             }
             let batch = match given_up {
                 Some(error) => Err(error),
-                None => self.session.commit(),
+                None => contained(|| self.session.commit()),
             };
             if let Err(error) = &batch {
                 warn!(jobs = done.len(), %error, "a batch of writes was not committed");

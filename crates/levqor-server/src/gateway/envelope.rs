@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use levqor_model::{ProblemCode, RequestId};
+use levqor_model::RequestId;
 use tracing::{Instrument, debug, error, info, info_span};
 
 use super::code_of;
@@ -151,7 +151,7 @@ fn finish_problem(app: &App, asked: &Asked, mut response: Response) -> Response 
     };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    if problem.code == ProblemCode::Draining {
+    if problem.not_begun {
         parts.headers.insert(DRAINING, HeaderValue::from_static("1"));
     }
     let (new, body) = finished.into_parts();

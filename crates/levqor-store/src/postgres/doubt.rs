@@ -10,6 +10,7 @@
 
 use std::{
     cell::Cell,
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -17,8 +18,10 @@ use std::{
 use super::connect::Way;
 use crate::Error;
 
-/// How long a primary is waited for before the caller is told that it is not known.
+/// How long a primary is looked for before the caller is told that it is not known; one look more may come on top.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time for one look: a server that is frozen says nothing at all.
+const LOOK_MAX: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Rows of writers that have written nothing for so long are removed.
 const KEPT_DAYS: u32 = 7;
@@ -62,7 +65,7 @@ impl Doubt {
     pub(super) fn resolve(&self, way: &Way, lost: &Error) -> Result<(), Error> {
         let begun = Instant::now();
         loop {
-            match self.ask(way) {
+            match self.is_written(way) {
                 Ok(true) => {
                     tracing::info!("a commit got no answer, and was written");
                     return Ok(());
@@ -81,12 +84,29 @@ impl Doubt {
         }
     }
 
-    /// An old connection's transaction that still commits holds the row's lock, and is waited for: so the answer is final.
-    fn ask(&self, way: &Way) -> Result<bool, Error> {
-        let mut client = way.connect()?;
-        let rows =
-            client.query("SELECT number FROM commits WHERE writer_id = $1 FOR UPDATE", &[&self.writer])?;
-        let number: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?;
-        Ok(number == Some(self.number.get()))
+    /// Whether it is written, by one look.
+    ///
+    /// # Errors
+    /// When nobody who takes writes answers in time.
+    pub(super) fn is_written(&self, way: &Way) -> Result<bool, Error> {
+        let (way, writer, number) = (way.clone(), self.writer.clone(), self.number.get());
+        let (tell, told) = mpsc::sync_channel(1);
+        // It ends by itself, when the server says something or goes.
+        thread::spawn(move || {
+            // Whoever asked may have given up.
+            let _ = tell.send(last(&way, &writer).map(|last| last == number));
+        });
+        told.recv_timeout(LOOK_MAX)
+            .unwrap_or_else(|_| Err(Error::Unavailable("the database is silent".to_owned())))
     }
+}
+
+/// The number in the writer's row. A transaction of an old connection that still commits is waited for, also when it is the one that
+/// makes the row: so the answer is final.
+pub(super) fn last(way: &Way, writer: &str) -> Result<i64, Error> {
+    let sql = format!(
+        "INSERT INTO commits (writer_id, number, at) VALUES ($1, 0, {NOW})
+         ON CONFLICT (writer_id) DO UPDATE SET at = excluded.at RETURNING number"
+    );
+    Ok(way.connect()?.query_one(&sql, &[&writer])?.try_get(0)?)
 }

@@ -185,13 +185,17 @@ impl Session {
             let _ = self.batch("ROLLBACK");
         }
         self.in_transaction.set(false);
-        match (committed, &self.doubt) {
-            (Err(error), Some(doubt)) if self.connection.borrow().is_none() => {
-                doubt.resolve(&self.way, &error)?;
-                self.marked("SELECT 1")
-            }
-            (committed, _) => committed,
+        let (Err(error), Some(doubt)) = (&committed, &self.doubt) else { return committed };
+        if self.connection.borrow().is_none() {
+            doubt.resolve(&self.way, error)?;
+        } else if !matches!(doubt.is_written(&self.way), Ok(true)) {
+            return committed;
         }
+        // How far it is written was not said.
+        if let Some(marks) = &self.marks {
+            marks.lose();
+        }
+        Ok(())
     }
 
     /// Does it, and notes how far the server has written by then.
@@ -199,16 +203,10 @@ impl Session {
         let Some(marks) = &self.marks else { return self.batch(sql) };
         let sql = format!("{sql}; {MARK_SQL}");
         let answers = self.with(|connection| connection.client.simple_query(&sql))?;
-        let mark = answers.iter().find_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => {
-                Some(Mark { timeline: row.get(0)?.parse().ok()?, place: row.get(1)?.parse().ok()? })
-            }
-            _ => None,
-        });
-        // Without it nothing that comes after would be known to be on a replica.
-        let mark =
-            mark.ok_or_else(|| Error::Decode("the server does not say how far it has written".to_owned()))?;
-        marks.advance(mark);
+        match answers.iter().find_map(mark) {
+            Some(mark) => marks.advance(mark),
+            None => marks.lose(),
+        }
         Ok(())
     }
 
@@ -340,6 +338,13 @@ impl Drop for Open<'_> {
             tracing::warn!(%error, "a reading transaction could not be ended");
         }
     }
+}
+
+/// What [`MARK_SQL`] says.
+fn mark(answer: &SimpleQueryMessage) -> Option<Mark> {
+    let SimpleQueryMessage::Row(row) = answer else { return None };
+    let number = |column| row.try_get(column).ok()??.parse().ok();
+    Some(Mark { timeline: number(0)?, place: number(1)? })
 }
 
 fn as_params<'a>(params: &'a [Value<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {

@@ -122,8 +122,16 @@ fn cut_a_commit(url: String) -> std::thread::JoinHandle<()> {
 async fn a_commit_without_an_answer_is_asked_for() {
     let server = Postgres::start(&[], &[]).unwrap();
     let url = server.database().unwrap();
-    let store = Store::open(options(&url)).unwrap();
-    let cutter = cut_a_commit(url.clone());
+    ask_for_commits(&url, None).await;
+    // What a replica would need to know is asked for in the same message. This one is none, which makes no difference here.
+    let url = server.database().unwrap();
+    ask_for_commits(&url, Some(url.clone())).await;
+}
+
+async fn ask_for_commits(url: &str, read_url: Option<String>) {
+    let place = PostgresOptions { read_url, ..PostgresOptions::new(url) };
+    let store = Store::open(Options { place: Place::Postgres(place), ..Options::default() }).unwrap();
+    let cutter = cut_a_commit(url.to_owned());
     // It is in the log of the server when the connection is cut: it was written, and its caller learns that.
     while !cutter.is_finished() {
         let sql = "INSERT INTO totals (name, value) VALUES ('written', 1) ON CONFLICT DO NOTHING";
@@ -134,12 +142,37 @@ async fn a_commit_without_an_answer_is_asked_for() {
 
     // Cut before its commit: nothing of it is there, and its caller learns that.
     let (release, task) = half_way(&store).await;
-    cut(&url);
+    cut(url);
     drop(release);
     let lost = task.await.unwrap();
     assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
     assert_eq!(names(&store).await, ["written"]);
     store.close().await;
+}
+
+/// Also when the transaction is the first of its writer, which makes the row.
+#[test]
+fn whether_it_was_written_is_said_once_it_has_ended() {
+    let url = Postgres::shared().database().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { Store::open(options(&url)).unwrap().close().await });
+    let way = super::connect::Way::new(&PostgresOptions::new(&url)).unwrap();
+    for (end, expected) in [("COMMIT", 7), ("ROLLBACK", 0)] {
+        let mut writer = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+        let row = format!("INSERT INTO commits (writer_id, number, at) VALUES ('{end}', 7, 0)");
+        writer.batch_execute(&format!("BEGIN; {row}")).unwrap();
+        let way = way.clone();
+        let asked = std::thread::spawn(move || super::doubt::last(&way, end));
+        let mut beside = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+        let waits =
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while beside.query(waits, &[]).unwrap().is_empty() {
+            assert!(!asked.is_finished(), "{end}: it did not wait");
+            std::thread::yield_now();
+        }
+        writer.batch_execute(end).unwrap();
+        assert_eq!(asked.join().unwrap(), Ok(expected), "{end}");
+    }
 }
 
 #[tokio::test]

@@ -22,19 +22,37 @@ pub(crate) struct Mark {
     pub(crate) place: i64,
 }
 
+/// No replica has replayed that far.
+const BEYOND: Mark = Mark { timeline: i64::MAX, place: i64::MAX };
+
 /// The newest mark.
 #[derive(Debug, Default)]
-pub(crate) struct Marks(Mutex<Mark>);
+pub(crate) struct Marks(Mutex<Newest>);
+
+#[derive(Debug, Default)]
+struct Newest {
+    mark: Mark,
+    /// Something was written of which the mark is not known; that of the next commit lies behind it.
+    lost: bool,
+}
 
 impl Marks {
+    /// Beyond every replica while it is not known.
     pub(super) fn newest(&self) -> Mark {
-        *self.lock()
+        let newest = self.lock();
+        if newest.lost { BEYOND } else { newest.mark }
     }
 
     /// Never goes back.
     pub(crate) fn advance(&self, to: Mark) {
-        let mut mark = self.lock();
-        *mark = to.max(*mark);
+        let mut newest = self.lock();
+        newest.mark = to.max(newest.mark);
+        newest.lost = false;
+    }
+
+    /// Something was written, and nobody said how far.
+    pub(crate) fn lose(&self) {
+        self.lock().lost = true;
     }
 
     /// The first mark: what was written before this process began.
@@ -46,7 +64,7 @@ impl Marks {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Mark> {
+    fn lock(&self) -> MutexGuard<'_, Newest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,5 +87,15 @@ mod tests {
             marks.advance(to);
             assert_eq!(marks.newest(), expected);
         }
+    }
+
+    #[test]
+    fn after_a_lost_mark_nothing_is_far_enough_until_the_next() {
+        let marks = Marks::default();
+        marks.advance(Mark { timeline: 1, place: 500 });
+        marks.lose();
+        assert_eq!(marks.newest(), BEYOND);
+        marks.advance(Mark { timeline: 1, place: 600 });
+        assert_eq!(marks.newest(), Mark { timeline: 1, place: 600 });
     }
 }

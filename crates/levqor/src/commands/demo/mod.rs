@@ -17,7 +17,7 @@ mod words;
 
 use std::{
     io::stdout,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,7 @@ use load::Load;
 use report::Report;
 use screen::Screen;
 use stage::Stage;
+use tokio_util::task::AbortOnDropHandle;
 use watch::Watch;
 
 use crate::{
@@ -33,28 +34,50 @@ use crate::{
     console::{Tone, paint, say},
 };
 
+/// Longest wait for what was begun when the demo is stopped; what is left then ends with this process.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
 pub async fn demo(args: &DemoArgs, as_json: bool) -> Exit {
     let screen = Arc::new(Screen::new(as_json));
+    let verdict = OnceLock::new();
+    let exit = || if verdict.get() == Some(&true) { Exit::Done } else { Exit::Failed };
+    let story = async {
+        let (report, _stage) = play(args, &screen, as_json).await?;
+        verdict.get_or_init(|| report.is_good());
+        if args.stay {
+            std::future::pending::<()>().await;
+        }
+        anyhow::Ok(())
+    };
+    let impatient = AbortOnDropHandle::new(tokio::spawn(ends_anyway()));
     let outcome = tokio::select! {
-        outcome = play(args, &screen, as_json) => outcome,
+        outcome = story => outcome,
         _ = tokio::signal::ctrl_c() => {
             screen.leave();
             eprintln!("levqor: stopped; what the demo started is gone");
-            return if args.stay { Exit::Done } else { Exit::Failed };
+            return exit();
         }
     };
-    match outcome {
-        Ok(report) if report.is_good() => Exit::Done,
-        Ok(_) => Exit::Failed,
-        Err(error) => {
-            screen.leave();
-            eprintln!("levqor: the demo cannot go on: {error:#}");
-            Exit::Failed
-        }
+    drop(impatient);
+    if let Err(error) = outcome {
+        screen.leave();
+        eprintln!("levqor: the demo cannot go on: {error:#}");
+        return Exit::Failed;
+    }
+    exit()
+}
+
+/// The story stands still while a server starts and does not hear Ctrl-C then: it is heard here.
+async fn ends_anyway() {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        tokio::time::sleep(ENDS_WITHIN).await;
+        eprintln!("levqor: stopped in the midst of a start; what the demo started ends now");
+        std::process::exit(1);
     }
 }
 
-async fn play(args: &DemoArgs, screen: &Arc<Screen>, as_json: bool) -> anyhow::Result<Report> {
+/// The report, and the stage as it is then.
+async fn play(args: &DemoArgs, screen: &Arc<Screen>, as_json: bool) -> anyhow::Result<(Report, Stage)> {
     let begun = Instant::now();
     let mut stage = Stage::build(&|line| screen.tell(line), args.without_postgres).await?;
     screen.scene().regions = story::regions(stage.has_standby());
@@ -63,10 +86,14 @@ async fn play(args: &DemoArgs, screen: &Arc<Screen>, as_json: bool) -> anyhow::R
     let watch = Watch::new(stage.url(), stage.key().clone())?;
     let load = Arc::new(Load::begin(stage.url(), stage.key().clone()).await?);
     screen.tell("callers in three countries start runs and read, each sent to its own region");
-    let observer = tokio::spawn(story::observe(watch.clone(), Arc::clone(&load), Arc::clone(screen)));
+    let observer = AbortOnDropHandle::new(tokio::spawn(story::observe(
+        watch.clone(),
+        Arc::clone(&load),
+        Arc::clone(screen),
+    )));
     let loss = story::play(&mut stage, &load, &watch, screen, Duration::from_secs(args.calm)).await?;
     let report = story::count(&load, screen, loss, begun).await;
-    observer.abort();
+    drop(observer);
     screen.leave();
     tell(&report, as_json);
     if args.stay {
@@ -75,9 +102,8 @@ async fn play(args: &DemoArgs, screen: &Arc<Screen>, as_json: bool) -> anyhow::R
             stage.url(),
             stage.key().expose()
         );
-        std::future::pending::<()>().await;
     }
-    Ok(report)
+    Ok((report, stage))
 }
 
 fn tell(report: &Report, as_json: bool) {

@@ -33,7 +33,7 @@ impl Stage {
     ///
     /// # Errors
     /// When something does not start.
-    pub async fn build(tell: &dyn Fn(&str), without_postgres: bool) -> anyhow::Result<Self> {
+    pub async fn build(tell: &(dyn Fn(&str) + Sync), without_postgres: bool) -> anyhow::Result<Self> {
         let binary = std::env::current_exe().context("where this program lies is not known")?;
         let directory = Directory::new()?;
         let database = if without_postgres || !Postgres::is_installed() {
