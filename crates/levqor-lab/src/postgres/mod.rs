@@ -32,7 +32,13 @@ use crate::{
 pub use shared::Shared;
 
 /// A server has room for many nodes with their connections.
-const OWN_SETTINGS: [&str; 3] = ["unix_socket_directories=", "max_connections=500", "logging_collector=off"];
+const OWN_SETTINGS: [&str; 4] = [
+    "unix_socket_directories=",
+    "max_connections=500",
+    "logging_collector=off",
+    // A standby whose primary is gone rests no longer than this, also before it is promoted.
+    "wal_retrieve_retry_interval=100ms",
+];
 
 /// Read after all other files, and changed while the server runs.
 const LIVE_SETTINGS: &str = "live.conf";

@@ -18,6 +18,10 @@ use super::{
     words::seconds,
 };
 
+const PRIMARY: &str = "PostgreSQL, primary";
+const STANDBY: &str = "PostgreSQL, standby";
+const LOST: &str = "PostgreSQL, lost";
+
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -44,7 +48,9 @@ pub async fn play(
     let mut loss = Loss { region: lost.to_owned(), ..Loss::default() };
 
     if stage.has_standby() {
+        databases(screen, [LOST, STANDBY]);
         stage.promote()?;
+        databases(screen, [LOST, PRIMARY]);
         let promoted = begun.elapsed();
         screen.tell(&format!(
             "the standby in {} is the primary after {} (this demo promotes it, as a manager of PostgreSQL does)",
@@ -83,6 +89,9 @@ pub async fn play(
     let with = if stage.has_standby() { "a copy of the database as the new standby, and " } else { "" };
     screen.tell(&format!("{lost} comes back: {with}a new node"));
     stage.bring_back(lost).await?;
+    if stage.has_standby() {
+        databases(screen, [STANDBY, PRIMARY]);
+    }
     until("the edge to trust it again", async || watch.edge().await.ok()?.get(lost)?.0.then_some(())).await?;
     loss.back = again.elapsed();
     screen.tell(&format!("{lost} answers again after {}", seconds(loss.back)));
@@ -158,9 +167,16 @@ pub async fn observe(watch: Watch, load: Arc<Load>, screen: Arc<Screen>) {
     }
 }
 
+/// What the first two regions have of the database now.
+fn databases(screen: &Screen, now: [&'static str; 2]) {
+    for (region, database) in screen.scene().regions.iter_mut().zip(now) {
+        region.database = database;
+    }
+}
+
 /// The regions before anything is known of them.
 pub fn regions(has_standby: bool) -> Vec<RegionNow> {
-    let databases = if has_standby { ["PostgreSQL, primary", "PostgreSQL, standby", ""] } else { [""; 3] };
+    let databases = if has_standby { [PRIMARY, STANDBY, ""] } else { [""; 3] };
     REGIONS
         .iter()
         .zip(databases)
