@@ -167,7 +167,7 @@ impl Core {
         let (node, is_here) = match host {
             Host::Here => (self.node, true),
             Host::There { node, .. } => (node, false),
-            Host::Nobody { .. } => return Err(Error::NoHost(row.id)),
+            Host::Later | Host::Nobody { .. } => return Err(Error::NoHost(row.id)),
         };
         let epoch = self.epoch;
         let gate = self.gate_again(row, &workflow, is_here && self.pump.has_places()).await;

@@ -72,6 +72,8 @@ impl Shared {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Host {
     Here,
+    /// Its region is drained, and nobody else may have the run or lives: it is kept here, where others see it, and does not begin.
+    Later,
     /// Its residency keeps it from this region.
     There {
         region: RegionCode,
@@ -91,17 +93,16 @@ impl Core {
             return Ok(Host::Here);
         }
         let nodes = self.store.nodes(Some(self.clock.now())).await?;
-        // Here first: where this region is drained, and nobody else may have the run, it waits until that is over.
-        let allowed: Vec<&RegionCode> = std::iter::once(&self.region)
-            .chain(shared.regions.all().iter().map(|region| &region.code))
-            .filter(|code| shared.regions.allows(residency, code))
-            .collect();
-        let open = allowed.iter().filter(|code| !self.drains.has(code));
-        let host = open.filter_map(|code| nodes.iter().find(|node| node.region == **code)).next();
-        Ok(host.map_or(Host::Nobody { region: allowed.first().copied().cloned() }, |node| Host::There {
-            region: node.region.clone(),
-            node: node.id,
-        }))
+        let listed = shared.regions.all().iter().map(|region| &region.code);
+        let allowed: Vec<&RegionCode> =
+            listed.filter(|code| shared.regions.allows(residency, code)).collect();
+        let mut open = allowed.iter().filter(|code| !self.drains.has(code));
+        let host = open.find_map(|code| nodes.iter().find(|node| node.region == **code));
+        Ok(match host {
+            Some(node) => Host::There { region: node.region.clone(), node: node.id },
+            None if shared.regions.allows(residency, &self.region) => Host::Later,
+            None => Host::Nobody { region: allowed.first().copied().cloned() },
+        })
     }
 }
 

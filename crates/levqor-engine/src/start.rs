@@ -165,7 +165,7 @@ impl Start {
         let residency = self.residency.or_else(|| workflow.policy.residency.clone()).unwrap_or_default();
         let host = core.host(&residency).await?;
         let (owner, region) = match &host {
-            Host::Here => (Some(core.node), core.region.clone()),
+            Host::Here | Host::Later => (Some(core.node), core.region.clone()),
             Host::There { region, node } => (Some(*node), region.clone()),
             Host::Nobody { region } => (None, region.clone().unwrap_or_else(|| core.region.clone())),
         };
@@ -176,8 +176,8 @@ impl Start {
         };
         let place = match host {
             Host::Here => core.pump.place_for_a_start(core),
-            // It is queued, and begins there.
-            Host::There { .. } | Host::Nobody { .. } => None,
+            // It is queued, and begins there, or here when that may be.
+            Host::Later | Host::There { .. } | Host::Nobody { .. } => None,
         };
         let has_place = place.is_some();
         if let Some(place) = place {

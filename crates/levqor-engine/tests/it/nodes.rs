@@ -357,6 +357,23 @@ async fn a_drained_region_gives_what_it_has_and_begins_nothing_until_it_is_activ
 }
 
 #[tokio::test]
+async fn what_a_drained_region_accepts_for_nobody_goes_where_a_region_opens() {
+    let world = World::new().await;
+    let workflow = world.save("pause", "1.0.0", PAUSE).await;
+    let (eu, us) = (world.node("eu-west").await, world.node("us-east").await);
+    drain(&world, "us-east", true).await;
+    wait_until("the node to know", || us.is_drained()).await;
+    eu.drain(seconds(5)).await;
+    let run = world.start(&us, workflow, json!({})).await;
+    let row = world.store.run(None, run).await.unwrap().unwrap();
+    assert_eq!((row.status, row.owner), (RunStatus::Pending, Some(us.node())), "nobody else lives");
+    assert_eq!(world.store.left_in("us-east".parse().unwrap()).await.unwrap().len(), 1, "it is counted");
+    let back = world.node("eu-west").await;
+    owned(&world, run, &back).await;
+    world.status(run, RunStatus::Waiting).await;
+}
+
+#[tokio::test]
 async fn a_call_in_flight_has_its_time_before_its_run_is_taken() {
     let world = World::new().await;
     let workflow = world
