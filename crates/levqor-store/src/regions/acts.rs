@@ -9,7 +9,7 @@
 
 use levqor_model::{NodeId, RegionCode, Residency, Timestamp};
 
-use crate::{Error, Row, Store, nodes::fence_region, params, runs::LeftRuns};
+use crate::{Error, Row, Session, Store, nodes::fence_region, params, runs::LeftRuns};
 
 /// An act that an operator wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,10 @@ pub struct Act {
 pub enum Begun {
     /// The act, and the nodes that it stopped.
     Now(Act, Vec<NodeId>),
-    /// Another one of the region is not over.
+    /// Another one of the region is not over, and this one does not end it.
     Busy(Act),
+    /// Nobody else lives who could take the region's runs, or the target does not, or is drained.
+    NoHost,
 }
 
 /// Live runs of the nodes of a region, by home and residency.
@@ -98,19 +100,69 @@ impl Act {
     }
 }
 
+/// Whether somebody lives, in a region that is not drained, who could take over what the region has.
+fn has_host(session: &Session, new: &NewAct, now: Timestamp) -> Result<bool, Error> {
+    let found: Option<i64> = session.scalar(
+        "SELECT count(*) FROM nodes WHERE stopped_at IS NULL AND expires_at > $1 AND region <> $2 AND ($3 OR region = $4)
+             AND NOT EXISTS (SELECT 1 FROM region_drains WHERE region_drains.region = nodes.region)",
+        params![
+            now,
+            new.region,
+            new.target.is_none(),
+            new.target.as_ref().map(ToString::to_string).unwrap_or_default()
+        ],
+    )?;
+    Ok(found.unwrap_or_default() > 0)
+}
+
+/// Ends an open act, whose report then says what took its place.
+fn supersede(session: &Session, open: &Act, new: &NewAct, now: Timestamp) -> Result<(), Error> {
+    let mut report: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&open.report).unwrap_or_default();
+    let failure = match new.verb {
+        "activate" => "superseded by an activation",
+        _ => "superseded by a failover",
+    };
+    report.insert("failure".to_owned(), failure.into());
+    session
+        .execute(
+            "UPDATE region_acts SET outcome = 'failed', ended_at = $2, report = $3
+             WHERE act_seq = $1 AND ended_at IS NULL",
+            params![open.seq, now, serde_json::Value::Object(report).to_string()],
+        )
+        .map(drop)
+}
+
 impl Store {
-    /// Begins an act, and does at once what it wants: the region is drained or not, its nodes are stopped.
+    /// Begins an act, and does at once what it wants: the region is drained or not, its nodes are stopped. To activate and to fail over
+    /// end an open act of another verb: when that cannot come to its end, they are the cure.
+    ///
+    /// One begins at a time, of all regions: two drains must not leave nobody.
     pub async fn begin_act(&self, new: NewAct, now: Timestamp) -> Result<Begun, Error> {
         self.write(move |session| {
+            // The row's lock: whoever is second sees what the first has done.
+            session.execute(
+                "INSERT INTO sequences (name, value) VALUES ('region_acts', 1)
+                 ON CONFLICT (name) DO UPDATE SET value = sequences.value + 1",
+                &[],
+            )?;
             let open = session.row(
                 concat!("SELECT ", columns!(), " FROM region_acts WHERE region = $1 AND ended_at IS NULL"),
                 params![new.region],
                 Act::read,
             )?;
-            if let Some(open) = open {
-                return Ok(Begun::Busy(open));
-            }
             let now = session.now(now)?;
+            if let Some(open) = &open
+                && (new.verb == "drain" || new.verb == open.verb)
+            {
+                return Ok(Begun::Busy(open.clone()));
+            }
+            if new.drains && !has_host(session, &new, now)? {
+                return Ok(Begun::NoHost);
+            }
+            if let Some(open) = open {
+                supersede(session, &open, &new, now)?;
+            }
             let fenced = if new.fences { fence_region(session, &new.region, now)? } else { Vec::new() };
             if new.drains {
                 session.execute(

@@ -181,7 +181,9 @@ impl From<acts::Error> for Problem {
             acts::Error::Itself(_) => Problem::field("/to", detail),
             acts::Error::Reason => Problem::field("/reason", detail),
             acts::Error::Busy(_) => Problem::new(ProblemCode::RegionBusy, detail),
-            acts::Error::NotDrained(_) => Problem::new(ProblemCode::RegionNotReady, detail),
+            acts::Error::NotDrained(_) | acts::Error::NoHost { .. } => {
+                Problem::new(ProblemCode::RegionNotReady, detail)
+            }
             acts::Error::NotReady { failed, .. } => {
                 let errors = failed
                     .into_iter()

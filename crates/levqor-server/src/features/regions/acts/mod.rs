@@ -47,6 +47,15 @@ pub(super) enum Error {
     Busy(Box<Act>),
     #[error("{0} is not drained, so there is nothing to take back")]
     NotDrained(RegionCode),
+    /// It was ready when it was looked at, and is not any more.
+    #[error(
+        "nobody could take over the runs of {region}: {} by now; activate a region, or start a node in one",
+        target.as_ref().map_or_else(
+            || "no node lives in another region that is not drained".to_owned(),
+            |target| format!("no node lives in {target}, or it is drained")
+        )
+    )]
+    NoHost { region: RegionCode, target: Option<RegionCode> },
     #[error("{what}{}", hint(.failed))]
     NotReady { what: String, failed: Vec<(RegionCode, Check)> },
 }
@@ -237,9 +246,10 @@ fn alone(app: &App) -> &'static str {
 }
 
 async fn begin(app: &App, new: NewAct) -> Result<Act, Error> {
-    let (verb, region) = (new.verb, new.region.clone());
+    let (verb, region, target) = (new.verb, new.region.clone(), new.target.clone());
     match app.store.begin_act(new, app.now()).await? {
         Begun::Busy(act) => Err(Error::Busy(Box::new(act))),
+        Begun::NoHost => Err(Error::NoHost { region, target }),
         Begun::Now(act, fenced) => {
             tracing::warn!(
                 region.of = %region, act = act.seq, actor = %act.actor, nodes.fenced = fenced.len(),
