@@ -169,6 +169,11 @@ impl Database {
         self.is_shared
     }
 
+    /// Whether the database is a file here, shared or not, and not a server.
+    pub(crate) fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     pub(crate) fn disk_free_bytes(&self) -> Option<u64> {
         self.file.as_ref().and_then(Sqlite::disk_free_bytes)
     }

@@ -195,7 +195,7 @@ impl Store {
 
     /// Who follows the primary; none on SQLite. What the role may not see is absent.
     pub async fn standbys(&self) -> Result<Vec<Standby>, Error> {
-        if !self.is_shared() {
+        if self.database.is_file() {
             return Ok(Vec::new());
         }
         self.database

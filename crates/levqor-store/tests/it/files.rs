@@ -158,3 +158,13 @@ async fn the_file_shrinks() {
         .unwrap();
     assert_eq!(check, "ok");
 }
+
+#[tokio::test]
+async fn a_shared_file_has_no_standbys() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = levqor_store::Place::SharedFile(directory.path().join("shared.db"));
+    let store = Store::open(Options { place, ..Options::default() }).unwrap();
+    assert!(store.is_shared());
+    assert_eq!(store.standbys().await, Ok(Vec::new()));
+    store.close().await;
+}

@@ -46,8 +46,14 @@ pub(crate) async fn round(app: &App) -> Result<(), levqor_store::Error> {
     if !app.store.is_shared() {
         return Ok(());
     }
-    let standbys = app.store.standbys().await?;
-    *memory.standbys.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), standbys));
+    // Without them the distances are still worth knowing.
+    match app.store.standbys().await {
+        Ok(standbys) => {
+            *memory.standbys.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((Instant::now(), standbys));
+        }
+        Err(reason) => tracing::warn!(error = %reason, "the primary does not tell of its standbys"),
+    }
     let seen = app.store.seen_of_regions(app.now()).await?;
     let found = distances(&memory, neighbours(&seen, &app.region.code)).await;
     app.store.note_latencies(app.node, found, app.now()).await
