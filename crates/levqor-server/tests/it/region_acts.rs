@@ -130,7 +130,7 @@ async fn a_drain_ends_when_nothing_is_left_that_may_leave() {
     let begun = act(&test, "eu-west", "drain", json!({ "reason": "a new disk" })).await;
     assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.text());
     let id = begun.json()["id"].clone();
-    let busy = act(&test, "eu-west", "failover", json!({ "unrehearsed": true })).await;
+    let busy = act(&test, "eu-west", "drain", json!({})).await;
     assert_eq!((busy.status, busy.problem().as_str()), (StatusCode::CONFLICT, "region-busy"));
     assert!(busy.text().contains("a drain of eu-west is under way"), "{}", busy.text());
     look(&test).await;
@@ -147,6 +147,9 @@ async fn a_drain_ends_when_nothing_is_left_that_may_leave() {
     test.store.take_drained(anywhere, true, taker, None, 100, test.app.now()).await.unwrap();
     look(&test).await;
     assert_eq!(overview(&test, "eu-west").await["act"]["phase"], "verifying");
+    look(&test).await;
+    assert_eq!(overview(&test, "eu-west").await["act"]["phase"], "verifying", "its nodes may not know yet");
+    test.advance(2);
     look(&test).await;
     look(&test).await;
     let now = overview(&test, "eu-west").await;
@@ -204,6 +207,7 @@ async fn a_failover_needs_a_target_that_is_ready_and_rehearsed() {
         look(&test).await;
         assert_eq!(overview(&test, "us-east").await["act"]["phase"], phase);
     }
+    test.advance(2);
     look(&test).await;
     let now = overview(&test, "us-east").await;
     let report = &now["reports"][0];

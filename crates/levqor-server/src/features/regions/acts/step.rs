@@ -13,8 +13,11 @@ pub(super) const HANDING_OVER: &str = "handing_over";
 pub(super) const VERIFYING: &str = "verifying";
 pub(super) const OPENING: &str = "opening";
 
-/// Longer than it takes to hand over any number of runs; what is left then needs a person.
-const HAND_OVER_MAX: Duration = Duration::from_secs(600);
+/// Longer than it takes to hand over any number of runs; what is left then needs a person. No act is open for longer, whatever its
+/// phase.
+const ACT_MAX: Duration = Duration::from_secs(600);
+/// By then all nodes of the region have seen that it is drained, and begin nothing more there: they look twice a second.
+const VERIFYING_MIN: Duration = Duration::from_secs(2);
 /// Nodes look at themselves every 5 s.
 const OPENING_MAX: Duration = Duration::from_secs(60);
 
@@ -63,29 +66,27 @@ pub(crate) async fn round(app: &App) -> Result<(), levqor_store::Error> {
 async fn step(app: &App, act: &Act) -> Result<(), levqor_store::Error> {
     let seen = app.store.seen_of_regions(app.now()).await?;
     let waited = seen.now.since(act.phase_at);
+    let late = seen.now.since(act.began_at) > ACT_MAX;
     match act.phase.as_str() {
-        FENCING if earlier_nodes_live(act, &seen) => {}
-        FENCING => advance(app, act, &seen, HANDING_OVER).await?,
+        FENCING if !earlier_nodes_live(act, &seen) => advance(app, act, &seen, HANDING_OVER).await?,
         HANDING_OVER | VERIFYING => {
             let standing = standing(app, &act.region, &seen).await?;
-            let empty = standing.leaving == 0 && (act.verb != "failover" || !earlier_nodes_live(act, &seen));
+            let lives = act.verb == "failover" && earlier_nodes_live(act, &seen);
+            let empty = standing.leaving == 0 && !lives;
             match (act.phase.as_str(), empty) {
                 (HANDING_OVER, true) => advance(app, act, &seen, VERIFYING).await?,
                 // Looked at twice, from the database, with time between: nobody has what may not be there.
+                (VERIFYING, true) if waited < VERIFYING_MIN => {}
                 (VERIFYING, true) => end(app, act, &seen, standing, None).await?,
                 (VERIFYING, false) => advance(app, act, &seen, HANDING_OVER).await?,
-                _ if seen.now.since(act.began_at) > HAND_OVER_MAX => {
-                    let why = format!(
-                        "{} runs that may leave were still there after {} s; see which regions they may be in",
-                        standing.leaving,
-                        HAND_OVER_MAX.as_secs()
-                    );
+                _ if late => {
+                    let why = stuck(&act.region, standing.leaving, lives);
                     end(app, act, &seen, standing, Some(why)).await?;
                 }
                 _ => {}
             }
         }
-        OPENING => {
+        OPENING if app.regions.find(act.region.as_str()).is_ok() => {
             let nodes = service::nodes_of(&seen, &act.region);
             let drained = seen.drains.iter().any(|drain| drain.region == act.region);
             let ready = nodes.iter().any(|node| node.ready);
@@ -96,18 +97,47 @@ async fn step(app: &App, act: &Act) -> Result<(), levqor_store::Error> {
                 end(app, act, &seen, standing, None).await?;
             } else if waited > OPENING_MAX {
                 let why = format!(
-                    "it is {} after {} s: {}",
-                    status.as_str(),
-                    OPENING_MAX.as_secs(),
-                    reason.unwrap_or_default()
-                );
+                        "it is {} after {} s: {}",
+                        status.as_str(),
+                        OPENING_MAX.as_secs(),
+                        reason.unwrap_or_else(
+                            || "the list of regions declares it so; change that there".to_owned()
+                        )
+                    );
                 end(app, act, &seen, standing, Some(why)).await?;
             }
         }
-        // Of a newer build, which goes on with it.
+        _ if late => {
+            let standing = standing(app, &act.region, &seen).await?;
+            let why = match act.phase.as_str() {
+                FENCING => stuck(&act.region, standing.leaving, true),
+                phase => format!("it was still in the phase {phase} after {} s", ACT_MAX.as_secs()),
+            };
+            end(app, act, &seen, standing, Some(why)).await?;
+        }
+        // Of a newer build, which goes on with it, or of a region that others know.
         _ => {}
     }
     Ok(())
+}
+
+/// Why a region did not become empty.
+fn stuck(region: &RegionCode, leaving: i64, earlier_lives: bool) -> String {
+    let seconds = ACT_MAX.as_secs();
+    match (leaving, earlier_lives) {
+        (0, true) => {
+            format!(
+                "a node of {region} that was there before still lived after {seconds} s; stop its process"
+            )
+        }
+        (_, true) => format!(
+            "a node of {region} that was there before still lived after {seconds} s, and {leaving} runs that may \
+             leave were still there; stop its process"
+        ),
+        (_, false) => format!(
+            "{leaving} runs that may leave were still there after {seconds} s; see which regions they may be in"
+        ),
+    }
 }
 
 /// Whether a node lives that was there when the act began. One that has joined since knows of it.
@@ -154,4 +184,18 @@ async fn end(
         tracing::warn!(region.of = %act.region, act = act.seq, report = text, "{} of {}: {outcome}", act.verb, act.region);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kept_a_region_from_being_empty_is_told_apart() {
+        let region: RegionCode = "us-east".parse().unwrap();
+        assert!(stuck(&region, 3, false).starts_with("3 runs that may leave were still there"));
+        let lives = stuck(&region, 0, true);
+        assert!(lives.starts_with("a node of us-east") && !lives.contains("runs"), "{lives}");
+        assert!(stuck(&region, 3, true).contains("and 3 runs"));
+    }
 }
