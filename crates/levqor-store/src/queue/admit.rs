@@ -135,6 +135,13 @@ fn admit(
         )?;
     }
     asker.let_in(session, verdict, gate, new.run.created_at)?;
+    if let Some(owner) = new.run.owner.filter(|_| !begins) {
+        // It was given to a node that has been stopped since, and noted as empty: now there is something to take over.
+        session.execute(
+            "UPDATE nodes SET emptied_at = NULL WHERE node_id = $1 AND stopped_at IS NOT NULL",
+            params![owner],
+        )?;
+    }
     Ok(if begins { Admitted::Running } else { Admitted::Queued })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use levqor_model::{AccountId, NodeId, Priority, Random, RunId, RunStatus, SeededRandom, WorkflowId};
 use levqor_store::{
     Conflict, Error,
+    nodes::NewNode,
     queue::{Admitted, Ahead, Assumed, Claimer, ConcurrencyKey, Gate, QueueFull},
     runs::{Append, Run},
 };
@@ -66,6 +67,26 @@ async fn admit_with(
     let mut new = world.run(account, workflow, NOW);
     new.run.priority = Priority::new(priority).unwrap();
     (new.run.id, world.store.admit_run(new, gate, None).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_run_given_to_a_node_that_has_gone_is_found() {
+    let world = World::new();
+    let (account, workflow) = (world.account_id(), world.workflow_id(NOW));
+    let node = world.node_id();
+    let lease = std::time::Duration::from_secs(60);
+    let new =
+        NewNode { id: node, region: region("us-east"), version: "1.0.0".to_owned(), lease, alone: false };
+    world.store.register_node(new, NOW).await.unwrap();
+    world.store.stop_node(node, NOW).await.unwrap();
+    assert_eq!(world.store.node_emptied(node, NOW).await, Ok(true));
+    assert_eq!(world.store.left_runs().await, Ok(Vec::new()));
+    let mut new = world.run(account, workflow, NOW);
+    new.run.owner = Some(node);
+    assert_eq!(world.store.admit_run(new, gate(None, false, 1), None).await, Ok(Admitted::Queued));
+    let left = world.store.left_runs().await.unwrap();
+    assert_eq!(left.iter().map(|left| (left.node, left.runs)).collect::<Vec<_>>(), [(node, 1)]);
+    assert_eq!(world.store.node_emptied(node, NOW).await, Ok(false), "it has a run");
 }
 
 async fn end(world: &World, id: RunId, status: RunStatus) {
