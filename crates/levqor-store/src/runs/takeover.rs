@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// [`Store::take_over`] from a node that lives, in a region that is drained: only runs that rest, so that no call is made
-    /// again, unless `running` too. None once the drain is over.
+    /// again, unless `running` too. One that is suspended may have calls in flight. None once the drain is over.
     pub async fn take_drained(
         &self,
         left: LeftRuns,
@@ -136,7 +136,7 @@ impl Store {
             let last: Option<Option<RunId>> = session.scalar(
                 "SELECT max(page.run_id) FROM
                     (SELECT run_id FROM runs WHERE ended_at IS NULL AND owner = $1 AND home_region = $2
-                         AND residency = $3 AND run_id > $4 AND ($6 OR status <> 'running')
+                         AND residency = $3 AND run_id > $4 AND ($6 OR status NOT IN ('running', 'suspended'))
                      ORDER BY run_id LIMIT $5) AS page",
                 params![left.node, left.home_region, left.residency, after, limit, running],
             )?;
@@ -144,7 +144,7 @@ impl Store {
             let taken = session.execute(
                 "UPDATE runs SET owner = $6, epoch = CASE WHEN epoch < $7 THEN $7 ELSE epoch + 1 END
                  WHERE ended_at IS NULL AND owner = $1 AND home_region = $2 AND residency = $3
-                     AND run_id > $4 AND run_id <= $5 AND ($8 OR status <> 'running')",
+                     AND run_id > $4 AND run_id <= $5 AND ($8 OR status NOT IN ('running', 'suspended'))",
                 params![
                     left.node,
                     left.home_region,
@@ -170,6 +170,11 @@ impl Store {
     /// Notes that a stopped node owns no live run any more; false when it does.
     pub async fn node_emptied(&self, node: NodeId, now: Timestamp) -> Result<bool, Error> {
         self.write(move |session| {
+            // The row's lock first: the next statement sees a run that was given to the node until now.
+            session.execute(
+                "UPDATE nodes SET stopped_at = stopped_at WHERE node_id = $1 AND stopped_at IS NOT NULL",
+                params![node],
+            )?;
             let emptied = session.execute(
                 "UPDATE nodes SET emptied_at = $2 WHERE node_id = $1 AND stopped_at IS NOT NULL
                      AND NOT EXISTS (SELECT 1 FROM runs WHERE ended_at IS NULL AND owner = $1)",
