@@ -129,7 +129,12 @@ async fn an_edge_that_follows_asks_by_itself() {
     let section = format!("{ROUTE}[snapshot]\npublic_key = \"{key}\"\nfile = \"r.json\"\npoll_seconds = 1\n");
     let world = World::of(&file(&[("bootstrap", "eu-west", url)], "", &section)).await;
     tokio::spawn(Arc::clone(&world.edge).follow_snapshots());
-    crate::world::wait_for("the snapshot", || world.edge.health()["snapshot"]["sequence"] == 1).await;
+    // It is known a moment before it is routed by.
+    crate::world::wait_for("the snapshot", || {
+        let health = world.edge.health();
+        health["snapshot"]["sequence"] == 1 && health["origins"][0]["name"] == "eu-1"
+    })
+    .await;
     world.settled().await;
     assert_eq!(world.get("/").await.body, "eu");
 }
