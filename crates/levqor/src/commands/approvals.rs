@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{send, word};
+use super::client::{or_tell, send, word};
 use crate::{
     Exit,
     cli::{ApprovalsArgs, ApprovalsCommand, ClientArgs},
@@ -15,12 +15,9 @@ pub async fn approvals(args: &ApprovalsArgs, as_json: bool) -> Exit {
         Some(ApprovalsCommand::Approve { id, comment }) => answer(&args.client, id, "approve", comment).await,
         Some(ApprovalsCommand::Reject { id, comment }) => answer(&args.client, id, "reject", comment).await,
     };
-    let found = match outcome {
+    let found = match or_tell(outcome) {
         Ok(found) => found,
-        Err((exit, problem)) => {
-            eprintln!("levqor: {problem}");
-            return exit;
-        }
+        Err(exit) => return exit,
     };
     if as_json {
         say(format_args!("{found:#}"));

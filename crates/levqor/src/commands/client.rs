@@ -74,6 +74,14 @@ fn refusal(problem: &Value) -> (Exit, String) {
     (exit, words)
 }
 
+/// What was asked for. A problem is told here, and is the exit.
+pub(super) fn or_tell(asked: Result<Value, (Exit, String)>) -> Result<Value, Exit> {
+    asked.map_err(|(exit, problem)| {
+        eprintln!("levqor: {problem}");
+        exit
+    })
+}
+
 /// A value without quotes; a dash when it is not there.
 pub(super) fn word(value: &Value) -> String {
     match value {

@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use serde_json::Value;
 
-use super::client::{send, word};
+use super::client::{or_tell, send, word};
 use crate::{
     Exit,
     cli::ClientArgs,
@@ -12,12 +12,9 @@ use crate::{
 };
 
 pub async fn nodes(client: &ClientArgs, as_json: bool) -> Exit {
-    let found = match send(client, "api/ops/nodes", None).await {
+    let found = match or_tell(send(client, "api/ops/nodes", None).await) {
         Ok(found) => found,
-        Err((exit, problem)) => {
-            eprintln!("levqor: {problem}");
-            return exit;
-        }
+        Err(exit) => return exit,
     };
     if as_json {
         say(format_args!("{found:#}"));

@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use serde_json::Value;
 
-use super::client::{send, send_as_anyone, word};
+use super::client::{or_tell, send, send_as_anyone, word};
 use crate::{
     Exit,
     cli::RegionsArgs,
@@ -17,12 +17,9 @@ pub async fn regions(args: &RegionsArgs, as_json: bool) -> Exit {
     } else {
         send_as_anyone(&args.client, "api/regions", None).await
     };
-    let found = match asked {
+    let found = match or_tell(asked) {
         Ok(found) => found,
-        Err((exit, problem)) => {
-            eprintln!("levqor: {problem}");
-            return exit;
-        }
+        Err(exit) => return exit,
     };
     if as_json {
         say(format_args!("{found:#}"));

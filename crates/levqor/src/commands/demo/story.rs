@@ -24,7 +24,7 @@ const LOST: &str = "PostgreSQL, lost";
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The nodes are asked less often than the edge: an account has 1,000 requests a minute at each of them.
 const NODES_EVERY: Duration = Duration::from_millis(500);
 
@@ -70,9 +70,6 @@ pub async fn play(
     .await?;
     loss.stopped = begun.elapsed();
     screen.tell(&format!("its lease is over: the others stopped it after {}", seconds(loss.stopped)));
-    if let Ok(statuses) = watch.statuses().await {
-        screen.tell(&format!("GET /api/regions: {statuses}"));
-    }
     until("its runs to be others'", async || {
         let nodes = watch.nodes().await.ok()?;
         (nodes.get(lost)?.2 == 0).then_some(())
@@ -81,7 +78,15 @@ pub async fn play(
     loss.taken_over = begun.elapsed();
     loss.runs = watch.taken_from(&dead).await?;
     let by: Vec<String> = loss.runs.iter().map(|(region, runs)| format!("{runs} by {region}")).collect();
-    screen.tell(&format!("its runs go on, taken over {} after {}", by.join(", "), seconds(loss.taken_over)));
+    let by = if by.is_empty() { "(it had none)".to_owned() } else { by.join(", ") };
+    screen.tell(&format!("its runs go on, taken over {by} after {}", seconds(loss.taken_over)));
+    // Nodes that were without a database for longer than a lease come back as new ones, which takes a moment.
+    let next = format!("{} active", REGIONS[1]);
+    let statuses = until("the next region to be active", async || {
+        watch.statuses().await.ok().filter(|statuses| statuses.contains(&next))
+    })
+    .await?;
+    screen.tell(&format!("GET /api/regions: {statuses}"));
     tokio::time::sleep(calm).await;
     (loss.longest_read, loss.longest_start) = load.forget_longest();
 
