@@ -71,7 +71,7 @@ impl ServerSetup {
     }
 }
 
-/// A running process; killed when dropped, and by the [warden](crate::warden).
+/// A running process; killed when dropped, and by the [warden].
 #[derive(Debug)]
 pub struct Server {
     child: Child,
