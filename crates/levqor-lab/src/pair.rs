@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! primary ──► standby         a commit is acknowledged when both have it
-//!    ✕        standby         fail_over: the standby is promoted, and waits for nobody
+//!    ✕        standby         kill_primary, or freeze_primary: it is there, and says nothing
+//!    ✕        primary         fail_over: the standby is promoted, and waits for nobody
 //! standby ◄── primary         restore: the lost one is copied anew, and is waited for again
 //! ```
 //!
@@ -17,12 +18,21 @@ use crate::postgres::Postgres;
 /// Both, or the one that is left.
 #[derive(Debug)]
 pub struct Pair {
-    /// Dead once it has been killed.
     primary: Postgres,
+    state: State,
+    /// The one that stood still when the standby took its place.
+    frozen: Option<Postgres>,
     standby: Option<Postgres>,
     addresses: [SocketAddr; 2],
     database: String,
-    is_dead: bool,
+}
+
+/// How the primary is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Lives,
+    Frozen,
+    Dead,
 }
 
 const WAIT_FOR_STANDBY: &str = "synchronous_standby_names = 'ANY 1 (*)'\n";
@@ -39,7 +49,7 @@ impl Pair {
         // From here on nothing is written that the standby does not have.
         let database = primary.create(&[])?;
         let addresses = [primary.address(), standby.address()];
-        Ok(Self { primary, standby: Some(standby), addresses, database, is_dead: false })
+        Ok(Self { primary, state: State::Lives, frozen: None, standby: Some(standby), addresses, database })
     }
 
     /// Where both are: who writes finds the one that takes writes.
@@ -65,34 +75,56 @@ impl Pair {
     /// SIGKILL to all processes of the primary, as a machine that dies.
     ///
     /// # Errors
-    /// When it is dead already, or the system refuses.
+    /// When it is lost already, or the system refuses.
     pub fn kill_primary(&mut self) -> anyhow::Result<()> {
-        ensure!(!self.is_dead, "the primary is dead already; fail over and restore first");
+        self.ensure_lives()?;
         self.primary.kill()?;
-        self.is_dead = true;
+        self.state = State::Dead;
         Ok(())
     }
 
-    /// Makes the standby the primary, once the old one is dead; it takes writes when this returns, and waits for nobody.
+    /// SIGSTOP to all processes of the primary, as a machine whose disk answers no more: it takes connections, and says nothing.
+    ///
+    /// # Errors
+    /// As [`Pair::kill_primary`].
+    pub fn freeze_primary(&mut self) -> anyhow::Result<()> {
+        self.ensure_lives()?;
+        self.primary.freeze()?;
+        self.state = State::Frozen;
+        Ok(())
+    }
+
+    fn ensure_lives(&self) -> anyhow::Result<()> {
+        ensure!(self.state == State::Lives, "the primary is lost already; fail over and restore first");
+        Ok(())
+    }
+
+    /// Makes the standby the primary, once the old one is lost; it takes writes when this returns, and waits for nobody. One that stands
+    /// still never goes on.
     ///
     /// # Errors
     /// When the old one lives, which would have two, or there is no standby.
     pub fn fail_over(&mut self) -> anyhow::Result<()> {
-        ensure!(self.is_dead, "the primary lives; two of them would each take writes");
+        ensure!(self.state != State::Lives, "the primary lives; two of them would each take writes");
         let Some(standby) = self.standby.take() else { bail!("there is no standby; restore it first") };
         standby.set("")?;
         standby.promote()?;
-        self.primary = standby;
-        self.is_dead = false;
+        let old = std::mem::replace(&mut self.primary, standby);
+        self.frozen = (self.state == State::Frozen).then_some(old);
+        self.state = State::Lives;
         Ok(())
     }
 
-    /// Makes a new standby where there is none, at the address of the lost server, and has commits wait for it.
+    /// Makes a new standby where there is none, at the address of the lost server, and has commits wait for it. A server that stands
+    /// still is killed for that.
     ///
     /// # Errors
-    /// When the primary is dead, or a standby lives.
+    /// When the primary is lost, or a standby lives.
     pub fn restore(&mut self) -> anyhow::Result<()> {
-        ensure!(!self.is_dead && self.standby.is_none(), "nothing is to be restored");
+        ensure!(self.state == State::Lives && self.standby.is_none(), "nothing is to be restored");
+        if let Some(mut frozen) = self.frozen.take() {
+            frozen.kill()?;
+        }
         let address = self.addresses.into_iter().find(|address| *address != self.primary.address());
         self.standby = Some(self.primary.standby(address)?);
         self.primary.set(WAIT_FOR_STANDBY)

@@ -45,7 +45,7 @@ impl Cluster {
     pub async fn start(binary: &Path, args: &ChaosArgs) -> anyhow::Result<Self> {
         let fault = args.fault;
         let directory = Directory::new()?;
-        let database = if fault == Fault::Primary {
+        let database = if matches!(fault, Fault::Primary | Fault::Freeze) {
             Database::Pair(Box::new(Pair::start(&[]).context("PostgreSQL")?))
         } else {
             Database::One(Box::new(Postgres::start(&[], &[]).context("PostgreSQL")?))

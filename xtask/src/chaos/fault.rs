@@ -32,6 +32,8 @@ pub enum Fault {
     Blackhole,
     /// SIGKILL to the primary of PostgreSQL, whose standby is promoted at once; then a new standby is made.
     Primary,
+    /// SIGSTOP to the primary: it takes connections and says nothing. Its standby is promoted, and it never goes on.
+    Freeze,
     /// The clock of a node is wrong for some seconds, by up to half a minute: nothing may change hands.
     Clock,
 }
@@ -46,6 +48,7 @@ impl fmt::Display for Fault {
             Fault::Partition => "silence between node and database",
             Fault::Blackhole => "silence between edge and node",
             Fault::Primary => "loss of the primary",
+            Fault::Freeze => "primary that says nothing",
             Fault::Clock => "wrong clock",
         })
     }

@@ -16,6 +16,7 @@ mod report;
 mod round;
 mod schedule;
 mod takeover;
+mod verdicts;
 
 use std::{
     collections::BTreeMap,
@@ -42,6 +43,7 @@ use self::{
     report::Report,
     schedule::{missed_ticks, stop_ticking},
     takeover::take_over_many,
+    verdicts::Verdicts,
 };
 use crate::{
     checker::{Others, all_ended, all_told, compare, create, runs_of},
@@ -60,7 +62,7 @@ pub struct ChaosArgs {
     /// How often.
     #[arg(long, default_value_t = 10)]
     rounds: u64,
-    /// Put an edge in front: all load goes through it, the region that it prefers is the victim, and a probe measures when reads and writes are
+    /// Put an edge in front: all load goes through it, the region that it prefers at that moment is the victim, and a probe measures when reads and writes are
     /// good again.
     #[arg(long)]
     edge: bool,
@@ -156,6 +158,8 @@ async fn play(binary: &Path, args: &ChaosArgs) -> anyhow::Result<()> {
         let client = Client::new(edge.address(), &cluster.key);
         Prober::begin(&client, &load.says, Duration::from_millis(args.probe_ms.max(1)))
     });
+    let verdicts =
+        cluster.edge.as_ref().map(|edge| Verdicts::watch(Client::new(edge.address(), &cluster.key)));
     let mut report = Report::default();
     report.fault = args.fault.to_string();
     report.binary = binary.display().to_string();
@@ -164,9 +168,12 @@ async fn play(binary: &Path, args: &ChaosArgs) -> anyhow::Result<()> {
     report.with_edge = args.edge;
     for number in 0..args.rounds {
         let chance = Chance { seed: args.seed, round: number };
-        // With an edge, whoever has all the traffic.
-        let victim = if args.edge { 0 } else { chance.victim(cluster.seats.len()) };
         tokio::time::sleep(chance.before()).await;
+        // With an edge, whoever has all the traffic.
+        let victim = match &verdicts {
+            Some(verdicts) => verdicts.preferred().await?,
+            None => chance.victim(cluster.seats.len()),
+        };
         callers.so_far();
         let round = cluster.fault(args.fault, chance, victim).await;
         if round.is_err() || number + 1 == args.rounds {
@@ -176,6 +183,9 @@ async fn play(binary: &Path, args: &ChaosArgs) -> anyhow::Result<()> {
         let (longest, failed) = callers.so_far();
         let probed = prober.as_ref().map(|prober| prober.windows(round.begun));
         report.add(&round, longest, probed);
+        report.turned_away(
+            verdicts.as_ref().and_then(|verdicts| verdicts.turned_after(REGIONS[victim], round.begun)),
+        );
         let good = probed.map_or_else(String::new, |[reads, writes]| {
             format!("; reads good after {:.2?}, writes after {:.2?}", reads.good_after, writes.good_after)
         });

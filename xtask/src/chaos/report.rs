@@ -64,6 +64,10 @@ impl Report {
         }
     }
 
+    pub fn turned_away(&mut self, after: Option<Duration>) {
+        self.time("edge turned away after", after);
+    }
+
     fn time(&mut self, name: &'static str, took: Option<Duration>) {
         let Some(took) = took else { return };
         match self.windows.iter_mut().find(|(known, _)| *known == name) {

@@ -14,6 +14,9 @@ use super::{
 
 /// A node that comes back after others may have stopped it is watched for so long.
 const CALM: Duration = Duration::from_millis(1_500);
+/// A server that is gone is seen to be so at once; one that says nothing, by those who wait for an answer.
+const GONE_SEEN: Duration = Duration::from_secs(3);
+const SILENCE_SEEN: Duration = Duration::from_secs(10);
 /// How long a clock is wrong.
 const WRONG_FOR: Duration = Duration::from_secs(3);
 
@@ -78,7 +81,7 @@ impl Cluster {
         match fault {
             Fault::Kill | Fault::Drain | Fault::Stall => self.lose(fault, victim, &client, &node).await,
             Fault::Partition => self.part(chance, victim, &client, &node).await,
-            Fault::Primary => self.lose_primary(&client).await,
+            Fault::Primary | Fault::Freeze => self.lose_primary(fault, &client).await,
             Fault::Blip | Fault::Blackhole | Fault::Clock => {
                 let mut round = Round::begin();
                 round.detail = self.disturb(fault, chance, victim).await?;
@@ -185,14 +188,21 @@ impl Cluster {
         }
     }
 
-    /// The primary dies, its standby takes its place, and a new standby is made.
-    async fn lose_primary(&mut self, client: &Client) -> anyhow::Result<Round> {
+    /// The primary dies or falls silent, its standby takes its place, and a new standby is made.
+    async fn lose_primary(&mut self, fault: Fault, client: &Client) -> anyhow::Result<Round> {
         let Database::Pair(pair) = &mut self.database else { bail!("the database has no standby") };
         let mut round = Round::begin();
-        tokio::task::block_in_place(|| pair.kill_primary().and_then(|()| pair.fail_over()))?;
+        tokio::task::block_in_place(|| {
+            match fault {
+                Fault::Freeze => pair.freeze_primary()?,
+                _ => pair.kill_primary()?,
+            }
+            pair.fail_over()
+        })?;
         round.promoted = Some(round.begun.elapsed());
         // As much as anybody needs to see that it is gone, and some load before what comes next.
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        let seen_within = if fault == Fault::Freeze { SILENCE_SEEN } else { GONE_SEEN };
+        tokio::time::sleep(seen_within).await;
         tokio::task::block_in_place(|| pair.restore())?;
         let again = Instant::now();
         for seat in 0..self.seats.len() {

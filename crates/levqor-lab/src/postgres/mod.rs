@@ -176,6 +176,17 @@ impl Postgres {
             .with_context(|| format!("the server said last:\n{}", self.log))
     }
 
+    /// SIGSTOP to all of its processes, as a machine whose disk answers no more. It can only be killed from here.
+    pub(crate) fn freeze(&self) -> anyhow::Result<()> {
+        // The parent first, so that no more are born.
+        send(&self.child, Signal::STOP)?;
+        for worker in children(self.child.id()).into_iter().filter_map(Pid::from_raw) {
+            // It may have ended by itself.
+            let _ = kill_process(worker, Signal::STOP);
+        }
+        Ok(())
+    }
+
     /// SIGKILL to all of its processes, as a machine that dies.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         let workers = children(self.child.id());
@@ -200,7 +211,8 @@ fn end(child: &mut Child) {
     if child.try_wait().is_ok_and(|ended| ended.is_some()) {
         return;
     }
-    if send(child, Signal::QUIT).is_err() {
+    // One that stands still hears of it when it goes on.
+    if send(child, Signal::QUIT).and_then(|()| send(child, Signal::CONT)).is_err() {
         let _ = child.kill();
     }
     let _ = child.wait();

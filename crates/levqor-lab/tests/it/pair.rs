@@ -36,3 +36,32 @@ fn a_pair_survives_the_loss_of_its_primary_again_and_again() {
         assert_eq!(pair.addresses(), addresses);
     }
 }
+
+#[test]
+fn a_primary_that_stands_still_is_replaced() {
+    let mut pair = Pair::start(&["fsync=off"]).unwrap();
+    writer(&pair).batch_execute("CREATE TABLE numbers (n bigint PRIMARY KEY)").unwrap();
+    let old = pair.primary().address();
+    pair.freeze_primary().unwrap();
+    let refused = pair.kill_primary().unwrap_err().to_string();
+    assert!(refused.contains("lost already"), "{refused}");
+    pair.fail_over().unwrap();
+    let new = pair.primary().address();
+    assert_ne!(new, old);
+    // The machine answers for the old one, so only the new one is asked.
+    let url = format!("postgres://levqor@{new}/{}", pair.database());
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    client.execute("INSERT INTO numbers VALUES (1)", &[]).unwrap();
+    pair.restore().unwrap();
+    client.execute("INSERT INTO numbers VALUES (2)", &[]).unwrap();
+    assert_eq!(numbers(&mut client), 2);
+}
+
+#[test]
+fn a_primary_that_stands_still_goes_with_its_pair() {
+    let mut pair = Pair::start(&["fsync=off"]).unwrap();
+    let address = pair.primary().address();
+    pair.freeze_primary().unwrap();
+    drop(pair);
+    assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens there any more");
+}

@@ -2,27 +2,32 @@
 
 use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 
-use postgres::{
-    Client, Config,
-    config::{Host, SslMode, TargetSessionAttrs},
-};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, pem::PemObject},
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::{runtime::Builder, task::JoinSet, time::timeout};
+use tokio_postgres::{
+    Config, Connection, Socket,
+    config::{Host, SslMode, TargetSessionAttrs},
+    tls::MakeTlsConnect,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::PostgresOptions;
+use super::{PostgresOptions, client::Client};
 use crate::Error;
 
 /// The oldest server, by its own number.
 const VERSION_MIN: u32 = 150_000;
-/// For each of the hosts.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Until the next server is asked as well, while the last has not answered.
+const NEXT_AFTER: Duration = Duration::from_millis(250);
+/// A server that works lets somebody in within this, also when it has a lot to do.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 /// A host that is gone without a word is given up after this long.
 const SILENCE: Duration = Duration::from_secs(5);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// No statement of ours takes long, and no transaction stands still: whoever stops in the midst of one, with the lock that
 /// all others wait for, loses it. That is soon enough for the others to stay ready meanwhile, though a node that is cut off
@@ -33,9 +38,19 @@ const SETTINGS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s';
 /// Where to connect, and whom to trust there.
 #[derive(Clone)]
 pub(crate) struct Way {
+    /// In the order of the URL.
+    servers: Vec<Server>,
+}
+
+/// One of the hosts.
+#[derive(Clone)]
+pub(super) struct Server {
     config: Config,
     tls: MakeRustlsConnect,
 }
+
+type Reached =
+    (tokio_postgres::Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>);
 
 /// The settings may hold a password.
 impl std::fmt::Debug for Way {
@@ -49,7 +64,7 @@ impl Way {
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, Error> {
         let mut config = parse("database.url", &options.url)?;
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        Self::by(config, options)
+        Self::by("database.url", config, options)
     }
 
     /// To the replica, whatever is found there. None: there is none.
@@ -62,30 +77,158 @@ impl Way {
             return Err(open_error("database.read_url names several hosts; name the one that is nearest"));
         }
         config.target_session_attrs(TargetSessionAttrs::Any);
-        Self::by(config, options).map(Some)
+        Self::by("database.read_url", config, options).map(Some)
     }
 
-    fn by(mut config: Config, options: &PostgresOptions) -> Result<Self, Error> {
+    fn by(name: &str, mut config: Config, options: &PostgresOptions) -> Result<Self, Error> {
         if config.get_ssl_mode() == SslMode::Prefer {
             let is_here = config.get_hosts().iter().all(is_here);
             config.ssl_mode(if is_here { SslMode::Disable } else { SslMode::Require });
         }
-        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
+        config
+            .connect_timeout(CONNECT_WITHIN)
+            .tcp_user_timeout(SILENCE)
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(KEEPALIVE_EVERY);
         if config.get_application_name().is_none() {
             config.application_name("levqor");
         }
-        Ok(Self { config, tls: MakeRustlsConnect::new(trust(options.ca_file.as_deref())?) })
+        let tls = MakeRustlsConnect::new(trust(options.ca_file.as_deref())?);
+        let servers: Vec<_> =
+            each(name, &config)?.into_iter().map(|config| Server { config, tls: tls.clone() }).collect();
+        Ok(Self { servers })
     }
 
+    /// To the first server that takes us.
+    ///
+    /// # Errors
+    /// When none does; what the last of them said.
     pub(super) fn connect(&self) -> Result<Client, Error> {
-        let mut client = self.config.connect(self.tls.clone())?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Unavailable(format!("no connection can be waited for: {error}")))?;
+        let (server, (asked, connection)) = runtime.block_on(self.reach())?;
+        let client = Client::new(runtime, server, asked, connection);
         client.batch_execute(SETTINGS)?;
         Ok(client)
     }
+
+    /// One after the other in the order of the URL; one that does not answer soon holds up nobody.
+    async fn reach(&self) -> Result<(Server, Reached), Error> {
+        let mut waiting = self.servers.iter();
+        let mut asked = JoinSet::new();
+        let mut refused = Error::Unavailable("no server is named".to_owned());
+        loop {
+            if let Some(server) = waiting.next().cloned() {
+                asked.spawn(async move { Ok((server.clone(), server.reach().await?)) });
+            } else if asked.is_empty() {
+                return Err(refused);
+            }
+            let patience = if waiting.len() == 0 { CONNECT_WITHIN } else { NEXT_AFTER };
+            match timeout(patience, asked.join_next()).await {
+                Ok(Some(Ok(Ok(reached)))) => {
+                    // Those that are still asked are let go of properly.
+                    asked.shutdown().await;
+                    return Ok(reached);
+                }
+                Ok(Some(Ok(Err(error)))) => refused = error,
+                Ok(Some(Err(error))) => {
+                    refused = Error::Unavailable(format!("the connection failed inside: {error}"));
+                }
+                Ok(None) | Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Server {
+    async fn reach(&self) -> Result<Reached, Error> {
+        match timeout(CONNECT_WITHIN, self.config.connect(self.tls.clone())).await {
+            Ok(reached) => Ok(reached?),
+            Err(_) => Err(Error::Unavailable(format!("{} says nothing", self.shown()))),
+        }
+    }
+
+    /// Whether it lets somebody in, or says why it does not.
+    pub(super) async fn gives_sign(&self) -> bool {
+        let mut config = self.config.clone();
+        config.target_session_attrs(TargetSessionAttrs::Any);
+        match timeout(CONNECT_WITHIN, config.connect(self.tls.clone())).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => error.as_db_error().is_some(),
+            Err(_) => false,
+        }
+    }
+
+    /// `host:port`.
+    pub(super) fn shown(&self) -> String {
+        hosts_of(&self.config)
+    }
+}
+
+/// The same settings for each of the hosts alone.
+fn each(name: &str, config: &Config) -> Result<Vec<Config>, Error> {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let count = hosts.len().max(addresses.len());
+    if count == 0 {
+        return Err(open_error(format!(
+            "{name} names no host; it is postgres://user:password@host/database"
+        )));
+    }
+    if !addresses.is_empty() && !hosts.is_empty() && addresses.len() != hosts.len() {
+        return Err(open_error(format!(
+            "{name} names as many hosts as hostaddrs, or only one of both; {} and {} are given",
+            hosts.len(),
+            addresses.len()
+        )));
+    }
+    if ports.len() > 1 && ports.len() != count {
+        return Err(open_error(format!(
+            "{name} names one port for all hosts, or one for each; {} are given for {count}",
+            ports.len()
+        )));
+    }
+    let one = |place: usize| {
+        let mut one = Config::new();
+        one.ssl_mode(config.get_ssl_mode())
+            .ssl_negotiation(config.get_ssl_negotiation())
+            .channel_binding(config.get_channel_binding())
+            .target_session_attrs(config.get_target_session_attrs())
+            .load_balance_hosts(config.get_load_balance_hosts())
+            .keepalives(config.get_keepalives())
+            .keepalives_idle(config.get_keepalives_idle());
+        match hosts.get(place) {
+            Some(Host::Tcp(name)) => {
+                one.host(name);
+            }
+            Some(Host::Unix(path)) => {
+                one.host_path(path);
+            }
+            None => {}
+        }
+        if let Some(address) = addresses.get(place) {
+            one.hostaddr(*address);
+        }
+        if let Some(port) = ports.get(place).or(ports.first()) {
+            one.port(*port);
+        }
+        config.get_user().map(|user| one.user(user));
+        config.get_password().map(|password| one.password(password));
+        config.get_dbname().map(|name| one.dbname(name));
+        config.get_options().map(|options| one.options(options));
+        config.get_application_name().map(|name| one.application_name(name));
+        config.get_connect_timeout().map(|span| one.connect_timeout(*span));
+        config.get_tcp_user_timeout().map(|span| one.tcp_user_timeout(*span));
+        config.get_keepalives_interval().map(|span| one.keepalives_interval(span));
+        config.get_keepalives_retries().map(|times| one.keepalives_retries(times));
+        one
+    };
+    Ok((0..count).map(one).collect())
 }
 
 fn parse(name: &str, url: &str) -> Result<Config, Error> {
-    let config: Config = url.parse().map_err(|error: postgres::Error| {
+    let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
         let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         open_error(format!("{name} cannot be read: {reason}; it is postgres://user:password@host/database"))
     })?;
@@ -100,6 +243,12 @@ fn parse(name: &str, url: &str) -> Result<Config, Error> {
 /// Where a URL leads, without its password and its settings.
 pub(super) fn shown(url: &str) -> String {
     let Ok(config) = url.parse::<Config>() else { return "PostgreSQL".to_owned() };
+    let user = config.get_user().map_or(String::new(), |user| format!("{user}@"));
+    format!("postgres://{user}{}/{}", hosts_of(&config), config.get_dbname().unwrap_or_default())
+}
+
+/// `host:port`, with commas between several.
+fn hosts_of(config: &Config) -> String {
     let ports = config.get_ports();
     let hosts = config.get_hosts().iter().enumerate().map(|(place, host)| {
         let host = match host {
@@ -113,9 +262,7 @@ pub(super) fn shown(url: &str) -> String {
             None => host,
         }
     });
-    let hosts: Vec<_> = hosts.collect();
-    let user = config.get_user().map_or(String::new(), |user| format!("{user}@"));
-    format!("postgres://{user}{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
+    hosts.collect::<Vec<_>>().join(",")
 }
 
 fn is_here(host: &Host) -> bool {
@@ -180,4 +327,32 @@ pub(super) fn check(session: &crate::Session) -> Result<(), Error> {
 
 fn open_error(reason: impl Into<String>) -> Error {
     Error::Open { path: "PostgreSQL".to_owned(), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_host_gets_all_settings() {
+        let settings = "user=u password=p dbname=d options='-c a=b' application_name=n sslmode=require \
+            sslnegotiation=direct channel_binding=require target_session_attrs=read-write load_balance_hosts=random \
+            connect_timeout=3 tcp_user_timeout=4 keepalives=0 keepalives_idle=5 keepalives_interval=6 keepalives_retries=7";
+        let of = |hosts: &str| format!("{settings} {hosts}").parse::<Config>().unwrap();
+        let both = each("database.url", &of("host=a,/b hostaddr=10.0.0.1,10.0.0.2 port=1,2")).unwrap();
+        assert_eq!(both, [of("host=a hostaddr=10.0.0.1 port=1"), of("host=/b hostaddr=10.0.0.2 port=2")]);
+        assert_eq!(each("database.url", &of("host=a,b port=1")).unwrap()[1], of("host=b port=1"));
+    }
+
+    #[test]
+    fn numbers_of_hosts_and_ports_that_do_not_fit_are_refused() {
+        for (hosts, named) in [
+            ("dbname=d", "names no host"),
+            ("host=a,b,c port=1,2", "2 are given for 3"),
+            ("host=a,b hostaddr=10.0.0.1", "2 and 1 are given"),
+        ] {
+            let error = each("database.url", &hosts.parse().unwrap()).unwrap_err().to_string();
+            assert!(error.contains("database.url") && error.contains(named), "{error}");
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! Whole tables in and out, as a stream of bytes (`COPY`).
 
-use std::{
-    fmt,
-    io::{self, Read, Write},
-};
+use std::{fmt, pin::Pin};
 
-use postgres::{CopyInWriter, CopyOutReader};
+use bytes::{Buf as _, Bytes, BytesMut};
+use futures_util::{SinkExt as _, TryStreamExt as _};
+use tokio_postgres::{CopyInSink, CopyOutStream};
 
+use super::{client::Client, errors::Failure};
 use crate::Error;
 
 /// Bytes that are gathered before they are sent.
@@ -14,13 +14,17 @@ const CHUNK: usize = 64 * 1024;
 
 /// The way into a table.
 pub(crate) struct CopyIn<'a> {
-    stream: CopyInWriter<'a>,
-    chunk: Vec<u8>,
+    client: &'a Client,
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+    chunk: BytesMut,
 }
 
 /// The rows of a statement.
 pub(crate) struct CopyOut<'a> {
-    stream: CopyOutReader<'a>,
+    client: &'a Client,
+    stream: Pin<Box<CopyOutStream>>,
+    /// What came last, as far as it was not read.
+    left: Bytes,
 }
 
 impl fmt::Debug for CopyIn<'_> {
@@ -38,27 +42,40 @@ impl fmt::Debug for CopyOut<'_> {
 impl CopyIn<'_> {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.chunk.extend_from_slice(bytes);
-        if self.chunk.len() < CHUNK {
+        if self.chunk.len() < CHUNK { Ok(()) } else { Ok(self.send()?) }
+    }
+
+    fn send(&mut self) -> Result<(), Failure> {
+        if self.chunk.is_empty() {
             return Ok(());
         }
-        let sent = self.stream.write_all(&self.chunk);
-        self.chunk.clear();
-        sent.map_err(in_our_words)
+        let chunk = self.chunk.split().freeze();
+        self.client.wait(self.sink.send(chunk))
+    }
+
+    /// The number of rows.
+    fn finish(mut self) -> Result<u64, Failure> {
+        self.send()?;
+        self.client.wait(self.sink.as_mut().finish())
     }
 }
 
 impl CopyOut<'_> {
     /// Fills `bytes`.
-    pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
-        self.stream.read_exact(bytes).map_err(in_our_words)
-    }
-}
-
-/// The client hides its own errors in those of streams.
-fn in_our_words(error: io::Error) -> Error {
-    match error.downcast::<postgres::Error>() {
-        Ok(error) => error.into(),
-        Err(error) => Error::Unavailable(format!("the stream of rows broke off: {error}")),
+    pub(crate) fn read(&mut self, mut bytes: &mut [u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            if self.left.is_empty() {
+                let more = self.client.wait(self.stream.try_next())?;
+                self.left = more.ok_or_else(|| {
+                    Error::Unavailable("the stream of rows ended in the midst of one".to_owned())
+                })?;
+            }
+            let count = bytes.len().min(self.left.len());
+            let (now, later) = bytes.split_at_mut(count);
+            self.left.copy_to_slice(now);
+            bytes = later;
+        }
+        Ok(())
     }
 }
 
@@ -72,21 +89,15 @@ impl super::Session {
     ) -> Result<u64, Error> {
         let mut failed = None;
         let rows = self.with(|connection| {
-            let stream = connection.client.copy_in(sql)?;
-            let mut into = CopyIn { stream, chunk: Vec::with_capacity(CHUNK) };
+            let client = &connection.client;
+            let sink = Box::pin(client.copy_in(sql)?);
+            let mut into = CopyIn { client, sink, chunk: BytesMut::with_capacity(CHUNK) };
             if let Err(error) = fill(&mut into) {
                 // The stream is dropped without its end, which has the server throw it away.
                 failed = Some(error);
                 return Ok(0);
             }
-            let CopyIn { mut stream, chunk } = into;
-            match stream.write_all(&chunk) {
-                Ok(()) => stream.finish(),
-                Err(error) => {
-                    failed = Some(in_our_words(error));
-                    Ok(0)
-                }
-            }
+            into.finish()
         })?;
         failed.map_or(Ok(rows), Err)
     }
@@ -98,8 +109,9 @@ impl super::Session {
         mut drain: impl FnMut(&mut CopyOut<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.with(|connection| {
-            let stream = connection.client.copy_out(sql)?;
-            Ok(drain(&mut CopyOut { stream }))
+            let client = &connection.client;
+            let stream = Box::pin(client.copy_out(sql)?);
+            Ok(drain(&mut CopyOut { client, stream, left: Bytes::new() }))
         })?
     }
 }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::connect::Way;
+use super::{client::Client, connect::Way};
 use crate::Error;
 
 /// How long a primary is looked for before the caller is told that it is not known; one look more may come on top.
@@ -38,7 +38,7 @@ pub(super) struct Doubt {
 
 impl Doubt {
     /// Needs the table.
-    pub(super) fn new(client: &mut postgres::Client) -> Result<Self, Error> {
+    pub(super) fn new(client: &Client) -> Result<Self, Error> {
         client.batch_execute(&format!(
             "DELETE FROM commits WHERE at < {NOW} - {KEPT_DAYS} * 86400 * CAST(1000000 AS bigint)"
         ))?;

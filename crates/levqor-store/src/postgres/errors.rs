@@ -1,11 +1,30 @@
 //! What PostgreSQL says, in our words. The one place that knows its codes.
 
-use postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{Conflict, Error};
 
-impl From<postgres::Error> for Error {
-    fn from(error: postgres::Error) -> Self {
+/// What was asked of a server was not done, or is not known to be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Said(#[from] tokio_postgres::Error),
+    /// `host:port`, which gives no sign of life.
+    #[error("{0} says nothing")]
+    Silent(String),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Said(error) => error.into(),
+            silent @ Failure::Silent(_) => Error::Unavailable(silent.to_string()),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(said) => of_server(said),
             None => {
@@ -23,7 +42,8 @@ impl From<postgres::Error> for Error {
 }
 
 /// True when the connection is of no use any more: it ends, or leads to a server that only reads.
-pub(super) fn is_lost(error: &postgres::Error) -> bool {
+pub(super) fn is_lost(failure: &Failure) -> bool {
+    let Failure::Said(error) = failure else { return true };
     match error.code() {
         None => error.is_closed() || error.as_db_error().is_none(),
         Some(code) => {

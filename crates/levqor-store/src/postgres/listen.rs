@@ -9,8 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use postgres::fallible_iterator::FallibleIterator as _;
-
 use super::{connect::Way, stop::Stop};
 use crate::hints::{Hint, Hints};
 
@@ -19,7 +17,6 @@ const CHANNEL: &str = "levqor";
 /// How long the end of the process may be overlooked.
 const LOOK_UP: Duration = Duration::from_millis(250);
 const SIGN_EVERY: Duration = Duration::from_secs(2);
-const SIGN_WITHIN: Duration = Duration::from_secs(2);
 const PAUSE_LEAST: Duration = Duration::from_millis(100);
 const PAUSE_MOST: Duration = Duration::from_secs(5);
 
@@ -80,10 +77,10 @@ fn hear(way: &Way, hints: &Hints, stop: &Stop) -> Result<(), crate::Error> {
     hints.begin();
     let mut signed = Instant::now();
     while !stop.is_set() {
-        if let Some(said) = client.notifications().timeout_iter(LOOK_UP).next()? {
-            hints.take(said.payload());
+        if let Some(said) = client.hear(LOOK_UP) {
+            hints.take(&said);
         } else if signed.elapsed() >= SIGN_EVERY {
-            client.is_valid(SIGN_WITHIN)?;
+            client.batch_execute("")?;
             signed = Instant::now();
         } else if client.is_closed() {
             return Err(crate::Error::Unavailable("the connection was closed".to_owned()));

@@ -4,6 +4,7 @@
 //! in the whole cluster, by an advisory lock that each takes first and the commit gives back. So no noun needs to know what
 //! another node may do between two of its statements. (`docs/decisions/0022-postgresql.md`.)
 
+mod client;
 mod connect;
 mod copy;
 mod doubt;

@@ -13,15 +13,17 @@ use std::{
 };
 
 use bytes::BytesMut;
-use postgres::{
-    Client, SimpleQueryMessage, Statement,
+use tokio_postgres::{
+    SimpleQueryMessage, Statement,
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
 use super::{
+    client::Client,
     connect::Way,
     doubt::Doubt,
-    errors, listen,
+    errors::{self, Failure},
+    listen,
     replica::{MARK_SQL, Mark, Marks},
 };
 use crate::{
@@ -66,7 +68,7 @@ impl std::fmt::Debug for Session {
 }
 
 pub(crate) struct Row<'a> {
-    row: &'a postgres::Row,
+    row: &'a tokio_postgres::Row,
     next: usize,
 }
 
@@ -125,7 +127,7 @@ impl Session {
     /// From now on a commit without an answer is asked for. The schema must be there.
     pub(super) fn dispel_doubt(&mut self) -> Result<(), Error> {
         let doubt = match self.connection.get_mut() {
-            Some(connection) => Doubt::new(&mut connection.client)?,
+            Some(connection) => Doubt::new(&connection.client)?,
             None => return Err(Error::Unavailable("the connection was lost at once".to_owned())),
         };
         self.doubt = Some(doubt);
@@ -250,10 +252,8 @@ impl Session {
 
     /// Says goodbye to the server.
     pub(crate) fn close(self) {
-        if let Some(connection) = self.connection.into_inner()
-            && let Err(error) = connection.client.close()
-        {
-            tracing::debug!(%error, "a connection to the database was not closed cleanly");
+        if let Some(connection) = self.connection.into_inner() {
+            connection.client.close();
         }
     }
 
@@ -261,7 +261,7 @@ impl Session {
     /// out to be lost is made again, once: what is done there changes nothing.
     pub(super) fn with<T>(
         &self,
-        mut work: impl FnMut(&mut Connection) -> Result<T, postgres::Error>,
+        mut work: impl FnMut(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let mut held = self.connection.borrow_mut();
         let mut fresh = false;
@@ -301,7 +301,7 @@ impl Connection {
         Ok(Self { client: way.connect()?, ours: HashMap::new(), made: HashMap::new() })
     }
 
-    fn prepare(&mut self, text: Text<'_>) -> Result<Statement, postgres::Error> {
+    fn prepare(&mut self, text: Text<'_>) -> Result<Statement, Failure> {
         match text {
             Text::Ours(sql) => {
                 let key = (sql.as_ptr().addr(), sql.len());

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::mpsc};
 
-use levqor_lab::Postgres;
+use levqor_lab::{Direction, Passage, Postgres, Relay};
 use tokio::sync::oneshot;
 
 use crate::{Error, Options, Place, PostgresOptions, Session, Store, params};
@@ -173,6 +173,36 @@ fn whether_it_was_written_is_said_once_it_has_ended() {
         writer.batch_execute(end).unwrap();
         assert_eq!(asked.join().unwrap(), Ok(expected), "{end}");
     }
+}
+
+/// Its machine takes connections and answers for it; nothing is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_left_for_the_next() {
+    let url = Postgres::shared().database().unwrap();
+    let server = Postgres::shared().address();
+    let wire = Relay::start(server).unwrap();
+    let both = url.replace(&server.to_string(), &format!("{},{server}", wire.address()));
+    assert_ne!(both, url);
+    let store = Store::open(options(&both)).unwrap();
+    store.write(|session| put(session, "by the first")).await.unwrap();
+    let (release, task) = half_way(&store).await;
+    wire.set(Direction::Both, Passage::Silent);
+    drop(release);
+    let lost = task.await.unwrap();
+    assert!(matches!(&lost, Err(error @ Error::Unavailable(_)) if error.is_retryable()), "{lost:?}");
+    // Reads go on as well, and new connections don't wait for the one that is silent.
+    store.write(|session| put(session, "by the second")).await.unwrap();
+    assert_eq!(names(&store).await, ["by the first", "by the second"]);
+}
+
+/// Whoever waits for somebody else is not taken for lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_its_time_is_waited_for() {
+    let url = Postgres::shared().database().unwrap();
+    let store = Store::open(options(&url)).unwrap();
+    let late = "INSERT INTO totals (name, value) SELECT 'late', 1 FROM pg_sleep(2.5)";
+    store.write(|session| session.execute(late, &[]).map(drop)).await.unwrap();
+    assert_eq!(names(&store).await, ["late"]);
 }
 
 #[tokio::test]
