@@ -48,6 +48,7 @@ pub struct Config {
     pub origins: Vec<OriginSpec>,
     pub routes: Vec<Route>,
     pub preferences: Preferences,
+    pub country_database: Option<String>,
     pub health: settings::Checks,
     pub retries: settings::Retries,
     pub hold: settings::Hold,
@@ -178,6 +179,12 @@ impl Judge {
                 "nobody is trusted to set it; list the proxy's networks in trust.proxies",
             );
         }
+        if file.steering.country_database.is_some() && preferences.countries.is_empty() {
+            self.complain(
+                "steering.country_database",
+                "no country is steered; list the regions of some in [steering.countries]",
+            );
+        }
         if routes.iter().any(|route| route.affinity) && file.affinity.is_none() {
             self.complain("routes", "a route wants affinity, but there is no secret for its cookie; add [affinity] with secret_file");
         }
@@ -199,6 +206,7 @@ impl Judge {
             origins,
             routes,
             preferences,
+            country_database: file.steering.country_database,
             health: file.health,
             retries: file.retries,
             hold: file.hold,

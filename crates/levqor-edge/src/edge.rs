@@ -86,8 +86,20 @@ impl Edge {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
+        edge.warn_of_old_countries();
         edge.check_all(&edge.live());
         edge
+    }
+
+    /// Networks move from country to country.
+    fn warn_of_old_countries(&self) {
+        let (live, now) = (self.live(), self.clock.now());
+        if let Some(countries) = live.countries.as_ref().filter(|countries| countries.is_old(now)) {
+            warn!(
+                "steering.country_database was made {} days ago and may steer callers wrongly; get a newer one and send SIGHUP",
+                countries.age_days(now)
+            );
+        }
     }
 
     pub fn live(&self) -> Arc<Live> {
@@ -98,6 +110,7 @@ impl Edge {
     pub fn replace(&self, config: Config, material: Material) {
         *self.material.lock().unwrap_or_else(PoisonError::into_inner) = material;
         self.rebuild(Some(config), self.clock.now());
+        self.warn_of_old_countries();
         *self.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

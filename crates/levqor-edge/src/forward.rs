@@ -106,6 +106,20 @@ pub fn country<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>, trusted: b
     (value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(value)
 }
 
+/// Where the caller is: the nearest address of the chain that no trusted proxy has, as far as trusted ones tell it.
+pub fn caller(headers: &HeaderMap, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let mut nearest = peer;
+    let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+    for word in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        if !trusts(nearest) {
+            break;
+        }
+        let Ok(address) = word.trim().parse() else { break };
+        nearest = address;
+    }
+    nearest
+}
+
 /// The protocol that a request wants to change to.
 pub fn wanted_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
     let wants = version == Version::HTTP_11
@@ -267,6 +281,24 @@ mod tests {
             headers.insert(name.clone(), HeaderValue::from_static(value));
             assert_eq!(country(&headers, Some(&name), trusted), expected, "{value} {trusted}");
             assert_eq!(country(&headers, None, trusted), None);
+        }
+    }
+
+    #[test]
+    fn the_caller_is_the_nearest_that_no_trusted_proxy_has() {
+        let trusts = |address: IpAddr| address.to_string().starts_with("10.");
+        for (lines, peer, expected) in [
+            ("", "203.0.113.9", "203.0.113.9"),
+            // From anybody else the chain is a claim.
+            ("x-forwarded-for: 198.51.100.1", "203.0.113.9", "203.0.113.9"),
+            ("x-forwarded-for: 198.51.100.1", "10.0.0.1", "198.51.100.1"),
+            ("x-forwarded-for: 8.8.8.8, 198.51.100.1, 10.0.0.2", "10.0.0.1", "198.51.100.1"),
+            ("x-forwarded-for: 8.8.8.8 | x-forwarded-for: 2001:db8::1", "10.0.0.1", "2001:db8::1"),
+            ("x-forwarded-for: 198.51.100.1, unknown, 10.0.0.2", "10.0.0.1", "10.0.0.2"),
+            ("", "10.0.0.1", "10.0.0.1"),
+        ] {
+            let found = caller(&map(lines), peer.parse().unwrap(), trusts);
+            assert_eq!(found.to_string(), expected, "{lines} from {peer}");
         }
     }
 

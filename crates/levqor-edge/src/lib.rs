@@ -15,6 +15,7 @@ mod asked;
 mod attempt;
 mod body;
 mod config;
+mod countries;
 mod edge;
 mod forward;
 mod framing;
@@ -40,6 +41,7 @@ mod verdict;
 
 pub use affinity::{Affinity, COOKIE};
 pub use config::{Complaints, Config, Listen, OriginSpec, Route};
+pub use countries::Countries;
 pub use edge::Edge;
 pub use live::Live;
 pub use material::Material;

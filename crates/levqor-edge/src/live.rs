@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::{
     affinity::Affinity,
     config::{Config, OriginSpec, Route, is_name},
+    countries::Countries,
     material::Material,
     origin::Origin,
     steering::Preferences,
@@ -26,6 +27,7 @@ pub struct Live {
     pub routes: Vec<Arc<LiveRoute>>,
     pub preferences: Preferences,
     pub affinity: Option<Affinity>,
+    pub countries: Option<Arc<Countries>>,
     pub connector: Arc<Connector>,
     pub tls: Option<Arc<rustls::ServerConfig>>,
     pub loaded_at: Timestamp,
@@ -101,6 +103,7 @@ impl Live {
             routes,
             preferences,
             affinity,
+            countries: material.countries.clone(),
             connector,
             tls: material.server_tls.clone(),
             loaded_at,

@@ -16,6 +16,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use crate::{
     affinity::SECRET_BYTES_MIN,
     config::{Complaints, Config},
+    countries::Countries,
 };
 
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ pub struct Material {
     pub server_tls: Option<Arc<ServerConfig>>,
     pub client_tls: Arc<ClientConfig>,
     pub affinity_secret: Option<Secret>,
+    pub countries: Option<Arc<Countries>>,
 }
 
 impl Material {
@@ -44,8 +46,14 @@ impl Material {
         if let Some(section) = &config.affinity {
             keep(secret(&folder.join(&section.secret_file)).map(|secret| affinity_secret = Some(secret)));
         }
+        let mut countries = None;
+        if let Some(file) = &config.country_database {
+            keep(countries_of(&folder.join(file)).map(|read| countries = Some(Arc::new(read))));
+        }
         match client_tls {
-            Some(client_tls) if complaints.is_empty() => Ok(Self { server_tls, client_tls, affinity_secret }),
+            Some(client_tls) if complaints.is_empty() => {
+                Ok(Self { server_tls, client_tls, affinity_secret, countries })
+            }
             _ => Err(Complaints(complaints)),
         }
     }
@@ -100,6 +108,15 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Vec<_> =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(|error| unusable(&error))?;
     if chain.is_empty() { Err(unusable(&"it is empty")) } else { Ok(chain) }
+}
+
+fn countries_of(file: &Path) -> Result<Countries, String> {
+    Countries::read(file).map_err(|problem| {
+        format!(
+            "steering.country_database: {} {problem}; name a file in MaxMind's format that tells countries, such as GeoLite2-Country.mmdb",
+            file.display()
+        )
+    })
 }
 
 fn secret(file: &Path) -> Result<Secret, String> {

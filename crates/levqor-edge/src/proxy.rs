@@ -1,7 +1,7 @@
 //! A request's way through the edge: whose it is, who may answer, one attempt after the other, and what comes back.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use levqor_model::{ProblemCode, RegionCode, RequestId};
@@ -134,6 +134,15 @@ fn own_answer(
     Ok(Some(response))
 }
 
+/// The caller's country: as a trusted proxy says, else where its address is.
+fn country<'a>(live: &'a Live, headers: &'a HeaderMap, peer: IpAddr, trusted: bool) -> Option<&'a str> {
+    let config = &live.config;
+    forward::country(headers, config.country_header.as_ref(), trusted).or_else(|| {
+        let caller = || forward::caller(headers, peer, |address| config.trusts(address));
+        live.countries.as_ref()?.of(caller())
+    })
+}
+
 /// One request on its way.
 struct Passage<'a> {
     edge: &'a Arc<Edge>,
@@ -183,8 +192,7 @@ impl<'a> Passage<'a> {
         if forward::claims_region(&parts.headers) {
             edge.stats.count(Count::ForgedRegions);
         }
-        let country =
-            forward::country(&parts.headers, config.country_header.as_ref(), trusted).map(str::to_owned);
+        let country = country(live, &parts.headers, peer.address.ip(), trusted).map(str::to_owned);
         let pin = pin(edge, live, &mut parts.headers);
         let secure = peer.tls
             || (trusted && parts.headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https"));
@@ -505,7 +513,7 @@ impl<'a> Passage<'a> {
 }
 
 /// Takes the affinity cookie out of the request, and judges it.
-fn pin(edge: &Edge, live: &Live, headers: &mut http::HeaderMap) -> Pin {
+fn pin(edge: &Edge, live: &Live, headers: &mut HeaderMap) -> Pin {
     let Some(value) = affinity::take_cookie(headers) else { return Pin::None };
     let Some(affinity) = &live.affinity else { return Pin::None };
     let pin = affinity.read(&value, edge.clock.now());

@@ -106,6 +106,8 @@ fn root() -> String {
 pub struct Steering {
     pub prefer: Vec<String>,
     pub countries: BTreeMap<String, Vec<String>>,
+    /// A MaxMind DB that tells the country of an address, for callers whose country no proxy names.
+    pub country_database: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -58,6 +58,9 @@ pub fn health(edge: &Edge) -> Value {
         "uptime_seconds": now.since(edge.started_at).as_secs(),
         "waiting": edge.waiting.requests(),
         "config": { "age_seconds": now.since(live.loaded_at).as_secs(), "error": reload_error },
+        "countries": live.countries.as_ref().map(|countries| {
+            json!({ "kind": countries.kind(), "age_days": countries.age_days(now), "old": countries.is_old(now) })
+        }),
         "snapshot": snapshot(edge, now),
         "regions": regions,
         "origins": origins,

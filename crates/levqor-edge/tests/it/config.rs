@@ -102,6 +102,10 @@ fn each_mistake_is_named_with_its_place_and_remedy() {
         ("[retries]\nattempts = 0", "retries.attempts: 0 is out of range"),
         ("[trust]\nproxies = [\"10.0.0.0/99\"]", "trust.proxies: \"10.0.0.0/99\" is not a network"),
         ("[trust]\ncountry_header = \"cf-ipcountry\"", "trust.country_header: nobody is trusted to set it"),
+        (
+            "[steering]\ncountry_database = \"c.mmdb\"",
+            "steering.country_database: no country is steered; list",
+        ),
         ("[[routes]]\nhosts = [\"b\"]\naffinity = true", "no secret for its cookie"),
         ("[[routes]]\nhosts = [\"b\"]\npath = \"/edge/x\"", "routes[1].path: \"/edge/x\" cannot be routed"),
         ("[[routes]]\nhosts = []", "routes[1].hosts: no host is named"),
@@ -117,6 +121,8 @@ fn each_mistake_is_named_with_its_place_and_remedy() {
     assert!(Config::parse(&"#".repeat(2 * 1024 * 1024)).unwrap_err().to_string().contains("bytes"));
 }
 
+const COUNTRIES: &str = "[steering]\ncountries = { US = [\"us-east\"] }\n";
+
 #[test]
 fn files_that_are_named_must_be_usable() {
     let folder = tempfile::tempdir().unwrap();
@@ -128,6 +134,8 @@ fn files_that_are_named_must_be_usable() {
         ("[upstream]\nca_file = \"empty.pem\"\n", "upstream.ca_file:"),
         ("[affinity]\nsecret_file = \"short\"\n", "holds 5 bytes; write at least 32 random ones"),
         ("[affinity]\nsecret_file = \"none\"\n", "affinity.secret_file:"),
+        (&format!("{COUNTRIES}country_database = \"none\"\n"), "none cannot be read"),
+        (&format!("{COUNTRIES}country_database = \"short\"\n"), "short is no MaxMind DB"),
     ] {
         let config = Config::parse(&format!("{GOOD}{rows}")).unwrap();
         let complaints = Material::load(&config, folder.path()).unwrap_err().to_string();

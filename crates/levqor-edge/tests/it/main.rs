@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
 
 mod config;
+mod countries;
 mod failover;
 mod hold;
 mod origin;

@@ -64,9 +64,14 @@ impl World {
     }
 
     pub async fn with(origins: &[&Origin], top: &str, rows: &str) -> Self {
-        let world = Self::of(&file(&rows_of(origins), top, rows)).await;
+        let world = Self::of(&Self::text(origins, top, rows)).await;
         world.settled().await;
         world
+    }
+
+    /// The file of [`World::with`].
+    pub fn text(origins: &[&Origin], top: &str, rows: &str) -> String {
+        file(&rows_of(origins), top, rows)
     }
 
     /// By the text of a file.
