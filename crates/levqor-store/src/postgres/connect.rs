@@ -8,32 +8,20 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use tokio::{runtime::Builder, task::JoinSet, time::timeout};
 use tokio_postgres::{
-    Config, Connection, Socket,
+    Config,
     config::{Host, SslMode, TargetSessionAttrs},
-    tls::MakeTlsConnect,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{PostgresOptions, client::Client};
+use super::{PostgresOptions, client::Client, server::Server};
 use crate::Error;
 
 /// The oldest server, by its own number.
 const VERSION_MIN: u32 = 150_000;
-/// Until the next server is asked as well, while the last has not answered.
-const NEXT_AFTER: Duration = Duration::from_millis(250);
-/// A server that works lets somebody in within this, also when it has a lot to do.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 /// A host that is gone without a word is given up after this long.
 const SILENCE: Duration = Duration::from_secs(5);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
-
-/// No statement of ours takes long, and no transaction stands still: whoever stops in the midst of one, with the lock that
-/// all others wait for, loses it. That is soon enough for the others to stay ready meanwhile, though a node that is cut off
-/// may hold the lock twice in a row: for a batch of writes, and for the renewal of its lease that comes next.
-const SETTINGS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
-    SET idle_in_transaction_session_timeout = '1s'; SET client_min_messages = warning; SET timezone = 'UTC'";
 
 /// Where to connect, and whom to trust there.
 #[derive(Clone)]
@@ -41,16 +29,6 @@ pub(crate) struct Way {
     /// In the order of the URL.
     servers: Vec<Server>,
 }
-
-/// One of the hosts.
-#[derive(Clone)]
-pub(super) struct Server {
-    config: Config,
-    tls: MakeRustlsConnect,
-}
-
-type Reached =
-    (tokio_postgres::Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>);
 
 /// The settings may hold a password.
 impl std::fmt::Debug for Way {
@@ -82,88 +60,23 @@ impl Way {
 
     fn by(name: &str, mut config: Config, options: &PostgresOptions) -> Result<Self, Error> {
         if config.get_ssl_mode() == SslMode::Prefer {
-            let is_here = config.get_hosts().iter().all(is_here);
-            config.ssl_mode(if is_here { SslMode::Disable } else { SslMode::Require });
+            config.ssl_mode(if is_here(&config) { SslMode::Disable } else { SslMode::Require });
         }
-        config
-            .connect_timeout(CONNECT_WITHIN)
-            .tcp_user_timeout(SILENCE)
-            .keepalives_idle(SILENCE)
-            .keepalives_interval(KEEPALIVE_EVERY);
+        config.tcp_user_timeout(SILENCE).keepalives_idle(SILENCE).keepalives_interval(KEEPALIVE_EVERY);
         if config.get_application_name().is_none() {
             config.application_name("levqor");
         }
         let tls = MakeRustlsConnect::new(trust(options.ca_file.as_deref())?);
-        let servers: Vec<_> =
-            each(name, &config)?.into_iter().map(|config| Server { config, tls: tls.clone() }).collect();
-        Ok(Self { servers })
+        let servers = each(name, &config)?.into_iter().map(|config| Server::new(config, tls.clone()));
+        Ok(Self { servers: servers.collect() })
     }
 
     /// To the first server that takes us.
     ///
     /// # Errors
-    /// When none does; what the last of them said.
+    /// When none does; what they said.
     pub(super) fn connect(&self) -> Result<Client, Error> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Error::Unavailable(format!("no connection can be waited for: {error}")))?;
-        let (server, (asked, connection)) = runtime.block_on(self.reach())?;
-        let client = Client::new(runtime, server, asked, connection);
-        client.batch_execute(SETTINGS)?;
-        Ok(client)
-    }
-
-    /// One after the other in the order of the URL; one that does not answer soon holds up nobody.
-    async fn reach(&self) -> Result<(Server, Reached), Error> {
-        let mut waiting = self.servers.iter();
-        let mut asked = JoinSet::new();
-        let mut refused = Error::Unavailable("no server is named".to_owned());
-        loop {
-            if let Some(server) = waiting.next().cloned() {
-                asked.spawn(async move { Ok((server.clone(), server.reach().await?)) });
-            } else if asked.is_empty() {
-                return Err(refused);
-            }
-            let patience = if waiting.len() == 0 { CONNECT_WITHIN } else { NEXT_AFTER };
-            match timeout(patience, asked.join_next()).await {
-                Ok(Some(Ok(Ok(reached)))) => {
-                    // Those that are still asked are let go of properly.
-                    asked.shutdown().await;
-                    return Ok(reached);
-                }
-                Ok(Some(Ok(Err(error)))) => refused = error,
-                Ok(Some(Err(error))) => {
-                    refused = Error::Unavailable(format!("the connection failed inside: {error}"));
-                }
-                Ok(None) | Err(_) => {}
-            }
-        }
-    }
-}
-
-impl Server {
-    async fn reach(&self) -> Result<Reached, Error> {
-        match timeout(CONNECT_WITHIN, self.config.connect(self.tls.clone())).await {
-            Ok(reached) => Ok(reached?),
-            Err(_) => Err(Error::Unavailable(format!("{} says nothing", self.shown()))),
-        }
-    }
-
-    /// Whether it lets somebody in, or says why it does not.
-    pub(super) async fn gives_sign(&self) -> bool {
-        let mut config = self.config.clone();
-        config.target_session_attrs(TargetSessionAttrs::Any);
-        match timeout(CONNECT_WITHIN, config.connect(self.tls.clone())).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.as_db_error().is_some(),
-            Err(_) => false,
-        }
-    }
-
-    /// `host:port`.
-    pub(super) fn shown(&self) -> String {
-        hosts_of(&self.config)
+        Client::new(&self.servers)
     }
 }
 
@@ -248,30 +161,36 @@ pub(super) fn shown(url: &str) -> String {
 }
 
 /// `host:port`, with commas between several.
-fn hosts_of(config: &Config) -> String {
+pub(super) fn hosts_of(config: &Config) -> String {
     let ports = config.get_ports();
-    let hosts = config.get_hosts().iter().enumerate().map(|(place, host)| {
-        let host = match host {
-            Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(path) => path.display().to_string(),
-        };
+    let named = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let mut hosts: Vec<_> = named.collect();
+    if hosts.is_empty() {
+        hosts.extend(config.get_hostaddrs().iter().map(ToString::to_string));
+    }
+    let shown = hosts.into_iter().enumerate().map(|(place, host)| {
         // One port is meant for all.
         match ports.get(place).or(ports.first()) {
             Some(port) => format!("{host}:{port}"),
             None => host,
         }
     });
-    hosts.collect::<Vec<_>>().join(",")
+    shown.collect::<Vec<_>>().join(",")
 }
 
-fn is_here(host: &Host) -> bool {
-    match host {
+/// Whether nothing leaves this machine.
+fn is_here(config: &Config) -> bool {
+    let is_local = |host: &Host| match host {
         Host::Unix(_) => true,
         Host::Tcp(name) => {
             name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
         }
-    }
+    };
+    config.get_hosts().iter().all(is_local) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 /// The certificates in the file, or those that the system trusts.
@@ -342,6 +261,21 @@ mod tests {
         let both = each("database.url", &of("host=a,/b hostaddr=10.0.0.1,10.0.0.2 port=1,2")).unwrap();
         assert_eq!(both, [of("host=a hostaddr=10.0.0.1 port=1"), of("host=/b hostaddr=10.0.0.2 port=2")]);
         assert_eq!(each("database.url", &of("host=a,b port=1")).unwrap()[1], of("host=b port=1"));
+    }
+
+    #[test]
+    fn only_what_stays_on_this_machine_goes_without_tls() {
+        for (hosts, expected) in [
+            ("host=localhost", true),
+            ("host=127.0.0.1,/run/postgresql", true),
+            ("host=db.example", false),
+            ("host=localhost,10.0.0.1", false),
+            ("hostaddr=127.0.0.1", true),
+            ("hostaddr=10.0.0.1", false),
+            ("host=localhost hostaddr=10.0.0.1", false),
+        ] {
+            assert_eq!(is_here(&hosts.parse().unwrap()), expected, "{hosts}");
+        }
     }
 
     #[test]

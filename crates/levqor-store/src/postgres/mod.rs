@@ -12,6 +12,7 @@ mod errors;
 mod listen;
 mod replica;
 mod schema;
+mod server;
 mod session;
 mod stop;
 #[cfg(test)]

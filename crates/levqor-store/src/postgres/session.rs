@@ -163,8 +163,10 @@ impl Session {
         let mark = self.doubt.as_ref().map(Doubt::mark).unwrap_or_default();
         self.batch(&format!("BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK}); {mark}")).inspect_err(
             |_| {
-                // It may have got as far as the lock.
-                let _ = self.batch("ROLLBACK");
+                // It may have got as far as the lock; a connection that is gone has none.
+                if self.connection.borrow().is_some() {
+                    let _ = self.batch("ROLLBACK");
+                }
             },
         )?;
         self.in_transaction.set(true);
