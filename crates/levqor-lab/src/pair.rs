@@ -83,7 +83,7 @@ impl Pair {
         Ok(())
     }
 
-    /// SIGSTOP to all processes of the primary, as a machine whose disk answers no more: it takes connections, and says nothing.
+    /// SIGSTOP to all processes of the primary, as a machine whose programs stand still: it takes connections, and says nothing.
     ///
     /// # Errors
     /// As [`Pair::kill_primary`].

@@ -176,7 +176,7 @@ impl Postgres {
             .with_context(|| format!("the server said last:\n{}", self.log))
     }
 
-    /// SIGSTOP to all of its processes, as a machine whose disk answers no more. It can only be killed from here.
+    /// SIGSTOP to all of its processes, as a machine whose programs stand still. It can only be killed from here.
     pub(crate) fn freeze(&self) -> anyhow::Result<()> {
         // The parent first, so that no more are born.
         send(&self.child, Signal::STOP)?;
