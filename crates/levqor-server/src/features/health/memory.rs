@@ -16,10 +16,11 @@ use levqor_store::health::Sample;
 use super::service::Readiness;
 
 /// Readiness writes a row, so it is judged once for all who ask within this time.
-const VERDICT_KEPT: Duration = Duration::from_secs(1);
+const VERDICT_KEPT: Duration = Duration::from_millis(700);
 /// A good verdict stands for so long while the next one is being found: a database that takes its time is not gone, and
-/// whoever asks many times a second (the edge) would see a node come and go with every longer queue of writes.
-const VERDICT_STANDS: Duration = Duration::from_secs(2);
+/// whoever asks many times a second (the edge) would see a node come and go with every longer queue of writes. No longer,
+/// since a node that has lost its database answers "ready" until then, and reads wait for it (docs/RESILIENCE.md).
+const VERDICT_STANDS: Duration = Duration::from_millis(1_500);
 /// No look takes so long.
 const VERDICT_MAX: Duration = Duration::from_secs(15);
 /// Samples that wait for the store: nearly an hour of them. The oldest go first.
@@ -81,7 +82,7 @@ impl Memory {
         Timestamp::from_micros(last).since(now)
     }
 
-    /// The verdict of the last second, or what `judge` finds now; a good one of before that, while it is being found.
+    /// The verdict that is new, or what `judge` finds now; a good one of before that, while it is being found.
     ///
     /// Cancel safe: what is being found is found, whoever goes away, and is there for the next who asks.
     pub(super) async fn verdict(
@@ -182,9 +183,9 @@ mod tests {
         let old = |found, age: Duration| Verdict { at: Instant::now().checked_sub(age).unwrap(), found };
         let ms = Duration::from_millis;
         for (verdict, is_answered) in [
-            (old(good(), ms(1_500)), true),
-            (old(good(), ms(2_500)), false),
-            (old(bad(), ms(1_500)), false),
+            (old(good(), ms(1_200)), true),
+            (old(good(), ms(1_800)), false),
+            (old(bad(), ms(1_200)), false),
             (old(bad(), ms(500)), true),
         ] {
             let memory = Memory::default();

@@ -68,7 +68,7 @@ impl Readiness {
     }
 }
 
-/// The verdict of the last second, or a new one. What this process knows of itself is as of now.
+/// A verdict that is new, or that is found now. What this process knows of itself is as of now.
 pub async fn readiness(app: &App) -> Readiness {
     let judge = {
         let app = app.clone();
