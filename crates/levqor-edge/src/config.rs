@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, ops::RangeInclusive, time
 
 use http::{HeaderName, uri::PathAndQuery};
 use ipnet::IpNet;
-use levqor_model::{RegionCode, SnapshotKey};
+use levqor_model::{PublicKey, RegionCode};
 
 use crate::{
     origin_url::OriginUrl,
@@ -87,7 +87,7 @@ pub struct Route {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    pub key: SnapshotKey,
+    pub key: PublicKey,
     pub file: String,
     pub path: String,
     pub poll: Duration,
@@ -427,7 +427,7 @@ impl Judge {
         if section.file.is_empty() {
             self.complain("snapshot.file", "no file is named; name one that the edge may write");
         }
-        match SnapshotKey::parse(&section.public_key) {
+        match PublicKey::parse(&section.public_key) {
             Ok(key) => Some(Snapshot {
                 key,
                 file: section.file.clone(),

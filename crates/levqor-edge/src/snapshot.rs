@@ -14,7 +14,7 @@ use std::{
 
 use http::{Request, header};
 use http_body_util::{BodyExt, Limited};
-use levqor_model::{RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotKey, Timestamp};
+use levqor_model::{PublicKey, RegionSnapshot, SignedSnapshot, SnapshotError, Timestamp};
 use tokio::time::timeout;
 
 use crate::{body::RequestBody, origin_url::OriginUrl, upstream::Connector};
@@ -69,7 +69,7 @@ impl Refusal {
 /// Keeps the newest document.
 #[derive(Debug)]
 pub struct Keeper {
-    key: SnapshotKey,
+    key: PublicKey,
     path: PathBuf,
     newest: Mutex<Option<Kept>>,
 }
@@ -82,7 +82,7 @@ struct Kept {
 
 impl Keeper {
     /// Starts from what the disk holds. The second value says why a file that is there is not used.
-    pub fn open(key: SnapshotKey, path: PathBuf) -> (Self, Option<Refusal>) {
+    pub fn open(key: PublicKey, path: PathBuf) -> (Self, Option<Refusal>) {
         let (kept, refusal) = match read(&key, &path) {
             Ok(kept) => (kept, None),
             Err(refusal) => (None, Some(refusal)),
@@ -102,7 +102,7 @@ impl Keeper {
     /// # Errors
     /// The [`Refusal`]; what was kept stays.
     pub fn take(&self, signed: SignedSnapshot, now: Timestamp) -> Result<bool, Refusal> {
-        let snapshot = self.key.open(&signed)?;
+        let snapshot = signed.open(&self.key)?;
         if snapshot.issued_at > now + SKEW_MAX {
             return Err(Refusal::Future(snapshot.issued_at));
         }
@@ -143,7 +143,7 @@ impl Keeper {
     }
 }
 
-fn read(key: &SnapshotKey, path: &Path) -> Result<Option<Kept>, Refusal> {
+fn read(key: &PublicKey, path: &Path) -> Result<Option<Kept>, Refusal> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -154,7 +154,7 @@ fn read(key: &SnapshotKey, path: &Path) -> Result<Option<Kept>, Refusal> {
     }
     let signed: SignedSnapshot =
         serde_json::from_slice(&text).map_err(|error| SnapshotError::Form(error.to_string()))?;
-    let snapshot = Arc::new(key.open(&signed)?);
+    let snapshot = Arc::new(signed.open(key)?);
     Ok(Some(Kept { snapshot, signed }))
 }
 
@@ -202,15 +202,15 @@ pub async fn fetch(connector: &Connector, url: &OriginUrl, path: &str) -> Result
 
 #[cfg(test)]
 mod tests {
-    use levqor_model::{SnapshotOrigin, SnapshotRegion, SnapshotSigner};
+    use levqor_model::{SigningKey, SnapshotOrigin, SnapshotRegion};
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_503_701);
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    fn signer() -> SnapshotSigner {
-        SnapshotSigner::from_seed(&[7; 32]).unwrap()
+    fn signer() -> SigningKey {
+        SigningKey::from_seed(&[7; 32]).unwrap()
     }
 
     fn document(sequence: u64, issued_at: Timestamp, url: &str) -> RegionSnapshot {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     fn take(keeper: &Keeper, snapshot: &RegionSnapshot) -> String {
-        match keeper.take(signer().sign(snapshot).unwrap(), NOW) {
+        match keeper.take(snapshot.sign(&signer()).unwrap(), NOW) {
             Ok(changed) => changed.to_string(),
             Err(refusal) => refusal.kind().to_owned(),
         }
@@ -255,8 +255,8 @@ mod tests {
         ] {
             assert_eq!(take(&keeper, &snapshot), expected, "{snapshot:?}");
         }
-        let other = SnapshotSigner::from_seed(&[8; 32]).unwrap();
-        let forged = keeper.take(other.sign(&document(9, NOW, "http://a")).unwrap(), NOW).unwrap_err();
+        let other = SigningKey::from_seed(&[8; 32]).unwrap();
+        let forged = keeper.take(document(9, NOW, "http://a").sign(&other).unwrap(), NOW).unwrap_err();
         assert_eq!(forged.kind(), "forged");
         // A new start goes on from there, also when its time is over.
         let (keeper, refusal) = Keeper::open(signer().public_key(), path.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use levqor_flow::machine::{Entry, Event, Surroundings, entry_at, entry_points, replays_on};
 use levqor_model::{AccountId, RunId, RunStatus, TriggerKind};
 use levqor_store::{idempotency::KeyClaim, runs::Run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Engine, Error, RetryFrom, RunDetail,
@@ -52,6 +52,14 @@ impl Engine {
         }
         // As it is: what is shown of it is no input.
         let detail = self.stored(account, run).await?;
+        let place = match &from {
+            RetryFrom::Failed => "failed",
+            RetryFrom::Start => "start",
+            RetryFrom::Task(pointer) => pointer,
+        };
+        let (version, has_input) = (&changes.version, changes.input.is_some());
+        let details = json!({ "from": place, "version": version, "with_input": has_input });
+        self.note_wish(account, run, "run.retry_asked", details).await?;
         match from {
             RetryFrom::Failed => {
                 if changes.input.is_some() {

@@ -10,7 +10,7 @@ use levqor_store::{
     runs::{Firing, Run},
     webhooks::WebhookMessage,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -87,6 +87,7 @@ impl Engine {
             .sensing(Arc::clone(&clock), Arc::clone(&random));
         let pool = Pool::new(POOL_THREADS).map_err(Error::Threads)?;
         let now = clock.now();
+        let store = store.recording_as(node, &region);
         let (region_code, version) = (region.clone(), surroundings.runtime_version.clone());
         let registered = |lease, alone| NewNode { id: node, region: region_code, version, lease, alone };
         let (store, epoch) = match &cluster {
@@ -323,6 +324,20 @@ impl Engine {
         Ok(updates)
     }
 
+    /// The evidence log has who wanted what, before it is done.
+    pub(crate) async fn note_wish(
+        &self,
+        account: AccountId,
+        run: RunId,
+        kind: &'static str,
+        details: Value,
+    ) -> Result<(), Error> {
+        // Not of a run that is somebody else's.
+        let row = self.row(account, run).await?;
+        let core = &self.core;
+        Ok(core.store.note_wish(row.account_id, run, kind, details, core.clock.now()).await?)
+    }
+
     /// Ends the run, its sub-runs and its calls; durable when this returns.
     ///
     /// # Errors
@@ -333,6 +348,7 @@ impl Engine {
         if row.status.is_ended() {
             return Err(Error::RunEnded { id: run, status: row.status });
         }
+        self.note_wish(account, run, "run.cancel_asked", json!({})).await?;
         let deadline = tokio::time::Instant::now() + CANCEL_PATIENCE;
         loop {
             if core.soft.is_cancelled() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use levqor_flow::machine::Event;
 use levqor_model::{AccountId, RunId, RunStatus};
 use levqor_store::runs::Run;
+use serde_json::json;
 
 use crate::{Engine, Error, RunDetail, driver::CANNOT_GO_ON, registry::Wish, sub_run};
 
@@ -24,6 +25,7 @@ impl Engine {
     /// [`Error::RunEnded`]; [`Error::Stuck`] when this build cannot move the run; [`Error::Store`] at once when the store
     /// refuses the run's journal.
     pub async fn suspend(&self, account: AccountId, run: RunId, by: &str) -> Result<RunDetail, Error> {
+        self.note_wish(account, run, "run.suspend_asked", json!({})).await?;
         let by: String = by.chars().take(BY_CHARS_MAX).collect();
         self.wish(account, run, |_| Wish::Suspend { by: by.clone() }).await
     }
@@ -33,6 +35,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::suspend`].
     pub async fn resume(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
+        self.note_wish(account, run, "run.resume_asked", json!({})).await?;
         self.wish(account, run, |row| Wish::Resume { before: row.next_seq }).await
     }
 

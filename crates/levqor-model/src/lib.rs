@@ -3,6 +3,7 @@
 //! Every other crate speaks these words; this one knows nothing of async, SQL or HTTP. Values of these
 //! types are valid by construction: they are parsed at the edge and trusted inside.
 
+pub mod audit;
 mod blueprint;
 mod id;
 pub mod limits;
@@ -16,6 +17,7 @@ mod region_snapshot;
 mod role;
 mod run_status;
 mod secret;
+mod signing;
 mod time;
 
 pub use blueprint::{
@@ -31,11 +33,9 @@ pub use policy::{Misfire, Overlap, Priority};
 pub use problem::ProblemCode;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use region::{Region, RegionCode, RegionError, RegionRegistry, RegionStatus, Residency};
-pub use region_snapshot::{
-    RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotKey, SnapshotOrigin, SnapshotRegion,
-    SnapshotSigner,
-};
+pub use region_snapshot::{RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotOrigin, SnapshotRegion};
 pub use role::Role;
 pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
 pub use secret::Secret;
+pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

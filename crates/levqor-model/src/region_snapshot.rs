@@ -3,13 +3,9 @@
 //! The document is signed as the exact text that is sent, so nobody has to agree on how JSON is written. The signature
 //! is Ed25519: an edge holds the public key only, and a stolen edge can forge nothing.
 
-use std::fmt;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{Random, RegionCode, RegionStatus, Timestamp};
+use crate::{PublicKey, RegionCode, RegionStatus, SigningKey, Timestamp};
 
 /// Signed together with the document, so that a signature of something else never fits.
 const PURPOSE: &[u8] = b"levqor region snapshot 1\n";
@@ -64,95 +60,35 @@ pub enum SnapshotError {
     Form(String),
     #[error("the snapshot is larger than {BYTES_MAX} bytes")]
     TooLarge,
-    #[error("{0:?} is not a public key: base64 of 32 bytes is expected")]
-    PublicKey(String),
-    #[error("the signing seed must be 32 bytes")]
-    Seed,
 }
 
-/// The control plane's half of the key.
-pub struct SnapshotSigner(Ed25519KeyPair);
-
-impl fmt::Debug for SnapshotSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SnapshotSigner(…)")
-    }
-}
-
-impl SnapshotSigner {
-    /// # Errors
-    /// [`SnapshotError::Seed`] when it has not 32 bytes.
-    pub fn from_seed(seed: &[u8]) -> Result<Self, SnapshotError> {
-        Ed25519KeyPair::from_seed_unchecked(seed).map(Self).map_err(|_| SnapshotError::Seed)
-    }
-
-    /// A fresh seed; keep it as a secret.
-    pub fn new_seed(random: &dyn Random) -> [u8; 32] {
-        let mut seed = [0; 32];
-        random.fill(&mut seed);
-        seed
-    }
-
-    /// What edges are configured with.
-    pub fn public_key(&self) -> SnapshotKey {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.0.public_key().as_ref());
-        SnapshotKey(bytes)
-    }
-
+impl RegionSnapshot {
     /// # Errors
     /// [`SnapshotError::Form`] when the document cannot be written as JSON, [`SnapshotError::TooLarge`].
-    pub fn sign(&self, snapshot: &RegionSnapshot) -> Result<SignedSnapshot, SnapshotError> {
-        let document =
-            serde_json::to_string(snapshot).map_err(|error| SnapshotError::Form(error.to_string()))?;
+    pub fn sign(&self, key: &SigningKey) -> Result<SignedSnapshot, SnapshotError> {
+        let document = serde_json::to_string(self).map_err(|error| SnapshotError::Form(error.to_string()))?;
         if document.len() > BYTES_MAX {
             return Err(SnapshotError::TooLarge);
         }
-        let signature = STANDARD.encode(self.0.sign(&signed_bytes(&document)));
+        let signature = key.sign(PURPOSE, document.as_bytes());
         Ok(SignedSnapshot { document, signature })
     }
 }
 
-/// The public half of the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotKey([u8; 32]);
-
-impl SnapshotKey {
-    /// # Errors
-    /// [`SnapshotError::PublicKey`].
-    pub fn parse(text: &str) -> Result<Self, SnapshotError> {
-        STANDARD
-            .decode(text.trim())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Self)
-            .ok_or_else(|| SnapshotError::PublicKey(text.chars().take(64).collect()))
-    }
-
+impl SignedSnapshot {
     /// The document, when the key's owner signed it. Says nothing of its age.
     ///
     /// # Errors
     /// [`SnapshotError::Forged`], [`SnapshotError::Form`], [`SnapshotError::TooLarge`].
-    pub fn open(&self, signed: &SignedSnapshot) -> Result<RegionSnapshot, SnapshotError> {
-        if signed.document.len() > BYTES_MAX {
+    pub fn open(&self, key: &PublicKey) -> Result<RegionSnapshot, SnapshotError> {
+        if self.document.len() > BYTES_MAX {
             return Err(SnapshotError::TooLarge);
         }
-        let signature = STANDARD.decode(&signed.signature).map_err(|_| SnapshotError::Forged)?;
-        UnparsedPublicKey::new(&ED25519, &self.0)
-            .verify(&signed_bytes(&signed.document), &signature)
-            .map_err(|_| SnapshotError::Forged)?;
-        serde_json::from_str(&signed.document).map_err(|error| SnapshotError::Form(error.to_string()))
+        if !key.has_signed(PURPOSE, self.document.as_bytes(), &self.signature) {
+            return Err(SnapshotError::Forged);
+        }
+        serde_json::from_str(&self.document).map_err(|error| SnapshotError::Form(error.to_string()))
     }
-}
-
-impl fmt::Display for SnapshotKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&STANDARD.encode(self.0))
-    }
-}
-
-fn signed_bytes(document: &str) -> Vec<u8> {
-    [PURPOSE, document.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -160,8 +96,8 @@ mod tests {
     use super::*;
     use crate::SeededRandom;
 
-    fn signer(seed: u64) -> SnapshotSigner {
-        SnapshotSigner::from_seed(&SnapshotSigner::new_seed(&SeededRandom::new(seed))).unwrap()
+    fn signer(seed: u64) -> SigningKey {
+        SigningKey::from_seed(&SigningKey::new_seed(&SeededRandom::new(seed))).unwrap()
     }
 
     fn snapshot() -> RegionSnapshot {
@@ -181,30 +117,22 @@ mod tests {
     #[test]
     fn what_was_signed_is_read_back_by_the_public_key() {
         let signer = signer(1);
-        let signed = signer.sign(&snapshot()).unwrap();
-        let key = SnapshotKey::parse(&signer.public_key().to_string()).unwrap();
-        assert_eq!(key.open(&signed), Ok(snapshot()));
+        let signed = snapshot().sign(&signer).unwrap();
+        let key = PublicKey::parse(&signer.public_key().to_string()).unwrap();
+        assert_eq!(signed.open(&key), Ok(snapshot()));
     }
 
     #[test]
     fn another_key_or_another_text_is_forged() {
-        let signed = signer(1).sign(&snapshot()).unwrap();
-        assert_eq!(signer(2).public_key().open(&signed), Err(SnapshotError::Forged));
+        let signed = snapshot().sign(&signer(1)).unwrap();
+        assert_eq!(signed.open(&signer(2).public_key()), Err(SnapshotError::Forged));
         let key = signer(1).public_key();
         let changed =
             SignedSnapshot { document: signed.document.replace("10.0.0.1", "10.0.0.2"), ..signed.clone() };
-        assert_eq!(key.open(&changed), Err(SnapshotError::Forged));
+        assert_eq!(changed.open(&key), Err(SnapshotError::Forged));
         for signature in ["", "AAAA", "not base64"] {
             let changed = SignedSnapshot { signature: signature.into(), ..signed.clone() };
-            assert_eq!(key.open(&changed), Err(SnapshotError::Forged), "{signature}");
+            assert_eq!(changed.open(&key), Err(SnapshotError::Forged), "{signature}");
         }
-    }
-
-    #[test]
-    fn keys_and_seeds_have_32_bytes() {
-        for bad in ["", "AAAA", "ö", &"A".repeat(100)] {
-            assert!(matches!(SnapshotKey::parse(bad), Err(SnapshotError::PublicKey(_))), "{bad}");
-        }
-        assert!(matches!(SnapshotSigner::from_seed(&[1; 31]), Err(SnapshotError::Seed)));
     }
 }

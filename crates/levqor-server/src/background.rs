@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{health, regions, runs},
+    features::{audit, health, regions, runs},
     problem::chain,
 };
 
@@ -38,10 +38,14 @@ enum Job {
     ArchiveRuns,
     /// Deletes runs whose time is over.
     PruneRuns,
+    /// Signs what is new in the evidence log.
+    SealAudit,
+    /// Keeps the ends of the evidence log's chains outside of the database.
+    WitnessAudit,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 9] = [
+const JOBS: [(Job, Duration); 11] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -52,6 +56,8 @@ const JOBS: [(Job, Duration); 9] = [
     (Job::PruneStore, Duration::from_secs(600)),
     (Job::ArchiveRuns, Duration::from_secs(5)),
     (Job::PruneRuns, Duration::from_secs(900)),
+    (Job::SealAudit, Duration::from_secs(60)),
+    (Job::WitnessAudit, Duration::from_secs(5)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -81,6 +87,8 @@ impl Job {
             Job::PruneStore => "prune_store",
             Job::ArchiveRuns => "archive_runs",
             Job::PruneRuns => "prune_runs",
+            Job::SealAudit => "seal_audit",
+            Job::WitnessAudit => "witness_audit",
         }
     }
 
@@ -98,6 +106,8 @@ impl Job {
             Job::PruneStore => prune_store(app).await,
             Job::ArchiveRuns => app.store.archive_ended_runs().await.map(drop),
             Job::PruneRuns => runs::retention::sweep(app).await,
+            Job::SealAudit => audit::seal(app).await,
+            Job::WitnessAudit => audit::witness(app).await,
         }
     }
 }
@@ -150,6 +160,8 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
 pub(crate) async fn flush(app: &App) {
     round(Job::WriteCounts, app).await;
     round(Job::NoteKeyUse, app).await;
+    round(Job::SealAudit, app).await;
+    round(Job::WitnessAudit, app).await;
 }
 
 async fn note_key_use(app: &App) -> Result<(), levqor_store::Error> {

@@ -6,6 +6,7 @@
 //! A process makes an [`App`] and hands it to [`serve()`], which returns when the last request is answered and the counts are
 //! written.
 
+mod agreed_key;
 pub mod app;
 mod background;
 pub mod features;

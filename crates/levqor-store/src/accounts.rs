@@ -1,9 +1,11 @@
 //! Accounts, people, and who belongs where.
 
-use levqor_model::{AccountId, Role, Timestamp, UserId};
+use levqor_model::{AccountId, Role, Timestamp, UserId, audit::masked_email};
+use serde_json::json;
 
 use crate::{
     Error, Row, Session, Store,
+    audit::{self, Note},
     keys::{self, ApiKey},
     params,
     workflows::{self, Version, Workflow},
@@ -53,31 +55,55 @@ pub struct Founding {
 }
 
 fn insert_account(session: &Session, account: &Account) -> Result<(), Error> {
-    session
-        .execute(
-            "INSERT INTO accounts (account_id, name, plan, created_at) VALUES ($1, $2, $3, $4)",
-            params![account.id, account.name, account.plan, account.created_at],
-        )
-        .map(drop)
+    session.execute(
+        "INSERT INTO accounts (account_id, name, plan, created_at) VALUES ($1, $2, $3, $4)",
+        params![account.id, account.name, account.plan, account.created_at],
+    )?;
+    audit::note(
+        session,
+        Note {
+            kind: "account.created",
+            at: account.created_at,
+            account: Some(account.id),
+            subject: &account.id.to_string(),
+            details: json!({ "plan": account.plan }),
+        },
+    )
 }
 
 fn insert_user(session: &Session, user: &User) -> Result<(), Error> {
-    session
-        .execute(
-            "INSERT INTO users (user_id, email, operator, created_at) VALUES ($1, $2, $3, $4)",
-            params![user.id, user.email, user.operator, user.created_at],
-        )
-        .map(drop)
+    session.execute(
+        "INSERT INTO users (user_id, email, operator, created_at) VALUES ($1, $2, $3, $4)",
+        params![user.id, user.email, user.operator, user.created_at],
+    )?;
+    audit::note(
+        session,
+        Note {
+            kind: "user.created",
+            at: user.created_at,
+            account: None,
+            subject: &user.id.to_string(),
+            details: json!({ "email": masked_email(&user.email), "operator": user.operator }),
+        },
+    )
 }
 
-fn put_membership(session: &Session, membership: &Membership) -> Result<(), Error> {
-    session
-        .execute(
-            "INSERT INTO memberships (account_id, user_id, role) VALUES ($1, $2, $3)
-             ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",
-            params![membership.account_id, membership.user_id, membership.role],
-        )
-        .map(drop)
+fn put_membership(session: &Session, membership: &Membership, at: Timestamp) -> Result<(), Error> {
+    session.execute(
+        "INSERT INTO memberships (account_id, user_id, role) VALUES ($1, $2, $3)
+         ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",
+        params![membership.account_id, membership.user_id, membership.role],
+    )?;
+    audit::note(
+        session,
+        Note {
+            kind: "member.added",
+            at: at,
+            account: Some(membership.account_id),
+            subject: &membership.user_id.to_string(),
+            details: json!({ "role": membership.role.as_str() }),
+        },
+    )
 }
 
 impl Store {
@@ -91,7 +117,8 @@ impl Store {
             let (account_id, user_id) = (founding.account.id, founding.user.id);
             insert_account(session, &founding.account)?;
             insert_user(session, &founding.user)?;
-            put_membership(session, &Membership { account_id, user_id, role: founding.role })?;
+            let membership = Membership { account_id, user_id, role: founding.role };
+            put_membership(session, &membership, founding.account.created_at)?;
             keys::insert(session, &founding.key)?;
             workflows::insert(session, &founding.workflow, &founding.version, None)?;
             Ok(true)
@@ -159,8 +186,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Conflict::Other`](crate::Conflict::Other) when the account or the user does not exist.
-    pub async fn add_member(&self, membership: Membership) -> Result<(), Error> {
-        self.write(move |session| put_membership(session, &membership)).await
+    pub async fn add_member(&self, membership: Membership, at: Timestamp) -> Result<(), Error> {
+        self.write(move |session| put_membership(session, &membership, at)).await
     }
 
     /// Oldest account first, at most 1,000.

@@ -4,8 +4,13 @@
 //! it stops waiting. The answer is written in between; the run finds it, or is told.
 
 use levqor_model::{AccountId, ApprovalId, RunId, Timestamp};
+use serde_json::json;
 
-use crate::{Error, Row, Session, Store, params};
+use crate::{
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    params,
+};
 
 /// A run that begins to wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,6 +238,18 @@ impl Store {
                  WHERE approval_id = $1 AND account_id = $2 AND decided_at IS NULL AND closed_at IS NULL",
                 params![id, account, decision.at, decision.approved, decision.by, decision.comment],
             )?;
+            if updated > 0 {
+                audit::note(
+                    session,
+                    Note {
+                        kind: "approval.decided",
+                        at: decision.at,
+                        account: Some(account),
+                        subject: &id.to_string(),
+                        details: json!({ "approved": decision.approved }),
+                    },
+                )?;
+            }
             Ok(match find(session, account, id)? {
                 None => Decided::NotFound,
                 Some(approval) if updated > 0 => Decided::Now(approval),

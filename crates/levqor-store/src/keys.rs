@@ -1,8 +1,13 @@
 //! API keys. Only a hash of the secret is stored.
 
 use levqor_model::{AccountId, KeyId, Role, Timestamp};
+use serde_json::json;
 
-use crate::{Error, Row, Session, Store, params};
+use crate::{
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    params,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -48,28 +53,37 @@ impl ApiKey {
 }
 
 pub(crate) fn insert(session: &Session, key: &ApiKey) -> Result<(), Error> {
-    session
-        .execute(
-            concat!(
-                "INSERT INTO api_keys (",
-                columns!(),
-                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-            ),
-            params![
-                key.id,
-                key.account_id,
-                key.name,
-                key.prefix,
-                key.hash,
-                key.role,
-                key.operator,
-                key.created_at,
-                key.expires_at,
-                key.last_used_at,
-                key.revoked_at,
-            ],
-        )
-        .map(drop)
+    session.execute(
+        concat!(
+            "INSERT INTO api_keys (",
+            columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+        ),
+        params![
+            key.id,
+            key.account_id,
+            key.name,
+            key.prefix,
+            key.hash,
+            key.role,
+            key.operator,
+            key.created_at,
+            key.expires_at,
+            key.last_used_at,
+            key.revoked_at,
+        ],
+    )?;
+    let (prefix, role) = (&key.prefix, key.role.as_str());
+    audit::note(
+        session,
+        Note {
+            kind: "key.created",
+            at: key.created_at,
+            account: Some(key.account_id),
+            subject: &key.id.to_string(),
+            details: json!({ "prefix": prefix, "role": role, "operator": key.operator, "expires_at": key.expires_at }),
+        },
+    )
 }
 
 impl Store {
@@ -121,7 +135,20 @@ impl Store {
                  WHERE key_id = $1 AND account_id = $2 AND revoked_at IS NULL",
                 params![id, account, at],
             )?;
-            Ok(revoked > 0)
+            if revoked == 0 {
+                return Ok(false);
+            }
+            audit::note(
+                session,
+                Note {
+                    kind: "key.revoked",
+                    at: at,
+                    account: Some(account),
+                    subject: &id.to_string(),
+                    details: json!({}),
+                },
+            )?;
+            Ok(true)
         })
         .await
     }

@@ -29,6 +29,7 @@ mod value;
 pub mod accounts;
 pub mod ai_requests;
 pub mod approvals;
+pub mod audit;
 #[cfg(feature = "bench-support")]
 #[doc(hidden)]
 pub mod bench_support;
@@ -58,7 +59,7 @@ pub mod workflows;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use levqor_model::NodeId;
+use levqor_model::{NodeId, RegionCode};
 
 use database::Database;
 pub use database::Place;
@@ -92,6 +93,8 @@ pub struct Store {
     queue_bell: Arc<tokio::sync::Notify>,
     /// Whose writes these are; None: nobody's who could be stopped.
     node: Option<NodeId>,
+    /// Where records of the evidence log go.
+    chain: Arc<audit::Chain>,
     /// Whether reads may come from a replica.
     views: bool,
 }
@@ -127,6 +130,7 @@ impl Store {
             unreadable_told: Arc::default(),
             queue_bell: Arc::default(),
             node: None,
+            chain: Arc::default(),
             views: false,
         })
     }
@@ -136,6 +140,12 @@ impl Store {
     #[must_use]
     pub fn acting_as(&self, node: NodeId) -> Self {
         Self { node: Some(node), ..self.clone() }
+    }
+
+    /// The same store for a process with a node's id: what it writes to the evidence log makes a chain of its own.
+    #[must_use]
+    pub fn recording_as(&self, node: NodeId, region: &RegionCode) -> Self {
+        Self { chain: Arc::new(audit::Chain::of(node, region)), ..self.clone() }
     }
 
     /// The same store for somebody who only looks: lists and history may come from a replica, when there is one. It shows what this
@@ -224,11 +234,13 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Session) -> Result<T, Error> + Send + 'static,
     {
-        let Some(node) = self.node else { return self.database.write(work).await };
+        let (node, writing) = (self.node, audit::Writing::now(&self.chain));
         self.database
             .write(move |session| {
-                nodes::must_live(session, node)?;
-                work(session)
+                if let Some(node) = node {
+                    nodes::must_live(session, node)?;
+                }
+                writing.during(|| work(session))
             })
             .await
     }

@@ -12,7 +12,13 @@ use std::time::Duration;
 
 use levqor_model::{NodeId, RegionCode, Timestamp};
 
-use crate::{Conflict, Error, Row, Session, Store, params};
+use serde_json::json;
+
+use crate::{
+    Conflict, Error, Row, Session, Store,
+    audit::{self, Note},
+    params,
+};
 
 /// How long a node that is gone stays in the list.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -99,6 +105,16 @@ impl Store {
                      stopped_at = NULL, stop_reason = NULL, emptied_at = NULL",
                 params![new.id, new.region, new.version, epoch, now, now + new.lease],
             )?;
+            audit::note(
+                session,
+                Note {
+                    kind: "node.joined",
+                    at: now,
+                    account: None,
+                    subject: &new.id.to_string(),
+                    details: json!({ "region": new.region.as_str(), "version": new.version, "epoch": epoch }),
+                },
+            )?;
             Ok(epoch)
         })
         .await
@@ -126,13 +142,15 @@ impl Store {
     /// The node ends by itself: others may take over what it had.
     pub async fn stop_node(&self, id: NodeId, now: Timestamp) -> Result<(), Error> {
         self.write(move |session| {
-            session
-                .execute(
-                    "UPDATE nodes SET stopped_at = $2, stop_reason = 'drained'
-                     WHERE node_id = $1 AND stopped_at IS NULL",
-                    params![id, session.now(now)?],
-                )
-                .map(drop)
+            let now = session.now(now)?;
+            let stopped = session.execute(
+                "UPDATE nodes SET stopped_at = $2, stop_reason = 'drained' WHERE node_id = $1 AND stopped_at IS NULL",
+                params![id, now],
+            )?;
+            if stopped == 0 {
+                return Ok(());
+            }
+            note_stopped(session, id, "drained", now)
         })
         .await
     }
@@ -153,7 +171,7 @@ impl Store {
         }
         self.write(move |session| {
             let now = session.now(now)?;
-            session.rows(
+            let condemned = session.rows(
                 concat!(
                     "UPDATE nodes SET stopped_at = $1, stop_reason = 'expired'
                      WHERE stopped_at IS NULL AND expires_at < $1 AND node_id <> $2 RETURNING ",
@@ -161,7 +179,11 @@ impl Store {
                 ),
                 params![now, by],
                 Node::read,
-            )
+            )?;
+            for node in &condemned {
+                note_stopped(session, node.id, "expired", now)?;
+            }
+            Ok(condemned)
         })
         .await
     }
@@ -240,12 +262,21 @@ pub(crate) fn fence_region(
     region: &RegionCode,
     now: Timestamp,
 ) -> Result<Vec<NodeId>, Error> {
-    session.rows(
+    let fenced: Vec<NodeId> = session.rows(
         "UPDATE nodes SET stopped_at = $2, stop_reason = 'failed over' WHERE region = $1 AND stopped_at IS NULL
          RETURNING node_id",
         params![region, now],
         |row| row.take(),
-    )
+    )?;
+    for node in &fenced {
+        note_stopped(session, *node, "failed over", now)?;
+    }
+    Ok(fenced)
+}
+
+fn note_stopped(session: &Session, id: NodeId, reason: &str, at: Timestamp) -> Result<(), Error> {
+    let (subject, details) = (id.to_string(), json!({ "reason": reason }));
+    audit::note(session, Note { kind: "node.stopped", at, account: None, subject: &subject, details })
 }
 
 /// Refuses a node that was stopped.

@@ -1,8 +1,13 @@
 //! Secrets in versions, sealed by whoever has the key. What is superseded or deleted stays for the runs that began before.
 
 use levqor_model::{AccountId, Timestamp};
+use serde_json::json;
 
-use crate::{Error, Row, Session, Store, params};
+use crate::{
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    params,
+};
 
 /// Versions of one name that are kept at once; setting it more often has to wait until old ones are forgotten.
 pub const VERSIONS_MAX: usize = 100;
@@ -78,7 +83,23 @@ impl Store {
         name: String,
         at: Timestamp,
     ) -> Result<bool, Error> {
-        self.write(move |session| end(session, account, &name, at)).await
+        self.write(move |session| {
+            if !end(session, account, &name, at)? {
+                return Ok(false);
+            }
+            audit::note(
+                session,
+                Note {
+                    kind: "secret.deleted",
+                    at: at,
+                    account: Some(account),
+                    subject: &name,
+                    details: json!({}),
+                },
+            )?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Current secrets by name.
@@ -198,6 +219,16 @@ fn set(session: &Session, secret: &SealedSecret, names_max: usize) -> Result<Sec
         "INSERT INTO secrets (account_id, name, version, sealed, created_at, set_at, ended_at)
          VALUES ($1, $2, $3, $4, $5, $6, NULL)",
         params![account, name, secret.version, secret.sealed, first.unwrap_or(secret.set_at), secret.set_at],
+    )?;
+    audit::note(
+        session,
+        Note {
+            kind: "secret.set",
+            at: secret.set_at,
+            account: Some(account),
+            subject: name,
+            details: json!({ "version": secret.version }),
+        },
     )?;
     Ok(SecretSet::Done)
 }

@@ -1,8 +1,13 @@
 //! Sign-in: magic links and sessions. Only hashes of their tokens are stored.
 
 use levqor_model::{AccountId, LinkId, SessionId, Timestamp, UserId};
+use serde_json::json;
 
-use crate::{Error, Store, params};
+use crate::{
+    Error, Store,
+    audit::{self, Note},
+    params,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -27,13 +32,20 @@ pub struct Session {
 impl Store {
     pub async fn create_link(&self, link: Link) -> Result<(), Error> {
         self.write(move |session| {
-            session
-                .execute(
-                    "INSERT INTO links (link_id, user_id, hash, created_at, expires_at)
-                     VALUES ($1, $2, $3, $4, $5)",
-                    params![link.id, link.user_id, link.hash, link.created_at, link.expires_at],
-                )
-                .map(drop)
+            session.execute(
+                "INSERT INTO links (link_id, user_id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+                params![link.id, link.user_id, link.hash, link.created_at, link.expires_at],
+            )?;
+            audit::note(
+                session,
+                Note {
+                    kind: "sign_in_link.created",
+                    at: link.created_at,
+                    account: None,
+                    subject: &link.id.to_string(),
+                    details: json!({ "user": link.user_id }),
+                },
+            )
         })
         .await
     }
@@ -41,33 +53,53 @@ impl Store {
     /// Spends the link: gives its user once, only before it expires.
     pub async fn use_link(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<UserId>, Error> {
         self.write(move |session| {
-            session.scalar(
+            let used: Option<(LinkId, UserId)> = session.row(
                 "UPDATE links SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2
-                 RETURNING user_id",
+                 RETURNING link_id, user_id",
                 params![hash, now],
-            )
+                |row| Ok((row.take()?, row.take()?)),
+            )?;
+            let Some((link, user)) = used else { return Ok(None) };
+            audit::note(
+                session,
+                Note {
+                    kind: "sign_in_link.used",
+                    at: now,
+                    account: None,
+                    subject: &link.to_string(),
+                    details: json!({ "user": user }),
+                },
+            )?;
+            Ok(Some(user))
         })
         .await
     }
 
     pub async fn create_session(&self, new: Session) -> Result<(), Error> {
         self.write(move |session| {
-            session
-                .execute(
-                    "INSERT INTO sessions
-                        (session_id, user_id, account_id, hash, created_at, last_seen_at, expires_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                    params![
-                        new.id,
-                        new.user_id,
-                        new.account_id,
-                        new.hash,
-                        new.created_at,
-                        new.last_seen_at,
-                        new.expires_at,
-                    ],
-                )
-                .map(drop)
+            session.execute(
+                "INSERT INTO sessions (session_id, user_id, account_id, hash, created_at, last_seen_at, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                params![
+                    new.id,
+                    new.user_id,
+                    new.account_id,
+                    new.hash,
+                    new.created_at,
+                    new.last_seen_at,
+                    new.expires_at,
+                ],
+            )?;
+            audit::note(
+                session,
+                Note {
+                    kind: "session.created",
+                    at: new.created_at,
+                    account: Some(new.account_id),
+                    subject: &new.id.to_string(),
+                    details: json!({ "user": new.user_id }),
+                },
+            )
         })
         .await
     }
@@ -109,12 +141,22 @@ impl Store {
 
     pub async fn revoke_session(&self, id: SessionId, now: Timestamp) -> Result<(), Error> {
         self.write(move |session| {
-            session
-                .execute(
-                    "UPDATE sessions SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL",
-                    params![id, now],
-                )
-                .map(drop)
+            let account: Option<AccountId> = session.scalar(
+                "UPDATE sessions SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL
+                 RETURNING account_id",
+                params![id, now],
+            )?;
+            let Some(account) = account else { return Ok(()) };
+            audit::note(
+                session,
+                Note {
+                    kind: "session.revoked",
+                    at: now,
+                    account: Some(account),
+                    subject: &id.to_string(),
+                    details: json!({}),
+                },
+            )
         })
         .await
     }

@@ -12,6 +12,7 @@ use crate::{
     accounts::{Account, Membership, User},
     ai_requests::AiRequest,
     approvals::{ApprovalChanges, Decision, NewApproval},
+    audit::Filter,
     counters::Increment,
     event_triggers::{EventTrigger, NewEventTrigger, TriggerMove},
     events::NewEvent,
@@ -41,6 +42,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_runs(store, account, workflow, &random).await;
     touch_events(store, account, workflow, &random).await;
     touch_operations(store, account, &random).await;
+    touch_audit(store, account, &random).await;
 }
 
 fn event(id: &str) -> NewEvent {
@@ -63,7 +65,10 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
     store.create_user(User { id: user, email: name.clone(), operator: true, created_at: NOW }).await.unwrap();
     store.user(user).await.unwrap();
     store.user_by_email(name.clone()).await.unwrap();
-    store.add_member(Membership { account_id: account, user_id: user, role: Role::Owner }).await.unwrap();
+    store
+        .add_member(Membership { account_id: account, user_id: user, role: Role::Owner }, NOW)
+        .await
+        .unwrap();
     store.memberships_of(user).await.unwrap();
 
     let key = ApiKey {
@@ -293,7 +298,7 @@ async fn touch_runs(store: &Store, account: AccountId, workflow: WorkflowId, ran
     store.retention_by_workflow(None, 10).await.unwrap();
     store.newest_pruned_run(account).await.unwrap();
     store.prune_runs(workflow, NOW).await.unwrap();
-    store.delete_run(account, first.id).await.unwrap();
+    store.delete_run(account, first.id, NOW).await.unwrap();
     store.release_disk().await.unwrap();
     store.prune_firings(NOW).await.unwrap();
     touch_queue(store, workflow, random, new, step, run(false), run(true)).await;
@@ -441,7 +446,23 @@ async fn touch_events(store: &Store, account: AccountId, workflow: WorkflowId, r
     store.touch_webhook(id, NOW).await.unwrap();
     store.webhook_run(WebhookMessage { webhook_id: id, message_id: "m".to_owned() }).await.unwrap();
     store.prune_webhook_messages(NOW).await.unwrap();
-    store.delete_webhook(account, workflow, id).await.unwrap();
+    store.delete_webhook(account, workflow, id, NOW).await.unwrap();
+}
+
+async fn touch_audit(store: &Store, account: AccountId, random: &SeededRandom) {
+    let store = store.recording_as(NodeId::new(NOW, random), &"eu-west".parse().unwrap());
+    store
+        .note_wish(account, RunId::new(NOW, random), "run.cancel_asked", serde_json::json!({}), NOW)
+        .await
+        .unwrap();
+    let details = |_: &levqor_model::audit::Record, _| "{}".to_owned();
+    assert!(store.add_checkpoint(NOW, details).await.unwrap());
+    for chain in store.audit_chains().await.unwrap() {
+        store.audit_chain(chain, 0, 1).await.unwrap();
+    }
+    store.audit_heads().await.unwrap();
+    let filter = Filter { account: Some(account), kind: Some("run".to_owned()), ..Filter::default() };
+    store.audit_records(filter, None, 1).await.unwrap();
 }
 
 async fn touch_nodes(store: &Store, node: NodeId, random: &SeededRandom) {

@@ -1,8 +1,13 @@
 //! Addresses that start workflows, and the messages that came to them.
 
 use levqor_model::{AccountId, RunId, Timestamp, WebhookId, WorkflowId};
+use serde_json::json;
 
-use crate::{Error, Row, Session, Store, params};
+use crate::{
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    params,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
@@ -79,7 +84,20 @@ impl Store {
                     max,
                 ],
             )?;
-            Ok(created > 0)
+            if created == 0 {
+                return Ok(false);
+            }
+            audit::note(
+                session,
+                Note {
+                    kind: "webhook.created",
+                    at: webhook.created_at,
+                    account: Some(webhook.account_id),
+                    subject: &webhook.id.to_string(),
+                    details: json!({ "workflow": webhook.workflow_id, "signed": webhook.signed }),
+                },
+            )?;
+            Ok(true)
         })
         .await
     }
@@ -126,7 +144,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<Option<Webhook>, Error> {
         self.write(move |session| {
-            session.row(
+            let rotated = session.row(
                 concat!(
                     "UPDATE webhooks SET hash = $4, rotated_at = $5, generation = generation + 1
                      WHERE webhook_id = $1 AND workflow_id = $2 AND account_id = $3 RETURNING ",
@@ -134,7 +152,20 @@ impl Store {
                 ),
                 params![id, workflow, account, hash, at],
                 Webhook::read,
-            )
+            )?;
+            if rotated.is_some() {
+                audit::note(
+                    session,
+                    Note {
+                        kind: "webhook.rotated",
+                        at: at,
+                        account: Some(account),
+                        subject: &id.to_string(),
+                        details: json!({ "workflow": workflow }),
+                    },
+                )?;
+            }
+            Ok(rotated)
         })
         .await
     }
@@ -145,13 +176,27 @@ impl Store {
         account: AccountId,
         workflow: WorkflowId,
         id: WebhookId,
+        at: Timestamp,
     ) -> Result<bool, Error> {
         self.write(move |session| {
             let deleted = session.execute(
                 "DELETE FROM webhooks WHERE webhook_id = $1 AND workflow_id = $2 AND account_id = $3",
                 params![id, workflow, account],
             )?;
-            Ok(deleted > 0)
+            if deleted == 0 {
+                return Ok(false);
+            }
+            audit::note(
+                session,
+                Note {
+                    kind: "webhook.deleted",
+                    at: at,
+                    account: Some(account),
+                    subject: &id.to_string(),
+                    details: json!({ "workflow": workflow }),
+                },
+            )?;
+            Ok(true)
         })
         .await
     }

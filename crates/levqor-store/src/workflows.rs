@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use levqor_model::{AccountId, Timestamp, WorkflowId};
+use serde_json::json;
 
 use crate::{
-    Error, Row, Session, Store, event_triggers::NewEventTrigger, params, schedules, usage, webhooks,
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    event_triggers::NewEventTrigger,
+    params, schedules, usage, webhooks,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +105,17 @@ pub(crate) fn insert(
         ],
     )?;
     insert_version(session, version)?;
+    let (namespace, name) = (&workflow.namespace, &workflow.name);
+    audit::note(
+        session,
+        Note {
+            kind: "workflow.created",
+            at: workflow.created_at,
+            account: Some(workflow.account_id),
+            subject: &workflow.id.to_string(),
+            details: json!({ "namespace": namespace, "name": name, "version": workflow.version }),
+        },
+    )?;
     schedules::replace(session, workflow.id, workflow.account_id, &version.version, schedule)?;
     usage::workflows_changed(session, workflow.account_id, workflow.created_at.date(), 1)
 }
@@ -139,6 +154,16 @@ impl Store {
                 return Ok(false);
             }
             insert_version(session, &version)?;
+            audit::note(
+                session,
+                Note {
+                    kind: "workflow.version_added",
+                    at: version.created_at,
+                    account: Some(account),
+                    subject: &id.to_string(),
+                    details: json!({ "version": version.version }),
+                },
+            )?;
             schedules::replace(session, id, account, &version.version, schedule.as_ref())?;
             Ok(true)
         })
@@ -270,6 +295,16 @@ impl Store {
             if deleted == 0 {
                 return Ok(false);
             }
+            audit::note(
+                session,
+                Note {
+                    kind: "workflow.deleted",
+                    at: at,
+                    account: Some(account),
+                    subject: &id.to_string(),
+                    details: json!({}),
+                },
+            )?;
             schedules::replace(session, id, account, "", None)?;
             webhooks::delete_all(session, id)?;
             usage::workflows_changed(session, account, at.date(), -1)?;

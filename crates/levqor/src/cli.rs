@@ -94,6 +94,9 @@ pub enum Command {
     /// Drain a region, fail over from it, or let it work again (operators).
     #[command(after_help = REGION_EXAMPLES)]
     Region(RegionArgs),
+    /// The evidence log: what was done and by whom, and whether all of it is still there (operators).
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
     /// Watch the loss of a region: three regions and an edge on this machine, one of which is killed.
@@ -188,6 +191,80 @@ pub struct RegionsArgs {
     /// Print the section of an edge's file that has it follow this server's regions, with the key that signs them (operators).
     #[arg(long)]
     pub for_edge: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+const AUDIT_EXAMPLES: &str = "\
+Each node adds its records to a chain of hashes, signs it every minute, and keeps the ends of all chains in a file of its own
+(audit-witness.json in its data directory). An export can be verified anywhere, without a server.
+
+Examples:
+  levqor audit list --kind key             what was done with API keys
+  levqor audit verify                      a running server holds its log against hashes, signatures and its witness
+  levqor audit export --out audit.ndjson   all of it, to be kept elsewhere
+  levqor audit verify audit.ndjson --public-key 'CIhG…' --witness audit-witness.json";
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show records, newest first.
+    List(AuditListArgs),
+    /// Find what was edited, removed, reordered or rolled back; the exit code is 1 when something was.
+    Verify(AuditVerifyArgs),
+    /// Copy the whole log, as lines of JSON.
+    Export {
+        /// Where to write it; standard output when left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct AuditListArgs {
+    /// Of this kind, or of all that begin with it, such as key or key.revoked.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// About this account.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// By this author, as records name them.
+    #[arg(long, value_name = "WORDS")]
+    pub author: Option<String>,
+    /// Done to this.
+    #[arg(long, value_name = "ID")]
+    pub subject: Option<String>,
+    /// From this moment on (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Before this moment (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// How many, 1 to 200.
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditVerifyArgs {
+    /// An export; a running server verifies its own log when left out.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Who signs: the key that `levqor audit verify` of the server has shown. Without it the export's own is taken.
+    #[arg(long, value_name = "KEY", requires = "file")]
+    pub public_key: Option<String>,
+    /// What a node has kept of the chains (audit-witness.json); several may be given.
+    #[arg(long, value_name = "FILE", requires = "file")]
+    pub witness: Vec<PathBuf>,
     #[command(flatten)]
     pub client: ClientArgs,
 }

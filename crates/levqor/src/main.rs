@@ -72,6 +72,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Validate(args) => commands::validate::validate(&args, cli.json),
         Command::Ask(args) => commands::ask::ask(&args, cli.json),
         Command::Check => commands::check::check(&flags, cli.json),
+        Command::Audit(args) => commands::audit::audit(&args, cli.json).await,
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,

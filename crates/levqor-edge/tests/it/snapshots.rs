@@ -6,7 +6,7 @@ use hyper::{body::Bytes, service::service_fn};
 use hyper_util::rt::TokioIo;
 use levqor_edge::metrics::Count;
 use levqor_model::{
-    Clock, RegionSnapshot, SignedSnapshot, SnapshotOrigin, SnapshotRegion, SnapshotSigner, SystemClock,
+    Clock, RegionSnapshot, SignedSnapshot, SigningKey, SnapshotOrigin, SnapshotRegion, SystemClock,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
@@ -17,8 +17,8 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn signer() -> SnapshotSigner {
-    SnapshotSigner::from_seed(&[7; 32]).unwrap()
+fn signer() -> SigningKey {
+    SigningKey::from_seed(&[7; 32]).unwrap()
 }
 
 fn document(sequence: u64, origins: &[(&str, &str, &Origin)]) -> RegionSnapshot {
@@ -68,7 +68,7 @@ async fn control(first: SignedSnapshot) -> (String, watch::Sender<SignedSnapshot
 #[tokio::test]
 async fn the_control_planes_word_is_followed_kept_and_survives_it() {
     let (europe, america) = (Origin::start("eu").await, Origin::start("us").await);
-    let sign = |document: &RegionSnapshot| signer().sign(document).unwrap();
+    let sign = |document: &RegionSnapshot| document.sign(&signer()).unwrap();
     let (url, serve, task) = control(sign(&document(1, &[("eu-1", "eu-west", &europe)]))).await;
     let key = signer().public_key();
     let section = format!("{ROUTE}[snapshot]\npublic_key = \"{key}\"\nfile = \"regions.json\"\n");
@@ -89,8 +89,8 @@ async fn the_control_planes_word_is_followed_kept_and_survives_it() {
     world.settled().await;
     assert_eq!(world.get("/").await.body, "us");
     // Lies and old stories are refused and counted.
-    let forged = SnapshotSigner::from_seed(&[8; 32]).unwrap();
-    serve.send_replace(forged.sign(&document(9, &[("evil", "eu-west", &europe)])).unwrap());
+    let forged = SigningKey::from_seed(&[8; 32]).unwrap();
+    serve.send_replace(document(9, &[("evil", "eu-west", &europe)]).sign(&forged).unwrap());
     assert!(!ask().await);
     serve.send_replace(sign(&document(1, &[("eu-1", "eu-west", &europe)])));
     assert!(!ask().await);
@@ -123,7 +123,7 @@ async fn the_control_planes_word_is_followed_kept_and_survives_it() {
 #[tokio::test]
 async fn an_edge_that_follows_asks_by_itself() {
     let europe = Origin::start("eu").await;
-    let first = signer().sign(&document(1, &[("eu-1", "eu-west", &europe)])).unwrap();
+    let first = document(1, &[("eu-1", "eu-west", &europe)]).sign(&signer()).unwrap();
     let (url, _serve, _task) = control(first).await;
     let key = signer().public_key();
     let section = format!("{ROUTE}[snapshot]\npublic_key = \"{key}\"\nfile = \"r.json\"\npoll_seconds = 1\n");

@@ -11,6 +11,7 @@ use crate::{App, openapi, pages};
 
 pub mod ai;
 pub mod approvals;
+pub mod audit;
 pub mod dashboard;
 pub mod docs;
 pub mod events;
@@ -58,5 +59,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(triggers::api())
         .merge(events::api())
         .merge(approvals::api())
+        .merge(audit::api())
         .split_for_parts()
 }

@@ -1,9 +1,9 @@
 //! What every request passes: id, time, size and rate limits, authentication, the access log, common headers.
 //!
 //! ```text
-//!            compress ─► envelope ─► panics ─► bounds ─► access ─► rate ─► body ─► idempotency ─► handler
-//! request ──►                                                                                        │
-//! answer  ◄── gzip ◄─ region, id, ◄─ 500 ◄─ 503 ◄─ 401, 403 ◄─ 429 ◄─ 408, 413 ◄─ first answer ◄─────┘
+//!            compress ─► envelope ─► panics ─► bounds ─► access ─► rate ─► body ─► idempotency ─► attribute ─► handler
+//! request ──►                                                                                                      │
+//! answer  ◄── gzip ◄─ region, id, ◄─ 500 ◄─ 503 ◄─ 401, 403 ◄─ 429 ◄─ 408, 413 ◄─ first answer ◄───────────────────┘
 //!                     headers, log                                                  again
 //! ```
 //!
@@ -12,6 +12,7 @@
 
 mod access;
 mod actor;
+mod attribute;
 mod authenticate;
 mod body;
 mod bounds;
@@ -71,6 +72,7 @@ pub fn wrap(routes: Router<App>, app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), rate::limit))
         .layer(from_fn_with_state(app.clone(), body::collect))
         .layer(from_fn_with_state(app.clone(), idempotency::answer_once))
+        .layer(from_fn_with_state(app.clone(), attribute::attribute))
         // `body::collect` has the one limit.
         .layer(DefaultBodyLimit::disable());
     routes.fallback(nothing_here).method_not_allowed_fallback(other_method).layer(steps).with_state(app)

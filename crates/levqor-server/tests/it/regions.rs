@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use levqor_model::{NodeId, RegionSnapshot, RegionStatus, SignedSnapshot, SnapshotKey};
+use levqor_model::{NodeId, PublicKey, RegionSnapshot, RegionStatus, SignedSnapshot};
 use levqor_store::{
     nodes::NewNode,
     regions::{NewAct, NodeState},
@@ -43,11 +43,11 @@ async fn tell(test: &TestApp, id: NodeId, url: &str, ready: bool) {
 /// The region snapshot, which must be signed by the key that operators are told.
 async fn snapshot(test: &TestApp) -> RegionSnapshot {
     let told = test.get("/api/ops/regions").key(&test.keys.operator).send().await.json();
-    let key = SnapshotKey::parse(told["snapshot_key"].as_str().unwrap()).unwrap();
+    let key = PublicKey::parse(told["snapshot_key"].as_str().unwrap()).unwrap();
     let answer = test.get("/api/regions/snapshot").send().await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let signed: SignedSnapshot = serde_json::from_value(answer.json()).unwrap();
-    key.open(&signed).unwrap()
+    signed.open(&key).unwrap()
 }
 
 #[tokio::test]

@@ -250,7 +250,10 @@ pub async fn sign_in(app: &App, account_id: AccountId) -> String {
             let id = UserId::new(app.now(), random);
             let user = User { id, email, operator: false, created_at: app.now() };
             app.store.create_user(user.clone()).await.unwrap();
-            app.store.add_member(Membership { account_id, user_id: id, role: Role::Owner }).await.unwrap();
+            app.store
+                .add_member(Membership { account_id, user_id: id, role: Role::Owner }, app.clock.now())
+                .await
+                .unwrap();
             user
         }
     };

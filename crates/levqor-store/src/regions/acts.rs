@@ -9,7 +9,15 @@
 
 use levqor_model::{NodeId, RegionCode, Residency, Timestamp};
 
-use crate::{Error, Row, Session, Store, nodes::fence_region, params, runs::LeftRuns};
+use serde_json::json;
+
+use crate::{
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    nodes::fence_region,
+    params,
+    runs::LeftRuns,
+};
 
 /// An act that an operator wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,6 +192,16 @@ impl Store {
                 Act::read,
             )?;
             let act = act.ok_or(Error::Conflict(crate::Conflict::Other))?;
+            audit::note(
+                session,
+                Note {
+                    kind: "region.act_began",
+                    at: now,
+                    account: None,
+                    subject: new.region.as_str(),
+                    details: json!({ "verb": new.verb, "target": act.target, "reason": act.reason, "act": act.seq, "nodes_stopped": fenced.len() }),
+                },
+            )?;
             Ok(Begun::Now(act, fenced))
         })
         .await
@@ -229,6 +247,18 @@ impl Store {
             if ended == 0 {
                 return Ok(false);
             }
+            let subject: Option<String> =
+                session.scalar("SELECT region FROM region_acts WHERE act_seq = $1", params![act])?;
+            audit::note(
+                session,
+                Note {
+                    kind: "region.act_ended",
+                    at: now,
+                    account: None,
+                    subject: &subject.unwrap_or_default(),
+                    details: json!({ "act": act, "outcome": outcome }),
+                },
+            )?;
             for (region, runs) in &drilled {
                 session.execute(
                     "INSERT INTO region_drills (region, act_seq, at, runs) VALUES ($1, $2, $3, $4)",

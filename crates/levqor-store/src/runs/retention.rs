@@ -8,9 +8,14 @@
 
 use levqor_model::{AccountId, RunId, RunStatus, Timestamp, WorkflowId};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{archive, counts, lists::last_id};
-use crate::{Error, Session, Store, approvals, params};
+use crate::{
+    Error, Session, Store, approvals,
+    audit::{self, Note},
+    params,
+};
 
 /// Runs that one transaction deletes.
 const BATCH: usize = 64;
@@ -129,7 +134,7 @@ impl Store {
     }
 
     /// Deletes a run that has ended, now.
-    pub async fn delete_run(&self, account: AccountId, id: RunId) -> Result<Deleted, Error> {
+    pub async fn delete_run(&self, account: AccountId, id: RunId, at: Timestamp) -> Result<Deleted, Error> {
         loop {
             let found = self
                 .write(move |session| {
@@ -152,6 +157,16 @@ impl Store {
                         return Ok(Some(Deleted::NeededBy(parent)));
                     }
                     delete(session, id)?;
+                    audit::note(
+                        session,
+                        Note {
+                            kind: "run.deleted",
+                            at: at,
+                            account: Some(account),
+                            subject: &id.to_string(),
+                            details: json!({}),
+                        },
+                    )?;
                     Ok(Some(Deleted::Yes))
                 })
                 .await?;

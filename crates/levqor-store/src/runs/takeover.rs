@@ -1,8 +1,14 @@
 //! Runs of nodes that are gone, taken over in bulk by those that live.
 
 use levqor_model::{NodeId, RegionCode, Residency, RunId, Timestamp};
+use serde_json::json;
 
-use crate::{Error, Row, Store, nodes::must_live, nudges, params};
+use crate::{
+    Error, Row, Store,
+    audit::{self, Note},
+    nodes::must_live,
+    nudges, params,
+};
 
 /// Live runs of a node that was stopped: those with the same home and the same residency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +167,16 @@ impl Store {
                 "INSERT INTO takeovers (at, node_id, region, from_node, from_region, runs)
                  VALUES ($1, $2, $3, $4, $5, $6)",
                 params![now, taker.node, taker.region, left.node, left.region, taken],
+            )?;
+            audit::note(
+                session,
+                Note {
+                    kind: "runs.taken_over",
+                    at: now,
+                    account: None,
+                    subject: &left.node.to_string(),
+                    details: json!({ "runs": taken, "by": taker.node, "home_region": left.home_region.as_str() }),
+                },
             )?;
             Ok((taken, Some(last)))
         })

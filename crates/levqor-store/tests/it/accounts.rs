@@ -31,14 +31,14 @@ async fn accounts_and_users_are_found() {
     assert_eq!(world.store.create_user(twin).await, Err(Error::Conflict(Conflict::UserEmail)));
 
     for (account, role) in [(first, Role::Owner), (second, Role::Viewer), (second, Role::Editor)] {
-        world.store.add_member(Membership { account_id: account, user_id: user, role }).await.unwrap();
+        world.store.add_member(Membership { account_id: account, user_id: user, role }, NOW).await.unwrap();
     }
     let mut memberships = world.store.memberships_of(user).await.unwrap();
     memberships.sort_by_key(|membership| membership.role);
     let roles: Vec<_> = memberships.iter().map(|m| (m.account_id, m.role)).collect();
     assert_eq!(roles, [(second, Role::Editor), (first, Role::Owner)], "the last role holds");
     let stranger = Membership { account_id: first, user_id: world.user_id(), role: Role::Viewer };
-    assert_eq!(world.store.add_member(stranger).await, Err(Error::Conflict(Conflict::Other)));
+    assert_eq!(world.store.add_member(stranger, NOW).await, Err(Error::Conflict(Conflict::Other)));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod support;
 
 mod accounts;
 mod archive;
+mod audit;
 mod events;
 mod files;
 mod health;

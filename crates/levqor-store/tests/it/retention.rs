@@ -70,17 +70,17 @@ async fn a_run_goes_when_it_is_told_to_but_not_before_its_end() {
     let filed = Filed::new();
     let store = filed.store();
     let live = filed.start("{}".to_owned()).await;
-    assert_eq!(store.delete_run(filed.account, live).await, Ok(Deleted::Lives(RunStatus::Pending)));
+    assert_eq!(store.delete_run(filed.account, live, NOW).await, Ok(Deleted::Lives(RunStatus::Pending)));
     assert!(is_there(&filed, live).await);
     let gone = ended(&filed, filed.workflow, NOW, NOW).await;
     assert_eq!(
-        store.delete_run(filed.world.account_id(), gone).await,
+        store.delete_run(filed.world.account_id(), gone, NOW).await,
         Ok(Deleted::Missing),
         "another account"
     );
     assert!(is_there(&filed, gone).await);
-    assert_eq!(store.delete_run(filed.account, gone).await, Ok(Deleted::Yes));
-    assert_eq!(store.delete_run(filed.account, gone).await, Ok(Deleted::Missing));
+    assert_eq!(store.delete_run(filed.account, gone, NOW).await, Ok(Deleted::Yes));
+    assert_eq!(store.delete_run(filed.account, gone, NOW).await, Ok(Deleted::Missing));
     assert!(!is_there(&filed, gone).await);
     assert_eq!(store.run_counts(None).await, Ok(RunCounts { pending: 1, ..RunCounts::default() }));
     assert_eq!(store.newest_pruned_run(filed.account).await, Ok(None), "time had nothing to do with it");
@@ -89,7 +89,7 @@ async fn a_run_goes_when_it_is_told_to_but_not_before_its_end() {
     let large = filed.start(format!("\"{}\"", "x".repeat(400_000))).await;
     store.append(step(large, 1, RunStatus::Completed)).await.unwrap();
     assert_eq!(filed.count("runs"), 2);
-    assert_eq!(store.delete_run(filed.account, large).await, Ok(Deleted::Yes));
+    assert_eq!(store.delete_run(filed.account, large, NOW).await, Ok(Deleted::Yes));
     assert_eq!(
         (filed.count("runs"), filed.count("run_payloads"), filed.count("journal_segments")),
         (1, 1, 0)
@@ -107,7 +107,7 @@ async fn a_run_that_another_waits_for_stays() {
     store.accept_run(child).await.unwrap();
     store.append(step(id, 1, RunStatus::Completed)).await.unwrap();
     assert_eq!(store.prune_runs(filed.workflow, NOW + DAY).await, Ok(0));
-    assert_eq!(store.delete_run(filed.account, id).await, Ok(Deleted::NeededBy(parent)));
+    assert_eq!(store.delete_run(filed.account, id, NOW).await, Ok(Deleted::NeededBy(parent)));
     store.append(step(parent, 1, RunStatus::Completed)).await.unwrap();
     assert_eq!(store.prune_runs(filed.workflow, NOW + DAY).await, Ok(2));
 }

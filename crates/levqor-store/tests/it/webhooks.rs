@@ -52,8 +52,8 @@ async fn a_webhook_is_found_by_its_hash_until_it_is_rotated_or_deleted() {
     assert_eq!(store.webhook_by_hash([1; 32]).await, Ok(None));
     store.touch_webhook(first.id, NOW).await.unwrap();
     assert_eq!(store.webhook_by_hash([7; 32]).await.unwrap().unwrap().last_used_at, Some(NOW));
-    assert_eq!(store.delete_webhook(other, workflow, first.id).await, Ok(false));
-    assert_eq!(store.delete_webhook(account, workflow, first.id).await, Ok(true));
+    assert_eq!(store.delete_webhook(other, workflow, first.id, NOW).await, Ok(false));
+    assert_eq!(store.delete_webhook(account, workflow, first.id, NOW).await, Ok(true));
     assert_eq!(store.webhook_by_hash([7; 32]).await, Ok(None));
     assert!(store.delete_workflow(account, workflow, NOW).await.unwrap());
     assert_eq!(store.webhook_by_hash([2; 32]).await, Ok(None), "they go with their workflow");

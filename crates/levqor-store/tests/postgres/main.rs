@@ -6,6 +6,8 @@
 mod accounts;
 #[path = "../it/archive.rs"]
 mod archive;
+#[path = "../it/audit.rs"]
+mod audit;
 mod backend;
 #[path = "../it/events.rs"]
 mod events;

@@ -15,10 +15,41 @@ pub(super) async fn send(
     path: &str,
     body: Option<Value>,
 ) -> Result<Value, (Exit, String)> {
-    if client.key.is_none() {
-        return Err((Exit::WrongUse, "give an API key by --key or LEVQOR_API_KEY".to_owned()));
-    }
+    must_have_key(client)?;
     send_as_anyone(client, path, body).await
+}
+
+/// [`send`] of what may take its time.
+pub(super) async fn send_within(
+    client: &ClientArgs,
+    path: &str,
+    body: Option<Value>,
+    patience: Duration,
+) -> Result<Value, (Exit, String)> {
+    must_have_key(client)?;
+    json_of(client, ask(client, path, body, patience).await?).await
+}
+
+/// A GET whose answer is read piece by piece.
+pub(super) async fn open(
+    client: &ClientArgs,
+    path: &str,
+    patience: Duration,
+) -> Result<reqwest::Response, (Exit, String)> {
+    must_have_key(client)?;
+    let answer = ask(client, path, None, patience).await?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let problem = json_of(client, answer).await.err();
+    Err(problem.unwrap_or((Exit::Failed, "the server refused without a reason".to_owned())))
+}
+
+fn must_have_key(client: &ClientArgs) -> Result<(), (Exit, String)> {
+    match client.key {
+        Some(_) => Ok(()),
+        None => Err((Exit::WrongUse, "give an API key by --key or LEVQOR_API_KEY".to_owned())),
+    }
 }
 
 /// [`send`] of what is answered without a key too.
@@ -27,6 +58,15 @@ pub(super) async fn send_as_anyone(
     path: &str,
     body: Option<Value>,
 ) -> Result<Value, (Exit, String)> {
+    json_of(client, ask(client, path, body, TIMEOUT).await?).await
+}
+
+async fn ask(
+    client: &ClientArgs,
+    path: &str,
+    body: Option<Value>,
+    patience: Duration,
+) -> Result<reqwest::Response, (Exit, String)> {
     let failed = |problem: String| (Exit::Failed, problem);
     let base = client.url.trim_end_matches('/');
     if !matches!(url::Url::parse(base), Ok(url) if matches!(url.scheme(), "http" | "https")) {
@@ -35,7 +75,7 @@ pub(super) async fn send_as_anyone(
         return Err((Exit::WrongUse, problem));
     }
     let http = reqwest::Client::builder()
-        .timeout(TIMEOUT)
+        .timeout(patience)
         .no_proxy()
         .build()
         .map_err(|error| failed(format!("cannot make requests: {error}")))?;
@@ -48,9 +88,14 @@ pub(super) async fn send_as_anyone(
         Some(key) => request.bearer_auth(key),
         None => request,
     };
-    let answer = request.send().await.map_err(|error| {
+    request.send().await.map_err(|error| {
         failed(format!("{base} does not answer: {error}; start it with `levqor`, or name another with --url"))
-    })?;
+    })
+}
+
+async fn json_of(client: &ClientArgs, answer: reqwest::Response) -> Result<Value, (Exit, String)> {
+    let failed = |problem: String| (Exit::Failed, problem);
+    let base = client.url.trim_end_matches('/');
     let good = answer.status().is_success();
     let text = answer.text().await.map_err(|error| failed(error.to_string()))?;
     let found: Value = serde_json::from_str(&text)

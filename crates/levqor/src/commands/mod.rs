@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod ask;
+pub mod audit;
 pub mod check;
 mod client;
 pub mod completions;

@@ -200,7 +200,8 @@ async fn run(
     let app = App::new(Parts {
         settings,
         // A node that was stopped writes nothing more, by whatever way.
-        store: if store.is_shared() { store.acting_as(node) } else { store.clone() },
+        store: if store.is_shared() { store.acting_as(node) } else { store.clone() }
+            .recording_as(node, &config.region),
         engine: engine.clone(),
         clock,
         random,

@@ -48,6 +48,7 @@ guides!(
     "demo",
     "plans",
     "operating",
+    "audit",
     "migrate",
 );
 

@@ -1,23 +1,22 @@
 //! What edges are told of the regions, signed.
 //!
-//! The signing key is made once and agreed on in the database, sealed as the secrets of accounts are: all nodes sign alike,
-//! and whoever reads the database can sign nothing.
+//! All nodes sign with the same key.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use levqor_engine::{Closed, Vault};
 use levqor_model::{
-    RegionCode, RegionRegistry, RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotKey, SnapshotOrigin,
-    SnapshotRegion, SnapshotSigner, Timestamp,
+    PublicKey, RegionCode, RegionRegistry, RegionSnapshot, SignedSnapshot, SigningKey, SnapshotError,
+    SnapshotOrigin, SnapshotRegion, Timestamp,
 };
 use levqor_store::regions::Seen;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::service::{nodes_of, status};
-use crate::App;
+use crate::{
+    App,
+    agreed_key::{self, agreed_key},
+};
 
 /// The name of the sealed seed, in the database and under the seal.
 const SEED: &str = "region_snapshot_seed";
@@ -30,10 +29,8 @@ const ISSUED_EVERY: i64 = 600;
 pub(super) enum Error {
     #[error(transparent)]
     Store(#[from] levqor_store::Error),
-    #[error("the key that signs region snapshots does not open: {0}")]
-    Sealed(#[source] Closed),
-    #[error("the key that signs region snapshots is damaged")]
-    Damaged,
+    #[error(transparent)]
+    Key(#[from] agreed_key::Error),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error("the content of the region snapshot cannot be read")]
@@ -41,7 +38,7 @@ pub(super) enum Error {
 }
 
 #[derive(Debug, Default)]
-struct Memory(OnceCell<SnapshotSigner>);
+struct Memory(OnceCell<SigningKey>);
 
 /// What gets a number: everything but times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,27 +68,20 @@ pub(super) async fn signed(app: &App) -> Result<SignedSnapshot, Error> {
         preference,
     };
     let memory = app.memory(|_| Memory::default());
-    Ok(memory.0.get_or_try_init(|| signer(app)).await?.sign(&snapshot)?)
+    Ok(snapshot.sign(memory.0.get_or_try_init(|| signer(app)).await?)?)
 }
 
 /// What edges are configured with.
 ///
 /// # Errors
 /// [`Error`].
-pub(super) async fn public_key(app: &App) -> Result<SnapshotKey, Error> {
+pub(super) async fn public_key(app: &App) -> Result<PublicKey, Error> {
     let memory = app.memory(|_| Memory::default());
     Ok(memory.0.get_or_try_init(|| signer(app)).await?.public_key())
 }
 
-async fn signer(app: &App) -> Result<SnapshotSigner, Error> {
-    let vault = Vault::new(&app.settings.secret);
-    let fresh = STANDARD.encode(SnapshotSigner::new_seed(&*app.random));
-    let sealed = STANDARD.encode(vault.seal_own(SEED, &Value::String(fresh), &*app.random));
-    let agreed = app.store.agree(SEED, sealed).await?;
-    let agreed = STANDARD.decode(agreed).map_err(|_| Error::Damaged)?;
-    let seed = vault.open_own(SEED, &agreed).map_err(Error::Sealed)?;
-    let seed = STANDARD.decode(seed.as_str().unwrap_or_default()).map_err(|_| Error::Damaged)?;
-    Ok(SnapshotSigner::from_seed(&seed)?)
+async fn signer(app: &App) -> Result<SigningKey, agreed_key::Error> {
+    agreed_key(app, SEED).await
 }
 
 /// By what is in the database only, so that all nodes say the same.

@@ -57,7 +57,7 @@ fn end_of_time(app: &App, days: Option<u32>) -> Option<Timestamp> {
 /// # Errors
 /// 404 or 410 when it is not there, 409 when it or the run that started it has not ended.
 pub async fn delete(app: &App, account: AccountId, id: RunId) -> Result<(), Problem> {
-    match app.store.delete_run(account, id).await? {
+    match app.store.delete_run(account, id, app.now()).await? {
         Deleted::Yes => Ok(()),
         Deleted::Missing => Err(explained(app, account, Error::RunNotFound(id)).await),
         Deleted::Lives(status) => Err(Problem::new(

@@ -123,7 +123,11 @@ pub async fn rotate(app: &App, actor: &Actor, workflow: WorkflowId, id: WebhookI
 /// 404.
 pub async fn delete(app: &App, actor: &Actor, workflow: WorkflowId, id: WebhookId) -> Result<(), Problem> {
     actor.require(Role::Editor)?;
-    if app.store.delete_webhook(actor.account_id, workflow, id).await? { Ok(()) } else { Err(missing(id)) }
+    if app.store.delete_webhook(actor.account_id, workflow, id, app.now()).await? {
+        Ok(())
+    } else {
+        Err(missing(id))
+    }
 }
 
 fn missing(id: WebhookId) -> Problem {

@@ -104,7 +104,10 @@ async fn member(app: &TestApp, role: Role) -> String {
         created_at: now,
     };
     app.store.create_user(user.clone()).await.unwrap();
-    app.store.add_member(Membership { account_id: app.account, user_id: user.id, role }).await.unwrap();
+    app.store
+        .add_member(Membership { account_id: app.account, user_id: user.id, role }, user.created_at)
+        .await
+        .unwrap();
     let link = issue_link(&app.store, random, "", user.id, now).await.unwrap();
     let entered = app.form(link.expose(), &[]).send().await;
     entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()

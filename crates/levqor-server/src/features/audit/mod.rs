@@ -1,0 +1,10 @@
+//! The evidence log, for operators: what was done and by whom, whether all of it is still there, and a copy to take away.
+
+mod export;
+mod routes;
+mod service;
+mod witness;
+
+pub use routes::api;
+pub(crate) use service::seal;
+pub(crate) use witness::witness;

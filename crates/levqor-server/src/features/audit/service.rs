@@ -1,0 +1,96 @@
+//! Signing what is new, and holding all of it against what was signed.
+
+use std::sync::Arc;
+
+use levqor_model::{
+    ProblemCode, PublicKey, SigningKey,
+    audit::{Checkpoint, Heads, Report, SignedHeads, Verifier},
+};
+use levqor_store::Error;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::witness;
+use crate::{App, Problem, agreed_key::agreed_key};
+
+/// The name of the sealed seed.
+const SEED: &str = "audit_seed";
+/// Records that are read at once.
+pub(super) const PAGE: usize = 1_000;
+
+/// What the feature keeps in memory.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    key: OnceCell<Arc<SigningKey>>,
+    /// Held while somebody verifies: it reads everything.
+    verifying: Mutex<()>,
+    pub(super) witness: Mutex<witness::Kept>,
+}
+
+pub(super) fn memory(app: &App) -> Arc<Memory> {
+    app.memory(|_| Memory::default())
+}
+
+/// What signs checkpoints.
+pub(super) async fn signing_key(app: &App) -> Result<Arc<SigningKey>, Error> {
+    let memory = memory(app);
+    let made = || async {
+        agreed_key(app, SEED).await.map(Arc::new).map_err(|error| Error::Unavailable(error.to_string()))
+    };
+    memory.key.get_or_try_init(made).await.cloned()
+}
+
+/// Adds a checkpoint to this node's chain, when there is something that none has signed.
+pub(crate) async fn seal(app: &App) -> Result<(), Error> {
+    let key = signing_key(app).await?;
+    let details = move |record: &_, heads| {
+        // A checkpoint always has a JSON form.
+        serde_json::to_string(&Checkpoint::sign(record, heads, &key)).unwrap_or_default()
+    };
+    app.store.add_checkpoint(app.now(), details).await.map(drop)
+}
+
+/// The ends of all chains, signed.
+pub(super) async fn signed_heads(app: &App) -> Result<SignedHeads, Error> {
+    let heads = Heads { at: app.now(), heads: app.store.audit_heads().await? };
+    Ok(SignedHeads::sign(&heads, &*signing_key(app).await?))
+}
+
+/// Holds every record against its hash, those around it, and what checkpoints and this node's witness say.
+///
+/// # Errors
+/// 409 while this node verifies already.
+pub(super) async fn verify(app: &App) -> Result<(Report, PublicKey), Problem> {
+    let memory = memory(app);
+    let Ok(_turn) = memory.verifying.try_lock() else {
+        return Err(Problem::new(
+            ProblemCode::Conflict,
+            "this node verifies the evidence log already; wait for that to end and ask again",
+        ));
+    };
+    let key = signing_key(app).await?.public_key();
+    let mut verifier = Verifier::new(vec![key]);
+    // Told first, so that what comes meanwhile is not missing.
+    verifier.listed("the list of chains", app.store.audit_heads().await?);
+    if let Some(signed) = witness::read(app).await {
+        verifier.witness("this node's witness", &signed);
+    }
+    for chain in app.store.audit_chains().await? {
+        let mut after = 0;
+        loop {
+            let records = app.store.audit_chain(chain.clone(), after, PAGE).await?;
+            let Some(last) = records.last() else { break };
+            after = last.seq;
+            let is_end = records.len() < PAGE;
+            // Some milliseconds of hashing.
+            let verified = tokio::task::spawn_blocking(move || {
+                records.iter().for_each(|record| verifier.push(record));
+                verifier
+            });
+            verifier = verified.await.map_err(Problem::internal)?;
+            if is_end {
+                break;
+            }
+        }
+    }
+    Ok((verifier.finish(), key))
+}
