@@ -4,6 +4,7 @@
 mod access;
 mod ai;
 mod approvals;
+mod audit;
 mod catalogs;
 mod described;
 mod events;

@@ -201,7 +201,7 @@ async fn run(
         settings,
         // A node that was stopped writes nothing more, by whatever way.
         store: if store.is_shared() { store.acting_as(node) } else { store.clone() }
-            .recording_as(node, &config.region),
+            .recording_as(node, &config.region.code),
         engine: engine.clone(),
         clock,
         random,

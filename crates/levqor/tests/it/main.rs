@@ -4,6 +4,7 @@
 
 mod api;
 mod approvals;
+mod audit;
 mod browser;
 mod command_line;
 mod crash;

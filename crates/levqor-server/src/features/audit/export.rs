@@ -1,8 +1,10 @@
 //! The log as lines of JSON, to be kept and verified elsewhere: a head with the signed ends of all chains, then each record.
 
+use std::io;
+
 use axum::body::{Body, Bytes};
-use futures_util::stream;
-use levqor_model::audit::{Record, SignedHeads};
+use futures_util::{StreamExt, stream};
+use levqor_model::audit::{EXPORT_FORMAT, Record, SignedHeads};
 use serde::Serialize;
 
 use super::service::{PAGE, signed_heads, signing_key};
@@ -30,19 +32,18 @@ pub(super) async fn export(app: &App) -> Result<Body, Problem> {
     let public_key = signing_key(app).await?.public_key().to_string();
     let mut chains = app.store.audit_chains().await?;
     chains.reverse();
-    let mut first = line(&Head { format: levqor_model::audit::EXPORT_FORMAT, public_key, heads })?;
-    first.shrink_to_fit();
+    let first = line(&Head { format: EXPORT_FORMAT, public_key, heads }).map_err(Problem::internal)?;
     let cursor = Cursor { app: app.clone(), chains, after: 0 };
     let rest = stream::try_unfold(cursor, page);
-    let whole = futures_util::StreamExt::chain(stream::iter([Ok(Bytes::from(first))]), rest);
-    Ok(Body::from_stream(whole))
+    Ok(Body::from_stream(stream::iter([Ok(Bytes::from(first))]).chain(rest)))
 }
 
 /// The next records as lines; a failure breaks the answer off, so that nobody takes it for the whole.
-async fn page(mut cursor: Cursor) -> Result<Option<(Bytes, Cursor)>, Problem> {
+async fn page(mut cursor: Cursor) -> io::Result<Option<(Bytes, Cursor)>> {
     loop {
         let Some(chain) = cursor.chains.last() else { return Ok(None) };
-        let records = cursor.app.store.audit_chain(chain.clone(), cursor.after, PAGE).await?;
+        let records = cursor.app.store.audit_chain(chain.clone(), cursor.after, PAGE).await;
+        let records = records.map_err(io::Error::other)?;
         match records.last() {
             Some(last) => cursor.after = last.seq,
             None => {
@@ -55,7 +56,7 @@ async fn page(mut cursor: Cursor) -> Result<Option<(Bytes, Cursor)>, Problem> {
     }
 }
 
-fn lines(records: &[Record]) -> Result<Bytes, Problem> {
+fn lines(records: &[Record]) -> io::Result<Bytes> {
     let mut text = Vec::new();
     for record in records {
         text.append(&mut line(record)?);
@@ -63,8 +64,8 @@ fn lines(records: &[Record]) -> Result<Bytes, Problem> {
     Ok(text.into())
 }
 
-fn line(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    let mut text = serde_json::to_vec(value).map_err(Problem::internal)?;
+fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(value)?;
     text.push(b'\n');
     Ok(text)
 }

@@ -14,6 +14,8 @@ use crate::{App, Problem, agreed_key::agreed_key};
 
 /// The name of the sealed seed.
 const SEED: &str = "audit_seed";
+/// Seconds until it is worth to ask again.
+const RETRY_AFTER: u64 = 5;
 /// Records that are read at once.
 pub(super) const PAGE: usize = 1_000;
 
@@ -58,14 +60,15 @@ pub(super) async fn signed_heads(app: &App) -> Result<SignedHeads, Error> {
 /// Holds every record against its hash, those around it, and what checkpoints and this node's witness say.
 ///
 /// # Errors
-/// 409 while this node verifies already.
+/// 503 while this node verifies already.
 pub(super) async fn verify(app: &App) -> Result<(Report, PublicKey), Problem> {
     let memory = memory(app);
     let Ok(_turn) = memory.verifying.try_lock() else {
         return Err(Problem::new(
-            ProblemCode::Conflict,
+            ProblemCode::Overloaded,
             "this node verifies the evidence log already; wait for that to end and ask again",
-        ));
+        )
+        .retry_after(RETRY_AFTER));
     };
     let key = signing_key(app).await?.public_key();
     let mut verifier = Verifier::new(vec![key]);
