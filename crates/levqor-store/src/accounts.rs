@@ -98,7 +98,7 @@ fn put_membership(session: &Session, membership: &Membership, at: Timestamp) -> 
         session,
         Note {
             kind: "member.added",
-            at: at,
+            at,
             account: Some(membership.account_id),
             subject: &membership.user_id.to_string(),
             details: json!({ "role": membership.role.as_str() }),

@@ -142,7 +142,7 @@ impl Store {
                 session,
                 Note {
                     kind: "key.revoked",
-                    at: at,
+                    at,
                     account: Some(account),
                     subject: &id.to_string(),
                     details: json!({}),

@@ -91,7 +91,7 @@ impl Store {
                 session,
                 Note {
                     kind: "secret.deleted",
-                    at: at,
+                    at,
                     account: Some(account),
                     subject: &name,
                     details: json!({}),

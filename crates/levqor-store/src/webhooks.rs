@@ -158,7 +158,7 @@ impl Store {
                     session,
                     Note {
                         kind: "webhook.rotated",
-                        at: at,
+                        at,
                         account: Some(account),
                         subject: &id.to_string(),
                         details: json!({ "workflow": workflow }),
@@ -190,7 +190,7 @@ impl Store {
                 session,
                 Note {
                     kind: "webhook.deleted",
-                    at: at,
+                    at,
                     account: Some(account),
                     subject: &id.to_string(),
                     details: json!({ "workflow": workflow }),

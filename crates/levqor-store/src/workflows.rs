@@ -299,7 +299,7 @@ impl Store {
                 session,
                 Note {
                     kind: "workflow.deleted",
-                    at: at,
+                    at,
                     account: Some(account),
                     subject: &id.to_string(),
                     details: json!({}),

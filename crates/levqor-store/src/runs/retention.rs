@@ -161,7 +161,7 @@ impl Store {
                         session,
                         Note {
                             kind: "run.deleted",
-                            at: at,
+                            at,
                             account: Some(account),
                             subject: &id.to_string(),
                             details: json!({}),
