@@ -31,7 +31,8 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
     let schema = &content
         .get(media)
         .unwrap_or_else(|| panic!("{method} {path}: {status} is {content_type:?}"))["schema"];
-    if !media.ends_with("json") || answer.bytes.is_empty() {
+    let is_json = media.ends_with("/json") || media.ends_with("+json");
+    if !is_json || answer.bytes.is_empty() {
         return;
     }
     let validator = validator(schema);

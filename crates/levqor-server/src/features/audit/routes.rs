@@ -142,6 +142,7 @@ impl FromStr for PlaceText {
 #[utoipa::path(
     get,
     path = "/api/ops/audit",
+    operation_id = "list_audit_records",
     tag = "operations",
     params(ListQuery),
     responses((status = 200, body = Records), Refusals),
@@ -171,6 +172,7 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<
 #[utoipa::path(
     get,
     path = "/api/ops/audit/export",
+    operation_id = "export_audit_records",
     tag = "operations",
     responses((status = 200, content_type = "application/x-ndjson", body = String), Refusals),
 )]
@@ -229,6 +231,7 @@ impl From<Finding> for FindingView {
 #[utoipa::path(
     post,
     path = "/api/ops/audit/verify",
+    operation_id = "verify_audit_records",
     tag = "operations",
     responses((status = 200, body = Verified), Refusals),
 )]
