@@ -10,6 +10,7 @@ mod money;
 mod plan_usage;
 mod policy;
 mod problem;
+mod promises;
 mod random;
 mod region;
 mod region_snapshot;
@@ -29,6 +30,7 @@ pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;
 pub use policy::{Misfire, Overlap, Priority};
 pub use problem::ProblemCode;
+pub use promises::{Promise, PromiseValue};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use region::{Region, RegionCode, RegionError, RegionRegistry, RegionStatus, Residency};
 pub use region_snapshot::{
