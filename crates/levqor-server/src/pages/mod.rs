@@ -9,6 +9,7 @@ pub mod components;
 mod errors;
 mod form_data;
 mod layout;
+pub mod markdown;
 mod text;
 mod theme;
 mod view;

@@ -8,7 +8,6 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{
     api::{self, Body, Member, Operation, Schema},
-    markdown::{self, Rendered},
     service::{GUIDES, Guide, problem_page},
 };
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
             code::{Language, code_block, with_code},
             icon::icon,
         },
+        markdown::{self, Rendered},
     },
 };
 

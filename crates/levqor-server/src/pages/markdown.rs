@@ -9,11 +9,11 @@ use crate::pages::components::code::{Language, paint};
 
 /// A page made of Markdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rendered {
+pub struct Rendered {
     /// Safe to be put into a page as it is.
-    pub(super) html: String,
+    pub html: String,
     /// The second-level headings: anchor and text.
-    pub(super) headings: Vec<(String, String)>,
+    pub headings: Vec<(String, String)>,
 }
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -29,7 +29,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 });
 
 /// Renders Markdown. `base` is the folder that links to other `.md` files lead to, such as `/docs/`.
-pub(super) fn render(markdown: &str, base: &str) -> Rendered {
+pub fn render(markdown: &str, base: &str) -> Rendered {
     let mut events: Vec<Event<'_>> =
         Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).collect();
     let headings = name_headings(&mut events);
@@ -46,7 +46,7 @@ pub(super) fn render(markdown: &str, base: &str) -> Rendered {
 }
 
 /// The fragment that a heading gets: its letters and digits, joined by dashes.
-pub(super) fn anchor(heading: &str) -> String {
+pub fn anchor(heading: &str) -> String {
     let mut anchor = String::new();
     for letter in heading.to_lowercase().chars() {
         if letter.is_alphanumeric() {
