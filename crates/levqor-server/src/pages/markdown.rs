@@ -1,11 +1,17 @@
 //! Markdown as HTML: headings with anchors, links between guides, coloured code, and nothing that a page must not have.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::LazyLock,
+};
 
 use ammonia::Builder;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use crate::pages::components::code::{Language, paint};
+
+/// Ids that the shell of every page has, so that no heading may have them.
+const TAKEN: &[&str] = &["main"];
 
 /// A page made of Markdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +66,7 @@ pub fn anchor(heading: &str) -> String {
 
 fn name_headings(events: &mut [Event<'_>]) -> Vec<(String, String)> {
     let mut headings = Vec::new();
+    let mut taken: BTreeSet<String> = TAKEN.iter().map(ToString::to_string).collect();
     for place in 0..events.len() {
         let Event::Start(Tag::Heading { level, .. }) = &events[place] else { continue };
         let level = *level;
@@ -71,7 +78,7 @@ fn name_headings(events: &mut [Event<'_>]) -> Vec<(String, String)> {
                 _ => None,
             })
             .collect();
-        let name = anchor(&text);
+        let name = free(anchor(&text), &mut taken);
         if let Event::Start(Tag::Heading { id, .. }) = &mut events[place] {
             *id = Some(CowStr::from(name.clone()));
         }
@@ -80,6 +87,15 @@ fn name_headings(events: &mut [Event<'_>]) -> Vec<(String, String)> {
         }
     }
     headings
+}
+
+/// The name, with a number behind it when another heading has it.
+fn free(name: String, taken: &mut BTreeSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let free = free.unwrap_or(name);
+    taken.insert(free.clone());
+    free
 }
 
 /// `runs.md#retry` in a guide is `/docs/runs#retry` on the site.
@@ -144,6 +160,15 @@ mod tests {
         </code></pre>
         "##);
         assert_eq!(shown.headings, [("retry-now".to_owned(), "Retry now".to_owned())]);
+    }
+
+    #[test]
+    fn no_two_headings_have_the_same_anchor() {
+        let shown = render("# Main\n\n## Stop\n\n## Stop\n\n### Stop\n", "/docs/");
+        let ids: Vec<_> =
+            shown.html.split("id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(ids, ["main-2", "stop", "stop-2", "stop-3"]);
+        assert_eq!(shown.headings.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["stop", "stop-2"]);
     }
 
     #[test]

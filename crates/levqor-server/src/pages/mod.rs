@@ -7,7 +7,10 @@
 mod assets;
 pub mod components;
 mod errors;
+mod footer;
 mod form_data;
+mod head;
+mod kept;
 mod layout;
 pub mod markdown;
 mod text;

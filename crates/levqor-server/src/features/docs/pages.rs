@@ -34,6 +34,31 @@ enum Here<'a> {
     Guide(&'a str),
     Api,
     Problems,
+    Problem(ProblemCode),
+}
+
+impl Here<'_> {
+    fn path(self) -> String {
+        match self {
+            Here::Index => "/docs".to_owned(),
+            Here::Guide(slug) => format!("/docs/{slug}"),
+            Here::Api => "/docs/api".to_owned(),
+            Here::Problems => "/docs/problems".to_owned(),
+            Here::Problem(code) => format!("/docs/problems/{}", code.slug()),
+        }
+    }
+
+    fn description(self) -> String {
+        match self {
+            Here::Index => "Guides and reference for everything that is in this version of Levqor.".to_owned(),
+            Here::Guide(slug) => {
+                GUIDES.iter().find(|guide| guide.slug == slug).map(lead).unwrap_or_default()
+            }
+            Here::Api => "Every operation of Levqor's API with its parameters, bodies and answers.".to_owned(),
+            Here::Problems => "Every way in which Levqor's API says no, and what to do then.".to_owned(),
+            Here::Problem(code) => format!("{}: what happened, and what to do.", code.title()),
+        }
+    }
 }
 
 pub(super) async fn index(view: View) -> Markup {
@@ -108,7 +133,7 @@ pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Mark
         article.prose { (PreEscaped(&rendered.html)) }
         p.next { a.button href="/docs/problems" { "All problems" } }
     };
-    Ok(page(code.title(), Here::Problems, body, &view))
+    Ok(page(code.title(), Here::Problem(*code), body, &view))
 }
 
 pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
@@ -258,12 +283,14 @@ fn lead(guide: &Guide) -> String {
 }
 
 fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
-    let current = |entry: Here<'_>| (entry == here).then_some("page");
+    // A problem has no entry of its own.
+    let marked = if matches!(here, Here::Problem(_)) { Here::Problems } else { here };
+    let current = |entry: Here<'_>| (entry == marked).then_some("page");
     let headings = match here {
         Here::Guide(slug) => {
             RENDERED.get(slug).map(|rendered| rendered.headings.as_slice()).unwrap_or_default()
         }
-        Here::Index | Here::Api | Here::Problems => &[],
+        Here::Index | Here::Api | Here::Problems | Here::Problem(_) => &[],
     };
     let body = html! {
         div.wide {
@@ -292,7 +319,7 @@ fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
             }
         }
     };
-    Page::new(title, Section::Docs, body).render(view)
+    Page::new(title, Section::Docs, body).describe(here.description()).at(here.path()).render(view)
 }
 
 #[cfg(test)]
