@@ -164,9 +164,7 @@ impl Blueprint {
         let mut seen = std::collections::BTreeSet::new();
         for (list, code, price) in plans.chain(packages).chain(addons) {
             let code_of = || code.clone();
-            if code.is_empty()
-                || !code.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-            {
+            if code.is_empty() || !code.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
                 return Err(BlueprintError::BadCode { list, code: code_of() });
             }
             if !seen.insert((list, code)) {
@@ -242,7 +240,11 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_refused() {
         let rows = [
-            ("code = \"dfy_starter\"", "code = \"DFY starter\"", "package \"DFY starter\": a code is made of"),
+            (
+                "code = \"dfy_starter\"",
+                "code = \"DFY starter\"",
+                "package \"DFY starter\": a code is made of",
+            ),
             ("code = \"white_label\"", "code = \"sla\"", "addon \"sla\" is listed twice"),
             ("price = 29900", "price = -1", "package \"dfy_professional\" has a price below zero"),
             ("year_price = 9000\n", "year_price = -9000\n", "plan \"starter\" has a price below zero"),

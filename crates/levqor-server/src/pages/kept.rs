@@ -46,7 +46,9 @@ fn tag(page: &str) -> String {
 
 /// Whether a list of `If-None-Match` has the tag, by the weak comparison (RFC 9110, section 13.1.2).
 fn holds(list: &str, tag: &str) -> bool {
-    list.split(',').map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    list.split(',')
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 #[cfg(test)]

@@ -50,11 +50,13 @@ impl Here<'_> {
 
     fn description(self) -> String {
         match self {
-            Here::Index => "Guides and reference for everything that is in this version of Levqor.".to_owned(),
-            Here::Guide(slug) => {
-                GUIDES.iter().find(|guide| guide.slug == slug).map(lead).unwrap_or_default()
+            Here::Index => {
+                "Guides and reference for everything that is in this version of Levqor.".to_owned()
             }
-            Here::Api => "Every operation of Levqor's API with its parameters, bodies and answers.".to_owned(),
+            Here::Guide(slug) => GUIDES.iter().find(|guide| guide.slug == slug).map(lead).unwrap_or_default(),
+            Here::Api => {
+                "Every operation of Levqor's API with its parameters, bodies and answers.".to_owned()
+            }
             Here::Problems => "Every way in which Levqor's API says no, and what to do then.".to_owned(),
             Here::Problem(code) => format!("{}: what happened, and what to do.", code.title()),
         }

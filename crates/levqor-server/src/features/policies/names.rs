@@ -5,14 +5,12 @@ use maud::html;
 use super::template::{Names, Value};
 use crate::{
     Site,
-    pages::components::{operator, promise, promise_tables, promise::Promises},
+    pages::components::{operator, promise, promise::Promises, promise_tables},
 };
 
 /// All names with their values.
 pub(super) fn names(promises: &Promises, site: &Site) -> Names {
-    let promised = promises
-        .all()
-        .map(|promise| (promise.path.clone(), Value::Words(promise::show(promise))));
+    let promised = promises.all().map(|promise| (promise.path.clone(), Value::Words(promise::show(promise))));
     let lists = [
         ("list.plans", promise_tables::plans(promises)),
         ("list.first_responses", promise_tables::first_responses(promises)),

@@ -173,7 +173,12 @@ mod tests {
         let policies = Policies::load(&blueprint(), &Site::default(), Some(folder.path())).unwrap();
         let terms = policies.find("terms").unwrap();
         assert_eq!((terms.title.as_str(), terms.updated.to_string().as_str()), ("Our terms", "2026-01-02"));
-        assert!(terms.html.0.contains("within <data value=\"30\" data-promise=\"money_back_days\">30</data> days"));
+        assert!(
+            terms
+                .html
+                .0
+                .contains("within <data value=\"30\" data-promise=\"money_back_days\">30</data> days")
+        );
         let shipped = Policies::load(&blueprint(), &Site::default(), None).unwrap();
         assert_eq!(policies.find("sla").unwrap().html.0, shipped.find("sla").unwrap().html.0);
         assert_eq!(policies.all().len(), SHIPPED.len());

@@ -228,7 +228,8 @@ fn check_markdown(marked: &str, first_line: usize, faults: &mut Vec<Fault>) {
             Event::End(TagEnd::Heading(_)) => heading = None,
             Event::Text(text) | Event::Code(text) if text.contains(BEGIN) => {
                 if let Some(line) = heading {
-                    let problem = "a heading must have no placeholder: its address would change with the value";
+                    let problem =
+                        "a heading must have no placeholder: its address would change with the value";
                     faults.push(Fault::new(line, problem));
                 }
             }
@@ -243,8 +244,7 @@ fn check_markdown(marked: &str, first_line: usize, faults: &mut Vec<Fault>) {
 /// Puts the values into clean HTML.
 fn put_in(html: &str, placeholders: &[Placeholder<'_>], names: &Names) -> Result<String, Vec<Fault>> {
     let mut out = String::with_capacity(html.len() * 2);
-    let mut missing: BTreeMap<usize, Placeholder<'_>> =
-        placeholders.iter().copied().enumerate().collect();
+    let mut missing: BTreeMap<usize, Placeholder<'_>> = placeholders.iter().copied().enumerate().collect();
     let mut faults = Vec::new();
     let mut rest = html;
     let mut tag = TagState::Outside;
@@ -332,11 +332,20 @@ mod tests {
     #[test]
     fn values_come_in_after_markdown_and_cleaning() {
         let rows = [
-            ("Within {{ days }} days, **{{days}}**.", "<p>Within <data value=\"30\">30</data> days, <strong><data value=\"30\">30</data></strong>.</p>\n"),
+            (
+                "Within {{ days }} days, **{{days}}**.",
+                "<p>Within <data value=\"30\">30</data> days, <strong><data value=\"30\">30</data></strong>.</p>\n",
+            ),
             ("{{ words }}", "<p>*not* &lt;emphasis&gt;</p>\n"),
             ("a\n\n{{ list }}\n\nb", "<p>a</p>\n<table><tr><td>x</td></tr></table>\n<p>b</p>\n"),
-            ("| a |\n| --- |\n| {{ days }} |", "<table><thead><tr><th>a</th></tr></thead><tbody>\n<tr><td><data value=\"30\">30</data></td></tr>\n</tbody></table>\n"),
-            ("[refunds](refunds.md) and [support](/support)", "<p><a href=\"/refunds\" rel=\"noopener\">refunds</a> and <a href=\"/support\" rel=\"noopener\">support</a></p>\n"),
+            (
+                "| a |\n| --- |\n| {{ days }} |",
+                "<table><thead><tr><th>a</th></tr></thead><tbody>\n<tr><td><data value=\"30\">30</data></td></tr>\n</tbody></table>\n",
+            ),
+            (
+                "[refunds](refunds.md) and [support](/support)",
+                "<p><a href=\"/refunds\" rel=\"noopener\">refunds</a> and <a href=\"/support\" rel=\"noopener\">support</a></p>\n",
+            ),
             ("<data value=\"1\" data-promise=\"days\">1</data><script>x</script>", "<p>1</p>\n"),
         ];
         for (body, html) in rows {
@@ -347,16 +356,31 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         let rows: [(&str, &[&str]); 11] = [
-            ("a\n{{ dayz }}\n{{ weeks }}", &["7: there is no placeholder \"dayz\"", "8: there is no placeholder \"weeks\""]),
+            (
+                "a\n{{ dayz }}\n{{ weeks }}",
+                &["7: there is no placeholder \"dayz\"", "8: there is no placeholder \"weeks\""],
+            ),
             ("{{ }}", &["6: there is no placeholder \"\""]),
             ("{{ days | upper }}", &["6: there is no placeholder \"days | upper\""]),
-            ("a {{ days\n}}", &["6: {{ is not closed by }} on its line", "7: }} has no {{ before it on its line"]),
+            (
+                "a {{ days\n}}",
+                &["6: {{ is not closed by }} on its line", "7: }} has no {{ before it on its line"],
+            ),
             ("\u{E000}0\u{E001}", &["6: holds a character of the private area (U+E000 or U+E001)"]),
             ("# Title", &["6: the title is the page's first heading; begin headings of the text with ##"]),
-            ("## In {{ days }} days", &["6: a heading must have no placeholder: its address would change with the value"]),
+            (
+                "## In {{ days }} days",
+                &["6: a heading must have no placeholder: its address would change with the value"],
+            ),
             ("x\n\n![y](/z.png)", &["8: a policy has no pictures"]),
-            ("[a](/x?{{ days }})", &["6: \"days\" stands where only plain text may: in an address or in HTML"]),
-            ("<b title=\"{{ days }}\">x</b>", &["6: \"days\" stands where only plain text may: in an address or in HTML"]),
+            (
+                "[a](/x?{{ days }})",
+                &["6: \"days\" stands where only plain text may: in an address or in HTML"],
+            ),
+            (
+                "<b title=\"{{ days }}\">x</b>",
+                &["6: \"days\" stands where only plain text may: in an address or in HTML"],
+            ),
             ("see {{ list }}", &["6: \"list\" must stand in a paragraph of its own"]),
         ];
         for (body, faults) in rows {
@@ -375,12 +399,17 @@ mod tests {
             ("---\ntitle:\n---\n", "2: title must have a text without placeholders"),
             ("---\ntitle: In {{ days }}\n---\n", "2: title must have a text without placeholders"),
             ("---\nauthor: A\n---\n", "2: \"author\" is no line of a head"),
-            ("---\ntitle: T\ndescription: D\nupdated: yesterday\n---\n", "4: updated: \"yesterday\" is no day"),
-            ("---\ntitle: T\ndescription: D\nupdated: 2026-02-30\n---\n", "4: updated: \"2026-02-30\" is no day"),
+            (
+                "---\ntitle: T\ndescription: D\nupdated: yesterday\n---\n",
+                "4: updated: \"yesterday\" is no day",
+            ),
+            (
+                "---\ntitle: T\ndescription: D\nupdated: 2026-02-30\n---\n",
+                "4: updated: \"2026-02-30\" is no day",
+            ),
         ];
         for (text, fault) in rows {
-            let faults: Vec<_> =
-                fill(text, &names()).unwrap_err().iter().map(ToString::to_string).collect();
+            let faults: Vec<_> = fill(text, &names()).unwrap_err().iter().map(ToString::to_string).collect();
             assert!(faults.iter().any(|found| found.starts_with(fault)), "{text:?}: {faults:?}");
         }
         let text = "---\r\ntitle: T: a\r\ndescription: D\r\nupdated: 2026-11-29\r\n---\r\nx {{ days }}\r\n";
