@@ -21,4 +21,5 @@ mod regions;
 mod replica;
 mod secrets;
 mod sentence;
+mod site;
 mod start;

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
 use levqor_model::ProblemCode;
 use maud::{Markup, PreEscaped, html};
 
@@ -63,7 +66,7 @@ impl Here<'_> {
     }
 }
 
-pub(super) async fn index(view: View) -> Markup {
+pub(super) async fn index(view: View) -> Response {
     let body = html! {
         div.prose {
             h1 { "Documentation" }
@@ -86,7 +89,7 @@ pub(super) async fn index(view: View) -> Markup {
     page("Documentation", Here::Index, body, &view)
 }
 
-pub(super) async fn guide(view: View, Path(slug): Path<String>) -> Result<Markup, Problem> {
+pub(super) async fn guide(view: View, Path(slug): Path<String>) -> Result<Response, Problem> {
     let guide = GUIDES
         .iter()
         .find(|guide| guide.slug == slug)
@@ -104,7 +107,7 @@ pub(super) async fn guide(view: View, Path(slug): Path<String>) -> Result<Markup
     Ok(page(guide.title(), Here::Guide(guide.slug), body, &view))
 }
 
-pub(super) async fn problems(view: View) -> Markup {
+pub(super) async fn problems(view: View) -> Response {
     let body = html! {
         div.prose {
             h1 { "Problems" }
@@ -125,7 +128,7 @@ pub(super) async fn problems(view: View) -> Markup {
     page("Problems", Here::Problems, body, &view)
 }
 
-pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Markup, Problem> {
+pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Response, Problem> {
     let code = ProblemCode::ALL.iter().find(|code| code.slug() == slug).ok_or_else(|| {
         Problem::not_found("there is no problem of that name; /docs/problems lists all of them")
     })?;
@@ -138,7 +141,7 @@ pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Mark
     Ok(page(code.title(), Here::Problem(*code), body, &view))
 }
 
-pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
+pub(super) async fn api(State(app): State<App>, view: View) -> Response {
     // The description is the same for the life of the process.
     let reference = app.memory(|parts| {
         let document = serde_json::to_value(openapi::document()).unwrap_or_default();
@@ -284,7 +287,7 @@ fn lead(guide: &Guide) -> String {
     }
 }
 
-fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
+fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Response {
     // A problem has no entry of its own.
     let marked = if matches!(here, Here::Problem(_)) { Here::Problems } else { here };
     let current = |entry: Here<'_>| (entry == marked).then_some("page");
@@ -321,7 +324,7 @@ fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
             }
         }
     };
-    Page::new(title, Section::Docs, body).describe(here.description()).at(here.path()).render(view)
+    Page::new(title, Section::Docs, body).describe(here.description()).at(here.path()).answer(view)
 }
 
 #[cfg(test)]

@@ -346,7 +346,7 @@ mod tests {
                 "[refunds](refunds.md) and [support](/support)",
                 "<p><a href=\"/refunds\" rel=\"noopener\">refunds</a> and <a href=\"/support\" rel=\"noopener\">support</a></p>\n",
             ),
-            ("<data value=\"1\" data-promise=\"days\">1</data><script>x</script>", "<p>1</p>\n"),
+            ("<data value=\"1\" data-promise=\"days\">1</data><script>x</script>", "<p><data>1</data></p>\n"),
         ];
         for (body, html) in rows {
             assert_eq!(filled(body).as_deref(), Ok(html), "{body}");
