@@ -60,6 +60,8 @@ pub struct Package {
 #[serde(deny_unknown_fields)]
 pub struct Trial {
     pub days: u32,
+    /// Trials that an account may have at once.
+    pub active_per_account: u32,
     pub headline: String,
     pub card_note: String,
 }
@@ -115,6 +117,18 @@ pub enum BlueprintError {
     DuplicatePlan(String),
     #[error("blueprint: there is no plan")]
     NoPlan,
+    /// Codes stand in the names of promises.
+    #[error("blueprint: {list} {code:?}: a code is made of small letters, digits and underscores")]
+    BadCode { list: &'static str, code: String },
+    #[error("blueprint: {list} {code:?} is listed twice")]
+    DuplicateCode { list: &'static str, code: String },
+    #[error("blueprint: {list} {code:?} has a price below zero")]
+    NegativePrice { list: &'static str, code: String },
+    #[error("blueprint: uptime.credit: the bands must go down from below the promise to 0")]
+    CreditBands,
+    /// What is written out must not say something else than the number.
+    #[error("blueprint: trial.{key}: does not name day {days}, which trial.days says")]
+    TrialWords { key: &'static str, days: u32 },
 }
 
 impl Blueprint {
@@ -122,7 +136,8 @@ impl Blueprint {
     pub const SHIPPED: &'static str = include_str!("../../../blueprint.toml");
 
     /// # Errors
-    /// A syntax error with its line, an unknown or missing key, no plan, or a plan code or alias used twice.
+    /// A syntax error with its line, an unknown or missing key, no plan, a code that is none or is used twice, a price below
+    /// zero, bands of service credits out of order, or words for the trial that name another number of days.
     pub fn parse(text: &str) -> Result<Self, BlueprintError> {
         let blueprint: Blueprint =
             toml::from_str(text).map_err(|error| BlueprintError::Syntax(error.to_string()))?;
@@ -137,7 +152,45 @@ impl Blueprint {
                 }
             }
         }
+        blueprint.check_lists()?;
+        blueprint.check_words()?;
         Ok(blueprint)
+    }
+
+    fn check_lists(&self) -> Result<(), BlueprintError> {
+        let plans = self.plans.iter().map(|plan| ("plan", &plan.code, plan.month_price.min(plan.year_price)));
+        let packages = self.packages.iter().map(|package| ("package", &package.code, package.price));
+        let addons = self.addons.iter().map(|addon| ("addon", &addon.code, addon.month_price));
+        let mut seen = std::collections::BTreeSet::new();
+        for (list, code, price) in plans.chain(packages).chain(addons) {
+            let code_of = || code.clone();
+            if code.is_empty() || !code.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
+                return Err(BlueprintError::BadCode { list, code: code_of() });
+            }
+            if !seen.insert((list, code)) {
+                return Err(BlueprintError::DuplicateCode { list, code: code_of() });
+            }
+            if price < 0 {
+                return Err(BlueprintError::NegativePrice { list, code: code_of() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_words(&self) -> Result<(), BlueprintError> {
+        let bands = self.uptime.credits.iter().map(|credit| credit.from_ppm);
+        let ladder: Vec<u32> = std::iter::once(self.uptime.promise_ppm).chain(bands).collect();
+        if !ladder.windows(2).all(|pair| pair[0] > pair[1]) || ladder.last() != Some(&0) {
+            return Err(BlueprintError::CreditBands);
+        }
+        let days = self.trial.days;
+        for (key, words) in [("headline", &self.trial.headline), ("card_note", &self.trial.card_note)] {
+            let mut numbers = words.split(|letter: char| !letter.is_ascii_digit());
+            if !numbers.any(|number| number == days.to_string()) {
+                return Err(BlueprintError::TrialWords { key, days });
+            }
+        }
+        Ok(())
     }
 
     /// A plan by its code or an alias.
@@ -182,5 +235,29 @@ mod tests {
         );
         let doubled = Blueprint::SHIPPED.replace("code = \"growth\"", "code = \"starter\"");
         assert_eq!(Blueprint::parse(&doubled).unwrap_err(), BlueprintError::DuplicatePlan("starter".into()));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let rows = [
+            (
+                "code = \"dfy_starter\"",
+                "code = \"DFY starter\"",
+                "package \"DFY starter\": a code is made of",
+            ),
+            ("code = \"white_label\"", "code = \"sla\"", "addon \"sla\" is listed twice"),
+            ("price = 29900", "price = -1", "package \"dfy_professional\" has a price below zero"),
+            ("year_price = 9000\n", "year_price = -9000\n", "plan \"starter\" has a price below zero"),
+            ("from_ppm = 950000", "from_ppm = 995000", "the bands must go down"),
+            ("from_ppm = 0", "from_ppm = 1", "the bands must go down"),
+            ("days = 7", "days = 14", "trial.headline: does not name day 14"),
+            ("before Day 7 ", "before Day 17 ", "trial.card_note: does not name day 7"),
+        ];
+        for (from, to, problem) in rows {
+            let changed = Blueprint::SHIPPED.replacen(from, to, 1);
+            assert_ne!(changed, Blueprint::SHIPPED, "{from}");
+            let refusal = Blueprint::parse(&changed).unwrap_err().to_string();
+            assert!(refusal.contains(problem), "{refusal} lacks {problem}");
+        }
     }
 }

@@ -52,17 +52,22 @@ impl fmt::Display for Money {
         let Currency::Gbp = self.currency;
         let sign = if self.minor < 0 { "-" } else { "" };
         let (pounds, pence) = (self.minor.unsigned_abs() / 100, self.minor.unsigned_abs() % 100);
-        let digits = pounds.to_string();
-        let mut grouped = String::new();
-        for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
-        write!(f, "{sign}£{grouped}")?;
+        write!(f, "{sign}£{}", grouped(pounds))?;
         if pence > 0 { write!(f, ".{pence:02}") } else { Ok(()) }
     }
+}
+
+/// `1,490`: digits in groups of three.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 #[cfg(test)]

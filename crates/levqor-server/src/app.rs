@@ -20,8 +20,11 @@ use crate::{
         ai::{AiSettings, Backends},
         health,
         metrics::{Counter, Metrics},
+        policies::service::Policies,
     },
     gateway::{Bounds, Callers, Rates},
+    pages::components::promise::Promises,
+    site::Site,
 };
 
 /// Whether mistakes are forgiven.
@@ -74,6 +77,7 @@ pub struct Settings {
     /// Days that runs are kept after their end where their workflow does not say it; None is for good.
     pub runs_kept_days: Option<u32>,
     pub ai: AiSettings,
+    pub site: Site,
 }
 
 impl Default for Settings {
@@ -102,6 +106,7 @@ impl Default for Settings {
             host: levqor_flow::document::Host::default(),
             runs_kept_days: None,
             ai: AiSettings::default(),
+            site: Site::default(),
         }
     }
 }
@@ -118,6 +123,8 @@ pub struct Parts {
     pub region: Region,
     pub regions: RegionRegistry,
     pub blueprint: Blueprint,
+    /// The texts of the policies, with the blueprint's numbers in them.
+    pub policies: Policies,
     /// Who answers AI requests.
     pub backends: Arc<Backends>,
     pub started_at: Timestamp,
@@ -175,6 +182,11 @@ impl App {
     /// A key or a session was revoked: nobody is let in from memory any more.
     pub fn forget_callers(&self) {
         self.callers.forget_all();
+    }
+
+    /// The promises of the blueprint, for pages.
+    pub(crate) fn promises(&self) -> Arc<Promises> {
+        self.memory(|parts| Promises::of(&parts.blueprint))
     }
 
     /// Writes what is counted in memory. Call it last, when no request is in progress any more.

@@ -16,10 +16,12 @@ pub mod openapi;
 pub mod pages;
 pub mod problem;
 mod serve;
+mod site;
 
 pub use app::{App, Environment, Parts, Settings};
 pub use problem::Problem;
 pub use serve::serve;
+pub use site::Site;
 
 /// Every route, behind the gateway.
 pub fn router(app: App) -> axum::Router {

@@ -21,10 +21,12 @@ pub mod keys;
 pub mod metrics;
 pub mod nodes;
 pub mod plans;
+pub mod policies;
 pub mod regions;
 pub mod runs;
 pub mod secrets;
 pub mod sign_in;
+pub mod site;
 pub mod status_page;
 pub mod triggers;
 pub mod usage;
@@ -39,7 +41,9 @@ pub fn routes() -> Router<App> {
         .merge(docs::routes())
         .merge(home::routes())
         .merge(pages::routes())
+        .merge(policies::routes())
         .merge(sign_in::routes())
+        .merge(site::routes())
         .merge(status_page::routes())
 }
 

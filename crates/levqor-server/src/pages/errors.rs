@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use super::{
     Theme,
     components::{code::with_code, icon::icon},
+    head::{self, Head},
     layout,
 };
 use crate::Problem;
@@ -28,7 +29,7 @@ pub fn problem_page(problem: &Problem, headers: &HeaderMap, request_id: Option<&
 }
 
 fn page(problem: &Problem, headers: &HeaderMap, request_id: Option<&str>) -> Response {
-    let mut response = (problem.status(), document(problem, Theme::of(headers), request_id)).into_response();
+    let mut response = (problem.status(), shown(problem, Theme::of(headers), request_id)).into_response();
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = problem.retry_after {
@@ -37,7 +38,7 @@ fn page(problem: &Problem, headers: &HeaderMap, request_id: Option<&str>) -> Res
     response
 }
 
-fn document(problem: &Problem, theme: Theme, request_id: Option<&str>) -> Markup {
+fn shown(problem: &Problem, theme: Theme, request_id: Option<&str>) -> Markup {
     let code = problem.code;
     let internal = code == ProblemCode::Internal;
     let detail = sentence(if internal {
@@ -73,7 +74,8 @@ fn document(problem: &Problem, theme: Theme, request_id: Option<&str>) -> Markup
             }
         }
     };
-    layout::document(code.title(), None, theme, None, body)
+    let head = Head { title: code.title(), description: None, address: None, refresh: None };
+    head::document(head, theme, &body)
 }
 
 /// API texts begin small and have no final stop.

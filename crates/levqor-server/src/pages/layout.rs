@@ -1,14 +1,25 @@
 //! The shell around every page.
 
-use levqor_model::Role;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::borrow::Cow;
 
-use super::{Theme, View, assets, components::icon::icon};
+use axum::response::Response;
+use levqor_model::Role;
+use maud::{Markup, PreEscaped, html};
+
+use super::{
+    View,
+    components::icon::icon,
+    footer::footer,
+    head::{Head, document},
+    kept,
+};
 
 /// Where in the site a page stands; its entry in the navigation is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     Home,
+    HowItWorks,
+    Pricing,
     Status,
     Docs,
     SignIn,
@@ -39,7 +50,9 @@ impl Section {
 #[derive(Debug)]
 pub struct Page {
     pub title: String,
-    pub description: Option<&'static str>,
+    pub description: Option<Cow<'static, str>>,
+    /// The path of a page that search engines may know.
+    pub path: Option<Cow<'static, str>>,
     pub section: Section,
     /// Seconds after which a browser without scripts loads the page again.
     pub refresh: Option<u32>,
@@ -48,11 +61,17 @@ pub struct Page {
 
 impl Page {
     pub fn new(title: impl Into<String>, section: Section, body: Markup) -> Self {
-        Self { title: title.into(), description: None, section, refresh: None, body }
+        Self { title: title.into(), description: None, path: None, section, refresh: None, body }
     }
 
-    pub fn describe(mut self, description: &'static str) -> Self {
-        self.description = Some(description);
+    pub fn describe(mut self, description: impl Into<Cow<'static, str>>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Its one address on this site.
+    pub fn at(mut self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.path = Some(path.into());
         self
     }
 
@@ -61,60 +80,32 @@ impl Page {
         self
     }
 
+    /// The page as an answer that may be kept. For pages that are the same until something in them changes.
+    pub fn answer(self, view: &View) -> Response {
+        kept::answer(self.render(view), view)
+    }
+
     /// The whole document, for this reader.
     pub fn render(self, view: &View) -> Markup {
         let console = self.section.is_console() && view.reader.is_some();
         let main = html! { main id="main" tabindex="-1" { (self.body) } };
-        document(
-            &self.title,
-            self.description,
-            view.theme,
-            self.refresh,
-            html! {
-                (header(view, self.section))
-                @if console {
-                    div.console { (side(view, self.section)) (main) }
-                } @else {
-                    (main)
-                    (footer(view))
-                }
-            },
-        )
-    }
-}
-
-/// `<html>` around a body, without navigation; for pages that must not depend on anything.
-pub(super) fn document(
-    title: &str,
-    description: Option<&str>,
-    theme: Theme,
-    refresh: Option<u32>,
-    body: Markup,
-) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" data-theme=[theme.attribute()] {
-            head {
-                meta charset="utf-8";
-                title { (title) @if title != "Levqor" { " · Levqor" } }
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                @if let Some(description) = description { meta name="description" content=(description); }
-                meta name="color-scheme" content="light dark";
-                meta name="theme-color" content="#fbfaf7" media="(prefers-color-scheme: light)";
-                meta name="theme-color" content="#0e1014" media="(prefers-color-scheme: dark)";
-                link rel="icon" type="image/svg+xml" href=(assets::mark());
-                link rel="stylesheet" href=(assets::app_css());
-                script src=(assets::theme_js()) {}
-                script src=(assets::app_js()) defer {}
-                @if let Some(seconds) = refresh {
-                    noscript { meta http-equiv="refresh" content=(seconds); }
-                }
+        let address = self.path.map(|path| format!("{}{path}", view.public_url));
+        let head = Head {
+            title: &self.title,
+            description: self.description.as_deref(),
+            address: address.as_deref(),
+            refresh: self.refresh,
+        };
+        let body = html! {
+            (header(view, self.section))
+            @if console {
+                div.console { (side(view, self.section)) (main) }
+            } @else {
+                (main)
+                (footer(view))
             }
-            body {
-                a.skip href="#main" { "Skip to content" }
-                (body)
-            }
-        }
+        };
+        document(head, view.theme, &body)
     }
 }
 
@@ -141,8 +132,8 @@ fn link(path: &str, name: &str, current: bool, optional: bool) -> Markup {
 fn header(view: &View, section: Section) -> Markup {
     let links = |optional| {
         html! {
-            (link("/#how", "How it works", false, optional))
-            (link("/#plans", "Plans", false, optional))
+            (link("/how-it-works", "How it works", section == Section::HowItWorks, optional))
+            (link("/pricing", "Pricing", section == Section::Pricing, optional))
             (link("/docs", "Docs", section == Section::Docs, optional))
             (link("/status", "Status", section == Section::Status, optional))
         }
@@ -223,25 +214,6 @@ fn side(view: &View, section: Section) -> Markup {
                 ul {
                     li { a href="/docs" { (icon("book")) "Docs" } }
                     li { a href="/status" { (icon("pulse")) "Status" } }
-                }
-            }
-        }
-    }
-}
-
-fn footer(view: &View) -> Markup {
-    html! {
-        footer.site-footer {
-            div.wide.bar {
-                p { "Levqor " (view.version) ", answered by " code { (view.region) } }
-                nav aria-label="More" {
-                    ul {
-                        li { a href="/docs" { "Docs" } }
-                        li { a href="/docs/api" { "API" } }
-                        li { a href="/openapi.json" { "OpenAPI" } }
-                        li { a href="/status" { "Status" } }
-                        li { a href="/metrics" { "Metrics" } }
-                    }
                 }
             }
         }

@@ -7,8 +7,12 @@
 mod assets;
 pub mod components;
 mod errors;
+mod footer;
 mod form_data;
+mod head;
+mod kept;
 mod layout;
+pub mod markdown;
 mod text;
 mod theme;
 mod view;

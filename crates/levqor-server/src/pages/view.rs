@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use http::request::Parts;
+use http::{header, request::Parts};
 use levqor_model::Timestamp;
 
 use super::Theme;
@@ -18,6 +18,12 @@ pub struct View {
     pub reader: Option<PageActor>,
     pub region: String,
     pub version: String,
+    /// What links with a host start with, without a slash at the end.
+    pub public_url: String,
+    /// Who operates this site, when they gave their name.
+    pub operator: Option<String>,
+    /// The tags of the pages that the reader has kept.
+    pub known: Option<String>,
     pub now: Timestamp,
 }
 
@@ -32,6 +38,13 @@ impl FromRequestParts<App> for View {
             reader,
             region: app.region.code.to_string(),
             version: app.settings.version.clone(),
+            public_url: app.settings.public_url.clone(),
+            operator: app.settings.site.operator_name.clone(),
+            known: parts
+                .headers
+                .get(header::IF_NONE_MATCH)
+                .and_then(|tags| tags.to_str().ok())
+                .map(str::to_owned),
             now: app.now(),
         })
     }

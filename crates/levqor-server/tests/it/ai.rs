@@ -61,7 +61,7 @@ async fn an_answer_has_sources_and_says_who_gave_it() {
     let answer = answer.json();
     assert_eq!(answer["success"], true);
     assert!(answer["answer"].as_str().unwrap().starts_with("Aus der Dokumentation:"), "{answer}");
-    assert_eq!(answer["sources"][0]["url"], "/#plans");
+    assert_eq!(answer["sources"][0]["url"], "/pricing#plans");
     assert_eq!(answer["conversation_id"], "c1");
     let meta = &answer["meta"];
     assert_eq!(

@@ -1,7 +1,12 @@
 //! Pages as browsers meet them: what everybody may read, what forms refuse, and that nothing typed becomes markup.
 
 mod console;
+mod crawl;
+mod literals;
+mod markup;
+mod promises;
 mod sign_in;
+mod site;
 
 use http::StatusCode;
 use levqor_server::Environment;
@@ -35,17 +40,36 @@ pub fn csrf(page: &Answer) -> String {
     start.split('"').next().unwrap().to_owned()
 }
 
-const PUBLIC: [&str; 9] = [
+/// The pages that tell everybody what Levqor is and promises.
+pub const SITE: &[&str] = &[
     "/",
-    "/draft",
+    "/pricing",
+    "/trial",
+    "/how-it-works",
+    "/integrations",
+    "/about",
+    "/careers",
+    "/guarantee",
+    "/support",
     "/status",
-    "/signin",
+    "/security",
     "/docs",
-    "/docs/getting-started",
-    "/docs/api",
-    "/docs/problems",
-    "/docs/problems/not-found",
+    "/terms",
+    "/privacy",
+    "/fair-use",
+    "/acceptable-use",
+    "/refunds",
+    "/sla",
+    "/support-policy",
+    "/cancellation",
+    "/disputes",
+    "/revisions",
+    "/dfy-contract",
 ];
+
+/// What else everybody may read.
+const PUBLIC: [&str; 6] =
+    ["/draft", "/signin", "/docs/getting-started", "/docs/api", "/docs/problems", "/docs/problems/not-found"];
 
 const CONSOLE: [&str; 5] =
     ["/dashboard", "/dashboard/workflows", "/dashboard/workflows/new", "/dashboard/runs", "/dashboard/keys"];
@@ -82,7 +106,7 @@ fn assert_ids_are_unique(path: &str, text: &str) {
 #[tokio::test]
 async fn everybody_may_read_public_pages() {
     let app = TestApp::new().await;
-    for path in PUBLIC {
+    for path in PUBLIC.iter().chain(SITE).copied() {
         let page = app.page(path).send().await;
         assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.text());
         assert_sound(path, &page);
@@ -111,7 +135,7 @@ async fn links_of_pages_lead_somewhere() {
     let app = TestApp::new().await;
     let workflow = app.save("linked", GREET).await;
     app.start(&workflow, 10, &serde_json::json!({ "name": "Ada" })).await;
-    let mut open: Vec<String> = PUBLIC.iter().chain(&CONSOLE).map(ToString::to_string).collect();
+    let mut open: Vec<String> = SITE.iter().chain(&PUBLIC).chain(&CONSOLE).map(ToString::to_string).collect();
     let mut seen = std::collections::BTreeSet::new();
     while let Some(path) = open.pop() {
         if !seen.insert(path.clone()) {
@@ -232,16 +256,4 @@ async fn the_status_page_says_unknown_without_fresh_evidence() {
     {
         assert!(text.contains(part), "{part}");
     }
-}
-
-#[tokio::test]
-async fn the_front_page_states_the_blueprint() {
-    let app = TestApp::new().await;
-    let text = app.page("/").send().await.text();
-    for plan in &app.app.blueprint.plans {
-        for amount in [plan.month_price, plan.year_price] {
-            assert!(text.contains(&app.app.blueprint.money(amount).to_string()), "{} {amount}", plan.code);
-        }
-    }
-    assert!(text.contains(&app.app.blueprint.trial.card_note));
 }

@@ -14,7 +14,10 @@ use levqor_model::{
 };
 use levqor_server::{
     App, Parts, Settings,
-    features::ai::{Backends, Functions},
+    features::{
+        ai::{Backends, Functions},
+        policies::service::Policies,
+    },
     gateway::{SESSION_COOKIE, new_key, new_token, token_hash},
     router,
 };
@@ -66,8 +69,17 @@ impl TestApp {
         Self::over(Options::default(), change).await
     }
 
+    /// With other promises than the shipped ones.
+    pub async fn promising(blueprint: Blueprint) -> Self {
+        Self::made(Options::default(), blueprint, |_| {}).await
+    }
+
     /// With a database of these options.
     pub async fn over(options: Options, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::made(options, Blueprint::parse(Blueprint::SHIPPED).unwrap(), change).await
+    }
+
+    async fn made(options: Options, blueprint: Blueprint, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN.parse().unwrap()));
         let random = Arc::new(SeededRandom::new(7));
         let store = Store::open(options).unwrap();
@@ -77,7 +89,7 @@ impl TestApp {
             ..Settings::default()
         };
         change(&mut settings);
-        let app = App::new(parts(settings, &store, clock.clone(), random.clone()).await);
+        let app = App::new(parts(settings, blueprint, &store, clock.clone(), random.clone()).await);
         let (account, other_account) =
             (AccountId::new(app.now(), &*random), AccountId::new(app.now(), &*random));
         for id in [account, other_account] {
@@ -106,7 +118,8 @@ impl TestApp {
 
     /// [`TestApp::restarted`] with other settings.
     pub async fn restarted_with(&self, settings: Settings) -> Self {
-        let parts = parts(settings, &self.store, self.clock.clone(), self.random.clone()).await;
+        let blueprint = self.app.blueprint.clone();
+        let parts = parts(settings, blueprint, &self.store, self.clock.clone(), self.random.clone()).await;
         let app = App::new(parts);
         Self { router: router(app.clone()), app, ..self.clone() }
     }
@@ -173,6 +186,7 @@ pub const FAULT: &str =
 
 async fn parts(
     settings: Settings,
+    blueprint: Blueprint,
     store: &Store,
     clock: Arc<ManualClock>,
     random: Arc<SeededRandom>,
@@ -180,7 +194,7 @@ async fn parts(
     let regions = RegionRegistry::default();
     let region = regions.find(RegionRegistry::DEFAULT_CODE).unwrap().clone();
     let node = NodeId::new(clock.now(), &*random);
-    let blueprint = Blueprint::parse(Blueprint::SHIPPED).unwrap();
+    let policies = Policies::load(&blueprint, &settings.site, None).unwrap();
     let backends = Arc::new(Backends::new(&settings.ai, blueprint.clone(), clock.clone()));
     let functions = Functions {
         store: store.clone(),
@@ -217,6 +231,7 @@ async fn parts(
         region,
         regions,
         blueprint,
+        policies,
         backends,
     }
 }

@@ -13,11 +13,15 @@ use crate::{
 pub fn check(flags: &Flags, as_json: bool) -> Exit {
     let layers = config::load(flags);
     let resolved = config::resolve(&layers);
-    let complaints: Vec<String> = resolved
+    let mut complaints: Vec<String> = resolved
         .as_ref()
         .err()
         .map(|all| all.0.iter().map(ToString::to_string).collect())
         .unwrap_or_default();
+    // The folder of policies is looked at when the rest is in order, as at a start.
+    if let Ok(config) = &resolved {
+        complaints.extend(super::serve::policies(config).err().unwrap_or_default());
+    }
     if as_json {
         say(format_args!("{:#}", report(&layers, &complaints)));
     } else {

@@ -12,9 +12,10 @@ use levqor_engine::{Cluster, Engine, Setup, Vault, cluster::Shared, egress, hand
 use levqor_flow::{document::Host, machine::Surroundings, services::Service};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
 use levqor_server::{
-    App, Parts, Settings,
+    App, Environment, Parts, Settings,
     features::{
         ai::{Backends, Functions},
+        policies::service::Policies,
         sign_in,
     },
     mail::{EmailFunction, Mailer},
@@ -68,6 +69,8 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let config = config::resolve(&layers).map_err(|complaints| Failure::Refused(complaints.to_string()))?;
     telemetry::start(&config.log, &config.region.code).map_err(Failure::Refused)?;
     warn_of_reserved_keys(&layers);
+    let policies = policies(&config).map_err(|complaints| Failure::Refused(complaints.join("\n")))?;
+    warn_of_missing_contact(&config);
     // The cheap refusals come first, so that a start that fails leaves nothing behind.
     let listener = listen(config.listen).await?;
     let address = listener.local_addr().map_err(|error| Failure::Broken(error.into()))?;
@@ -77,7 +80,8 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let secret = secret(&config, &data_dir, &*random)?;
     let store = open(&config, &data_dir).await?;
     let outcome =
-        lives(&config, listener, address, &data_dir, secret, store.clone(), clock, random, as_json).await;
+        lives(&config, listener, address, &data_dir, secret, store.clone(), policies, clock, random, as_json)
+            .await;
     store.close().await;
     outcome
 }
@@ -99,6 +103,7 @@ async fn lives(
     data_dir: &DataDir,
     secret: Secret,
     store: Store,
+    policies: Policies,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     as_json: bool,
@@ -116,6 +121,7 @@ async fn lives(
             data_dir,
             secret.clone(),
             store.clone(),
+            policies.clone(),
             Arc::clone(&clock),
             Arc::clone(&random),
             Told { first, as_json },
@@ -164,6 +170,7 @@ async fn run(
     data_dir: &DataDir,
     secret: Secret,
     store: Store,
+    policies: Policies,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     told: Told,
@@ -209,6 +216,7 @@ async fn run(
         region: config.region.clone(),
         regions: config.regions.clone(),
         blueprint,
+        policies,
         backends,
         started_at,
     });
@@ -401,7 +409,25 @@ fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: Str
         host: Host { processes: config.processes.allow, mail: config.mail.is_some() },
         runs_kept_days: config.runs_kept_days,
         ai: config.ai.clone(),
+        site: config.site.clone(),
         ..Settings::default()
+    }
+}
+
+/// The policies' texts, with the blueprint's numbers in them.
+///
+/// # Errors
+/// A line for each thing that is wrong, with file and line where there is one.
+pub fn policies(config: &Config) -> Result<Policies, Vec<String>> {
+    let blueprint = Blueprint::parse(Blueprint::SHIPPED).map_err(|error| vec![error.to_string()])?;
+    Policies::load(&blueprint, &config.site, config.policies_dir.as_deref())
+}
+
+fn warn_of_missing_contact(config: &Config) {
+    if config.environment == Environment::Production && config.site.security_address().is_none() {
+        tracing::warn!(
+            "nobody is told where to report weaknesses: set LEVQOR_SITE_SECURITY_CONTACT or LEVQOR_SITE_CONTACT_EMAIL"
+        );
     }
 }
 

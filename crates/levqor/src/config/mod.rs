@@ -10,13 +10,14 @@ pub mod keys;
 pub mod layers;
 #[cfg(test)]
 mod page;
+mod site;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
-use levqor_server::{Environment, features::ai::AiSettings, mail::MailServer};
+use levqor_server::{Environment, Site, features::ai::AiSettings, mail::MailServer};
 use levqor_store::{Place, PostgresOptions};
 
 use keys::{KEYS, Shape};
@@ -66,6 +67,9 @@ pub struct Config {
     pub anonymous_ai_per_minute: u32,
     pub ai: AiSettings,
     pub metrics_public: bool,
+    pub site: Site,
+    /// Whose files replace policies.
+    pub policies_dir: Option<PathBuf>,
     /// None: a generated one is kept in the data directory (development only).
     pub hmac_secret: Option<Secret>,
 }
@@ -259,6 +263,7 @@ impl Reader<'_> {
         let has_advertised = !self.text("advertise_url").is_empty();
         let ai = self.ai(region.as_ref());
         let database = self.database();
+        let site = self.site();
         self.email();
         self.log_filter();
         Some(Config {
@@ -305,6 +310,8 @@ impl Reader<'_> {
                 .unwrap_or(u32::MAX),
             ai,
             metrics_public: self.text("metrics.public") == "true",
+            site,
+            policies_dir: self.policies_dir(),
             hmac_secret,
         })
     }
@@ -675,6 +682,21 @@ mod tests {
                 "levqor.toml:2: events.sink_format: \"binary\" is not known; use one of: structured, batch",
             ),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
+            (
+                "[site]\ncontact_email = \"help\"",
+                &[],
+                "levqor.toml:2: site.contact_email: \"help\" is not an e-mail address",
+            ),
+            (
+                "",
+                &[("LEVQOR_SITE_SECURITY_CONTACT", "http://a.example")],
+                "site.security_contact: \"http://a.example\" is neither an e-mail address nor an https address",
+            ),
+            (
+                "[site]\noperator_address = \"1 Road\\nTown\"",
+                &[],
+                "levqor.toml:2: site.operator_address: is longer than 300 characters, or has more than one line",
+            ),
             ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
             (
                 "[mail]\nfrom = \"a@b.c\"",
@@ -734,6 +756,21 @@ mod tests {
         assert_eq!(sink(&[near]), "Some(Sink { host: \"10.0.0.7\", batch: false, .. })");
         let whole = [near, ("LEVQOR_EVENTS_SINK_SECRET", secret), ("LEVQOR_EVENTS_SINK_FORMAT", "batch")];
         assert_eq!(sink(&whole), "Some(Sink { host: \"10.0.0.7\", batch: true, .. })");
+    }
+
+    #[test]
+    fn the_operator_is_named_as_the_file_says_or_not_at_all() {
+        let nobody = resolved("", &[]).unwrap();
+        assert_eq!((nobody.site, nobody.policies_dir), (Site::default(), None));
+        let file = "[site]\noperator_name = \" Acme \"\nsecurity_contact = \"Safe@Acme.example\"\npolicies_dir = \"/etc/p\"\n";
+        let named = resolved(file, &[("LEVQOR_SITE_CONTACT_EMAIL", "help@acme.example")]).unwrap();
+        let expected = Site {
+            operator_name: Some("Acme".to_owned()),
+            contact_email: Some("help@acme.example".to_owned()),
+            security_contact: Some("mailto:safe@acme.example".to_owned()),
+            ..Site::default()
+        };
+        assert_eq!((named.site, named.policies_dir), (expected, Some(PathBuf::from("/etc/p"))));
     }
 
     #[test]

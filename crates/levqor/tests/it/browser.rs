@@ -66,7 +66,7 @@ impl Browser {
         let mut options = json!({ "args": arguments });
         if look.phone {
             options["mobileEmulation"] =
-                json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0 } });
+                json!({ "deviceMetrics": { "width": 360, "height": 780, "pixelRatio": 2.0 } });
         }
         let capabilities = json!({ "goog:chromeOptions": options });
         let Value::Object(capabilities) = capabilities else { unreachable!("an object was written") };
@@ -126,6 +126,18 @@ impl Browser {
         assert_eq!(faults, json!([]), "{page}");
     }
 
+    /// What axe finds against WCAG 2.2, levels A and AA, and against good practice.
+    pub async fn axe(&self) -> Vec<String> {
+        self.client.execute(AXE, Vec::new()).await.unwrap();
+        let found = self.client.execute_async(RUN_AXE, Vec::new()).await.unwrap();
+        serde_json::from_value(found).unwrap()
+    }
+
+    /// [`Browser::axe`] must find nothing.
+    pub async fn check_axe(&self, page: &str) {
+        assert_eq!(self.axe().await, Vec::<String>::new(), "{page}");
+    }
+
     pub async fn close(mut self) {
         let client = self.client.clone();
         let _ = client.close().await;
@@ -140,6 +152,19 @@ impl Drop for Browser {
         let _ = self.driver.wait();
     }
 }
+
+const AXE: &str = include_str!("../third_party/axe-core/axe.min.js");
+
+const RUN_AXE: &str = r#"
+const done = arguments[arguments.length - 1];
+const values = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+axe.run(document, { runOnly: { type: 'tag', values }, resultTypes: ['violations'] }).then(
+  (result) => done(result.violations.map(
+    (found) => `${found.id}: ${found.help}: ` + found.nodes.slice(0, 4).map((node) => node.target.join(' ')).join(' | '),
+  )),
+  (error) => done([`axe failed: ${error}`]),
+);
+"#;
 
 const MANNERS: &str = r#"
 const faults = [];

@@ -22,4 +22,5 @@ mod regions;
 mod replica;
 mod secrets;
 mod sentence;
+mod site;
 mod start;

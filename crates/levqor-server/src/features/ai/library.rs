@@ -120,22 +120,22 @@ fn blueprint_sections(blueprint: &Blueprint) -> Vec<Section> {
         format!("The add-on {} costs {} a month.", addon.name, blueprint.money(addon.month_price))
     });
     vec![
-        section("Plans and prices: cost of each plan", "/#plans", plans.collect()),
-        section("Done-for-you packages: prices", "/#plans", packages.collect()),
+        section("Plans and prices: cost of each plan", "/pricing#plans", plans.collect()),
+        section("Done-for-you packages: prices", "/pricing#done-for-you", packages.collect()),
         section(
             "Free trial and refunds: money back",
-            "/#plans",
+            "/guarantee",
             vec![
                 format!("{} on all plans.", blueprint.trial.headline),
                 format!("{}.", blueprint.trial.card_note),
                 format!("There is a {}-day money-back guarantee (refund).", blueprint.money_back_days),
             ],
         ),
-        section("Uptime promise (SLA) and service credits", "/#plans", uptime.collect()),
-        section("Add-ons: prices", "/#plans", addons.collect()),
+        section("Uptime promise (SLA) and service credits", "/sla", uptime.collect()),
+        section("Add-ons: prices", "/pricing#add-ons", addons.collect()),
         section(
             "Fair use: request limits",
-            "/#plans",
+            "/fair-use",
             vec![format!(
                 "Fair use is {} requests a minute and {} concurrent runs for each account.",
                 blueprint.fair_use.requests_per_minute, blueprint.fair_use.concurrent_runs

@@ -202,7 +202,7 @@ mod tests {
             "{}",
             answer.answer
         );
-        assert_eq!(answer.sources[0].url, "/#plans");
+        assert_eq!(answer.sources[0].url, "/pricing#plans");
         assert!(answer.known);
     }
 

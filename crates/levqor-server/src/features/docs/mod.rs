@@ -1,7 +1,6 @@
 //! Documentation: guides, problem pages, the API reader.
 
 mod api;
-mod markdown;
 mod pages;
 pub mod service;
 

@@ -2,13 +2,15 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
 use levqor_model::ProblemCode;
 use maud::{Markup, PreEscaped, html};
 
 use super::{
     api::{self, Body, Member, Operation, Schema},
-    markdown::{self, Rendered},
     service::{GUIDES, Guide, problem_page},
 };
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
             code::{Language, code_block, with_code},
             icon::icon,
         },
+        markdown::{self, Rendered},
     },
 };
 
@@ -34,9 +37,36 @@ enum Here<'a> {
     Guide(&'a str),
     Api,
     Problems,
+    Problem(ProblemCode),
 }
 
-pub(super) async fn index(view: View) -> Markup {
+impl Here<'_> {
+    fn path(self) -> String {
+        match self {
+            Here::Index => "/docs".to_owned(),
+            Here::Guide(slug) => format!("/docs/{slug}"),
+            Here::Api => "/docs/api".to_owned(),
+            Here::Problems => "/docs/problems".to_owned(),
+            Here::Problem(code) => format!("/docs/problems/{}", code.slug()),
+        }
+    }
+
+    fn description(self) -> String {
+        match self {
+            Here::Index => {
+                "Guides and reference for everything that is in this version of Levqor.".to_owned()
+            }
+            Here::Guide(slug) => GUIDES.iter().find(|guide| guide.slug == slug).map(lead).unwrap_or_default(),
+            Here::Api => {
+                "Every operation of Levqor's API with its parameters, bodies and answers.".to_owned()
+            }
+            Here::Problems => "Every way in which Levqor's API says no, and what to do then.".to_owned(),
+            Here::Problem(code) => format!("{}: what happened, and what to do.", code.title()),
+        }
+    }
+}
+
+pub(super) async fn index(view: View) -> Response {
     let body = html! {
         div.prose {
             h1 { "Documentation" }
@@ -59,7 +89,7 @@ pub(super) async fn index(view: View) -> Markup {
     page("Documentation", Here::Index, body, &view)
 }
 
-pub(super) async fn guide(view: View, Path(slug): Path<String>) -> Result<Markup, Problem> {
+pub(super) async fn guide(view: View, Path(slug): Path<String>) -> Result<Response, Problem> {
     let guide = GUIDES
         .iter()
         .find(|guide| guide.slug == slug)
@@ -77,7 +107,7 @@ pub(super) async fn guide(view: View, Path(slug): Path<String>) -> Result<Markup
     Ok(page(guide.title(), Here::Guide(guide.slug), body, &view))
 }
 
-pub(super) async fn problems(view: View) -> Markup {
+pub(super) async fn problems(view: View) -> Response {
     let body = html! {
         div.prose {
             h1 { "Problems" }
@@ -98,7 +128,7 @@ pub(super) async fn problems(view: View) -> Markup {
     page("Problems", Here::Problems, body, &view)
 }
 
-pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Markup, Problem> {
+pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Response, Problem> {
     let code = ProblemCode::ALL.iter().find(|code| code.slug() == slug).ok_or_else(|| {
         Problem::not_found("there is no problem of that name; /docs/problems lists all of them")
     })?;
@@ -108,10 +138,10 @@ pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Mark
         article.prose { (PreEscaped(&rendered.html)) }
         p.next { a.button href="/docs/problems" { "All problems" } }
     };
-    Ok(page(code.title(), Here::Problems, body, &view))
+    Ok(page(code.title(), Here::Problem(*code), body, &view))
 }
 
-pub(super) async fn api(State(app): State<App>, view: View) -> Markup {
+pub(super) async fn api(State(app): State<App>, view: View) -> Response {
     // The description is the same for the life of the process.
     let reference = app.memory(|parts| {
         let document = serde_json::to_value(openapi::document()).unwrap_or_default();
@@ -257,13 +287,15 @@ fn lead(guide: &Guide) -> String {
     }
 }
 
-fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
-    let current = |entry: Here<'_>| (entry == here).then_some("page");
+fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Response {
+    // A problem has no entry of its own.
+    let marked = if matches!(here, Here::Problem(_)) { Here::Problems } else { here };
+    let current = |entry: Here<'_>| (entry == marked).then_some("page");
     let headings = match here {
         Here::Guide(slug) => {
             RENDERED.get(slug).map(|rendered| rendered.headings.as_slice()).unwrap_or_default()
         }
-        Here::Index | Here::Api | Here::Problems => &[],
+        Here::Index | Here::Api | Here::Problems | Here::Problem(_) => &[],
     };
     let body = html! {
         div.wide {
@@ -292,7 +324,7 @@ fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Markup {
             }
         }
     };
-    Page::new(title, Section::Docs, body).render(view)
+    Page::new(title, Section::Docs, body).describe(here.description()).at(here.path()).answer(view)
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ guides!(
     "edge",
     "demo",
     "plans",
+    "site",
     "operating",
     "audit",
     "migrate",

@@ -1,7 +1,7 @@
 //! The front page, and drafting without an account.
 
 mod pages;
-mod pictures;
+mod plans;
 pub mod service;
 
 use axum::{Router, routing::get};

@@ -1,18 +1,15 @@
 //! `/` and `/draft`.
 
-use std::sync::LazyLock;
-
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use levqor_model::Blueprint;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
-    pictures,
+    plans,
     service::{self, EXAMPLES, Error},
 };
 use crate::{
@@ -27,13 +24,10 @@ use crate::{
             form::{self, field_error},
             graph::graph,
             icon::icon,
+            journal,
         },
-        count,
     },
 };
-
-/// The first example, drafted once: the pictures of the front page are the product's own work.
-static SHOWN: LazyLock<Preview> = LazyLock::new(|| service::preview_now(EXAMPLES[0].1.to_owned()));
 
 pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
     let report = status_page::service::present(&app)
@@ -43,13 +37,14 @@ pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
         (hero())
         (how())
         (claims())
-        (plans(&app.blueprint))
+        (plans::plans(&app.promises()))
         (regions(&report.regions))
     };
     Page::new("Levqor", Section::Home, body)
         .describe(
             "Levqor turns a sentence into a durable workflow, runs it, and keeps the evidence of every step.",
         )
+        .at("/")
         .render(&view)
 }
 
@@ -169,7 +164,7 @@ fn hero() -> Markup {
                     }
                     (ask("", None))
                 }
-                @if let Some(document) = &SHOWN.document {
+                @if let Some(document) = &service::shown().document {
                     figure {
                         (graph(&document.graph, "hero", "The workflow that was drafted from the first example"))
                         figcaption { "Drafted from “" (EXAMPLES[0].0) "”, drawn from the document itself." }
@@ -181,13 +176,16 @@ fn hero() -> Markup {
 }
 
 fn how() -> Markup {
-    let shown = &*SHOWN;
+    let shown = service::shown();
     html! {
         section.band id="how" aria-labelledby="how-title" {
             div.wide {
                 div.band-head {
                     h2 id="how-title" { "How it works" }
-                    p { "Three steps, and you can look at what lies between them." }
+                    p {
+                        "Three steps, and you can look at what lies between them. "
+                        a href="/how-it-works" { "The longer story" } "."
+                    }
                 }
                 ol.steps {
                     li.step {
@@ -221,7 +219,7 @@ fn how() -> Markup {
                             p { "A run is a journal: what a call or a timer gave is on disk before the run goes on. When the process dies, the next one continues from the last entry; timers fire late rather than never. Its page shows every task with input, output and time, live." }
                         }
                         figure {
-                            div.scroll-x tabindex="0" role="group" aria-label="A drawing of a run" { (pictures::journal()) }
+                            div.scroll-x tabindex="0" role="group" aria-label="A drawing of a run" { (journal::journal()) }
                             figcaption { "A drawing of a run that outlives its process: finished tasks are not repeated." }
                         }
                     }
@@ -271,83 +269,6 @@ fn claims() -> Markup {
                 div.claims {
                     @for (picture, title, text) in claims { div { h3 { (icon(picture)) (title) } p { (text) } } }
                 }
-            }
-        }
-    }
-}
-
-fn plans(blueprint: &Blueprint) -> Markup {
-    html! {
-        section.band id="plans" aria-labelledby="plans-title" {
-            div.wide {
-                div.band-head {
-                    h2 id="plans-title" { "Plans" }
-                    p { "The same product in every plan and every region; plans differ in amounts. Subscribing online is not available yet." }
-                }
-                div.card {
-                    div.table-wrap {
-                        table.fold.plans {
-                            caption.visually-hidden { "Plans and what they include" }
-                            thead {
-                                tr {
-                                    th scope="col" { "Plan" }
-                                    th.num scope="col" { "A month" }
-                                    th.num scope="col" { "A year" }
-                                    th.num scope="col" { "Workflows" }
-                                    th.num scope="col" { "Runs a month" }
-                                    th.num scope="col" { "AI credits" }
-                                    th.num scope="col" { "First response" }
-                                }
-                            }
-                            tbody {
-                                @for plan in &blueprint.plans {
-                                    tr {
-                                        th scope="row" { (plan.name) }
-                                        td.num.price data-label="A month" { (blueprint.money(plan.month_price)) }
-                                        td.num data-label="A year" { (blueprint.money(plan.year_price)) }
-                                        td.num data-label="Workflows" { (count(plan.workflows)) }
-                                        td.num data-label="Runs a month" { (count(plan.runs_per_month)) }
-                                        td.num data-label="AI credits" { (count(plan.ai_credits)) }
-                                        td.num data-label="First response" { (plan.first_response_hours) " h" }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-                (promises(blueprint))
-            }
-        }
-    }
-}
-
-/// What comes with every plan, and what can be added.
-fn promises(blueprint: &Blueprint) -> Markup {
-    let money = |minor| blueprint.money(minor).to_string();
-    let uptime = f64::from(blueprint.uptime.promise_ppm) / 10_000.0;
-    html! {
-        div.promises {
-            div {
-                h3 { "Every plan" }
-                ul {
-                    li { (blueprint.trial.headline) ". " (blueprint.trial.card_note) "." }
-                    li { (blueprint.money_back_days) "-day money-back guarantee." }
-                    li { "Fair use: " (count(blueprint.fair_use.requests_per_minute.into())) " requests a minute and " (blueprint.fair_use.concurrent_runs) " concurrent runs." }
-                }
-            }
-            div {
-                h3 { (uptime) " % uptime" }
-                p { "When a month falls short, a part of its price comes back:" }
-                ul { @for credit in &blueprint.uptime.credits { li { (credit.band) ": " (credit.percent) " %" } } }
-            }
-            div {
-                h3 { "Add-ons, a month" }
-                ul { @for addon in &blueprint.addons { li { (addon.name) ": " (money(addon.month_price)) } } }
-            }
-            div {
-                h3 { "Done for you" }
-                ul { @for package in &blueprint.packages { li { (package.name) ": " (money(package.price)) } } }
-                p { "With " (blueprint.package_revision_rounds) " revision rounds." }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! From a sentence to a preview: read, drafted, checked and drawn, with nothing stored.
 
+use std::sync::LazyLock;
+
 use levqor_flow::{document, graph};
 
 use crate::{
@@ -19,6 +21,14 @@ pub const EXAMPLES: [(&str, &str); 3] = [
     ("Health check", "Every 15 minutes, fetch https://api.example/health"),
     ("Two calls", "Fetch https://api.example/users and post the result to https://hooks.example/users"),
 ];
+
+/// The first example, drafted once: the pictures of pages that explain are the product's own work.
+static SHOWN: LazyLock<Preview> = LazyLock::new(|| preview_now(EXAMPLES[0].1.to_owned()));
+
+/// The first example, drafted.
+pub fn shown() -> &'static Preview {
+    &SHOWN
+}
 
 /// Why there is no preview.
 #[derive(Debug, thiserror::Error)]

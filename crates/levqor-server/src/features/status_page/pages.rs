@@ -56,6 +56,7 @@ pub(super) async fn status(State(app): State<App>, view: View) -> Markup {
     };
     Page::new("Status", Section::Status, body)
         .describe("The state of Levqor, computed from stored samples.")
+        .at("/status")
         .refresh_every(Some(REFRESH_SECONDS))
         .render(&view)
 }

@@ -1,19 +1,25 @@
 //! Markdown as HTML: headings with anchors, links between guides, coloured code, and nothing that a page must not have.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::LazyLock,
+};
 
 use ammonia::Builder;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use crate::pages::components::code::{Language, paint};
 
+/// Ids that the shell of every page has, so that no heading may have them.
+const TAKEN: &[&str] = &["main"];
+
 /// A page made of Markdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rendered {
+pub struct Rendered {
     /// Safe to be put into a page as it is.
-    pub(super) html: String,
+    pub html: String,
     /// The second-level headings: anchor and text.
-    pub(super) headings: Vec<(String, String)>,
+    pub headings: Vec<(String, String)>,
 }
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -22,6 +28,8 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         cleaner.add_tag_attributes(heading, &["id"]);
     }
     cleaner
+        // Long lines scroll, for those without a mouse as well.
+        .set_tag_attribute_value("pre", "tabindex", "0")
         .add_allowed_classes("span", &["k", "s", "n", "b", "c", "p"])
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
         .link_rel(Some("noopener"));
@@ -29,7 +37,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 });
 
 /// Renders Markdown. `base` is the folder that links to other `.md` files lead to, such as `/docs/`.
-pub(super) fn render(markdown: &str, base: &str) -> Rendered {
+pub fn render(markdown: &str, base: &str) -> Rendered {
     let mut events: Vec<Event<'_>> =
         Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).collect();
     let headings = name_headings(&mut events);
@@ -46,7 +54,7 @@ pub(super) fn render(markdown: &str, base: &str) -> Rendered {
 }
 
 /// The fragment that a heading gets: its letters and digits, joined by dashes.
-pub(super) fn anchor(heading: &str) -> String {
+pub fn anchor(heading: &str) -> String {
     let mut anchor = String::new();
     for letter in heading.to_lowercase().chars() {
         if letter.is_alphanumeric() {
@@ -60,6 +68,7 @@ pub(super) fn anchor(heading: &str) -> String {
 
 fn name_headings(events: &mut [Event<'_>]) -> Vec<(String, String)> {
     let mut headings = Vec::new();
+    let mut taken: BTreeSet<String> = TAKEN.iter().map(ToString::to_string).collect();
     for place in 0..events.len() {
         let Event::Start(Tag::Heading { level, .. }) = &events[place] else { continue };
         let level = *level;
@@ -71,7 +80,7 @@ fn name_headings(events: &mut [Event<'_>]) -> Vec<(String, String)> {
                 _ => None,
             })
             .collect();
-        let name = anchor(&text);
+        let name = free(anchor(&text), &mut taken);
         if let Event::Start(Tag::Heading { id, .. }) = &mut events[place] {
             *id = Some(CowStr::from(name.clone()));
         }
@@ -80,6 +89,15 @@ fn name_headings(events: &mut [Event<'_>]) -> Vec<(String, String)> {
         }
     }
     headings
+}
+
+/// The name, with a number behind it when another heading has it.
+fn free(name: String, taken: &mut BTreeSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let free = free.unwrap_or(name);
+    taken.insert(free.clone());
+    free
 }
 
 /// `runs.md#retry` in a guide is `/docs/runs#retry` on the site.
@@ -140,10 +158,19 @@ mod tests {
         <h1 id="runs">Runs</h1>
         <p>See <a href="/docs/calls#the-retry" rel="noopener">retry</a> and <a href="https://example.org/x.md" rel="noopener">this</a>.</p>
         <h2 id="retry-now">Retry <code>now</code></h2>
-        <pre><code>{<span class="k">"a"</span>: <span class="n">1</span>}
+        <pre tabindex="0"><code>{<span class="k">"a"</span>: <span class="n">1</span>}
         </code></pre>
         "##);
         assert_eq!(shown.headings, [("retry-now".to_owned(), "Retry now".to_owned())]);
+    }
+
+    #[test]
+    fn no_two_headings_have_the_same_anchor() {
+        let shown = render("# Main\n\n## Stop\n\n## Stop\n\n### Stop\n", "/docs/");
+        let ids: Vec<_> =
+            shown.html.split("id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(ids, ["main-2", "stop", "stop-2", "stop-3"]);
+        assert_eq!(shown.headings.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["stop", "stop-2"]);
     }
 
     #[test]

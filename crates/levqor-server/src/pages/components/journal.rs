@@ -1,4 +1,4 @@
-//! Drawings of the front page.
+//! A drawing of a run and its journal, for pages that explain.
 
 use maud::{Markup, html};
 
@@ -6,7 +6,7 @@ use maud::{Markup, html};
 type Bar = (usize, u32, u32, &'static str);
 
 /// A run over the death of its process: what is in the journal is not done again.
-pub(super) fn journal() -> Markup {
+pub fn journal() -> Markup {
     let names = ["fetch", "any late?", "wait 1 h", "post"];
     let bars: [Bar; 4] =
         [(0, 110, 100, "good"), (1, 212, 24, "good"), (2, 238, 210, "warn"), (3, 450, 86, "good")];
