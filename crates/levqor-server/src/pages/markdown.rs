@@ -29,6 +29,9 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     }
     cleaner
         .add_allowed_classes("span", &["k", "s", "n", "b", "c", "p"])
+        .add_allowed_classes("div", &["table-wrap"])
+        .add_tag_attribute_values("div", "tabindex", &["0"])
+        .add_tag_attribute_values("pre", "tabindex", &["0"])
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
         .link_rel(Some("noopener"));
     cleaner
@@ -47,7 +50,7 @@ pub fn render(markdown: &str, base: &str) -> Rendered {
         }
     }
     let mut out = String::new();
-    html::push_html(&mut out, paint_code(events).into_iter());
+    html::push_html(&mut out, frame_tables(paint_code(events)).into_iter());
     Rendered { html: CLEANER.clean(&out).to_string(), headings }
 }
 
@@ -115,7 +118,26 @@ fn page_of(link: &str, base: &str) -> Option<String> {
     })
 }
 
-/// Replaces blocks of code by coloured ones.
+/// Puts each table into a frame that scrolls, also by keyboard.
+fn frame_tables(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    let mut out = Vec::with_capacity(events.len());
+    for event in events {
+        match event {
+            Event::Start(Tag::Table(_)) => {
+                out.push(Event::Html(CowStr::Borrowed("<div class=\"table-wrap\" tabindex=\"0\">")));
+                out.push(event);
+            }
+            Event::End(TagEnd::Table) => {
+                out.push(event);
+                out.push(Event::Html(CowStr::Borrowed("</div>\n")));
+            }
+            event => out.push(event),
+        }
+    }
+    out
+}
+
+/// Replaces blocks of code by coloured ones. They scroll, also by keyboard.
 fn paint_code(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
     let mut out = Vec::with_capacity(events.len());
     let mut block: Option<(Language, String)> = None;
@@ -124,7 +146,9 @@ fn paint_code(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
             (Event::Start(Tag::CodeBlock(kind)), _) => block = Some((language(&kind), String::new())),
             (Event::End(TagEnd::CodeBlock), Some((language, text))) => {
                 let painted = paint(text, *language).into_string();
-                out.push(Event::Html(CowStr::from(format!("<pre><code>{painted}</code></pre>\n"))));
+                out.push(Event::Html(CowStr::from(format!(
+                    "<pre tabindex=\"0\"><code>{painted}</code></pre>\n"
+                ))));
                 block = None;
             }
             (Event::Text(text), Some((_, code))) => code.push_str(&text),
@@ -156,7 +180,7 @@ mod tests {
         <h1 id="runs">Runs</h1>
         <p>See <a href="/docs/calls#the-retry" rel="noopener">retry</a> and <a href="https://example.org/x.md" rel="noopener">this</a>.</p>
         <h2 id="retry-now">Retry <code>now</code></h2>
-        <pre><code>{<span class="k">"a"</span>: <span class="n">1</span>}
+        <pre tabindex="0"><code>{<span class="k">"a"</span>: <span class="n">1</span>}
         </code></pre>
         "##);
         assert_eq!(shown.headings, [("retry-now".to_owned(), "Retry now".to_owned())]);
