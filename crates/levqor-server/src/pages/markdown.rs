@@ -31,6 +31,9 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         // Long lines scroll, for those without a mouse as well.
         .set_tag_attribute_value("pre", "tabindex", "0")
         .add_allowed_classes("span", &["k", "s", "n", "b", "c", "p"])
+        .add_allowed_classes("div", &["table-wrap"])
+        .add_tag_attribute_values("div", "tabindex", &["0"])
+        .add_tag_attribute_values("pre", "tabindex", &["0"])
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
         .link_rel(Some("noopener"));
     cleaner
@@ -49,7 +52,7 @@ pub fn render(markdown: &str, base: &str) -> Rendered {
         }
     }
     let mut out = String::new();
-    html::push_html(&mut out, paint_code(events).into_iter());
+    html::push_html(&mut out, frame_tables(paint_code(events)).into_iter());
     Rendered { html: CLEANER.clean(&out).to_string(), headings }
 }
 
@@ -117,7 +120,26 @@ fn page_of(link: &str, base: &str) -> Option<String> {
     })
 }
 
-/// Replaces blocks of code by coloured ones.
+/// Puts each table into a frame that scrolls, also by keyboard.
+fn frame_tables(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    let mut out = Vec::with_capacity(events.len());
+    for event in events {
+        match event {
+            Event::Start(Tag::Table(_)) => {
+                out.push(Event::Html(CowStr::Borrowed("<div class=\"table-wrap\" tabindex=\"0\">")));
+                out.push(event);
+            }
+            Event::End(TagEnd::Table) => {
+                out.push(event);
+                out.push(Event::Html(CowStr::Borrowed("</div>\n")));
+            }
+            event => out.push(event),
+        }
+    }
+    out
+}
+
+/// Replaces blocks of code by coloured ones. They scroll, also by keyboard.
 fn paint_code(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
     let mut out = Vec::with_capacity(events.len());
     let mut block: Option<(Language, String)> = None;
@@ -126,7 +148,9 @@ fn paint_code(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
             (Event::Start(Tag::CodeBlock(kind)), _) => block = Some((language(&kind), String::new())),
             (Event::End(TagEnd::CodeBlock), Some((language, text))) => {
                 let painted = paint(text, *language).into_string();
-                out.push(Event::Html(CowStr::from(format!("<pre><code>{painted}</code></pre>\n"))));
+                out.push(Event::Html(CowStr::from(format!(
+                    "<pre tabindex=\"0\"><code>{painted}</code></pre>\n"
+                ))));
                 block = None;
             }
             (Event::Text(text), Some((_, code))) => code.push_str(&text),

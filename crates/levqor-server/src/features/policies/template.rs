@@ -340,7 +340,7 @@ mod tests {
             ("a\n\n{{ list }}\n\nb", "<p>a</p>\n<table><tr><td>x</td></tr></table>\n<p>b</p>\n"),
             (
                 "| a |\n| --- |\n| {{ days }} |",
-                "<table><thead><tr><th>a</th></tr></thead><tbody>\n<tr><td><data value=\"30\">30</data></td></tr>\n</tbody></table>\n",
+                "<div class=\"table-wrap\" tabindex=\"0\"><table><thead><tr><th>a</th></tr></thead><tbody>\n<tr><td><data value=\"30\">30</data></td></tr>\n</tbody></table>\n</div>\n",
             ),
             (
                 "[refunds](refunds.md) and [support](/support)",
