@@ -28,8 +28,6 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         cleaner.add_tag_attributes(heading, &["id"]);
     }
     cleaner
-        // Long lines scroll, for those without a mouse as well.
-        .set_tag_attribute_value("pre", "tabindex", "0")
         .add_allowed_classes("span", &["k", "s", "n", "b", "c", "p"])
         .add_allowed_classes("div", &["table-wrap"])
         .add_tag_attribute_values("div", "tabindex", &["0"])
