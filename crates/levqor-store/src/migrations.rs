@@ -40,6 +40,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     17 "0017_nodes",
     18 "0018_regions",
     20 "0020_commits",
+    22 "0022_keyring",
 ];
 
 /// The version that this build knows.

@@ -73,6 +73,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Ask(args) => commands::ask::ask(&args, cli.json),
         Command::Check => commands::check::check(&flags, cli.json),
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
+        Command::Keys(args) => commands::keys::keys(&flags, &args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,
         Command::Region(args) => commands::region::region(&args, cli.json).await,

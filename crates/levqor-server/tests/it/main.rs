@@ -10,6 +10,7 @@ mod events;
 mod gateway;
 mod health;
 mod idempotency;
+mod keyring;
 mod keys;
 mod metrics;
 mod openapi;

@@ -15,10 +15,20 @@ pub(super) async fn send(
     path: &str,
     body: Option<Value>,
 ) -> Result<Value, (Exit, String)> {
+    send_within(client, path, body, TIMEOUT).await
+}
+
+/// [`send`] of what may take longer.
+pub(super) async fn send_within(
+    client: &ClientArgs,
+    path: &str,
+    body: Option<Value>,
+    timeout: Duration,
+) -> Result<Value, (Exit, String)> {
     if client.key.is_none() {
         return Err((Exit::WrongUse, "give an API key by --key or LEVQOR_API_KEY".to_owned()));
     }
-    send_as_anyone(client, path, body).await
+    exchange(client, path, body, timeout).await
 }
 
 /// [`send`] of what is answered without a key too.
@@ -26,6 +36,15 @@ pub(super) async fn send_as_anyone(
     client: &ClientArgs,
     path: &str,
     body: Option<Value>,
+) -> Result<Value, (Exit, String)> {
+    exchange(client, path, body, TIMEOUT).await
+}
+
+async fn exchange(
+    client: &ClientArgs,
+    path: &str,
+    body: Option<Value>,
+    timeout: Duration,
 ) -> Result<Value, (Exit, String)> {
     let failed = |problem: String| (Exit::Failed, problem);
     let base = client.url.trim_end_matches('/');
@@ -35,7 +54,7 @@ pub(super) async fn send_as_anyone(
         return Err((Exit::WrongUse, problem));
     }
     let http = reqwest::Client::builder()
-        .timeout(TIMEOUT)
+        .timeout(timeout)
         .no_proxy()
         .build()
         .map_err(|error| failed(format!("cannot make requests: {error}")))?;

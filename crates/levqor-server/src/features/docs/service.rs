@@ -48,6 +48,7 @@ guides!(
     "demo",
     "plans",
     "operating",
+    "rotating-keys",
     "migrate",
 );
 
@@ -83,6 +84,7 @@ problem_pages!(
     RunNotEnded = "run-not-ended",
     RegionBusy = "region-busy",
     RegionNotReady = "region-not-ready",
+    KeyInUse = "key-in-use",
     IdempotencyConflict = "idempotency-conflict",
     LastOwnerKey = "last-owner-key",
     BodyTooLarge = "body-too-large",

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use levqor_engine::{Closed, Vault};
+use levqor_engine::{SealError, Vault, keyring};
 use levqor_model::{
     RegionCode, RegionRegistry, RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotKey, SnapshotOrigin,
     SnapshotRegion, SnapshotSigner, Timestamp,
@@ -20,7 +20,7 @@ use super::service::{nodes_of, status};
 use crate::App;
 
 /// The name of the sealed seed, in the database and under the seal.
-const SEED: &str = "region_snapshot_seed";
+const SEED: &str = keyring::SEALED_AGREEMENTS[0];
 /// Edges route by an old document too, and say so.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Documents of the same content differ no more often than this, so that edges do not write them to disk at each look.
@@ -31,7 +31,9 @@ pub(super) enum Error {
     #[error(transparent)]
     Store(#[from] levqor_store::Error),
     #[error("the key that signs region snapshots does not open: {0}")]
-    Sealed(#[source] Closed),
+    Sealed(#[source] SealError),
+    #[error("the keyring cannot be used")]
+    Keyring(#[from] keyring::Error),
     #[error("the key that signs region snapshots is damaged")]
     Damaged,
     #[error(transparent)]
@@ -84,14 +86,29 @@ pub(super) async fn public_key(app: &App) -> Result<SnapshotKey, Error> {
 }
 
 async fn signer(app: &App) -> Result<SnapshotSigner, Error> {
-    let vault = Vault::new(&app.settings.secret);
-    let fresh = STANDARD.encode(SnapshotSigner::new_seed(&*app.random));
-    let sealed = STANDARD.encode(vault.seal_own(SEED, &Value::String(fresh), &*app.random));
-    let agreed = app.store.agree(SEED, sealed).await?;
+    let vault = Vault::of(app.keyring.clone());
+    let agreed = match app.store.agreement(SEED).await? {
+        Some(agreed) => agreed,
+        None => agree(app, &vault).await?,
+    };
     let agreed = STANDARD.decode(agreed).map_err(|_| Error::Damaged)?;
-    let seed = vault.open_own(SEED, &agreed).map_err(Error::Sealed)?;
+    let seed = vault.open_own(SEED, &agreed).await.map_err(Error::Sealed)?;
     let seed = STANDARD.decode(seed.as_str().unwrap_or_default()).map_err(|_| Error::Damaged)?;
     Ok(SnapshotSigner::from_seed(&seed)?)
+}
+
+/// A fresh seed, or the one that another node was faster with.
+async fn agree(app: &App, vault: &Vault) -> Result<String, Error> {
+    let fresh = Value::String(STANDARD.encode(SnapshotSigner::new_seed(&*app.random)));
+    loop {
+        let sealed = vault.seal_own(SEED, &fresh, &*app.random).await?;
+        let text = STANDARD.encode(sealed.bytes);
+        match app.store.agree_sealed(SEED, text, sealed.tag.to_string()).await? {
+            Some(agreed) => return Ok(agreed),
+            // The key was retired a moment ago; the next one was not.
+            None => app.keyring.refresh().await?,
+        }
+    }
 }
 
 /// By what is in the database only, so that all nodes say the same.
