@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use crate::{
     App,
     features::{audit, health, regions, runs},
+    gateway::{Rates, Reputation},
     problem::chain,
 };
 
@@ -30,8 +31,14 @@ enum Job {
     MeasureRegions,
     /// Goes on with what operators do with regions.
     GoOnWithActs,
-    /// Forgets callers whose rate limit is full again.
-    PruneRates,
+    /// Tells the nodes of the region how callers use their limits, and hears it.
+    ShareRates,
+    /// Tells the nodes of the region of errors by address, and hears of them.
+    ShareReputation,
+    /// Forgets callers whose rate limit is full again, and addresses whose errors count no more.
+    ForgetCallers,
+    /// The same in the store.
+    PruneCallers,
     /// Deletes rows whose time is over.
     PruneStore,
     /// Moves runs that have ended out of the way, where their last append left that to us.
@@ -45,14 +52,17 @@ enum Job {
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 11] = [
+const JOBS: [(Job, Duration); 14] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
     (Job::SampleHealth, Duration::from_secs(5)),
     (Job::MeasureRegions, Duration::from_secs(5)),
     (Job::GoOnWithActs, Duration::from_millis(500)),
-    (Job::PruneRates, Duration::from_secs(30)),
+    (Job::ShareRates, Duration::from_millis(250)),
+    (Job::ShareReputation, Duration::from_secs(1)),
+    (Job::ForgetCallers, Duration::from_secs(30)),
+    (Job::PruneCallers, Duration::from_secs(60)),
     (Job::PruneStore, Duration::from_secs(600)),
     (Job::ArchiveRuns, Duration::from_secs(5)),
     (Job::PruneRuns, Duration::from_secs(900)),
@@ -83,7 +93,10 @@ impl Job {
             Job::SampleHealth => "sample_health",
             Job::MeasureRegions => "measure_regions",
             Job::GoOnWithActs => "go_on_with_acts",
-            Job::PruneRates => "prune_rates",
+            Job::ShareRates => "share_rates",
+            Job::ShareReputation => "share_reputation",
+            Job::ForgetCallers => "forget_callers",
+            Job::PruneCallers => "prune_callers",
             Job::PruneStore => "prune_store",
             Job::ArchiveRuns => "archive_runs",
             Job::PruneRuns => "prune_runs",
@@ -99,9 +112,16 @@ impl Job {
             Job::SampleHealth => health::service::sample(app).await,
             Job::MeasureRegions => regions::look_around(app).await,
             Job::GoOnWithActs => regions::look_at_acts(app).await,
-            Job::PruneRates => {
-                app.rates.prune();
+            Job::ShareRates => Rates::share(app).await,
+            Job::ShareReputation => Reputation::share(app).await,
+            Job::ForgetCallers => {
+                app.rates.prune(app.now());
+                app.reputation.prune(app.now());
                 Ok(())
+            }
+            Job::PruneCallers => {
+                Rates::prune_store(app).await?;
+                Reputation::prune_store(app).await
             }
             Job::PruneStore => prune_store(app).await,
             Job::ArchiveRuns => app.store.archive_ended_runs().await.map(drop),
@@ -149,7 +169,9 @@ async fn round(job: Job, app: &App) {
 /// What is done for all nodes is done by one of them.
 async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
     match job {
-        Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns if app.store.is_shared() => {
+        // A node that is alone keeps all of it in memory.
+        Job::PruneCallers if !app.store.is_shared() => Ok(false),
+        Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns | Job::PruneCallers if app.store.is_shared() => {
             app.store.take_duty(job.name(), app.node, app.now()).await
         }
         _ => Ok(true),

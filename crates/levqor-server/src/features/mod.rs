@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod nodes;
 pub mod plans;
 pub mod regions;
+pub mod reputation;
 pub mod runs;
 pub mod secrets;
 pub mod sign_in;
@@ -50,6 +51,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(metrics::api())
         .merge(regions::api())
         .merge(nodes::api())
+        .merge(reputation::api())
         .merge(plans::api())
         .merge(usage::api())
         .merge(keys::api())

@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,9 +14,10 @@ use std::{
 use axum_extra::extract::cookie::CookieJar;
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{KeyId, ProblemCode, Role, Timestamp};
+use levqor_store::keys::ApiKey;
 use moka::sync::Cache;
 
-use super::{ActedBy, Actor, tokens};
+use super::{ActedBy, Actor, ClientAddress, tokens};
 use crate::{App, Problem};
 
 /// The cookie of a session in the console.
@@ -43,6 +45,8 @@ pub(crate) struct Identity {
 pub(crate) struct Callers {
     keys: Cache<[u8; 32], Arc<Identity>>,
     sessions: Cache<[u8; 32], Arc<Identity>>,
+    /// Keys that nobody has.
+    unknown: Cache<[u8; 32], ()>,
     touched: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
@@ -55,13 +59,15 @@ impl fmt::Debug for Callers {
 impl Callers {
     pub(crate) fn new() -> Self {
         let cache = || Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
-        Self { keys: cache(), sessions: cache(), touched: Mutex::new(HashMap::new()) }
+        let unknown = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
+        Self { keys: cache(), sessions: cache(), unknown, touched: Mutex::new(HashMap::new()) }
     }
 
     /// A key or a session was revoked: look everybody up anew.
     pub(crate) fn forget_all(&self) {
         self.keys.invalidate_all();
         self.sessions.invalidate_all();
+        self.unknown.invalidate_all();
     }
 
     fn touch(&self, key: KeyId, now: Timestamp) {
@@ -99,17 +105,21 @@ pub(crate) async fn identity(parts: &mut Parts, app: &App) -> Result<Option<Arc<
     if let Some(Found(found)) = parts.extensions.get::<Found>() {
         return found.clone();
     }
-    let found = look(&parts.headers, app).await;
+    let found = look(&parts.headers, ClientAddress::of(&parts.extensions), app).await;
     parts.extensions.insert(Found(found.clone()));
     found
 }
 
-async fn look(headers: &HeaderMap, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
+async fn look(
+    headers: &HeaderMap,
+    client: ClientAddress,
+    app: &App,
+) -> Result<Option<Arc<Identity>>, Problem> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let key = value.to_str().ok().and_then(bearer).ok_or_else(|| {
             denied("the Authorization header must be `Bearer lvq_…`, with an API key of Levqor")
         })?;
-        return by_key(key, app).await.map(Some);
+        return by_key(key, client.network(), app).await.map(Some);
     }
     match CookieJar::from_headers(headers).get(SESSION_COOKIE) {
         Some(cookie) if tokens::is_token_shaped(cookie.value()) => by_session(cookie.value(), app).await,
@@ -128,15 +138,15 @@ fn denied(detail: &str) -> Problem {
     Problem::new(ProblemCode::Unauthenticated, detail)
 }
 
-async fn by_key(text: &str, app: &App) -> Result<Arc<Identity>, Problem> {
+async fn by_key(text: &str, network: IpAddr, app: &App) -> Result<Arc<Identity>, Problem> {
     let hash = tokens::token_hash(text);
     let callers = &app.callers;
     let identity = match callers.keys.get(&hash) {
         Some(identity) => identity,
         None => {
-            let key = app.store.key_by_hash(hash).await?.ok_or_else(|| {
-                denied("there is no such API key; make one in the console or with POST /api/keys")
-            })?;
+            let Some(key) = key_of(hash, network, app).await? else {
+                return Err(denied("there is no such API key; make one in the console or with POST /api/keys"));
+            };
             if key.revoked_at.is_some() {
                 return Err(denied("this API key was revoked; use another one"));
             }
@@ -162,6 +172,28 @@ async fn by_key(text: &str, app: &App) -> Result<Arc<Identity>, Problem> {
         callers.touch(id, now);
     }
     Ok(identity)
+}
+
+/// Looks a key up, unless its like was looked up too often in vain.
+async fn key_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option<ApiKey>, Problem> {
+    // One wrong key, sent again and again, is one guess.
+    if app.callers.unknown.contains_key(&hash) {
+        return Ok(None);
+    }
+    let guesses = &app.rates.guesses;
+    if !guesses.may_try(app, network) {
+        return Err(Problem::new(
+            ProblemCode::RateLimited,
+            "too many keys that nobody has came from your address; check the key and try again in a minute",
+        )
+        .retry_after(60));
+    }
+    let found = app.store.key_by_hash(hash).await?;
+    if found.is_none() {
+        app.callers.unknown.insert(hash, ());
+        guesses.missed(app, network);
+    }
+    Ok(found)
 }
 
 /// An unknown or ended session is the same as none: browsers send cookies on their own.
