@@ -31,7 +31,6 @@ CREATE INDEX address_errors_slot ON address_errors (slot);
 CREATE TABLE address_pardons (
     network text NOT NULL,
     at bigint NOT NULL,
-    actor text NOT NULL,
     CONSTRAINT address_pardons_pk PRIMARY KEY (network)
 ) WITHOUT ROWID;
 CREATE INDEX address_pardons_at ON address_pardons (at);

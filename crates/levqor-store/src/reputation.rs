@@ -1,10 +1,16 @@
 //! Error answers by network, as the nodes of a region tell each other of them, and whom operators have forgiven.
 
-use std::fmt::Write;
+use std::{fmt::Write, net::IpAddr};
 
-use levqor_model::{RegionCode, Timestamp};
+use levqor_model::{RegionCode, Timestamp, audit::masked_address};
+use serde_json::json;
 
-use crate::{Error, Store, params, value::{Param, Value}};
+use crate::{
+    Error, Store,
+    audit::{self, Note},
+    params,
+    value::{Param, Value},
+};
 
 /// Rows in one statement.
 pub const TOLD_MAX: usize = 200;
@@ -80,17 +86,26 @@ impl Store {
         .await
     }
 
-    /// Forgets what the network did, in all regions, and has all nodes forget it. `actor` says who wants it.
-    pub async fn pardon_address(&self, network: String, actor: String, at: Timestamp) -> Result<(), Error> {
+    /// Forgets what the network did, in all regions, and has all nodes forget it.
+    pub async fn pardon_address(&self, network: IpAddr, at: Timestamp) -> Result<(), Error> {
         self.write(move |session| {
-            session.execute("DELETE FROM address_errors WHERE network = $1", params![network])?;
-            session
-                .execute(
-                    "INSERT INTO address_pardons (network, at, actor) VALUES ($1, $2, $3)
-                     ON CONFLICT (network) DO UPDATE SET at = excluded.at, actor = excluded.actor",
-                    params![network, session.now(at)?, actor],
-                )
-                .map(drop)
+            let text = network.to_string();
+            session.execute("DELETE FROM address_errors WHERE network = $1", params![text])?;
+            session.execute(
+                "INSERT INTO address_pardons (network, at) VALUES ($1, $2)
+                 ON CONFLICT (network) DO UPDATE SET at = excluded.at",
+                params![text, session.now(at)?],
+            )?;
+            audit::note(
+                session,
+                Note {
+                    kind: "address.forgiven",
+                    at,
+                    account: None,
+                    subject: &masked_address(network),
+                    details: json!({}),
+                },
+            )
         })
         .await
     }

@@ -595,7 +595,7 @@ async fn touch_callers(store: &Store) {
         store.add_address_errors(region.clone(), vec![told]).await.unwrap();
     }
     store.errors_of_suspects(region, NOW, 1).await.unwrap();
-    store.pardon_address("192.0.2.1".to_owned(), "API key".to_owned(), NOW).await.unwrap();
+    store.pardon_address("192.0.2.1".parse().unwrap(), NOW).await.unwrap();
     store.address_pardons(NOW).await.unwrap();
     store.prune_addresses(NOW).await.unwrap();
 }

@@ -54,7 +54,7 @@ pub(crate) use authenticate::Callers;
 pub use authenticate::{SESSION_COOKIE, no_session_cookie, session_cookie};
 pub(crate) use bounds::Bounds;
 pub(crate) use client::Fingerprints;
-pub use client::{Client, ClientAddress, Country, Fingerprint, ForwardedHeader, Masked, Networks, NotANetwork};
+pub use client::{Client, ClientAddress, Country, Fingerprint, ForwardedHeader, Networks, NotANetwork};
 pub(crate) use crowd::Crowd;
 pub(crate) use cursor::{Cursor, cut};
 pub(crate) use doubt::Doubt;

@@ -55,6 +55,8 @@ async fn a_suspicious_address_is_refused_when_the_operator_wants_that() {
     let path = format!("/api/ops/reputation/{BAD}");
     let forgiven = test.call(Method::DELETE, &path).from(BAD).key(&test.keys.operator).send().await;
     assert_eq!(forgiven.status, StatusCode::NO_CONTENT);
+    let audit = test.get("/api/ops/audit?kind=address.forgiven").key(&test.keys.operator).send().await.json();
+    assert_eq!(audit["records"][0]["subject"], "192.0.2.0/24", "the evidence log has it, masked: {audit}");
     assert_eq!(test.get("/api/plans").from(BAD).send().await.status, StatusCode::OK);
     // Or time does.
     fail(&test, 50).await;

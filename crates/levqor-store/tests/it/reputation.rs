@@ -41,7 +41,7 @@ async fn who_is_forgiven_begins_anew_and_all_nodes_learn_of_it() {
     }
     let later = NOW + Duration::from_secs(5);
     for at in [NOW, later] {
-        store.pardon_address("192.0.2.1".to_owned(), "user u".to_owned(), at).await.unwrap();
+        store.pardon_address("192.0.2.1".parse().unwrap(), at).await.unwrap();
     }
     for place in [here.clone(), region("us-east")] {
         let left = store.errors_of_suspects(place, NOW, 50).await.unwrap();

@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service;
 use crate::{
     App, Problem,
-    gateway::{Actor, Cursor, ERRORS_MAX, Query, Suspect, WINDOW, cut, page_limit},
+    gateway::{Cursor, ERRORS_MAX, Query, Suspect, WINDOW, cut, page_limit},
     problem::Refusals,
 };
 
@@ -110,15 +110,11 @@ async fn list(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Json
     params(("address" = String, Path, description = "An IPv4 or IPv6 address", example = "192.0.2.7")),
     responses((status = 204, description = "It is forgiven"), Refusals)
 )]
-async fn forgive(
-    State(app): State<App>,
-    actor: Actor,
-    Path(address): Path<String>,
-) -> Result<StatusCode, Problem> {
+async fn forgive(State(app): State<App>, Path(address): Path<String>) -> Result<StatusCode, Problem> {
     let address: IpAddr = address.parse().map_err(|_| {
         let shown: String = address.chars().take(64).collect();
         Problem::parameter("address", format!("{shown:?} is no address; write one like 192.0.2.7 or 2001:db8::1"))
     })?;
-    service::forgive(&app, &actor, address).await?;
+    service::forgive(&app, address).await?;
     Ok(StatusCode::NO_CONTENT)
 }

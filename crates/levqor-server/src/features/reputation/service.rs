@@ -6,7 +6,7 @@ use levqor_store::Error;
 
 use crate::{
     App,
-    gateway::{Actor, ClientAddress, Suspect},
+    gateway::{ClientAddress, Suspect},
 };
 
 /// Suspicious networks by address, beginning after `after`; at most `limit`.
@@ -19,9 +19,9 @@ pub(super) fn suspects(app: &App, after: Option<IpAddr>, limit: usize) -> Vec<Su
 ///
 /// # Errors
 /// When the store cannot take it.
-pub(super) async fn forgive(app: &App, actor: &Actor, address: IpAddr) -> Result<(), Error> {
+pub(super) async fn forgive(app: &App, address: IpAddr) -> Result<(), Error> {
     let network = ClientAddress(address.to_canonical()).network();
-    app.store.pardon_address(network.to_string(), actor.by.words(), app.now()).await?;
+    app.store.pardon_address(network, app.now()).await?;
     app.reputation.forgive(network);
     Ok(())
 }

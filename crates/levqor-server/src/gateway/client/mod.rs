@@ -14,7 +14,7 @@ use std::{
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::{Extensions, HeaderMap, HeaderName, request::Parts};
-use levqor_model::Timestamp;
+use levqor_model::{Timestamp, audit::masked_address};
 
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::Fingerprints;
@@ -101,38 +101,18 @@ impl ClientAddress {
 
     /// What limits count by: one household has a whole IPv6 /64 to take addresses from.
     pub fn network(self) -> IpAddr {
-        self.cut(32, 64)
+        match self.0 {
+            IpAddr::V4(_) => self.0,
+            IpAddr::V6(address) => {
+                let kept = address.to_bits() & !u128::from(u64::MAX);
+                IpAddr::V6(Ipv6Addr::from_bits(kept))
+            }
+        }
     }
 
     /// What logs show: enough to see a pattern, too little to know a person by.
-    pub fn masked(self) -> Masked {
-        Masked(self.cut(24, 48))
-    }
-
-    fn cut(self, v4: u32, v6: u32) -> IpAddr {
-        match self.0 {
-            IpAddr::V4(address) => {
-                let kept = u32::MAX.checked_shl(32 - v4).unwrap_or_default();
-                IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & kept))
-            }
-            IpAddr::V6(address) => {
-                let kept = u128::MAX.checked_shl(128 - v6).unwrap_or_default();
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & kept))
-            }
-        }
-    }
-}
-
-/// The network that an address is in, its last part left out: `192.0.2.0/24`, `2001:db8:1::/48`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Masked(IpAddr);
-
-impl fmt::Display for Masked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => write!(f, "{address}/24"),
-            IpAddr::V6(address) => write!(f, "{address}/48"),
-        }
+    pub fn masked(self) -> String {
+        masked_address(self.0)
     }
 }
 
@@ -173,7 +153,7 @@ mod tests {
             extensions.insert(ConnectInfo(SocketAddr::new(address.parse().unwrap(), 1)));
             let found = ClientAddress::of(&extensions);
             assert_eq!(found.network(), network.parse::<IpAddr>().unwrap());
-            assert_eq!(found.masked().to_string(), masked);
+            assert_eq!(found.masked(), masked);
         }
     }
 
