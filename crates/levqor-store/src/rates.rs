@@ -12,7 +12,7 @@ use std::{fmt::Write, time::Duration};
 
 use levqor_model::{RegionCode, Timestamp};
 
-use crate::{Error, Session, Store, value::Value, params};
+use crate::{Error, Session, Store, params, value::Value};
 
 /// Callers in one statement.
 pub const ASKED_MAX: usize = 100;

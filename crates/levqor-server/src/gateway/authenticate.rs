@@ -22,6 +22,8 @@ use crate::{App, Problem};
 
 /// The cookie of a session in the console.
 pub const SESSION_COOKIE: &str = "levqor_session";
+/// The same over TLS: its name has browsers keep it to this very host, and take it from nobody else.
+pub const HOST_SESSION_COOKIE: &str = "__Host-levqor_session";
 
 const REMEMBERED: Duration = Duration::from_secs(5);
 const REMEMBERED_MAX: u64 = 10_000;
@@ -115,13 +117,17 @@ async fn look(
     client: ClientAddress,
     app: &App,
 ) -> Result<Option<Arc<Identity>>, Problem> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
+    let mut said = headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(value) = said.next() {
+        if said.next().is_some() {
+            return Err(denied("the Authorization header came twice; send one API key"));
+        }
         let key = value.to_str().ok().and_then(bearer).ok_or_else(|| {
             denied("the Authorization header must be `Bearer lvq_…`, with an API key of Levqor")
         })?;
         return by_key(key, client.network(), app).await.map(Some);
     }
-    match CookieJar::from_headers(headers).get(SESSION_COOKIE) {
+    match CookieJar::from_headers(headers).get(cookie_name(app)) {
         Some(cookie) if tokens::is_token_shaped(cookie.value()) => by_session(cookie.value(), app).await,
         _ => Ok(None),
     }
@@ -145,7 +151,9 @@ async fn by_key(text: &str, network: IpAddr, app: &App) -> Result<Arc<Identity>,
         Some(identity) => identity,
         None => {
             let Some(key) = key_of(hash, network, app).await? else {
-                return Err(denied("there is no such API key; make one in the console or with POST /api/keys"));
+                return Err(denied(
+                    "there is no such API key; make one in the console or with POST /api/keys",
+                ));
             };
             if key.revoked_at.is_some() {
                 return Err(denied("this API key was revoked; use another one"));
@@ -237,9 +245,17 @@ async fn by_session(token: &str, app: &App) -> Result<Option<Arc<Identity>>, Pro
 /// The value of `Set-Cookie` that opens a session; `token` is what [`tokens::new_token`] made, its hash is in the store.
 pub fn session_cookie(app: &App, token: &str, lifetime: Duration) -> String {
     // Browsers drop `Secure` cookies that come over plain HTTP, so a server on plain HTTP does without.
-    let secure = if app.settings.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let (name, secure) = (cookie_name(app), if over_tls(app) { "; Secure" } else { "" });
     let seconds = lifetime.as_secs();
-    format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+}
+
+fn over_tls(app: &App) -> bool {
+    app.settings.public_url.starts_with("https:")
+}
+
+fn cookie_name(app: &App) -> &'static str {
+    if over_tls(app) { HOST_SESSION_COOKIE } else { SESSION_COOKIE }
 }
 
 /// The value of `Set-Cookie` that makes the browser forget its session.

@@ -68,7 +68,9 @@ async fn gather(mut body: Body, max: usize, settings: &GatewaySettings) -> Resul
         if Instant::now() >= look_at {
             if brought < pace {
                 let (rate, seconds) = (settings.body_rate_min, PACE_WINDOW.as_secs());
-                return Err(too_slow(format!("the body brought less than {rate} bytes a second for {seconds} s")));
+                return Err(too_slow(format!(
+                    "the body brought less than {rate} bytes a second for {seconds} s"
+                )));
             }
             (look_at, brought) = (Instant::now() + PACE_WINDOW, 0);
         }

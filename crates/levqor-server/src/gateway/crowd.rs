@@ -8,10 +8,13 @@ use std::{
 
 use super::{ClientAddress, GatewaySettings, Networks};
 
+/// Open connections by network.
+type Open = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// Counts the connections of a listener. It holds no more addresses than there are connections.
 #[derive(Debug)]
 pub(crate) struct Crowd {
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Open,
     max: usize,
     /// Proxies have the connections of many people.
     trusted: Networks,
@@ -21,7 +24,7 @@ pub(crate) struct Crowd {
 #[derive(Debug)]
 pub(crate) struct One {
     /// None: it is not counted.
-    of: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    of: Option<(IpAddr, Open)>,
 }
 
 impl Crowd {

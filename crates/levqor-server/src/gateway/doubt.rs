@@ -32,8 +32,8 @@ impl Doubt {
         let named = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
         let is_host = named.as_ref().is_some_and(|named| !named.as_str().contains('@'));
         let in_target = request.uri().authority();
-        let agrees =
-            in_target.is_none_or(|target| named.as_ref().is_some_and(|named| named.as_str() == target.as_str()));
+        let agrees = in_target
+            .is_none_or(|target| named.as_ref().is_some_and(|named| named.as_str() == target.as_str()));
         (second.is_some() || !is_host || !agrees).then_some(Doubt::Host)
     }
 
@@ -43,7 +43,9 @@ impl Doubt {
                 "the request's end can be read in two ways; send one Content-Length or one Transfer-Encoding: chunked, \
                  lines that end in CR LF, and no folded header lines"
             }
-            Doubt::Host => "the request must name its host in one Host header, and the same one in its target if there is one",
+            Doubt::Host => {
+                "the request must name its host in one Host header, and the same one in its target if there is one"
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::SESSION_COOKIE;
+use super::{HOST_SESSION_COOKIE, SESSION_COOKIE};
 use crate::App;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,9 +34,11 @@ pub(super) struct Answered<'a> {
 
 /// Whether a request says who it is, truly or not.
 pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
-    let is_session = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|text| text.split(';').any(|pair| pair.trim_start().starts_with(SESSION_COOKIE)))
+    let is_ours = |pair: &str| {
+        pair.split_once('=')
+            .is_some_and(|(name, _)| [SESSION_COOKIE, HOST_SESSION_COOKIE].contains(&name.trim()))
     };
+    let is_session = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split(';').any(is_ours));
     headers.contains_key(header::AUTHORIZATION) || headers.get_all(header::COOKIE).iter().any(is_session)
 }
 
@@ -80,6 +82,7 @@ mod tests {
         let rows = [
             ("authorization", "Bearer x", true),
             ("cookie", "theme=dark; levqor_session=abc", true),
+            ("cookie", "__Host-levqor_session=abc", true),
             ("cookie", "theme=dark", false),
             ("x-api-key", "1", false),
         ];

@@ -51,7 +51,8 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
         let allowed = answer.headers()["allow"].to_str().unwrap().to_owned();
         found.extend(allowed.split(',').filter(|it| *it != "HEAD").map(|method| format!("{method} {path}")));
     }
-    let ruled: BTreeSet<_> = RULES.iter().chain(PAGES).map(|(method, path, _)| format!("{method} {path}")).collect();
+    let ruled: BTreeSet<_> =
+        RULES.iter().chain(PAGES).map(|(method, path, _)| format!("{method} {path}")).collect();
     assert!(found.len() > 90, "{found:#?}");
     assert_eq!(found.difference(&ruled).collect::<Vec<_>>(), Vec::<&String>::new(), "these have no rule");
     assert_eq!(ruled.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "these have no route");

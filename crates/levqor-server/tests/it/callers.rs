@@ -56,7 +56,9 @@ async fn a_trusted_proxy_says_who_sent_and_nobody_else_does() {
     assert_eq!((address.as_str(), country.as_str()), ("198.51.100.1", ""), "anybody can write headers");
     let (address, country, _) = seen(&test, PROXY, &[("forwarded", "for=203.0.113.9")]).await;
     assert_eq!((address.as_str(), country.as_str()), (PROXY, ""), "the other header is not read");
-    for (name, value) in [("x-real-ip", "203.0.113.9"), ("x-client-ip", "203.0.113.9"), ("cf-connecting-ip", "203.0.113.9")] {
+    for (name, value) in
+        [("x-real-ip", "203.0.113.9"), ("x-client-ip", "203.0.113.9"), ("cf-connecting-ip", "203.0.113.9")]
+    {
         assert_eq!(seen(&test, PROXY, &[(name, value)]).await.0, PROXY, "{name}");
     }
     let other = behind_proxy(ForwardedHeader::Forwarded).await;
@@ -90,7 +92,8 @@ async fn limits_behind_a_proxy_count_its_callers_and_not_the_proxy() {
         settings.anonymous_requests_per_minute = 1;
     })
     .await;
-    let ask = |from: &str, told: &str| test.get("/api/plans").from(from).header("x-forwarded-for", told).send();
+    let ask =
+        |from: &str, told: &str| test.get("/api/plans").from(from).header("x-forwarded-for", told).send();
     assert_eq!(ask(PROXY, "203.0.113.1").await.status, StatusCode::OK);
     assert_eq!(ask(PROXY, "203.0.113.2").await.status, StatusCode::OK);
     assert_eq!(ask(PROXY, "203.0.113.1").await.status, StatusCode::TOO_MANY_REQUESTS);
@@ -112,7 +115,16 @@ async fn no_host_that_a_caller_names_gets_into_an_answer() {
         ("x-original-url", "/evil.example"),
         ("forwarded", "for=1.2.3.4;host=evil.example;proto=gopher"),
     ];
-    for path in ["/", "/signin", "/dashboard", "/nowhere", "/api/runs", "/openapi.json", "/api/regions/snapshot", "/status"] {
+    for path in [
+        "/",
+        "/signin",
+        "/dashboard",
+        "/nowhere",
+        "/api/runs",
+        "/openapi.json",
+        "/api/regions/snapshot",
+        "/status",
+    ] {
         for from in [PROXY, "198.51.100.1"] {
             let mut call = test.page(path).from(from);
             for (name, value) in evil {
@@ -167,7 +179,9 @@ async fn the_access_log_tells_network_country_and_fingerprint_but_no_address() {
     assert_eq!(fields["client.fingerprint"].as_str().unwrap().len(), 16);
     assert_eq!(access[1]["fields"]["client.network"], "2001:db8:1::/48");
     assert_eq!(access[1]["fields"]["http.route"], "/signin/link/{token}");
-    for hidden in ["203.0.113.77", "2001:db8:1:2:3::4", "a-secret-token", "ada@example.com", &test.keys.viewer, PROXY] {
+    for hidden in
+        ["203.0.113.77", "2001:db8:1:2:3::4", "a-secret-token", "ada@example.com", &test.keys.viewer, PROXY]
+    {
         assert!(!text.contains(hidden), "{hidden} is in the log: {text}");
     }
 }

@@ -7,13 +7,16 @@ use crate::support::{Answer, Call, TestApp};
 const APP: &str = "https://app.example.com";
 
 async fn with_origin() -> TestApp {
-    TestApp::with(|settings| settings.gateway.cors_origins = vec![APP.parse().unwrap(), "http://localhost:3000".parse().unwrap()])
-        .await
+    TestApp::with(|settings| {
+        settings.gateway.cors_origins = vec![APP.parse().unwrap(), "http://localhost:3000".parse().unwrap()]
+    })
+    .await
 }
 
 fn preflight(test: &TestApp, path: &str, origin: &str) -> Call {
     let call = test.call(Method::OPTIONS, path).header("origin", origin);
-    call.header("access-control-request-method", "POST").header("access-control-request-headers", "authorization")
+    call.header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization")
 }
 
 /// No header lets a page read, or write, anything.
@@ -50,7 +53,10 @@ async fn a_named_site_may_call_with_a_key_and_without_cookies() {
     assert_eq!(read.header("access-control-allow-credentials"), None);
     // A refusal can be read, too, and a session is of no use from there.
     let refused = test.get("/api/runs").header("origin", APP).send().await;
-    assert_eq!((refused.problem().as_str(), refused.header("access-control-allow-origin")), ("unauthenticated", Some(APP)));
+    assert_eq!(
+        (refused.problem().as_str(), refused.header("access-control-allow-origin")),
+        ("unauthenticated", Some(APP))
+    );
     let write = test.post("/api/workflows").header("origin", APP).header("cookie", &test.cookie);
     assert_eq!(write.json(&serde_json::json!({})).send().await.status, StatusCode::FORBIDDEN);
 }
@@ -59,8 +65,15 @@ async fn a_named_site_may_call_with_a_key_and_without_cookies() {
 async fn other_sites_pages_and_plain_options_get_nothing() {
     let test = with_origin().await;
     let strangers = [
-        "https://evil.example", "null", "*", "", "https://app.example.com.evil.example", "https://app.example.com:8443",
-        "http://app.example.com", "https://APP.example.com", "https://app.example.com/",
+        "https://evil.example",
+        "null",
+        "*",
+        "",
+        "https://app.example.com.evil.example",
+        "https://app.example.com:8443",
+        "http://app.example.com",
+        "https://APP.example.com",
+        "https://app.example.com/",
     ];
     for origin in strangers {
         let answer = preflight(&test, "/api/workflows", origin).send().await;

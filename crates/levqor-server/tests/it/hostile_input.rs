@@ -77,14 +77,23 @@ async fn huge_and_nested_bodies_are_refused_everywhere() {
             let call = test.call(method.clone(), &path).key(&key).body("application/json", body.clone());
             let answer = call.send().await;
             let status = answer.status.as_u16();
-            assert!(matches!(status, 200 | 204 | 400 | 413 | 415 | 422), "{what} to {method} {path}: {status} {}", answer.text());
+            assert!(
+                matches!(status, 200 | 204 | 400 | 413 | 415 | 422),
+                "{what} to {method} {path}: {status} {}",
+                answer.text()
+            );
             if path != "/api/workflows/validate" && path != "/api/secrets/name" {
                 assert!(status >= 400, "{what} to {method} {path} is taken: {}", answer.text());
             }
         }
     }
-    let deep = format!("{{\"definition\": {}1{}}}", "[".repeat(limits::NESTING_MAX + 80), "]".repeat(limits::NESTING_MAX + 80));
-    let answer = test.post("/api/workflows").key(&test.keys.editor).body("application/json", deep).send().await;
+    let deep = format!(
+        "{{\"definition\": {}1{}}}",
+        "[".repeat(limits::NESTING_MAX + 80),
+        "]".repeat(limits::NESTING_MAX + 80)
+    );
+    let answer =
+        test.post("/api/workflows").key(&test.keys.editor).body("application/json", deep).send().await;
     assert!(answer.status.is_client_error());
     assert!(answer.text().contains("nested"), "{}", answer.text());
 }
@@ -110,8 +119,18 @@ async fn yaml_that_grows_is_bounded() {
 async fn other_content_types_are_refused() {
     let test = TestApp::new().await;
     let types = [
-        "text/plain", "text/html", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-        "application/octet-stream", "application/jsonp", "application/json-seq", "text/json", "*/*", "json", "",
+        "text/plain",
+        "text/html",
+        "application/xml",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/octet-stream",
+        "application/jsonp",
+        "application/json-seq",
+        "text/json",
+        "*/*",
+        "json",
+        "",
     ];
     for (method, path) in [
         (Method::POST, "/api/workflows"),
@@ -120,8 +139,18 @@ async fn other_content_types_are_refused() {
         (Method::POST, "/api/events"),
     ] {
         for media in types {
-            let answer = test.call(method.clone(), path).key(&test.keys.editor).body(media, "{\"value\": 1}").send().await;
-            assert_eq!(answer.problem(), "unsupported-media-type", "{method} {path} as {media:?}: {}", answer.text());
+            let answer = test
+                .call(method.clone(), path)
+                .key(&test.keys.editor)
+                .body(media, "{\"value\": 1}")
+                .send()
+                .await;
+            assert_eq!(
+                answer.problem(),
+                "unsupported-media-type",
+                "{method} {path} as {media:?}: {}",
+                answer.text()
+            );
         }
     }
     for media in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
@@ -129,7 +158,8 @@ async fn other_content_types_are_refused() {
         assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "a form is a form, and not {media}");
     }
     // What is packed is not unpacked: no bomb.
-    let packed = test.post("/api/workflows/validate").key(&test.keys.viewer).header("content-encoding", "gzip");
+    let packed =
+        test.post("/api/workflows/validate").key(&test.keys.viewer).header("content-encoding", "gzip");
     let answer = packed.body("application/json", vec![0x1f, 0x8b, 8, 0]).send().await;
     assert!(answer.status.is_client_error(), "{}", answer.status);
 }
@@ -144,7 +174,8 @@ async fn texts_that_are_commands_elsewhere_are_texts_here() {
         let run = test.start(&workflow, 5, &json!({ "name": text })).await;
         assert_eq!(run["output"]["message"], json!(format!("Hello, {text}!")), "{text:?}");
         // As parameters they find nothing, and the answer shows them as texts.
-        let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encoded =
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         for path in [
             format!("/api/runs/{encoded}"),
             format!("/api/workflows/{encoded}"),
@@ -163,9 +194,14 @@ async fn texts_that_are_commands_elsewhere_are_texts_here() {
         if let Ok(value) = http::HeaderValue::from_str(text)
             && let Ok(value) = value.to_str()
         {
-            let answer = test.get("/api/runs").key(&test.keys.viewer).header("idempotency-key", value).header("user-agent", value);
+            let answer = test
+                .get("/api/runs")
+                .key(&test.keys.viewer)
+                .header("idempotency-key", value)
+                .header("user-agent", value);
             assert_eq!(answer.send().await.status, StatusCode::OK);
-            let wrong = test.get("/api/runs").header("authorization", &format!("Bearer {value}")).send().await;
+            let wrong =
+                test.get("/api/runs").header("authorization", &format!("Bearer {value}")).send().await;
             assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
         }
     }
@@ -182,11 +218,16 @@ async fn texts_become_no_markup_on_any_page() {
     let page = test.page("/dashboard/keys").header("cookie", &test.cookie).send().await;
     let token = csrf(&page);
     for text in INJECTIONS.iter().filter(|text| !text.contains('\0')) {
-        let run = test.start(&workflow, 5, &json!({ "name": text })).await["run_id"].as_str().unwrap().to_owned();
-        let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let run =
+            test.start(&workflow, 5, &json!({ "name": text })).await["run_id"].as_str().unwrap().to_owned();
+        let encoded =
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let mut pages = vec![
             test.page(&format!("/dashboard/runs/{run}")).header("cookie", &test.cookie).send().await,
-            test.page(&format!("/dashboard/runs?status={encoded}")).header("cookie", &test.cookie).send().await,
+            test.page(&format!("/dashboard/runs?status={encoded}"))
+                .header("cookie", &test.cookie)
+                .send()
+                .await,
             test.page(&format!("/docs/{encoded}")).send().await,
             test.page(&format!("/signin?next={encoded}")).send().await,
             test.form("/signin", &[("email", text), ("next", text)]).send().await,
@@ -199,9 +240,35 @@ async fn texts_become_no_markup_on_any_page() {
             for evil in ["<script>alert", "<img src=x", "onerror=alert(1)>", "href=\"javascript:"] {
                 assert!(!html.contains(evil), "{text:?} is markup on a page: {evil}");
             }
-            assert!(!html.contains(">49<") && page.headers.get("set-cookie").is_none(), "{text:?} was worked out");
+            assert!(
+                !html.contains(">49<") && page.headers.get("set-cookie").is_none(),
+                "{text:?} was worked out"
+            );
         }
     }
+}
+
+#[tokio::test]
+async fn parameters_and_headers_that_come_twice_are_refused() {
+    let test = TestApp::new().await;
+    for query in ["limit=1&limit=2", "limit=1&limit=1", "cursor=a&cursor=b", "status=running&status=faulted"]
+    {
+        let answer = test.get(&format!("/api/runs?{query}")).key(&test.keys.viewer).send().await;
+        assert_eq!(answer.problem(), "bad-parameter", "{query}: {}", answer.text());
+    }
+    // What belongs in a body is not taken from the query, nor the other way round.
+    let answer = test
+        .post("/api/keys?role=owner")
+        .key(&test.keys.admin)
+        .json(&json!({ "name": "x", "role": "viewer" }));
+    let made = answer.send().await;
+    assert!(made.status.is_client_error() || made.json()["role"] == "viewer", "{}", made.text());
+    let mut request = http::Request::get("/api/runs").body(axum::body::Body::empty()).unwrap();
+    for key in [&test.keys.viewer, &test.keys.owner] {
+        request.headers_mut().append("authorization", format!("Bearer {key}").parse().unwrap());
+    }
+    let answer = tower::ServiceExt::oneshot(test.router.clone(), request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

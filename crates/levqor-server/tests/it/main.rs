@@ -4,6 +4,7 @@
 mod access;
 mod ai;
 mod approvals;
+mod asvs;
 mod audit;
 mod callers;
 mod catalogs;

@@ -12,8 +12,15 @@ enum Caller {
     Nobody,
     /// A key that nobody has.
     WrongKey,
-    Key { role: Role, operator: bool, key: String },
-    Session { role: Role, cookie: String },
+    Key {
+        role: Role,
+        operator: bool,
+        key: String,
+    },
+    Session {
+        role: Role,
+        cookie: String,
+    },
 }
 
 /// What the gate does.
@@ -73,7 +80,7 @@ fn concrete(path: &str) -> String {
         ("{what}", "input".to_owned()),
     ];
     let path = rows.into_iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, &value));
-    path.replace('{', "").replace('}', "")
+    path.replace(['{', '}'], "")
 }
 
 /// Sends an empty object, or an empty form: what matters is whether the gate lets it pass.
@@ -100,10 +107,15 @@ async fn gate(test: &TestApp, method: &Method, path: &str, is_page: bool, caller
             let body = axum::body::to_bytes(answer.into_body(), 100_000).await.unwrap();
             let text = String::from_utf8(body.to_vec()).unwrap();
             // A handler that refuses a form without its token was reached.
-            let by_gate = text.contains("this needs the role") || text.contains("only operators of the platform");
+            let by_gate =
+                text.contains("this needs the role") || text.contains("only operators of the platform");
             if by_gate { Gate::Forbids } else { Gate::Opens }
         }
-        _ if to.is_some_and(|to| to.to_str().unwrap().starts_with("/signin")) && !path.starts_with("/signin") => Gate::SignIn,
+        _ if to.is_some_and(|to| to.to_str().unwrap().starts_with("/signin"))
+            && !path.starts_with("/signin") =>
+        {
+            Gate::SignIn
+        }
         _ => Gate::Opens,
     }
 }

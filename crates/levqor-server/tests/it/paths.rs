@@ -81,7 +81,8 @@ async fn odd_addresses_lead_nowhere_whoever_asks() {
                 };
                 let answer = call.open().await;
                 let status = answer.status();
-                let refused = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::UNAUTHORIZED];
+                let refused =
+                    [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::UNAUTHORIZED];
                 assert!(refused.contains(&status), "{method} {path} by {who}: {status}");
                 assert!(!answer.headers().contains_key("x-evil"), "{path}");
             }
@@ -93,12 +94,31 @@ async fn odd_addresses_lead_nowhere_whoever_asks() {
 #[tokio::test]
 async fn what_is_encoded_in_a_parameter_stays_in_it() {
     let test = TestApp::new().await;
-    for id in ["..%2f..%2fkeys", "%2e%2e", "wf_1%2fruns", "%00", "%ff%fe", "a%0d%0ab", "%F0%9F%92%A9", "*", "'%20OR%201=1--"] {
-        for path in [format!("/api/runs/{id}"), format!("/api/workflows/{id}"), format!("/api/workflows/{id}/runs"), format!("/api/runs/{id}/tasks")] {
+    for id in [
+        "..%2f..%2fkeys",
+        "%2e%2e",
+        "wf_1%2fruns",
+        "%00",
+        "%ff%fe",
+        "a%0d%0ab",
+        "%F0%9F%92%A9",
+        "*",
+        "'%20OR%201=1--",
+    ] {
+        for path in [
+            format!("/api/runs/{id}"),
+            format!("/api/workflows/{id}"),
+            format!("/api/workflows/{id}/runs"),
+            format!("/api/runs/{id}/tasks"),
+        ] {
             let anybody = test.get(&path).send().await;
             assert_eq!(anybody.status, StatusCode::UNAUTHORIZED, "{path}");
             let answer = test.get(&path).key(&test.keys.owner).send().await;
-            assert!(matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST), "{path}: {}", answer.status);
+            assert!(
+                matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST),
+                "{path}: {}",
+                answer.status
+            );
             answer.problem();
         }
     }

@@ -39,7 +39,11 @@ async fn a_suspicious_address_is_refused_when_the_operator_wants_that() {
     fail(&test, 50).await;
     for path in ["/api/plans", "/docs", "/nowhere"] {
         let refused = test.get(path).from(BAD).send().await;
-        assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "address-blocked"), "{path}");
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (StatusCode::FORBIDDEN, "address-blocked"),
+            "{path}"
+        );
         assert_eq!(refused.header("retry-after"), Some("311"));
     }
     let by_key = test.get("/api/runs").from(BAD).key(&test.keys.owner).send().await;
@@ -51,7 +55,11 @@ async fn a_suspicious_address_is_refused_when_the_operator_wants_that() {
     // Operators get in, see it and put it right.
     let call = test.get("/api/ops/reputation").from(BAD).key(&test.keys.operator);
     let seen = call.send().await.json();
-    assert_eq!((&seen["blocking"], &seen["addresses"][0]["errors"]), (&json!(true), &json!(50)), "refusals do not count");
+    assert_eq!(
+        (&seen["blocking"], &seen["addresses"][0]["errors"]),
+        (&json!(true), &json!(50)),
+        "refusals do not count"
+    );
     let path = format!("/api/ops/reputation/{BAD}");
     let forgiven = test.call(Method::DELETE, &path).from(BAD).key(&test.keys.operator).send().await;
     assert_eq!(forgiven.status, StatusCode::NO_CONTENT);

@@ -2,7 +2,10 @@
 
 use http::{Method, StatusCode};
 
-use crate::{pages::Browser, support::{Answer, TestApp}};
+use crate::{
+    pages::Browser,
+    support::{Answer, TestApp},
+};
 
 /// What all answers have, whatever they are.
 fn assert_guarded(answer: &Answer, what: &str) {
@@ -54,7 +57,11 @@ async fn every_answer_tells_browsers_what_it_may_do() {
         let answer = test.call(method.clone(), path).header("accept", "text/html").send().await;
         let what = format!("{method} {path}");
         assert_guarded(&answer, &what);
-        assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000; includeSubDomains"), "{what}");
+        assert_eq!(
+            answer.header("strict-transport-security"),
+            Some("max-age=31536000; includeSubDomains"),
+            "{what}"
+        );
         let policy = answer.header("content-security-policy").unwrap();
         let expected = if is_page { "form-action 'self'" } else { "default-src 'none'" };
         assert!(policy.contains(expected), "{what}: {policy}");
@@ -63,7 +70,11 @@ async fn every_answer_tells_browsers_what_it_may_do() {
         }
     }
     let plain = TestApp::new().await;
-    assert_eq!(plain.get("/health").send().await.header("strict-transport-security"), None, "not on plain HTTP");
+    assert_eq!(
+        plain.get("/health").send().await.header("strict-transport-security"),
+        None,
+        "not on plain HTTP"
+    );
 }
 
 #[tokio::test]
@@ -86,12 +97,24 @@ async fn cookies_are_for_this_site_and_no_script() {
     let test = TestApp::with(|settings| settings.public_url = "https://levqor.example".to_owned()).await;
     let user = test.store.user_by_email("ada@example.com".to_owned()).await.unwrap().unwrap();
     let random = &*test.app.random;
-    let issued = levqor_server::features::sign_in::service::issue_link(&test.store, random, "", user.id, test.app.now());
+    let issued = levqor_server::features::sign_in::service::issue_link(
+        &test.store,
+        random,
+        "",
+        user.id,
+        test.app.now(),
+    );
     let link = issued.await.unwrap().expose().to_owned();
     let entered = test.form(&link, &[]).send().await;
     let cookie = entered.header("set-cookie").unwrap();
     for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Secure", "Max-Age="] {
         assert!(cookie.contains(part), "{cookie}");
     }
-    assert!(!cookie.contains("Domain="), "{cookie}");
+    assert!(cookie.starts_with("__Host-levqor_session=") && !cookie.contains("Domain="), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    assert_eq!(test.page("/dashboard").header("cookie", pair).send().await.status, StatusCode::OK);
+    // One that another host under the same domain could have set is none.
+    let plain = pair.trim_start_matches("__Host-");
+    let answer = test.page("/dashboard").header("cookie", plain).send().await;
+    assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
 }

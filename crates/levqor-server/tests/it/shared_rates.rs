@@ -29,7 +29,11 @@ async fn passed(nodes: &[TestApp], seconds: u32, by_account: bool, load: Load) -
         let answers = join_all(calls.map(|call| call.send())).await;
         sent += u32::try_from(answers.len()).unwrap();
         for answer in answers {
-            assert!(matches!(answer.status, StatusCode::OK | StatusCode::TOO_MANY_REQUESTS), "{}", answer.text());
+            assert!(
+                matches!(answer.status, StatusCode::OK | StatusCode::TOO_MANY_REQUESTS),
+                "{}",
+                answer.text()
+            );
             passed += u32::from(answer.status == StatusCode::OK);
         }
         nodes[0].clock.advance(STEP);
@@ -74,7 +78,8 @@ async fn a_stranger_who_hammers_all_nodes_gets_one_quota() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_who_hammers_one_node_gets_the_same_quota() {
-    compare("anonymous, one node", 30, false, |step, node| if node == 1 && step % 2 == 0 { 3 } else { 0 }).await;
+    compare("anonymous, one node", 30, false, |step, node| if node == 1 && step % 2 == 0 { 3 } else { 0 })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

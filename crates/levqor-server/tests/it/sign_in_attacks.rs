@@ -55,24 +55,35 @@ fn followed(location: &str) -> url::Url {
 async fn nobody_is_sent_to_another_site() {
     let test = TestApp::new().await;
     for next in ELSEWHERE {
-        let once = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let twice = percent_encoding::utf8_percent_encode(&once, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let once =
+            percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let twice =
+            percent_encoding::utf8_percent_encode(&once, percent_encoding::NON_ALPHANUMERIC).to_string();
         let entered = test.form(&link(&test).await, &[("next", next)]).send().await;
         let mut places = vec![entered.header("location").unwrap().to_owned()];
         for query in [once, twice] {
-            let known = test.page(&format!("/signin?next={query}")).header("cookie", &test.cookie).send().await;
+            let known =
+                test.page(&format!("/signin?next={query}")).header("cookie", &test.cookie).send().await;
             places.push(known.header("location").unwrap().to_owned());
         }
         for place in places {
             let url = followed(&place);
-            assert_eq!(url.origin().ascii_serialization(), "https://levqor.example", "{next:?} leads to {place:?}");
+            assert_eq!(
+                url.origin().ascii_serialization(),
+                "https://levqor.example",
+                "{next:?} leads to {place:?}"
+            );
         }
         assert!(entered.headers.get_all("set-cookie").iter().count() == 1, "{next:?}");
         let page = test.page("/dashboard").header("referer", "https://evil.example/").send().await;
         assert_eq!(page.header("location"), Some("/signin?next=/dashboard"));
     }
     // What the redirect to the sign-in page carries is a path of ours, however it is written.
-    for path in ["/dashboard//evil.example", "/dashboard/runs?next=//evil.example", "/dashboard/runs/%2F%2Fevil.example"] {
+    for path in [
+        "/dashboard//evil.example",
+        "/dashboard/runs?next=//evil.example",
+        "/dashboard/runs/%2F%2Fevil.example",
+    ] {
         let answer = test.page(path).send().await;
         if let Some(place) = answer.header("location") {
             assert!(place.starts_with("/signin?next=/dashboard"), "{path}: {place}");
@@ -88,7 +99,8 @@ async fn who_is_known_shows_neither_in_words_nor_in_time() {
     for round in 0..4 {
         for (which, email) in ["ada@example.com", "eve@example.com"].into_iter().enumerate() {
             let began = Instant::now();
-            let answer = test.form("/signin", &[("email", email)]).from(&format!("192.0.2.{round}")).send().await;
+            let answer =
+                test.form("/signin", &[("email", email)]).from(&format!("192.0.2.{round}")).send().await;
             times[which].push(began.elapsed());
             let headers: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
             answers[which].push((answer.status, headers, answer.text().replace("ada@", "eve@")));
@@ -109,7 +121,12 @@ async fn who_is_known_shows_neither_in_words_nor_in_time() {
     for email in ["ada@example.com", "eve@example.com"] {
         let mut last = StatusCode::OK;
         for round in 0..6 {
-            last = test.form("/signin", &[("email", email)]).from(&format!("198.51.100.{round}")).send().await.status;
+            last = test
+                .form("/signin", &[("email", email)])
+                .from(&format!("198.51.100.{round}"))
+                .send()
+                .await
+                .status;
         }
         assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "{email}");
     }
@@ -123,7 +140,16 @@ async fn links_cannot_be_guessed_forged_or_used_twice() {
     let mut flipped = token.clone().into_bytes();
     flipped[0] ^= 1;
     let flipped = String::from_utf8(flipped).unwrap();
-    for guess in ["a", &"A".repeat(43), &token[..42], &format!("{token}A"), &flipped, &token.to_uppercase(), "%00", "' OR 1=1 --"] {
+    for guess in [
+        "a",
+        &"A".repeat(43),
+        &token[..42],
+        &format!("{token}A"),
+        &flipped,
+        &token.to_uppercase(),
+        "%00",
+        "' OR 1=1 --",
+    ] {
         let guess = percent_encoding::utf8_percent_encode(guess, percent_encoding::NON_ALPHANUMERIC);
         let answer = test.form(&format!("/signin/link/{guess}"), &[]).send().await;
         assert_eq!(answer.status, StatusCode::GONE, "{guess}");
@@ -143,9 +169,13 @@ async fn sessions_cannot_be_given_to_somebody_or_forged() {
     let entered = test.form(&link(&test).await, &[]).header("cookie", &fixed).send().await;
     let given = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     assert_ne!(given, fixed, "a session that was there before is not taken over");
-    assert_eq!(test.page("/dashboard").header("cookie", &fixed).send().await.status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(
+        test.page("/dashboard").header("cookie", &fixed).send().await.status,
+        StatusCode::TEMPORARY_REDIRECT
+    );
     assert_eq!(test.page("/dashboard").header("cookie", &given).send().await.status, StatusCode::OK);
-    for forged in ["levqor_session=", "levqor_session=null", "levqor_session=%00", "levqor_session=' OR 1=1"] {
+    for forged in ["levqor_session=", "levqor_session=null", "levqor_session=%00", "levqor_session=' OR 1=1"]
+    {
         let answer = test.page("/dashboard").header("cookie", forged).send().await;
         assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT, "{forged}");
     }
@@ -156,7 +186,9 @@ async fn forms_of_other_sites_do_nothing() {
     let test = TestApp::new().await;
     let page = test.page("/dashboard/keys").header("cookie", &test.cookie).send().await;
     let token = crate::pages::csrf(&page);
-    let fields = |token: &str| [("csrf", token.to_owned()), ("name", "evil".to_owned()), ("role", "viewer".to_owned())];
+    let fields = |token: &str| {
+        [("csrf", token.to_owned()), ("name", "evil".to_owned()), ("role", "viewer".to_owned())]
+    };
     let send = async |token: &str| {
         let fields = fields(token);
         let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -168,10 +200,16 @@ async fn forms_of_other_sites_do_nothing() {
     }
     assert_eq!(send(&token).await, StatusCode::CREATED);
     // Another session's token is none.
-    let other = crate::support::sign_in_as(&test.app, test.account, "bob@example.com", levqor_model::Role::Owner).await;
-    let answer = test.form("/dashboard/keys", &[("csrf", &token), ("name", "x"), ("role", "viewer")]).header("cookie", &other);
+    let other =
+        crate::support::sign_in_as(&test.app, test.account, "bob@example.com", levqor_model::Role::Owner)
+            .await;
+    let answer = test
+        .form("/dashboard/keys", &[("csrf", &token), ("name", "x"), ("role", "viewer")])
+        .header("cookie", &other);
     assert_eq!(answer.send().await.status, StatusCode::FORBIDDEN);
-    for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("sec-fetch-site", "none")] {
+    for (name, value) in
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("sec-fetch-site", "none")]
+    {
         let answer = test.form("/signin", &[("email", "ada@example.com")]).header(name, value).send().await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name}: {value}");
     }
@@ -188,10 +226,40 @@ async fn keys_cannot_be_guessed_without_end() {
     }
     assert_eq!((seen[99], seen[100], seen[119]), (401, 429, 429));
     // The same wrong key again is one guess, another address has its own, and who is known stays so.
-    assert_eq!(test.get("/api/runs").from("192.0.2.9").header("authorization", &wrong(5)).send().await.status.as_u16(), 401);
-    assert_eq!(test.get("/api/runs").from("192.0.2.10").header("authorization", &wrong(500)).send().await.status.as_u16(), 401);
+    assert_eq!(
+        test.get("/api/runs")
+            .from("192.0.2.9")
+            .header("authorization", &wrong(5))
+            .send()
+            .await
+            .status
+            .as_u16(),
+        401
+    );
+    assert_eq!(
+        test.get("/api/runs")
+            .from("192.0.2.10")
+            .header("authorization", &wrong(500))
+            .send()
+            .await
+            .status
+            .as_u16(),
+        401
+    );
     test.get("/api/runs").from("192.0.2.10").key(&test.keys.viewer).send().await;
-    assert_eq!(test.get("/api/runs").from("192.0.2.9").key(&test.keys.viewer).send().await.status, StatusCode::OK);
+    assert_eq!(
+        test.get("/api/runs").from("192.0.2.9").key(&test.keys.viewer).send().await.status,
+        StatusCode::OK
+    );
     test.advance(60);
-    assert_eq!(test.get("/api/runs").from("192.0.2.9").header("authorization", &wrong(600)).send().await.status.as_u16(), 401);
+    assert_eq!(
+        test.get("/api/runs")
+            .from("192.0.2.9")
+            .header("authorization", &wrong(600))
+            .send()
+            .await
+            .status
+            .as_u16(),
+        401
+    );
 }

@@ -17,7 +17,9 @@ use crate::{
 async fn a_head_that_does_not_end_and_a_connection_that_idles_are_closed() {
     let test = TestApp::with(|settings| settings.header_timeout = Duration::from_millis(200)).await;
     let served = serve(&test).await;
-    for beginning in ["", "G", "GET /health HTTP/1.1\r\nHost: x\r\nX: ", "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"] {
+    for beginning in
+        ["", "G", "GET /health HTTP/1.1\r\nHost: x\r\nX: ", "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
+    {
         let began = Instant::now();
         let answer = talk(served.address, beginning).await;
         assert!(began.elapsed() < Duration::from_secs(20), "{beginning:?} is closed");
@@ -40,7 +42,10 @@ async fn a_head_that_is_too_large_is_refused() {
     ] {
         let answer = talk(served.address, &text).await;
         let refused = ["", "HTTP/1.1 431", "HTTP/1.1 414", "HTTP/1.1 400"];
-        assert!(refused.iter().any(|start| !start.is_empty() && answer.starts_with(start)) || answer.is_empty(), "{what}: {answer:.300}");
+        assert!(
+            refused.iter().any(|start| !start.is_empty() && answer.starts_with(start)) || answer.is_empty(),
+            "{what}: {answer:.300}"
+        );
     }
     let good = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(talk(served.address, good).await.starts_with("HTTP/1.1 200"), "others are served as before");
@@ -52,7 +57,9 @@ async fn a_body_that_does_not_arrive_is_given_up() {
     let test = TestApp::with(|settings| settings.gateway.body_timeout = Duration::from_millis(300)).await;
     let served = serve(&test).await;
     let key = &test.keys.editor;
-    let head = format!("POST /api/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n");
+    let head = format!(
+        "POST /api/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+    );
     for text in [
         format!("{head}Content-Length: 100\r\n\r\n{{\"defi"),
         format!("{head}Transfer-Encoding: chunked\r\n\r\n5\r\n{{\"def\r\n"),
@@ -106,11 +113,15 @@ async fn one_address_has_only_so_many_connections() {
     })
     .await;
     assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("use those that you have"), "{answer}");
-    let length: usize = answer.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+    let length: usize =
+        answer.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
     assert_eq!(answer.split("\r\n\r\n").nth(1).unwrap().len(), length, "{answer:?}");
     open.truncate(1);
     let good = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    wait_for("a place to be free", || async { talk(served.address, good).await.contains("200 OK").then_some(()) }).await;
+    wait_for("a place to be free", || async {
+        talk(served.address, good).await.contains("200 OK").then_some(())
+    })
+    .await;
     served.stopped().await;
     // A proxy that is trusted brings many people.
     let test = TestApp::with(|settings| {

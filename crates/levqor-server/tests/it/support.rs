@@ -110,8 +110,17 @@ impl TestApp {
             let place = Place::SharedFile(directory.path().join("levqor.db"));
             Options { place, ..Options::default() }
         };
+        let all = Self::region_over(nodes, options, change).await;
+        all.into_iter().map(|node| Self { directory: Some(directory.clone()), ..node }).collect()
+    }
+
+    /// [`TestApp::region`] on the database that the options name.
+    pub async fn region_over(
+        nodes: usize,
+        options: impl Fn() -> Options,
+        change: impl FnOnce(&mut Settings),
+    ) -> Vec<Self> {
         let first = Self::over(options(), change).await;
-        let first = Self { directory: Some(directory.clone()), ..first };
         let mut all = vec![first.clone()];
         for _ in 1..nodes {
             let store = Store::open(options()).unwrap();

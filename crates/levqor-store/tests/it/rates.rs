@@ -59,7 +59,8 @@ async fn a_first_word_counts_what_is_owed() {
     let other = Quota { name: "account", ..TEN };
     assert_eq!(ask(&world, other, asked(9, 12), NOW).await, (0, 12), "another limit, and too much owed");
     let (_, told) = world.store.rates_since(region("eu-west"), None, NOW, 10).await.unwrap();
-    let mut told: Vec<_> = told.into_iter().map(|(quota, found)| (quota, found.full_in_us / TEN.step_us)).collect();
+    let mut told: Vec<_> =
+        told.into_iter().map(|(quota, found)| (quota, found.full_in_us / TEN.step_us)).collect();
     told.sort();
     assert_eq!(told, [("account".to_owned(), 12), ("anonymous".to_owned(), 10)]);
 }
@@ -69,7 +70,8 @@ async fn regions_count_for_themselves_and_news_is_told_once_it_is_news() {
     let world = World::new();
     let store = &world.store;
     let (here, there) = (region("eu-west"), region("us-east"));
-    let many: Vec<Asked> = (0..150).map(|caller| Asked { caller: caller - 75, owed_us: 0, wanted: 1 }).collect();
+    let many: Vec<Asked> =
+        (0..150).map(|caller| Asked { caller: caller - 75, owed_us: 0, wanted: 1 }).collect();
     let found = store.take_rates(here.clone(), TEN, many, NOW).await.unwrap();
     assert_eq!(found.len(), ASKED_MAX, "so many at once");
     assert!(found.iter().all(|found| found.granted == 1));

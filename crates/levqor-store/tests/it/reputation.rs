@@ -48,7 +48,10 @@ async fn who_is_forgiven_begins_anew_and_all_nodes_learn_of_it() {
         assert_eq!(left, [errors("192.0.2.2", 0, 60)]);
     }
     let pardons = store.address_pardons(NOW).await.unwrap();
-    assert_eq!(pardons.iter().map(|it| (it.network.as_str(), it.at)).collect::<Vec<_>>(), [("192.0.2.1", later)]);
+    assert_eq!(
+        pardons.iter().map(|it| (it.network.as_str(), it.at)).collect::<Vec<_>>(),
+        [("192.0.2.1", later)]
+    );
     assert_eq!(store.address_pardons(later + Duration::from_secs(1)).await, Ok(Vec::new()));
     store.prune_addresses(later + Duration::from_secs(1)).await.unwrap();
     assert_eq!(store.address_pardons(NOW).await, Ok(Vec::new()));

@@ -57,6 +57,7 @@ async fn two_nodes_share_a_limit() {
         granted = [granted[0] + found[0], granted[1] + found[1]];
     }
     assert_eq!(granted, [100, 100]);
-    let (now, told) = open().rates_since("eu-west".parse().unwrap(), None, Timestamp::default(), 10).await.unwrap();
+    let (now, told) =
+        open().rates_since("eu-west".parse().unwrap(), None, Timestamp::default(), 10).await.unwrap();
     assert!(now > Timestamp::default() && told.len() == 2, "{told:?}");
 }

@@ -104,7 +104,8 @@ async fn the_process_routes_and_stops_cleanly_when_it_is_asked_to() {
 /// Asks for the plans by way of `address`, with these header lines; the status.
 async fn ask(address: std::net::SocketAddr, lines: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let text = format!("GET /api/plans HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n");
+    let text =
+        format!("GET /api/plans HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n");
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -141,6 +142,7 @@ async fn a_node_behind_an_edge_knows_who_asks_and_believes_nobody_else() {
         assert_eq!(ask(edge.address(), line).await, expected, "{line:?}");
     }
     let log = node.log();
-    let told = |part: &str| log.lines().filter(|line| line.contains("/api/plans") && line.contains(part)).count();
+    let told =
+        |part: &str| log.lines().filter(|line| line.contains("/api/plans") && line.contains(part)).count();
     assert_eq!((told("203.0.113.0/24"), told("DE"), told("XX")), (6, 1, 0), "{log}");
 }

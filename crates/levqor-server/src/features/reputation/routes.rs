@@ -113,7 +113,10 @@ async fn list(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Json
 async fn forgive(State(app): State<App>, Path(address): Path<String>) -> Result<StatusCode, Problem> {
     let address: IpAddr = address.parse().map_err(|_| {
         let shown: String = address.chars().take(64).collect();
-        Problem::parameter("address", format!("{shown:?} is no address; write one like 192.0.2.7 or 2001:db8::1"))
+        Problem::parameter(
+            "address",
+            format!("{shown:?} is no address; write one like 192.0.2.7 or 2001:db8::1"),
+        )
     })?;
     service::forgive(&app, address).await?;
     Ok(StatusCode::NO_CONTENT)

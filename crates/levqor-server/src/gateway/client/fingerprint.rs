@@ -88,7 +88,8 @@ mod tests {
         let first = of("s", NOON, &usual);
         let hour = std::time::Duration::from_secs(3_600);
         assert_eq!(first, of("s", NOON + hour, &usual));
-        let more = [usual[0], usual[1], ("cookie", "a=b"), ("authorization", "x"), ("x-forwarded-for", "1.2.3.4")];
+        let more =
+            [usual[0], usual[1], ("cookie", "a=b"), ("authorization", "x"), ("x-forwarded-for", "1.2.3.4")];
         assert_eq!(first, of("s", NOON, &more));
         assert_ne!(first, of("s", NOON + hour * 12, &usual), "the next day");
         assert_ne!(first, of("t", NOON, &usual), "another server");

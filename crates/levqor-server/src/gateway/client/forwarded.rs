@@ -205,7 +205,11 @@ mod tests {
             ("10.0.0.1", &[""], "10.0.0.1"),
         ];
         for (peer, lines, expected) in rows {
-            assert_eq!(found(ForwardedHeader::XForwardedFor, peer, lines), *expected, "{lines:?} from {peer}");
+            assert_eq!(
+                found(ForwardedHeader::XForwardedFor, peer, lines),
+                *expected,
+                "{lines:?} from {peer}"
+            );
         }
     }
 

@@ -276,12 +276,20 @@ mod tests {
         assert_eq!(bucket.wish(TEN, moment), Wish { owed: STEP, wanted: 1 });
         bucket.granted(TEN, moment.now, 1, moment.now + 2 * STEP);
         assert_eq!(bucket.take(TEN, moment), pass(8));
-        assert_eq!(bucket.take(TEN, moment), Verdict::Ask, "the region's count is known: nothing passes untold");
+        assert_eq!(
+            bucket.take(TEN, moment),
+            Verdict::Ask,
+            "the region's count is known: nothing passes untold"
+        );
         // Twice as many, but no more than a fair share of what is left.
         assert_eq!(bucket.wish(TEN, moment), Wish { owed: 0, wanted: 1 });
         let mut slow = Bucket::default();
         for use_ in 0..5 {
-            assert_eq!(slow.take(TEN, at(use_ * 3 * STEP, 3)), pass(9), "at a third of the rate nobody is asked");
+            assert_eq!(
+                slow.take(TEN, at(use_ * 3 * STEP, 3)),
+                pass(9),
+                "at a third of the rate nobody is asked"
+            );
         }
     }
 
@@ -309,7 +317,11 @@ mod tests {
         bucket.granted(thousand, later, 7, later);
         let idle = Moment { now: later + 9 * LEASE_US, nodes: 3 };
         let wish = bucket.wish(thousand, idle);
-        assert_eq!(wish, Wish { owed: -7 * thousand.step, wanted: 1 }, "an old lease comes back, and it begins small again");
+        assert_eq!(
+            wish,
+            Wish { owed: -7 * thousand.step, wanted: 1 },
+            "an old lease comes back, and it begins small again"
+        );
     }
 
     #[test]
@@ -330,7 +342,8 @@ mod tests {
         bucket.take(TEN, moment);
         let wish = bucket.wish(TEN, moment);
         bucket.unsaid(moment.now, wish);
-        let passed = (0..10).filter(|_| matches!(bucket.take_share(TEN, moment), Verdict::Pass { .. })).count();
+        let passed =
+            (0..10).filter(|_| matches!(bucket.take_share(TEN, moment), Verdict::Pass { .. })).count();
         assert_eq!(passed, 2, "three of ten, with the one before");
         assert_eq!(bucket.take_share(TEN, moment), Verdict::Refuse { wait: 2 * STEP });
         assert!(matches!(bucket.take_share(TEN, at(2 * STEP, 3)), Verdict::Pass { .. }));

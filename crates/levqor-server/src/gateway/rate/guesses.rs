@@ -27,8 +27,9 @@ impl Guesses {
     /// Whether a key from there may be looked up.
     pub(crate) fn may_try(&self, app: &App, network: IpAddr) -> bool {
         let now = app.now().as_micros();
-        self.quota
-            .is_none_or(|quota| self.table.with(number(app, network), now, |bucket| bucket.has_room(quota, now)))
+        self.quota.is_none_or(|quota| {
+            self.table.with(number(app, network), now, |bucket| bucket.has_room(quota, now))
+        })
     }
 
     /// It was nobody's.

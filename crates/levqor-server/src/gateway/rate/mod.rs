@@ -120,7 +120,7 @@ impl Rates {
         if !app.store.is_shared() {
             return Ok(());
         }
-        if rates.round.fetch_add(1, Ordering::Relaxed) % COUNT_NODES_EVERY == 0 {
+        if rates.round.fetch_add(1, Ordering::Relaxed).is_multiple_of(COUNT_NODES_EVERY) {
             let live = app.store.nodes(Some(app.now())).await?;
             let here = live.iter().filter(|node| node.region == app.region.code).count();
             rates.nodes.store(u32::try_from(here.max(1)).unwrap_or(u32::MAX), Ordering::Relaxed);

@@ -118,11 +118,7 @@ fn announce(address: ClientAddress) {
 }
 
 /// Refuses suspicious networks where the operator wants that, and counts what goes wrong.
-pub(super) async fn watch(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+pub(super) async fn watch(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
     let access = access_of(request.method(), route_of(request.extensions()));
     if access == Access::Open {
         return Ok(next.run(request).await);
