@@ -40,6 +40,7 @@ pub mod fault;
 mod follow;
 pub mod handlers;
 mod health;
+pub mod keyring;
 mod lifecycle;
 mod mask;
 mod notepad;
@@ -71,8 +72,9 @@ pub use again::Changes;
 pub use cluster::Cluster;
 pub use sweep::Stuck;
 
+pub use keyring::{Closed, Keyring, SealError};
 pub use levqor_store::secrets::SecretSet;
-pub use vault::{Closed, Vault};
+pub use vault::{Sealed, Vault};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -272,6 +274,17 @@ pub enum Error {
     Threads(#[source] std::io::Error),
     #[error("could not reach the store")]
     Store(#[from] levqor_store::Error),
+    #[error("the keyring cannot be used")]
+    Keyring(#[source] keyring::Error),
+}
+
+impl From<keyring::Error> for Error {
+    fn from(error: keyring::Error) -> Self {
+        match error {
+            keyring::Error::Store(error) => Error::Store(error),
+            other => Error::Keyring(other),
+        }
+    }
 }
 
 /// A running engine; cheap to clone. When the last clone is dropped it stops as a killed process would; use

@@ -19,7 +19,7 @@ use levqor_store::{
 };
 use serde_json::Value;
 
-use crate::{Engine, Error, RunDetail, core::Core, mask::Mask, vault::Shelf};
+use crate::{Engine, Error, RunDetail, SealError, Sealed, core::Core, keyring, mask::Mask, vault::Shelf};
 
 /// Runs that led to a run, looked at for the secrets that they declare: as deep as sub-runs go, and that again for retries.
 const LED_MAX: u32 = 2 * SUBRUN_DEPTH_MAX;
@@ -46,16 +46,19 @@ impl Engine {
             let newest = core.store.next_secret_version(account, name.to_owned()).await?;
             let version = newest.max(now.as_micros());
             let shelf = Shelf { account, name, version: version.cast_unsigned() };
+            let Sealed { bytes, tag } = core.vault.seal(shelf, value, &*core.random).await?;
             let secret = SealedSecret {
                 account_id: account,
                 name: name.to_owned(),
                 version,
-                sealed: core.vault.seal(shelf, value, &*core.random),
+                sealed: bytes,
                 set_at: now,
             };
-            outcome = core.store.set_secret(secret, names_max).await?;
-            if outcome != SecretSet::Overtaken {
-                break;
+            outcome = core.store.set_secret(secret, tag.to_string(), names_max).await?;
+            match outcome {
+                SecretSet::Overtaken => {}
+                SecretSet::KeyGone => core.vault.refresh().await?,
+                _ => break,
             }
         }
         Ok(outcome)
@@ -133,8 +136,9 @@ impl Core {
         for secret in self.store.sealed_secrets(account, names).await? {
             let version = secret.version.cast_unsigned();
             let shelf = Shelf { account, name: &secret.name, version };
-            match self.vault.open(shelf, &secret.sealed) {
+            match self.vault.open(shelf, &secret.sealed).await {
                 Ok(value) => book.insert(secret.name, version, value),
+                Err(SealError::Keyring(keyring::Error::Store(reason))) => return Err(reason),
                 Err(reason) => {
                     tracing::warn!(
                         account.id = %account, secret = %secret.name, version, error = %reason,

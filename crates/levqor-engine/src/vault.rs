@@ -1,48 +1,24 @@
-//! How secrets are kept: sealed under a key that is not in the database.
+//! How secrets are kept: sealed under keys of the [keyring](crate::keyring), which is not what the database alone can open.
 //!
-//! The key comes from the server's own secret by HKDF. Each sealed value says which key sealed it, so that another can be
-//! put in its place while the old one still opens. What is sealed belongs to its account, name and version: moved to
-//! another row it does not open.
-//!
-//! Sources: RFC 5869 (HKDF with SHA-256), XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), whose nonce is long enough to be
-//! random.
+//! What is sealed belongs to its account, name and version: moved to another row it does not open.
 
-use std::fmt;
-
-use chacha20poly1305::{
-    XChaCha20Poly1305, XNonce,
-    aead::{Aead, KeyInit, Payload},
-};
-use hmac::{Hmac, Mac};
-use levqor_model::{AccountId, Random, Secret};
+use levqor_model::{AccountId, KeyPurpose, Random, Secret};
 use serde_json::Value;
-use sha2::Sha256;
 
-/// Says how the rest is to be read.
-const FORM: u8 = 1;
-const KEY_ID_BYTES: usize = 8;
-const NONCE_BYTES: usize = 24;
+use crate::keyring::{Closed, Error, Keyring, SealError, Tag};
 
 /// Seals and opens. Cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Vault {
-    key_id: [u8; KEY_ID_BYTES],
-    cipher: XChaCha20Poly1305,
+    keyring: Keyring,
 }
 
-impl fmt::Debug for Vault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Vault(…)")
-    }
-}
-
-/// Why a sealed value does not open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Closed {
-    #[error("it was sealed under another key: SECURITY_HMAC_SECRET has changed since")]
-    OtherKey,
-    #[error("it is damaged, or stands in another place than it was made for")]
-    Damaged,
+/// A value as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    pub bytes: Vec<u8>,
+    /// The key that it is sealed under.
+    pub tag: Tag,
 }
 
 /// Where a sealed value stands.
@@ -55,85 +31,70 @@ pub(crate) struct Shelf<'a> {
 
 impl Shelf<'_> {
     /// Ids and names have no zero bytes, so no two shelves read alike.
-    fn label(&self) -> Vec<u8> {
+    pub(crate) fn label(&self) -> Vec<u8> {
         format!("{}\0{}\0{}", self.account, self.name, self.version).into_bytes()
     }
 }
 
 impl Vault {
-    /// A vault under a key that is derived from `secret`.
+    /// A vault under one key that is derived from `secret`, for a store that dies with its process.
     pub fn new(secret: &Secret) -> Self {
-        let extracted = hmac(b"levqor secrets", &[secret.expose().as_bytes()]);
-        let key = hmac(&extracted, &[b"key", &[1]]);
-        let id = hmac(&extracted, &[b"key id", &[1]]);
-        let mut key_id = [0; KEY_ID_BYTES];
-        key_id.copy_from_slice(&id[..KEY_ID_BYTES]);
-        Self { key_id, cipher: XChaCha20Poly1305::new(&key.into()) }
+        Self { keyring: Keyring::fixed(secret) }
     }
 
-    /// Names the key without giving it away.
-    pub fn key_id(&self) -> String {
-        self.key_id.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// A vault under the keys of a ring.
+    pub fn of(keyring: Keyring) -> Self {
+        Self { keyring }
     }
 
     /// Seals something of the server's own, by its name.
-    pub fn seal_own(&self, name: &str, value: &Value, random: &dyn Random) -> Vec<u8> {
-        self.seal_as(&own_label(name), value, random)
+    ///
+    /// # Errors
+    /// When the keyring cannot be read.
+    pub async fn seal_own(&self, name: &str, value: &Value, random: &dyn Random) -> Result<Sealed, Error> {
+        self.seal_as(&own_label(name), value, random).await
     }
 
     /// # Errors
-    /// [`Closed`].
-    pub fn open_own(&self, name: &str, sealed: &[u8]) -> Result<Value, Closed> {
-        self.open_as(&own_label(name), sealed)
+    /// When it does not open; when the keyring cannot be read.
+    pub async fn open_own(&self, name: &str, sealed: &[u8]) -> Result<Value, SealError> {
+        self.open_as(&own_label(name), sealed).await
     }
 
-    /// Form, key id, nonce, and the value as sealed JSON.
-    pub(crate) fn seal(&self, shelf: Shelf<'_>, value: &Value, random: &dyn Random) -> Vec<u8> {
-        self.seal_as(&shelf.label(), value, random)
+    pub(crate) async fn seal(
+        &self,
+        shelf: Shelf<'_>,
+        value: &Value,
+        random: &dyn Random,
+    ) -> Result<Sealed, Error> {
+        self.seal_as(&shelf.label(), value, random).await
     }
 
-    /// # Errors
-    /// [`Closed`].
-    pub(crate) fn open(&self, shelf: Shelf<'_>, sealed: &[u8]) -> Result<Value, Closed> {
-        self.open_as(&shelf.label(), sealed)
+    pub(crate) async fn open(&self, shelf: Shelf<'_>, sealed: &[u8]) -> Result<Value, SealError> {
+        self.open_as(&shelf.label(), sealed).await
     }
 
-    fn seal_as(&self, label: &[u8], value: &Value, random: &dyn Random) -> Vec<u8> {
-        let mut nonce = [0; NONCE_BYTES];
-        random.fill(&mut nonce);
-        let text = value.to_string();
-        let payload = Payload { msg: text.as_bytes(), aad: label };
-        // The cipher refuses only what is longer than 256 GiB.
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
-        [&[FORM], &self.key_id[..], &nonce[..], &sealed[..]].concat()
+    /// The key that a value was sealed under is gone: the next one shall be another.
+    pub(crate) async fn refresh(&self) -> Result<(), Error> {
+        self.keyring.refresh().await
     }
 
-    fn open_as(&self, label: &[u8], sealed: &[u8]) -> Result<Value, Closed> {
-        let rest = sealed.strip_prefix(&[FORM]).ok_or(Closed::Damaged)?;
-        let (key_id, rest) = rest.split_at_checked(KEY_ID_BYTES).ok_or(Closed::Damaged)?;
-        if key_id != self.key_id {
-            return Err(Closed::OtherKey);
-        }
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(Closed::Damaged)?;
-        let payload = Payload { msg: sealed, aad: label };
-        let text = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Closed::Damaged)?;
-        serde_json::from_slice(&text).map_err(|_| Closed::Damaged)
+    async fn seal_as(&self, label: &[u8], value: &Value, random: &dyn Random) -> Result<Sealed, Error> {
+        let key = self.keyring.active(KeyPurpose::Sealing).await?;
+        let text = zeroize::Zeroizing::new(value.to_string());
+        Ok(Sealed { bytes: key.seal(label, text.as_bytes(), random), tag: key.tag() })
+    }
+
+    async fn open_as(&self, label: &[u8], sealed: &[u8]) -> Result<Value, SealError> {
+        let key = self.keyring.sealing_key(sealed).await?;
+        let text = key.open(label, sealed)?;
+        serde_json::from_slice(&text).map_err(|_| Closed::Damaged.into())
     }
 }
 
 /// No account's id is empty, so this is no shelf of theirs.
-fn own_label(name: &str) -> Vec<u8> {
+pub(crate) fn own_label(name: &str) -> Vec<u8> {
     format!("\0{name}").into_bytes()
-}
-
-fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length, so this cannot fail; an unkeyed hash would be the wrong fallback.
-    let mut mac =
-        <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
@@ -143,18 +104,29 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_is_sealed_opens_on_its_shelf_only() {
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = |place| u8::from_str_radix(&hex[place..place + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(digits).collect()
+    }
+
+    fn closed(outcome: Result<Value, SealError>) -> Closed {
+        match outcome {
+            Err(SealError::Closed(closed)) => closed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_opens_on_its_shelf_only() {
         let random = SeededRandom::new(3);
         let account = |_| AccountId::new(Timestamp::from_seconds(1), &random);
         let [mine, other] = [0, 1].map(account);
         let shelf = Shelf { account: mine, name: "key", version: 7 };
         let vault = Vault::new(&Secret::new("one"));
         let value = json!({ "a": ["hush", 1, null] });
-        let sealed = vault.seal(shelf, &value, &random);
-        assert_eq!(vault.open(shelf, &sealed), Ok(value.clone()));
+        let sealed = vault.seal(shelf, &value, &random).await.unwrap().bytes;
+        assert_eq!(vault.open(shelf, &sealed).await, Ok(value.clone()));
         assert!(!sealed.windows(4).any(|window| window == b"hush"));
-        assert_ne!(sealed, vault.seal(shelf, &value, &random), "a nonce is never used twice");
 
         let elsewhere = [
             Shelf { account: other, ..shelf },
@@ -162,18 +134,47 @@ mod tests {
             Shelf { version: 8, ..shelf },
         ];
         for shelf in elsewhere {
-            assert_eq!(vault.open(shelf, &sealed), Err(Closed::Damaged));
+            assert_eq!(closed(vault.open(shelf, &sealed).await), Closed::Damaged);
         }
-        assert_eq!(Vault::new(&Secret::new("two")).open(shelf, &sealed), Err(Closed::OtherKey));
-        assert_eq!(vault.open_own("key", &sealed), Err(Closed::Damaged));
-        let own = vault.seal_own("seed", &value, &random);
-        assert_eq!(vault.open_own("seed", &own), Ok(value.clone()));
-        assert_eq!(vault.open_own("seeds", &own), Err(Closed::Damaged));
+        let another = Vault::new(&Secret::new("two"));
+        assert_eq!(closed(another.open(shelf, &sealed).await), Closed::OtherKey);
+        assert_eq!(closed(vault.open_own("key", &sealed).await), Closed::Damaged);
+        let own = vault.seal_own("seed", &value, &random).await.unwrap().bytes;
+        assert_eq!(vault.open_own("seed", &own).await, Ok(value.clone()));
+        assert_eq!(closed(vault.open_own("seeds", &own).await), Closed::Damaged);
         for place in 0..sealed.len() {
             let mut bent = sealed.clone();
             bent[place] ^= 1;
-            assert!(vault.open(shelf, &bent).is_err(), "{place}");
-            assert!(vault.open(shelf, &sealed[..place]).is_err(), "{place}");
+            assert!(vault.open(shelf, &bent).await.is_err(), "{place}");
+            assert!(vault.open(shelf, &sealed[..place]).await.is_err(), "{place}");
         }
+    }
+
+    /// As builds sealed and signed that knew no keyring.
+    #[tokio::test]
+    async fn what_one_secret_made_still_holds() {
+        let secret = Secret::new("the secret of the time before");
+        let keyring = Keyring::fixed(&secret);
+        let vault = Vault::of(keyring.clone());
+        let account = "acc_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        let sealed = bytes(
+            "01da1139041799d1b55ac389a30c3b0363f83697934d3197c047c16b10f0d3923b8ebce33aab7f080445169816facba3d5223d0b\
+             099465c353669ccc3dae770af7dde3a61a46",
+        );
+        let shelf = Shelf { account, name: "key", version: 7 };
+        assert_eq!(vault.open(shelf, &sealed).await, Ok(json!({ "a": ["hush", 1, null] })));
+        let own = bytes(
+            "01da1139041799d1b545b905dac24e6e19c55d01aa8f271e30444007b030966f61b7e929b262229a7acf65f288d3f010e4317f51\
+             5eb3d39fab7a5d",
+        );
+        assert_eq!(vault.open_own("region_snapshot_seed", &own).await, Ok(json!("c2VlZA==")));
+
+        let token = keyring.token(&["csrf", "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV"]).await.unwrap();
+        // Base 64 of 8f5caf3f8bfae8b829a9469087a571ae6caa349f0e8836fa62d4b7e700e0ac1f.
+        assert_eq!(token, "j1yvP4v66LgpqUaQh6VxrmyqNJ8OiDb6YtS35wDgrB8");
+        let webhooks = keyring.active(KeyPurpose::Webhooks).await.unwrap();
+        let parts = ["webhook", "whk_01ARZ3NDEKTSV4RRFFQ69G5FAV", "3"];
+        let expected = bytes("9da9f75d56aa830c365f1a2fb1e152fff7017f37ff7e8cf81bcfc34689bacb22");
+        assert_eq!(webhooks.sign(&parts, &[]).as_slice(), expected);
     }
 }

@@ -104,6 +104,8 @@ id!(/// An address that starts a workflow.
     WebhookId, "whk_");
 id!(/// A decision of a person that a run waits for.
     ApprovalId, "apr_");
+id!(/// A key of the server's keyring; it names the key and gives nothing of it away.
+    RingKeyId, "rky_");
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 pub mod audit;
 mod blueprint;
 mod id;
+mod keyring;
 pub mod limits;
 mod money;
 mod plan_usage;
@@ -25,9 +26,10 @@ pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
 pub use id::{
-    AccountId, ApprovalId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RunId, SessionId,
-    UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RingKeyId, RunId,
+    SessionId, UserId, WebhookId, WorkflowId,
 };
+pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;
 pub use policy::{Misfire, Overlap, Priority};

@@ -56,6 +56,8 @@ problems! {
     /// Another act of the region is not over.
     RegionBusy = 409 "region-busy" "Something else is being done with the region",
     RegionNotReady = 409 "region-not-ready" "The regions are not ready for this",
+    /// Something still needs the key, or there are too many of them.
+    KeyInUse = 409 "key-in-use" "The key is still needed",
     IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",
     LastOwnerKey = 409 "last-owner-key" "The last owner key cannot be revoked",
     BodyTooLarge = 413 "body-too-large" "The request body is too large",

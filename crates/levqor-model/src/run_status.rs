@@ -45,6 +45,7 @@ macro_rules! words {
         }
     };
 }
+pub(crate) use words;
 
 words!(
     /// Where a run is in its life (DSL "status phase").

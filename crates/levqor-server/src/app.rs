@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use levqor_engine::Engine;
-use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Secret, Timestamp};
+use levqor_engine::{Engine, Keyring};
+use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Timestamp};
 use levqor_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +44,6 @@ pub struct Settings {
     pub build: String,
     /// What links in mails and pages start with, without a slash at the end.
     pub public_url: String,
-    /// Signs tokens and cookies.
-    pub secret: Secret,
     /// Whether `/metrics` answers without a key.
     pub metrics_public: bool,
     pub request_timeout: Duration,
@@ -87,7 +85,6 @@ impl Default for Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build: "unknown".to_owned(),
             public_url: "http://127.0.0.1:8000".to_owned(),
-            secret: Secret::new("development"),
             metrics_public: true,
             request_timeout: Duration::from_secs(90),
             body_bytes_max: levqor_model::limits::BODY_BYTES_MAX,
@@ -117,6 +114,8 @@ pub struct Parts {
     pub settings: Settings,
     pub store: Store,
     pub engine: Engine,
+    /// Signs tokens, seals secrets.
+    pub keyring: Keyring,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub node: NodeId,

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, health, regions, runs},
+    features::{audit, health, keyring, regions, runs},
     problem::chain,
 };
 
@@ -30,6 +30,10 @@ enum Job {
     MeasureRegions,
     /// Goes on with what operators do with regions.
     GoOnWithActs,
+    /// Learns which keys the server has now.
+    LookAtKeys,
+    /// Goes on with what rotations of keys have begun.
+    TurnKeys,
     /// Forgets callers whose rate limit is full again.
     PruneRates,
     /// Deletes rows whose time is over.
@@ -52,6 +56,9 @@ const JOBS: [(Job, Duration); 11] = [
     (Job::SampleHealth, Duration::from_secs(5)),
     (Job::MeasureRegions, Duration::from_secs(5)),
     (Job::GoOnWithActs, Duration::from_millis(500)),
+    // Well before a ring is too old to decide by.
+    (Job::LookAtKeys, Duration::from_secs(2)),
+    (Job::TurnKeys, Duration::from_secs(2)),
     (Job::PruneRates, Duration::from_secs(30)),
     (Job::PruneStore, Duration::from_secs(600)),
     (Job::ArchiveRuns, Duration::from_secs(5)),
@@ -72,6 +79,8 @@ const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What operators did with regions.
 const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Keys that were retired or revoked.
+const KEYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Single observations; their daily sums stay for good.
 const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -83,6 +92,8 @@ impl Job {
             Job::SampleHealth => "sample_health",
             Job::MeasureRegions => "measure_regions",
             Job::GoOnWithActs => "go_on_with_acts",
+            Job::LookAtKeys => "look_at_keys",
+            Job::TurnKeys => "turn_keys",
             Job::PruneRates => "prune_rates",
             Job::PruneStore => "prune_store",
             Job::ArchiveRuns => "archive_runs",
@@ -99,6 +110,8 @@ impl Job {
             Job::SampleHealth => health::service::sample(app).await,
             Job::MeasureRegions => regions::look_around(app).await,
             Job::GoOnWithActs => regions::look_at_acts(app).await,
+            Job::LookAtKeys => keyring::look(app).await,
+            Job::TurnKeys => keyring::turn(app).await,
             Job::PruneRates => {
                 app.rates.prune();
                 Ok(())
@@ -149,7 +162,7 @@ async fn round(job: Job, app: &App) {
 /// What is done for all nodes is done by one of them.
 async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
     match job {
-        Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns if app.store.is_shared() => {
+        Job::TurnKeys | Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns if app.store.is_shared() => {
             app.store.take_duty(job.name(), app.node, app.now()).await
         }
         _ => Ok(true),
@@ -188,5 +201,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_webhook_messages(now - limits::WEBHOOK_MESSAGES_KEPT).await?;
     app.store.prune_firings(now - FIRINGS_KEPT).await?;
     app.store.prune_acts(now - ACTS_KEPT).await?;
+    app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

@@ -316,7 +316,25 @@ impl From<levqor_engine::Error> for Problem {
             Error::TooManyRuns { .. } => Problem::new(ProblemCode::PlanLimit, detail),
             Error::NoSuchWorkflow { .. } => Problem::new(ProblemCode::WorkflowNotFound, detail),
             Error::TooDeep { .. } => Problem::new(ProblemCode::InvalidFields, detail),
+            Error::Keyring(inner) => inner.into(),
             error @ (Error::Definition { .. } | Error::Journal { .. } | Error::Threads(_)) => {
+                Problem::internal(error)
+            }
+        }
+    }
+}
+
+impl From<levqor_engine::keyring::Error> for Problem {
+    fn from(error: levqor_engine::keyring::Error) -> Self {
+        use levqor_engine::keyring::Error;
+        let detail = error.to_string();
+        match error {
+            Error::Store(inner) => inner.into(),
+            Error::Missing(_) => Problem::not_found(detail),
+            Error::InUse { .. } | Error::Seals(_) | Error::Full(_) => {
+                Problem::new(ProblemCode::KeyInUse, detail)
+            }
+            Error::OtherRoot | Error::Damaged(_) | Error::NoKey(_) | Error::Opens | Error::Fixed => {
                 Problem::internal(error)
             }
         }

@@ -10,7 +10,7 @@ use crate::{Error, Row, Session, Store, params};
 /// The answer that was given. `scope` is the account (or `anonymous`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
-    /// SHA-256 of method, path and body.
+    /// What the request is known by; opaque here.
     pub request_hash: [u8; 32],
     pub status: u16,
     pub content_type: String,

@@ -39,6 +39,7 @@ pub mod events;
 pub mod health;
 pub mod hints;
 pub mod idempotency;
+pub mod keyring;
 pub mod keys;
 pub mod listeners;
 pub mod nodes;

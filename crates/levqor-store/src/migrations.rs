@@ -41,6 +41,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     18 "0018_regions",
     20 "0020_commits",
     21 "0021_audit",
+    22 "0022_keyring",
 ];
 
 /// The version that this build knows.

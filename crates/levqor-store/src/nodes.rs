@@ -231,16 +231,17 @@ impl Store {
 impl Store {
     /// What all nodes must agree on: the value that is kept under the name, which is the caller's when there was none.
     pub async fn agree(&self, name: &'static str, value: String) -> Result<String, Error> {
-        self.write(move |session| {
-            session.execute(
-                "INSERT INTO agreements (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-                params![name, value],
-            )?;
-            let kept = session.scalar("SELECT value FROM agreements WHERE name = $1", params![name])?;
-            Ok(kept.unwrap_or(value))
-        })
-        .await
+        self.write(move |session| agree(session, name, &value)).await
     }
+}
+
+pub(crate) fn agree(session: &Session, name: &str, value: &str) -> Result<String, Error> {
+    session.execute(
+        "INSERT INTO agreements (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+        params![name, value],
+    )?;
+    let kept = session.scalar("SELECT value FROM agreements WHERE name = $1", params![name])?;
+    Ok(kept.unwrap_or_else(|| value.to_owned()))
 }
 
 /// Those that live; `now` by the database's clock.

@@ -1,12 +1,12 @@
 //! Secrets in versions, sealed by whoever has the key. What is superseded or deleted stays for the runs that began before.
 
-use levqor_model::{AccountId, Timestamp};
+use levqor_model::{AccountId, KeyPurpose, Timestamp};
 use serde_json::json;
 
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    keyring, params,
 };
 
 /// Versions of one name that are kept at once; setting it more often has to wait until old ones are forgotten.
@@ -41,10 +41,12 @@ pub enum SecretSet {
     TooManyNames,
     /// There are as many versions of this name as are kept.
     TooManyVersions,
+    /// The key that it is sealed under is gone; seal it under another one.
+    KeyGone,
 }
 
 impl SealedSecret {
-    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+    pub(crate) fn read(row: &mut Row<'_>) -> Result<Self, Error> {
         Ok(Self {
             account_id: row.take()?,
             name: row.take()?,
@@ -68,12 +70,23 @@ impl Store {
         .await
     }
 
-    /// Makes this version the current one. Versions only grow.
+    /// Makes this version the current one. Versions only grow. `tag` names the key that it is sealed under.
     ///
     /// # Errors
     /// [`Conflict::Other`](crate::Conflict::Other) when the account does not exist.
-    pub async fn set_secret(&self, secret: SealedSecret, names_max: usize) -> Result<SecretSet, Error> {
-        self.write(move |session| set(session, &secret, names_max)).await
+    pub async fn set_secret(
+        &self,
+        secret: SealedSecret,
+        tag: String,
+        names_max: usize,
+    ) -> Result<SecretSet, Error> {
+        self.write(move |session| {
+            if keyring::ended(session, KeyPurpose::Sealing, &tag)? {
+                return Ok(SecretSet::KeyGone);
+            }
+            set(session, &secret, names_max)
+        })
+        .await
     }
 
     /// False when there is no such secret now.

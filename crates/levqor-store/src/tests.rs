@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use levqor_model::{
-    AccountId, ApprovalId, KeyId, LinkId, NodeId, Overlap, Priority, RegionCode, Residency, Role, RunId,
-    RunStatus, SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode, Residency,
+    RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId,
+    WorkflowId,
 };
 
 use crate::{
@@ -18,12 +19,14 @@ use crate::{
     events::NewEvent,
     health::Sample,
     idempotency::StoredAnswer,
+    keyring::{NewKey, Reseal, SealHead, Turn},
     keys::ApiKey,
     listeners::{EventChanges, Listener, NewInterest, NewListener, UnreadBound},
     nodes::NewNode,
     queue::{Assumed, Claimer, ConcurrencyKey, Gate},
     runs::{Append, Due, Firing, LeftRuns, NewRun, Run, RunFilter, Taker},
     schedules::Passed,
+    secrets::SealedSecret,
     sessions::{Link, Session},
     state::{StateAction, StateCall},
     timers::Timer,
@@ -43,6 +46,51 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_events(store, account, workflow, &random).await;
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
+    touch_keyring(store, account, &random).await;
+}
+
+async fn touch_keyring(store: &Store, account: AccountId, random: &SeededRandom) {
+    let new = |tag: &str, purpose| NewKey {
+        id: RingKeyId::new(NOW, random),
+        purpose,
+        tag: tag.to_owned(),
+        sealed: vec![1],
+    };
+    let head =
+        || SealHead { bytes: vec![1; 9], text: "AQEBAQEBAQEB".to_owned(), agreements: &["agreed", "other"] };
+    let all = |tag: &str| KeyPurpose::ALL.iter().map(|purpose| new(tag, *purpose)).collect::<Vec<_>>();
+    let known = all("known");
+    store.webhook_keys().await.unwrap();
+    store.keyring_traces("agreed", &["other"]).await.unwrap();
+    store.found_keyring(all("fresh"), known.clone(), NOW, Duration::ZERO).await.unwrap();
+    let turn = Turn { overlap: Duration::ZERO, migration: 22 };
+    store.turn_keyring(turn, NOW).await.unwrap();
+    for key in &known {
+        store.retire_ring_key(key.id, head(), NOW).await.unwrap();
+    }
+    for tag in ["a", "b"] {
+        store.publish_ring_key(new(tag, KeyPurpose::Sealing), NOW, Duration::from_secs(60)).await.unwrap();
+    }
+    for key in store.keyring_history().await.unwrap() {
+        store.key_uses(&key, head()).await.unwrap();
+        store.ring_key(key.id).await.unwrap();
+        store.revoke_ring_key(key.id, new(&format!("{}'", key.tag), key.purpose), head(), NOW).await.unwrap();
+    }
+    store.keyring(None).await.unwrap();
+    store.keyring(Some(1)).await.unwrap();
+    store.secrets_sealed_under(head(), None, 10).await.unwrap();
+    let secrets = store.all_sealed_secrets(None, 10).await.unwrap();
+    store.all_sealed_secrets(secrets.first().map(SealedSecret::place), 10).await.unwrap();
+    let reseal =
+        Reseal { account_id: account, name: "key".to_owned(), version: 1, was: vec![1], sealed: vec![1] };
+    store.seal_secrets_again("t".to_owned(), vec![reseal]).await.unwrap();
+    let text = || "a".to_owned();
+    store.agree_sealed("agreed", text(), text()).await.unwrap();
+    store.seal_agreement_again("agreed", text(), text(), text()).await.unwrap();
+    store.agreement("agreed").await.unwrap();
+    store.seal_keys_again(vec![(RingKeyId::new(NOW, random), vec![1], vec![2])]).await.unwrap();
+    store.prune_keyring(NOW).await.unwrap();
+    store.abandon_keyring(all("last"), &["agreed"], NOW).await.unwrap();
 }
 
 fn event(id: &str) -> NewEvent {
@@ -90,16 +138,16 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
     store.touch_keys(vec![(key.id, NOW)]).await.unwrap();
     store.revoke_key(account, key.id, NOW).await.unwrap();
 
-    let secret = crate::secrets::SealedSecret {
+    let secret = SealedSecret {
         account_id: account,
         name: "key".to_owned(),
         version: store.next_secret_version(account, "key".to_owned()).await.unwrap(),
         sealed: vec![1],
         set_at: NOW,
     };
-    store.set_secret(secret.clone(), 10).await.unwrap();
+    store.set_secret(secret.clone(), "t".to_owned(), 10).await.unwrap();
     store
-        .set_secret(crate::secrets::SealedSecret { version: secret.version + 1, ..secret }, 10)
+        .set_secret(SealedSecret { version: secret.version + 1, ..secret }, "t".to_owned(), 10)
         .await
         .unwrap();
     store.secrets_of(account, None, 10).await.unwrap();
@@ -435,6 +483,7 @@ async fn touch_events(store: &Store, account: AccountId, workflow: WorkflowId, r
         hash: [1; 32],
         signed: true,
         generation: 1,
+        secret_key: "0".to_owned(),
         created_at: NOW,
         rotated_at: None,
         last_used_at: None,
@@ -442,7 +491,7 @@ async fn touch_events(store: &Store, account: AccountId, workflow: WorkflowId, r
     store.create_webhook(webhook, 10).await.unwrap();
     store.webhook_by_hash([1; 32]).await.unwrap();
     store.webhooks_of(account, workflow, 10).await.unwrap();
-    store.rotate_webhook(account, workflow, id, [2; 32], NOW).await.unwrap();
+    store.rotate_webhook(account, workflow, id, [2; 32], "0".to_owned(), NOW).await.unwrap();
     store.touch_webhook(id, NOW).await.unwrap();
     store.webhook_run(WebhookMessage { webhook_id: id, message_id: "m".to_owned() }).await.unwrap();
     store.prune_webhook_messages(NOW).await.unwrap();

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, ApprovalId, Date, KeyId, LinkId, NodeId, Priority, RegionCode, Residency, Role, RunId,
-    RunStatus, SessionId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, Date, KeyId, KeyPurpose, KeyState, LinkId, NodeId, Priority, RegionCode,
+    Residency, RingKeyId, Role, RunId, RunStatus, SessionId, Timestamp, TriggerKind, UserId, WebhookId,
+    WorkflowId,
 };
 
 use crate::Error;
@@ -297,7 +298,10 @@ macro_rules! as_text {
     };
 }
 
-as_text!(AccountId, ApprovalId, Date, KeyId, LinkId, NodeId, RunId, SessionId, UserId, WebhookId, WorkflowId);
+as_text!(
+    AccountId, ApprovalId, Date, KeyId, LinkId, NodeId, RingKeyId, RunId, SessionId, UserId, WebhookId,
+    WorkflowId
+);
 
 /// Types whose column is one of a few words.
 macro_rules! as_word {
@@ -310,7 +314,7 @@ macro_rules! as_word {
     };
 }
 
-as_word!(Role, RunStatus, TriggerKind);
+as_word!(KeyPurpose, KeyState, Role, RunStatus, TriggerKind);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -322,7 +326,7 @@ macro_rules! from_text {
     };
 }
 
-from_text!(RegionCode, RunStatus, TriggerKind);
+from_text!(KeyPurpose, KeyState, RegionCode, RunStatus, TriggerKind);
 
 /// Wraps what [`Column::read`] said with the name of the column.
 pub(crate) fn decode<T: Column>(name: &str, cell: Cell<'_>) -> Result<T, Error> {

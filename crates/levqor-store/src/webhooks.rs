@@ -1,12 +1,12 @@
 //! Addresses that start workflows, and the messages that came to them.
 
-use levqor_model::{AccountId, RunId, Timestamp, WebhookId, WorkflowId};
+use levqor_model::{AccountId, KeyPurpose, RunId, Timestamp, WebhookId, WorkflowId};
 use serde_json::json;
 
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    keyring, params,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +21,19 @@ pub struct Webhook {
     pub signed: bool,
     /// Grows when the token and the secret are made anew.
     pub generation: i64,
+    /// The tag of the key that its secret is derived from.
+    pub secret_key: String,
     pub created_at: Timestamp,
     pub rotated_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
+}
+
+/// What became of a webhook's secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookSet<T> {
+    Done(T),
+    /// The key that it is derived from is gone; take another one.
+    KeyGone,
 }
 
 /// A message that starts a run, at most one.
@@ -36,7 +46,7 @@ pub struct WebhookMessage {
 /// The columns of [`Webhook`], in the order in which [`Webhook::read`] takes them.
 macro_rules! columns {
     () => {
-        "webhook_id, account_id, workflow_id, name, hash, signed, generation, created_at, rotated_at, last_used_at"
+        "webhook_id, account_id, workflow_id, name, hash, signed, generation, secret_key, created_at, rotated_at, last_used_at"
     };
 }
 
@@ -50,6 +60,7 @@ impl Webhook {
             hash: row.take()?,
             signed: row.take()?,
             generation: row.take()?,
+            secret_key: row.take()?,
             created_at: row.take()?,
             rotated_at: row.take()?,
             last_used_at: row.take()?,
@@ -58,17 +69,20 @@ impl Webhook {
 }
 
 impl Store {
-    /// False when the workflow has `max` of them already, or is not there.
-    pub async fn create_webhook(&self, webhook: Webhook, max: usize) -> Result<bool, Error> {
+    /// Done with false when the workflow has `max` of them already, or is not there.
+    pub async fn create_webhook(&self, webhook: Webhook, max: usize) -> Result<WebhookSet<bool>, Error> {
         self.write(move |session| {
+            if keyring::ended(session, KeyPurpose::Webhooks, &webhook.secret_key)? {
+                return Ok(WebhookSet::KeyGone);
+            }
             let created = session.execute(
                 concat!(
                     "INSERT INTO webhooks (",
                     columns!(),
-                    ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+                    ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
                      WHERE EXISTS (SELECT 1 FROM workflows
                              WHERE workflow_id = $3 AND account_id = $2 AND deleted_at IS NULL)
-                         AND (SELECT count(*) FROM webhooks WHERE workflow_id = $3) < $11"
+                         AND (SELECT count(*) FROM webhooks WHERE workflow_id = $3) < $12"
                 ),
                 params![
                     webhook.id,
@@ -78,6 +92,7 @@ impl Store {
                     webhook.hash,
                     webhook.signed,
                     webhook.generation,
+                    webhook.secret_key,
                     webhook.created_at,
                     webhook.rotated_at,
                     webhook.last_used_at,
@@ -85,7 +100,7 @@ impl Store {
                 ],
             )?;
             if created == 0 {
-                return Ok(false);
+                return Ok(WebhookSet::Done(false));
             }
             audit::note(
                 session,
@@ -97,7 +112,7 @@ impl Store {
                     details: json!({ "workflow": webhook.workflow_id, "signed": webhook.signed }),
                 },
             )?;
-            Ok(true)
+            Ok(WebhookSet::Done(true))
         })
         .await
     }
@@ -134,23 +149,28 @@ impl Store {
         .await
     }
 
-    /// Another token, and another secret; the old ones are worth nothing from now on. None when it is not there.
+    /// Another token, and another secret, derived from the key with the tag; the old ones are worth nothing from now on. None when
+    /// it is not there.
     pub async fn rotate_webhook(
         &self,
         account: AccountId,
         workflow: WorkflowId,
         id: WebhookId,
         hash: [u8; 32],
+        secret_key: String,
         at: Timestamp,
-    ) -> Result<Option<Webhook>, Error> {
+    ) -> Result<WebhookSet<Option<Webhook>>, Error> {
         self.write(move |session| {
+            if keyring::ended(session, KeyPurpose::Webhooks, &secret_key)? {
+                return Ok(WebhookSet::KeyGone);
+            }
             let rotated = session.row(
                 concat!(
-                    "UPDATE webhooks SET hash = $4, rotated_at = $5, generation = generation + 1
+                    "UPDATE webhooks SET hash = $4, rotated_at = $5, generation = generation + 1, secret_key = $6
                      WHERE webhook_id = $1 AND workflow_id = $2 AND account_id = $3 RETURNING ",
                     columns!()
                 ),
-                params![id, workflow, account, hash, at],
+                params![id, workflow, account, hash, at, secret_key],
                 Webhook::read,
             )?;
             if rotated.is_some() {
@@ -165,7 +185,7 @@ impl Store {
                     },
                 )?;
             }
-            Ok(rotated)
+            Ok(WebhookSet::Done(rotated))
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use levqor_model::Secret;
+use levqor_model::{KeyPurpose, Secret};
 
 use crate::config::Flags;
 
@@ -97,6 +97,9 @@ pub enum Command {
     /// The evidence log: what was done and by whom, and whether all of it is still there (operators).
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
+    /// Show the server's own keys, rotate or revoke them, see that everything opens (operators; API keys are something else).
+    #[command(after_help = KEYS_EXAMPLES)]
+    Keys(KeysArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
     /// Watch the loss of a region: three regions and an edge on this machine, one of which is killed.
@@ -311,6 +314,51 @@ pub struct RegionWish {
     pub reason: Option<String>,
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+const KEYS_EXAMPLES: &str = "\
+A new key is published first and becomes active 20 seconds later, when every node knows it; what was made with the one before it goes on to hold. The guide
+on rotating keys says how SECURITY_HMAC_SECRET itself is replaced.
+
+Examples:
+  levqor keys list
+  levqor keys rotate                       all purposes; or one of signing, sealing, webhooks
+  levqor keys verify && echo all is well
+  levqor keys revoke rky_01J…              destroy a key that others may know";
+
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Show the keys: what each is for, how far it has come, what needs it.
+    List(ClientArgs),
+    /// Publish new keys, which become active by themselves.
+    Rotate {
+        /// signing, sealing or webhooks; all of them when it is left out.
+        #[arg(value_name = "PURPOSE")]
+        purposes: Vec<KeyPurpose>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Open everything that is sealed and try every key; exit code 1 when something does not hold.
+    Verify(ClientArgs),
+    /// Destroy a key now: nothing that was made with it holds any more.
+    Revoke {
+        /// The key's id, such as rky_01J….
+        id: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Go on without a SECURITY_HMAC_SECRET that is lost: give up what is sealed under it, and begin another keyring.
+    Abandon {
+        /// That is really meant.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Args)]

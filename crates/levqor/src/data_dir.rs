@@ -92,7 +92,7 @@ impl DataDir {
                 let text = text.trim();
                 if text.len() < 32 {
                     return Err(format!(
-                        "{} is damaged; delete it and start again (everyone signs in anew)",
+                        "{} is damaged; restore it, or delete it and run `levqor keys abandon --yes`, which gives up what is sealed under it",
                         path.display()
                     ));
                 }

@@ -74,6 +74,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Check => commands::check::check(&flags, cli.json),
         Command::Audit(args) => commands::audit::audit(&args, cli.json).await,
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
+        Command::Keys(args) => commands::keys::keys(&flags, &args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,
         Command::Region(args) => commands::region::region(&args, cli.json).await,

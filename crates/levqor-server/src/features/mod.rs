@@ -17,6 +17,7 @@ pub mod docs;
 pub mod events;
 pub mod health;
 pub mod home;
+pub mod keyring;
 pub mod keys;
 pub mod metrics;
 pub mod nodes;
@@ -54,6 +55,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(metrics::api())
         .merge(regions::api())
         .merge(nodes::api())
+        .merge(keyring::api())
         .merge(plans::api())
         .merge(usage::api())
         .merge(keys::api())

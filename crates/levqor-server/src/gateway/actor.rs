@@ -5,11 +5,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::{Method, request::Parts};
+use levqor_engine::Keyring;
 use levqor_model::{AccountId, KeyId, ProblemCode, Role, SessionId, UserId};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use subtle::ConstantTimeEq;
 
-use super::{authenticate, tokens};
+use super::authenticate;
 use crate::{App, Problem};
 
 /// A caller who proved who they are. As an extractor it answers 401 without an API key or a session.
@@ -66,16 +66,21 @@ pub struct PageActor {
     pub actor: Actor,
     pub email: String,
     /// What forms must carry in the field `csrf`.
+    ///
+    /// The cookie is `SameSite=Lax`, so no other site can make a browser ask for a page with it unseen, and a token that is the same
+    /// on every page of a session, until keys are rotated, gives compression attacks nothing to measure.
     pub csrf: String,
+    session: SessionId,
+    keyring: Keyring,
 }
 
 impl PageActor {
     /// Call it first in every handler of a form.
     ///
     /// # Errors
-    /// 403 when `sent` is not this session's token.
-    pub fn check_csrf(&self, sent: &str) -> Result<(), Problem> {
-        if bool::from(sent.as_bytes().ct_eq(self.csrf.as_bytes())) {
+    /// 403 when `sent` is not a token of this session.
+    pub async fn check_csrf(&self, sent: &str) -> Result<(), Problem> {
+        if self.keyring.verify(sent, &["csrf", &self.session.to_string()]).await? {
             return Ok(());
         }
         Err(Problem::new(
@@ -119,15 +124,19 @@ impl FromRequestParts<App> for PageActor {
             Err(problem) if problem.code == ProblemCode::Unauthenticated => None,
             Err(problem) => return Err(problem.into_response()),
         };
-        let signed_in = identity.and_then(|identity| {
-            let ActedBy::Session { session, .. } = identity.actor.by else { return None };
-            Some(PageActor {
-                actor: identity.actor.clone(),
-                email: identity.email.clone(),
-                csrf: tokens::csrf_token(&app.settings.secret, session),
-            })
+        let signed_in = identity.and_then(|identity| match identity.actor.by {
+            ActedBy::Session { session, .. } => Some((session, identity)),
+            ActedBy::Key(_) => None,
         });
-        signed_in.ok_or_else(|| to_sign_in(parts))
+        let Some((session, identity)) = signed_in else { return Err(to_sign_in(parts)) };
+        let csrf = app.keyring.token(&["csrf", &session.to_string()]).await;
+        Ok(PageActor {
+            actor: identity.actor.clone(),
+            email: identity.email.clone(),
+            csrf: csrf.map_err(|error| Problem::from(error).into_response())?,
+            session,
+            keyring: app.keyring.clone(),
+        })
     }
 }
 

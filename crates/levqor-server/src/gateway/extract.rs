@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
 };
 use http::{HeaderMap, header, request::Parts};
-use levqor_model::{ApprovalId, KeyId, ProblemCode, RunId, WorkflowId, limits};
+use levqor_model::{ApprovalId, KeyId, ProblemCode, RingKeyId, RunId, WorkflowId, limits};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
@@ -181,6 +181,11 @@ impl PathId for WorkflowId {
 impl PathId for KeyId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "API key";
+}
+
+impl PathId for RingKeyId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "key of the server";
 }
 
 /// The id that stands first in the address. A text that is no id leads nowhere: 404.

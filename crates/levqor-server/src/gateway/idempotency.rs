@@ -20,18 +20,17 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
-use levqor_model::{ProblemCode, Secret, limits};
+use levqor_model::{ProblemCode, limits};
 use levqor_store::idempotency::{Claim, KeyClaim, StoredAnswer};
 use serde_json::{Map, Value};
-use sha2::Sha256;
 use tracing::Instrument;
 
 use super::{
     ClientAddress, RequestName,
     access::{Access, access_of, route_of},
     authenticate,
+    fingerprint::{Asked, Fingerprint},
 };
 use crate::{App, Problem, problem::ProblemDocument};
 
@@ -93,12 +92,13 @@ pub(super) async fn answer_once(
     let body = to_bytes(body, app.settings.body_bytes_max)
         .await
         .map_err(|_| Problem::new(ProblemCode::BadRequest, "the body broke off before its end"))?;
-    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    let request_hash = hash(&app.settings.secret, parts.method.as_str(), target, &body);
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
+    let asked = Asked { method: parts.method.clone(), target, body: body.clone() };
+    let fingerprint = asked.fingerprint(&app.keyring).await?;
     let request = Request::from_parts(parts, Body::from(body));
-    let slot = Slot { scope, key, request_hash, path };
+    let slot = Slot { scope, key, fingerprint, path };
     // From the claim on in a task of its own: a claim must not be left behind by a client that hangs up.
-    match tokio::spawn(once(app, slot, id, request, next).in_current_span()).await {
+    match tokio::spawn(once(app, slot, asked, id, request, next).in_current_span()).await {
         Ok(result) => result,
         // The claim stays until it is stale: nobody knows how far the handler came.
         Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
@@ -109,38 +109,22 @@ pub(super) async fn answer_once(
 /// Claims the key and does the work, or gives the answer that is there.
 async fn once(
     app: App,
-    slot: Slot,
+    mut slot: Slot,
+    asked: Asked,
     id: Option<String>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let Slot { scope, key, request_hash, .. } = &slot;
-    match claim(&app, &slot).await? {
-        Claim::Yours => {}
-        Claim::InProgress { request_hash: first }
-        | Claim::Answered(StoredAnswer { request_hash: first, .. })
-            if first != *request_hash =>
-        {
-            return Err(Problem::new(
-                ProblemCode::IdempotencyMismatch,
-                "this Idempotency-Key was sent before with another method, path or body; use a new key for a new request",
-            ));
-        }
-        Claim::InProgress { .. } => {
-            return Err(Problem::new(
-                ProblemCode::IdempotencyConflict,
-                "the first request with this Idempotency-Key is still in progress; try again in a moment",
-            )
-            .retry_after(1));
-        }
-        Claim::Answered(answer) => return Ok(replay(answer, id)),
+    if let Some(answer) = claim(&app, &mut slot, asked).await? {
+        return Ok(replay(answer, id));
     }
-    request.extensions_mut().insert(KeyClaim { scope: scope.clone(), key: key.clone() });
+    request.extensions_mut().insert(KeyClaim { scope: slot.scope.clone(), key: slot.key.clone() });
     let response = next.run(request).await;
     remember(&app, slot, response).await
 }
 
-async fn claim(app: &App, slot: &Slot) -> Result<Claim, Problem> {
+/// The answer that is there; None when the work is the caller's to do.
+async fn claim(app: &App, slot: &mut Slot, asked: Asked) -> Result<Option<StoredAnswer>, Problem> {
     let now = app.now();
     let longest = app.settings.request_timeout + Duration::from_secs(limits::WAIT_SECONDS_MAX);
     let stale_before = now - (longest + STALE_AFTER);
@@ -148,15 +132,36 @@ async fn claim(app: &App, slot: &Slot) -> Result<Claim, Problem> {
     loop {
         let (scope, key) = (slot.scope.clone(), slot.key.clone());
         let claim =
-            app.store.claim_idempotency(app.node, scope, key, slot.request_hash, now, stale_before).await?;
-        // A repeat that came by way of another node may find the first one gone: it is the first then, as soon as that is sure.
-        let waits = app.store.is_shared() && tokio::time::Instant::now() < deadline;
-        match claim {
-            Claim::InProgress { request_hash } if request_hash == slot.request_hash && waits => {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-            claim => return Ok(claim),
+            app.store.claim_idempotency(app.node, scope, key, slot.fingerprint, now, stale_before).await?;
+        let first = match &claim {
+            Claim::Yours => return Ok(None),
+            Claim::InProgress { request_hash } => *request_hash,
+            Claim::Answered(answer) => answer.request_hash,
+        };
+        let is_known = first == slot.fingerprint;
+        if !is_known && !asked.is(first, &app.keyring).await? {
+            return Err(Problem::new(
+                ProblemCode::IdempotencyMismatch,
+                "this Idempotency-Key was sent before with another method, path or body; use a new key for a new request",
+            ));
         }
+        if let Claim::Answered(answer) = claim {
+            return Ok(Some(answer));
+        }
+        if !is_known {
+            // Made by another key of the ring. The claim knows the request by this one.
+            slot.fingerprint = first;
+            continue;
+        }
+        // A repeat that came by way of another node may find the first one gone: it is the first then, as soon as that is sure.
+        if !app.store.is_shared() || tokio::time::Instant::now() >= deadline {
+            return Err(Problem::new(
+                ProblemCode::IdempotencyConflict,
+                "the first request with this Idempotency-Key is still in progress; try again in a moment",
+            )
+            .retry_after(1));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -179,28 +184,16 @@ fn parse_key(value: &HeaderValue) -> Result<String, Problem> {
         })
 }
 
-/// Keyed, for a body may be the value of a secret, and a short one could be guessed from a plain hash.
-fn hash(secret: &Secret, method: &str, target: &str, body: &[u8]) -> [u8; 32] {
-    let mut hash = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
-        .expect("HMAC takes keys of any length");
-    for part in ["idempotency", method, target] {
-        hash.update(part.as_bytes());
-        hash.update(&[0]);
-    }
-    hash.update(body);
-    hash.finalize().into_bytes().into()
-}
-
 /// What the store knows an answer by.
 struct Slot {
     scope: String,
     key: String,
-    request_hash: [u8; 32],
+    fingerprint: Fingerprint,
     path: String,
 }
 
 async fn remember(app: &App, slot: Slot, response: Response) -> Result<Response, Problem> {
-    let Slot { scope, key, request_hash, path } = slot;
+    let Slot { scope, key, fingerprint, path } = slot;
     let status = response.status();
     let content_type = response
         .headers()
@@ -225,7 +218,8 @@ async fn remember(app: &App, slot: Slot, response: Response) -> Result<Response,
     } else {
         body.to_vec()
     };
-    let answer = StoredAnswer { request_hash, status: status.as_u16(), content_type, body: remembered };
+    let answer =
+        StoredAnswer { request_hash: fingerprint, status: status.as_u16(), content_type, body: remembered };
     settle(app, scope, key, Some(answer)).await;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
@@ -296,13 +290,5 @@ mod tests {
             assert_eq!(parse_key(&HeaderValue::from_str(text).unwrap()).is_ok(), good, "{text:?}");
         }
         assert!(parse_key(&HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap()).is_err());
-    }
-
-    #[test]
-    fn method_path_and_body_are_hashed_apart() {
-        let hash = |method: &str, target: &str, body: &[u8]| hash(&Secret::new("s"), method, target, body);
-        assert_ne!(hash("POST", "/a", b"b"), hash("POST", "/", b"ab"));
-        assert_ne!(hash("POST", "/a", b""), hash("PUT", "/a", b""));
-        assert_ne!(hash("POST", "/a", b""), super::hash(&Secret::new("t"), "POST", "/a", b""));
     }
 }

@@ -20,6 +20,7 @@ mod client;
 mod cursor;
 mod envelope;
 mod extract;
+mod fingerprint;
 mod idempotency;
 mod origin;
 mod rate;
@@ -49,7 +50,6 @@ pub(crate) use extract::page_limit;
 pub use extract::{Body, Id, Query};
 pub(crate) use idempotency::{Claimed, Remembered};
 pub(crate) use rate::Rates;
-pub(crate) use tokens::sign;
 pub use tokens::{KEY_PREFIX, NewKey, new_key, new_token, token_hash};
 
 use crate::{App, Problem};

@@ -4,8 +4,7 @@
 //! tells nobody how much of a guess was right.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use levqor_model::{Random, Secret, SessionId};
+use levqor_model::{Random, Secret};
 use sha2::{Digest, Sha256};
 
 /// What every API key starts with.
@@ -53,26 +52,6 @@ pub(crate) fn is_token_shaped(text: &str) -> bool {
     text.len() == BODY && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// What forms of this session must carry.
-///
-/// The cookie is `SameSite=Lax`, so no other site can make a browser ask for a page with it unseen, and a token that is
-/// the same on every page of a session gives compression attacks nothing to measure.
-pub(crate) fn csrf_token(secret: &Secret, session: SessionId) -> String {
-    URL_SAFE_NO_PAD.encode(sign(secret, &["csrf", &session.to_string()]))
-}
-
-/// HMAC-SHA256 over the parts, each ended by a zero byte so that no two lists of parts give the same text.
-pub(crate) fn sign(secret: &Secret, parts: &[&str]) -> [u8; 32] {
-    // HMAC takes keys of any length, so this cannot fail; an unkeyed hash would be the wrong fallback.
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
-        .expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part.as_bytes());
-        mac.update(&[0]);
-    }
-    mac.finalize().into_bytes().into()
-}
-
 #[cfg(test)]
 mod tests {
     use levqor_model::SeededRandom;
@@ -97,11 +76,5 @@ mod tests {
         for text in ["", "lvq_", "lvq_short", long.as_str(), odd.as_str(), "sk_live_0123"] {
             assert!(!is_key_shaped(text), "{text}");
         }
-    }
-
-    #[test]
-    fn parts_are_signed_apart() {
-        let secret = Secret::new("s");
-        assert_ne!(sign(&secret, &["ab", "c"]), sign(&secret, &["a", "bc"]));
     }
 }

@@ -11,6 +11,7 @@ mod events;
 mod gateway;
 mod health;
 mod idempotency;
+mod keyring;
 mod keys;
 mod metrics;
 mod openapi;

@@ -35,7 +35,7 @@ async fn tell(test: &TestApp, node: NodeId) {
     let state = NodeState {
         node,
         url: None,
-        key_id: levqor_engine::Vault::new(&test.app.settings.secret).key_id(),
+        key_id: test.app.keyring.identity(),
         migration: levqor_store::Store::migration_expected(),
         ready: true,
         reason: None,

@@ -94,12 +94,16 @@ async fn edges_are_told_the_regions_by_one_key_and_a_number_that_grows() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_secret_does_not_open() {
+async fn a_seed_of_another_keyring_does_not_open() {
     let test = TestApp::new().await;
     snapshot(&test).await;
-    let mut settings = test.app.settings.clone();
-    settings.secret = levqor_model::Secret::new("another secret, set later");
-    let other = test.restarted_with(settings).await;
+    let name = levqor_engine::keyring::SEALED_AGREEMENTS[0];
+    let was = test.store.agreement(name).await.unwrap().unwrap();
+    let foreign = levqor_engine::Vault::new(&levqor_model::Secret::new("of another installation"));
+    let sealed = foreign.seal_own(name, &serde_json::json!("seed"), &*test.random).await.unwrap();
+    let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, sealed.bytes);
+    assert!(test.store.seal_agreement_again(name, was, text, sealed.tag.to_string()).await.unwrap());
+    let other = test.restarted().await;
     let answer = other.get("/api/regions/snapshot").send().await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
 }

@@ -6,11 +6,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use levqor_engine::{Engine, Limits, Setup, Vault, egress};
+use levqor_engine::{Engine, Keyring, Limits, Setup, Vault, egress, keyring::Roots};
 use levqor_flow::machine::Surroundings;
 use levqor_model::{
-    AccountId, Blueprint, Clock, KeyId, ManualClock, NodeId, Random, RegionRegistry, Role, SeededRandom,
-    SessionId, UserId,
+    AccountId, Blueprint, Clock, KeyId, ManualClock, NodeId, Random, RegionRegistry, Role, Secret,
+    SeededRandom, SessionId, UserId,
 };
 use levqor_server::{
     App, Parts, Settings,
@@ -31,6 +31,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::described;
+
+/// What the keyring is sealed under.
+pub const SECRET: &str = "the secret of the tests, long enough";
 
 /// When every test begins.
 pub const BEGIN: &str = "2026-11-24T12:00:00Z";
@@ -195,6 +198,8 @@ async fn parts(
     let region = regions.find(RegionRegistry::DEFAULT_CODE).unwrap().clone();
     let node = NodeId::new(clock.now(), &*random);
     let policies = Policies::load(&blueprint, &settings.site, None).unwrap();
+    let roots = Roots::parse(&Secret::new(SECRET)).unwrap();
+    let keyring = Keyring::open(store.clone(), roots, clock.clone(), random.clone()).await.unwrap();
     let backends = Arc::new(Backends::new(&settings.ai, blueprint.clone(), clock.clone()));
     let functions = Functions {
         store: store.clone(),
@@ -214,7 +219,7 @@ async fn parts(
         processes: levqor_engine::processes::Policy::default(),
         limits: Limits::default(),
         handlers: functions.join(levqor_engine::handlers::Handlers::default()),
-        vault: Vault::new(&settings.secret),
+        vault: Vault::of(keyring.clone()),
         sink: None,
         cluster: levqor_engine::Cluster::Alone,
     })
@@ -225,6 +230,7 @@ async fn parts(
         settings,
         store: store.clone(),
         engine,
+        keyring,
         clock,
         random,
         node,

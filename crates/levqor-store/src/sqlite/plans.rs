@@ -46,6 +46,11 @@ async fn statements_find_their_rows_by_an_index() {
         // A walk over indexes that hold nothing else.
         "SELECT account_id, type FROM event_trigger_types",
         "FROM nodes",
+        "FROM keyring",
+        "UPDATE keyring SET",
+        "SELECT 1 FROM accounts LIMIT 1",
+        // A walk over an index, when an operator asks.
+        "SELECT secret_key, count(*) FROM webhooks",
         "UPDATE nodes SET",
         // Few rows, which come and go.
         "FROM nudges",

@@ -13,6 +13,7 @@ mod events;
 mod files;
 mod health;
 mod idempotency;
+mod keyring;
 mod model;
 mod nodes;
 mod queue;

@@ -20,7 +20,7 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 async fn set(world: &World, secret: SealedSecret) -> SecretSet {
-    world.store.set_secret(secret, 3).await.unwrap()
+    world.store.set_secret(secret, "tag".to_owned(), 3).await.unwrap()
 }
 
 /// Name and kept versions.

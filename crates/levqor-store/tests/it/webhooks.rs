@@ -3,7 +3,7 @@
 use levqor_model::{AccountId, WebhookId, WorkflowId};
 use levqor_store::{
     runs::{Accepted, Firing},
-    webhooks::{Webhook, WebhookMessage},
+    webhooks::{Webhook, WebhookMessage, WebhookSet},
 };
 
 use crate::support::{NOW, World};
@@ -18,6 +18,7 @@ fn webhook(world: &World, account: AccountId, workflow: WorkflowId, hash: u8) ->
         hash: [hash; 32],
         signed: true,
         generation: 1,
+        secret_key: "a".repeat(16),
         created_at: NOW,
         rotated_at: None,
         last_used_at: None,
@@ -31,12 +32,15 @@ async fn a_webhook_is_found_by_its_hash_until_it_is_rotated_or_deleted() {
     let workflow = world.saved(account, "hello", None).await;
     let store = &world.store;
     let (first, second) = (webhook(&world, account, workflow, 1), webhook(&world, account, workflow, 2));
-    assert_eq!(store.create_webhook(webhook(&world, other, workflow, 9), 2).await, Ok(false));
-    assert_eq!(store.create_webhook(first.clone(), 2).await, Ok(true));
-    assert_eq!(store.create_webhook(second.clone(), 2).await, Ok(true));
+    assert_eq!(
+        store.create_webhook(webhook(&world, other, workflow, 9), 2).await,
+        Ok(WebhookSet::Done(false))
+    );
+    assert_eq!(store.create_webhook(first.clone(), 2).await, Ok(WebhookSet::Done(true)));
+    assert_eq!(store.create_webhook(second.clone(), 2).await, Ok(WebhookSet::Done(true)));
     assert_eq!(
         store.create_webhook(webhook(&world, account, workflow, 3), 2).await,
-        Ok(false),
+        Ok(WebhookSet::Done(false)),
         "two are enough"
     );
     assert_eq!(store.webhook_by_hash([1; 32]).await, Ok(Some(first.clone())));
@@ -46,9 +50,12 @@ async fn a_webhook_is_found_by_its_hash_until_it_is_rotated_or_deleted() {
     assert_eq!(store.webhooks_of(account, workflow, 10).await, Ok(all));
     assert_eq!(store.webhooks_of(other, workflow, 10).await, Ok(vec![]));
 
-    assert_eq!(store.rotate_webhook(other, workflow, first.id, [7; 32], NOW).await, Ok(None));
-    let rotated = store.rotate_webhook(account, workflow, first.id, [7; 32], NOW).await.unwrap().unwrap();
+    let rotate =
+        async |account| store.rotate_webhook(account, workflow, first.id, [7; 32], "b".repeat(16), NOW).await;
+    assert_eq!(rotate(other).await, Ok(WebhookSet::Done(None)));
+    let Ok(WebhookSet::Done(Some(rotated))) = rotate(account).await else { panic!("it is there") };
     assert_eq!((rotated.generation, rotated.rotated_at), (2, Some(NOW)));
+    assert_eq!(rotated.secret_key, "b".repeat(16));
     assert_eq!(store.webhook_by_hash([1; 32]).await, Ok(None));
     store.touch_webhook(first.id, NOW).await.unwrap();
     assert_eq!(store.webhook_by_hash([7; 32]).await.unwrap().unwrap().last_used_at, Some(NOW));

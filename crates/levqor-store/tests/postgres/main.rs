@@ -15,6 +15,8 @@ mod events;
 mod health;
 #[path = "../it/idempotency.rs"]
 mod idempotency;
+#[path = "../it/keyring.rs"]
+mod keyring;
 #[path = "../it/model.rs"]
 mod model;
 #[path = "../it/nodes.rs"]

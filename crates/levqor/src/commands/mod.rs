@@ -9,6 +9,7 @@ pub mod completions;
 pub mod demo;
 pub mod edge;
 pub mod given_secrets;
+pub mod keys;
 pub mod migrate;
 pub mod nodes;
 pub mod region;

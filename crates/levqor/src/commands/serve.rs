@@ -2,13 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     io::{IsTerminal, Write, stdout},
     net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
-use levqor_engine::{Cluster, Engine, Setup, Vault, cluster::Shared, egress, handlers::Handlers, processes};
+use levqor_engine::{
+    Cluster, Engine, Keyring, Setup, Vault, cluster::Shared, egress, handlers::Handlers, keyring::Roots,
+    processes,
+};
 use levqor_flow::{document::Host, machine::Surroundings, services::Service};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Secret, SystemClock, SystemRandom};
 use levqor_server::{
@@ -36,10 +40,19 @@ use crate::{
 
 /// What was not wrong use but still keeps the server from starting or running.
 #[derive(Debug)]
-enum Failure {
+pub enum Failure {
     /// Configuration, port, directory or database: exit 2.
     Refused(String),
     Broken(anyhow::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Refused(problem) => f.write_str(problem),
+            Failure::Broken(error) => write!(f, "{error:#}"),
+        }
+    }
 }
 
 impl From<anyhow::Error> for Failure {
@@ -77,11 +90,26 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let data_dir = DataDir::take(&config.data_dir).map_err(Failure::Refused)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let secret = secret(&config, &data_dir, &*random)?;
+    let roots = roots(&config, &data_dir, &*random)?;
     let store = open(&config, &data_dir).await?;
-    let outcome =
-        lives(&config, listener, address, &data_dir, secret, store.clone(), policies, clock, random, as_json)
-            .await;
+    let outcome = match Keyring::open(store.clone(), roots, Arc::clone(&clock), Arc::clone(&random)).await {
+        Ok(keyring) => {
+            lives(
+                &config,
+                listener,
+                address,
+                &data_dir,
+                keyring,
+                store.clone(),
+                policies,
+                clock,
+                random,
+                as_json,
+            )
+            .await
+        }
+        Err(refusal) => Err(Failure::Refused(refusal.to_string())),
+    };
     store.close().await;
     outcome
 }
@@ -101,14 +129,13 @@ async fn lives(
     listener: TcpListener,
     address: SocketAddr,
     data_dir: &DataDir,
-    secret: Secret,
+    keyring: Keyring,
     store: Store,
     policies: Policies,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    agree_on_secret(&store, &secret).await?;
     let listener = listener.into_std().map_err(|error| Failure::Broken(error.into()))?;
     let mut first = true;
     loop {
@@ -119,7 +146,7 @@ async fn lives(
             again,
             address,
             data_dir,
-            secret.clone(),
+            keyring.clone(),
             store.clone(),
             policies.clone(),
             Arc::clone(&clock),
@@ -133,25 +160,6 @@ async fn lives(
         }
         first = false;
     }
-}
-
-/// All nodes of a database must read each other's stored secrets, sessions and signatures.
-async fn agree_on_secret(store: &Store, secret: &Secret) -> Result<(), Failure> {
-    if !store.is_shared() {
-        return Ok(());
-    }
-    let ours = Vault::new(secret).key_id();
-    let theirs = store
-        .agree("secret_key_id", ours.clone())
-        .await
-        .map_err(|error| Failure::Refused(error.to_string()))?;
-    if ours == theirs {
-        return Ok(());
-    }
-    Err(Failure::Refused(
-        "SECURITY_HMAC_SECRET is not the one that the other nodes of this database have; set the same on all of them"
-            .to_owned(),
-    ))
 }
 
 /// What is told at the start, and how.
@@ -168,7 +176,7 @@ async fn run(
     listener: TcpListener,
     address: SocketAddr,
     data_dir: &DataDir,
-    secret: Secret,
+    keyring: Keyring,
     store: Store,
     policies: Policies,
     clock: Arc<dyn Clock>,
@@ -180,7 +188,7 @@ async fn run(
     let node = NodeId::new(started_at, &*random);
     let blueprint =
         Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
-    let mut setup = setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &secret);
+    let mut setup = setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &keyring);
     setup.limits.plan_weights = plan_weights(&blueprint);
     let backends = Arc::new(Backends::new(&config.ai, blueprint.clone(), Arc::clone(&clock)));
     let functions = Functions {
@@ -195,7 +203,7 @@ async fn run(
     // A port of 0 means "any free one"; links must name the one that it became.
     let public_url =
         if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
-    let mut settings = settings(config, data_dir, secret, public_url.clone());
+    let mut settings = settings(config, data_dir, public_url.clone());
     if settings.advertise_url.is_none() && !address.ip().is_unspecified() {
         settings.advertise_url = Some(format!("http://{address}"));
     }
@@ -210,6 +218,7 @@ async fn run(
         store: if store.is_shared() { store.acting_as(node) } else { store.clone() }
             .recording_as(node, &config.region.code),
         engine: engine.clone(),
+        keyring,
         clock,
         random,
         node,
@@ -288,19 +297,23 @@ pub fn unusable_address(address: SocketAddr, error: &std::io::Error, setting: &s
     }
 }
 
-fn secret(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Secret, Failure> {
-    if let Some(secret) = &config.hmac_secret {
-        return Ok(secret.clone());
-    }
-    // Production without a secret was refused with the configuration.
-    let (secret, _) = data_dir.development_secret(random).map_err(Failure::Refused)?;
-    tracing::warn!(
-        "SECURITY_HMAC_SECRET is not set: a generated development secret is used; set it before you run in production"
-    );
-    Ok(secret)
+/// The secrets of the configuration, or the one that development keeps in the data directory.
+pub fn roots(config: &Config, data_dir: &DataDir, random: &dyn Random) -> Result<Roots, Failure> {
+    let secret = match &config.hmac_secret {
+        Some(secret) => secret.clone(),
+        // Production without a secret was refused with the configuration.
+        None => {
+            let (secret, _) = data_dir.development_secret(random).map_err(Failure::Refused)?;
+            tracing::warn!(
+                "SECURITY_HMAC_SECRET is not set: a generated development secret is used; set it before you run in production"
+            );
+            secret
+        }
+    };
+    Roots::parse(&secret).map_err(|problem| Failure::Refused(format!("security.hmac_secret: {problem}")))
 }
 
-async fn open(config: &Config, data_dir: &DataDir) -> Result<Store, Failure> {
+pub async fn open(config: &Config, data_dir: &DataDir) -> Result<Store, Failure> {
     let options = match &config.database {
         None => Options::file(data_dir.database().map_err(Failure::Refused)?),
         Some(place) => Options { place: place.clone(), ..Options::default() },
@@ -345,7 +358,7 @@ fn setup(
     store: Store,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    secret: &Secret,
+    keyring: &Keyring,
 ) -> Setup {
     Setup {
         store,
@@ -380,7 +393,7 @@ fn setup(
             running_per_account: i64::from(config.limits.running_per_account),
             ..levqor_engine::Limits::default()
         },
-        vault: Vault::new(secret),
+        vault: Vault::of(keyring.clone()),
         sink: config.sink.clone(),
         cluster: match config.database {
             None => Cluster::Alone,
@@ -389,13 +402,12 @@ fn setup(
     }
 }
 
-fn settings(config: &Config, data_dir: &DataDir, secret: Secret, public_url: String) -> Settings {
+fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings {
     Settings {
         environment: config.environment,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: option_env!("LEVQOR_BUILD").unwrap_or("unknown").to_owned(),
         public_url,
-        secret,
         metrics_public: config.metrics_public,
         request_timeout: config.limits.request_timeout,
         drain_timeout: config.limits.drain,

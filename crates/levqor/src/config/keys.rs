@@ -330,7 +330,7 @@ pub const KEYS: &[Key] = &[
         "SECURITY_HMAC_SECRET",
         Shape::Text,
         "",
-        "signs tokens and cookies; at least 32 characters",
+        "the root under which the server's keys are sealed, at least 32 random bytes; a new one before those that it replaces: `new,old`",
     )
     .secret(),
     key(

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod layers;
 #[cfg(test)]
 mod page;
+mod secret;
 mod site;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -25,9 +26,6 @@ use layers::{Complaint, Layers, Origin};
 
 /// The file that is read when no other is named, if it is there.
 const FILE_DEFAULT: &str = "levqor.toml";
-
-/// Shortest `SECURITY_HMAC_SECRET` that production accepts.
-const SECRET_CHARS_MIN: usize = 32;
 
 /// What the command line says about the configuration.
 #[derive(Debug, Clone, Default)]
@@ -417,23 +415,6 @@ impl Reader<'_> {
         }
     }
 
-    fn secret(&mut self, environment: Environment) -> Option<Secret> {
-        let text = self.text("security.hmac_secret").to_owned();
-        if environment == Environment::Production {
-            let varied = text.chars().collect::<std::collections::BTreeSet<_>>().len() >= 8;
-            if text.chars().count() < SECRET_CHARS_MIN || !varied {
-                let problem =
-                    if text.is_empty() { "production needs a secret" } else { "the secret is too weak" };
-                self.complain(
-                    "security.hmac_secret",
-                    problem,
-                    "set SECURITY_HMAC_SECRET to at least 32 random characters, such as the output of `openssl rand -base64 48`",
-                );
-            }
-        }
-        (!text.is_empty()).then(|| Secret::new(text))
-    }
-
     /// An address without a path; the listen address where it is left out.
     fn url(&mut self, name: &str, listen: Option<SocketAddr>) -> Option<String> {
         let text = self.text(name).trim_end_matches('/').to_owned();
@@ -612,7 +593,23 @@ mod tests {
             (
                 "",
                 &[("LEVQOR_ENV", "production"), ("SECURITY_HMAC_SECRET", "short")],
-                "the secret is too weak",
+                "security.hmac_secret: the secret is too weak: it has 5 bytes; set SECURITY_HMAC_SECRET to at least 32",
+            ),
+            (
+                "",
+                &[
+                    ("LEVQOR_ENV", "production"),
+                    (
+                        "SECURITY_HMAC_SECRET",
+                        "change-me-change-me-change-me-hunter2,an old one that was better",
+                    ),
+                ],
+                "the secret is too weak: it has words in it that examples show",
+            ),
+            (
+                "",
+                &[("SECURITY_HMAC_SECRET", "hunter2hunter2hunter2hunter2hunter2,1,2,3,4,5,6,7,8")],
+                "security.hmac_secret: it has more than 8 secrets; list the new secret",
             ),
             (
                 "",
@@ -771,6 +768,14 @@ mod tests {
             ..Site::default()
         };
         assert_eq!((named.site, named.policies_dir), (expected, Some(PathBuf::from("/etc/p"))));
+    }
+
+    #[test]
+    fn production_takes_a_good_secret_before_a_weak_one() {
+        let listed = "k3J9sPq0Zr7LmX2vBn8TfW4cYd6HgQ1u,weak";
+        let config = resolved("", &[("LEVQOR_ENV", "production"), ("SECURITY_HMAC_SECRET", listed)]).unwrap();
+        assert_eq!(config.hmac_secret, Some(Secret::new(listed)));
+        assert!(resolved("", &[("SECURITY_HMAC_SECRET", "weak")]).is_ok(), "development is for trying");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod demo;
 mod edge;
 mod events;
 mod examples;
+mod keys;
 mod mail;
 mod migrate;
 mod nodes;

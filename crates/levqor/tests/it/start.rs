@@ -76,6 +76,21 @@ async fn each_reason_not_to_start_is_told_with_its_remedy() {
         (&[("LEVQOR_LISTEN", &address)], &["taken by another program", "LEVQOR_LISTEN"]),
         (&[("LEVQOR_REGOIN", "eu-west")], &["unknown variable LEVQOR_REGOIN", "did you mean LEVQOR_REGION?"]),
         (&[("LEVQOR_ENV", "production")], &["production needs a secret", "openssl rand"]),
+        (
+            &[("LEVQOR_ENV", "production"), ("SECURITY_HMAC_SECRET", "hunter2")],
+            &["too weak: it has 7 bytes", "openssl rand"],
+        ),
+        (
+            &[("LEVQOR_ENV", "production"), ("SECURITY_HMAC_SECRET", "hunter2hunter2hunter2hunter2hunter2")],
+            &["too weak: it is made of 7 different characters"],
+        ),
+        (
+            &[
+                ("LEVQOR_ENV", "production"),
+                ("SECURITY_HMAC_SECRET", "hunter2-is-a-password-of-an-example-!"),
+            ],
+            &["too weak: it has words in it that examples show"],
+        ),
         (&[("LEVQOR_DATA_DIR", &below_a_file)], &["data directory", "LEVQOR_DATA_DIR"]),
         (&[("LEVQOR_DATABASE_URL", "mysql://u:hunter2@h/db")], &["database.url", "leave the key empty"]),
         (

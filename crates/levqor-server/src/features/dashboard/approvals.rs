@@ -63,7 +63,7 @@ pub(super) async fn decide(
     Path(id): Path<ApprovalId>,
     FormData(form): FormData<Form>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     let approved = match form.answer.as_str() {
         "approve" => true,
         "reject" => false,

@@ -73,7 +73,7 @@ pub(super) async fn save(
     Id(id): Id<WorkflowId>,
     FormData(form): FormData<Form>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     page.actor.require(Role::Editor)?;
     let account = page.actor.account_id;
     let workflow = workflows::service::find(&app, account, id).await?;

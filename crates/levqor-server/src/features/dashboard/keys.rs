@@ -66,7 +66,7 @@ pub(super) async fn create(
     view: View,
     FormData(form): FormData<Create>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     let role = Role::parse(&form.role)
         .ok_or_else(|| Problem::field("role", "must be viewer, editor, admin or owner"))?;
     let wish = Wish { name: form.name.clone(), role, expires_at: None };
@@ -92,7 +92,7 @@ pub(super) async fn revoke(
     Id(id): Id<KeyId>,
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     service::revoke(&app, &page.actor, id).await?;
     Ok(Redirect::to("/dashboard/keys?done=revoked").into_response())
 }

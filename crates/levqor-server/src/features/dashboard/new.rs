@@ -82,7 +82,7 @@ pub(super) async fn create(
     view: View,
     FormData(form): FormData<Form>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     page.actor.require(Role::Editor)?;
     let text = form.definition.replace("\r\n", "\n");
     if form.action == "check" {

@@ -88,7 +88,7 @@ pub(super) async fn retry(
     Id(id): Id<RunId>,
     FormData(form): FormData<Retry>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     page.actor.require(Role::Editor)?;
     let from = runs::service::retry_from(Some(&form.from))?;
     let failed = from == RetryFrom::Failed;

@@ -233,7 +233,7 @@ pub(super) async fn cancel(
     Id(id): Id<RunId>,
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     page.actor.require(Role::Editor)?;
     app.engine.cancel(page.actor.account_id, id).await?;
     Ok(Redirect::to(&format!("/dashboard/runs/{id}?done=cancelled")).into_response())
@@ -245,7 +245,7 @@ pub(super) async fn suspend(
     Id(id): Id<RunId>,
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     page.actor.require(Role::Editor)?;
     app.engine.suspend(page.actor.account_id, id, &page.email).await?;
     Ok(Redirect::to(&format!("/dashboard/runs/{id}?done=suspended")).into_response())
@@ -257,7 +257,7 @@ pub(super) async fn resume(
     Id(id): Id<RunId>,
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     page.actor.require(Role::Editor)?;
     app.engine.resume(page.actor.account_id, id).await?;
     Ok(Redirect::to(&format!("/dashboard/runs/{id}?done=resumed")).into_response())

@@ -64,7 +64,7 @@ pub(super) async fn set(
     view: View,
     FormData(form): FormData<Set>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     let name = form.name.trim();
     let value = if form.json.is_some() {
         // The reader's own message may quote what it read.
@@ -107,7 +107,7 @@ pub(super) async fn delete(
     Path(name): Path<String>,
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     service::delete(&app, &page.actor, &name).await?;
     Ok(Redirect::to("/dashboard/secrets?done=secret-deleted").into_response())
 }

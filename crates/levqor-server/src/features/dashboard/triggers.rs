@@ -60,7 +60,7 @@ pub(super) async fn create(
     Id(id): Id<WorkflowId>,
     FormData(form): FormData<Create>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     let made = service::create(&app, &page.actor, id, &form.name, form.signed.is_some()).await;
     match made {
         Ok(made) => answer(&app, &page, &view, id, StatusCode::CREATED, made).await,
@@ -83,7 +83,7 @@ pub(super) async fn rotate(
     path: Path<(String, String)>,
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     let made = service::rotate(&app, &page.actor, id, webhook_id(&path.1)?).await?;
     answer(&app, &page, &view, id, StatusCode::OK, made).await
 }
@@ -95,7 +95,7 @@ pub(super) async fn delete(
     path: Path<(String, String)>,
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     service::delete(&app, &page.actor, id, webhook_id(&path.1)?).await?;
     Ok(Redirect::to(&format!("/dashboard/workflows/{id}?done=webhook-deleted")).into_response())
 }

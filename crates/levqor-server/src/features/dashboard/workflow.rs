@@ -133,7 +133,7 @@ pub(super) async fn start(
     Id(id): Id<WorkflowId>,
     FormData(form): FormData<Start>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     page.actor.require(Role::Editor)?;
     let started = match service::input(&form.input) {
         Ok(input) => {
@@ -169,7 +169,7 @@ pub(super) async fn delete(
     Id(id): Id<WorkflowId>,
     FormData(form): FormData<Delete>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.button.csrf)?;
+    page.check_csrf(&form.button.csrf).await?;
     page.actor.require(Role::Editor)?;
     if form.confirm.is_none() {
         return Err(Problem::field("confirm", "tick the box: deleting cannot be undone"));

@@ -50,6 +50,7 @@ guides!(
     "site",
     "operating",
     "audit",
+    "rotating-keys",
     "migrate",
 );
 
@@ -85,6 +86,7 @@ problem_pages!(
     RunNotEnded = "run-not-ended",
     RegionBusy = "region-busy",
     RegionNotReady = "region-not-ready",
+    KeyInUse = "key-in-use",
     IdempotencyConflict = "idempotency-conflict",
     LastOwnerKey = "last-owner-key",
     BodyTooLarge = "body-too-large",

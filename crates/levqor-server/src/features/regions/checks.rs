@@ -60,7 +60,9 @@ pub(super) fn checks(evidence: &Evidence<'_>) -> Vec<Check> {
         nodes(evidence),
         open(evidence),
         clock(evidence),
-        same(evidence, "key", "SECURITY_HMAC_SECRET", |node| Some(node.state.as_ref()?.key_id.clone())),
+        same(evidence, "key", "keyring (SECURITY_HMAC_SECRET)", |node| {
+            Some(node.state.as_ref()?.key_id.clone())
+        }),
         same(evidence, "version", "version", |node| Some(node.node.version.clone())),
         same(evidence, "schema", "schema", |node| Some(node.state.as_ref()?.migration.to_string())),
         replication(evidence),

@@ -64,7 +64,7 @@ async fn note_self(app: &App) -> Result<(), levqor_store::Error> {
     let state = NodeState {
         node: app.node,
         url: app.settings.advertise_url.clone(),
-        key_id: levqor_engine::Vault::new(&app.settings.secret).key_id(),
+        key_id: app.keyring.identity(),
         migration: levqor_store::Store::migration_expected(),
         ready: readiness.is_ready(),
         reason: readiness.failure(),

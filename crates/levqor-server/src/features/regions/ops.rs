@@ -5,6 +5,7 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
+use levqor_engine::SealError;
 use levqor_model::{ProblemCode, Timestamp};
 use levqor_store::regions::Act;
 use serde::{Deserialize, Serialize};
@@ -167,6 +168,9 @@ impl From<snapshot::Error> for Problem {
     fn from(error: snapshot::Error) -> Self {
         match error {
             snapshot::Error::Store(error) => error.into(),
+            snapshot::Error::Keyring(error) | snapshot::Error::Sealed(SealError::Keyring(error)) => {
+                error.into()
+            }
             other => Problem::internal(other),
         }
     }

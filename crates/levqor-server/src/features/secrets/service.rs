@@ -44,7 +44,7 @@ pub async fn set(app: &App, actor: &Actor, name: &str, value: &Value) -> Result<
                 "the secret {name} was set too often; old values are forgotten after 30 days, then it can be set again"
             ),
         )),
-        SecretSet::Overtaken => Err(Problem::new(
+        SecretSet::Overtaken | SecretSet::KeyGone => Err(Problem::new(
             ProblemCode::Overloaded,
             format!("the secret {name} is being set by others at the same time; try again"),
         )),

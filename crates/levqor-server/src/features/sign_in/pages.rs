@@ -170,7 +170,7 @@ pub(super) async fn sign_out(
     page: PageActor,
     FormData(form): FormData<Token>,
 ) -> Result<Response, Problem> {
-    page.check_csrf(&form.csrf)?;
+    page.check_csrf(&form.csrf).await?;
     if let ActedBy::Session { session, .. } = page.actor.by {
         app.store.revoke_session(session, app.now()).await?;
         app.forget_callers();

@@ -1,20 +1,26 @@
 //! The rules of triggers: who may have how many webhooks, what a message must be, and that it starts one run.
 
+use std::sync::Arc;
+
+use levqor_engine::keyring::{Key, NoTag};
 use levqor_flow::schedule::Schedule;
 use levqor_model::{
-    ProblemCode, Role, RunId, Secret, Timestamp, WebhookId, WorkflowId, limits::WEBHOOKS_PER_WORKFLOW_MAX,
+    KeyPurpose, ProblemCode, Role, RunId, Secret, Timestamp, WebhookId, WorkflowId,
+    limits::WEBHOOKS_PER_WORKFLOW_MAX,
 };
-use levqor_store::webhooks::{Webhook, WebhookMessage};
+use levqor_store::webhooks::{Webhook, WebhookMessage, WebhookSet};
 use serde_json::Value;
 
-use super::signature::{self, Signed};
+use super::signature::{self, Refusal, Signed};
 use crate::{
     App, Problem,
     features::{runs, workflows},
-    gateway::{Actor, new_token, sign, token_hash},
+    gateway::{Actor, new_token, token_hash},
 };
 
 const NAME_CHARS_MAX: usize = 100;
+/// Keys that are gone when a webhook is written, before giving up.
+const TRIES: usize = 3;
 /// The last use is noted at most this often.
 const NOTE_USE_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -83,7 +89,7 @@ pub async fn create(
     workflows::service::find(app, actor.account_id, id).await?;
     let now = app.now();
     let token = new_token(&*app.random);
-    let webhook = Webhook {
+    let mut webhook = Webhook {
         id: WebhookId::new(now, &*app.random),
         account_id: actor.account_id,
         workflow_id: id,
@@ -91,17 +97,28 @@ pub async fn create(
         hash: token_hash(&token),
         signed,
         generation: 1,
+        secret_key: String::new(),
         created_at: now,
         rotated_at: None,
         last_used_at: None,
     };
-    if !app.store.create_webhook(webhook.clone(), WEBHOOKS_PER_WORKFLOW_MAX).await? {
-        return Err(Problem::new(
-            ProblemCode::PlanLimit,
-            format!("a workflow may have {WEBHOOKS_PER_WORKFLOW_MAX} webhooks; delete one that is not used"),
-        ));
+    for _ in 0..TRIES {
+        let key = app.keyring.active(KeyPurpose::Webhooks).await?;
+        webhook.secret_key = key.tag().to_string();
+        match app.store.create_webhook(webhook.clone(), WEBHOOKS_PER_WORKFLOW_MAX).await? {
+            WebhookSet::Done(true) => return Ok(made(&key, webhook, token)),
+            WebhookSet::Done(false) => {
+                return Err(Problem::new(
+                    ProblemCode::PlanLimit,
+                    format!(
+                        "a workflow may have {WEBHOOKS_PER_WORKFLOW_MAX} webhooks; delete one that is not used"
+                    ),
+                ));
+            }
+            WebhookSet::KeyGone => app.keyring.refresh().await?,
+        }
     }
-    Ok(made(app, webhook, token))
+    Err(keys_change())
 }
 
 /// Makes token and secret anew; the old ones are worth nothing from now on.
@@ -111,12 +128,16 @@ pub async fn create(
 pub async fn rotate(app: &App, actor: &Actor, workflow: WorkflowId, id: WebhookId) -> Result<Made, Problem> {
     actor.require(Role::Editor)?;
     let token = new_token(&*app.random);
-    let rotated = app
-        .store
-        .rotate_webhook(actor.account_id, workflow, id, token_hash(&token), app.now())
-        .await?
-        .ok_or_else(|| missing(id))?;
-    Ok(made(app, rotated, token))
+    for _ in 0..TRIES {
+        let key = app.keyring.active(KeyPurpose::Webhooks).await?;
+        let (account, hash, tag) = (actor.account_id, token_hash(&token), key.tag().to_string());
+        match app.store.rotate_webhook(account, workflow, id, hash, tag, app.now()).await? {
+            WebhookSet::Done(Some(rotated)) => return Ok(made(&key, rotated, token)),
+            WebhookSet::Done(None) => return Err(missing(id)),
+            WebhookSet::KeyGone => app.keyring.refresh().await?,
+        }
+    }
+    Err(keys_change())
 }
 
 /// # Errors
@@ -134,14 +155,26 @@ fn missing(id: WebhookId) -> Problem {
     Problem::not_found(format!("webhook {id} does not exist"))
 }
 
-fn made(app: &App, webhook: Webhook, token: String) -> Made {
-    let secret = webhook.signed.then(|| Secret::new(signature::shown(&signing_secret(app, &webhook))));
+fn keys_change() -> Problem {
+    Problem::new(ProblemCode::Overloaded, "the server's keys are being changed; try again").retry_after(1)
+}
+
+fn made(key: &Key, webhook: Webhook, token: String) -> Made {
+    let secret = webhook.signed.then(|| Secret::new(signature::shown(&signing_secret(key, &webhook))));
     Made { webhook, token: Secret::new(token), secret }
 }
 
-/// Made from the server's secret, so that it need not be stored to be used.
-fn signing_secret(app: &App, webhook: &Webhook) -> [u8; 32] {
-    sign(&app.settings.secret, &["webhook", &webhook.id.to_string(), &webhook.generation.to_string()])
+/// Derived from the key that the webhook names, so that it need not be stored to be used, and stays what it is when keys are rotated.
+fn signing_secret(key: &Key, webhook: &Webhook) -> [u8; 32] {
+    key.sign(&["webhook", &webhook.id.to_string(), &webhook.generation.to_string()], &[])
+}
+
+/// The key that the webhook's secret is derived from; None: it was revoked.
+async fn key_of(app: &App, webhook: &Webhook) -> Result<Option<Arc<Key>>, Problem> {
+    match webhook.secret_key.parse() {
+        Ok(tag) => Ok(app.keyring.key(KeyPurpose::Webhooks, tag).await?),
+        Err(NoTag) => Ok(None),
+    }
 }
 
 /// A message that came to an address.
@@ -161,11 +194,17 @@ pub struct Message<'a> {
 pub async fn admit(app: &App, message: &Message<'_>) -> Result<Webhook, Problem> {
     let found = app.store.webhook_by_hash(token_hash(message.token)).await?;
     let secret = match &found {
-        Some(webhook) => signing_secret(app, webhook),
-        None => sign(&app.settings.secret, &["webhook", WebhookId::PREFIX, "0"]),
+        Some(webhook) => key_of(app, webhook).await?.map(|key| signing_secret(&key, webhook)),
+        None => {
+            let key = app.keyring.active(KeyPurpose::Webhooks).await?;
+            Some(key.sign(&["webhook", WebhookId::PREFIX, "0"], &[]))
+        }
     };
     let now = app.now().as_micros().div_euclid(1_000_000);
-    let verdict = signature::verify(&secret, message.signed, message.body, now);
+    let verdict = match secret {
+        Some(secret) => signature::verify(&secret, message.signed, message.body, now),
+        None => Err(Refusal::Revoked),
+    };
     let webhook = found.ok_or_else(|| {
         Problem::not_found("no webhook has this address; it may have been deleted, or its token made anew")
     })?;

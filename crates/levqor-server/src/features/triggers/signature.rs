@@ -38,6 +38,10 @@ pub enum Refusal {
     )]
     Stale,
     #[error(
+        "the key that this webhook's secret was made with was revoked; make its secret anew, and give it to the sender"
+    )]
+    Revoked,
+    #[error(
         "no signature in `webhook-signature` fits; sign `<id>.<timestamp>.<body>` with HMAC-SHA256 under this webhook's secret and send `v1,<base64>`"
     )]
     Mismatch,

@@ -1,0 +1,9 @@
+//! The server's own keys, for operators: what there is, rotating, revoking, and looking whether everything still opens.
+//!
+//! How keys work is the business of [`levqor_engine::keyring`]; here is who may do what, and what nodes do about them by themselves.
+
+mod routes;
+mod service;
+
+pub use routes::api;
+pub use service::{look, turn};
