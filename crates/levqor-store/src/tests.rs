@@ -88,7 +88,7 @@ async fn touch_keyring(store: &Store, account: AccountId, random: &SeededRandom)
     store.agree_sealed("agreed", text(), text()).await.unwrap();
     store.seal_agreement_again("agreed", text(), text(), text()).await.unwrap();
     store.agreement("agreed").await.unwrap();
-    store.seal_keys_again(vec![(RingKeyId::new(NOW, random), vec![1], vec![2])]).await.unwrap();
+    store.seal_keys_again(vec![(RingKeyId::new(NOW, random), vec![1], vec![2])], NOW).await.unwrap();
     store.prune_keyring(NOW).await.unwrap();
     store.abandon_keyring(all("last"), &["agreed"], NOW).await.unwrap();
 }

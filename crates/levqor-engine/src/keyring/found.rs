@@ -120,6 +120,7 @@ pub(super) async fn seal_under_current(
     roots: &Roots,
     kept: &[KeptKey],
     keys: &[Key],
+    clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<(), Error> {
     let mut again = Vec::new();
@@ -131,7 +132,7 @@ pub(super) async fn seal_under_current(
         }
     }
     if !again.is_empty() {
-        let sealed = store.seal_keys_again(again).await?;
+        let sealed = store.seal_keys_again(again, clock.now()).await?;
         tracing::info!(
             keys = sealed,
             "{sealed} keys are sealed under the first secret of SECURITY_HMAC_SECRET now; the others are needed no more once every node has it as its first"

@@ -53,8 +53,12 @@ const LOOK_AGAIN_EVERY: Duration = Duration::from_millis(100);
 /// What nodes of one database have in common: the first secret's fingerprint, which stays when the secret is replaced.
 const IDENTITY: &str = "secret_key_id";
 
-/// Agreements of the server that are sealed values.
-pub const SEALED_AGREEMENTS: &[&str] = &["region_snapshot_seed"];
+/// The agreement on what signs region snapshots.
+pub const REGION_SNAPSHOT_SEED: &str = "region_snapshot_seed";
+/// The agreement on what signs checkpoints of the evidence log.
+pub const AUDIT_SEED: &str = "audit_seed";
+/// All agreements that are sealed values.
+pub const SEALED_AGREEMENTS: &[&str] = &[REGION_SNAPSHOT_SEED, AUDIT_SEED];
 
 /// The keys of the server; cheap to clone.
 #[derive(Clone)]
@@ -130,7 +134,7 @@ impl Keyring {
         let read_at = clock.now();
         let (revision, kept) = store.keyring(None).await?.unwrap_or_default();
         let keys = kept.iter().map(|kept| opened(&roots, kept)).collect::<Result<Vec<_>, _>>()?;
-        found::seal_under_current(&store, &roots, &kept, &keys, &*random).await?;
+        found::seal_under_current(&store, &roots, &kept, &keys, &*clock, &*random).await?;
         let keys = keys.into_iter().map(Arc::new);
         let ring = Arc::new(Ring::new(revision, keys, 0));
         Ok(Self::with(Some(Source { store, roots, clock, random, identity }), ring, read_at))

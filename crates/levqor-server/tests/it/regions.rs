@@ -97,7 +97,7 @@ async fn edges_are_told_the_regions_by_one_key_and_a_number_that_grows() {
 async fn a_seed_of_another_keyring_does_not_open() {
     let test = TestApp::new().await;
     snapshot(&test).await;
-    let name = levqor_engine::keyring::SEALED_AGREEMENTS[0];
+    let name = levqor_engine::keyring::REGION_SNAPSHOT_SEED;
     let was = test.store.agreement(name).await.unwrap().unwrap();
     let foreign = levqor_engine::Vault::new(&levqor_model::Secret::new("of another installation"));
     let sealed = foreign.seal_own(name, &serde_json::json!("seed"), &*test.random).await.unwrap();

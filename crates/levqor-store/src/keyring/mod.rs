@@ -15,11 +15,16 @@ mod turn;
 use std::time::Duration;
 
 use levqor_model::{KeyPurpose, KeyState, RingKeyId, Timestamp};
+use serde_json::json;
 
 pub use sealed::{Reseal, SealHead, SecretPlace, Traces};
 pub use turn::Turn;
 
-use crate::{Error, Row, Session, Store, params};
+use crate::{
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    params,
+};
 
 /// Keys of one purpose that hold at once.
 pub const KEYS_MAX: usize = 256;
@@ -167,6 +172,9 @@ impl Store {
                 insert_all(session, &known, KeyState::Active, now, now)?;
                 insert_all(session, &fresh, KeyState::Published, now, now + learn)?;
             }
+            let details =
+                json!({ "keys": fresh.len(), "known": if accounts.is_some() { known.len() } else { 0 } });
+            note(session, "keyring.founded", now, "keyring", details)?;
             changed(session)?;
             Ok(true)
         })
@@ -194,6 +202,7 @@ impl Store {
             }
             let now = session.now(now)?;
             let key = insert(session, &new, KeyState::Published, now, now + learn)?;
+            key.note(session, "ring_key.published", now)?;
             changed(session)?;
             Ok(Published::Done(key))
         })
@@ -229,6 +238,10 @@ impl Store {
                 KeyState::Active => Some(insert(session, &successor, KeyState::Active, now, now)?),
                 _ => None,
             };
+            let details = json!({
+                "purpose": key.purpose, "was": key.state, "successor": successor.as_ref().map(|key| key.id),
+            });
+            note(session, "ring_key.revoked", now, &id.to_string(), details)?;
             changed(session)?;
             let key = find(session, id)?.unwrap_or(key);
             Ok(Revoked::Done { key, successor })
@@ -255,6 +268,7 @@ impl Store {
                 params![now],
             )?;
             insert_all(session, &fresh, KeyState::Active, now, now)?;
+            note(session, "keyring.abandoned", now, "keyring", json!({ "given_up": given_up }))?;
             changed(session)?;
             Ok(given_up)
         })
@@ -262,16 +276,21 @@ impl Store {
     }
 
     /// Puts keys that were sealed under another root in the place of what they were, unless they have changed since.
-    pub async fn seal_keys_again(&self, keys: Vec<(RingKeyId, Vec<u8>, Vec<u8>)>) -> Result<u64, Error> {
+    pub async fn seal_keys_again(
+        &self,
+        keys: Vec<(RingKeyId, Vec<u8>, Vec<u8>)>,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
         self.write(move |session| {
             let mut sealed = 0;
-            for (id, was, now) in &keys {
+            for (id, was, again) in &keys {
                 sealed += session.execute(
                     "UPDATE keyring SET sealed = $3 WHERE key_id = $1 AND sealed = $2",
-                    params![id, was, now],
+                    params![id, was, again],
                 )?;
             }
             if sealed > 0 {
+                note(session, "keyring.resealed", session.now(now)?, "keyring", json!({ "keys": sealed }))?;
                 changed(session)?;
             }
             Ok(sealed)
@@ -288,6 +307,23 @@ impl Store {
         )
         .await
     }
+}
+
+impl KeptKey {
+    fn note(&self, session: &Session, kind: &'static str, at: Timestamp) -> Result<(), Error> {
+        note(session, kind, at, &self.id.to_string(), json!({ "purpose": self.purpose }))
+    }
+}
+
+/// Keys are the platform's.
+fn note(
+    session: &Session,
+    kind: &'static str,
+    at: Timestamp,
+    subject: &str,
+    details: serde_json::Value,
+) -> Result<(), Error> {
+    audit::note(session, Note { kind, at, account: None, subject, details })
 }
 
 /// Grows with every change of the ring; 0: there is none.

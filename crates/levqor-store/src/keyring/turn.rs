@@ -44,8 +44,7 @@ impl Store {
                 |row| row.take(),
             )?;
             for id in over {
-                end(session, id, KeyState::Retired, now)?;
-                moved.extend(find(session, id)?);
+                moved.extend(retire(session, id, now)?);
             }
             if !moved.is_empty() {
                 changed(session)?;
@@ -72,9 +71,9 @@ impl Store {
             if !unused(session, id, &head)? {
                 return Ok(None);
             }
-            end(session, id, KeyState::Retired, session.now(at)?)?;
+            let retired = retire(session, id, session.now(at)?)?;
             changed(session)?;
-            find(session, id)
+            Ok(retired)
         })
         .await
     }
@@ -118,9 +117,21 @@ fn activate(
             "UPDATE keyring SET state = 'active', activates_at = $2 WHERE key_id = $1",
             params![id, now],
         )?;
-        moved.extend(find(session, id)?);
+        if let Some(key) = find(session, id)? {
+            key.note(session, "ring_key.activated", now)?;
+            moved.push(key);
+        }
     }
     Ok(())
+}
+
+fn retire(session: &Session, id: RingKeyId, now: Timestamp) -> Result<Option<KeptKey>, Error> {
+    end(session, id, KeyState::Retired, now)?;
+    let retired = find(session, id)?;
+    if let Some(key) = &retired {
+        key.note(session, "ring_key.retired", now)?;
+    }
+    Ok(retired)
 }
 
 /// A build that knows no keyring would not understand what is made with another key than it has.

@@ -313,10 +313,10 @@ async fn keys_are_bounded_given_up_and_sealed_again() {
 
     let other = keys.last().unwrap().id;
     let pairs = |was: Vec<u8>| vec![(other, was, vec![9])];
-    assert_eq!(store.seal_keys_again(pairs(vec![0])).await, Ok(0), "it was something else");
+    assert_eq!(store.seal_keys_again(pairs(vec![0]), NOW).await, Ok(0), "it was something else");
     assert_eq!(store.keyring(Some(revision)).await, Ok(None));
     let was = keys.last().unwrap().sealed.clone().unwrap();
-    assert_eq!(store.seal_keys_again(pairs(was)).await, Ok(1));
+    assert_eq!(store.seal_keys_again(pairs(was), NOW).await, Ok(1));
     assert_eq!(store.ring_key(other).await.unwrap().unwrap().sealed, Some(vec![9]));
 
     store.agree("seed", "sealed".to_owned()).await.unwrap();

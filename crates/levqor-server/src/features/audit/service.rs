@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use levqor_engine::keyring::AUDIT_SEED;
 use levqor_model::{
     ProblemCode, PublicKey, SigningKey,
     audit::{Checkpoint, Heads, Report, SignedHeads, Verifier},
@@ -12,8 +13,6 @@ use tokio::sync::{Mutex, OnceCell};
 use super::witness;
 use crate::{App, Problem, agreed_key::agreed_key};
 
-/// The name of the sealed seed.
-const SEED: &str = "audit_seed";
 /// Seconds until it is worth to ask again.
 const RETRY_AFTER: u64 = 5;
 /// Records that are read at once.
@@ -36,7 +35,7 @@ pub(super) fn memory(app: &App) -> Arc<Memory> {
 pub(super) async fn signing_key(app: &App) -> Result<Arc<SigningKey>, Error> {
     let memory = memory(app);
     let made = || async {
-        agreed_key(app, SEED).await.map(Arc::new).map_err(|error| Error::Unavailable(error.to_string()))
+        agreed_key(app, AUDIT_SEED).await.map(Arc::new).map_err(|error| Error::Unavailable(error.to_string()))
     };
     memory.key.get_or_try_init(made).await.cloned()
 }

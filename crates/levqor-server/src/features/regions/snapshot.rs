@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use levqor_engine::keyring::SEALED_AGREEMENTS;
+use levqor_engine::keyring::REGION_SNAPSHOT_SEED;
 use levqor_model::{
     PublicKey, RegionCode, RegionRegistry, RegionSnapshot, SignedSnapshot, SigningKey, SnapshotError,
     SnapshotOrigin, SnapshotRegion, Timestamp,
@@ -19,8 +19,6 @@ use crate::{
     agreed_key::{self, agreed_key},
 };
 
-/// The name of the sealed seed, in the database and under the seal.
-const SEED: &str = keyring::SEALED_AGREEMENTS[0];
 /// Edges route by an old document too, and say so.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Documents of the same content differ no more often than this, so that edges do not write them to disk at each look.
@@ -82,21 +80,7 @@ pub(super) async fn public_key(app: &App) -> Result<PublicKey, Error> {
 }
 
 async fn signer(app: &App) -> Result<SigningKey, agreed_key::Error> {
-    agreed_key(app, SEED).await
-}
-
-/// A fresh seed, or the one that another node was faster with.
-async fn agree(app: &App, vault: &Vault) -> Result<String, Error> {
-    let fresh = Value::String(STANDARD.encode(SnapshotSigner::new_seed(&*app.random)));
-    loop {
-        let sealed = vault.seal_own(SEED, &fresh, &*app.random).await?;
-        let text = STANDARD.encode(sealed.bytes);
-        match app.store.agree_sealed(SEED, text, sealed.tag.to_string()).await? {
-            Some(agreed) => return Ok(agreed),
-            // The key was retired a moment ago; the next one was not.
-            None => app.keyring.refresh().await?,
-        }
-    }
+    agreed_key(app, REGION_SNAPSHOT_SEED).await
 }
 
 /// By what is in the database only, so that all nodes say the same.
