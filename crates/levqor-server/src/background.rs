@@ -49,7 +49,7 @@ enum Job {
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 11] = [
+const JOBS: [(Job, Duration); 13] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.

@@ -50,6 +50,7 @@ async fn beside(test: &TestApp) -> TestApp {
         region: app.region.clone(),
         regions: app.regions.clone(),
         blueprint: app.blueprint.clone(),
+        policies: app.policies.clone(),
         backends: Arc::clone(&app.backends),
         started_at: app.started_at,
     });
@@ -134,6 +135,12 @@ async fn operators_see_rotate_and_verify_keys() {
     keyring::turn(&test.app).await.unwrap();
     assert_eq!(of(&test, "signing", "active").await[0]["id"], published["key"]["id"]);
     assert_eq!(of(&test, "signing", "retiring").await[0]["retires_at"], "2026-12-09T12:00:20.000000Z");
+    let noted = test.get("/api/ops/audit?kind=ring_key").key(&test.keys.operator).send().await.json();
+    let noted: Vec<_> = noted["records"].as_array().unwrap().clone();
+    let of = |member: &str| noted.iter().map(|record| record[member].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(of("kind"), ["ring_key.activated", "ring_key.published"], "{noted:?}");
+    assert_eq!(of("subject"), [published["key"]["id"].as_str().unwrap(); 2]);
+    assert!(of("author")[1].starts_with("API key key_") && of("author")[0] == "levqor", "{noted:?}");
     let check = verified(&test).await;
     assert_eq!(
         check,

@@ -5,7 +5,6 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use levqor_engine::SealError;
 use levqor_model::{ProblemCode, Timestamp};
 use levqor_store::regions::Act;
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,7 @@ use super::{
     service, snapshot,
 };
 use crate::{
-    App, Problem,
+    App, Problem, agreed_key,
     gateway::{Actor, Body},
     problem::{FieldError, Refusals},
 };
@@ -168,9 +167,8 @@ impl From<snapshot::Error> for Problem {
     fn from(error: snapshot::Error) -> Self {
         match error {
             snapshot::Error::Store(error) => error.into(),
-            snapshot::Error::Keyring(error) | snapshot::Error::Sealed(SealError::Keyring(error)) => {
-                error.into()
-            }
+            snapshot::Error::Key(agreed_key::Error::Store(error)) => error.into(),
+            snapshot::Error::Key(agreed_key::Error::Keyring(error)) => error.into(),
             other => Problem::internal(other),
         }
     }
