@@ -35,8 +35,10 @@ pub(super) fn band(id: &str, title: &str, lead: &Markup, content: &Markup) -> Ma
 
 /// Short statements side by side: picture, title, text.
 pub(super) fn claims(claims: &[(&str, &str, Markup)]) -> Markup {
+    // Three in a row would leave one alone.
+    let pairs = claims.len() % 3 == 1;
     html! {
-        div.claims {
+        div.claims.pairs[pairs] {
             @for (picture, title, text) in claims { div { h3 { (icon(picture)) (title) } p { (text) } } }
         }
     }

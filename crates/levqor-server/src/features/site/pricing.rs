@@ -32,22 +32,7 @@ pub(super) async fn pricing(State(app): State<App>, view: View) -> Response {
         ))
         (band("plans", "Plans", &html! {}, &cards(&promises)))
         (band("amounts", "What the amounts mean", &html! {}, &amounts(&promises)))
-        (band(
-            "add-ons",
-            "Add-ons",
-            &html! { "Each is added to a plan, and paid by the month." },
-            &html! { div.card.half { (promise_tables::addons(&promises)) } },
-        ))
-        (band(
-            "done-for-you",
-            "Done for you",
-            &html! {
-                "We build the workflows and hand them over. A package is paid once and has "
-                (show("package_revision_rounds")) " rounds of revision. "
-                a href="/dfy-contract" { "The contract" } " says what is in it."
-            },
-            &html! { div.card.half { (promise_tables::packages(&promises)) } },
-        ))
+        (extras(&promises))
         (band("promises", "What comes with it", &html! {}, &with_it(&promises)))
     };
     Page::new("Pricing", Section::Pricing, body)
@@ -114,6 +99,30 @@ fn amounts(promises: &Promises) -> Markup {
         p.small.quiet {
             "What an account has used stands on its dashboard and in "
             a href="/docs/plans" { "the usage API" } ". Programs read the plans at " a href="/api/plans" { code { "/api/plans" } } "."
+        }
+    }
+}
+
+/// What is bought besides a plan.
+fn extras(promises: &Promises) -> Markup {
+    html! {
+        div.band {
+            div.wide.halves {
+                section id="add-ons" aria-labelledby="add-ons-title" {
+                    h2 id="add-ons-title" { "Add-ons" }
+                    p.quiet { "Each is added to a plan, and paid by the month." }
+                    div.card { (promise_tables::addons(promises)) }
+                }
+                section id="done-for-you" aria-labelledby="done-for-you-title" {
+                    h2 id="done-for-you-title" { "Done for you" }
+                    p.quiet {
+                        "We build the workflows and hand them over. A package has "
+                        (promises.show("package_revision_rounds")) " rounds of revision. "
+                        a href="/dfy-contract" { "The contract" } "."
+                    }
+                    div.card { (promise_tables::packages(promises)) }
+                }
+            }
         }
     }
 }
