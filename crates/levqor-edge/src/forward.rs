@@ -13,6 +13,8 @@ use http::{
 pub const REGION: HeaderName = HeaderName::from_static("x-levqor-region");
 /// In an answer: the origin drains and wants no new requests. With status 503: it did not begin this one.
 pub const DRAINING: HeaderName = HeaderName::from_static("x-levqor-draining");
+/// The caller's country as the edge knows it, for nodes that trust the edge.
+const COUNTRY: HeaderName = HeaderName::from_static("x-levqor-country");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -53,6 +55,8 @@ pub struct Client<'a> {
     pub tls: bool,
     /// As the client wrote it, port included.
     pub host: &'a str,
+    /// Two capital letters.
+    pub country: Option<&'a str>,
     pub version: Version,
 }
 
@@ -60,7 +64,7 @@ pub struct Client<'a> {
 pub fn to_origin(headers: &mut HeaderMap, client: &Client<'_>, edge: &str) {
     drop_hop_by_hop(headers);
     headers.remove(header::EXPECT);
-    for name in [REGION, DRAINING] {
+    for name in [REGION, DRAINING, COUNTRY] {
         headers.remove(name);
     }
     if !client.trusted {
@@ -87,6 +91,9 @@ pub fn to_origin(headers: &mut HeaderMap, client: &Client<'_>, edge: &str) {
         set(headers, FORWARDED_HOST, client.host.to_owned());
     }
     set(headers, header::HOST, client.host.to_owned());
+    if let Some(country) = client.country {
+        set(headers, COUNTRY, country.to_owned());
+    }
     add_via(headers, client.version, edge);
 }
 
@@ -192,6 +199,7 @@ mod tests {
             trusted,
             tls: true,
             host: "api.example.com",
+            country: None,
             version: Version::HTTP_11,
         }
     }
@@ -220,7 +228,7 @@ mod tests {
             "",
             "host: other",
             "x-forwarded-for: 1.2.3.4 | x-forwarded-proto: http | x-forwarded-host: evil | x-real-ip: 1.2.3.4",
-            "forwarded: for=1.2.3.4 | x-levqor-region: us-east | x-levqor-draining: 1",
+            "forwarded: for=1.2.3.4 | x-levqor-region: us-east | x-levqor-draining: 1 | x-levqor-country: FR",
             "connection: close, x-secret | x-secret: 1 | keep-alive: 1 | te: trailers | upgrade: h2c",
             "transfer-encoding: chunked | trailer: x | proxy-authorization: a | expect: 100-continue",
         ] {
@@ -241,6 +249,16 @@ mod tests {
             "host: api.example.com | via: 1.1 cdn | via: 1.1 e | x-forwarded-for: 1.2.3.4, 5.6.7.8, 203.0.113.9 | \
              x-forwarded-host: h | x-forwarded-proto: http"
         );
+    }
+
+    #[test]
+    fn the_country_is_the_edges_word_alone() {
+        for lines in ["", "x-levqor-country: FR", "x-levqor-country: FR | x-levqor-country: DE"] {
+            let mut headers = map(lines);
+            to_origin(&mut headers, &Client { country: Some("US"), ..client(true) }, "e");
+            let found: Vec<_> = headers.get_all(COUNTRY).iter().collect();
+            assert_eq!(found, ["US"], "{lines}");
+        }
     }
 
     #[test]

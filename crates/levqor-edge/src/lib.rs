@@ -1,7 +1,7 @@
 //! The edge: a proxy before the regions that notices within a moment when one is gone, and whose callers do not.
 //!
 //! ```text
-//! client ─► serve ─► framing ─► asked ─► live (route) ─► steering ─► attempt ─► origin
+//! client ─► serve ─► (wire) ─► asked ─► live (route) ─► steering ─► attempt ─► origin
 //!                                            ▲              ▲           │
 //!                              config, snapshot           verdict ◄─────┴─── prober
 //! ```
@@ -18,7 +18,6 @@ mod config;
 mod countries;
 mod edge;
 mod forward;
-mod framing;
 mod hold;
 mod live;
 mod material;

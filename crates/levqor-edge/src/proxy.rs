@@ -201,6 +201,7 @@ impl<'a> Passage<'a> {
             trusted,
             tls: peer.tls,
             host: &host.written,
+            country: country.as_deref(),
             version: parts.version,
         };
         forward::to_origin(&mut parts.headers, &client, &config.name);

@@ -13,6 +13,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
+use levqor_wire::{Guarded, HEAD_BYTES_MAX};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -27,7 +28,6 @@ use tracing::{debug, warn};
 use crate::{
     config::Listen,
     edge::Edge,
-    framing::{Guarded, HEAD_BYTES_MAX},
     metrics::Count,
     proxy::{Peer, handle},
 };

@@ -68,6 +68,8 @@ problems! {
     InvalidEvent = 422 "invalid-event" "What was sent is not a CloudEvent",
     InvalidFields = 422 "invalid-fields" "Some fields have values that are not allowed",
     IdempotencyMismatch = 422 "idempotency-mismatch" "The Idempotency-Key was used with another request",
+    /// Too many requests from the address failed.
+    AddressBlocked = 403 "address-blocked" "Your address is refused for a while",
     PlanLimit = 403 "plan-limit" "The plan's limit is reached",
     RateLimited = 429 "rate-limited" "Too many requests",
     Internal = 500 "internal" "Internal error",

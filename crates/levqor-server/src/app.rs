@@ -22,7 +22,7 @@ use crate::{
         metrics::{Counter, Metrics},
         policies::service::Policies,
     },
-    gateway::{Bounds, Callers, Rates},
+    gateway::{Bounds, Callers, Fingerprints, GatewaySettings, Rates, Reputation},
     pages::components::promise::Promises,
     site::Site,
 };
@@ -76,6 +76,7 @@ pub struct Settings {
     pub runs_kept_days: Option<u32>,
     pub ai: AiSettings,
     pub site: Site,
+    pub gateway: GatewaySettings,
 }
 
 impl Default for Settings {
@@ -104,6 +105,7 @@ impl Default for Settings {
             runs_kept_days: None,
             ai: AiSettings::default(),
             site: Site::default(),
+            gateway: GatewaySettings::default(),
         }
     }
 }
@@ -145,6 +147,8 @@ pub struct Inner {
     pub(crate) callers: Callers,
     pub(crate) bounds: Bounds,
     pub(crate) rates: Rates,
+    pub(crate) fingerprints: Fingerprints,
+    pub(crate) reputation: Reputation,
     pub(crate) health: health::Memory,
     memories: Memories,
 }
@@ -158,6 +162,8 @@ impl App {
             callers: Callers::new(),
             bounds: Bounds::new(&parts.settings),
             rates: Rates::new(&parts),
+            fingerprints: Fingerprints::new(&parts.settings.secret),
+            reputation: Reputation::default(),
             health: health::Memory::default(),
             memories: Memories::default(),
             parts,
@@ -191,6 +197,16 @@ impl App {
     /// Writes what is counted in memory. Call it last, when no request is in progress any more.
     pub async fn flush(&self) {
         background::flush(self).await;
+    }
+
+    /// Tells the other nodes of the region what this one knows of callers, and hears what they know: one round of what a node does by
+    /// itself, for whoever moves the clock by hand.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn share_callers(&self) -> Result<(), levqor_store::Error> {
+        Rates::share(self).await?;
+        Reputation::share(self).await
     }
 
     /// The memory of a feature that is no business of others: made on first use, one of each type for the app's life.

@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use crate::{
     App,
     features::{audit, health, keyring, regions, runs},
+    gateway::{Rates, Reputation},
     problem::chain,
 };
 
@@ -34,8 +35,14 @@ enum Job {
     LookAtKeys,
     /// Goes on with what rotations of keys have begun.
     TurnKeys,
-    /// Forgets callers whose rate limit is full again.
-    PruneRates,
+    /// Tells the nodes of the region how callers use their limits, and hears it.
+    ShareRates,
+    /// Tells the nodes of the region of errors by address, and hears of them.
+    ShareReputation,
+    /// Forgets callers whose rate limit is full again, and addresses whose errors count no more.
+    ForgetCallers,
+    /// The same in the store.
+    PruneCallers,
     /// Deletes rows whose time is over.
     PruneStore,
     /// Moves runs that have ended out of the way, where their last append left that to us.
@@ -49,7 +56,7 @@ enum Job {
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 13] = [
+const JOBS: [(Job, Duration); 16] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -59,7 +66,10 @@ const JOBS: [(Job, Duration); 13] = [
     // Well before a ring is too old to decide by.
     (Job::LookAtKeys, Duration::from_secs(2)),
     (Job::TurnKeys, Duration::from_secs(2)),
-    (Job::PruneRates, Duration::from_secs(30)),
+    (Job::ShareRates, Duration::from_millis(250)),
+    (Job::ShareReputation, Duration::from_secs(1)),
+    (Job::ForgetCallers, Duration::from_secs(30)),
+    (Job::PruneCallers, Duration::from_secs(60)),
     (Job::PruneStore, Duration::from_secs(600)),
     (Job::ArchiveRuns, Duration::from_secs(5)),
     (Job::PruneRuns, Duration::from_secs(900)),
@@ -94,7 +104,10 @@ impl Job {
             Job::GoOnWithActs => "go_on_with_acts",
             Job::LookAtKeys => "look_at_keys",
             Job::TurnKeys => "turn_keys",
-            Job::PruneRates => "prune_rates",
+            Job::ShareRates => "share_rates",
+            Job::ShareReputation => "share_reputation",
+            Job::ForgetCallers => "forget_callers",
+            Job::PruneCallers => "prune_callers",
             Job::PruneStore => "prune_store",
             Job::ArchiveRuns => "archive_runs",
             Job::PruneRuns => "prune_runs",
@@ -112,9 +125,16 @@ impl Job {
             Job::GoOnWithActs => regions::look_at_acts(app).await,
             Job::LookAtKeys => keyring::look(app).await,
             Job::TurnKeys => keyring::turn(app).await,
-            Job::PruneRates => {
-                app.rates.prune();
+            Job::ShareRates => Rates::share(app).await,
+            Job::ShareReputation => Reputation::share(app).await,
+            Job::ForgetCallers => {
+                app.rates.prune(app.now());
+                app.reputation.prune(app.now());
                 Ok(())
+            }
+            Job::PruneCallers => {
+                Rates::prune_store(app).await?;
+                Reputation::prune_store(app).await
             }
             Job::PruneStore => prune_store(app).await,
             Job::ArchiveRuns => app.store.archive_ended_runs().await.map(drop),
@@ -162,7 +182,11 @@ async fn round(job: Job, app: &App) {
 /// What is done for all nodes is done by one of them.
 async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
     match job {
-        Job::TurnKeys | Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns if app.store.is_shared() => {
+        // A node that is alone keeps all of it in memory.
+        Job::PruneCallers if !app.store.is_shared() => Ok(false),
+        Job::TurnKeys | Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns | Job::PruneCallers
+            if app.store.is_shared() =>
+        {
             app.store.take_duty(job.name(), app.node, app.now()).await
         }
         _ => Ok(true),

@@ -1,9 +1,19 @@
 //! Connections: accepting them, bounding them, and letting them end.
 //!
 //! HTTP/1.1 only: whatever stands in front of a node speaks it, and its one timeout (the head of a request) covers a
-//! connection that says nothing, one that says a byte a second, and one that idles.
+//! connection that says nothing, one that says a byte a second, and one that idles. Who does not read what is sent is let go
+//! after a while, and a request whose end can be read in two ways is refused, with all that follows it.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -11,6 +21,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use levqor_wire::{Guarded, HEAD_BYTES_MAX};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -19,12 +30,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::{App, background::background, router};
+use crate::{
+    App, Settings,
+    background::background,
+    gateway::{Crowd, Doubt},
+    router,
+};
 
 /// Headers of one request; more are answered with 431.
 const HEADERS_MAX: usize = 100;
-/// Bytes of a request's head, and of what is read ahead.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// After a failed `accept` (out of file descriptors, mostly): time for connections to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What requests in progress get of a stop's time, at most; the rest is for the calls of runs.
@@ -43,6 +57,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
     let router = router(app.clone());
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(app.settings.connections_max.min(Semaphore::MAX_PERMITS)));
+    let crowd = Crowd::new(&app.settings.gateway);
     let mut left = std::pin::pin!(left(&app, &shutdown));
     loop {
         let accepted = tokio::select! { biased;
@@ -51,14 +66,18 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
         };
         match accepted {
             Ok((stream, address, place)) => {
-                let connection = connection(stream, address, router.clone(), app.settings.header_timeout);
-                let connection = graceful.watch(connection);
+                let Some(one) = crowd.enter(address.ip()) else {
+                    turn_away(&stream);
+                    debug!("a connection is one too many of its address and was closed");
+                    continue;
+                };
+                let connection = graceful.watch(connection(stream, address, router.clone(), &app.settings));
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
                         // Clients hang up; nobody needs to act on it.
                         debug!("a connection ended early: {error}");
                     }
-                    drop(place);
+                    drop((place, one));
                 });
             }
             Err(error) => {
@@ -101,23 +120,37 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
     Ok((stream, address, place))
 }
 
+/// Says why, if there is room for it at once, and closes.
+fn turn_away(stream: &TcpStream) {
+    const ANSWER: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 74\r\n\
+        retry-after: 5\r\nconnection: close\r\n\r\ntoo many connections are open from your address; use those that you have\r\n";
+    // It may be gone already, which is as well.
+    let _ = stream.try_write(ANSWER);
+}
+
 fn connection(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
-    header_timeout: Duration,
+    settings: &Settings,
 ) -> http1::Connection<
-    TokioIo<TcpStream>,
-    impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send,
+    TokioIo<Guarded<TcpStream>>,
+    impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send + use<>,
 > {
+    let ambiguous = Arc::new(AtomicBool::new(false));
+    let stream = Guarded::new(stream, Arc::clone(&ambiguous), settings.gateway.stall_timeout);
     let service = service_fn(move |request: http::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(address));
+        let framing = ambiguous.load(Ordering::Acquire).then_some(Doubt::Framing);
+        if let Some(doubt) = framing.or_else(|| Doubt::about_host(&request)) {
+            request.extensions_mut().insert(doubt);
+        }
         router.clone().oneshot(request)
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(settings.header_timeout)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)

@@ -164,6 +164,25 @@ impl Session {
         }
     }
 
+    /// What time it is for all nodes, for a text that is put together: by the server's clock, or else the parameter `$1`, the
+    /// caller's. The same throughout a statement.
+    pub(crate) fn now_text(&self) -> &'static str {
+        match self {
+            Session::Postgres(session) if session.has_clock => {
+                "(CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS bigint) + 0 * CAST($1 AS bigint))"
+            }
+            _ => "CAST($1 AS bigint)",
+        }
+    }
+
+    /// A column to return that has the statement's transaction not wait for the disk, nor for a standby: for rows that may be lost.
+    pub(crate) fn loose_text(&self) -> &'static str {
+        match self {
+            Session::Sqlite(_) => "1",
+            Session::Postgres(_) => "set_config('synchronous_commit', 'off', true)",
+        }
+    }
+
     /// All statements of `work` see the same state of the database. Within a transaction that writes they do anyway: no other
     /// one writes meanwhile.
     pub(crate) fn snapshot<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {

@@ -24,6 +24,8 @@ use crate::{
     listeners::{EventChanges, Listener, NewInterest, NewListener, UnreadBound},
     nodes::NewNode,
     queue::{Assumed, Claimer, ConcurrencyKey, Gate},
+    rates::{Asked, Quota},
+    reputation::Errors,
     runs::{Append, Due, Firing, LeftRuns, NewRun, Run, RunFilter, Taker},
     schedules::Passed,
     secrets::SealedSecret,
@@ -624,6 +626,27 @@ async fn touch_operations(store: &Store, account: AccountId, random: &SeededRand
     store.first_sample_at("eu-west".parse().unwrap()).await.unwrap();
     store.prune_samples(NOW).await.unwrap();
     store.readiness().await;
+    touch_callers(store).await;
+}
+
+/// What nodes tell each other of callers.
+async fn touch_callers(store: &Store) {
+    let region: RegionCode = "eu-west".parse().unwrap();
+    let quota = Quota { name: "anonymous", step_us: 600_000, window_us: 60_000_000 };
+    for owed_us in [0, 600_000] {
+        let asked = vec![Asked { caller: 7, owed_us, wanted: 2 }];
+        store.take_rates(region.clone(), quota, asked, NOW).await.unwrap();
+    }
+    store.rates_since(region.clone(), None, NOW, 10).await.unwrap();
+    store.prune_rates(NOW).await.unwrap();
+    for _ in 0..2 {
+        let told = Errors { network: "192.0.2.1".to_owned(), slot: NOW, errors: 1 };
+        store.add_address_errors(region.clone(), vec![told]).await.unwrap();
+    }
+    store.errors_of_suspects(region, NOW, 1).await.unwrap();
+    store.pardon_address("192.0.2.1".parse().unwrap(), NOW).await.unwrap();
+    store.address_pardons(NOW).await.unwrap();
+    store.prune_addresses(NOW).await.unwrap();
 }
 
 /// What the server's own functions keep.

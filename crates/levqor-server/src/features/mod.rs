@@ -24,6 +24,7 @@ pub mod nodes;
 pub mod plans;
 pub mod policies;
 pub mod regions;
+pub mod reputation;
 pub mod runs;
 pub mod secrets;
 pub mod sign_in;
@@ -56,6 +57,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(regions::api())
         .merge(nodes::api())
         .merge(keyring::api())
+        .merge(reputation::api())
         .merge(plans::api())
         .merge(usage::api())
         .merge(keys::api())

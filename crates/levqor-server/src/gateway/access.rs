@@ -1,18 +1,23 @@
-//! Who may do what: one table for the whole API.
+//! Who may do what: one table for the whole API; the one for pages is in `page_access`.
 //!
-//! Pages are not in it: they send people to the sign-in page themselves (`PageActor`). An address under `/api/` that is
-//! not in the table is for operators only, so that a forgotten row locks a route and never opens it; a test compares the
-//! table with the OpenAPI document.
+//! A route that is in neither is for operators only, so that a forgotten row locks a route and never opens it. Tests compare the
+//! tables with the router and with the OpenAPI document, and each row with what callers of every kind are answered.
+
+use std::{collections::HashMap, sync::LazyLock};
 
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http::{Extensions, Method};
 use levqor_model::{ProblemCode, Role};
 
-use super::{actor::unauthenticated, authenticate, origin};
+use super::{
+    PAGES,
+    actor::{ActedBy, to_sign_in, unauthenticated},
+    authenticate, origin,
+};
 use crate::{App, Problem};
 
 /// Who may call a route.
@@ -30,8 +35,19 @@ pub enum Access {
     Role(Role),
     /// Operators of the platform.
     Operator,
-    /// Not the API's business: pages and unknown addresses.
+    /// A page for everyone.
     Page,
+    /// A page for people who are signed in with at least this role; others are sent to the sign-in page.
+    Reader(Role),
+    /// There is nothing at this address, or nothing by this method.
+    Nothing,
+}
+
+impl Access {
+    /// Whether it is about an operation that programs call as themselves.
+    pub(crate) fn is_api(self) -> bool {
+        !matches!(self, Access::Page | Access::Reader(_) | Access::Nothing | Access::Secret)
+    }
 }
 
 /// One row: method, path as routes are written, who.
@@ -53,6 +69,8 @@ pub const RULES: &[Rule] = &[
     (Method::GET, "/api/regions/{code}", Anyone),
     (Method::GET, "/api/regions/snapshot", Anyone),
     (Method::GET, "/api/ops/nodes", Access::Operator),
+    (Method::GET, "/api/ops/reputation", Access::Operator),
+    (Method::DELETE, "/api/ops/reputation/{address}", Access::Operator),
     (Method::GET, "/api/ops/regions", Access::Operator),
     (Method::GET, "/api/ops/regions/{code}", Access::Operator),
     (Method::POST, "/api/ops/regions/{code}/drain", Access::Operator),
@@ -107,21 +125,22 @@ pub const RULES: &[Rule] = &[
     (Method::DELETE, "/api/keys/{id}", ADMIN),
 ];
 
-/// What the table says about a route; `route` is the path as routes are written, None when no route matched.
-pub(crate) fn access_of(method: &Method, route: Option<&str>) -> Access {
-    let Some(route) = route else { return Access::Page };
-    let asked = if method == Method::HEAD { &Method::GET } else { method };
-    let mut known = false;
-    for (method, path, access) in RULES {
-        if *path == route {
-            if method == asked {
-                return *access;
-            }
-            known = true;
-        }
+/// Both tables by path.
+static BY_PATH: LazyLock<HashMap<&'static str, Vec<(Method, Access)>>> = LazyLock::new(|| {
+    let mut rows: HashMap<_, Vec<_>> = HashMap::new();
+    for (method, path, access) in RULES.iter().chain(PAGES) {
+        rows.entry(*path).or_default().push((method.clone(), *access));
     }
+    rows
+});
+
+/// What the tables say about a route; `route` is the path as routes are written, None when no route matched.
+pub(crate) fn access_of(method: &Method, route: Option<&str>) -> Access {
+    let Some(route) = route else { return Access::Nothing };
+    let asked = if method == Method::HEAD { &Method::GET } else { method };
+    let Some(rows) = BY_PATH.get(route) else { return Access::Operator };
     // A known address with a method that it does not take ends as 405 for everyone.
-    if known || !route.starts_with("/api/") { Access::Page } else { Access::Operator }
+    rows.iter().find(|(method, _)| method == asked).map_or(Access::Nothing, |(_, access)| *access)
 }
 
 /// The matched route, as it is written in the router.
@@ -134,10 +153,21 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
     let (mut parts, body) = request.into_parts();
     let access = access_of(&parts.method, route_of(&parts.extensions));
     let needs = match access {
-        Access::Open | Access::Page | Access::Secret => {
+        Access::Open | Access::Page | Access::Nothing | Access::Secret => {
             return Ok(next.run(Request::from_parts(parts, body)).await);
         }
         Access::Metrics if app.settings.metrics_public => {
+            return Ok(next.run(Request::from_parts(parts, body)).await);
+        }
+        Access::Reader(role) => {
+            // An ended session, or a key of a program, is no error of the reader: let them sign in.
+            let identity = match authenticate::identity(&mut parts, &app).await {
+                Err(problem) if problem.code != ProblemCode::Unauthenticated => return Err(problem),
+                found => found.ok().flatten(),
+            };
+            let reader = identity.filter(|found| matches!(found.actor.by, ActedBy::Session { .. }));
+            let Some(reader) = reader else { return Ok(to_sign_in(&parts).into_response()) };
+            reader.actor.require(role)?;
             return Ok(next.run(Request::from_parts(parts, body)).await);
         }
         Access::Metrics => Some(Role::Viewer),
@@ -164,20 +194,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_fails_closed_and_has_no_doubles() {
+    fn the_tables_fail_closed_and_have_no_doubles() {
         let rows = [
             (Method::GET, Some("/health"), Access::Open),
             (Method::HEAD, Some("/health"), Access::Open),
-            (Method::POST, Some("/health"), Access::Page),
+            (Method::POST, Some("/health"), Access::Nothing),
             (Method::GET, Some("/api/forgotten"), Access::Operator),
-            (Method::GET, Some("/dashboard"), Access::Page),
-            (Method::GET, None, Access::Page),
+            (Method::GET, Some("/forgotten"), Access::Operator),
+            (Method::GET, Some("/dashboard"), Access::Reader(Role::Viewer)),
+            (Method::GET, Some("/docs"), Access::Page),
+            (Method::GET, None, Access::Nothing),
         ];
         for (method, route, access) in rows {
             assert_eq!(access_of(&method, route), access, "{method} {route:?}");
         }
-        for (place, (method, path, _)) in RULES.iter().enumerate() {
-            assert!(!RULES[..place].iter().any(|(m, p, _)| m == method && p == path), "{method} {path}");
+        let all: Vec<_> = RULES.iter().chain(PAGES).collect();
+        for (place, (method, path, _)) in all.iter().enumerate() {
+            assert!(!all[..place].iter().any(|(m, p, _)| m == method && p == path), "{method} {path}");
         }
     }
 }

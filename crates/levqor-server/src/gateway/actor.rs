@@ -144,7 +144,7 @@ impl FromRequestParts<App> for PageActor {
 const QUERY_VALUE: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>').add(b'?');
 
-fn to_sign_in(parts: &Parts) -> Response {
+pub(super) fn to_sign_in(parts: &Parts) -> Response {
     if parts.method != Method::GET {
         // The form's data would be lost on the way; 303 makes the browser ask for the page with GET.
         return Redirect::to("/signin").into_response();

@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,13 +14,16 @@ use std::{
 use axum_extra::extract::cookie::CookieJar;
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{KeyId, ProblemCode, Role, Timestamp};
+use levqor_store::keys::ApiKey;
 use moka::sync::Cache;
 
-use super::{ActedBy, Actor, tokens};
+use super::{ActedBy, Actor, ClientAddress, tokens};
 use crate::{App, Problem};
 
 /// The cookie of a session in the console.
 pub const SESSION_COOKIE: &str = "levqor_session";
+/// The same over TLS: its name has browsers keep it to this very host, and take it from nobody else.
+pub const HOST_SESSION_COOKIE: &str = "__Host-levqor_session";
 
 const REMEMBERED: Duration = Duration::from_secs(5);
 const REMEMBERED_MAX: u64 = 10_000;
@@ -43,6 +47,8 @@ pub(crate) struct Identity {
 pub(crate) struct Callers {
     keys: Cache<[u8; 32], Arc<Identity>>,
     sessions: Cache<[u8; 32], Arc<Identity>>,
+    /// Keys that nobody has.
+    unknown: Cache<[u8; 32], ()>,
     touched: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
@@ -55,13 +61,15 @@ impl fmt::Debug for Callers {
 impl Callers {
     pub(crate) fn new() -> Self {
         let cache = || Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
-        Self { keys: cache(), sessions: cache(), touched: Mutex::new(HashMap::new()) }
+        let unknown = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
+        Self { keys: cache(), sessions: cache(), unknown, touched: Mutex::new(HashMap::new()) }
     }
 
     /// A key or a session was revoked: look everybody up anew.
     pub(crate) fn forget_all(&self) {
         self.keys.invalidate_all();
         self.sessions.invalidate_all();
+        self.unknown.invalidate_all();
     }
 
     fn touch(&self, key: KeyId, now: Timestamp) {
@@ -99,19 +107,27 @@ pub(crate) async fn identity(parts: &mut Parts, app: &App) -> Result<Option<Arc<
     if let Some(Found(found)) = parts.extensions.get::<Found>() {
         return found.clone();
     }
-    let found = look(&parts.headers, app).await;
+    let found = look(&parts.headers, ClientAddress::of(&parts.extensions), app).await;
     parts.extensions.insert(Found(found.clone()));
     found
 }
 
-async fn look(headers: &HeaderMap, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
+async fn look(
+    headers: &HeaderMap,
+    client: ClientAddress,
+    app: &App,
+) -> Result<Option<Arc<Identity>>, Problem> {
+    let mut said = headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(value) = said.next() {
+        if said.next().is_some() {
+            return Err(denied("the Authorization header came twice; send one API key"));
+        }
         let key = value.to_str().ok().and_then(bearer).ok_or_else(|| {
             denied("the Authorization header must be `Bearer lvq_…`, with an API key of Levqor")
         })?;
-        return by_key(key, app).await.map(Some);
+        return by_key(key, client.network(), app).await.map(Some);
     }
-    match CookieJar::from_headers(headers).get(SESSION_COOKIE) {
+    match CookieJar::from_headers(headers).get(cookie_name(app)) {
         Some(cookie) if tokens::is_token_shaped(cookie.value()) => by_session(cookie.value(), app).await,
         _ => Ok(None),
     }
@@ -128,15 +144,17 @@ fn denied(detail: &str) -> Problem {
     Problem::new(ProblemCode::Unauthenticated, detail)
 }
 
-async fn by_key(text: &str, app: &App) -> Result<Arc<Identity>, Problem> {
+async fn by_key(text: &str, network: IpAddr, app: &App) -> Result<Arc<Identity>, Problem> {
     let hash = tokens::token_hash(text);
     let callers = &app.callers;
     let identity = match callers.keys.get(&hash) {
         Some(identity) => identity,
         None => {
-            let key = app.store.key_by_hash(hash).await?.ok_or_else(|| {
-                denied("there is no such API key; make one in the console or with POST /api/keys")
-            })?;
+            let Some(key) = key_of(hash, network, app).await? else {
+                return Err(denied(
+                    "there is no such API key; make one in the console or with POST /api/keys",
+                ));
+            };
             if key.revoked_at.is_some() {
                 return Err(denied("this API key was revoked; use another one"));
             }
@@ -162,6 +180,28 @@ async fn by_key(text: &str, app: &App) -> Result<Arc<Identity>, Problem> {
         callers.touch(id, now);
     }
     Ok(identity)
+}
+
+/// Looks a key up, unless its like was looked up too often in vain.
+async fn key_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option<ApiKey>, Problem> {
+    // One wrong key, sent again and again, is one guess.
+    if app.callers.unknown.contains_key(&hash) {
+        return Ok(None);
+    }
+    let guesses = &app.rates.guesses;
+    if !guesses.may_try(app, network) {
+        return Err(Problem::new(
+            ProblemCode::RateLimited,
+            "too many keys that nobody has came from your address; check the key and try again in a minute",
+        )
+        .retry_after(60));
+    }
+    let found = app.store.key_by_hash(hash).await?;
+    if found.is_none() {
+        app.callers.unknown.insert(hash, ());
+        guesses.missed(app, network);
+    }
+    Ok(found)
 }
 
 /// An unknown or ended session is the same as none: browsers send cookies on their own.
@@ -205,9 +245,17 @@ async fn by_session(token: &str, app: &App) -> Result<Option<Arc<Identity>>, Pro
 /// The value of `Set-Cookie` that opens a session; `token` is what [`tokens::new_token`] made, its hash is in the store.
 pub fn session_cookie(app: &App, token: &str, lifetime: Duration) -> String {
     // Browsers drop `Secure` cookies that come over plain HTTP, so a server on plain HTTP does without.
-    let secure = if app.settings.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let (name, secure) = (cookie_name(app), if over_tls(app) { "; Secure" } else { "" });
     let seconds = lifetime.as_secs();
-    format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+}
+
+fn over_tls(app: &App) -> bool {
+    app.settings.public_url.starts_with("https:")
+}
+
+fn cookie_name(app: &App) -> &'static str {
+    if over_tls(app) { HOST_SESSION_COOKIE } else { SESSION_COOKIE }
 }
 
 /// The value of `Set-Cookie` that makes the browser forget its session.

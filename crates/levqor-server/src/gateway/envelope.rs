@@ -1,7 +1,10 @@
-//! What is around every answer: the request's name, the region, security headers, the log line, and the final form of
-//! problems.
+//! What is around every answer: the request's name, the caller as it shows, the log line, the final form of problems.
 
-use std::{any::Any, time::Instant};
+use std::{
+    any::Any,
+    error::Error as StdError,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::to_bytes,
@@ -9,11 +12,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use levqor_model::RequestId;
 use tracing::{Instrument, debug, error, info, info_span};
 
-use super::code_of;
+use super::{Client, Country, code_of, headers};
 use crate::{
     App, Problem,
     features::metrics::Counter,
@@ -21,20 +24,14 @@ use crate::{
     problem::{ProblemDocument, chain},
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const REGION: HeaderName = HeaderName::from_static("x-levqor-region");
 /// Nothing was done, and nothing more should be sent here.
 const DRAINING: HeaderName = HeaderName::from_static("x-levqor-draining");
 
-/// Pages load scripts, styles and pictures from here only, send forms here only, and stand in nobody's frame.
-const CSP_PAGE: HeaderValue = HeaderValue::from_static(
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-);
-/// Data is not a page: shown as one, it may do nothing.
-const CSP_DATA: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-
 /// A text answer to an error longer than this is not taken over into a problem.
 const TEXT_BYTES_MAX: usize = 2_048;
+
+/// Why a request failed.
+type Cause = dyn StdError + Send + Sync;
 
 /// The request's id, for handlers that hand it on. In the request's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +45,9 @@ struct Asked {
     route: Option<MatchedPath>,
     /// The request's headers, when the answer should be a page.
     page_for: Option<HeaderMap>,
+    /// It came with a key or a session.
+    with_credentials: bool,
+    client: Client,
 }
 
 impl Asked {
@@ -62,8 +62,13 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
     // Ids from outside are not taken over: a log that anybody can write into proves nothing.
     let id = RequestId::new(app.now(), &*app.random);
     request.extensions_mut().insert(RequestName(id));
+    let settings = &app.settings.gateway;
+    let client = Client::of(request.extensions(), request.headers(), settings, &app.fingerprints, app.now());
+    request.extensions_mut().insert(client);
     let asked = Asked {
         id,
+        client,
+        with_credentials: headers::has_credentials(request.headers()),
         method: request.method().clone(),
         uri: request.uri().clone(),
         route: request.extensions().get::<MatchedPath>().cloned(),
@@ -74,28 +79,43 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
     let response = from_text(response, &asked).await;
     let cause = response.extensions().get::<Problem>().and_then(|problem| problem.cause.clone());
     let mut response = finish_problem(&app, &asked, response);
-    add_headers(&app, &asked, response.headers_mut());
+    let answered = headers::Answered {
+        id: &asked.id.to_string(),
+        is_api: asked.uri.path().starts_with("/api/"),
+        with_credentials: asked.with_credentials,
+    };
+    headers::add(&app, &answered, response.headers_mut());
 
     let latency = began.elapsed();
-    let (status, route) = (response.status(), asked.route());
-    app.metrics.answered(app.now(), &asked.method, route, status, latency);
+    let status = response.status();
+    app.metrics.answered(app.now(), &asked.method, asked.route(), status, latency);
     app.count(Counter::Requests);
     if status.is_server_error() {
         app.count(Counter::Errors);
     }
-    let _inside = span.enter();
+    span.in_scope(|| tell(&asked, response.status(), latency, cause.as_deref()));
+    response
+}
+
+/// The access log. Addresses are masked: who reads a log need not know who somebody is.
+fn tell(asked: &Asked, status: StatusCode, latency: Duration, cause: Option<&Cause>) {
+    let (method, route, code) = (&asked.method, asked.route(), status.as_u16());
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-    let (method, code) = (&asked.method, status.as_u16());
+    let Client { address, country, fingerprint } = asked.client;
+    let (network, country) = (address.masked(), country.as_ref().map(Country::as_str));
     // Probes and scrapes ask every few seconds; their lines would hide the others.
     if matches!(route, "/health" | "/ready" | "/metrics") && !status.is_server_error() {
         debug!(http.method = %method, http.route = route, http.status = code, latency_us, "{method} {route} {code}");
     } else {
-        info!(http.method = %method, http.route = route, http.status = code, latency_us, "{method} {route} {code}");
+        info!(
+            http.method = %method, http.route = route, http.status = code, latency_us,
+            client.network = %network, client.country = country, client.fingerprint = %fingerprint,
+            "{method} {route} {code}"
+        );
     }
     if let Some(cause) = cause {
-        error!(request.id = %id, http.route = route, http.status = code, "{method} {route} failed: {}", chain(&*cause));
+        error!(request.id = %asked.id, http.route = route, http.status = code, "{method} {route} failed: {}", chain(cause));
     }
-    response
 }
 
 /// Whether the caller is a person in front of a browser who asked for a page.
@@ -159,33 +179,6 @@ fn finish_problem(app: &App, asked: &Asked, mut response: Response) -> Response 
         parts.headers.insert(name, value.clone());
     }
     Response::from_parts(parts, body)
-}
-
-fn add_headers(app: &App, asked: &Asked, headers: &mut HeaderMap) {
-    let text = |text: &str| HeaderValue::from_str(text).ok();
-    for (name, value) in [(REQUEST_ID, text(&asked.id.to_string())), (REGION, text(app.region.code.as_str()))]
-    {
-        if let Some(value) = value {
-            headers.insert(name, value);
-        }
-    }
-    let is_page =
-        headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    let mut default = |name, value| {
-        headers.entry(name).or_insert(value);
-    };
-    default(header::CONTENT_SECURITY_POLICY, if is_page { CSP_PAGE } else { CSP_DATA });
-    default(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Other sites learn nothing of our addresses, some of which hold tokens.
-    default(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    default(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    default(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-    if app.settings.public_url.starts_with("https:") {
-        default(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    if asked.uri.path().starts_with("/api/") {
-        default(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
 }
 
 /// The answer to a handler that panicked.

@@ -28,7 +28,7 @@ use tracing::Instrument;
 
 use super::{
     ClientAddress, RequestName,
-    access::{Access, access_of, route_of},
+    access::{access_of, route_of},
     authenticate,
     fingerprint::{Asked, Fingerprint},
 };
@@ -76,8 +76,7 @@ pub(super) async fn answer_once(
 ) -> Result<Response, Problem> {
     let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
     // Messages to secret addresses have ids of their own.
-    let access = access_of(request.method(), route_of(request.extensions()));
-    let in_api = !matches!(access, Access::Page | Access::Secret);
+    let in_api = access_of(request.method(), route_of(request.extensions())).is_api();
     let key = request.headers().get(KEY).filter(|_| writes && in_api).map(parse_key).transpose()?;
     let Some(key) = key else { return Ok(next.run(request).await) };
 

@@ -1,10 +1,10 @@
 //! What every request passes: id, time, size and rate limits, authentication, the access log, common headers.
 //!
 //! ```text
-//!            compress ─► envelope ─► panics ─► bounds ─► access ─► rate ─► body ─► idempotency ─► attribute ─► handler
-//! request ──►                                                                                                      │
-//! answer  ◄── gzip ◄─ region, id, ◄─ 500 ◄─ 503 ◄─ 401, 403 ◄─ 429 ◄─ 408, 413 ◄─ first answer ◄───────────────────┘
-//!                     headers, log                                                  again
+//!            compress ─► envelope ─► doubt ─► panics ─► cors ─► bounds ─► reputation ─► rate ─► access ─► body ─► idempotency ─► attribute ─► handler
+//! request ──►                                                                                                                                    │
+//! answer  ◄── gzip ◄─ region, id, ◄─ 400 ◄── 500 ◄─ preflight ◄─ 503 ◄── 403 ◄───── 429 ◄─ 401, 403 ◄─ 408, 413 ◄─ first answer ◄─────────────────┘
+//!                     headers, log                                                                                  again
 //! ```
 //!
 //! Invariant: whatever goes wrong at a step, the answer is a problem document (a page for browsers) with the region's
@@ -17,16 +17,27 @@ mod authenticate;
 mod body;
 mod bounds;
 mod client;
+mod cors;
+mod crowd;
 mod cursor;
+mod doubt;
 mod envelope;
 mod extract;
 mod fingerprint;
+mod headers;
 mod idempotency;
 mod origin;
+mod page_access;
 mod rate;
+mod reputation;
+mod settings;
 mod tokens;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+};
 use http::StatusCode;
 use levqor_model::ProblemCode;
 use tower::ServiceBuilder;
@@ -41,15 +52,22 @@ use tower_http::{
 pub use access::{Access, RULES, Rule};
 pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
 pub(crate) use authenticate::Callers;
-pub use authenticate::{SESSION_COOKIE, no_session_cookie, session_cookie};
+pub use authenticate::{HOST_SESSION_COOKIE, SESSION_COOKIE, no_session_cookie, session_cookie};
 pub(crate) use bounds::Bounds;
-pub use client::ClientAddress;
+pub(crate) use client::Fingerprints;
+pub use client::{Client, ClientAddress, Country, Fingerprint, ForwardedHeader, Networks, NotANetwork};
+pub(crate) use crowd::Crowd;
 pub(crate) use cursor::{Cursor, cut};
+pub(crate) use doubt::Doubt;
 pub use envelope::RequestName;
 pub(crate) use extract::page_limit;
 pub use extract::{Body, Id, Query};
 pub(crate) use idempotency::{Claimed, Remembered};
+pub use page_access::PAGES;
 pub(crate) use rate::Rates;
+pub(crate) use reputation::{ERRORS_MAX, Reputation, Suspect, WINDOW};
+pub use settings::GatewaySettings;
+pub(crate) use tokens::sign;
 pub use tokens::{KEY_PREFIX, NewKey, new_key, new_token, token_hash};
 
 use crate::{App, Problem};
@@ -66,10 +84,14 @@ pub fn wrap(routes: Router<App>, app: App) -> Router {
     let steps = ServiceBuilder::new()
         .layer(CompressionLayer::new().gzip(true).compress_when(worth_compressing))
         .layer(from_fn_with_state(app.clone(), envelope::envelope))
+        .layer(from_fn(doubt::refuse))
         .layer(CatchPanicLayer::custom(envelope::answer_to_panic))
+        .layer(from_fn_with_state(app.clone(), cors::allow))
         .layer(from_fn_with_state(app.clone(), bounds::bound))
-        .layer(from_fn_with_state(app.clone(), access::check))
+        .layer(from_fn_with_state(app.clone(), reputation::watch))
+        // Before the check of credentials, so that guesses are limited, too.
         .layer(from_fn_with_state(app.clone(), rate::limit))
+        .layer(from_fn_with_state(app.clone(), access::check))
         .layer(from_fn_with_state(app.clone(), body::collect))
         .layer(from_fn_with_state(app.clone(), idempotency::answer_once))
         .layer(from_fn_with_state(app.clone(), attribute::attribute))

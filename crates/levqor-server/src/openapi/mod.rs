@@ -138,10 +138,10 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
     let scheme = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
     let both = [scheme(KEY_SCHEME), scheme(SESSION_SCHEME)];
     match access {
-        Access::Open | Access::Metrics | Access::Page | Access::Secret => Vec::new(),
+        Access::Open | Access::Metrics | Access::Secret | Access::Page | Access::Nothing => Vec::new(),
         // An empty requirement says that it works without, too.
         Access::Anyone => [SecurityRequirement::default()].into_iter().chain(both).collect(),
-        Access::Role(_) | Access::Operator => both.into(),
+        Access::Role(_) | Access::Operator | Access::Reader(_) => both.into(),
     }
 }
 

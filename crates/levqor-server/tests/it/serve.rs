@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{TestApp, WAIT};
 
-struct Served {
-    address: std::net::SocketAddr,
+#[derive(Debug)]
+pub struct Served {
+    pub address: std::net::SocketAddr,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
-async fn serve(test: &TestApp) -> Served {
+pub async fn serve(test: &TestApp) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let task = tokio::spawn(levqor_server::serve(listener, test.app.clone(), stop.clone()));
@@ -27,14 +28,14 @@ async fn serve(test: &TestApp) -> Served {
 }
 
 impl Served {
-    async fn stopped(self) {
+    pub async fn stopped(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
     }
 }
 
 /// Sends the text and reads until the server closes the connection.
-async fn talk(address: std::net::SocketAddr, text: &str) -> String {
+pub async fn talk(address: std::net::SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -58,7 +59,7 @@ async fn a_node_answers_observes_itself_and_stops() {
     .await;
     assert!(api.good, "{api:?}");
     let metrics = test.get("/api/metrics/app").send().await.json();
-    assert_eq!(metrics["scheduler"], serde_json::json!({ "jobs": 11, "running": 11 }));
+    assert_eq!(metrics["scheduler"], serde_json::json!({ "jobs": 14, "running": 14 }));
     let address = served.address;
     served.stopped().await;
     assert!(TcpStream::connect(address).await.is_err());

@@ -22,9 +22,10 @@ use levqor_server::{
     router,
 };
 use levqor_store::{
-    Options, Store,
+    Options, Place, Store,
     accounts::{Account, Membership, User},
     keys::ApiKey,
+    nodes::NewNode,
     sessions::Session,
 };
 use serde_json::{Value, json};
@@ -60,6 +61,9 @@ pub struct TestApp {
     pub keys: Keys,
     /// The cookie of a signed-in owner, `ada@example.com`, as `name=value`.
     pub cookie: String,
+    /// Where a shared database is.
+    #[expect(dead_code, reason = "the folder goes with whoever needs it last")]
+    pub directory: Option<Arc<tempfile::TempDir>>,
 }
 
 impl TestApp {
@@ -111,7 +115,46 @@ impl TestApp {
         };
         let cookie = sign_in(&app, account).await;
         let router = router(app.clone());
-        Self { app, router, clock, random, store, account, keys, cookie }
+        Self { app, router, clock, random, store, account, keys, cookie, directory: None }
+    }
+
+    /// Nodes of one region on one database, with one clock.
+    pub async fn region(nodes: usize, change: impl FnOnce(&mut Settings)) -> Vec<Self> {
+        let directory = Arc::new(levqor_testkit::temp_dir());
+        let options = || {
+            let place = Place::SharedFile(directory.path().join("levqor.db"));
+            Options { place, ..Options::default() }
+        };
+        let all = Self::region_over(nodes, options, change).await;
+        all.into_iter().map(|node| Self { directory: Some(directory.clone()), ..node }).collect()
+    }
+
+    /// [`TestApp::region`] on the database that the options name.
+    pub async fn region_over(
+        nodes: usize,
+        options: impl Fn() -> Options,
+        change: impl FnOnce(&mut Settings),
+    ) -> Vec<Self> {
+        let first = Self::over(options(), change).await;
+        let mut all = vec![first.clone()];
+        for _ in 1..nodes {
+            let store = Store::open(options()).unwrap();
+            let settings = first.app.settings.clone();
+            let parts = parts(settings, &store, first.clock.clone(), first.random.clone()).await;
+            let app = App::new(parts);
+            all.push(Self { router: router(app.clone()), app, store, ..first.clone() });
+        }
+        // Each of them began as if it were alone.
+        for node in &all {
+            let lease = Duration::from_secs(24 * 60 * 60);
+            let (id, region) = (node.app.node, node.app.region.code.clone());
+            let new = NewNode { id, region, version: "0".to_owned(), lease, alone: false };
+            node.store.register_node(new, node.app.now()).await.unwrap();
+        }
+        for node in &all {
+            node.app.share_callers().await.unwrap();
+        }
+        all
     }
 
     /// The next process on the same database.
@@ -263,8 +306,13 @@ pub async fn add_key(app: &App, account_id: AccountId, role: Role, operator: boo
 }
 
 pub async fn sign_in(app: &App, account_id: AccountId) -> String {
+    sign_in_as(app, account_id, "ada@example.com", Role::Owner).await
+}
+
+/// Signs a person in, who becomes a member when they are none.
+pub async fn sign_in_as(app: &App, account_id: AccountId, email: &str, role: Role) -> String {
     let random: &dyn Random = &*app.random;
-    let email = "ada@example.com".to_owned();
+    let email = email.to_owned();
     let user = match app.store.user_by_email(email.clone()).await.unwrap() {
         Some(user) => user,
         None => {
@@ -272,7 +320,7 @@ pub async fn sign_in(app: &App, account_id: AccountId) -> String {
             let user = User { id, email, operator: false, created_at: app.now() };
             app.store.create_user(user.clone()).await.unwrap();
             app.store
-                .add_member(Membership { account_id, user_id: id, role: Role::Owner }, app.clock.now())
+                .add_member(Membership { account_id, user_id: id, role }, app.clock.now())
                 .await
                 .unwrap();
             user

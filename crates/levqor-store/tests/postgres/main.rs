@@ -24,8 +24,12 @@ mod nodes;
 mod nodes_together;
 #[path = "../it/queue.rs"]
 mod queue;
+#[path = "../it/rates.rs"]
+mod rates;
 #[path = "../it/regions.rs"]
 mod regions;
+#[path = "../it/reputation.rs"]
+mod reputation;
 #[path = "../it/retention.rs"]
 mod retention;
 #[path = "../it/runs.rs"]

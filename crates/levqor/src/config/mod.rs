@@ -6,6 +6,7 @@
 
 mod ai;
 mod events;
+mod gateway;
 pub mod keys;
 pub mod layers;
 #[cfg(test)]
@@ -18,7 +19,9 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
-use levqor_server::{Environment, Site, features::ai::AiSettings, mail::MailServer};
+use levqor_server::{
+    Environment, Site, features::ai::AiSettings, gateway::GatewaySettings, mail::MailServer,
+};
 use levqor_store::{Place, PostgresOptions};
 
 use keys::{KEYS, Shape};
@@ -64,6 +67,7 @@ pub struct Config {
     pub runs_kept_days: Option<u32>,
     pub anonymous_ai_per_minute: u32,
     pub ai: AiSettings,
+    pub gateway: GatewaySettings,
     pub metrics_public: bool,
     pub site: Site,
     /// Whose files replace policies.
@@ -98,6 +102,8 @@ pub struct Limits {
     pub active_runs: usize,
     pub running_per_account: u32,
     pub requests_per_minute: u32,
+    pub anonymous_per_minute: u32,
+    pub head_timeout: Duration,
     pub effects: usize,
     pub request_timeout: Duration,
     pub drain: Duration,
@@ -262,6 +268,7 @@ impl Reader<'_> {
         let ai = self.ai(region.as_ref());
         let database = self.database();
         let site = self.site();
+        let gateway = self.gateway();
         self.email();
         self.log_filter();
         Some(Config {
@@ -298,6 +305,9 @@ impl Reader<'_> {
                     .unwrap_or(u32::MAX),
                 requests_per_minute: u32::try_from(self.number("limits.requests_per_minute"))
                     .unwrap_or(u32::MAX),
+                anonymous_per_minute: u32::try_from(self.number("limits.anonymous_per_minute"))
+                    .unwrap_or(u32::MAX),
+                head_timeout: Duration::from_secs(self.number("gateway.head_timeout_seconds")),
                 effects: self.size("limits.effects"),
                 request_timeout: Duration::from_secs(self.number("limits.request_timeout_seconds")),
                 drain: Duration::from_secs(self.number("limits.drain_seconds")),
@@ -307,6 +317,7 @@ impl Reader<'_> {
             anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute"))
                 .unwrap_or(u32::MAX),
             ai,
+            gateway,
             metrics_public: self.text("metrics.public") == "true",
             site,
             policies_dir: self.policies_dir(),
@@ -637,6 +648,26 @@ mod tests {
                 "levqor.toml:3: database.read_url: the value is no address of a PostgreSQL",
             ),
             ("[egress]\nallow = [\"10.0.0.0/99\"]", &[], "levqor.toml:2: egress.allow:"),
+            (
+                "[gateway]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy.example\"]",
+                &[],
+                "levqor.toml:2: gateway.trusted_proxies: \"proxy.example\" is not a network; write networks or addresses like",
+            ),
+            (
+                "",
+                &[("LEVQOR_GATEWAY_CORS_ORIGINS", "https://app.example, *")],
+                "environment LEVQOR_GATEWAY_CORS_ORIGINS: gateway.cors_origins: \"*\" is no origin; write origins as browsers do",
+            ),
+            (
+                "[gateway]\ncountry_header = \"a b\"",
+                &[],
+                "levqor.toml:2: gateway.country_header: \"a b\" is no name of a header",
+            ),
+            (
+                "[gateway]\nforwarded_header = \"x-real-ip\"",
+                &[],
+                "gateway.forwarded_header: \"x-real-ip\" is not known; use one of: x-forwarded-for, forwarded",
+            ),
             (
                 "[processes]\nallow = [\"shell\", \"perl\"]",
                 &[],

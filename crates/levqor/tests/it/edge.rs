@@ -2,10 +2,12 @@
 
 use std::{process::Stdio, time::Duration};
 
+use levqor_lab::{Edge, EdgeSetup, Origin, Server};
 use levqor_testkit::{Client, HttpStub, Reply, Route, temp_dir, wait_for};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
     process::Command,
 };
 
@@ -97,4 +99,50 @@ async fn the_process_routes_and_stops_cleanly_when_it_is_asked_to() {
     let log = String::from_utf8(stopped.stderr).unwrap();
     assert!(stopped.status.success(), "{log}");
     assert!(log.contains("origin eu-1 is up (was unknown)") && log.contains("stopped"), "{log}");
+}
+
+/// Asks for the plans by way of `address`, with these header lines; the status.
+async fn ask(address: std::net::SocketAddr, lines: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let text =
+        format!("GET /api/plans HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n");
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+/// As the guides on the edge and on operating say it is set up.
+#[tokio::test]
+async fn a_node_behind_an_edge_knows_who_asks_and_believes_nobody_else() {
+    let directory = temp_dir();
+    let setup = crate::api::setup(directory.path())
+        .env("LEVQOR_GATEWAY_TRUSTED_PROXIES", "127.0.0.1")
+        .env("LEVQOR_LIMITS_ANONYMOUS_PER_MINUTE", "2")
+        .env("LEVQOR_LOG", "info");
+    let node = Server::start(&setup).await.unwrap();
+    let edge = Edge::start(&EdgeSetup {
+        binary: env!("CARGO_BIN_EXE_levqor").into(),
+        directory: directory.path().to_owned(),
+        name: "edge-1".to_owned(),
+        origins: vec![Origin { region: "eu-west".to_owned(), address: node.address() }],
+        more: "[trust]\nproxies = [\"127.0.0.1\"]\ncountry_header = \"cf-ipcountry\"\n".to_owned(),
+    })
+    .await
+    .unwrap();
+    // Somebody before the edge names two callers, each of whom has a quota, whatever a caller wrote before that.
+    for (line, expected) in [
+        ("X-Forwarded-For: 203.0.113.1\r\ncf-ipcountry: DE\r\n", "200"),
+        ("X-Forwarded-For: 203.0.113.2\r\nX-Levqor-Country: XX\r\n", "200"),
+        ("X-Forwarded-For: 8.8.8.8, 203.0.113.1\r\n", "200"),
+        ("X-Forwarded-For: 9.9.9.9, 203.0.113.1\r\n", "429"),
+        ("X-Forwarded-For: 203.0.113.2\r\nForwarded: for=7.7.7.7\r\n", "200"),
+        ("X-Forwarded-For: 203.0.113.2\r\n", "429"),
+    ] {
+        assert_eq!(ask(edge.address(), line).await, expected, "{line:?}");
+    }
+    let log = node.log();
+    let told =
+        |part: &str| log.lines().filter(|line| line.contains("/api/plans") && line.contains(part)).count();
+    assert_eq!((told("203.0.113.0/24"), told("DE"), told("XX")), (6, 1, 0), "{log}");
 }

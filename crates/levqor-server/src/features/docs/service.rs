@@ -94,6 +94,7 @@ problem_pages!(
     InvalidWorkflow = "invalid-workflow",
     InvalidFields = "invalid-fields",
     IdempotencyMismatch = "idempotency-mismatch",
+    AddressBlocked = "address-blocked",
     PlanLimit = "plan-limit",
     RateLimited = "rate-limited",
     Internal = "internal",

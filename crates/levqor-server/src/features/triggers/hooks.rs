@@ -16,7 +16,7 @@ use super::{
     service::{self, Message},
     signature::Signed,
 };
-use crate::{App, Problem, problem::Refusals};
+use crate::{App, Problem, gateway::Rates, problem::Refusals};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StartedView {
@@ -53,7 +53,7 @@ pub(super) async fn receive(
         signature: text("webhook-signature"),
     };
     let webhook = service::admit(&app, &Message { token: &token, signed, body: &body }).await?;
-    app.rates.take_for(webhook.account_id)?;
+    Rates::take_for(&app, webhook.account_id).await?;
     let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let input =
         message::input("POST", query.as_deref().unwrap_or_default(), lines, &body).map_err(|reason| {

@@ -22,8 +22,8 @@ use tokio::{
     time::Sleep,
 };
 
-/// The library refuses larger heads by itself.
-pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The HTTP library is told to refuse larger heads.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 const CHUNK_LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// Reads along an HTTP/1 connection.
