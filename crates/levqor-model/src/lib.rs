@@ -5,6 +5,7 @@
 
 pub mod audit;
 mod blueprint;
+mod deviation;
 mod id;
 mod keyring;
 pub mod limits;
@@ -25,6 +26,7 @@ mod time;
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
+pub use deviation::{Deviation, Severity};
 pub use id::{
     AccountId, ApprovalId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RingKeyId, RunId,
     SessionId, UserId, WebhookId, WorkflowId,
