@@ -34,7 +34,8 @@ pub struct Deviation {
 impl fmt::Display for Deviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, place, expected, found } = self;
-        let shown = |value: &Option<String>| value.as_ref().map_or("nothing".to_owned(), |text| format!("{text:?}"));
+        let shown =
+            |value: &Option<String>| value.as_ref().map_or("nothing".to_owned(), |text| format!("{text:?}"));
         write!(f, "{severity}: {place}: expected {}, found {}", shown(expected), shown(found))
     }
 }
