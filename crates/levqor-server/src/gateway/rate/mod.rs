@@ -49,6 +49,10 @@ const SENDERS_TIMES: u32 = 10;
 const ANONYMOUS: usize = 0;
 const ACCOUNTS: usize = 1;
 const SENDERS: usize = 2;
+/// Wrong keys that are looked up for one address in a minute.
+const KEY_GUESSES: u32 = 100;
+/// The same of sessions: browsers go on to send the cookie of one that has ended, and an office has many of them behind one address.
+const SESSION_GUESSES: u32 = 1_000;
 /// Callers that are heard of at once.
 const HEARD_MAX: usize = 5_000;
 /// The nodes are counted in each of so many rounds of [`Rates::share`].
@@ -59,7 +63,9 @@ const TOLD_KEPT: Duration = Duration::from_secs(300);
 /// The limits of this node.
 pub(crate) struct Rates {
     limiters: [Limiter; 3],
-    pub(crate) guesses: Guesses,
+    /// Keys, and sessions, that nobody has.
+    pub(crate) key_guesses: Guesses,
+    pub(crate) session_guesses: Guesses,
     /// Live nodes of this region, this one included.
     nodes: AtomicU32,
     round: AtomicU32,
@@ -75,17 +81,18 @@ impl fmt::Debug for Rates {
 
 impl Rates {
     pub(crate) fn new(parts: &Parts) -> Self {
-        let (settings, secret) = (&parts.settings, &parts.settings.secret);
+        let (settings, keyring) = (&parts.settings, &parts.keyring);
         let anonymous = settings.anonymous_requests_per_minute;
         let fair =
             settings.account_requests_per_minute.unwrap_or(parts.blueprint.fair_use.requests_per_minute);
         Self {
             limiters: [
-                Limiter::new("anonymous", anonymous, secret),
-                Limiter::new("account", fair, secret),
-                Limiter::new("sender", anonymous.saturating_mul(SENDERS_TIMES), secret),
+                Limiter::new("anonymous", anonymous, keyring),
+                Limiter::new("account", fair, keyring),
+                Limiter::new("sender", anonymous.saturating_mul(SENDERS_TIMES), keyring),
             ],
-            guesses: Guesses::new(),
+            key_guesses: Guesses::new("key", KEY_GUESSES),
+            session_guesses: Guesses::new("session", SESSION_GUESSES),
             nodes: AtomicU32::new(1),
             round: AtomicU32::new(0),
             heard: Mutex::new(None),
@@ -106,7 +113,8 @@ impl Rates {
         for limiter in &self.limiters {
             limiter.prune(now.as_micros());
         }
-        self.guesses.prune(now.as_micros());
+        self.key_guesses.prune(now.as_micros());
+        self.session_guesses.prune(now.as_micros());
     }
 
     /// Forgets in the store whom nobody told of for long.
@@ -158,13 +166,13 @@ impl Rates {
 }
 
 fn of_account(limiter: &Limiter, account: AccountId) -> i64 {
-    limiter.caller(&[account.to_string().as_bytes()])
+    limiter.caller(account.to_string().as_bytes(), "")
 }
 
 fn of_network(limiter: &Limiter, network: IpAddr, route: &str) -> i64 {
     match network {
-        IpAddr::V4(address) => limiter.caller(&[&address.octets(), route.as_bytes()]),
-        IpAddr::V6(address) => limiter.caller(&[&address.octets(), route.as_bytes()]),
+        IpAddr::V4(address) => limiter.caller(&address.octets(), route),
+        IpAddr::V6(address) => limiter.caller(&address.octets(), route),
     }
 }
 
