@@ -167,3 +167,18 @@ async fn a_rotation_of_keys_gives_nobody_a_fresh_quota() {
     }
     assert!(again <= 2, "{again} and not what 20 seconds free");
 }
+
+#[tokio::test]
+async fn ai_requests_of_a_stranger_count_on_all_nodes() {
+    let nodes = TestApp::region(2, |settings| settings.anonymous_ai_per_minute = 10).await;
+    let mut passed = 0;
+    for _ in 0..10 {
+        for node in &nodes {
+            let body = serde_json::json!({ "query": "What is a run?" });
+            let answer = node.post("/api/ai/chat").from("192.0.2.1").json(&body).send().await;
+            passed += u32::from(answer.status == StatusCode::OK);
+        }
+    }
+    // One may pass untold on the second node.
+    assert!((10..=11).contains(&passed), "{passed}");
+}

@@ -49,6 +49,7 @@ const SENDERS_TIMES: u32 = 10;
 const ANONYMOUS: usize = 0;
 const ACCOUNTS: usize = 1;
 const SENDERS: usize = 2;
+const AI: usize = 3;
 /// Wrong keys that are looked up for one address in a minute.
 const KEY_GUESSES: u32 = 100;
 /// The same of sessions: browsers go on to send the cookie of one that has ended, and an office has many of them behind one address.
@@ -62,7 +63,7 @@ const TOLD_KEPT: Duration = Duration::from_secs(300);
 
 /// The limits of this node.
 pub(crate) struct Rates {
-    limiters: [Limiter; 3],
+    limiters: [Limiter; 4],
     /// Keys, and sessions, that nobody has.
     pub(crate) key_guesses: Guesses,
     pub(crate) session_guesses: Guesses,
@@ -90,6 +91,7 @@ impl Rates {
                 Limiter::new("anonymous", anonymous, keyring),
                 Limiter::new("account", fair, keyring),
                 Limiter::new("sender", anonymous.saturating_mul(SENDERS_TIMES), keyring),
+                Limiter::new("ai", settings.anonymous_ai_per_minute, keyring),
             ],
             key_guesses: Guesses::new("key", KEY_GUESSES),
             session_guesses: Guesses::new("session", SESSION_GUESSES),
@@ -160,6 +162,18 @@ impl Rates {
         let limiter = app.rates.limiter(ACCOUNTS);
         match limiter.take(app, ACCOUNTS, of_account(limiter, account)).await {
             Some(standing) if standing.wait > 0 => Err(too_many(standing, &limiter.words())),
+            _ => Ok(()),
+        }
+    }
+
+    /// One more AI request by somebody without a key, beside what the limit of its route says.
+    ///
+    /// # Errors
+    /// The seconds until the next one is let through.
+    pub(crate) async fn take_ai(app: &App, network: IpAddr) -> Result<(), u64> {
+        let limiter = app.rates.limiter(AI);
+        match limiter.take(app, AI, of_network(limiter, network, "")).await {
+            Some(standing) if standing.wait > 0 => Err(standing.wait),
             _ => Ok(()),
         }
     }

@@ -32,7 +32,6 @@ use memory::Memory;
 pub(crate) use memory::Suspect;
 pub(crate) use window::{ERRORS_MAX, WINDOW};
 
-
 /// In the extensions of an answer: the caller has said, and proved, who they are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KnownCaller;
