@@ -66,7 +66,6 @@ pub use page_access::PAGES;
 pub(crate) use rate::Rates;
 pub(crate) use reputation::{ERRORS_MAX, Reputation, Suspect, WINDOW};
 pub use settings::GatewaySettings;
-pub(crate) use tokens::sign;
 pub use tokens::{KEY_PREFIX, NewKey, new_key, new_token, token_hash};
 
 use crate::{App, Problem};
