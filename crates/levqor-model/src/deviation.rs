@@ -1,10 +1,10 @@
 //! What is not as it was agreed: the one form in which tamper detection and the drift monitor tell it.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::run_status::words;
+use crate::run_status::{UnknownWord, words};
 
 words!(
     /// How bad a deviation is. The worst comes first in order.

@@ -160,7 +160,7 @@ async fn a_database_that_was_changed_or_put_back_is_noticed() {
 
 /// Writes the records from this one on anew, each as if `author` had done it, with hashes that fit: all that somebody can
 /// do who writes to the database and has no key.
-fn write_anew(connection: &Connection, chain: &str, from: u64, author: &str) {
+fn write_anew(connection: &Connection, chain: &str, from: i64, author: &str) {
     let rows = {
         let mut statement = connection
             .prepare(
@@ -172,7 +172,7 @@ fn write_anew(connection: &Connection, chain: &str, from: u64, author: &str) {
             let account: Option<String> = row.get(4)?;
             Ok(Record {
                 chain: chain.to_owned(),
-                seq: row.get(0)?,
+                seq: row.get::<_, i64>(0)?.unsigned_abs(),
                 at: Timestamp::from_micros(row.get(1)?),
                 region: row.get(2)?,
                 kind: row.get(3)?,
@@ -195,7 +195,7 @@ fn write_anew(connection: &Connection, chain: &str, from: u64, author: &str) {
         connection
             .execute(
                 "UPDATE audit_records SET author = ?3, previous = ?4, hash = ?5 WHERE chain = ?1 AND seq = ?2",
-                (chain, record.seq, author, record.previous.0, record.hash.0),
+                (chain, record.seq.cast_signed(), author, record.previous.0, record.hash.0),
             )
             .unwrap();
         previous = record.hash;
@@ -211,7 +211,7 @@ async fn a_rewritten_end_is_noticed_by_the_witness_also_later() {
     let key = stop(server).await;
     // What the process wrote last, after its last checkpoint, is linked only.
     let connection = database(directory.path());
-    let (chain, signed): (String, u64) = connection
+    let (chain, signed): (String, i64) = connection
         .query_row(
             "SELECT chain, MAX(seq) FROM audit_records WHERE kind = 'audit.checkpoint' GROUP BY chain",
             [],
