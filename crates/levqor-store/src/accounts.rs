@@ -37,6 +37,17 @@ pub struct Membership {
     pub role: Role,
 }
 
+/// An account, and how much it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSummary {
+    pub account: Account,
+    pub members: i64,
+    /// Without deleted ones.
+    pub workflows: i64,
+    /// API keys that were not revoked.
+    pub keys: i64,
+}
+
 impl User {
     fn read(row: &mut Row<'_>) -> Result<Self, Error> {
         Ok(Self { id: row.take()?, email: row.take()?, operator: row.take()?, created_at: row.take()? })
@@ -141,6 +152,42 @@ impl Store {
                         name: row.take()?,
                         plan: row.take()?,
                         created_at: row.take()?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    /// Newest first, those before the one that is named.
+    pub async fn accounts(
+        &self,
+        before: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<AccountSummary>, Error> {
+        // No id is after this.
+        let before = before.map_or_else(|| "~".to_owned(), |account| account.to_string());
+        self.read(move |session| {
+            session.rows(
+                "SELECT account_id, name, plan, created_at,
+                     (SELECT count(*) FROM memberships WHERE memberships.account_id = accounts.account_id),
+                     (SELECT count(*) FROM workflows
+                      WHERE workflows.account_id = accounts.account_id AND deleted_at IS NULL),
+                     (SELECT count(*) FROM api_keys
+                      WHERE api_keys.account_id = accounts.account_id AND revoked_at IS NULL)
+                 FROM accounts WHERE account_id < $1 ORDER BY account_id DESC LIMIT $2",
+                params![before, limit],
+                |row| {
+                    Ok(AccountSummary {
+                        account: Account {
+                            id: row.take()?,
+                            name: row.take()?,
+                            plan: row.take()?,
+                            created_at: row.take()?,
+                        },
+                        members: row.take()?,
+                        workflows: row.take()?,
+                        keys: row.take()?,
                     })
                 },
             )

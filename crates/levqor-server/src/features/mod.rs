@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{App, openapi, pages};
 
+pub mod admin;
 pub mod ai;
 pub mod approvals;
 pub mod audit;
@@ -38,6 +39,7 @@ pub mod workflows;
 pub fn routes() -> Router<App> {
     let (api, _) = api();
     api.merge(openapi::routes())
+        .merge(admin::routes())
         .merge(ai::routes())
         .merge(dashboard::routes())
         .merge(docs::routes())

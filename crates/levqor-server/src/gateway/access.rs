@@ -15,7 +15,7 @@ use levqor_model::{ProblemCode, Role};
 
 use super::{
     PAGES,
-    actor::{ActedBy, to_sign_in, unauthenticated},
+    actor::{ActedBy, Actor, to_sign_in, unauthenticated},
     authenticate, origin,
 };
 use crate::{App, Problem};
@@ -39,6 +39,8 @@ pub enum Access {
     Page,
     /// A page for people who are signed in with at least this role; others are sent to the sign-in page.
     Reader(Role),
+    /// A page for operators of the platform who are signed in.
+    OperatorReader,
     /// There is nothing at this address, or nothing by this method.
     Nothing,
 }
@@ -46,7 +48,10 @@ pub enum Access {
 impl Access {
     /// Whether it is about an operation that programs call as themselves.
     pub(crate) fn is_api(self) -> bool {
-        !matches!(self, Access::Page | Access::Reader(_) | Access::Nothing | Access::Secret)
+        !matches!(
+            self,
+            Access::Page | Access::Reader(_) | Access::OperatorReader | Access::Nothing | Access::Secret
+        )
     }
 }
 
@@ -159,7 +164,7 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
         Access::Metrics if app.settings.metrics_public => {
             return Ok(next.run(Request::from_parts(parts, body)).await);
         }
-        Access::Reader(role) => {
+        Access::Reader(_) | Access::OperatorReader => {
             // An ended session, or a key of a program, is no error of the reader: let them sign in.
             let identity = match authenticate::identity(&mut parts, &app).await {
                 Err(problem) if problem.code != ProblemCode::Unauthenticated => return Err(problem),
@@ -167,7 +172,10 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
             };
             let reader = identity.filter(|found| matches!(found.actor.by, ActedBy::Session { .. }));
             let Some(reader) = reader else { return Ok(to_sign_in(&parts).into_response()) };
-            reader.actor.require(role)?;
+            match access {
+                Access::Reader(role) => reader.actor.require(role)?,
+                _ => require_operator(&reader.actor)?,
+            }
             return Ok(next.run(Request::from_parts(parts, body)).await);
         }
         Access::Metrics => Some(Role::Viewer),
@@ -179,14 +187,21 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
     if let Some(role) = needs {
         let actor = &identity.as_ref().ok_or_else(unauthenticated)?.actor;
         actor.require(role)?;
-        if access == Access::Operator && !actor.operator {
-            return Err(Problem::new(ProblemCode::Forbidden, "only operators of the platform may do this"));
+        if access == Access::Operator {
+            require_operator(actor)?;
         }
     }
     if let Some(identity) = &identity {
         origin::check(&app, &parts, &identity.actor)?;
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+fn require_operator(actor: &Actor) -> Result<(), Problem> {
+    if actor.operator {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemCode::Forbidden, "only operators of the platform may do this"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Page cursors: where the next page begins, as a text that clients need not understand.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use levqor_model::ProblemCode;
@@ -33,6 +33,13 @@ impl Cursor {
                     "cursor: not one that this list gave; use next_cursor of the page before, or leave it out",
                 )
             })
+    }
+}
+
+/// As it stands in an address: it needs no escapes.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -11,6 +11,7 @@ const EVERYONE: Access = Access::Page;
 const VIEWER: Access = Access::Reader(Role::Viewer);
 const EDITOR: Access = Access::Reader(Role::Editor);
 const ADMIN: Access = Access::Reader(Role::Admin);
+const OPERATOR: Access = Access::OperatorReader;
 
 /// Every page and form.
 pub const PAGES: &[Rule] = &[
@@ -83,4 +84,12 @@ pub const PAGES: &[Rule] = &[
     (Method::GET, "/dashboard/secrets", VIEWER),
     (Method::POST, "/dashboard/secrets", EDITOR),
     (Method::POST, "/dashboard/secrets/{name}/delete", EDITOR),
+    (Method::GET, "/admin", OPERATOR),
+    (Method::GET, "/admin/accounts", OPERATOR),
+    (Method::GET, "/admin/audit", OPERATOR),
+    (Method::POST, "/admin/audit/verify", OPERATOR),
+    (Method::GET, "/admin/keys", OPERATOR),
+    (Method::POST, "/admin/keys/rotate", OPERATOR),
+    (Method::POST, "/admin/keys/verify", OPERATOR),
+    (Method::POST, "/admin/keys/{id}/revoke", OPERATOR),
 ];

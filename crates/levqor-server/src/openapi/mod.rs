@@ -141,7 +141,7 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
         Access::Open | Access::Metrics | Access::Secret | Access::Page | Access::Nothing => Vec::new(),
         // An empty requirement says that it works without, too.
         Access::Anyone => [SecurityRequirement::default()].into_iter().chain(both).collect(),
-        Access::Role(_) | Access::Operator | Access::Reader(_) => both.into(),
+        Access::Role(_) | Access::Operator | Access::Reader(_) | Access::OperatorReader => both.into(),
     }
 }
 

@@ -29,6 +29,10 @@ pub enum Section {
     Keys,
     Secrets,
     Approvals,
+    Admin,
+    Audit,
+    ServerKeys,
+    Accounts,
     Other,
 }
 
@@ -42,6 +46,10 @@ impl Section {
                 | Section::Approvals
                 | Section::Secrets
                 | Section::Keys
+                | Section::Admin
+                | Section::Audit
+                | Section::ServerKeys
+                | Section::Accounts
         )
     }
 }
@@ -203,12 +211,26 @@ fn side(view: &View, section: Section) -> Markup {
         ("/dashboard/secrets", "Secrets", "lock", Section::Secrets),
         ("/dashboard/keys", "API keys", "key", Section::Keys),
     ];
+    let operator = view.reader.as_ref().is_some_and(|reader| reader.actor.operator);
+    let operations = [
+        ("/admin", "Operations", "shield", Section::Admin),
+        ("/admin/audit", "Evidence log", "book", Section::Audit),
+        ("/admin/keys", "Server keys", "key", Section::ServerKeys),
+        ("/admin/accounts", "Accounts", "layers", Section::Accounts),
+    ];
     html! {
         div.side {
             nav aria-label="Console" {
                 ul {
                     @for (path, name, picture, entry) in entries.into_iter().filter(|(.., entry)| admin || *entry != Section::Keys) {
                         li { a href=(path) aria-current=[(entry == section).then_some("page")] { (icon(picture)) (name) } }
+                    }
+                }
+                @if operator {
+                    ul {
+                        @for (path, name, picture, entry) in operations {
+                            li { a href=(path) aria-current=[(entry == section).then_some("page")] { (icon(picture)) (name) } }
+                        }
                     }
                 }
                 ul {

@@ -6,6 +6,7 @@
 
 mod assets;
 pub mod components;
+mod console;
 mod errors;
 mod footer;
 mod form_data;
@@ -23,6 +24,7 @@ use axum::{
     routing::{get, post},
 };
 
+pub use console::{Button, chosen, uncached};
 pub use errors::{not_found, problem_page};
 pub use form_data::{FormData, from_this_site};
 pub use layout::{Page, Section};

@@ -4,7 +4,7 @@ use http::{Method, StatusCode, header};
 use levqor_model::Role;
 use levqor_server::gateway::{Access, PAGES, RULES};
 
-use crate::support::{TestApp, add_key, sign_in_as};
+use crate::support::{TestApp, add_key, sign_in_as, sign_in_operator};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,7 @@ enum Caller {
     },
     Session {
         role: Role,
+        operator: bool,
         cookie: String,
     },
 }
@@ -37,7 +38,8 @@ fn expected(access: Access, caller: &Caller) -> Gate {
         Caller::Nobody | Caller::WrongKey => None,
         Caller::Key { role, .. } | Caller::Session { role, .. } => Some(*role),
     };
-    let is_operator = matches!(caller, Caller::Key { operator: true, .. });
+    let is_operator =
+        matches!(caller, Caller::Key { operator: true, .. } | Caller::Session { operator: true, .. });
     match access {
         Access::Open | Access::Page | Access::Secret | Access::Metrics => Gate::Opens,
         Access::Anyone if *caller == Caller::WrongKey => Gate::WhoAreYou,
@@ -57,6 +59,11 @@ fn expected(access: Access, caller: &Caller) -> Gate {
             Caller::Session { .. } => Gate::Forbids,
             _ => Gate::SignIn,
         },
+        Access::OperatorReader => match caller {
+            Caller::Session { operator: true, .. } => Gate::Opens,
+            Caller::Session { .. } => Gate::Forbids,
+            _ => Gate::SignIn,
+        },
         Access::Nothing => panic!("no row says that"),
     }
 }
@@ -64,10 +71,14 @@ fn expected(access: Access, caller: &Caller) -> Gate {
 /// A path of the rule that leads to the handler, with ids that nothing has.
 fn concrete(path: &str) -> String {
     let ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    let prefix = match path.split('/').find(|part| ["workflows", "runs", "approvals"].contains(part)) {
+    let prefix = match path
+        .split('/')
+        .find(|part| ["workflows", "runs", "approvals", "admin", "keyring"].contains(part))
+    {
         Some("workflows") => "wf_",
         Some("runs") => "run_",
         Some("approvals") => "apr_",
+        Some("admin" | "keyring") => "rky_",
         _ => "key_",
     };
     let rows = [
@@ -139,8 +150,10 @@ async fn callers(test: &TestApp) -> Vec<Caller> {
     for role in [Role::Viewer, Role::Editor, Role::Admin, Role::Owner] {
         let email = format!("{}@example.com", role.as_str());
         let cookie = sign_in_as(&test.app, test.account, &email, role).await;
-        callers.push(Caller::Session { role, cookie });
+        callers.push(Caller::Session { role, operator: false, cookie });
     }
+    let cookie = sign_in_operator(&test.app, test.account).await;
+    callers.push(Caller::Session { role: Role::Viewer, operator: true, cookie });
     callers
 }
 

@@ -1,5 +1,6 @@
 //! Pages as browsers meet them: what everybody may read, what forms refuse, and that nothing typed becomes markup.
 
+mod admin;
 mod console;
 mod crawl;
 mod literals;

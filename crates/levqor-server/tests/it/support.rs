@@ -311,13 +311,22 @@ pub async fn sign_in(app: &App, account_id: AccountId) -> String {
 
 /// Signs a person in, who becomes a member when they are none.
 pub async fn sign_in_as(app: &App, account_id: AccountId, email: &str, role: Role) -> String {
+    sign_in_with(app, account_id, email, role, false).await
+}
+
+/// The cookie of somebody who operates the platform.
+pub async fn sign_in_operator(app: &App, account_id: AccountId) -> String {
+    sign_in_with(app, account_id, "operator@example.com", Role::Viewer, true).await
+}
+
+async fn sign_in_with(app: &App, account_id: AccountId, email: &str, role: Role, operator: bool) -> String {
     let random: &dyn Random = &*app.random;
     let email = email.to_owned();
     let user = match app.store.user_by_email(email.clone()).await.unwrap() {
         Some(user) => user,
         None => {
             let id = UserId::new(app.now(), random);
-            let user = User { id, email, operator: false, created_at: app.now() };
+            let user = User { id, email, operator, created_at: app.now() };
             app.store.create_user(user.clone()).await.unwrap();
             app.store
                 .add_member(Membership { account_id, user_id: id, role }, app.clock.now())

@@ -167,6 +167,10 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("run-held", format!("/dashboard/runs/{held}")),
         ("run-retry", format!("/dashboard/runs/{run}/retry")),
         ("keys", "/dashboard/keys".to_owned()),
+        ("admin", "/admin".to_owned()),
+        ("admin-audit", "/admin/audit".to_owned()),
+        ("admin-keys", "/admin/keys".to_owned()),
+        ("admin-accounts", "/admin/accounts".to_owned()),
         ("nowhere", "/no/such/page".to_owned()),
     ]
 }

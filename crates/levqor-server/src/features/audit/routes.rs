@@ -1,7 +1,5 @@
 //! `/api/ops/audit`.
 
-use std::{fmt, str::FromStr};
-
 use axum::{
     Json,
     body::Body,
@@ -13,26 +11,24 @@ use levqor_model::{
     AccountId, Timestamp,
     audit::{Finding, Record},
 };
-use levqor_store::audit::{Filter, Place};
+use levqor_store::audit::Filter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    export,
+    export, list,
     service::{self, Verdict},
 };
 use crate::{
     App, Problem,
-    gateway::{Cursor, Query, cut, page_limit},
+    gateway::{Cursor, Query, page_limit},
     problem::Refusals,
 };
 
-const LIST: &str = "audit";
-
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(export)).routes(routes!(verify))
+    OpenApiRouter::default().routes(routes!(records)).routes(routes!(export)).routes(routes!(verify))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -118,29 +114,6 @@ impl From<Record> for RecordView {
     }
 }
 
-/// A [`Place`] as the text of a cursor.
-struct PlaceText(Place);
-
-impl fmt::Display for PlaceText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { at, chain, seq } = &self.0;
-        write!(f, "{} {seq} {chain}", at.as_micros())
-    }
-}
-
-impl FromStr for PlaceText {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut words = text.splitn(3, ' ');
-        let mut number = || words.next()?.parse::<i64>().ok();
-        let (at, seq) = (number().ok_or(())?, number().ok_or(())?);
-        let chain = words.next().ok_or(())?.to_owned();
-        let seq = u64::try_from(seq).map_err(drop)?;
-        Ok(Self(Place { at: Timestamp::from_micros(at), chain, seq }))
-    }
-}
-
 /// What was done on this installation, and by whom.
 #[utoipa::path(
     get,
@@ -150,9 +123,8 @@ impl FromStr for PlaceText {
     params(ListQuery),
     responses((status = 200, body = Records), Refusals),
 )]
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Records>, Problem> {
+async fn records(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Records>, Problem> {
     let limit = page_limit(query.limit)?;
-    let before = query.cursor.map(|cursor| cursor.last::<PlaceText>(LIST)).transpose()?;
     let filter = Filter {
         account: query.account,
         kind: query.kind,
@@ -161,11 +133,7 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<
         from: query.from,
         until: query.until,
     };
-    let before = before.map(|PlaceText(place)| place);
-    let records = app.store.views().audit_records(filter, before, limit + 1).await?;
-    let (records, next_cursor) = cut(records, limit, LIST, |record| {
-        PlaceText(Place { at: record.at, chain: record.chain.clone(), seq: record.seq })
-    });
+    let (records, next_cursor) = list::page(&app, filter, query.cursor, limit).await?;
     Ok(Json(Records { records: records.into_iter().map(RecordView::from).collect(), next_cursor }))
 }
 

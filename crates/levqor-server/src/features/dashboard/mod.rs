@@ -24,17 +24,19 @@ mod workflows;
 
 use axum::{
     Router,
-    response::Response,
     routing::{get, post},
 };
-use http::{HeaderValue, header};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::{
-    App, Problem,
+    App,
     gateway::PageActor,
-    pages::components::{badge::Tone, note::note},
+    pages::{
+        Button, chosen,
+        components::{badge::Tone, note::note},
+        uncached,
+    },
 };
 
 pub fn routes() -> Router<App> {
@@ -64,19 +66,6 @@ pub fn routes() -> Router<App> {
         .route("/dashboard/secrets", get(secrets::page).post(secrets::set))
         .route("/dashboard/secrets/{name}/delete", post(secrets::delete))
         .layer(axum::middleware::map_response(uncached))
-}
-
-/// What an account has is kept in no cache; the browser's way back must not show it after signing out.
-async fn uncached(mut response: Response) -> Response {
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
-}
-
-/// A form that has nothing but its button.
-#[derive(Debug, Deserialize)]
-pub(super) struct Button {
-    #[serde(default)]
-    csrf: String,
 }
 
 /// What just happened, as the address of the page that follows says it.
@@ -116,17 +105,4 @@ impl Done {
 /// Whether the reader may change things; pages leave the forms out otherwise.
 fn may(page: &PageActor, role: levqor_model::Role) -> bool {
     page.actor.role >= role
-}
-
-/// A text from a parameter; an empty choice of a form is none.
-fn chosen<T: std::str::FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    match value {
-        None | Some("") => Ok(None),
-        Some(text) => {
-            text.parse().map(Some).map_err(|error: T::Err| Problem::parameter(name, error.to_string()))
-        }
-    }
 }

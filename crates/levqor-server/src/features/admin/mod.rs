@@ -1,0 +1,36 @@
+//! The pages of operators: `/admin`, and what its other pages share.
+//!
+//! Each of these pages stands in the folder of its feature (`audit/pages.rs`, `keyring/pages.rs`, …); here are the first one, the list of
+//! accounts, and the way from one to the other. The gateway lets operators in and nobody else.
+
+mod accounts;
+mod overview;
+
+use axum::{Router, routing::get};
+use url::form_urlencoded::Serializer;
+
+use super::{audit, keyring};
+use crate::{App, pages::uncached};
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/admin", get(overview::page))
+        .route("/admin/accounts", get(accounts::page))
+        .merge(audit::routes())
+        .merge(keyring::routes())
+        .layer(axum::middleware::map_response(uncached))
+}
+
+/// The address of a list with these filters.
+pub(super) fn query_of<const N: usize>(path: &str, fields: [(&str, Option<&str>); N]) -> String {
+    let mut query = Serializer::new(String::new());
+    for (name, value) in fields {
+        if let Some(text) = value.filter(|text| !text.is_empty()) {
+            query.append_pair(name, text);
+        }
+    }
+    match query.finish() {
+        query if query.is_empty() => path.to_owned(),
+        query => format!("{path}?{query}"),
+    }
+}

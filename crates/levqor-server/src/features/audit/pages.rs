@@ -1,0 +1,211 @@
+//! `/admin/audit`.
+
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
+use levqor_model::{AccountId, Timestamp, audit::Record};
+use levqor_store::audit::Filter;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    list,
+    service::{self, Verdict},
+};
+use crate::{
+    App, Problem,
+    features::admin::query_of,
+    gateway::{Cursor, PageActor, Query},
+    pages::{
+        Button, FormData, Page, Section, View, chosen,
+        components::{
+            badge::Tone,
+            form::{self, Field},
+            icon::icon,
+            note::{empty, note, page_head},
+            table::{pager, table},
+            time::ago,
+        },
+        count,
+    },
+};
+
+/// Records on one page.
+const RECORDS: usize = 50;
+/// Findings that are shown.
+const FINDINGS: usize = 50;
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/admin/audit", get(page)).route("/admin/audit/verify", post(verify))
+}
+
+/// What to look for; an empty field is none.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    kind: Option<String>,
+    author: Option<String>,
+    subject: Option<String>,
+    account: Option<String>,
+    from: Option<String>,
+    until: Option<String>,
+    cursor: Option<Cursor>,
+}
+
+impl Asked {
+    fn fields(&self) -> [(&'static str, &'static str, &Option<String>); 6] {
+        [
+            ("kind", "What", &self.kind),
+            ("author", "Who", &self.author),
+            ("subject", "To what", &self.subject),
+            ("account", "Account", &self.account),
+            ("from", "From", &self.from),
+            ("until", "Before", &self.until),
+        ]
+    }
+
+    fn address(&self) -> String {
+        query_of("/admin/audit", self.fields().map(|(name, _, value)| (name, value.as_deref())))
+    }
+
+    fn filter(&self) -> Result<Filter, Problem> {
+        let text = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+        Ok(Filter {
+            account: chosen::<AccountId>("account", self.account.as_deref())?,
+            kind: text(&self.kind),
+            author: text(&self.author),
+            subject: text(&self.subject),
+            from: chosen::<Timestamp>("from", self.from.as_deref())?,
+            until: chosen::<Timestamp>("until", self.until.as_deref())?,
+        })
+    }
+}
+
+async fn page(
+    State(app): State<App>,
+    page: PageActor,
+    view: View,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Problem> {
+    show(&app, &page, &view, asked, None).await
+}
+
+async fn verify(
+    State(app): State<App>,
+    page: PageActor,
+    view: View,
+    FormData(form): FormData<Button>,
+) -> Result<Markup, Problem> {
+    page.check_csrf(&form.csrf).await?;
+    let verdict = service::verify(&app).await?;
+    show(&app, &page, &view, Asked::default(), Some(&verdict)).await
+}
+
+async fn show(
+    app: &App,
+    page: &PageActor,
+    view: &View,
+    asked: Asked,
+    verdict: Option<&Verdict>,
+) -> Result<Markup, Problem> {
+    let base = asked.address();
+    let is_filtered =
+        asked.fields().iter().any(|(.., value)| value.as_deref().is_some_and(|text| !text.is_empty()));
+    let (records, next) = list::page(app, asked.filter()?, asked.cursor.clone(), RECORDS).await?;
+    let next = next.map(|cursor| {
+        let join = if base.contains('?') { '&' } else { '?' };
+        format!("{base}{join}cursor={cursor}")
+    });
+    let actions = html! {
+        form.inline-form method="post" action="/admin/audit/verify" {
+            (form::csrf(&page.csrf))
+            button.button type="submit" { (icon("check-ring")) "Verify all of it" }
+        }
+        a.button href="/api/ops/audit/export" download { (icon("download")) "Copy to keep" }
+    };
+    let body = html! {
+        (page_head("Evidence log", &html! {
+            "What was done here, by whom, in chains that show what was changed afterwards. " a href="/docs/audit" { "How it works" }
+        }, &actions))
+        div.stack {
+            @if let Some(verdict) = verdict { (told(verdict)) }
+            section.card aria-label="Records" {
+                header {
+                    form.filters method="get" action="/admin/audit" {
+                        @for (name, label, value) in asked.fields() {
+                            (Field::text(name, label, value.as_deref().unwrap_or_default()).render())
+                        }
+                        button.button type="submit" { "Show" }
+                        @if is_filtered { a.button.plain href="/admin/audit" { "Clear" } }
+                    }
+                }
+                @if records.is_empty() {
+                    (empty("book", "No record matches", "What begins with a word is found by it: key finds key.created and key.revoked.", &html! {}))
+                } @else {
+                    (table("Records", &[("What", false), ("Who", false), ("To what", false), ("When", false)], &html! {
+                        @for record in &records { (row(record, view.now)) }
+                    }))
+                }
+                (pager(asked.cursor.as_ref().map(|_| base.as_str()), next.as_deref()))
+            }
+        }
+    };
+    Ok(Page::new("Evidence log", Section::Audit, body).render(view))
+}
+
+fn row(record: &Record, now: Timestamp) -> Markup {
+    let details = serde_json::from_str::<Value>(&record.details).ok();
+    let facts = details.as_ref().and_then(Value::as_object);
+    html! {
+        tr {
+            th scope="row" {
+                code { (record.kind) }
+                div.small.faint {
+                    @match facts {
+                        Some(facts) => @for (name, value) in facts {
+                            span.nowrap { (name) " " @match value.as_str() { Some(text) => (text), None => (value) } } " "
+                        },
+                        None => (record.details),
+                    }
+                }
+            }
+            td data-label="Who" { (record.author) }
+            td data-label="To what" {
+                code { (record.subject) }
+                @if let Some(account) = record.account { div.small.faint { (account) } }
+            }
+            td data-label="When" {
+                (ago(record.at, now))
+                div.small.faint title=(record.chain) { (record.region) ", no. " (count(record.seq.cast_signed())) }
+            }
+        }
+    }
+}
+
+fn told(verdict: &Verdict) -> Markup {
+    let Verdict { report, key, witnessed } = verdict;
+    let tone = match (report.is_whole(), witnessed) {
+        (true, true) => Tone::Good,
+        (true, false) => Tone::Warn,
+        (false, _) => Tone::Bad,
+    };
+    let number = |value: u64| count(value.cast_signed());
+    note(
+        tone,
+        &html! {
+            p {
+                strong { @if report.is_whole() { "Whole." } @else { (number(report.findings_total)) " findings." } }
+                " " (number(report.records)) " records in " (number(report.chains)) " chains were read"
+                @if report.not_signed_yet > 0 { "; " (number(report.not_signed_yet)) " of them no checkpoint has signed yet" } "."
+            }
+            @if !witnessed { p { "This node has no witness: a database that was put back as a whole would not be noticed." } }
+            @if !report.findings.is_empty() {
+                ul { @for finding in report.findings.iter().take(FINDINGS) { li { (finding) } } }
+                @if report.findings_total > FINDINGS as u64 { p { code { "levqor audit verify --json" } " shows more." } }
+            }
+            p.small { "Signed by " code { (key) } }
+        },
+    )
+}
