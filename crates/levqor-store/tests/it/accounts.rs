@@ -42,6 +42,29 @@ async fn accounts_and_users_are_found() {
 }
 
 #[tokio::test]
+async fn accounts_are_listed_newest_first_with_what_they_have() {
+    let world = World::new();
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(world.account().await);
+    }
+    made.sort();
+    made.reverse();
+    let user = world.user("ada@example.com").await;
+    let owner = Membership { account_id: made[1], user_id: user, role: Role::Owner };
+    world.store.add_member(owner, NOW).await.unwrap();
+    let list = async |before, limit| {
+        let accounts = world.store.accounts(before, limit).await.unwrap();
+        accounts
+            .into_iter()
+            .map(|found| (found.account.id, found.members, found.workflows, found.keys))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 2).await, [(made[0], 0, 0, 0), (made[1], 1, 0, 0)]);
+    assert_eq!(list(Some(made[1]), 2).await, [(made[2], 0, 0, 0)]);
+}
+
+#[tokio::test]
 async fn the_first_account_is_founded_once_and_whole() {
     let world = World::new();
     let random = SeededRandom::new(3);

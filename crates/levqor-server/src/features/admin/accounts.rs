@@ -62,10 +62,12 @@ fn row(summary: &AccountSummary, now: Timestamp) -> Markup {
     html! {
         tr {
             th scope="row" {
-                (account.name)
-                div.small.faint {
-                    code { (account.id) } " · "
-                    a href={ "/admin/audit?account=" (account.id) } { "what was done" }
+                div {
+                    (account.name)
+                    div.small.faint {
+                        code { (account.id) } " · "
+                        a href={ "/admin/audit?account=" (account.id) } { "what was done" }
+                    }
                 }
             }
             td data-label="Plan" { (account.plan) }

@@ -25,6 +25,7 @@ pub(super) async fn page(State(app): State<App>, _page: PageActor, view: View) -
     let keys = app.store.keyring(None).await?.map(|(_, keys)| keys).unwrap_or_default();
     let suspects = app.reputation.suspects(app.now()).len();
     let tiles = [
+        ("Regions", "pin", count(by_region(&nodes).len() as i64), "/status"),
         ("Live nodes", "layers", count(nodes.len() as i64), "/status"),
         ("Accounts", "home", count(accounts), "/admin/accounts"),
         ("Suspicious addresses", "shield", count(suspects as i64), "/docs/operating"),
@@ -71,7 +72,8 @@ fn records(latest: &[Record], now: Timestamp) -> Markup {
     }
 }
 
-fn regions(nodes: &[Node]) -> Markup {
+/// How many nodes live in each region.
+fn by_region(nodes: &[Node]) -> Vec<(&str, i64)> {
     let mut regions: Vec<(&str, i64)> = Vec::new();
     for node in nodes {
         match regions.iter_mut().find(|(code, _)| *code == node.region.as_str()) {
@@ -79,12 +81,16 @@ fn regions(nodes: &[Node]) -> Markup {
             None => regions.push((node.region.as_str(), 1)),
         }
     }
+    regions
+}
+
+fn regions(nodes: &[Node]) -> Markup {
     html! {
         section.card aria-labelledby="regions" {
             header { h2 id="regions" { "Regions" } a.small href="/status" { "Status" } }
             ul.lines {
-                @for (code, nodes) in &regions {
-                    li { (icon("pin")) span.main { (code) } span.small.faint { (plural(*nodes, "live node", "live nodes")) } }
+                @for (code, nodes) in by_region(nodes) {
+                    li { (icon("pin")) span.main { (code) } span.small.faint { (plural(nodes, "live node", "live nodes")) } }
                 }
             }
         }

@@ -35,6 +35,8 @@ use crate::{
 
 /// Records on one page.
 const RECORDS: usize = 50;
+/// Letters of a value in a record's details.
+const FACT_CHARS: usize = 48;
 /// Findings that are shown.
 const FINDINGS: usize = 50;
 
@@ -131,14 +133,17 @@ async fn show(
         }, &actions))
         div.stack {
             @if let Some(verdict) = verdict { (told(verdict)) }
-            section.card aria-label="Records" {
+            section.card.evidence aria-label="Records" {
                 header {
-                    form.filters method="get" action="/admin/audit" {
-                        @for (name, label, value) in asked.fields() {
-                            (Field::text(name, label, value.as_deref().unwrap_or_default()).render())
+                    details.disclose open[is_filtered] {
+                        summary { "Look for" }
+                        form.filters method="get" action="/admin/audit" {
+                            @for (name, label, value) in asked.fields() {
+                                (Field::text(name, label, value.as_deref().unwrap_or_default()).render())
+                            }
+                            button.button type="submit" { "Show" }
+                            @if is_filtered { a.button.plain href="/admin/audit" { "Clear" } }
                         }
-                        button.button type="submit" { "Show" }
-                        @if is_filtered { a.button.plain href="/admin/audit" { "Clear" } }
                     }
                 }
                 @if records.is_empty() {
@@ -161,26 +166,42 @@ fn row(record: &Record, now: Timestamp) -> Markup {
     html! {
         tr {
             th scope="row" {
-                code { (record.kind) }
-                div.small.faint {
-                    @match facts {
-                        Some(facts) => @for (name, value) in facts {
-                            span.nowrap { (name) " " @match value.as_str() { Some(text) => (text), None => (value) } } " "
-                        },
-                        None => (record.details),
+                div {
+                    code { (record.kind) }
+                    div.small.faint {
+                        @match facts {
+                            Some(facts) => @for (place, (name, value)) in facts.iter().enumerate() {
+                                @if place > 0 { ", " }
+                                (name) " " (fact(value))
+                            },
+                            None => (record.details),
+                        }
                     }
                 }
             }
-            td data-label="Who" { (record.author) }
-            td data-label="To what" {
-                code { (record.subject) }
-                @if let Some(account) = record.account { div.small.faint { (account) } }
+            td.small data-label="Who" { code { (record.author) } }
+            td.small data-label="To what" {
+                div {
+                    code { (record.subject) }
+                    @if let Some(account) = record.account { div.faint { code { (account) } } }
+                }
             }
             td data-label="When" {
-                (ago(record.at, now))
-                div.small.faint title=(record.chain) { (record.region) ", no. " (count(record.seq.cast_signed())) }
+                div {
+                    (ago(record.at, now))
+                    div.small.faint title=(record.chain) { (record.region) ", no. " (count(record.seq.cast_signed())) }
+                }
             }
         }
+    }
+}
+
+/// A value of the details; of long ones, such as signatures, the beginning.
+fn fact(value: &Value) -> Markup {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match text.char_indices().nth(FACT_CHARS) {
+        Some((end, _)) => html! { code title=(text) { (text[..end]) "…" } },
+        None => html! { code { (text) } },
     }
 }
 
