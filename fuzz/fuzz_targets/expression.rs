@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use levqor_flow::expression::{Bounds, Expression, ExpressionError};
+use levqor_flow::expression::{Bounds, Expression};
 use serde_json::{Value, json};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
@@ -11,9 +11,9 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     let (program, input) = text.split_once('\n').unwrap_or((text, "null"));
     let Ok(expression) = Expression::compile(program, &["input", "context"]) else { return };
     let input: Value = serde_json::from_str(input).unwrap_or(Value::Null);
-    let bounds = Bounds { steps: 10_000, bytes: 1024 * 1024, time: Duration::from_secs(10) };
+    // Steps and bytes are what is tried; time is the fuzzer's own affair (`-timeout`), which knows how busy the machine is.
+    let bounds = Bounds { steps: 10_000, bytes: 1024 * 1024, time: Duration::from_secs(3_600) };
     let variable = |name: &str| json!({ "name": name });
     let first = expression.evaluate(&input, &variable, &bounds);
-    assert!(!matches!(first, Err(ExpressionError::TooSlow(_))), "10,000 steps took 10 seconds");
     assert_eq!(first, expression.evaluate(&input, &variable, &bounds));
 });
