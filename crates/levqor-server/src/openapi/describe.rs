@@ -5,7 +5,10 @@
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::problem::{ProblemDocument, Refusals};
+use crate::{
+    features::runs::ServerSentEvent,
+    problem::{ProblemDocument, Refusals},
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(chat, workflow), components(schemas(AiMeta, Source)))]
@@ -17,6 +20,7 @@ pub(super) struct Described;
 #[expect(dead_code, reason = "describes what the feature reads")]
 struct ChatRequest {
     /// 3 to 500 characters.
+    #[schema(min_length = 3, max_length = 500)]
     query: String,
     context: Option<Value>,
     /// `en`, `de`, `fr`, `es`, `pt`, `it`, `hi`, `ar` or `zh-hans`; others count as `en`.
@@ -68,6 +72,7 @@ struct AiMeta {
 #[expect(dead_code, reason = "describes what the feature reads")]
 struct DraftRequest {
     /// 5 to 1000 characters.
+    #[schema(min_length = 5, max_length = 1000)]
     query: String,
     context: Option<Value>,
     language: Option<String>,
@@ -105,7 +110,7 @@ struct AiRefusal {
     tag = "ai",
     request_body = ChatRequest,
     responses(
-        (status = 200, content((ChatAnswer = "application/json"), (String = "text/event-stream"))),
+        (status = 200, content((ChatAnswer = "application/json"), (ServerSentEvent = "text/event-stream"))),
         (status = 400, description = "The query is missing or the body cannot be read", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
         (status = 403, description = "The plan's AI credits are used up", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),
         (status = 422, description = "The query is too short or too long", content((AiRefusal = "application/json"), (ProblemDocument = "application/problem+json"))),

@@ -4,6 +4,7 @@
 //! who they are, and, from the gateway's table of rules, which operations need that.
 
 mod describe;
+mod values;
 
 use std::sync::OnceLock;
 
@@ -82,6 +83,7 @@ pub fn document() -> OpenApi {
             let takes_keys =
                 method != Method::GET && rule.is_none_or(|(_, _, access)| *access != Access::Secret);
             complete(takes_keys, operation);
+            values::describe(path, operation);
         }
     }
     document

@@ -52,7 +52,8 @@ struct ListQuery {
     /// Before this moment.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
-    /// 1 to 200; 50 when left out.
+    /// 1 to 200.
+    #[param(default = 50, minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]

@@ -26,12 +26,25 @@ use tokio::sync::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::{Instrument, debug};
+use utoipa::ToSchema;
 
 use super::{
     retention, service,
     views::{RunView, TaskView},
 };
 use crate::{App, Problem};
+
+/// One event of a stream (WHATWG HTML, server-sent events), by its fields.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes what streams are made of")]
+pub(crate) struct ServerSentEvent {
+    #[schema(example = "done")]
+    event: String,
+    /// JSON.
+    data: String,
+    /// Counts the events of this stream.
+    id: Option<String>,
+}
 
 /// A comment this often keeps connections through proxies alive, and finds readers who are gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -6,4 +6,5 @@ mod routes;
 pub mod service;
 mod views;
 
+pub(crate) use events::ServerSentEvent;
 pub use routes::api;

@@ -12,7 +12,7 @@ use levqor_store::runs::RunFilter;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    events, retention, service,
+    ServerSentEvent, events, retention, service,
     views::{
         EmptyBody, PageQuery, RetryBody, RunItem, RunStatusName, RunView, Runs, RunsQuery, StartBody,
         TaskStatusName, TaskView, Tasks, TriggerName,
@@ -212,7 +212,7 @@ async fn tasks(
     path = "/api/runs/{id}/events",
     tag = "runs",
     params(("id" = String, Path, description = "The run's id")),
-    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"), Refusals)
+    responses((status = 200, description = "Events", body = ServerSentEvent, content_type = "text/event-stream"), Refusals)
 )]
 async fn events(
     State(app): State<App>,
