@@ -21,6 +21,7 @@ use crate::{
         health,
         metrics::{Counter, Metrics},
         policies::service::Policies,
+        tamper::TamperSettings,
     },
     gateway::{Bounds, Callers, Rates},
     pages::components::promise::Promises,
@@ -76,6 +77,8 @@ pub struct Settings {
     pub runs_kept_days: Option<u32>,
     pub ai: AiSettings,
     pub site: Site,
+    /// The files that are guarded; None: none are.
+    pub tamper: Option<TamperSettings>,
 }
 
 impl Default for Settings {
@@ -104,6 +107,7 @@ impl Default for Settings {
             runs_kept_days: None,
             ai: AiSettings::default(),
             site: Site::default(),
+            tamper: None,
         }
     }
 }

@@ -42,6 +42,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     20 "0020_commits",
     21 "0021_audit",
     22 "0022_keyring",
+    25 "0025_tamper",
 ];
 
 /// The version that this build knows.

@@ -25,6 +25,7 @@ mod runs;
 mod secrets;
 mod serve;
 mod support;
+mod tamper;
 mod triggers;
 mod usage;
 mod workflows;

@@ -6,5 +6,5 @@ mod service;
 mod witness;
 
 pub use routes::api;
-pub(crate) use service::seal;
+pub(crate) use service::{seal, verify};
 pub(crate) use witness::witness;
