@@ -12,8 +12,7 @@ pub fn deviation(path: &str, agreed: Option<&Entry>, seen: Option<&Entry>) -> Op
     let subject = agreed.or(seen)?.subject;
     let expected = agreed.and_then(Entry::something);
     let found = seen.and_then(Entry::something);
-    let readable = !matches!(found, Some(super::Seen::Unreadable { .. }));
-    if expected == found && readable {
+    if expected == found && found.is_none_or(super::Seen::is_readable) {
         return None;
     }
     Some(Deviation {

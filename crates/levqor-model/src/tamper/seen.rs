@@ -84,6 +84,17 @@ pub enum Seen {
     },
 }
 
+impl Seen {
+    /// Whether it is known what is there.
+    pub(super) fn is_readable(&self) -> bool {
+        match self {
+            Seen::Unreadable { .. } => false,
+            Seen::Link { behind, .. } => behind.is_readable(),
+            _ => true,
+        }
+    }
+}
+
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -41,6 +41,7 @@ fn every_difference_is_a_deviation_with_its_severity() {
     };
     let folder = |mode: &str| Seen::Folder { mode: mode.to_owned(), owner: "0:0".to_owned() };
     let unreadable = || Seen::Unreadable { problem: "permission denied".to_owned() };
+    let hidden = || Seen::Link { target: "x".to_owned(), behind: Box::new(unreadable()) };
     let rows = [
         (Subject::Named, Some(file("a")), Some(file("a")), None),
         (Subject::Named, Some(Seen::Nothing), None, None),
@@ -56,6 +57,7 @@ fn every_difference_is_a_deviation_with_its_severity() {
         (Subject::Baseline, Some(file("a")), Some(Seen::Nothing), Some("critical")),
         // Not to know is not to agree.
         (Subject::Named, Some(unreadable()), Some(unreadable()), Some("major")),
+        (Subject::Named, Some(hidden()), Some(hidden()), Some("major")),
     ];
     for (subject, agreed, seen, severity) in rows {
         let (agreed, seen) = (agreed.map(|seen| entry(subject, seen)), seen.map(|seen| entry(subject, seen)));

@@ -187,16 +187,17 @@ async fn verify(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
             .filter(|place| asked_of.contains(&place["place"]) && place["live"] == true)
             .filter(|place| place["verified"] != *request)
             .collect();
-        let all = places(&found).filter(|place| asked_of.contains(&place["place"]));
-        let sum = |places: &mut dyn Iterator<Item = &Value>, name: &str| {
-            places.filter_map(|place| place[name].as_u64()).sum::<u64>()
-        };
-        let total = sum(&mut all.clone(), "bytes");
-        let done = sum(&mut all.filter(|place| place["verified"] == *request), "bytes");
-        let under_way =
-            open.iter().filter_map(|place| place["rehashing"]["bytes_done"].as_u64()).sum::<u64>();
+        let (mut total, mut done) = (0, 0);
+        for place in places(&found).filter(|place| asked_of.contains(&place["place"])) {
+            let bytes = place["bytes"].as_u64().unwrap_or_default();
+            total += bytes;
+            done += match place["verified"] == *request {
+                true => bytes,
+                false => place["rehashing"]["bytes_done"].as_u64().unwrap_or_default(),
+            };
+        }
         bar.set_length(total);
-        bar.set_position(done + under_way);
+        bar.set_position(done);
         bar.set_message(format!("{} of {} nodes", asked_of.len() - open.len(), asked_of.len()));
         if open.is_empty() {
             bar.finish_and_clear();

@@ -14,10 +14,16 @@ use levqor_model::{
 };
 use tokio::sync::Notify;
 
-use super::guard::{Condition, Guard};
+use super::{
+    TamperSettings,
+    guard::{Condition, Guard},
+    text_of,
+};
 
 /// The name of what the database says of the baseline, where paths are named.
 pub(super) const DATABASE: &str = "(database) baseline";
+/// What is found where nobody looks any more.
+const UNGUARDED: &str = "it is not guarded any more, by the configuration";
 /// The name of the evidence log, where paths are named.
 pub(super) const EVIDENCE: &str = "(database) evidence log";
 
@@ -136,14 +142,22 @@ impl Board {
         }
     }
 
-    /// Judges anew. `file` is the path of the baseline.
-    pub(super) fn judge(&mut self, file: &str) -> News {
+    /// Judges anew. Do it whenever `seen`, `agreed` or `evidence` change, before anybody else looks at the board.
+    pub(super) fn judge(&mut self, settings: &TamperSettings) -> News {
+        let own = text_of(&settings.baseline());
+        let file = own.as_str();
         let (Some(seen), Agreed::Known(trust)) = (&self.seen, &self.agreed) else { return News::default() };
         let mut found = match &trust.baseline {
             Some((baseline, _)) => {
                 let mut agreed = baseline.entries.clone();
                 agreed.insert(file.to_owned(), trust.own.clone());
-                levqor_model::tamper::deviations(&agreed, seen)
+                let mut found = levqor_model::tamper::deviations(&agreed, seen);
+                for (path, deviation) in found.iter_mut().filter(|(path, _)| !seen.contains_key(*path)) {
+                    if !settings.guards(path) {
+                        deviation.found = Some(UNGUARDED.to_owned());
+                    }
+                }
+                found
             }
             None => {
                 let problem = trust.file_problem.clone();

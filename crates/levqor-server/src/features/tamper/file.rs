@@ -82,3 +82,41 @@ pub(super) fn owner(path: &Path) -> io::Result<String> {
     let found = path.symlink_metadata()?;
     Ok(format!("{}:{}", found.uid(), found.gid()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process may end between any two steps of signing.
+    #[test]
+    fn what_was_begun_is_ended_or_forgotten() {
+        let place = levqor_testkit::temp_dir();
+        let path = place.path().join(FILE);
+        let text = |path: &Path| read(path).map(|text| text.unwrap_or_default());
+        prepare(&path, "one").unwrap();
+        put(&path).unwrap();
+        // Ended before the database knew.
+        prepare(&path, "two").unwrap();
+        settle(&path, Some("one")).unwrap();
+        assert_eq!((text(&path).as_deref(), text(&next(&path))), (Some("one"), None));
+        // Ended after.
+        prepare(&path, "two").unwrap();
+        prepare(&path, "three").unwrap();
+        settle(&path, Some("three")).unwrap();
+        assert_eq!((text(&path).as_deref(), text(&next(&path))), (Some("three"), None));
+        settle(&path, Some("three")).unwrap();
+        prepare(&path, "four").unwrap();
+        settle(&path, None).unwrap();
+        assert_eq!(text(&next(&path)), None);
+        assert_eq!(path.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let place = levqor_testkit::temp_dir();
+        let path = place.path().join(FILE);
+        assert_eq!(read(&path), None);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert_eq!(read(&path), Some(Err("it is no regular file".to_owned())));
+    }
+}

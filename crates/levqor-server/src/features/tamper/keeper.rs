@@ -14,7 +14,7 @@ use levqor_store::{Error, tamper::NewBaseline};
 use tracing::error;
 
 use super::{
-    TamperSettings,
+    TamperSettings, announce,
     board::{Agreed, Memory, Trust},
     file, text_of,
 };
@@ -64,7 +64,9 @@ pub(super) async fn load(app: &App, settings: &TamperSettings, memory: &Memory) 
         board.has_own(&text_of(&settings.baseline()), own);
     }
     board.agreed = agreed;
+    let news = board.judge(settings);
     drop(board);
+    announce(&news);
     if let Some(guard) = guard.as_mut() {
         guard.forget(&settings.baseline());
     }
@@ -93,6 +95,9 @@ pub(super) async fn recheck(app: &App, settings: &TamperSettings, memory: &Memor
             (problem, _) => problem,
         };
     }
+    let news = board.judge(settings);
+    drop(board);
+    announce(&news);
     Ok(())
 }
 
@@ -162,7 +167,9 @@ pub(super) async fn sign(
         }),
         Err(_) => Agreed::Unknown,
     };
+    let news = board.judge(settings);
     drop(board);
+    announce(&news);
     drop(guard);
     put.map(|_| true)
 }

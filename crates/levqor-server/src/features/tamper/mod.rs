@@ -36,7 +36,7 @@ pub use routes::api;
 pub(crate) use teller::tell;
 
 use crate::App;
-use board::Memory;
+use board::{Memory, News};
 use guard::Guard;
 use scan::Root;
 
@@ -61,6 +61,19 @@ pub struct GuardedValue {
     pub subject: Subject,
     pub name: String,
     pub content: String,
+}
+
+impl TamperSettings {
+    /// Whether the path is looked at.
+    fn guards(&self, path: &str) -> bool {
+        let is_under = |root: &Root| {
+            let root = text_of(&root.path);
+            path.strip_prefix(&root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        path == text_of(&self.baseline())
+            || self.values.iter().any(|value| value.name == path)
+            || self.roots.iter().any(is_under)
+    }
 }
 
 fn memory(app: &App) -> Arc<Memory> {
@@ -94,14 +107,14 @@ pub(crate) async fn guard(app: &App) -> Result<(), Error> {
         () = guard.wait(&memory.wake) => {}
     }
     guard.look().await;
-    note(app, settings, &memory, guard);
+    let news = note(app, settings, &memory, guard);
     drop(place);
-    publish(settings, &memory);
+    announce(&news);
     Ok(())
 }
 
-/// Puts what the guard has seen on the board.
-fn note(app: &App, settings: &TamperSettings, memory: &Memory, guard: &Guard) {
+/// Puts what the guard has seen on the board, with what follows from it.
+fn note(app: &App, settings: &TamperSettings, memory: &Memory, guard: &Guard) -> News {
     let scanner = guard.scanner();
     let mut board = memory.board();
     board.condition = guard.condition();
@@ -119,7 +132,9 @@ fn note(app: &App, settings: &TamperSettings, memory: &Memory, guard: &Guard) {
         board.seen = Some(Arc::new(seen));
         board.version = Some(scanner.version());
         (board.files, board.bytes) = scanner.size();
+        return board.judge(settings);
     }
+    News::default()
 }
 
 fn values(values: &[GuardedValue]) -> BTreeMap<String, Entry> {
@@ -131,9 +146,8 @@ fn values(values: &[GuardedValue]) -> BTreeMap<String, Entry> {
     values.iter().map(entry).collect()
 }
 
-/// Judges anew, and says what has changed. Alerts begin here.
-fn publish(settings: &TamperSettings, memory: &Memory) {
-    let news = memory.board().judge(&text_of(&settings.baseline()));
+/// Says what has changed. Alerts begin here.
+fn announce(news: &News) {
     for deviation in news.came.iter().take(LOGGED_MAX) {
         let Deviation { severity, place, .. } = deviation;
         error!(tamper.path = %place, tamper.severity = %severity, "not as agreed: {deviation}");

@@ -14,8 +14,8 @@ const REASON_CHARS_MAX: usize = 500;
 const PATH_CHARS_MAX: usize = 16_384;
 /// A node that has said nothing for this long is not known to guard.
 const FRESH: Duration = Duration::from_secs(30);
-/// How findings begin that nobody can agree to.
-const UNREADABLE: &str = "unreadable: ";
+/// How findings begin that nobody can agree to, or what they say of what is behind a link.
+const UNREADABLE: [&str; 2] = ["unreadable: ", "\": unreadable: "];
 
 /// How the files of a place are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,9 @@ fn check(findings: &[Finding]) -> Result<(), Problem> {
                 "the evidence log is not agreed to: `levqor audit verify` names what is wrong with it",
             ));
         }
-        if finding.deviation.found.as_ref().is_some_and(|found| found.starts_with(UNREADABLE)) {
+        let [whole, behind] = UNREADABLE;
+        let is_unreadable = |found: &String| found.starts_with(whole) || found.contains(behind);
+        if finding.deviation.found.as_ref().is_some_and(is_unreadable) {
             return Err(Problem::field(
                 "/path",
                 format!("{path} cannot be looked at; make it readable, or do not watch it"),

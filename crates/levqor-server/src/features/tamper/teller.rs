@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
-use levqor_model::tamper::{Entry, deviation};
+use levqor_model::tamper::Entry;
 use levqor_store::{
     Error,
     tamper::{FINDINGS_MAX, TamperState, Wish},
@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
-    TamperSettings,
-    board::{Agreed, DATABASE, Evidence, Memory},
-    keeper, memory, publish,
+    TamperSettings, announce,
+    board::{Agreed, Evidence, Memory},
+    keeper, memory,
     report::{Heard, Report},
     text_of,
 };
@@ -28,6 +28,8 @@ const WISHES_EVERY: Duration = Duration::from_secs(1);
 const STATE_EVERY: Duration = Duration::from_secs(10);
 /// The same while everything is hashed anew.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// A database that does not answer is left alone for this long.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// When the evidence log is verified for the first time, so that a start is not held up by it, and how often from then on.
 const EVIDENCE_FIRST: Duration = Duration::from_secs(300);
 pub(super) const EVIDENCE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
@@ -42,6 +44,7 @@ pub(super) struct Told {
     wishes_at: Option<Instant>,
     evidence_at: Option<Instant>,
     began: Option<Instant>,
+    failed_at: Option<Instant>,
     /// A wish for new hashes: its name, and the guard's count when it began.
     hashing: Option<(String, u64)>,
     /// The last such wish that was done.
@@ -57,23 +60,34 @@ pub(crate) async fn tell(app: &App) -> Result<(), Error> {
     let memory = memory(app);
     let mut told = memory.telling.lock().await;
     told.began.get_or_insert_with(Instant::now);
+    if !due(told.failed_at, AGAIN_AFTER) {
+        return Ok(());
+    }
+    let done = tell_all(app, settings, &memory, &mut told).await;
+    told.failed_at = done.is_err().then(Instant::now);
+    done
+}
+
+async fn tell_all(
+    app: &App,
+    settings: &TamperSettings,
+    memory: &Memory,
+    told: &mut Told,
+) -> Result<(), Error> {
     let agreed = memory.board().agreed.clone();
     match agreed {
-        Agreed::Unknown => {
-            keeper::load(app, settings, &memory).await?;
-            publish(settings, &memory);
-        }
-        Agreed::Nothing => begin(app, settings, &memory).await?,
+        Agreed::Unknown => keeper::load(app, settings, memory).await?,
+        Agreed::Nothing => begin(app, settings, memory).await?,
         Agreed::Known(_) => {}
     }
-    tell_changes(app, settings, &memory, &mut told).await?;
+    tell_changes(app, settings, memory, told).await?;
     if memory.hurry.swap(false, Ordering::Relaxed) || due(told.wishes_at, WISHES_EVERY) {
         told.wishes_at = Some(Instant::now());
-        do_wishes(app, settings, &memory, &mut told).await?;
+        do_wishes(app, settings, memory, told).await?;
     }
-    end_hashing(app, settings, &memory, &mut told).await?;
-    verify_when_due(app, settings, &memory, &mut told).await?;
-    tell_state(app, settings, &memory, &mut told).await
+    end_hashing(app, settings, memory, told).await?;
+    verify_when_due(app, settings, memory, told).await?;
+    tell_state(app, settings, memory, told).await
 }
 
 fn due(last: Option<Instant>, every: Duration) -> bool {
@@ -90,7 +104,6 @@ async fn begin(app: &App, settings: &TamperSettings, memory: &Memory) -> Result<
             memory.board().files,
             settings.baseline().display()
         );
-        publish(settings, memory);
     }
     Ok(())
 }
@@ -143,7 +156,6 @@ async fn do_wishes(
     let Some(Agreement { entries, paths }) = agreement else { return Ok(()) };
     info!("signing what was agreed to: {}", paths.join(", "));
     if keeper::sign(app, settings, memory, entries, paths).await? {
-        publish(settings, memory);
         tell_changes(app, settings, memory, told).await?;
     }
     Ok(())
@@ -166,15 +178,8 @@ fn agreement(
     let board = memory.board();
     let (Some(seen), Agreed::Known(trust)) = (&board.seen, &board.agreed) else { return (None, Vec::new()) };
     let baseline = trust.baseline.as_ref().map(|(baseline, _)| baseline);
-    let is_current = |wish: &Wish| {
-        let found = match baseline {
-            Some(baseline) if wish.path != own && wish.path != DATABASE => {
-                deviation(&wish.path, baseline.entries.get(&wish.path), seen.get(&wish.path))
-            }
-            _ => board.deviations.get(&wish.path).cloned(),
-        };
-        found.is_some_and(|deviation| deviation.found == wish.found)
-    };
+    let is_current =
+        |wish: &Wish| board.deviations.get(&wish.path).is_some_and(|deviation| deviation.found == wish.found);
     let (current, outdated): (Vec<_>, Vec<_>) = wishes.into_iter().partition(is_current);
     let paths: Vec<String> = current.into_iter().map(|wish| wish.path).collect();
     if paths.is_empty() {
@@ -243,7 +248,12 @@ async fn verify(app: &App, settings: &TamperSettings, memory: &Memory, told: &mu
     match audit::verify(app).await {
         Ok(verdict) => {
             told.evidence_at = Some(Instant::now());
-            memory.board().evidence = Some(Evidence { at: app.now(), problem: verdict.problem() });
+            let news = {
+                let mut board = memory.board();
+                board.evidence = Some(Evidence { at: app.now(), problem: verdict.problem() });
+                board.judge(settings)
+            };
+            announce(&news);
         }
         // Somebody else verifies now, or the database does not answer: the next round tries again.
         Err(problem) => {
@@ -253,7 +263,6 @@ async fn verify(app: &App, settings: &TamperSettings, memory: &Memory, told: &mu
             }
         }
     }
-    publish(settings, memory);
     Ok(())
 }
 

@@ -70,8 +70,13 @@ impl Watcher {
     /// The system's: it has no more of these, mostly.
     pub(super) fn new() -> io::Result<Self> {
         let kernel = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for descriptors that change; an OwnedFd is always the same one"
+        )]
+        let kernel = AsyncFd::new(kernel)?;
         Ok(Self {
-            kernel: AsyncFd::register(kernel)?,
+            kernel,
             paths: HashMap::new(),
             numbers: HashMap::new(),
             refused: 0,
