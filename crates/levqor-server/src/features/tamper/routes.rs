@@ -33,12 +33,12 @@ struct TamperStatus {
     /// `untouched`, `changed`, or `unknown` when there is no fresh evidence; the worst of all places.
     #[schema(example = "untouched")]
     verdict: &'static str,
-    places: Vec<PlaceView>,
+    places: Vec<TamperPlace>,
 }
 
 /// A machine and a data directory, whose node guards its files.
 #[derive(Debug, Serialize, ToSchema)]
-struct PlaceView {
+struct TamperPlace {
     #[schema(example = "web-1:/var/lib/levqor")]
     place: String,
     #[schema(example = "untouched")]
@@ -65,25 +65,25 @@ struct PlaceView {
     files: u64,
     bytes: u64,
     /// How changes are noticed.
-    watch: WatchView,
+    watch: TamperWatch,
     /// How often everything was hashed anew since the process began.
     rehashes: u64,
     /// How far that is, while it is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rehashing: Option<ProgressView>,
+    rehashing: Option<RehashProgress>,
     /// The last request to verify that was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<String>,
     /// When this node has verified the evidence log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    evidence: Option<EvidenceView>,
+    evidence: Option<EvidenceVerdict>,
     findings_total: u64,
     /// The worst first, at most 1,000.
-    findings: Vec<FindingView>,
+    findings: Vec<TamperFinding>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct WatchView {
+struct TamperWatch {
     /// The system tells of changes; without that they are found by looking, four times a second.
     events: bool,
     /// Paths for which the system takes no watch.
@@ -93,13 +93,13 @@ struct WatchView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct ProgressView {
+struct RehashProgress {
     bytes_done: u64,
     bytes_total: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct EvidenceView {
+struct EvidenceVerdict {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     whole: bool,
@@ -107,7 +107,7 @@ struct EvidenceView {
 
 /// Something that is not as agreed.
 #[derive(Debug, Serialize, ToSchema)]
-struct FindingView {
+struct TamperFinding {
     #[schema(example = "/etc/levqor/levqor.toml")]
     path: String,
     #[schema(value_type = SeverityName)]
@@ -124,7 +124,7 @@ struct FindingView {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AcceptBody {
+struct AcceptTampering {
     /// As findings name it; what is below it is agreed to as well.
     #[schema(example = "/etc/levqor/levqor.toml", min_length = 1)]
     path: String,
@@ -137,20 +137,20 @@ struct AcceptBody {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Accepted {
+struct TamperingAccepted {
     /// What was agreed to, exactly as it was found. What is something else by now is not signed.
-    accepted: Vec<AcceptedView>,
+    accepted: Vec<AcceptedTampering>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct AcceptedView {
+struct AcceptedTampering {
     place: String,
     #[serde(flatten)]
-    finding: FindingView,
+    finding: TamperFinding,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct VerifyAsked {
+struct VerificationAsked {
     /// Places show it as `verified` when they are done.
     #[schema(example = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV")]
     request: String,
@@ -159,7 +159,7 @@ struct VerifyAsked {
     places: Vec<String>,
 }
 
-impl From<Finding> for FindingView {
+impl From<Finding> for TamperFinding {
     fn from(finding: Finding) -> Self {
         let Finding { place: _, deviation, since } = finding;
         Self {
@@ -172,7 +172,7 @@ impl From<Finding> for FindingView {
     }
 }
 
-impl From<Place> for PlaceView {
+impl From<Place> for TamperPlace {
     fn from(place: Place) -> Self {
         let Place { kept, report, verdict, findings } = place;
         let progress = report.bytes_done.zip(report.bytes_total);
@@ -188,21 +188,21 @@ impl From<Place> for PlaceView {
             public_key: report.public_key,
             files: report.files,
             bytes: report.bytes,
-            watch: WatchView {
+            watch: TamperWatch {
                 events: report.heard.events,
                 paths_only_looked_at: report.heard.paths_only_looked_at,
                 watchers_that_died: report.heard.watchers_that_died,
                 overflows: report.heard.overflows,
             },
             rehashes: report.rehashes,
-            rehashing: progress.map(|(bytes_done, bytes_total)| ProgressView { bytes_done, bytes_total }),
+            rehashing: progress.map(|(bytes_done, bytes_total)| RehashProgress { bytes_done, bytes_total }),
             verified: report.verified,
             evidence: report
                 .evidence_at
                 .zip(report.evidence_whole)
-                .map(|(at, whole)| EvidenceView { at, whole }),
+                .map(|(at, whole)| EvidenceVerdict { at, whole }),
             findings_total: report.findings_total.max(findings.len() as u64),
-            findings: findings.into_iter().take(SHOWN_MAX).map(FindingView::from).collect(),
+            findings: findings.into_iter().take(SHOWN_MAX).map(TamperFinding::from).collect(),
         }
     }
 }
@@ -218,7 +218,7 @@ impl From<Place> for PlaceView {
 async fn status(State(app): State<App>) -> Result<Json<TamperStatus>, Problem> {
     let places = service::places(&app).await?;
     let verdict = service::overall(&places).as_str();
-    Ok(Json(TamperStatus { verdict, places: places.into_iter().map(PlaceView::from).collect() }))
+    Ok(Json(TamperStatus { verdict, places: places.into_iter().map(TamperPlace::from).collect() }))
 }
 
 /// Agree to what was found at a path and below; the nodes concerned sign it within a second.
@@ -227,20 +227,20 @@ async fn status(State(app): State<App>) -> Result<Json<TamperStatus>, Problem> {
     path = "/api/ops/tamper/accept",
     operation_id = "accept_tampering",
     tag = "operations",
-    request_body = AcceptBody,
-    responses((status = 202, description = "Recorded; it is signed by the nodes concerned", body = Accepted), Refusals)
+    request_body = AcceptTampering,
+    responses((status = 202, description = "Recorded; it is signed by the nodes concerned", body = TamperingAccepted), Refusals)
 )]
 async fn accept(
     State(app): State<App>,
-    Body(body): Body<AcceptBody>,
-) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    Body(body): Body<AcceptTampering>,
+) -> Result<(StatusCode, Json<TamperingAccepted>), Problem> {
     let wish = Wish { path: body.path, reason: body.reason, place: body.place };
     let accepted = service::accept(&app, wish).await?;
     let accepted = accepted
         .into_iter()
-        .map(|finding| AcceptedView { place: finding.place.clone(), finding: finding.into() })
+        .map(|finding| AcceptedTampering { place: finding.place.clone(), finding: finding.into() })
         .collect();
-    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted })))
+    Ok((StatusCode::ACCEPTED, Json(TamperingAccepted { accepted })))
 }
 
 /// Hash all files anew on every node, and verify what the database says of them and of what was done.
@@ -249,9 +249,9 @@ async fn accept(
     path = "/api/ops/tamper/verify",
     operation_id = "verify_tampering",
     tag = "operations",
-    responses((status = 202, description = "Under way; GET /api/ops/tamper shows how far", body = VerifyAsked), Refusals)
+    responses((status = 202, description = "Under way; GET /api/ops/tamper shows how far", body = VerificationAsked), Refusals)
 )]
-async fn verify(State(app): State<App>) -> Result<(StatusCode, Json<VerifyAsked>), Problem> {
+async fn verify(State(app): State<App>) -> Result<(StatusCode, Json<VerificationAsked>), Problem> {
     let Asked { name, places, at } = service::verify(&app).await?;
-    Ok((StatusCode::ACCEPTED, Json(VerifyAsked { request: name, at, places })))
+    Ok((StatusCode::ACCEPTED, Json(VerificationAsked { request: name, at, places })))
 }

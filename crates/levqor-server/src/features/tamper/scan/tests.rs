@@ -198,8 +198,11 @@ fn a_large_file_is_read_in_pieces_while_others_are_looked_at() {
     look(&mut scanner);
     scanner.rehash();
     assert_eq!(scanner.rehashing().unwrap().bytes_total, BUDGET * 3 + 10);
-    assert!(scanner.look(&Touched::default()), "it is not read at once");
-    assert!(scanner.rehashing().unwrap().bytes_done >= BUDGET);
+    // What has just been made is read once more before that.
+    while scanner.rehashing().unwrap().bytes_done == 0 {
+        assert!(scanner.look(&Touched::default()), "it is not read at once");
+    }
+    assert!(scanner.rehashing().unwrap().bytes_done <= BUDGET);
     write(small.clone(), "two");
     // One look later, whatever else is being read.
     scanner.look(&Touched::default());
