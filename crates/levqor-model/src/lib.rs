@@ -21,6 +21,7 @@ mod role;
 mod run_status;
 mod secret;
 mod signing;
+pub mod tamper;
 mod time;
 
 pub use blueprint::{

@@ -21,6 +21,7 @@ use crate::{
         health,
         metrics::{Counter, Metrics},
         policies::service::Policies,
+        tamper::TamperSettings,
     },
     gateway::{Bounds, Callers, GatewaySettings, Rates, Reputation},
     pages::components::promise::Promises,
@@ -77,6 +78,8 @@ pub struct Settings {
     pub ai: AiSettings,
     pub site: Site,
     pub gateway: GatewaySettings,
+    /// The files that are guarded; None: none are.
+    pub tamper: Option<TamperSettings>,
 }
 
 impl Default for Settings {
@@ -106,6 +109,7 @@ impl Default for Settings {
             ai: AiSettings::default(),
             site: Site::default(),
             gateway: GatewaySettings::default(),
+            tamper: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, health, keyring, regions, runs},
+    features::{audit, health, keyring, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -53,10 +53,14 @@ enum Job {
     SealAudit,
     /// Keeps the ends of the evidence log's chains outside of the database.
     WitnessAudit,
+    /// Looks at the server's own files: waits for an event or a moment by itself.
+    GuardFiles,
+    /// Tells what was found of them, signs what is agreed to, and verifies what the database says.
+    TellTampering,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 16] = [
+const JOBS: [(Job, Duration); 18] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -75,6 +79,8 @@ const JOBS: [(Job, Duration); 16] = [
     (Job::PruneRuns, Duration::from_secs(900)),
     (Job::SealAudit, Duration::from_secs(60)),
     (Job::WitnessAudit, Duration::from_secs(5)),
+    (Job::GuardFiles, Duration::from_millis(10)),
+    (Job::TellTampering, Duration::from_millis(200)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -89,6 +95,8 @@ const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What operators did with regions.
 const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Places of files whose nodes are gone, with what was agreed on there.
+const PLACES_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Keys that were retired or revoked.
 const KEYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Single observations; their daily sums stay for good.
@@ -113,6 +121,8 @@ impl Job {
             Job::PruneRuns => "prune_runs",
             Job::SealAudit => "seal_audit",
             Job::WitnessAudit => "witness_audit",
+            Job::GuardFiles => "guard_files",
+            Job::TellTampering => "tell_tampering",
         }
     }
 
@@ -141,6 +151,8 @@ impl Job {
             Job::PruneRuns => runs::retention::sweep(app).await,
             Job::SealAudit => audit::seal(app).await,
             Job::WitnessAudit => audit::witness(app).await,
+            Job::GuardFiles => tamper::guard(app).await,
+            Job::TellTampering => tamper::tell(app).await,
         }
     }
 }
@@ -226,5 +238,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_firings(now - FIRINGS_KEPT).await?;
     app.store.prune_acts(now - ACTS_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
+    app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

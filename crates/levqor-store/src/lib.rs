@@ -54,6 +54,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sink;
 pub mod state;
+pub mod tamper;
 pub mod timers;
 pub mod transfer;
 pub mod usage;

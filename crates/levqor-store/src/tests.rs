@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use levqor_model::{
-    AccountId, ApprovalId, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode, Residency,
-    RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId,
-    WorkflowId,
+    AccountId, ApprovalId, Deviation, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode,
+    Residency, RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Severity, Timestamp, TriggerKind,
+    UserId, WebhookId, WorkflowId,
 };
 
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     secrets::SealedSecret,
     sessions::{Link, Session},
     state::{StateAction, StateCall},
+    tamper::{NewBaseline, TamperState},
     timers::Timer,
     webhooks::{Webhook, WebhookMessage},
     workflows::{NewSchedule, Version, Workflow},
@@ -49,6 +50,41 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
+    touch_tamper(store, &random).await;
+}
+
+async fn touch_tamper(store: &Store, random: &SeededRandom) {
+    let place = || "host:/data".to_owned();
+    let new = |sequence: u64, before: Option<u64>| NewBaseline {
+        place: place(),
+        sequence,
+        content: "text".to_owned(),
+        sha256: "hash".to_owned(),
+        key: "key".to_owned(),
+        before,
+        entries: 1,
+        paths: vec!["/a".to_owned()],
+    };
+    store.sign_baseline(new(1, None), NOW).await.unwrap();
+    store.sign_baseline(new(2, Some(1)), NOW).await.unwrap();
+    store.tamper_baseline(place()).await.unwrap();
+    let found = Deviation { severity: Severity::Major, place: "/a".to_owned(), expected: None, found: None };
+    store.tell_tampering(place(), vec![found], NOW).await.unwrap();
+    let state = TamperState {
+        place: place(),
+        node: NodeId::new(NOW, random),
+        region: "eu-west".parse().unwrap(),
+        report: "{}".to_owned(),
+    };
+    store.note_tamper_state(state, NOW).await.unwrap();
+    let (_, findings) = store.tampering(NOW).await.unwrap();
+    store.agree_to(findings, "reason".to_owned(), NOW).await.unwrap();
+    store.wish_new_hashes(vec![place()], "name".to_owned(), NOW).await.unwrap();
+    for wish in store.tamper_wishes(place()).await.unwrap() {
+        store.drop_tamper_wish(place(), wish).await.unwrap();
+    }
+    store.tell_tampering(place(), Vec::new(), NOW).await.unwrap();
+    store.prune_tamper(NOW + Duration::from_secs(1)).await.unwrap();
 }
 
 async fn touch_keyring(store: &Store, account: AccountId, random: &SeededRandom) {

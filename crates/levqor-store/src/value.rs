@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use levqor_model::{
     AccountId, ApprovalId, Date, KeyId, KeyPurpose, KeyState, LinkId, NodeId, Priority, RegionCode,
-    Residency, RingKeyId, Role, RunId, RunStatus, SessionId, Timestamp, TriggerKind, UserId, WebhookId,
-    WorkflowId,
+    Residency, RingKeyId, Role, RunId, RunStatus, SessionId, Severity, Timestamp, TriggerKind, UserId,
+    WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -314,7 +314,7 @@ macro_rules! as_word {
     };
 }
 
-as_word!(KeyPurpose, KeyState, Role, RunStatus, TriggerKind);
+as_word!(KeyPurpose, KeyState, Role, RunStatus, Severity, TriggerKind);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -326,7 +326,7 @@ macro_rules! from_text {
     };
 }
 
-from_text!(KeyPurpose, KeyState, RegionCode, RunStatus, TriggerKind);
+from_text!(KeyPurpose, KeyState, RegionCode, RunStatus, Severity, TriggerKind);
 
 /// Wraps what [`Column::read`] said with the name of the column.
 pub(crate) fn decode<T: Column>(name: &str, cell: Cell<'_>) -> Result<T, Error> {

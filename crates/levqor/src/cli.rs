@@ -97,6 +97,9 @@ pub enum Command {
     /// The evidence log: what was done and by whom, and whether all of it is still there (operators).
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
+    /// Whether the server's own files are as agreed, and agreeing to a change (operators).
+    #[command(after_help = TAMPER_EXAMPLES)]
+    Tamper(TamperArgs),
     /// Show the server's own keys, rotate or revoke them, see that everything opens (operators; API keys are something else).
     #[command(after_help = KEYS_EXAMPLES)]
     Keys(KeysArgs),
@@ -314,6 +317,42 @@ pub struct RegionWish {
     pub reason: Option<String>,
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+const TAMPER_EXAMPLES: &str = "\
+Each node guards its program, its configuration, the blueprint, runbooks, policies and what tamper.watch names. What was agreed on them is in
+security_checksums.json in its data directory, signed. A change is told within a second, and lasts until an operator agrees to it.
+
+Examples:
+  levqor tamper status                     what is not as agreed; the exit code is 1 when something is
+  levqor tamper verify                     hash everything anew, and verify what the database says
+  levqor tamper accept /usr/local/bin/levqor --reason 'release 1.4'";
+
+#[derive(Debug, Args)]
+pub struct TamperArgs {
+    #[command(subcommand)]
+    pub command: TamperCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TamperCommand {
+    /// Show what is not as agreed on each node; exit code 1 when something is not, or nothing is known.
+    Status(ClientArgs),
+    /// Agree to what was found at a path and below it, from now on.
+    Accept {
+        /// The path, as `levqor tamper status` shows it.
+        path: String,
+        /// Why the change is right; it is kept in the evidence log.
+        #[arg(long, value_name = "WORDS")]
+        reason: String,
+        /// Only at this place; everywhere where it was found when left out.
+        #[arg(long, value_name = "PLACE")]
+        place: Option<String>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Hash all files anew on every node, and verify what the database says; exit code 1 when something is not as agreed.
+    Verify(ClientArgs),
 }
 
 const KEYS_EXAMPLES: &str = "\

@@ -6,6 +6,7 @@ mod config;
 mod console;
 mod data_dir;
 mod first_start;
+mod guarded;
 mod moved;
 mod telemetry;
 
@@ -79,6 +80,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,
         Command::Region(args) => commands::region::region(&args, cli.json).await,
         Command::Status(args) => commands::status::status(&args, cli.json).await,
+        Command::Tamper(args) => commands::tamper::tamper(&args, cli.json).await,
         Command::Migrate(args) => commands::migrate::migrate(&flags, &args, cli.json).await,
         Command::Completions { shell } => commands::completions::completions(shell),
     }

@@ -57,8 +57,10 @@ const IDENTITY: &str = "secret_key_id";
 pub const REGION_SNAPSHOT_SEED: &str = "region_snapshot_seed";
 /// The agreement on what signs checkpoints of the evidence log.
 pub const AUDIT_SEED: &str = "audit_seed";
+/// The agreement on what signs the baselines of files.
+pub const BASELINE_SEED: &str = "baseline_seed";
 /// All agreements that are sealed values.
-pub const SEALED_AGREEMENTS: &[&str] = &[REGION_SNAPSHOT_SEED, AUDIT_SEED];
+pub const SEALED_AGREEMENTS: &[&str] = &[REGION_SNAPSHOT_SEED, AUDIT_SEED, BASELINE_SEED];
 
 /// The keys of the server; cheap to clone.
 #[derive(Clone)]

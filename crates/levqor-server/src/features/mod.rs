@@ -31,6 +31,7 @@ pub mod secrets;
 pub mod sign_in;
 pub mod site;
 pub mod status_page;
+pub mod tamper;
 pub mod triggers;
 pub mod usage;
 pub mod workflows;
@@ -70,5 +71,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(events::api())
         .merge(approvals::api())
         .merge(audit::api())
+        .merge(tamper::api())
         .split_for_parts()
 }

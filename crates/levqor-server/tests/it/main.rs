@@ -37,6 +37,7 @@ mod sign_in_attacks;
 mod slow_clients;
 mod smuggling;
 mod support;
+mod tamper;
 mod triggers;
 mod usage;
 mod workflows;

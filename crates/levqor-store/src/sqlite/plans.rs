@@ -57,6 +57,9 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM takeovers",
         // Rows of the last five minutes only.
         "GROUP BY network HAVING",
+        // One row for each machine.
+        "FROM tamper_states",
+        "FROM tamper_findings",
         // Walks over the live runs, now and then or when a node is gone: an index by owner would cost each run more.
         "WHERE ended_at IS NULL AND owner",
     ];

@@ -26,6 +26,7 @@ mod schedules;
 mod secrets;
 mod sink;
 mod stress;
+mod tamper;
 mod timers;
 mod usage;
 mod webhooks;

@@ -44,6 +44,8 @@ mod sink;
 mod stress;
 #[path = "../it/support.rs"]
 mod support;
+#[path = "../it/tamper.rs"]
+mod tamper;
 #[path = "../it/timers.rs"]
 mod timers;
 #[path = "../it/usage.rs"]

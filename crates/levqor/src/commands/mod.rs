@@ -17,4 +17,5 @@ pub mod regions;
 pub mod run;
 pub mod serve;
 pub mod status;
+pub mod tamper;
 pub mod validate;

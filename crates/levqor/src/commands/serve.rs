@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use levqor_engine::{
     Cluster, Engine, Keyring, Setup, Vault, cluster::Shared, egress, handlers::Handlers, keyring::Roots,
     processes,
@@ -35,6 +36,7 @@ use crate::{
     console::{Tone, paint},
     data_dir::DataDir,
     first_start::first_start,
+    guarded::guarded,
     telemetry,
 };
 
@@ -204,6 +206,7 @@ async fn run(
     let public_url =
         if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
     let mut settings = settings(config, data_dir, public_url.clone());
+    settings.tamper = Some(guarded(config, data_dir).context("what is to be guarded cannot be found")?);
     if settings.advertise_url.is_none() && !address.ip().is_unspecified() {
         settings.advertise_url = Some(format!("http://{address}"));
     }

@@ -474,6 +474,13 @@ pub const KEYS: &[Key] = &[
         "",
         "a folder whose files replace policies of the same name, such as terms.md; read at the start; empty: the shipped policies",
     ),
+    key(
+        "tamper.watch",
+        "LEVQOR_TAMPER_WATCH",
+        Shape::List,
+        "",
+        "files and folders that are guarded besides the server's own: a change of them is told, and lasts until an operator agrees to it",
+    ),
     key("errors.sentry_dsn", "SENTRY_DSN", Shape::Text, "", "error reporter").secret().reserved(),
     key("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Shape::Text, "", "OpenTelemetry collector")
         .reserved(),

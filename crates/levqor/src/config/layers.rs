@@ -1,6 +1,10 @@
 //! The layers of the configuration: defaults, file, environment, command line; the last one that speaks wins.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use levqor_model::{Region, RegionRegistry, Secret};
 use toml::de::{DeTable, DeValue};
@@ -68,6 +72,8 @@ pub struct Layers {
     pub regions: RegionRegistry,
     pub regions_origin: Origin,
     pub ai_providers: Vec<AiProvider>,
+    /// The file that was read, or that would have been.
+    pub config_file: PathBuf,
     pub complaints: Vec<Complaint>,
 }
 
@@ -83,6 +89,7 @@ impl Layers {
             regions: RegionRegistry::default(),
             regions_origin: Origin::Default,
             ai_providers: Vec::new(),
+            config_file: PathBuf::new(),
             complaints: Vec::new(),
         }
     }

@@ -15,7 +15,12 @@ mod page;
 mod secret;
 mod site;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
@@ -73,6 +78,10 @@ pub struct Config {
     pub site: Site,
     /// Whose files replace policies.
     pub policies_dir: Option<PathBuf>,
+    /// The file that was read, or that would have been.
+    pub file: PathBuf,
+    /// Files and folders that the operator wants guarded.
+    pub tamper_watch: Vec<PathBuf>,
     /// None: a generated one is kept in the data directory (development only).
     pub hmac_secret: Option<Secret>,
 }
@@ -145,6 +154,7 @@ impl std::error::Error for Complaints {}
 pub fn load(flags: &Flags) -> Layers {
     let mut layers = Layers::defaults();
     let path = flags.config.clone().unwrap_or_else(|| PathBuf::from(FILE_DEFAULT));
+    layers.config_file.clone_from(&path);
     match std::fs::read_to_string(&path) {
         Ok(text) => layers.file(&path, &text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => {}
@@ -322,8 +332,32 @@ impl Reader<'_> {
             metrics_public: self.text("metrics.public") == "true",
             site,
             policies_dir: self.policies_dir(),
+            file: self.layers.config_file.clone(),
+            tamper_watch: self.tamper_watch(),
             hmac_secret,
         })
+    }
+
+    fn tamper_watch(&mut self) -> Vec<PathBuf> {
+        const NAME: &str = "tamper.watch";
+        const PATHS_MAX: usize = 1_000;
+        let list = self.text(NAME).to_owned();
+        let paths: Vec<&str> = list.split(',').map(str::trim).filter(|path| !path.is_empty()).collect();
+        if paths.len() > PATHS_MAX {
+            self.complain(
+                NAME,
+                format!("has more than {PATHS_MAX} paths"),
+                "name folders: all that is in them is guarded",
+            );
+        }
+        for path in paths.iter().filter(|path| !Path::new(path).is_absolute()) {
+            self.complain(
+                NAME,
+                format!("{path:?} is no absolute path"),
+                "write it from the root on, such as /etc/levqor/templates",
+            );
+        }
+        paths.into_iter().map(PathBuf::from).collect()
     }
 
     fn mail(&mut self) -> Option<MailServer> {
@@ -464,8 +498,6 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn resolved(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -649,6 +681,11 @@ mod tests {
                 "[events]\nsink_format = \"binary\"",
                 &[],
                 "levqor.toml:2: events.sink_format: \"binary\" is not known; use one of: structured, batch",
+            ),
+            (
+                "[tamper]\nwatch = [\"/etc/x\", \"templates\"]",
+                &[],
+                "levqor.toml:2: tamper.watch: \"templates\" is no absolute path; write it from the root on",
             ),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
             (

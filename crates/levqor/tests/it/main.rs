@@ -25,3 +25,4 @@ mod secrets;
 mod sentence;
 mod site;
 mod start;
+mod tamper;

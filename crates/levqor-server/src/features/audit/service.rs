@@ -57,7 +57,7 @@ pub(super) async fn signed_heads(app: &App) -> Result<SignedHeads, Error> {
 }
 
 /// What all of the log was held against, and what came of it.
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     pub(super) report: Report,
     /// Who signs checkpoints.
     pub(super) key: PublicKey,
@@ -65,11 +65,22 @@ pub(super) struct Verdict {
     pub(super) witnessed: bool,
 }
 
+impl Verdict {
+    /// What is wrong, in a few words; None: nothing.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let first = self.report.findings.first()?;
+        Some(match self.report.findings_total {
+            1 => first.to_string(),
+            total => format!("{total} findings, the first: {first}"),
+        })
+    }
+}
+
 /// Holds every record against its hash, those around it, and what checkpoints and this node's witness say.
 ///
 /// # Errors
 /// 503 while this node verifies already.
-pub(super) async fn verify(app: &App) -> Result<Verdict, Problem> {
+pub(crate) async fn verify(app: &App) -> Result<Verdict, Problem> {
     let memory = memory(app);
     let Ok(_turn) = memory.verifying.try_lock() else {
         return Err(Problem::new(

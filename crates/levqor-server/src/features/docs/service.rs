@@ -50,6 +50,7 @@ guides!(
     "site",
     "operating",
     "audit",
+    "tamper",
     "rotating-keys",
     "migrate",
 );

@@ -63,6 +63,11 @@ pub(super) struct Gauges {
     pub(super) sink_skipped_events: RateCounter,
     /// By who answered, and why; none without a replica.
     pub(super) replica_reads: Family<Labels<1>, RateCounter>,
+    /// By severity; none before there is a verdict.
+    pub(super) tamper_findings: Family<Labels<1>, Gauge>,
+    pub(super) tamper_files: Family<Labels<0>, Gauge>,
+    pub(super) tamper_age_seconds: Family<Labels<0>, Gauge>,
+    pub(super) tamper_hears: Family<Labels<0>, Gauge>,
 }
 
 /// The totals that survive restarts.
@@ -131,6 +136,16 @@ impl Exposition {
             "Reads for people: answered by the replica, or by the primary since the replica was behind, unfit, or failed",
             gauges.replica_reads.clone(),
         );
+        registry.register(
+            "tamper_findings",
+            "Files of the server that are not as agreed, and what else tamper detection found; absent while nothing is known",
+            gauges.tamper_findings.clone(),
+        );
+        let mut known =
+            |name, help, gauge: &Family<Labels<0>, Gauge>| registry.register(name, help, gauge.clone());
+        known("tamper_files", "Files of the server that are guarded", &gauges.tamper_files);
+        known("tamper_age_seconds", "Time since they were looked at", &gauges.tamper_age_seconds);
+        known("tamper_hears", "Whether the system tells of their changes", &gauges.tamper_hears);
         registry.register_collector(Box::new(Persistent(totals)));
         Self { registry, answers, durations, runs, gauges }
     }

@@ -11,9 +11,13 @@ use tracing::warn;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Counter, exposition::CONTENT_TYPE};
+use super::{
+    Counter,
+    exposition::{CONTENT_TYPE, Gauges},
+};
 use crate::{
     App,
+    features::tamper,
     problem::{Refusals, chain},
 };
 
@@ -182,8 +186,24 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
                 gauges.replica_reads.get_or_create(&labels).inner().store(reads, Ordering::Relaxed);
             }
         }
+        set_tamper(gauges, &app);
     });
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+}
+
+/// Nothing, rather than a zero, while nothing is known.
+fn set_tamper(gauges: &Gauges, app: &App) {
+    let all = [&gauges.tamper_files, &gauges.tamper_age_seconds, &gauges.tamper_hears];
+    gauges.tamper_findings.clear();
+    all.iter().for_each(|gauge| gauge.clear());
+    let Some(tamper::Gauges { findings, files, age_seconds, hears }) = tamper::gauges(app) else { return };
+    for (severity, count) in findings {
+        let labels = [("severity", severity.as_str().to_owned())];
+        gauges.tamper_findings.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    for (gauge, value) in all.into_iter().zip([files, age_seconds, u64::from(hears)]) {
+        gauge.get_or_create(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
 }
 
 /// Runs by status, after the counts of earlier processes are read. Metrics answer also without the store, so its errors

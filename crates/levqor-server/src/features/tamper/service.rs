@@ -1,0 +1,192 @@
+//! The rules of what operators see and do. Whoever calls these is an operator: the access table says so.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use levqor_model::{ProblemCode, RequestId, Timestamp};
+use levqor_store::tamper::{Finding, KeptState};
+
+use super::{board::EVIDENCE, report::Report};
+use crate::{App, Problem};
+
+/// What an operator must say of the reason.
+const REASON_CHARS_MAX: usize = 500;
+/// The system's own bound of paths is 4,096 bytes, each of which may be written as four characters.
+const PATH_CHARS_MAX: usize = 16_384;
+/// A node that has said nothing for this long is not known to guard.
+const FRESH: Duration = Duration::from_secs(30);
+/// How findings begin that nobody can agree to, or what they say of what is behind a link.
+const UNREADABLE: [&str; 2] = ["unreadable: ", "\": unreadable: "];
+
+/// How the files of a place are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Untouched,
+    Changed,
+    /// There is no fresh evidence.
+    Unknown,
+}
+
+impl Verdict {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Untouched => "untouched",
+            Verdict::Changed => "changed",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// A place, with what its node says and what was found.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) kept: KeptState,
+    pub(super) report: Report,
+    pub(super) verdict: Verdict,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Places whose node lives, and others where something was found; by their names.
+pub(super) async fn places(app: &App) -> Result<Vec<Place>, Problem> {
+    let (states, findings) = app.store.tampering(app.now()).await?;
+    let mut by_place: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_place.entry(finding.place.clone()).or_default().push(finding);
+    }
+    let mut places: Vec<Place> = states
+        .into_iter()
+        .filter_map(|kept| {
+            let mut findings = by_place.remove(&kept.state.place).unwrap_or_default();
+            if !kept.live && findings.is_empty() {
+                return None;
+            }
+            findings.sort_by(|a, b| {
+                (a.deviation.severity, &a.deviation.place).cmp(&(b.deviation.severity, &b.deviation.place))
+            });
+            // What a node of another version says in another form is not known.
+            let report: Report = serde_json::from_str(&kept.state.report).unwrap_or_default();
+            let is_fresh = kept.live && kept.age <= FRESH && report.known;
+            let verdict = match (findings.is_empty(), is_fresh) {
+                (false, _) => Verdict::Changed,
+                (true, true) => Verdict::Untouched,
+                (true, false) => Verdict::Unknown,
+            };
+            Some(Place { kept, report, verdict, findings })
+        })
+        .collect();
+    places.sort_by(|a, b| a.kept.state.place.cmp(&b.kept.state.place));
+    Ok(places)
+}
+
+/// The worst of them; without any nothing is known.
+pub(super) fn overall(places: &[Place]) -> Verdict {
+    let has = |verdict| places.iter().any(|place| place.verdict == verdict);
+    if has(Verdict::Changed) {
+        Verdict::Changed
+    } else if places.is_empty() || has(Verdict::Unknown) {
+        Verdict::Unknown
+    } else {
+        Verdict::Untouched
+    }
+}
+
+/// What an operator agrees to.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) path: String,
+    pub(super) reason: String,
+    /// Which machine; None: all on which it was found.
+    pub(super) place: Option<String>,
+}
+
+/// Notes that an operator agrees to what was found at a path and below; the nodes concerned sign it within a second.
+pub(super) async fn accept(app: &App, wish: Wish) -> Result<Vec<Finding>, Problem> {
+    let Wish { path, reason, place } = wish;
+    let reason = reason.trim().to_owned();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        return Err(Problem::field(
+            "/reason",
+            format!("say why the change is right, in 1 to {REASON_CHARS_MAX} characters"),
+        ));
+    }
+    if path.is_empty() || path.chars().count() > PATH_CHARS_MAX {
+        return Err(Problem::field(
+            "/path",
+            format!("name the path as the findings do, in 1 to {PATH_CHARS_MAX} characters"),
+        ));
+    }
+    let below = format!("{}/", path.trim_end_matches('/'));
+    let (_, findings) = app.store.tampering(app.now()).await?;
+    let findings: Vec<Finding> = findings
+        .into_iter()
+        .filter(|finding| place.as_ref().is_none_or(|place| *place == finding.place))
+        .filter(|finding| finding.deviation.place == path || finding.deviation.place.starts_with(&below))
+        .collect();
+    if findings.is_empty() {
+        return Err(Problem::not_found(
+            "nothing was found there that is not as agreed; GET /api/ops/tamper shows what was",
+        ));
+    }
+    check(&findings)?;
+    app.store.agree_to(findings.clone(), reason, app.now()).await?;
+    super::memory(app).hurry();
+    Ok(findings)
+}
+
+fn check(findings: &[Finding]) -> Result<(), Problem> {
+    let mut seen: BTreeMap<&str, &Finding> = BTreeMap::new();
+    for finding in findings {
+        let path = finding.deviation.place.as_str();
+        if path == EVIDENCE {
+            return Err(Problem::field(
+                "/path",
+                "the evidence log is not agreed to: `levqor audit verify` names what is wrong with it",
+            ));
+        }
+        let [whole, behind] = UNREADABLE;
+        let is_unreadable = |found: &String| found.starts_with(whole) || found.contains(behind);
+        if finding.deviation.found.as_ref().is_some_and(is_unreadable) {
+            return Err(Problem::field(
+                "/path",
+                format!("{path} cannot be looked at; make it readable, or do not watch it"),
+            ));
+        }
+        if let Some(other) = seen.insert(path, finding)
+            && other.deviation.found != finding.deviation.found
+        {
+            return Err(Problem::field(
+                "/place",
+                format!("{path} is not the same everywhere where it was found; name one place"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What hashing everything anew was asked for as, and of which places.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) places: Vec<String>,
+    pub(super) at: Timestamp,
+}
+
+/// Asks all nodes that guard to hash everything anew, and to verify what the database says.
+pub(super) async fn verify(app: &App) -> Result<Asked, Problem> {
+    let places: Vec<String> = places(app)
+        .await?
+        .into_iter()
+        .filter(|place| place.kept.live)
+        .map(|place| place.kept.state.place)
+        .collect();
+    if places.is_empty() {
+        return Err(Problem::new(
+            ProblemCode::NotFound,
+            "no node has said yet that it guards its files; ask again in a few seconds",
+        ));
+    }
+    let at = app.now();
+    let name = RequestId::new(at, &*app.random).to_string();
+    app.store.wish_new_hashes(places.clone(), name.clone(), at).await?;
+    super::memory(app).hurry();
+    Ok(Asked { name, places, at })
+}
