@@ -44,7 +44,9 @@ impl Origin {
                 blueprint_name: "blueprint.toml".to_owned(),
                 lock_name: "blueprint.lock".to_owned(),
                 blueprint: Blueprint::parse(Blueprint::SHIPPED).map_err(|error| error.to_string()),
-                lock: BlueprintLock::parse(BlueprintLock::SHIPPED).map(Some).map_err(|error| error.to_string()),
+                lock: BlueprintLock::parse(BlueprintLock::SHIPPED)
+                    .map(Some)
+                    .map_err(|error| error.to_string()),
             },
             Origin::File(file) => {
                 let lock = Self::lock_path(file);

@@ -62,11 +62,7 @@ fn broken(place: &str, expected: &str, problem: impl Into<Option<String>>) -> De
     }
 }
 
-fn compare(
-    told: &BTreeMap<String, String>,
-    expected: &BTreeMap<String, Expected>,
-    found: &mut Found,
-) -> u64 {
+fn compare(told: &BTreeMap<String, String>, expected: &BTreeMap<String, Expected>, found: &mut Found) -> u64 {
     let mut compared = 0;
     let place = |name: &str| format!("{name} in {PLANS}");
     for (name, wanted) in expected.iter().filter(|(name, _)| !meant_by(NOT_IN_THE_API, name)) {

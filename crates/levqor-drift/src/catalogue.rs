@@ -159,7 +159,8 @@ mod tests {
         }
         let paths: BTreeSet<_> = PLACES.iter().map(|place| place.path).collect();
         assert_eq!(paths.len(), PLACES.len());
-        let rows = [("a.*.c", "a.b.c", true), ("a.*", "a.b.c", false), ("a.*.c", "a.b", false), ("a", "a", true)];
+        let rows =
+            [("a.*.c", "a.b.c", true), ("a.*", "a.b.c", false), ("a.*.c", "a.b", false), ("a", "a", true)];
         for (pattern, name, expected) in rows {
             assert_eq!(means(pattern, name), expected, "{pattern} {name}");
         }

@@ -30,7 +30,10 @@ pub(crate) fn compare(agreed: &Agreed, found: &mut Found) {
         Ok(Some(_)) => {}
     }
     let (Ok(blueprint), Ok(Some(lock))) = (&agreed.blueprint, &agreed.lock) else {
-        found.part(Part::Lock, Outcome::Unknown("one of the two files is missing or cannot be read".to_owned()));
+        found.part(
+            Part::Lock,
+            Outcome::Unknown("one of the two files is missing or cannot be read".to_owned()),
+        );
         return;
     };
     for change in lock.changes(blueprint) {

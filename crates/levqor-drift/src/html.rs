@@ -352,7 +352,8 @@ mod tests {
 
     #[test]
     fn promises_within_each_other_and_without_an_end_are_kept() {
-        let page = read("<main><span data-promise=a value=1>one <span>two</span> <b data-promise=b value=2>three");
+        let page =
+            read("<main><span data-promise=a value=1>one <span>two</span> <b data-promise=b value=2>three");
         assert_eq!(page.promises, [shown("a", Some("1"), "one two three"), shown("b", Some("2"), "three")]);
         let hidden = read("<data hidden value=1 data-promise=a>1</data>").promises;
         assert!(hidden[0].hidden);
@@ -374,7 +375,11 @@ mod tests {
         ];
         for (html, trouble) in rows {
             let page = read(&html);
-            assert!(page.trouble.is_some_and(|found| found.contains(trouble)), "{trouble}: {:?}", page.trouble);
+            assert!(
+                page.trouble.is_some_and(|found| found.contains(trouble)),
+                "{trouble}: {:?}",
+                page.trouble
+            );
         }
     }
 

@@ -28,7 +28,8 @@ pub(crate) async fn look(
         return found.part(Part::Limits, Outcome::NotCompared(why.to_owned()));
     }
     let Some(expected) = expected else {
-        return found.part(Part::Limits, Outcome::Unknown("there is nothing to compare them with".to_owned()));
+        return found
+            .part(Part::Limits, Outcome::Unknown("there is nothing to compare them with".to_owned()));
     };
     let answer = match site.get(SUMMARY, Caller::Account).await {
         Ok(answer) => answer,

@@ -178,7 +178,8 @@ fn differs(wanted: &Expected, shown: &Shown) -> Option<(Option<String>, Option<S
 
 /// What is said about price, trial and uptime without being a promise.
 fn by_hand(place: &Place, page: &Page, found: &mut Found) {
-    let said: BTreeSet<String> = SAID_BY_HAND.find_iter(&words(&page.loose)).map(|said| said.as_str().to_owned()).collect();
+    let said: BTreeSet<String> =
+        SAID_BY_HAND.find_iter(&words(&page.loose)).map(|said| said.as_str().to_owned()).collect();
     for said in said {
         found.add(Deviation {
             severity: Severity::Critical,
@@ -252,7 +253,10 @@ fn targets(read: &BTreeMap<String, Page>) -> (Targets, BTreeSet<(String, String)
         // Links with a host are written with the one that the site says it has.
         let own = page.canonical.as_deref().and_then(|canonical| canonical.strip_suffix(from.as_str()));
         for link in &page.links {
-            let link = own.and_then(|own| link.strip_prefix(own)).filter(|rest| rest.starts_with('/')).unwrap_or(link);
+            let link = own
+                .and_then(|own| link.strip_prefix(own))
+                .filter(|rest| rest.starts_with('/'))
+                .unwrap_or(link);
             if ["https://", "http://", "mailto:", "data:"].iter().any(|start| link.starts_with(start)) {
                 continue;
             }

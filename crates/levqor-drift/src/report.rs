@@ -18,8 +18,7 @@ pub enum Part {
 }
 
 impl Part {
-    pub const ALL: [Part; 6] =
-        [Part::Lock, Part::Pages, Part::Links, Part::Api, Part::Limits, Part::Stripe];
+    pub const ALL: [Part; 6] = [Part::Lock, Part::Pages, Part::Links, Part::Api, Part::Limits, Part::Stripe];
 
     fn title(self) -> &'static str {
         match self {
@@ -153,9 +152,8 @@ impl Report {
 
     /// How many of a severity count, without those that are acknowledged.
     pub fn counting(&self, severity: Severity) -> u64 {
-        let counts = |finding: &&Finding| {
-            finding.acknowledged.is_none() && finding.deviation.severity == severity
-        };
+        let counts =
+            |finding: &&Finding| finding.acknowledged.is_none() && finding.deviation.severity == severity;
         self.findings.iter().filter(counts).count() as u64
     }
 
@@ -206,7 +204,13 @@ impl Report {
             None => "Lock: none that can be read.".to_owned(),
         };
         // Writing to a String cannot fail.
-        let _ = write!(text, "**{}**\n\nLooked at: `{}`, {}. {lock}\n\n", self.verdict(), cell(&self.looked_at), self.at);
+        let _ = write!(
+            text,
+            "**{}**\n\nLooked at: `{}`, {}. {lock}\n\n",
+            self.verdict(),
+            cell(&self.looked_at),
+            self.at
+        );
         text.push_str("| what | outcome |\n| --- | --- |\n");
         for section in &self.sections {
             let _ = writeln!(text, "| {} | {} |", section.part.title(), cell(&section.outcome.words()));
@@ -227,7 +231,11 @@ impl Report {
                 None => String::new(),
             };
             let (expected, found) = (shown(expected), shown(found));
-            let _ = writeln!(text, "| {severity} | {} | {expected} | {found} | {since} | {acknowledged} |", cell(place));
+            let _ = writeln!(
+                text,
+                "| {severity} | {} | {expected} | {found} | {since} | {acknowledged} |",
+                cell(place)
+            );
         }
         let beyond = self.findings_total.saturating_sub(self.findings.len() as u64);
         if beyond > 0 {

@@ -27,7 +27,10 @@ pub(crate) struct Difference {
 pub(crate) enum Kind {
     Missing,
     Undescribed,
-    Other { expected: String, found: String },
+    Other {
+        expected: String,
+        found: String,
+    },
     /// The schema goes on for ever.
     TooMuch,
 }
@@ -102,7 +105,8 @@ impl<'a> Walk<'a> {
                 }
             }
             Value::Array(items) => {
-                let Some(schema) = parts.iter().map(|part| &part["items"]).find(|items| items.is_object()) else {
+                let Some(schema) = parts.iter().map(|part| &part["items"]).find(|items| items.is_object())
+                else {
                     return;
                 };
                 for item in items {
@@ -123,7 +127,10 @@ impl<'a> Walk<'a> {
                 Some(schema) => self.unfold(pointer, schema, depth + 1, parts),
                 None => self.add(
                     pointer,
-                    Kind::Other { expected: "a schema".to_owned(), found: "a reference to nothing".to_owned() },
+                    Kind::Other {
+                        expected: "a schema".to_owned(),
+                        found: "a reference to nothing".to_owned(),
+                    },
                 ),
             }
         }
@@ -213,17 +220,29 @@ mod tests {
 
     fn any_json() -> impl Strategy<Value = Value> {
         let words = prop_oneof![
-            Just("$ref"), Just("allOf"), Just("type"), Just("properties"), Just("required"), Just("items"), Just("a"),
+            Just("$ref"),
+            Just("allOf"),
+            Just("type"),
+            Just("properties"),
+            Just("required"),
+            Just("items"),
+            Just("a"),
         ];
         let leaf = prop_oneof![
-            Just(json!(null)), any::<i64>().prop_map(|n| json!(n)), Just(json!("#/schema")), Just(json!("object")),
-            Just(json!("a")), any::<bool>().prop_map(|b| json!(b)),
+            Just(json!(null)),
+            any::<i64>().prop_map(|n| json!(n)),
+            Just(json!("#/schema")),
+            Just(json!("object")),
+            Just(json!("a")),
+            any::<bool>().prop_map(|b| json!(b)),
         ];
         leaf.prop_recursive(6, 64, 6, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-                prop::collection::vec((words.clone(), inner), 0..5)
-                    .prop_map(|members| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+                prop::collection::vec((words.clone(), inner), 0..5).prop_map(|members| members
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect()),
             ]
         })
     }

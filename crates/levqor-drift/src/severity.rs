@@ -7,7 +7,11 @@ use levqor_model::Severity;
 pub fn of(promise: &str) -> Severity {
     let parts: Vec<&str> = promise.split('.').collect();
     match parts.as_slice() {
-        ["plan", _, "workflows" | "runs_per_month" | "ai_credits" | "first_response_hours" | "queue_weight"]
+        [
+            "plan",
+            _,
+            "workflows" | "runs_per_month" | "ai_credits" | "first_response_hours" | "queue_weight",
+        ]
         | ["plan", _, "name" | "aliases"]
         | ["package" | "addon", _, "name"]
         | ["package_revision_rounds"]

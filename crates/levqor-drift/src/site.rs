@@ -36,7 +36,9 @@ impl Site {
         let url = Url::parse(&format!("{}/", base.trim_end_matches('/')))
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| format!("{base:?} is not an http or https address; write it like http://127.0.0.1:8000"))?;
+            .ok_or_else(|| {
+                format!("{base:?} is not an http or https address; write it like http://127.0.0.1:8000")
+            })?;
         let client = Client::builder()
             .timeout(PATIENCE)
             .redirect(redirect::Policy::none())
@@ -80,7 +82,8 @@ impl Site {
 
 impl Look for Site {
     async fn get(&self, path: &str, caller: Caller) -> Result<Answer, String> {
-        let url = self.base.join(path.trim_start_matches('/')).map_err(|error| format!("no address ({error})"))?;
+        let url =
+            self.base.join(path.trim_start_matches('/')).map_err(|error| format!("no address ({error})"))?;
         // A link such as `//other.example` must not lead the key or us elsewhere.
         if url.origin() != self.base.origin() {
             return Err("an address of another site".to_owned());

@@ -30,7 +30,8 @@ pub(crate) async fn look<L: Look>(
         return found.part(Part::Stripe, Outcome::NotConfigured);
     };
     let Some(expected) = expected else {
-        return found.part(Part::Stripe, Outcome::Unknown("there is nothing to compare them with".to_owned()));
+        return found
+            .part(Part::Stripe, Outcome::Unknown("there is nothing to compare them with".to_owned()));
     };
     let currency = expected.get("currency").map(|currency| currency.value.to_lowercase()).unwrap_or_default();
     let prices: Vec<(&String, &Expected)> =
@@ -67,7 +68,10 @@ fn interval(name: &str) -> Option<&'static str> {
 }
 
 /// Active prices by their lookup keys.
-async fn ask(stripe: &impl Look, wanted: &[(&String, &Expected)]) -> Result<BTreeMap<String, Vec<Value>>, String> {
+async fn ask(
+    stripe: &impl Look,
+    wanted: &[(&String, &Expected)],
+) -> Result<BTreeMap<String, Vec<Value>>, String> {
     let mut query = Serializer::new(String::new());
     query.append_pair("active", "true").append_pair("limit", "100");
     for (name, _) in wanted {

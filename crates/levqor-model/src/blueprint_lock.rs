@@ -95,8 +95,11 @@ impl BlueprintLock {
         let by = line("by", by, LOCK_NAME_CHARS_MAX)?;
         let reason = line("reason", reason, LOCK_REASON_CHARS_MAX)?;
         let version = before.map_or(0, |lock| lock.version).saturating_add(1);
-        let promises =
-            blueprint.promises().into_iter().map(|promise| (promise.path, value_of(&promise.value))).collect();
+        let promises = blueprint
+            .promises()
+            .into_iter()
+            .map(|promise| (promise.path, value_of(&promise.value)))
+            .collect();
         Ok(Self { version, at, by, reason, promises })
     }
 
@@ -173,7 +176,10 @@ impl fmt::Display for BlueprintLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |text: &str| toml::Value::String(text.to_owned());
         writeln!(f, "# What was agreed: the value of every promise of the blueprint beside this file.")?;
-        writeln!(f, "# Written by `levqor blueprint lock --reason …`; not edited by hand, which its digest would show.\n")?;
+        writeln!(
+            f,
+            "# Written by `levqor blueprint lock --reason …`; not edited by hand, which its digest would show.\n"
+        )?;
         writeln!(f, "format = {FORMAT}")?;
         writeln!(f, "version = {}", self.version)?;
         writeln!(f, "at = {}", word(&self.at.to_string()))?;

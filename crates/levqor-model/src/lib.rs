@@ -27,7 +27,9 @@ mod time;
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
-pub use blueprint_lock::{BlueprintLock, LOCK_NAME_CHARS_MAX, LOCK_REASON_CHARS_MAX, LockError, PromiseChange};
+pub use blueprint_lock::{
+    BlueprintLock, LOCK_NAME_CHARS_MAX, LOCK_REASON_CHARS_MAX, LockError, PromiseChange,
+};
 pub use deviation::{Deviation, Severity};
 pub use id::{
     AccountId, ApprovalId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RingKeyId, RunId,

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use levqor_drift::Origin;
 use levqor_engine::{Engine, Keyring};
-use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Timestamp};
+use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Secret, Timestamp};
 use levqor_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +77,18 @@ pub struct Settings {
     pub runs_kept_days: Option<u32>,
     pub ai: AiSettings,
     pub site: Site,
+    /// Where the blueprint and its lock are, to be looked at again.
+    pub blueprint: Origin,
+    /// None: prices at Stripe are not looked at.
+    pub stripe: Option<StripeAccess>,
+}
+
+/// How Stripe is asked.
+#[derive(Debug, Clone)]
+pub struct StripeAccess {
+    /// Without a slash at the end.
+    pub address: String,
+    pub key: Secret,
 }
 
 impl Default for Settings {
@@ -104,6 +117,8 @@ impl Default for Settings {
             runs_kept_days: None,
             ai: AiSettings::default(),
             site: Site::default(),
+            blueprint: Origin::default(),
+            stripe: None,
         }
     }
 }

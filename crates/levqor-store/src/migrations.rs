@@ -42,6 +42,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     20 "0020_commits",
     21 "0021_audit",
     22 "0022_keyring",
+    26 "0026_drift",
 ];
 
 /// The version that this build knows.

@@ -14,6 +14,7 @@ pub mod approvals;
 pub mod audit;
 pub mod dashboard;
 pub mod docs;
+pub mod drift;
 pub mod events;
 pub mod health;
 pub mod home;
@@ -66,5 +67,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(events::api())
         .merge(approvals::api())
         .merge(audit::api())
+        .merge(drift::api())
         .split_for_parts()
 }

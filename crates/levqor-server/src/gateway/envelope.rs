@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use levqor_model::RequestId;
 use tracing::{Instrument, debug, error, info, info_span};
 
-use super::code_of;
+use super::{OwnLook, code_of};
 use crate::{
     App, Problem,
     features::metrics::Counter,
@@ -48,6 +48,8 @@ struct Asked {
     route: Option<MatchedPath>,
     /// The request's headers, when the answer should be a page.
     page_for: Option<HeaderMap>,
+    /// The node asked itself.
+    own: bool,
 }
 
 impl Asked {
@@ -68,6 +70,7 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
         uri: request.uri().clone(),
         route: request.extensions().get::<MatchedPath>().cloned(),
         page_for: wants_page(&request).then(|| request.headers().clone()),
+        own: request.extensions().get::<OwnLook>().is_some(),
     };
     let span = info_span!("request", request.id = %id, region = %app.region.code);
     let response = next.run(request).instrument(span.clone()).await;
@@ -78,16 +81,19 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
 
     let latency = began.elapsed();
     let (status, route) = (response.status(), asked.route());
-    app.metrics.answered(app.now(), &asked.method, route, status, latency);
-    app.count(Counter::Requests);
-    if status.is_server_error() {
-        app.count(Counter::Errors);
+    if !asked.own {
+        app.metrics.answered(app.now(), &asked.method, route, status, latency);
+        app.count(Counter::Requests);
+        if status.is_server_error() {
+            app.count(Counter::Errors);
+        }
     }
     let _inside = span.enter();
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     let (method, code) = (&asked.method, status.as_u16());
     // Probes and scrapes ask every few seconds; their lines would hide the others.
-    if matches!(route, "/health" | "/ready" | "/metrics") && !status.is_server_error() {
+    let probe = asked.own || matches!(route, "/health" | "/ready" | "/metrics");
+    if probe && !status.is_server_error() {
         debug!(http.method = %method, http.route = route, http.status = code, latency_us, "{method} {route} {code}");
     } else {
         info!(http.method = %method, http.route = route, http.status = code, latency_us, "{method} {route} {code}");

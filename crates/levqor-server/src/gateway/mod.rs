@@ -23,6 +23,7 @@ mod extract;
 mod fingerprint;
 mod idempotency;
 mod origin;
+mod own;
 mod rate;
 mod tokens;
 
@@ -49,6 +50,7 @@ pub use envelope::RequestName;
 pub(crate) use extract::page_limit;
 pub use extract::{Body, Id, Query};
 pub(crate) use idempotency::{Claimed, Remembered};
+pub(crate) use own::OwnLook;
 pub(crate) use rate::Rates;
 pub use tokens::{KEY_PREFIX, NewKey, new_key, new_token, token_hash};
 

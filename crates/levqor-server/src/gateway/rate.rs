@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use levqor_model::{AccountId, ProblemCode};
 
 use super::{
-    ClientAddress,
+    ClientAddress, OwnLook,
     access::{Access, access_of, route_of},
     authenticate,
 };
@@ -130,6 +130,11 @@ impl Rates {
         }
     }
 
+    /// Requests a minute that one account may send; None: there is no limit.
+    pub(crate) fn of_accounts(&self) -> Option<u32> {
+        Some(self.accounts.quota).filter(|quota| *quota > 0)
+    }
+
     /// Forgets callers whose quota is full again.
     pub(crate) fn prune(&self) {
         self.anonymous.prune();
@@ -155,7 +160,8 @@ pub(super) async fn limit(State(app): State<App>, request: Request, next: Next) 
     let access = access_of(&parts.method, route.as_deref());
     let open = access == Access::Open
         // A page asks for several of these at once, and browsers keep them.
-        || route.as_deref().is_some_and(|route| route.starts_with("/assets/"));
+        || route.as_deref().is_some_and(|route| route.starts_with("/assets/"))
+        || parts.extensions.get() == Some(&OwnLook::Stranger);
     if open {
         return next.run(Request::from_parts(parts, body)).await;
     }

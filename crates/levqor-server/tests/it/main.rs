@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod catalogs;
 mod described;
+mod drift;
 mod events;
 mod gateway;
 mod health;
