@@ -105,6 +105,11 @@ impl Recorded {
                     ids.iter().map(|id| format!("<p id=\"{id}\">")).collect::<String>().into_bytes();
             }
         }
+        // What the description says of other operations is only long.
+        let described = answers.get_mut(&slot("/openapi.json", Caller::Program)).unwrap();
+        let mut document = described.json().unwrap();
+        document["paths"].as_object_mut().unwrap().retain(|path, _| path == "/api/plans");
+        described.body = document.to_string().into_bytes();
         Self { answers }
     }
 
@@ -181,7 +186,8 @@ async fn what_is_served_is_what_was_agreed() {
     for section in found["sections"].as_array().unwrap() {
         let least = match section["part"].as_str().unwrap() {
             "lock" | "api" => 50,
-            "pages" | "links" => 100,
+            "pages" => 100,
+            "links" => 50,
             "limits" => 3,
             _ => 0,
         };
@@ -220,7 +226,7 @@ async fn every_promise_that_was_not_agreed_is_found() {
         let other = match &line.captures(BlueprintLock::SHIPPED).unwrap()[1] {
             text if text.starts_with('"') => "\"something else\"".to_owned(),
             list if list.starts_with('[') => "[1, 2]".to_owned(),
-            number => format!("{number}1"),
+            number => (number.parse::<i64>().unwrap() + 1).to_string(),
         };
         let lock = edited(|text| line.replace(text, format!("{name} = {other}\n")).into_owned()).unwrap();
         let deviation = found(&looked(&recorded, &of(lock)).await, &place, severity::of(name));
@@ -261,32 +267,42 @@ async fn every_promise_that_a_page_shows_otherwise_is_found() {
                 format!("<data hidden value=\"{}\" data-promise=\"{name}\">{}</data>", &found[1], &found[2])
             }),
         ];
-        for path in pages {
-            let place = format!("{name} on {path}");
-            let required = catalogue::PLACES
-                .iter()
-                .any(|place| place.path == path && catalogue::meant_by(place.shows, name));
-            for (kind, change) in changes {
+        let required = |path: &str| {
+            catalogue::PLACES.iter().any(|place| place.path == path && catalogue::meant_by(place.shows, name))
+        };
+        // On all pages at once, and each must be found on its own.
+        for (kind, change) in changes {
+            let mut changed = recorded.clone();
+            let hidden = kind == "hidden";
+            let on: Vec<_> = pages.iter().filter(|path| !hidden || required(path)).collect();
+            for path in &on {
                 // Once is enough, wherever else on the page it stands rightly; hidden is it only when all are.
-                let times = usize::from(kind != "hidden");
-                if kind == "hidden" && !required {
-                    continue;
-                }
-                let changed = recorded
-                    .with(path, Caller::Browser, |text| element.replacen(text, times, change).into_owned())
-                    .unwrap();
-                let report = looked(&changed, &shipped()).await;
-                found(&report, &place, severity::of(name));
+                let replaced = |text: &str| element.replacen(text, usize::from(!hidden), change).into_owned();
+                changed = changed.with(path, Caller::Browser, replaced).unwrap();
+            }
+            if on.is_empty() {
+                continue;
+            }
+            let report = looked(&changed, &shipped()).await;
+            for path in on {
+                found(&report, &format!("{name} on {path}"), severity::of(name));
                 count += 1;
             }
-            if required {
-                let changed = recorded
-                    .with(path, Caller::Browser, |text| element.replace_all(text, "").into_owned())
-                    .unwrap();
-                let deviation = found(&looked(&changed, &shipped()).await, &place, severity::of(name));
-                assert_eq!(deviation.found, None);
-                count += 1;
-            }
+        }
+        let on: Vec<_> = pages.iter().filter(|path| required(path)).collect();
+        let mut changed = recorded.clone();
+        for path in &on {
+            let gone = |text: &str| element.replace_all(text, "").into_owned();
+            changed = changed.with(path, Caller::Browser, gone).unwrap();
+        }
+        if on.is_empty() {
+            continue;
+        }
+        let report = looked(&changed, &shipped()).await;
+        for path in on {
+            let deviation = found(&report, &format!("{name} on {path}"), severity::of(name));
+            assert_eq!(deviation.found, None);
+            count += 1;
         }
     }
     assert!(count > 300, "{count} changes");
@@ -566,10 +582,13 @@ async fn limits_that_do_not_hold_are_found() {
     found(&looked(&closed, &shipped()).await, summary, Severity::Major);
 }
 
+fn broken<T>() -> Result<T, String> {
+    Err("line 3: something".to_owned())
+}
+
 #[tokio::test]
 async fn files_that_cannot_be_read_are_no_pass() {
     let recorded = Recorded::of(&server().await).await;
-    let broken = || Err("line 3: something".to_owned());
     let rows = [
         (Agreed { lock: Ok(None), ..shipped() }, "blueprint.lock", Outcome::Compared(0)),
         (Agreed { lock: broken(), ..shipped() }, "blueprint.lock", Outcome::Compared(0)),

@@ -64,7 +64,8 @@ async fn a_server_that_serves_what_was_agreed_passes() {
         let ran = levqor(&["drift", "--url", &url, "--json"], None, elsewhere.path());
         let report: Value = serde_json::from_slice(&ran.stdout).unwrap();
         assert_eq!((ran.status.code(), &report["pass"]), (Some(0), &json!(true)), "{report:#}");
-        let limits = report["sections"].as_array().unwrap().iter().find(|section| section["part"] == "limits");
+        let limits =
+            report["sections"].as_array().unwrap().iter().find(|section| section["part"] == "limits");
         assert_eq!(limits.unwrap()["outcome"]["state"], "not_compared");
     }
 
@@ -74,7 +75,8 @@ async fn a_server_that_serves_what_was_agreed_passes() {
     assert_eq!(levqor(&written, None, elsewhere.path()).status.code(), Some(0));
     let markdown = fs::read_to_string(elsewhere.path().join("drift.md")).unwrap();
     assert!(markdown.contains("**DRIFT STATUS: PASS**") && markdown.contains("Nothing."), "{markdown}");
-    let read: Value = serde_json::from_slice(&fs::read(elsewhere.path().join("drift.json")).unwrap()).unwrap();
+    let read: Value =
+        serde_json::from_slice(&fs::read(elsewhere.path().join("drift.json")).unwrap()).unwrap();
     assert_eq!(read["looked_at"], url.trim_end_matches('/'));
     let refused = levqor(&["drift", "--url", &url, "--write"], None, elsewhere.path());
     assert_eq!(refused.status.code(), Some(2));
@@ -93,7 +95,9 @@ async fn a_promise_that_was_changed_without_an_agreement_is_named_until_somebody
     let file = files(own.path(), &changed, Some(BlueprintLock::SHIPPED));
     let server = serving(folder.path(), Some(&file)).await;
     let url = server.server.url("");
-    let look = |blueprint: Option<&Path>| levqor(&["drift", "--url", &url, "--key", &server.key], blueprint, own.path());
+    let look = |blueprint: Option<&Path>| {
+        levqor(&["drift", "--url", &url, "--key", &server.key], blueprint, own.path())
+    };
     let ran = look(Some(&file));
     let told = text(&ran.stdout);
     assert_eq!(ran.status.code(), Some(1), "{told}");
@@ -104,10 +108,14 @@ async fn a_promise_that_was_changed_without_an_agreement_is_named_until_somebody
     let line = "critical: plan.starter.month_price on /pricing: expected \"900\", found \"1900\"\n";
     assert!(told.contains(line), "{told}");
 
-    let blueprint = |arguments: &[&str]| levqor(&[&["blueprint"], arguments].concat(), Some(&file), own.path());
+    let blueprint =
+        |arguments: &[&str]| levqor(&[&["blueprint"], arguments].concat(), Some(&file), own.path());
     let ran = blueprint(&["verify"]);
     assert_eq!(ran.status.code(), Some(1));
-    assert!(text(&ran.stdout).contains("plan.starter.month_price: \"900\" was agreed, the blueprint says \"1900\""));
+    assert!(
+        text(&ran.stdout)
+            .contains("plan.starter.month_price: \"900\" was agreed, the blueprint says \"1900\"")
+    );
     assert!(text(&blueprint(&["show"]).stdout).contains("no: 900"));
     // Agreeing has a reason, and tells a server at once when there is a key.
     assert_eq!(blueprint(&["lock"]).status.code(), Some(2));
@@ -122,7 +130,8 @@ async fn a_promise_that_was_changed_without_an_agreement_is_named_until_somebody
     let again = blueprint(&["lock", "--reason", "once more"]);
     assert!(text(&again.stdout).contains("agrees to everything already"), "{}", text(&again.stdout));
 
-    let records = server.get(&format!("/api/ops/audit?kind=blueprint.locked&subject={}", lock.digest())).await;
+    let records =
+        server.get(&format!("/api/ops/audit?kind=blueprint.locked&subject={}", lock.digest())).await;
     let record = &records["records"][0];
     assert_eq!(record["details"]["reason"], "the price of 2027", "{records}");
     assert!(record["author"].as_str().unwrap().starts_with("API key key_"), "{record}");
@@ -152,7 +161,9 @@ async fn a_deviation_that_somebody_lives_with_does_not_count_and_is_shown() {
     let ran = run(&["drift"]);
     let told = text(&ran.stdout);
     assert_eq!(ran.status.code(), Some(0), "{told}");
-    let line = format!("critical: {place}: expected \"900\", found \"1900\" [acknowledged until {until} by API key key_");
+    let line = format!(
+        "critical: {place}: expected \"900\", found \"1900\" [acknowledged until {until} by API key key_"
+    );
     assert!(told.starts_with(&line) && told.ends_with("DRIFT STATUS: PASS (1 acknowledged)\n"), "{told}");
     // Nobody who sends no key is told to live with it.
     assert_eq!(levqor(&["drift", "--url", &url], Some(&file), own.path()).status.code(), Some(1));
@@ -175,7 +186,11 @@ async fn prices_at_stripe_are_read_when_there_is_a_key() {
                 Some(json!({ "lookup_key": promise.path, "active": true, "currency": "gbp", "unit_amount": amount, "recurring": recurring }))
             })
             .collect();
-        stripe.route(Route::new("/v1/prices").method("GET").reply(Reply::json(&json!({ "data": prices, "has_more": false }))));
+        stripe.route(
+            Route::new("/v1/prices")
+                .method("GET")
+                .reply(Reply::json(&json!({ "data": prices, "has_more": false }))),
+        );
     };
     let run = || {
         Command::new(env!("CARGO_BIN_EXE_levqor"))
@@ -210,8 +225,16 @@ fn what_cannot_be_looked_at_fails_and_wrong_use_is_told() {
     assert!(told.starts_with("critical: http://127.0.0.1:9: expected \"a site that answers\""), "{told}");
     let rows = [
         (vec!["drift", "--url", "levqor.example"], None, "is not an http or https address"),
-        (vec!["drift", "acknowledge", "x", "--reason", "y", "--until", "soon", "--key", "k"], None, "is neither a day such as"),
-        (vec!["drift", "acknowledge", "x", "--reason", "y", "--until", "2026-12-31"], None, "give an API key of an operator"),
+        (
+            vec!["drift", "acknowledge", "x", "--reason", "y", "--until", "soon", "--key", "k"],
+            None,
+            "is neither a day such as",
+        ),
+        (
+            vec!["drift", "acknowledge", "x", "--reason", "y", "--until", "2026-12-31"],
+            None,
+            "give an API key of an operator",
+        ),
         (vec!["blueprint", "lock", "--reason", "x"], None, "name your own by --file"),
         (vec!["blueprint", "lock", "--reason", "x"], Some(broken.as_path()), "missing field"),
         (vec!["blueprint", "verify", "--file", "nowhere.toml"], None, "there is no such file"),

@@ -28,7 +28,7 @@ pub fn api() -> OpenApiRouter<App> {
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "describes `Severity` to the API's readers")]
-enum SeverityName {
+enum DriftSeverity {
     Critical,
     Major,
     Minor,
@@ -38,7 +38,7 @@ enum SeverityName {
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "describes `Part` to the API's readers")]
-enum PartName {
+enum DriftPart {
     Lock,
     Pages,
     Links,
@@ -56,7 +56,7 @@ struct DriftStatus {
     /// The last look of each node at itself, newest first.
     results: Vec<DriftResultView>,
     /// Deviations that do not count until their time is over.
-    acknowledgements: Vec<AcknowledgementView>,
+    acknowledgements: Vec<DriftAcknowledgementView>,
 }
 
 /// What a node found when it looked at itself.
@@ -75,15 +75,15 @@ struct DriftResultView {
     verdict: Option<String>,
     /// The lock that it was held against.
     #[serde(skip_serializing_if = "Option::is_none")]
-    lock: Option<LockView>,
-    sections: Vec<SectionView>,
+    lock: Option<DriftLockView>,
+    sections: Vec<DriftSectionView>,
     /// The worst first, at most 1,000.
-    findings: Vec<FindingView>,
+    findings: Vec<DriftFindingView>,
     findings_total: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct LockView {
+struct DriftLockView {
     version: u32,
     #[schema(example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     digest: String,
@@ -91,8 +91,8 @@ struct LockView {
 
 /// A part, and whether it was compared.
 #[derive(Debug, Serialize, ToSchema)]
-struct SectionView {
-    #[schema(value_type = PartName)]
+struct DriftSectionView {
+    #[schema(value_type = DriftPart)]
     part: Part,
     /// `compared`, `unknown`, `not_configured` or `not_compared`.
     #[schema(example = "compared")]
@@ -107,8 +107,8 @@ struct SectionView {
 
 /// Something that is not as agreed.
 #[derive(Debug, Serialize, ToSchema)]
-struct FindingView {
-    #[schema(value_type = SeverityName)]
+struct DriftFindingView {
+    #[schema(value_type = DriftSeverity)]
     severity: Severity,
     #[schema(example = "plan.starter.month_price on /pricing")]
     place: String,
@@ -123,11 +123,11 @@ struct FindingView {
     since: Timestamp,
     /// Somebody lives with it for a while: it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    acknowledged: Option<AcknowledgementView>,
+    acknowledged: Option<DriftAcknowledgementView>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct AcknowledgementView {
+struct DriftAcknowledgementView {
     place: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
@@ -160,23 +160,23 @@ struct AcknowledgeBody {
     until: Timestamp,
 }
 
-impl From<Acknowledgement> for AcknowledgementView {
+impl From<Acknowledgement> for DriftAcknowledgementView {
     fn from(acknowledgement: Acknowledgement) -> Self {
         let Acknowledgement { place, expected, found, reason, by, at, until } = acknowledgement;
         Self { place, expected, found, reason, by, at, until }
     }
 }
 
-impl From<Finding> for FindingView {
+impl From<Finding> for DriftFindingView {
     fn from(finding: Finding) -> Self {
         let Finding { deviation, since, acknowledged } = finding;
         let Deviation { severity, place, expected, found } = deviation;
-        let acknowledged = acknowledged.map(AcknowledgementView::from);
+        let acknowledged = acknowledged.map(DriftAcknowledgementView::from);
         Self { severity, place, expected, found, since, acknowledged }
     }
 }
 
-impl From<Section> for SectionView {
+impl From<Section> for DriftSectionView {
     fn from(section: Section) -> Self {
         let (state, compared, reason) = match section.outcome {
             Outcome::Compared(count) => ("compared", Some(count), None),
@@ -201,9 +201,9 @@ impl DriftResultView {
             at: result.at,
             pass: result.pass,
             verdict,
-            lock: lock.map(|lock| LockView { version: lock.version, digest: lock.digest }),
-            sections: sections.into_iter().map(SectionView::from).collect(),
-            findings: findings.into_iter().map(FindingView::from).collect(),
+            lock: lock.map(|lock| DriftLockView { version: lock.version, digest: lock.digest }),
+            sections: sections.into_iter().map(DriftSectionView::from).collect(),
+            findings: findings.into_iter().map(DriftFindingView::from).collect(),
             findings_total,
         }
     }
@@ -226,7 +226,7 @@ async fn show(State(app): State<App>) -> Result<Json<DriftStatus>, Problem> {
             .iter()
             .map(|result| DriftResultView::new(result, service::report_of(result)))
             .collect(),
-        acknowledgements: acknowledgements.into_iter().map(AcknowledgementView::from).collect(),
+        acknowledgements: acknowledgements.into_iter().map(DriftAcknowledgementView::from).collect(),
     }))
 }
 
@@ -262,13 +262,13 @@ async fn check(State(app): State<App>) -> Result<Json<DriftResultView>, Problem>
     operation_id = "acknowledge_drift",
     tag = "operations",
     request_body = AcknowledgeBody,
-    responses((status = 200, description = "It is noted", body = AcknowledgementView), Refusals)
+    responses((status = 200, description = "It is noted", body = DriftAcknowledgementView), Refusals)
 )]
 async fn acknowledge(
     State(app): State<App>,
     actor: Actor,
     Body(body): Body<AcknowledgeBody>,
-) -> Result<Json<AcknowledgementView>, Problem> {
+) -> Result<Json<DriftAcknowledgementView>, Problem> {
     let AcknowledgeBody { place, expected, found, reason, until } = body;
     let reason = reason.trim().to_owned();
     text("/place", Some(&place), TEXT_CHARS_MAX)?;

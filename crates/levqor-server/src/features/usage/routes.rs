@@ -43,7 +43,7 @@ struct Summary {
     plan: Option<PlanUsed>,
     /// What holds for the account beside its plan; only with a key or a session.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fair_use: Option<FairUse>,
+    fair_use: Option<AccountFairUse>,
 }
 
 /// Days, both included, in UTC.
@@ -65,7 +65,7 @@ struct PlanUsed {
 
 /// The limits that this node enforces for an account.
 #[derive(Debug, Serialize, ToSchema)]
-struct FairUse {
+struct AccountFairUse {
     /// Null: no limit.
     #[schema(example = 1000)]
     requests_per_minute: Option<u32>,
@@ -106,7 +106,7 @@ async fn summary(
         source: "database",
         period: Period { from, to: today },
         plan,
-        fair_use: account.map(|_| FairUse {
+        fair_use: account.map(|_| AccountFairUse {
             requests_per_minute: app.rates.of_accounts(),
             concurrent_runs: app.engine.concurrent_runs(),
         }),
