@@ -397,6 +397,11 @@ impl Engine {
         sweep::pass(&self.core).await;
     }
 
+    /// Runs of one account that may run at the same time.
+    pub fn concurrent_runs(&self) -> i64 {
+        self.core.limits.running_per_account
+    }
+
     pub fn load(&self) -> Load {
         let core = &self.core;
         Load {

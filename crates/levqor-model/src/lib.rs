@@ -5,6 +5,7 @@
 
 pub mod audit;
 mod blueprint;
+mod blueprint_lock;
 mod deviation;
 mod id;
 mod keyring;
@@ -26,6 +27,9 @@ mod time;
 
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
+};
+pub use blueprint_lock::{
+    BlueprintLock, LOCK_NAME_CHARS_MAX, LOCK_REASON_CHARS_MAX, LockError, PromiseChange,
 };
 pub use deviation::{Deviation, Severity};
 pub use id::{

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use levqor_drift::Origin;
 use levqor_engine::{Engine, Keyring};
-use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Timestamp};
+use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Secret, Timestamp};
 use levqor_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +81,18 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The files that are guarded; None: none are.
     pub tamper: Option<TamperSettings>,
+    /// Where the blueprint and its lock are, to be looked at again.
+    pub blueprint: Origin,
+    /// None: prices at Stripe are not looked at.
+    pub stripe: Option<StripeAccess>,
+}
+
+/// How Stripe is asked.
+#[derive(Debug, Clone)]
+pub struct StripeAccess {
+    /// Without a slash at the end.
+    pub address: String,
+    pub key: Secret,
 }
 
 impl Default for Settings {
@@ -110,6 +123,8 @@ impl Default for Settings {
             site: Site::default(),
             gateway: GatewaySettings::default(),
             tamper: None,
+            blueprint: Origin::default(),
+            stripe: None,
         }
     }
 }

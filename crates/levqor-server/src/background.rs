@@ -7,13 +7,13 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 use levqor_model::limits;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, health, keyring, regions, runs, tamper},
+    features::{audit, drift, health, keyring, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -57,10 +57,12 @@ enum Job {
     GuardFiles,
     /// Tells what was found of them, signs what is agreed to, and verifies what the database says.
     TellTampering,
+    /// Looks whether what is served is what was agreed.
+    CheckDrift,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 18] = [
+const JOBS: [(Job, Duration); 19] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -81,6 +83,7 @@ const JOBS: [(Job, Duration); 18] = [
     (Job::WitnessAudit, Duration::from_secs(5)),
     (Job::GuardFiles, Duration::from_millis(10)),
     (Job::TellTampering, Duration::from_millis(200)),
+    (Job::CheckDrift, drift::EVERY),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -93,6 +96,8 @@ const SECRETS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What calls of the function `store` gave, after the end of their run: a late repeat must find it.
 const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// What nodes found that are gone.
+const DRIFT_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What operators did with regions.
 const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Places of files whose nodes are gone, with what was agreed on there.
@@ -123,6 +128,15 @@ impl Job {
             Job::WitnessAudit => "witness_audit",
             Job::GuardFiles => "guard_files",
             Job::TellTampering => "tell_tampering",
+            Job::CheckDrift => "check_drift",
+        }
+    }
+
+    /// How long after the start its first round is. What looks at all pages lets those go first who wait for one.
+    const fn first(self) -> Duration {
+        match self {
+            Job::CheckDrift => Duration::from_secs(5),
+            _ => Duration::ZERO,
         }
     }
 
@@ -153,6 +167,7 @@ impl Job {
             Job::WitnessAudit => audit::witness(app).await,
             Job::GuardFiles => tamper::guard(app).await,
             Job::TellTampering => tamper::tell(app).await,
+            Job::CheckDrift => drift::look_at_itself(app).await,
         }
     }
 }
@@ -164,7 +179,7 @@ pub(crate) fn background(app: &App, shutdown: &CancellationToken, tracker: &Task
         app.metrics.job_added();
         tracker.spawn(async move {
             let _alive = app.metrics.job_alive();
-            let mut ticks = tokio::time::interval(every);
+            let mut ticks = tokio::time::interval_at(Instant::now() + job.first(), every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! { biased;
@@ -237,6 +252,7 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_webhook_messages(now - limits::WEBHOOK_MESSAGES_KEPT).await?;
     app.store.prune_firings(now - FIRINGS_KEPT).await?;
     app.store.prune_acts(now - ACTS_KEPT).await?;
+    app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await

@@ -18,7 +18,7 @@ pub mod problem;
 mod serve;
 mod site;
 
-pub use app::{App, Environment, Parts, Settings};
+pub use app::{App, Environment, Parts, Settings, StripeAccess};
 pub use problem::Problem;
 pub use serve::serve;
 pub use site::Site;

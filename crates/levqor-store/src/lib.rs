@@ -34,6 +34,7 @@ pub mod audit;
 #[doc(hidden)]
 pub mod bench_support;
 pub mod counters;
+pub mod drift;
 pub mod event_triggers;
 pub mod events;
 pub mod health;

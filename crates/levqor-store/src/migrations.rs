@@ -44,6 +44,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     22 "0022_keyring",
     24 "0024_gateway",
     25 "0025_tamper",
+    26 "0026_drift",
 ];
 
 /// The version that this build knows.

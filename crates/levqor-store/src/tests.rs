@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use levqor_model::{
     AccountId, ApprovalId, Deviation, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode,
     Residency, RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Severity, Timestamp, TriggerKind,
@@ -15,6 +17,7 @@ use crate::{
     approvals::{ApprovalChanges, Decision, NewApproval},
     audit::Filter,
     counters::Increment,
+    drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
     event_triggers::{EventTrigger, NewEventTrigger, TriggerMove},
     events::NewEvent,
     health::Sample,
@@ -50,6 +53,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
+    touch_drift(store, &random).await;
     touch_tamper(store, &random).await;
 }
 
@@ -85,6 +89,32 @@ async fn touch_tamper(store: &Store, random: &SeededRandom) {
     }
     store.tell_tampering(place(), Vec::new(), NOW).await.unwrap();
     store.prune_tamper(NOW + Duration::from_secs(1)).await.unwrap();
+}
+
+async fn touch_drift(store: &Store, random: &SeededRandom) {
+    let (node, region, text) =
+        (NodeId::new(NOW, random), "eu-west".parse::<RegionCode>().unwrap(), || "a".to_owned());
+    let result = DriftResult { node, region: region.clone(), at: NOW, pass: false, report: text() };
+    let change = DriftChange { found: Some(json!({})), ended: Some(json!({})) };
+    store.last_drift(node, region.clone()).await.unwrap();
+    store.record_drift(result, change).await.unwrap();
+    store.last_drift(node, region).await.unwrap();
+    store.drift_results().await.unwrap();
+    let acknowledgement = DriftAcknowledgement {
+        place: text(),
+        expected: None,
+        found: None,
+        reason: text(),
+        actor: text(),
+        at: NOW,
+        ends_at: NOW,
+    };
+    store.acknowledge_drift(acknowledgement).await.unwrap();
+    store.drift_acknowledgements(NOW).await.unwrap();
+    let lock = SeenLock { digest: text(), version: 1, locked_at: NOW, locked_by: text(), reason: text() };
+    store.see_lock(lock, NOW).await.unwrap();
+    store.has_seen_lock(text()).await.unwrap();
+    store.prune_drift(NOW).await.unwrap();
 }
 
 async fn touch_keyring(store: &Store, account: AccountId, random: &SeededRandom) {

@@ -32,6 +32,7 @@ Examples:
   levqor edge --config edge.toml           stand before several regions
   levqor regions                           show the regions of a running server
   levqor status                            ask a running server how it is
+  levqor drift                             see whether it serves what was agreed
   levqor migrate --dry-run                 see what a move to PostgreSQL would copy";
 
 /// Settings that the command line can give; they beat the environment and the file.
@@ -94,6 +95,12 @@ pub enum Command {
     /// Drain a region, fail over from it, or let it work again (operators).
     #[command(after_help = REGION_EXAMPLES)]
     Region(RegionArgs),
+    /// What is promised to customers, and what somebody agreed to.
+    #[command(after_help = BLUEPRINT_EXAMPLES)]
+    Blueprint(BlueprintArgs),
+    /// See whether a server really serves what was agreed: pages, API, limits, prices at Stripe.
+    #[command(after_help = DRIFT_EXAMPLES)]
+    Drift(DriftArgs),
     /// The evidence log: what was done and by whom, and whether all of it is still there (operators).
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
@@ -197,6 +204,90 @@ pub struct RegionsArgs {
     /// Print the section of an edge's file that has it follow this server's regions, with the key that signs them (operators).
     #[arg(long)]
     pub for_edge: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+const BLUEPRINT_EXAMPLES: &str = "\
+A promise is changed in the file that LEVQOR_BLUEPRINT_FILE names. The lock beside it says what was agreed; until somebody agrees to a change,
+the drift monitor reports it.
+
+Examples:
+  levqor blueprint show
+  levqor blueprint verify --file blueprint.toml
+  levqor blueprint lock --file blueprint.toml --reason 'prices of 2027'";
+
+#[derive(Debug, Args)]
+pub struct BlueprintArgs {
+    #[command(subcommand)]
+    pub command: BlueprintCommand,
+    /// The blueprint; the configured one when left out. Its lock is beside it.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BlueprintCommand {
+    /// Show every promise, and whether it was agreed.
+    Show,
+    /// Hold the blueprint against its lock; exit code 1 when they differ.
+    Verify,
+    /// Agree to everything that the blueprint promises now.
+    Lock(LockArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// Why, for whoever reads it later.
+    #[arg(long, value_name = "WORDS")]
+    pub reason: String,
+    /// Who agrees; the user of the system when left out.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+const DRIFT_EXAMPLES: &str = "\
+Give the same configuration as the server has (--config, LEVQOR_BLUEPRINT_FILE, STRIPE_SECRET_KEY). The exit code is 0 when everything is as agreed, 1 when
+something is not or could not be seen. With a key of an operator, what was acknowledged does not count.
+
+Examples:
+  levqor drift --url https://levqor.example
+  levqor drift --report drift.md --report drift.json
+  levqor drift acknowledge 'plan.starter.month_price at Stripe' --reason 'the new price begins on Monday' --until 2026-12-07";
+
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// Without it, a server is looked at.
+    #[command(subcommand)]
+    pub command: Option<DriftCommand>,
+    /// Write the report to this file too: as JSON when it ends in .json, else as Markdown; several may be given.
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Write docs/DRIFT_STATUS.md and docs/DRIFT_STATUS.json; the folder must be there.
+    #[arg(long)]
+    pub write: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DriftCommand {
+    /// Live with a deviation for a while: as it is now, it does not count until then (operators).
+    Acknowledge(AcknowledgeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AcknowledgeArgs {
+    /// Where it is, as `levqor drift` says it.
+    pub place: String,
+    /// Why, for whoever reads it later.
+    #[arg(long, value_name = "WORDS")]
+    pub reason: String,
+    /// The day or the time from which on it counts again; at most 90 days from now.
+    #[arg(long, value_name = "TIME")]
+    pub until: String,
     #[command(flatten)]
     pub client: ClientArgs,
 }

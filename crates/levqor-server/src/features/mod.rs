@@ -15,6 +15,7 @@ pub mod approvals;
 pub mod audit;
 pub mod dashboard;
 pub mod docs;
+pub mod drift;
 pub mod events;
 pub mod health;
 pub mod home;
@@ -72,5 +73,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(approvals::api())
         .merge(audit::api())
         .merge(tamper::api())
+        .merge(drift::api())
         .split_for_parts()
 }

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use levqor_model::RequestId;
 use tracing::{Instrument, debug, error, info, info_span};
 
-use super::{Client, Country, code_of, headers};
+use super::{Client, Country, OwnLook, code_of, headers};
 use crate::{
     App, Problem,
     features::metrics::Counter,
@@ -48,6 +48,8 @@ struct Asked {
     /// It came with a key or a session.
     with_credentials: bool,
     client: Client,
+    /// The node asked itself.
+    own: bool,
 }
 
 impl Asked {
@@ -73,6 +75,7 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
         uri: request.uri().clone(),
         route: request.extensions().get::<MatchedPath>().cloned(),
         page_for: wants_page(&request).then(|| request.headers().clone()),
+        own: request.extensions().get::<OwnLook>().is_some(),
     };
     let span = info_span!("request", request.id = %id, region = %app.region.code);
     let response = next.run(request).instrument(span.clone()).await;
@@ -88,10 +91,12 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
 
     let latency = began.elapsed();
     let status = response.status();
-    app.metrics.answered(app.now(), &asked.method, asked.route(), status, latency);
-    app.count(Counter::Requests);
-    if status.is_server_error() {
-        app.count(Counter::Errors);
+    if !asked.own {
+        app.metrics.answered(app.now(), &asked.method, asked.route(), status, latency);
+        app.count(Counter::Requests);
+        if status.is_server_error() {
+            app.count(Counter::Errors);
+        }
     }
     span.in_scope(|| tell(&asked, response.status(), latency, cause.as_deref()));
     response
@@ -104,7 +109,8 @@ fn tell(asked: &Asked, status: StatusCode, latency: Duration, cause: Option<&Cau
     let Client { address, country, fingerprint } = asked.client;
     let (network, country) = (address.masked(), country.as_ref().map(Country::as_str));
     // Probes and scrapes ask every few seconds; their lines would hide the others.
-    if matches!(route, "/health" | "/ready" | "/metrics") && !status.is_server_error() {
+    let probe = asked.own || matches!(route, "/health" | "/ready" | "/metrics");
+    if probe && !status.is_server_error() {
         debug!(http.method = %method, http.route = route, http.status = code, latency_us, "{method} {route} {code}");
     } else {
         info!(

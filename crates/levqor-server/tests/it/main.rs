@@ -10,6 +10,7 @@ mod callers;
 mod catalogs;
 mod cors;
 mod described;
+mod drift;
 mod events;
 mod gateway;
 mod health;

@@ -43,6 +43,8 @@ async fn statements_find_their_rows_by_an_index() {
         "WHERE cancels",
         // A row for each start of a process; all of them are wanted.
         "FROM audit_chains",
+        // A row for each node that looked at itself in the last days, from an index's end.
+        "FROM drift_results ORDER BY at DESC",
         // A walk over indexes that hold nothing else.
         "SELECT account_id, type FROM event_trigger_types",
         "FROM nodes",

@@ -9,6 +9,7 @@ mod support;
 mod accounts;
 mod archive;
 mod audit;
+mod drift;
 mod events;
 mod files;
 mod health;

@@ -9,6 +9,8 @@ mod archive;
 #[path = "../it/audit.rs"]
 mod audit;
 mod backend;
+#[path = "../it/drift.rs"]
+mod drift;
 #[path = "../it/events.rs"]
 mod events;
 #[path = "../it/health.rs"]

@@ -12,16 +12,23 @@ use levqor_server::{
 };
 use serde_json::json;
 
+use super::blueprint;
 use crate::{
     Exit,
     cli::AskArgs,
+    config::{self, Flags},
     console::{Tone, paint, say},
 };
 
-pub fn ask(args: &AskArgs, as_json: bool) -> Exit {
+pub fn ask(flags: &Flags, args: &AskArgs, as_json: bool) -> Exit {
+    let blueprint = config::promised(flags).map_err(|complaints| complaints.to_string());
+    let blueprint = match blueprint.and_then(|promised| blueprint::read(&promised.blueprint)) {
+        Ok(blueprint) => blueprint,
+        Err(problem) => return wrong_use(&problem),
+    };
     let words = args.words.join(" ");
     if is_question(&words) && args.save.is_none() {
-        return answer(&words, as_json);
+        return answer(&words, &blueprint, as_json);
     }
     let request = match service::checked(&words, &REQUEST_CHARS) {
         Ok(request) => request,
@@ -30,9 +37,9 @@ pub fn ask(args: &AskArgs, as_json: bool) -> Exit {
     let drafted = service::drafted(request);
     // What is not understood as an automation may still be something that the documentation knows.
     if drafted.workflow.is_none() && args.save.is_none() {
-        let answered = service::checked(&words, &QUESTION_CHARS).is_ok_and(|_| known(&words));
+        let answered = service::checked(&words, &QUESTION_CHARS).is_ok_and(|_| known(&words, &blueprint));
         if answered {
-            return answer(&words, as_json);
+            return answer(&words, &blueprint, as_json);
         }
     }
     draft(args, drafted, as_json)
@@ -46,26 +53,16 @@ fn is_question(words: &str) -> bool {
     words.trim_end().ends_with('?') || BEGINNINGS.contains(&first.as_str())
 }
 
-fn blueprint() -> Result<Blueprint, String> {
-    Blueprint::parse(Blueprint::SHIPPED).map_err(|error| error.to_string())
+fn known(question: &str, blueprint: &Blueprint) -> bool {
+    service::answer(question, Language::En, blueprint).known
 }
 
-fn known(question: &str) -> bool {
-    blueprint().is_ok_and(|blueprint| service::answer(question, Language::En, &blueprint).known)
-}
-
-fn answer(words: &str, as_json: bool) -> Exit {
+fn answer(words: &str, blueprint: &Blueprint, as_json: bool) -> Exit {
     let question = match service::checked(words, &QUESTION_CHARS) {
         Ok(question) => question,
         Err(error) => return wrong_use(&error.to_string()),
     };
-    let answer: Answer = match blueprint() {
-        Ok(blueprint) => service::answer(question, Language::En, &blueprint),
-        Err(error) => {
-            eprintln!("levqor: {error}");
-            return Exit::Failed;
-        }
-    };
+    let answer: Answer = service::answer(question, Language::En, blueprint);
     if as_json {
         say(format_args!(
             "{:#}",

@@ -3,10 +3,12 @@
 pub mod approvals;
 pub mod ask;
 pub mod audit;
+pub mod blueprint;
 pub mod check;
 mod client;
 pub mod completions;
 pub mod demo;
+pub mod drift;
 pub mod edge;
 pub mod given_secrets;
 pub mod keys;

@@ -18,15 +18,15 @@ use levqor_flow::{
     machine::Surroundings,
 };
 use levqor_model::{
-    AccountId, Blueprint, Clock, NodeId, Random, RunId, RunStatus, Secret, SystemClock, SystemRandom,
-    TaskStatus, TriggerKind, WorkflowId,
+    AccountId, Clock, NodeId, Random, RunId, RunStatus, Secret, SystemClock, SystemRandom, TaskStatus,
+    TriggerKind, WorkflowId,
 };
 use levqor_server::features::ai::{Backends, Functions};
 use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{given_secrets, validate::read};
+use super::{blueprint, given_secrets, validate::read};
 use crate::{
     Exit,
     cli::RunArgs,
@@ -148,7 +148,7 @@ async fn execute(prepared: Prepared, as_json: bool) -> anyhow::Result<Exit> {
             created_at: now,
         })
         .await?;
-    let blueprint = Blueprint::parse(Blueprint::SHIPPED)?;
+    let blueprint = blueprint::read(&prepared.config.blueprint).map_err(anyhow::Error::msg)?;
     let functions = Functions {
         store: store.clone(),
         clock: Arc::clone(&clock),

@@ -30,6 +30,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::blueprint;
 use crate::{
     Exit,
     config::{self, Config, Flags, keys::KEYS, layers::Layers},
@@ -188,9 +189,10 @@ async fn run(
     let started_at = clock.now();
     let first = first_start(&store, &*clock, &*random, &config.operator_email).await?;
     let node = NodeId::new(started_at, &*random);
-    let blueprint =
-        Blueprint::parse(Blueprint::SHIPPED).map_err(|error| Failure::Refused(error.to_string()))?;
+    let blueprint = blueprint::read(&config.blueprint).map_err(Failure::Refused)?;
     let mut setup = setup(config, data_dir, node, store.clone(), clock.clone(), random.clone(), &keyring);
+    let fair = config.limits.running_per_account.unwrap_or(blueprint.fair_use.concurrent_runs);
+    setup.limits.running_per_account = i64::from(fair);
     setup.limits.plan_weights = plan_weights(&blueprint);
     let backends = Arc::new(Backends::new(&config.ai, blueprint.clone(), Arc::clone(&clock)));
     let functions = Functions {
@@ -393,7 +395,6 @@ fn setup(
         limits: levqor_engine::Limits {
             active_runs: config.limits.active_runs,
             effects: config.limits.effects,
-            running_per_account: i64::from(config.limits.running_per_account),
             ..levqor_engine::Limits::default()
         },
         vault: Vault::of(keyring.clone()),
@@ -418,7 +419,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         advertise_url: config.advertise_url.clone(),
         body_bytes_max: config.limits.body_bytes_max,
         payload_bytes_max: config.limits.payload_bytes_max,
-        account_requests_per_minute: Some(config.limits.requests_per_minute),
+        account_requests_per_minute: config.limits.requests_per_minute,
         anonymous_requests_per_minute: config.limits.anonymous_per_minute,
         header_timeout: config.limits.head_timeout,
         gateway: config.gateway.clone(),
@@ -428,6 +429,8 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         runs_kept_days: config.runs_kept_days,
         ai: config.ai.clone(),
         site: config.site.clone(),
+        blueprint: config.blueprint.clone(),
+        stripe: config.stripe.clone(),
         ..Settings::default()
     }
 }
@@ -437,7 +440,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
 /// # Errors
 /// A line for each thing that is wrong, with file and line where there is one.
 pub fn policies(config: &Config) -> Result<Policies, Vec<String>> {
-    let blueprint = Blueprint::parse(Blueprint::SHIPPED).map_err(|error| vec![error.to_string()])?;
+    let blueprint = blueprint::read(&config.blueprint).map_err(|problem| vec![problem])?;
     Policies::load(&blueprint, &config.site, config.policies_dir.as_deref())
 }
 

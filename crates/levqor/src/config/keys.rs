@@ -214,14 +214,14 @@ pub const KEYS: &[Key] = &[
         "LEVQOR_LIMITS_RUNNING_PER_ACCOUNT",
         Shape::Number(1, 1_000_000),
         "50",
-        "runs of one account that run at once; more are queued",
+        "runs of one account that run at once; more are queued; when it is not set, as the blueprint says",
     ),
     key(
         "limits.requests_per_minute",
         "LEVQOR_LIMITS_REQUESTS_PER_MINUTE",
         Shape::Number(1, 10_000_000),
         "1000",
-        "requests that one account may send to the nodes of a region in a minute",
+        "requests that one account may send to the nodes of a region in a minute; when it is not set, as the blueprint says",
     ),
     key(
         "limits.anonymous_per_minute",
@@ -410,11 +410,31 @@ pub const KEYS: &[Key] = &[
         "30",
         "how long a client may read nothing of an answer that waits for it",
     ),
-    key("billing.stripe_secret_key", "STRIPE_SECRET_KEY", Shape::Text, "", "Stripe key").secret().reserved(),
+    key(
+        "blueprint.file",
+        "LEVQOR_BLUEPRINT_FILE",
+        Shape::Text,
+        "",
+        "a blueprint of your own, with its lock beside it (blueprint.lock for blueprint.toml); read at the start; empty: the shipped one",
+    ),
+    key(
+        "billing.stripe_secret_key",
+        "STRIPE_SECRET_KEY",
+        Shape::Text,
+        "",
+        "Stripe key, with which the drift monitor reads prices; empty: it does not",
+    )
+    .secret(),
     key("billing.stripe_webhook_secret", "STRIPE_WEBHOOK_SECRET", Shape::Text, "", "Stripe webhook secret")
         .secret()
         .reserved(),
-    key("billing.stripe_api_base", "STRIPE_API_BASE", Shape::Text, "", "Stripe address").reserved(),
+    key(
+        "billing.stripe_api_base",
+        "STRIPE_API_BASE",
+        Shape::Text,
+        "",
+        "Stripe address; empty: https://api.stripe.com; http is for a stand-in on 127.0.0.1 only",
+    ),
     key(
         "mail.smtp_url",
         "SMTP_URL",

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod layers;
 #[cfg(test)]
 mod page;
+mod promises;
 mod secret;
 mod site;
 
@@ -26,12 +27,13 @@ use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
-    Environment, Site, features::ai::AiSettings, gateway::GatewaySettings, mail::MailServer,
+    Environment, Site, StripeAccess, features::ai::AiSettings, gateway::GatewaySettings, mail::MailServer,
 };
 use levqor_store::Place;
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
+pub use promises::promised;
 
 /// The file that is read when no other is named, if it is there.
 const FILE_DEFAULT: &str = "levqor.toml";
@@ -76,6 +78,9 @@ pub struct Config {
     pub gateway: GatewaySettings,
     pub metrics_public: bool,
     pub site: Site,
+    pub blueprint: levqor_drift::Origin,
+    /// None: Stripe is not asked.
+    pub stripe: Option<StripeAccess>,
     /// Whose files replace policies.
     pub policies_dir: Option<PathBuf>,
     /// The file that was read, or that would have been.
@@ -110,8 +115,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     pub payload_bytes_max: usize,
     pub active_runs: usize,
-    pub running_per_account: u32,
-    pub requests_per_minute: u32,
+    /// None: as the blueprint says.
+    pub running_per_account: Option<u32>,
+    /// None: as the blueprint says.
+    pub requests_per_minute: Option<u32>,
     pub anonymous_per_minute: u32,
     pub head_timeout: Duration,
     pub effects: usize,
@@ -280,6 +287,7 @@ impl Reader<'_> {
         let database = self.database();
         let site = self.site();
         let gateway = self.gateway();
+        let stripe = self.stripe();
         self.email();
         self.log_filter();
         Some(Config {
@@ -312,10 +320,8 @@ impl Reader<'_> {
                 body_bytes_max: self.size("limits.body_bytes_max"),
                 payload_bytes_max: self.size("limits.payload_bytes_max"),
                 active_runs: self.size("limits.active_runs"),
-                running_per_account: u32::try_from(self.number("limits.running_per_account"))
-                    .unwrap_or(u32::MAX),
-                requests_per_minute: u32::try_from(self.number("limits.requests_per_minute"))
-                    .unwrap_or(u32::MAX),
+                running_per_account: self.given("limits.running_per_account"),
+                requests_per_minute: self.given("limits.requests_per_minute"),
                 anonymous_per_minute: u32::try_from(self.number("limits.anonymous_per_minute"))
                     .unwrap_or(u32::MAX),
                 head_timeout: Duration::from_secs(self.number("gateway.head_timeout_seconds")),
@@ -331,6 +337,8 @@ impl Reader<'_> {
             gateway,
             metrics_public: self.text("metrics.public") == "true",
             site,
+            blueprint: self.blueprint(),
+            stripe,
             policies_dir: self.policies_dir(),
             file: self.layers.config_file.clone(),
             tamper_watch: self.tamper_watch(),
@@ -703,6 +711,11 @@ mod tests {
                 &[],
                 "levqor.toml:2: site.operator_address: is longer than 300 characters, or has more than one line",
             ),
+            (
+                "",
+                &[("STRIPE_SECRET_KEY", "hunter2"), ("STRIPE_API_BASE", "http://stripe.example")],
+                "environment STRIPE_API_BASE: billing.stripe_api_base: the address is none of https without user",
+            ),
             ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
             (
                 "[mail]\nfrom = \"a@b.c\"",
@@ -777,6 +790,23 @@ mod tests {
             ..Site::default()
         };
         assert_eq!((named.site, named.policies_dir), (expected, Some(PathBuf::from("/etc/p"))));
+    }
+
+    #[test]
+    fn promises_come_from_a_file_and_prices_are_asked_for_with_a_key() {
+        use levqor_drift::Origin;
+        let none = resolved("", &[]).unwrap();
+        assert_eq!((none.blueprint, none.stripe.is_none()), (Origin::Shipped, true));
+        // What nobody sets is as the blueprint says.
+        assert_eq!((none.limits.requests_per_minute, none.limits.running_per_account), (None, None));
+        let file =
+            "[blueprint]\nfile = \"/etc/levqor/blueprint.toml\"\n[limits]\nrequests_per_minute = 500\n";
+        let set = resolved(file, &[("STRIPE_SECRET_KEY", "sk_1")]).unwrap();
+        assert_eq!(set.blueprint, Origin::File(PathBuf::from("/etc/levqor/blueprint.toml")));
+        assert_eq!(set.limits.requests_per_minute, Some(500));
+        assert_eq!(set.stripe.unwrap().address, "https://api.stripe.com");
+        let local = [("STRIPE_SECRET_KEY", "sk_1"), ("STRIPE_API_BASE", "http://127.0.0.1:9/")];
+        assert_eq!(resolved("", &local).unwrap().stripe.unwrap().address, "http://127.0.0.1:9");
     }
 
     #[test]

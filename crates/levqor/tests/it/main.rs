@@ -10,6 +10,7 @@ mod command_line;
 mod crash;
 mod cut_off;
 mod demo;
+mod drift;
 mod edge;
 mod events;
 mod examples;

@@ -48,6 +48,7 @@ guides!(
     "demo",
     "plans",
     "site",
+    "drift",
     "operating",
     "audit",
     "tamper",

@@ -61,6 +61,9 @@ pub(super) struct Gauges {
     pub(super) sink_failing_seconds: Gauge,
     pub(super) sink_delivered_events: RateCounter,
     pub(super) sink_skipped_events: RateCounter,
+    /// By severity; none before this process has looked.
+    pub(super) drift_deviations: Family<Labels<1>, Gauge>,
+    pub(super) drift_checked_seconds: Family<Labels<0>, Gauge>,
     /// By who answered, and why; none without a replica.
     pub(super) replica_reads: Family<Labels<1>, RateCounter>,
     /// By severity; none before there is a verdict.
@@ -123,6 +126,16 @@ impl Exposition {
             "sink_failing_seconds",
             "How long the event sink has taken nothing",
             &gauges.sink_failing_seconds,
+        );
+        registry.register(
+            "drift_deviations",
+            "What is not as agreed and counts, by severity, as this node found it last",
+            gauges.drift_deviations.clone(),
+        );
+        registry.register(
+            "drift_checked_seconds",
+            "When this node looked last, in seconds since 1970",
+            gauges.drift_checked_seconds.clone(),
         );
         let mut counter = |name, help, counter: &RateCounter| registry.register(name, help, counter.clone());
         counter("sink_delivered_events", "Events that the event sink took", &gauges.sink_delivered_events);

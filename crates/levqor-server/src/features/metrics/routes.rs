@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use axum::{Json, extract::State, response::IntoResponse};
 use http::header;
-use levqor_model::Timestamp;
+use levqor_model::{Severity, Timestamp};
 use levqor_store::{ReplicaReport, runs::RunCounts};
 use serde::Serialize;
 use tracing::warn;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     App,
-    features::tamper,
+    features::{drift, tamper},
     problem::{Refusals, chain},
 };
 
@@ -178,6 +178,14 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
         gauges.sink_failing_seconds.set(seconds_since(sink.failing.map(|(since, _)| since)));
         gauges.sink_delivered_events.inner().store(sink.delivered, Ordering::Relaxed);
         gauges.sink_skipped_events.inner().store(sink.skipped, Ordering::Relaxed);
+        if let Some(report) = drift::last(&app) {
+            for severity in Severity::ALL {
+                let labels = [("severity", severity.to_string())];
+                let count = i64::try_from(report.counting(*severity)).unwrap_or(i64::MAX);
+                gauges.drift_deviations.get_or_create(&labels).set(count);
+            }
+            gauges.drift_checked_seconds.get_or_create(&[]).set(report.at.as_seconds());
+        }
         if let Some(ReplicaReport { near, behind, unfit, failed, .. }) = app.store.replica() {
             for (answer, reads) in
                 [("replica", near), ("behind", behind), ("unfit", unfit), ("failed", failed)]

@@ -41,6 +41,9 @@ struct Summary {
     /// The account's plan; only with a key or a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanUsed>,
+    /// What holds for the account beside its plan; only with a key or a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fair_use: Option<AccountFairUse>,
 }
 
 /// Days, both included, in UTC.
@@ -58,6 +61,17 @@ struct PlanUsed {
     code: String,
     name: String,
     limits: Limits,
+}
+
+/// The limits that this node enforces for an account.
+#[derive(Debug, Serialize, ToSchema)]
+struct AccountFairUse {
+    /// Null: no limit.
+    #[schema(example = 1000)]
+    requests_per_minute: Option<u32>,
+    /// Runs that run at the same time; more are queued.
+    #[schema(example = 50)]
+    concurrent_runs: i64,
 }
 
 /// Usage of the current month.
@@ -92,6 +106,10 @@ async fn summary(
         source: "database",
         period: Period { from, to: today },
         plan,
+        fair_use: account.map(|_| AccountFairUse {
+            requests_per_minute: app.rates.of_accounts(),
+            concurrent_runs: app.engine.concurrent_runs(),
+        }),
     }))
 }
 

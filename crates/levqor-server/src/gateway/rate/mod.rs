@@ -34,7 +34,7 @@ use axum::{
 use levqor_model::{AccountId, ProblemCode, Timestamp};
 
 use super::{
-    ClientAddress,
+    ClientAddress, OwnLook,
     access::{Access, access_of, route_of},
     authenticate,
     reputation::KnownCaller,
@@ -64,6 +64,8 @@ const TOLD_KEPT: Duration = Duration::from_secs(300);
 /// The limits of this node.
 pub(crate) struct Rates {
     limiters: [Limiter; 4],
+    /// What the limit of accounts is.
+    fair: u32,
     /// Keys, and sessions, that nobody has.
     pub(crate) key_guesses: Guesses,
     pub(crate) session_guesses: Guesses,
@@ -93,12 +95,18 @@ impl Rates {
                 Limiter::new("sender", anonymous.saturating_mul(SENDERS_TIMES), keyring),
                 Limiter::new("ai", settings.anonymous_ai_per_minute, keyring),
             ],
+            fair,
             key_guesses: Guesses::new("key", KEY_GUESSES),
             session_guesses: Guesses::new("session", SESSION_GUESSES),
             nodes: AtomicU32::new(1),
             round: AtomicU32::new(0),
             heard: Mutex::new(None),
         }
+    }
+
+    /// Requests a minute that one account may send; None: there is no limit.
+    pub(crate) fn of_accounts(&self) -> Option<u32> {
+        Some(self.fair).filter(|uses| *uses > 0)
     }
 
     fn limiter(&self, which: usize) -> &Limiter {
@@ -196,7 +204,8 @@ pub(super) async fn limit(State(app): State<App>, request: Request, next: Next) 
     let access = access_of(&parts.method, route);
     let open = access == Access::Open
         // A page asks for several of these at once, and browsers keep them.
-        || route.is_some_and(|route| route.starts_with("/assets/"));
+        || route.is_some_and(|route| route.starts_with("/assets/"))
+        || parts.extensions.get() == Some(&OwnLook::Stranger);
     if open {
         return next.run(Request::from_parts(parts, body)).await;
     }

@@ -1,0 +1,249 @@
+//! Looking, and keeping what was found.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use levqor_drift::{Acknowledgement, Agreed, Circumstances, Finding, Report, Site};
+use levqor_model::{Severity, Timestamp};
+use levqor_store::{
+    Error,
+    drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
+};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::own::Own;
+use crate::{App, gateway::Actor};
+
+/// How often a node looks at itself.
+pub(crate) const EVERY: Duration = Duration::from_secs(60 * 60);
+/// A result that is older than this is no evidence of anything.
+pub(super) const FRESH: Duration = Duration::from_secs(2 * 60 * 60);
+/// Longest time for which a deviation may not count.
+pub(super) const ACKNOWLEDGED_MAX: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// Deviations that one record of the evidence log names.
+const NOTED_MAX: usize = 20;
+
+/// What the feature keeps in memory.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Held while this node looks.
+    looking: tokio::sync::Mutex<()>,
+    last: Mutex<Option<Arc<Report>>>,
+}
+
+fn memory(app: &App) -> Arc<Memory> {
+    app.memory(|_| Memory::default())
+}
+
+/// What this process found last.
+pub(crate) fn last(app: &App) -> Option<Arc<Report>> {
+    memory(app).last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The job.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn look_at_itself(app: &App) -> Result<(), Error> {
+    match look(app).await {
+        Err(Refusal::Store(error)) => Err(error),
+        // Somebody looks already, or the node stops.
+        Ok(_) | Err(Refusal::Busy | Refusal::Stopping) => Ok(()),
+    }
+}
+
+/// Why there was no look.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Busy,
+    Stopping,
+    Store(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Looks at this node, and keeps what was found.
+///
+/// # Errors
+/// [`Refusal`].
+pub(super) async fn look(app: &App) -> Result<Arc<Report>, Refusal> {
+    let memory = memory(app);
+    let Ok(_turn) = memory.looking.try_lock() else { return Err(Refusal::Busy) };
+    let now = app.now();
+    let acknowledgements = acknowledgements(app).await?;
+    let before = app.store.last_drift(app.node, app.region.code.clone()).await?;
+    let before = before.as_ref().and_then(report_of).map(|report| report.findings).unwrap_or_default();
+    let looked = {
+        let (app, before) = (app.clone(), before.clone());
+        // Files, and all pages one after the other: nothing for a thread that answers requests.
+        tokio::task::spawn_blocking(move || {
+            Handle::current().block_on(looked(&app, now, &acknowledgements, &before))
+        })
+        .await
+    };
+    let (agreed, report) = match looked {
+        Ok(Some(looked)) => looked,
+        Ok(None) => return Err(Refusal::Stopping),
+        Err(error) => return Err(Refusal::Store(Error::Unavailable(error.to_string()))),
+    };
+    see_lock(app, &agreed, now).await?;
+    let change = change(&before, &report.findings);
+    tell(&report, &change);
+    let result = DriftResult {
+        node: app.node,
+        region: app.region.code.clone(),
+        at: now,
+        pass: report.pass,
+        report: serde_json::to_string(&report).unwrap_or_default(),
+    };
+    app.store.record_drift(result, change).await?;
+    let report = Arc::new(report);
+    *memory.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&report));
+    Ok(report)
+}
+
+/// None: the node stops.
+async fn looked(
+    app: &App,
+    now: Timestamp,
+    acknowledgements: &[Acknowledgement],
+    before: &[Finding],
+) -> Option<(Agreed, Report)> {
+    let agreed = app.settings.blueprint.read();
+    let stripe =
+        app.settings.stripe.as_ref().map(|access| Site::new(&access.address, Some(access.key.clone())));
+    // An address that is none was refused with the configuration.
+    let stripe = stripe.and_then(Result::ok);
+    let own = Own::new(app);
+    let given = Circumstances {
+        agreed: &agreed,
+        stripe: stripe.as_ref(),
+        now,
+        looked_at: format!("{} in {}", app.node, app.region.code),
+        acknowledgements,
+        before,
+    };
+    let report = tokio::select! { biased;
+        () = app.stopping.cancelled() => return None,
+        report = levqor_drift::check(&own, given) => report,
+    };
+    Some((agreed, report))
+}
+
+/// A lock that was not seen before is an agreement, and is noted.
+async fn see_lock(app: &App, agreed: &Agreed, now: Timestamp) -> Result<(), Error> {
+    let Ok(Some(lock)) = &agreed.lock else { return Ok(()) };
+    let digest = lock.digest();
+    if app.store.has_seen_lock(digest.clone()).await? {
+        return Ok(());
+    }
+    let seen = SeenLock {
+        digest,
+        version: lock.version,
+        locked_at: lock.at,
+        locked_by: lock.by.clone(),
+        reason: lock.reason.clone(),
+    };
+    app.store.see_lock(seen, now).await.map(drop)
+}
+
+/// What is new, and what is not there any more.
+fn change(before: &[Finding], now: &[Finding]) -> DriftChange {
+    let without = |some: &[Finding], others: &[Finding]| {
+        let alone: Vec<_> = some
+            .iter()
+            .filter(|finding| !others.iter().any(|other| other.deviation == finding.deviation))
+            .map(|finding| json!(finding.deviation))
+            .collect();
+        (!alone.is_empty()).then(|| noted(alone))
+    };
+    DriftChange { found: without(now, before), ended: without(before, now) }
+}
+
+fn noted(mut deviations: Vec<Value>) -> Value {
+    let total = deviations.len();
+    deviations.truncate(NOTED_MAX);
+    json!({ "total": total, "deviations": deviations })
+}
+
+fn tell(report: &Report, change: &DriftChange) {
+    if report.pass {
+        if change.ended.is_some() {
+            tracing::info!("everything is served as agreed again");
+        }
+        return;
+    }
+    let counting = report.findings.iter().filter(|finding| finding.acknowledged.is_none());
+    for finding in counting.take(NOTED_MAX) {
+        match finding.deviation.severity {
+            Severity::Critical => tracing::error!("not as agreed: {}", finding.deviation),
+            Severity::Major | Severity::Minor => tracing::warn!("not as agreed: {}", finding.deviation),
+        }
+    }
+    tracing::warn!("{}", report.verdict());
+}
+
+/// What does not count now.
+pub(super) async fn acknowledgements(app: &App) -> Result<Vec<Acknowledgement>, Error> {
+    let kept = app.store.drift_acknowledgements(app.now()).await?;
+    let of = |kept: DriftAcknowledgement| {
+        let DriftAcknowledgement { place, expected, found, reason, actor, at, ends_at } = kept;
+        Acknowledgement { place, expected, found, reason, by: actor, at, until: ends_at }
+    };
+    Ok(kept.into_iter().map(of).collect())
+}
+
+/// Takes note of a deviation as it was found.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(super) async fn acknowledge(
+    app: &App,
+    actor: &Actor,
+    about: (String, Option<String>, Option<String>),
+    reason: String,
+    until: Timestamp,
+) -> Result<Acknowledgement, Error> {
+    let (place, expected, found) = about;
+    let (at, by) = (app.now(), actor.by.words());
+    let kept = DriftAcknowledgement {
+        place: place.clone(),
+        expected: expected.clone(),
+        found: found.clone(),
+        reason: reason.clone(),
+        actor: by.clone(),
+        at,
+        ends_at: until,
+    };
+    app.store.acknowledge_drift(kept).await?;
+    Ok(Acknowledgement { place, expected, found, reason, by, at, until })
+}
+
+/// The last results of all nodes, newest first.
+pub(super) async fn results(app: &App) -> Result<Vec<DriftResult>, Error> {
+    app.store.views().drift_results().await
+}
+
+/// None: it was written by another version.
+pub(super) fn report_of(result: &DriftResult) -> Option<Report> {
+    serde_json::from_str(&result.report).ok()
+}
+
+/// What all results say together. Old ones say nothing.
+pub(super) fn status(results: &[DriftResult], now: Timestamp) -> &'static str {
+    let mut fresh = results.iter().filter(|result| now.since(result.at) <= FRESH).peekable();
+    if fresh.peek().is_none() {
+        "unknown"
+    } else if fresh.all(|result| result.pass) {
+        "pass"
+    } else {
+        "fail"
+    }
+}
