@@ -4,6 +4,7 @@ mod bench;
 mod chaos;
 mod checker;
 mod ci;
+mod contract;
 mod crash;
 mod packages;
 mod run;
@@ -30,6 +31,8 @@ enum Chore {
     Packages,
     /// Measure the release binary beside the machine's raw limits; fails when a floor is missed.
     Bench(bench::BenchArgs),
+    /// Have schemathesis compare a real server with its API's description; by hand, it must be installed.
+    Contract(contract::ContractArgs),
     /// Kill the real server under load, many times, and count what is left.
     Crash(crash::CrashArgs),
     /// Hurt regions that share a PostgreSQL, under load, and measure how the others go on.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::tidy(&root),
         Chore::Packages => packages::install(),
         Chore::Bench(args) => bench::bench(&root, &args),
+        Chore::Contract(args) => contract::contract(&root, &args),
         Chore::Crash(args) => crash::crash(&root, &args),
         Chore::Chaos(args) => chaos::chaos(&root, &args),
     };

@@ -20,7 +20,8 @@ pub enum Part {
 impl Part {
     pub const ALL: [Part; 6] = [Part::Lock, Part::Pages, Part::Links, Part::Api, Part::Limits, Part::Stripe];
 
-    fn title(self) -> &'static str {
+    /// What was compared, in words.
+    pub fn title(self) -> &'static str {
         match self {
             Part::Lock => "Lock and blueprint",
             Part::Pages => "Promises on pages",

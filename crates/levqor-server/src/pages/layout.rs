@@ -33,6 +33,8 @@ pub enum Section {
     Audit,
     ServerKeys,
     Accounts,
+    Tamper,
+    Drift,
     Other,
 }
 
@@ -50,6 +52,8 @@ impl Section {
                 | Section::Audit
                 | Section::ServerKeys
                 | Section::Accounts
+                | Section::Tamper
+                | Section::Drift
         )
     }
 }
@@ -215,6 +219,8 @@ fn side(view: &View, section: Section) -> Markup {
     let operations = [
         ("/admin", "Operations", "shield", Section::Admin),
         ("/admin/audit", "Evidence log", "book", Section::Audit),
+        ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
+        ("/admin/drift", "Drift", "pulse", Section::Drift),
         ("/admin/keys", "Server keys", "key", Section::ServerKeys),
         ("/admin/accounts", "Accounts", "layers", Section::Accounts),
     ];

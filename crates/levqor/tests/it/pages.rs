@@ -170,6 +170,8 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("admin", "/admin".to_owned()),
         ("admin-audit", "/admin/audit".to_owned()),
         ("admin-keys", "/admin/keys".to_owned()),
+        ("admin-tamper", "/admin/tamper".to_owned()),
+        ("admin-drift", "/admin/drift".to_owned()),
         ("admin-accounts", "/admin/accounts".to_owned()),
         ("nowhere", "/no/such/page".to_owned()),
     ]

@@ -9,7 +9,7 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{audit, keyring};
+use super::{audit, drift, keyring, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
@@ -17,7 +17,9 @@ pub fn routes() -> Router<App> {
         .route("/admin", get(overview::page))
         .route("/admin/accounts", get(accounts::page))
         .merge(audit::routes())
+        .merge(drift::routes())
         .merge(keyring::routes())
+        .merge(tamper::routes())
         .layer(axum::middleware::map_response(uncached))
 }
 

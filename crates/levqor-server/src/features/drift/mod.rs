@@ -9,8 +9,10 @@
 //! the old one.
 
 mod own;
+mod pages;
 mod routes;
 mod service;
 
+pub use pages::routes;
 pub use routes::api;
 pub(crate) use service::{EVERY, last, look_at_itself};

@@ -1,5 +1,7 @@
 //! `/api/ops/drift`.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use levqor_drift::{Acknowledgement, Finding, Outcome, Part, Report, Section};
 use levqor_model::{Deviation, ProblemCode, Severity, Timestamp};
@@ -230,6 +232,19 @@ async fn show(State(app): State<App>) -> Result<Json<DriftStatus>, Problem> {
     }))
 }
 
+/// A look of this node at itself.
+///
+/// # Errors
+/// 503 while there is one already, and when the node stops.
+pub(super) async fn look(app: &App) -> Result<Arc<Report>, Problem> {
+    let overloaded = |why| Problem::new(ProblemCode::Overloaded, why).retry_after(RETRY_AFTER);
+    service::look(app).await.map_err(|refusal| match refusal {
+        Refusal::Busy => overloaded("this node looks at itself already; ask again when it is done"),
+        Refusal::Stopping => overloaded("this node stops; ask another one"),
+        Refusal::Store(error) => error.into(),
+    })
+}
+
 /// Have the node that answers look at itself now.
 #[utoipa::path(
     post,
@@ -239,12 +254,7 @@ async fn show(State(app): State<App>) -> Result<Json<DriftStatus>, Problem> {
     responses((status = 200, description = "What it found", body = DriftResultView), Refusals)
 )]
 async fn check(State(app): State<App>) -> Result<Json<DriftResultView>, Problem> {
-    let overloaded = |why| Problem::new(ProblemCode::Overloaded, why).retry_after(RETRY_AFTER);
-    let report = service::look(&app).await.map_err(|refusal| match refusal {
-        Refusal::Busy => overloaded("this node looks at itself already; ask again when it is done"),
-        Refusal::Stopping => overloaded("this node stops; ask another one"),
-        Refusal::Store(error) => error.into(),
-    })?;
+    let report = look(&app).await?;
     let result = DriftResult {
         node: app.node,
         region: app.region.code.clone(),

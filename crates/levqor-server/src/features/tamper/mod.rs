@@ -14,6 +14,7 @@ mod board;
 mod file;
 mod guard;
 mod keeper;
+mod pages;
 mod report;
 mod routes;
 pub mod scan;
@@ -32,6 +33,7 @@ use levqor_model::{
 use levqor_store::Error;
 use tracing::{error, info};
 
+pub use pages::routes;
 pub use routes::api;
 pub(crate) use teller::tell;
 

@@ -3,6 +3,7 @@
 pub mod badge;
 pub mod charts;
 pub mod code;
+pub mod deviation;
 pub mod draft;
 pub mod form;
 pub mod graph;

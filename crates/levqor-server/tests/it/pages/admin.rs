@@ -3,7 +3,8 @@
 use super::*;
 use crate::support::sign_in_operator;
 
-const PAGES: [&str; 4] = ["/admin", "/admin/accounts", "/admin/audit", "/admin/keys"];
+const PAGES: [&str; 6] =
+    ["/admin", "/admin/accounts", "/admin/audit", "/admin/drift", "/admin/keys", "/admin/tamper"];
 
 /// A browser of an operator who is signed in.
 struct Operator {
@@ -61,6 +62,9 @@ async fn their_forms_want_a_token() {
     let active = before[0].id;
     for path in [
         "/admin/audit/verify".to_owned(),
+        "/admin/drift/check".to_owned(),
+        "/admin/tamper/accept".to_owned(),
+        "/admin/tamper/verify".to_owned(),
         "/admin/keys/rotate".to_owned(),
         "/admin/keys/verify".to_owned(),
         format!("/admin/keys/{active}/revoke"),
@@ -137,4 +141,27 @@ async fn accounts_are_listed_with_what_they_have() {
     assert!(row.contains(&format!("/admin/audit?account={}", operator.app.account)), "{row}");
     let wrong = operator.app.page("/admin/accounts?before=x").header("cookie", &operator.cookie).send().await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn drift_is_looked_for_and_shown() {
+    let operator = Operator::new().await;
+    assert!(operator.see("/admin/drift").await.contains("No node has looked yet"));
+    let looked = operator.send("/admin/drift/check", &[]).await;
+    assert_eq!(looked.header("location"), Some("/admin/drift"), "{}", looked.text());
+    let text = operator.see("/admin/drift").await;
+    for part in [">pass<", "Promises on pages", "Prices at Stripe", "not configured", "Held against lock"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_guards_nothing_says_so() {
+    let operator = Operator::new().await;
+    let text = operator.see("/admin/tamper").await;
+    assert!(text.contains(">unknown<") && text.contains("Nothing is known yet"), "{text}");
+    let refused = operator.send("/admin/tamper/verify", &[]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
+    let refused = operator.send("/admin/tamper/accept", &[("path", "/etc/x"), ("reason", "because")]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
 }
