@@ -53,8 +53,8 @@ pub fn guarded(config: &Config, data_dir: &DataDir) -> io::Result<TamperSettings
 /// The program's file, also when another one has taken its place since the process began.
 fn program() -> io::Result<PathBuf> {
     let path = env::current_exe()?;
-    let text = path.to_string_lossy();
-    Ok(text.strip_suffix(" (deleted)").map(PathBuf::from).unwrap_or(path))
+    let replaced = path.to_str().and_then(|text| text.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(replaced.unwrap_or(path))
 }
 
 fn regions(registry: &RegionRegistry) -> String {

@@ -1,6 +1,6 @@
 //! What is at the paths that are watched, kept up to date by looking.
 //!
-//! A look asks the file system about every path (about a microsecond each), and reads what has changed, what somebody says has
+//! A look asks the file system about every path (some microseconds each), and reads what has changed, what somebody says has
 //! changed, and what changed so recently that a second change would look like none. Reading goes piece by piece within a budget,
 //! so that looks follow each other quickly whatever there is to read.
 //!
