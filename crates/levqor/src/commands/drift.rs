@@ -152,7 +152,8 @@ async fn acknowledge(flags: &Flags, args: &AcknowledgeArgs, as_json: bool) -> Re
 
 /// A day, from whose beginning on it counts again, or a moment.
 fn moment(text: &str) -> Result<Timestamp, String> {
-    text.parse::<Date>().map(Date::start).or_else(|_| text.parse()).map_err(|_| {
+    // A moment first: a day would be read from the beginning of one, too.
+    text.parse().or_else(|_| text.parse::<Date>().map(Date::start)).map_err(|_| {
         format!(
             "--until {text:?} is neither a day such as 2026-12-31 nor a time such as 2026-12-31T12:00:00Z"
         )
