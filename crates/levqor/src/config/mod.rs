@@ -12,19 +12,15 @@ pub mod keys;
 pub mod layers;
 #[cfg(test)]
 mod page;
+mod processes;
 mod promises;
 mod secret;
 mod site;
+mod tamper;
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use levqor_engine::{egress::Network, sink::Sink};
-use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess, features::ai::AiSettings, gateway::GatewaySettings, mail::MailServer,
@@ -33,6 +29,7 @@ use levqor_store::Place;
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
+pub use processes::Processes;
 pub use promises::promised;
 
 /// The file that is read when no other is named, if it is there.
@@ -125,18 +122,6 @@ pub struct Limits {
     pub request_timeout: Duration,
     pub drain: Duration,
     pub drain_notice: Duration,
-}
-
-/// What workflows may run on this machine.
-#[derive(Debug, Clone)]
-pub struct Processes {
-    pub allow: document::Processes,
-    pub network: bool,
-    pub timeout: Duration,
-    pub memory_bytes_max: u64,
-    pub output_bytes_max: usize,
-    pub file_bytes_max: u64,
-    pub at_once: usize,
 }
 
 /// Everything that is wrong with a configuration.
@@ -346,28 +331,6 @@ impl Reader<'_> {
         })
     }
 
-    fn tamper_watch(&mut self) -> Vec<PathBuf> {
-        const NAME: &str = "tamper.watch";
-        const PATHS_MAX: usize = 1_000;
-        let list = self.text(NAME).to_owned();
-        let paths: Vec<&str> = list.split(',').map(str::trim).filter(|path| !path.is_empty()).collect();
-        if paths.len() > PATHS_MAX {
-            self.complain(
-                NAME,
-                format!("has more than {PATHS_MAX} paths"),
-                "name folders: all that is in them is guarded",
-            );
-        }
-        for path in paths.iter().filter(|path| !Path::new(path).is_absolute()) {
-            self.complain(
-                NAME,
-                format!("{path:?} is no absolute path"),
-                "write it from the root on, such as /etc/levqor/templates",
-            );
-        }
-        paths.into_iter().map(PathBuf::from).collect()
-    }
-
     fn mail(&mut self) -> Option<MailServer> {
         let (address, from) = (self.text("mail.smtp_url").to_owned(), self.text("mail.from").to_owned());
         if address.is_empty() {
@@ -441,32 +404,6 @@ impl Reader<'_> {
             }
         }
         networks
-    }
-
-    fn processes(&mut self) -> Processes {
-        let mut allow = document::Processes::default();
-        let list = self.text("processes.allow").to_owned();
-        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            match word {
-                "shell" => allow.shell = true,
-                "js" => allow.javascript = true,
-                "python" => allow.python = true,
-                _ => self.complain(
-                    "processes.allow",
-                    format!("{word:?} is no kind of process"),
-                    "use some of: shell, js, python",
-                ),
-            }
-        }
-        Processes {
-            allow,
-            network: self.text("processes.network") == "true",
-            timeout: Duration::from_secs(self.number("processes.timeout_seconds")),
-            memory_bytes_max: self.number("processes.memory_bytes_max"),
-            output_bytes_max: self.size("processes.output_bytes_max"),
-            file_bytes_max: self.number("processes.file_bytes_max"),
-            at_once: self.size("processes.at_once"),
-        }
     }
 
     /// An address without a path; the listen address where it is left out.

@@ -169,7 +169,8 @@ async fn a_deviation_that_somebody_lives_with_does_not_count_and_is_shown() {
     assert_eq!(levqor(&["drift", "--url", &url], Some(&file), own.path()).status.code(), Some(1));
 }
 
-#[tokio::test]
+// The command waits for the stand-in, which has to run meanwhile.
+#[tokio::test(flavor = "multi_thread")]
 async fn prices_at_stripe_are_read_when_there_is_a_key() {
     let (folder, own) = (temp_dir(), temp_dir());
     let server = serving(folder.path(), None).await;
