@@ -43,6 +43,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     21 "0021_audit",
     22 "0022_keyring",
     24 "0024_gateway",
+    27 "0027_identity",
 ];
 
 /// The version that this build knows.

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{App, openapi, pages};
 
+pub mod account;
 pub mod ai;
 pub mod approvals;
 pub mod audit;
@@ -17,8 +18,10 @@ pub mod docs;
 pub mod events;
 pub mod health;
 pub mod home;
+pub mod invitations;
 pub mod keyring;
 pub mod keys;
+pub mod members;
 pub mod metrics;
 pub mod nodes;
 pub mod plans;
@@ -27,6 +30,7 @@ pub mod regions;
 pub mod reputation;
 pub mod runs;
 pub mod secrets;
+pub mod sessions;
 pub mod sign_in;
 pub mod site;
 pub mod status_page;
@@ -42,6 +46,7 @@ pub fn routes() -> Router<App> {
         .merge(dashboard::routes())
         .merge(docs::routes())
         .merge(home::routes())
+        .merge(invitations::routes())
         .merge(pages::routes())
         .merge(policies::routes())
         .merge(sign_in::routes())
@@ -61,6 +66,10 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(plans::api())
         .merge(usage::api())
         .merge(keys::api())
+        .merge(account::api())
+        .merge(members::api())
+        .merge(invitations::api())
+        .merge(sessions::api())
         .merge(secrets::api())
         .merge(workflows::api())
         .merge(runs::api())

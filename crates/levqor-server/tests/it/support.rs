@@ -300,6 +300,10 @@ pub async fn add_key(app: &App, account_id: AccountId, role: Role, operator: boo
         expires_at: None,
         last_used_at: None,
         revoked_at: None,
+        scopes: None,
+        previous: None,
+        rotated_at: None,
+        created_by: None,
     };
     app.store.create_key(key).await.unwrap();
     new.key.expose().to_owned()
