@@ -59,7 +59,7 @@ impl Engine {
         };
         let (version, has_input) = (&changes.version, changes.input.is_some());
         let details = json!({ "from": place, "version": version, "with_input": has_input });
-        self.note_wish(account, run, "run.retry_asked", details).await?;
+        self.note_wish(&detail.run, "run.retry_asked", details).await?;
         match from {
             RetryFrom::Failed => {
                 if changes.input.is_some() {

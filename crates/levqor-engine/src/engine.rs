@@ -324,18 +324,10 @@ impl Engine {
         Ok(updates)
     }
 
-    /// The evidence log has who wanted what, before it is done.
-    pub(crate) async fn note_wish(
-        &self,
-        account: AccountId,
-        run: RunId,
-        kind: &'static str,
-        details: Value,
-    ) -> Result<(), Error> {
-        // Not of a run that is somebody else's.
-        let row = self.row(account, run).await?;
+    /// The evidence log has who wanted what of the run, before it is done.
+    pub(crate) async fn note_wish(&self, run: &Run, kind: &'static str, details: Value) -> Result<(), Error> {
         let core = &self.core;
-        Ok(core.store.note_wish(row.account_id, run, kind, details, core.clock.now()).await?)
+        Ok(core.store.note_wish(run.account_id, run.id, kind, details, core.clock.now()).await?)
     }
 
     /// Ends the run, its sub-runs and its calls; durable when this returns.
@@ -348,7 +340,7 @@ impl Engine {
         if row.status.is_ended() {
             return Err(Error::RunEnded { id: run, status: row.status });
         }
-        self.note_wish(account, run, "run.cancel_asked", json!({})).await?;
+        self.note_wish(&row, "run.cancel_asked", json!({})).await?;
         let deadline = tokio::time::Instant::now() + CANCEL_PATIENCE;
         loop {
             if core.soft.is_cancelled() {

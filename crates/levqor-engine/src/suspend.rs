@@ -25,7 +25,7 @@ impl Engine {
     /// [`Error::RunEnded`]; [`Error::Stuck`] when this build cannot move the run; [`Error::Store`] at once when the store
     /// refuses the run's journal.
     pub async fn suspend(&self, account: AccountId, run: RunId, by: &str) -> Result<RunDetail, Error> {
-        self.note_wish(account, run, "run.suspend_asked", json!({})).await?;
+        self.note_wish(&self.row(account, run).await?, "run.suspend_asked", json!({})).await?;
         let by: String = by.chars().take(BY_CHARS_MAX).collect();
         self.wish(account, run, |_| Wish::Suspend { by: by.clone() }).await
     }
@@ -35,7 +35,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::suspend`].
     pub async fn resume(&self, account: AccountId, run: RunId) -> Result<RunDetail, Error> {
-        self.note_wish(account, run, "run.resume_asked", json!({})).await?;
+        self.note_wish(&self.row(account, run).await?, "run.resume_asked", json!({})).await?;
         self.wish(account, run, |row| Wish::Resume { before: row.next_seq }).await
     }
 

@@ -1,10 +1,10 @@
 //! What is not as it was agreed: the one form in which tamper detection and the drift monitor tell it.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::run_status::words;
+use crate::run_status::{UnknownWord, words};
 
 words!(
     /// How bad a deviation is. The worst comes first in order.
@@ -34,7 +34,8 @@ pub struct Deviation {
 impl fmt::Display for Deviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, place, expected, found } = self;
-        let shown = |value: &Option<String>| value.as_ref().map_or("nothing".to_owned(), |text| format!("{text:?}"));
+        let shown =
+            |value: &Option<String>| value.as_ref().map_or("nothing".to_owned(), |text| format!("{text:?}"));
         write!(f, "{severity}: {place}: expected {}, found {}", shown(expected), shown(found))
     }
 }

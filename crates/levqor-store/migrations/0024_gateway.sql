@@ -4,7 +4,7 @@
 -- How far callers have used up a limit that the nodes of a region share.
 CREATE TABLE rate_uses (
     region text NOT NULL,
-    -- Which limit: anonymous, account, sender.
+    -- Which limit: anonymous, account, sender, ai.
     quota text NOT NULL,
     -- A keyed hash of whom it counts: no address is in it.
     caller bigint NOT NULL,

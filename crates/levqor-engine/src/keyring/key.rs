@@ -76,6 +76,11 @@ impl Key {
         mac
     }
 
+    /// [`number`] with this key.
+    pub(super) fn number(&self, parts: &[&[u8]]) -> u64 {
+        number(&self.material, parts)
+    }
+
     pub(crate) fn seal(&self, label: &[u8], value: &[u8], random: &dyn Random) -> Vec<u8> {
         seal::seal(&self.material, self.tag, label, value, random)
     }
@@ -88,4 +93,15 @@ impl Key {
     pub(super) fn holds(&self, now: Timestamp) -> bool {
         self.state.holds() && self.retires_at.is_none_or(|at| now < at)
     }
+}
+
+/// The first 64 bits of an HMAC-SHA256 over the parts, each ended by a zero byte.
+pub(super) fn number(key: &[u8], parts: &[&[u8]]) -> u64 {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+        mac.update(&[0]);
+    }
+    let bytes: [u8; 32] = mac.finalize().into_bytes().into();
+    bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

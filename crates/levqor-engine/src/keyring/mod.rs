@@ -1,7 +1,7 @@
 //! The server's own keys: what signs its tokens, seals the secrets that it keeps, and makes the secrets of webhooks.
 //!
 //! ```text
-//! SECURITY_HMAC_SECRET ─► root ── seals ──► keys of the ring (database) ─┬─ signing ──► tokens of forms, fingerprints of requests
+//! SECURITY_HMAC_SECRET ─► root ── seals ──► keys of the ring (database) ─┬─ signing ──► tokens of forms, fingerprints of requests, numbers of callers
 //!                                                                        ├─ sealing ──► secrets of accounts, the server's own
 //!                                                                        └─ webhooks ─► secrets of webhooks
 //! ```
@@ -191,6 +191,20 @@ impl Keyring {
             verdict = self.look_again().await?.verify(token, parts, self.now());
         }
         Ok(verdict == Verdict::Good)
+    }
+
+    /// A number that stands for the parts and tells nobody what they are: for what is only grouped, such as requests by their
+    /// caller, and proves nothing. All nodes make the same one, by whatever ring they have; the store is not asked.
+    ///
+    /// The oldest signing key that holds makes it, so a rotation changes nothing. When that key goes, [`OVERLAP`] after it was
+    /// replaced or because it was revoked, all groups begin anew.
+    pub fn number(&self, parts: &[&[u8]]) -> u64 {
+        let ring = self.ring();
+        match ring.oldest(KeyPurpose::Signing, self.now()) {
+            Some(key) => key.number(parts),
+            // No ring is ever without one. Groups must be the same on all nodes even so; it is only that they could be guessed.
+            None => key::number(&[], parts),
+        }
     }
 
     /// The key that new things of that purpose are made with.

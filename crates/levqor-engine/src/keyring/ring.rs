@@ -58,6 +58,12 @@ impl Ring {
         self.keys.values().find(|key| key.purpose == purpose && key.state == KeyState::Active)
     }
 
+    /// The first key that was made, of those that hold.
+    pub(super) fn oldest(&self, purpose: KeyPurpose, now: Timestamp) -> Option<&Arc<Key>> {
+        let all = self.keys.values().filter(|key| key.purpose == purpose && key.holds(now));
+        all.min_by_key(|key| key.id)
+    }
+
     /// The key of a tag, when what was made with it holds.
     pub(super) fn find(&self, purpose: KeyPurpose, tag: Tag, now: Timestamp) -> Option<&Arc<Key>> {
         self.keys.get(&(purpose, tag)).filter(|key| key.holds(now))

@@ -134,6 +134,31 @@ async fn an_installation_from_before_goes_on_with_what_it_made() {
     assert_eq!(restarted.identity(), Roots::parse(&secret).unwrap().current().fingerprint());
 }
 
+/// Callers whose requests are counted must not get a fresh quota by a rotation.
+#[tokio::test]
+async fn numbers_are_the_same_on_all_nodes_and_last_as_long_as_the_oldest_key() {
+    let world = World::new();
+    let (one, other) = (world.open(OLD).await, world.open(OLD).await);
+    let caller: [&[u8]; 2] = [b"caller", b"192.0.2.1"];
+    let number = one.number(&caller);
+    assert_ne!(number, one.number(&[b"caller", b"192.0.2.2"]));
+    assert_ne!(number, one.number(&[b"calle", b"r\0192.0.2.1"]));
+    assert_ne!(number, Keyring::fixed(&Secret::new("another")).number(&caller));
+    for _ in 0..3 {
+        world.rotate(&one, KeyPurpose::Signing).await;
+        // The other one has not heard of it.
+        assert_eq!((one.number(&caller), other.number(&caller)), (number, number));
+    }
+    world.clock.advance(OVERLAP);
+    let next = one.number(&caller);
+    assert_ne!(next, number);
+    other.refresh().await.unwrap();
+    assert_eq!(other.number(&caller), next, "by the clock, on both at once");
+    let active = world.keys(KeyPurpose::Signing, KeyState::Active).await;
+    one.revoke(&world.store, active[0].id).await.unwrap();
+    assert_ne!(one.number(&caller), next);
+}
+
 #[tokio::test]
 async fn the_secret_of_before_is_found_in_a_list() {
     let (new, old) = (long('n'), long('o'));

@@ -14,7 +14,7 @@ use std::{
 use axum_extra::extract::cookie::CookieJar;
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{KeyId, ProblemCode, Role, Timestamp};
-use levqor_store::keys::ApiKey;
+use levqor_store::{keys::ApiKey, sessions::Session};
 use moka::sync::Cache;
 
 use super::{ActedBy, Actor, ClientAddress, tokens};
@@ -49,7 +49,7 @@ pub(crate) struct Identity {
 pub(crate) struct Callers {
     keys: Cache<[u8; 32], Arc<Identity>>,
     sessions: Cache<[u8; 32], Arc<Identity>>,
-    /// Keys that nobody has.
+    /// Keys and sessions that nobody has.
     unknown: Cache<[u8; 32], ()>,
     touched: Mutex<HashMap<KeyId, Timestamp>>,
 }
@@ -130,7 +130,9 @@ async fn look(
         return by_key(key, client.network(), app).await.map(Some);
     }
     match CookieJar::from_headers(headers).get(cookie_name(app)) {
-        Some(cookie) if tokens::is_token_shaped(cookie.value()) => by_session(cookie.value(), app).await,
+        Some(cookie) if tokens::is_token_shaped(cookie.value()) => {
+            by_session(cookie.value(), client.network(), app).await
+        }
         _ => Ok(None),
     }
 }
@@ -197,7 +199,7 @@ async fn key_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option<Api
     if app.callers.unknown.contains_key(&hash) {
         return Ok(None);
     }
-    let guesses = &app.rates.guesses;
+    let guesses = &app.rates.key_guesses;
     if !guesses.may_try(app, network) {
         return Err(Problem::new(
             ProblemCode::RateLimited,
@@ -213,15 +215,37 @@ async fn key_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option<Api
     Ok(found)
 }
 
+/// Looks a session up, unless its like was looked up too often in vain.
+async fn session_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option<Session>, Problem> {
+    if app.callers.unknown.contains_key(&hash) {
+        return Ok(None);
+    }
+    let guesses = &app.rates.session_guesses;
+    if !guesses.may_try(app, network) {
+        return Err(Problem::new(
+            ProblemCode::RateLimited,
+            "too many sessions that are over or never were came from your address; delete the cookies of this site, or try again in a minute",
+        )
+        .retry_after(60));
+    }
+    let found = app.store.session_by_hash(hash, app.now()).await?;
+    if found.is_none() {
+        app.callers.unknown.insert(hash, ());
+        guesses.missed(app, network);
+    }
+    Ok(found)
+}
+
 /// An unknown or ended session is the same as none: browsers send cookies on their own.
-async fn by_session(token: &str, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
+async fn by_session(token: &str, network: IpAddr, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
     let hash = tokens::token_hash(token);
     let now = app.now();
     if let Some(identity) = app.callers.sessions.get(&hash) {
         return Ok(identity.expires_at.is_none_or(|at| at > now).then_some(identity));
     }
-    let Some(session) = app.store.session_by_hash(hash, now).await? else { return Ok(None) };
+    let Some(session) = session_of(hash, network, app).await? else { return Ok(None) };
     if now.since(session.last_seen_at) >= SESSION_IDLE_MAX {
+        app.callers.unknown.insert(hash, ());
         return Ok(None);
     }
     let Some(user) = app.store.user(session.user_id).await? else { return Ok(None) };

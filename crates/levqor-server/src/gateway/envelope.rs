@@ -63,7 +63,7 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
     let id = RequestId::new(app.now(), &*app.random);
     request.extensions_mut().insert(RequestName(id));
     let settings = &app.settings.gateway;
-    let client = Client::of(request.extensions(), request.headers(), settings, &app.fingerprints, app.now());
+    let client = Client::of(request.extensions(), request.headers(), settings, &app.keyring, app.now());
     request.extensions_mut().insert(client);
     let asked = Asked {
         id,

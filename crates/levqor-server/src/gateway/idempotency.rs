@@ -30,7 +30,7 @@ use super::{
     ClientAddress, RequestName,
     access::{access_of, route_of},
     authenticate,
-    fingerprint::{Asked, Fingerprint},
+    request_fingerprint::{Asked, RequestFingerprint},
 };
 use crate::{App, Problem, problem::ProblemDocument};
 
@@ -187,7 +187,7 @@ fn parse_key(value: &HeaderValue) -> Result<String, Problem> {
 struct Slot {
     scope: String,
     key: String,
-    fingerprint: Fingerprint,
+    fingerprint: RequestFingerprint,
     path: String,
 }
 

@@ -23,13 +23,13 @@ mod cursor;
 mod doubt;
 mod envelope;
 mod extract;
-mod fingerprint;
 mod headers;
 mod idempotency;
 mod origin;
 mod page_access;
 mod rate;
 mod reputation;
+mod request_fingerprint;
 mod settings;
 mod tokens;
 
@@ -56,8 +56,7 @@ pub use authenticate::{
     HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, no_session_cookie, session_cookie,
 };
 pub(crate) use bounds::Bounds;
-pub(crate) use client::Fingerprints;
-pub use client::{Client, ClientAddress, Country, Fingerprint, ForwardedHeader, Networks, NotANetwork};
+pub use client::{Client, ClientAddress, ClientFingerprint, Country, ForwardedHeader, Networks, NotANetwork};
 pub(crate) use crowd::Crowd;
 pub(crate) use cursor::{Cursor, cut};
 pub(crate) use doubt::Doubt;
@@ -69,7 +68,6 @@ pub use page_access::PAGES;
 pub(crate) use rate::Rates;
 pub(crate) use reputation::{ERRORS_MAX, Reputation, Suspect, WINDOW};
 pub use settings::GatewaySettings;
-pub(crate) use tokens::sign;
 pub use tokens::{KEY_PREFIX, NewKey, new_key, new_token, token_hash};
 
 use crate::{App, Problem};

@@ -4,7 +4,10 @@ use std::{cell::RefCell, io};
 
 use axum::{Router, routing::get};
 use http::StatusCode;
-use levqor_server::gateway::{Client, ForwardedHeader, wrap};
+use levqor_server::{
+    gateway::{Client, ForwardedHeader, wrap},
+    router,
+};
 
 use crate::{
     pages::Browser,
@@ -81,6 +84,8 @@ async fn requests_of_one_program_share_a_fingerprint_and_nothing_is_left_with_it
     assert_ne!(first, seen(&test, PROXY, &[("user-agent", "Browser/2"), browser[1]]).await.2);
     let answer = test.get("/docs").from(PROXY).header("user-agent", "Browser/1").send().await;
     assert!(answer.headers.get("set-cookie").is_none(), "nobody is followed");
+    crate::keyring::rotate(&TestApp { router: router(test.app.clone()), ..test.clone() }, &["signing"]).await;
+    assert_eq!(first, seen(&test, PROXY, &browser).await.2, "a new key makes no new caller");
     test.advance(24 * 60 * 60);
     assert_ne!(first, seen(&test, PROXY, &browser).await.2, "nor for longer than a day");
 }

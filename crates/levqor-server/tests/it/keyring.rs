@@ -73,7 +73,7 @@ async fn of(test: &TestApp, purpose: &str, state: &str) -> Vec<Value> {
 }
 
 /// Publishes keys of these purposes, and lets them become active.
-async fn rotate(test: &TestApp, purposes: &[&str]) {
+pub async fn rotate(test: &TestApp, purposes: &[&str]) {
     for purpose in purposes {
         let answer = operate(test, "rotate", &json!({ "purpose": purpose })).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());

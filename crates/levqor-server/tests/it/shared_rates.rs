@@ -145,3 +145,40 @@ async fn without_the_database_each_node_lets_its_share_pass() {
         assert_eq!(passed, 50);
     }
 }
+
+#[tokio::test]
+async fn a_rotation_of_keys_gives_nobody_a_fresh_quota() {
+    let nodes = TestApp::region(2, |settings| settings.anonymous_requests_per_minute = 4).await;
+    let ask = async |node: &TestApp| node.get("/api/plans").from("192.0.2.1").send().await.status;
+    let mut passed = 0;
+    for _ in 0..10 {
+        for node in &nodes {
+            passed += u32::from(ask(node).await == StatusCode::OK);
+        }
+    }
+    assert!((4..=5).contains(&passed), "{passed}");
+    // It takes longer than one use takes to be free again, so all of them are used up once more.
+    crate::keyring::rotate(&nodes[0], &["signing"]).await;
+    let mut again = 0;
+    for _ in 0..10 {
+        for node in &nodes {
+            again += u32::from(ask(node).await == StatusCode::OK);
+        }
+    }
+    assert!(again <= 2, "{again} and not what 20 seconds free");
+}
+
+#[tokio::test]
+async fn ai_requests_of_a_stranger_count_on_all_nodes() {
+    let nodes = TestApp::region(2, |settings| settings.anonymous_ai_per_minute = 10).await;
+    let mut passed = 0;
+    for _ in 0..10 {
+        for node in &nodes {
+            let body = serde_json::json!({ "query": "What is a run?" });
+            let answer = node.post("/api/ai/chat").from("192.0.2.1").json(&body).send().await;
+            passed += u32::from(answer.status == StatusCode::OK);
+        }
+    }
+    // One may pass untold on the second node.
+    assert!((10..=11).contains(&passed), "{passed}");
+}

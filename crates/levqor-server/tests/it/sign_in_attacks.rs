@@ -263,3 +263,27 @@ async fn keys_cannot_be_guessed_without_end() {
         401
     );
 }
+
+#[tokio::test]
+async fn sessions_cannot_be_guessed_without_end() {
+    let test = TestApp::new().await;
+    let ask = |number: u32, from: &str| {
+        let cookie = format!("{}={number:0>43}", levqor_server::gateway::SESSION_COOKIE);
+        test.page("/dashboard").from(from).header("cookie", &cookie).send()
+    };
+    let mut last = StatusCode::OK;
+    for number in 0..1_000 {
+        last = ask(number, "192.0.2.9").await.status;
+    }
+    assert_eq!(last, StatusCode::TEMPORARY_REDIRECT, "each was looked up");
+    let refused = ask(1_000, "192.0.2.9").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, Some("60")));
+    // A browser that goes on to send an old cookie is one guess, and other addresses are as before.
+    assert_eq!(ask(999, "192.0.2.9").await.status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(ask(1_001, "192.0.2.10").await.status, StatusCode::TEMPORARY_REDIRECT);
+    test.page("/dashboard").from("192.0.2.10").header("cookie", &test.cookie).send().await;
+    let known = test.page("/dashboard").from("192.0.2.9").header("cookie", &test.cookie).send().await;
+    assert_eq!(known.status, StatusCode::OK, "who was known a moment ago stays so");
+    test.advance(1);
+    assert_eq!(ask(1_002, "192.0.2.9").await.status, StatusCode::TEMPORARY_REDIRECT);
+}

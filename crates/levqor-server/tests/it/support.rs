@@ -139,8 +139,8 @@ impl TestApp {
         let mut all = vec![first.clone()];
         for _ in 1..nodes {
             let store = Store::open(options()).unwrap();
-            let settings = first.app.settings.clone();
-            let parts = parts(settings, &store, first.clock.clone(), first.random.clone()).await;
+            let (settings, blueprint) = (first.app.settings.clone(), first.app.blueprint.clone());
+            let parts = parts(settings, blueprint, &store, first.clock.clone(), first.random.clone()).await;
             let app = App::new(parts);
             all.push(Self { router: router(app.clone()), app, store, ..first.clone() });
         }

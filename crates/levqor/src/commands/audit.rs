@@ -128,6 +128,14 @@ fn show(found: &Value) {
             &stdout(),
         ));
     }
+    if found["witnessed"] == false {
+        say(paint(
+            "no witness was there: a log that was put back to an earlier state as a whole would not be noticed; give a node's \
+             audit-witness.json by --witness, or ask a node that has a data directory",
+            Tone::Warning,
+            &stdout(),
+        ));
+    }
 }
 
 async fn export(client: &ClientArgs, out: Option<&Path>) -> Result<(), (Exit, String)> {
@@ -206,7 +214,7 @@ fn verified_file(path: &Path, args: &AuditVerifyArgs) -> Result<Value, (Exit, St
             }
         }
     }
-    let mut found = report(&verifier.finish(), key, args.public_key.is_none());
+    let mut found = report(&verifier.finish(), key, args);
     if broken_total > 0 {
         found["whole"] = Value::Bool(false);
         found["findings_total"] = json!(found["findings_total"].as_u64().unwrap_or_default() + broken_total);
@@ -219,7 +227,7 @@ fn verified_file(path: &Path, args: &AuditVerifyArgs) -> Result<Value, (Exit, St
 }
 
 /// In the form in which servers tell it.
-fn report(report: &Report, key: PublicKey, key_from_file: bool) -> Value {
+fn report(report: &Report, key: PublicKey, args: &AuditVerifyArgs) -> Value {
     let findings: Vec<Value> = report
         .findings
         .iter()
@@ -238,10 +246,11 @@ fn report(report: &Report, key: PublicKey, key_from_file: bool) -> Value {
         "records": report.records,
         "chains": report.chains,
         "not_signed_yet": report.not_signed_yet,
+        "witnessed": !args.witness.is_empty(),
         "findings_total": report.findings_total,
         "findings": findings,
         "public_key": key.to_string(),
-        "key_from_file": key_from_file,
+        "key_from_file": args.public_key.is_none(),
     })
 }
 

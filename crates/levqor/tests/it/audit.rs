@@ -3,6 +3,10 @@
 use std::{fs, path::Path, process::Output};
 
 use levqor_lab::Signal;
+use levqor_model::{
+    Timestamp,
+    audit::{Record, RecordHash},
+};
 use levqor_testkit::wait_for;
 use reqwest::Method;
 use rusqlite::Connection;
@@ -75,8 +79,8 @@ async fn what_was_done_is_shown_and_copied_and_a_changed_copy_is_noticed() {
     };
     let (code, found) = offline(&[]);
     assert_eq!(
-        (code, &found["whole"], &found["key_from_file"]),
-        (Some(0), &json!(true), &json!(true)),
+        (code, &found["whole"], &found["key_from_file"], &found["witnessed"]),
+        (Some(0), &json!(true), &json!(true), &json!(false)),
         "{found}"
     );
     let key = found["public_key"].as_str().unwrap().to_owned();
@@ -152,4 +156,79 @@ async fn a_database_that_was_changed_or_put_back_is_noticed() {
     let (code, found) = verify().await;
     assert_eq!(code, Some(1), "{found}");
     assert!(found["findings"].to_string().contains("this node's witness"), "{found}");
+}
+
+/// Writes the records from this one on anew, each as if `author` had done it, with hashes that fit: all that somebody can
+/// do who writes to the database and has no key.
+fn write_anew(connection: &Connection, chain: &str, from: u64, author: &str) {
+    let rows = {
+        let mut statement = connection
+            .prepare(
+                "SELECT seq, at, region, kind, account_id, subject, details, request_id FROM audit_records
+                 WHERE chain = ?1 AND seq >= ?2 ORDER BY seq",
+            )
+            .unwrap();
+        let rows = statement.query_map((chain, from), |row| {
+            let account: Option<String> = row.get(4)?;
+            Ok(Record {
+                chain: chain.to_owned(),
+                seq: row.get(0)?,
+                at: Timestamp::from_micros(row.get(1)?),
+                region: row.get(2)?,
+                kind: row.get(3)?,
+                author: author.to_owned(),
+                account: account.map(|id| id.parse().unwrap()),
+                subject: row.get(5)?,
+                details: row.get(6)?,
+                request_id: row.get(7)?,
+                previous: RecordHash::NONE,
+                hash: RecordHash::NONE,
+            })
+        });
+        rows.unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let before = "SELECT hash FROM audit_records WHERE chain = ?1 AND seq = ?2";
+    let before: [u8; 32] = connection.query_row(before, (chain, from - 1), |row| row.get(0)).unwrap();
+    let mut previous = RecordHash(before);
+    for row in rows {
+        let record = Record { previous, ..row }.hashed();
+        connection
+            .execute(
+                "UPDATE audit_records SET author = ?3, previous = ?4, hash = ?5 WHERE chain = ?1 AND seq = ?2",
+                (chain, record.seq, author, record.previous.0, record.hash.0),
+            )
+            .unwrap();
+        previous = record.hash;
+    }
+    connection.execute("UPDATE audit_chains SET hash = ?2 WHERE chain = ?1", (chain, previous.0)).unwrap();
+}
+
+#[tokio::test]
+async fn a_rewritten_end_is_noticed_by_the_witness_also_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Levqor::first(directory.path()).await;
+    make_a_key(&server).await;
+    let key = stop(server).await;
+    // What the process wrote last, after its last checkpoint, is linked only.
+    let connection = database(directory.path());
+    let (chain, signed): (String, u64) = connection
+        .query_row(
+            "SELECT chain, MAX(seq) FROM audit_records WHERE kind = 'audit.checkpoint' GROUP BY chain",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    write_anew(&connection, &chain, signed + 1, "somebody else");
+    drop(connection);
+    // The next processes write on, sign what they find, and look at the ends.
+    for _ in 0..2 {
+        stop(Levqor::again(directory.path(), &key).await).await;
+    }
+    let server = Levqor::again(directory.path(), &key).await;
+    let ran = audit(&server, &["verify", "--json"]);
+    let found: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((ran.status.code(), &found["witnessed"]), (Some(1), &json!(true)), "{found}");
+    let told = found["findings"].to_string();
+    assert!(told.contains(&chain) && told.contains("this node's witness"), "{found}");
+    stop(server).await;
 }

@@ -2,7 +2,7 @@
 
 use levqor_model::Blueprint;
 
-use crate::features::docs::service::GUIDES;
+use crate::{features::docs::service::GUIDES, pages::markdown::anchor};
 
 /// A piece of documentation that can be quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,19 +35,6 @@ fn guide_sections(slug: &str, markdown: &str) -> Vec<Section> {
         });
     }
     sections
-}
-
-/// The fragment that the guide's page gives to a heading.
-pub fn anchor(heading: &str) -> String {
-    let mut anchor = String::new();
-    for letter in heading.to_lowercase().chars() {
-        if letter.is_alphanumeric() {
-            anchor.push(letter);
-        } else if !anchor.is_empty() && !anchor.ends_with('-') {
-            anchor.push('-');
-        }
-    }
-    anchor.trim_end_matches('-').to_owned()
 }
 
 /// Splits Markdown into sentences. A code block is one piece of its own, kept as it is.

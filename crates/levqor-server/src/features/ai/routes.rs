@@ -2,7 +2,7 @@
 //!
 //! Both keep their own shape for errors: `{"success": false, "error": "…"}`.
 
-use std::{convert::Infallible, num::NonZeroU32, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -15,7 +15,6 @@ use axum::{
     routing::post,
 };
 use futures_util::stream;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use levqor_model::Timestamp;
 use serde::Deserialize;
@@ -33,7 +32,7 @@ use super::{
 use crate::{
     App,
     features::metrics::Counter,
-    gateway::{Actor, ClientAddress, OptionalActor},
+    gateway::{Actor, ClientAddress, OptionalActor, Rates},
 };
 
 pub fn routes() -> Router<App> {
@@ -82,7 +81,7 @@ async fn chat(
     OptionalActor(actor): OptionalActor,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let call = Call::begin(&app, "chat", actor, address, CHAT_CREDITS)?;
+    let call = Call::begin(&app, "chat", actor, address, CHAT_CREDITS).await?;
     let (ask, query) = call.read(&body, &QUESTION_CHARS).await?;
     call.credits_left().await?;
     let language = Language::normalised(ask.language.as_deref().unwrap_or_default());
@@ -111,7 +110,7 @@ async fn workflow(
     OptionalActor(actor): OptionalActor,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let call = Call::begin(&app, "workflow", actor, address, WORKFLOW_CREDITS)?;
+    let call = Call::begin(&app, "workflow", actor, address, WORKFLOW_CREDITS).await?;
     let (ask, query) = call.read(&body, &REQUEST_CHARS).await?;
     for (name, given) in
         [("conversation_id", ask.conversation_id.is_some()), ("stream", ask.stream.is_some())]
@@ -183,14 +182,8 @@ struct Call {
     begun_at: Timestamp,
 }
 
-/// Addresses remembered before those whose quota is full again are forgotten.
-const ADDRESSES_MAX: usize = 10_000;
-
-/// Bounds what callers without a key may ask, by address.
-struct Anonymous(Option<DefaultKeyedRateLimiter<std::net::IpAddr>>);
-
 impl Call {
-    fn begin(
+    async fn begin(
         app: &App,
         kind: &'static str,
         actor: Option<Actor>,
@@ -199,7 +192,7 @@ impl Call {
     ) -> Result<Self, Refusal> {
         app.count(Counter::AiRequests);
         if actor.is_none() {
-            limit(app, address)?;
+            limit(app, address).await?;
         }
         Ok(Self { app: app.clone(), kind, actor, credits, begun_at: app.now() })
     }
@@ -315,28 +308,19 @@ impl By {
     }
 }
 
-fn limit(app: &App, address: ClientAddress) -> Result<(), Refusal> {
-    let limiter: Arc<Anonymous> = app.memory(|parts| {
-        let quota = NonZeroU32::new(parts.settings.anonymous_ai_per_minute).map(Quota::per_minute);
-        Anonymous(quota.map(RateLimiter::keyed))
-    });
-    let Some(limiter) = &limiter.0 else {
+/// Bounds what callers without a key may ask, by address.
+async fn limit(app: &App, address: ClientAddress) -> Result<(), Refusal> {
+    if app.settings.anonymous_ai_per_minute == 0 {
         return Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
             "AI requests need an API key here: Authorization: Bearer lvq_…",
         ));
-    };
-    if limiter.len() > ADDRESSES_MAX {
-        limiter.retain_recent();
     }
-    limiter.check_key(&address.network()).map_err(|until| {
-        let wait = until.wait_time_from(limiter.clock().now()).as_secs() + 1;
-        Refusal {
-            retry_after: Some(wait),
-            ..Refusal::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                format!("too many AI requests without a key from this address; try again in {wait} s, or send an API key"),
-            )
-        }
+    Rates::take_ai(app, address.network()).await.map_err(|wait| Refusal {
+        retry_after: Some(wait),
+        ..Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("too many AI requests without a key from this address; try again in {wait} s, or send an API key"),
+        )
     })
 }

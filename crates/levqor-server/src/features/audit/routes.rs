@@ -19,7 +19,10 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{export, service};
+use super::{
+    export,
+    service::{self, Verdict},
+};
 use crate::{
     App, Problem,
     gateway::{Cursor, Query, cut, page_limit},
@@ -193,6 +196,8 @@ struct Verified {
     chains: u64,
     /// Records that are linked, but that no checkpoint has signed yet.
     not_signed_yet: u64,
+    /// Whether this node has a witness. Without one, a database that was put back as a whole looks whole.
+    witnessed: bool,
     findings_total: u64,
     /// The first thousand.
     findings: Vec<FindingView>,
@@ -236,12 +241,13 @@ impl From<Finding> for FindingView {
     responses((status = 200, body = Verified), Refusals),
 )]
 async fn verify(State(app): State<App>) -> Result<Json<Verified>, Problem> {
-    let (report, key) = service::verify(&app).await?;
+    let Verdict { report, key, witnessed } = service::verify(&app).await?;
     Ok(Json(Verified {
         whole: report.is_whole(),
         records: report.records,
         chains: report.chains,
         not_signed_yet: report.not_signed_yet,
+        witnessed,
         findings_total: report.findings_total,
         findings: report.findings.into_iter().map(FindingView::from).collect(),
         public_key: key.to_string(),

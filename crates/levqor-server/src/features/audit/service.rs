@@ -56,11 +56,20 @@ pub(super) async fn signed_heads(app: &App) -> Result<SignedHeads, Error> {
     Ok(SignedHeads::sign(&heads, &*signing_key(app).await?))
 }
 
+/// What all of the log was held against, and what came of it.
+pub(super) struct Verdict {
+    pub(super) report: Report,
+    /// Who signs checkpoints.
+    pub(super) key: PublicKey,
+    /// Whether this node has a witness; without one, a database that was put back looks whole.
+    pub(super) witnessed: bool,
+}
+
 /// Holds every record against its hash, those around it, and what checkpoints and this node's witness say.
 ///
 /// # Errors
 /// 503 while this node verifies already.
-pub(super) async fn verify(app: &App) -> Result<(Report, PublicKey), Problem> {
+pub(super) async fn verify(app: &App) -> Result<Verdict, Problem> {
     let memory = memory(app);
     let Ok(_turn) = memory.verifying.try_lock() else {
         return Err(Problem::new(
@@ -73,8 +82,9 @@ pub(super) async fn verify(app: &App) -> Result<(Report, PublicKey), Problem> {
     let mut verifier = Verifier::new(vec![key]);
     // Told first, so that what comes meanwhile is not missing.
     verifier.listed("the list of chains", app.store.audit_heads().await?);
-    if let Some(signed) = witness::read(app).await {
-        verifier.witness("this node's witness", &signed);
+    let witness = witness::read(app).await;
+    if let Some(signed) = &witness {
+        verifier.witness("this node's witness", signed);
     }
     for chain in app.store.audit_chains().await? {
         let mut after = 0;
@@ -94,5 +104,5 @@ pub(super) async fn verify(app: &App) -> Result<(Report, PublicKey), Problem> {
             }
         }
     }
-    Ok((verifier.finish(), key))
+    Ok(Verdict { report: verifier.finish(), key, witnessed: witness.is_some() })
 }

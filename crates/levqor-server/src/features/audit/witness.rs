@@ -21,11 +21,14 @@ const FILE: &str = "audit-witness.json";
 /// A larger file is none of ours.
 const BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// What was written last.
+/// What was seen, and what was written last.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
+    /// As in the file; None: not read yet.
     heads: Option<Vec<Head>>,
-    /// It was said that chains are shorter than the witness knows them.
+    /// As the store gave them when all of them were looked at last.
+    seen: Vec<Head>,
+    /// It was said that something is not as the witness knows it.
     told: bool,
 }
 
@@ -46,19 +49,19 @@ fn read_file(path: &Path) -> Option<SignedHeads> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Writes the ends of the chains when they have changed. A chain that has become shorter, or is gone, keeps the end that it
-/// had: that is what the witness is for.
+/// Writes the ends of the chains when they have changed. An end that is no longer in its chain stays: that is what the
+/// witness is for.
 pub(crate) async fn witness(app: &App) -> Result<(), Error> {
     let Some(path) = path(app) else { return Ok(()) };
     let memory = memory(app);
     let mut kept = memory.witness.lock().await;
-    let mut heads = app.store.audit_heads().await?;
-    if kept.heads.as_ref() == Some(&heads) {
+    let seen = app.store.audit_heads().await?;
+    if kept.heads.is_some() && kept.seen == seen {
         return Ok(());
     }
     let key = signing_key(app).await?;
-    let before = match &kept.heads {
-        Some(before) => before.clone(),
+    let before = match kept.heads.take() {
+        Some(before) => before,
         None => {
             let signed = read(app).await;
             signed
@@ -66,41 +69,57 @@ pub(crate) async fn witness(app: &App) -> Result<(), Error> {
                 .map_or_else(Vec::new, |told| told.heads)
         }
     };
-    let gone_back = keep_longer(&mut heads, before);
-    if gone_back && !kept.told {
+    let lost = lost(app, &seen, &before).await;
+    // Whatever fails: what is known stays known.
+    kept.heads = Some(before);
+    let lost = lost?;
+    if !lost.is_empty() && !kept.told {
         error!(
-            "the evidence log is shorter than this node's witness knows it: the database was put back, or records were removed; \
-             `levqor audit verify` names them"
+            "the evidence log is not as this node's witness knows it: the database was put back, or records were removed or \
+             written anew; `levqor audit verify` names them"
         );
         kept.told = true;
     }
-    let signed = SignedHeads::sign(&Heads { at: app.now(), heads: heads.clone() }, &key);
-    let written = tokio::task::spawn_blocking(move || write_file(&path, &signed)).await;
-    let written = written.unwrap_or_else(|failure| Err(io::Error::other(failure)));
-    written.map_err(|error| {
-        Error::Unavailable(format!("the witness of the evidence log cannot be written: {error}"))
-    })?;
-    kept.heads = Some(heads);
+    let heads = keep_lost(seen.clone(), lost);
+    if kept.heads.as_ref() != Some(&heads) {
+        let signed = SignedHeads::sign(&Heads { at: app.now(), heads: heads.clone() }, &key);
+        let written = tokio::task::spawn_blocking(move || write_file(&path, &signed)).await;
+        let written = written.unwrap_or_else(|failure| Err(io::Error::other(failure)));
+        written.map_err(|error| {
+            Error::Unavailable(format!("the witness of the evidence log cannot be written: {error}"))
+        })?;
+        kept.heads = Some(heads);
+    }
+    kept.seen = seen;
     Ok(())
 }
 
-/// Whether there was a chain that had gone back.
-fn keep_longer(heads: &mut Vec<Head>, before: Vec<Head>) -> bool {
-    let mut gone_back = false;
-    for known in before {
-        match heads.iter_mut().find(|head| head.chain == known.chain) {
-            Some(head) if head.seq >= known.seq => {}
-            Some(head) => {
-                *head = known;
-                gone_back = true;
-            }
-            None => {
-                heads.push(known);
-                gone_back = true;
-            }
+/// The known ends that are in their chains no more.
+async fn lost(app: &App, seen: &[Head], known: &[Head]) -> Result<Vec<Head>, Error> {
+    let mut lost = Vec::new();
+    for head in known {
+        if !seen.contains(head) && !is_there(app, head).await? {
+            lost.push(head.clone());
         }
     }
-    gone_back
+    Ok(lost)
+}
+
+/// Whether this record is in its chain, and was not written anew with another hash.
+async fn is_there(app: &App, head: &Head) -> Result<bool, Error> {
+    let found = app.store.audit_chain(head.chain.clone(), head.seq.saturating_sub(1), 1).await?;
+    Ok(found.first().is_some_and(|record| record.seq == head.seq && record.hash == head.hash))
+}
+
+/// What is kept: of a chain that has lost what was known of it, what was known.
+fn keep_lost(mut heads: Vec<Head>, lost: Vec<Head>) -> Vec<Head> {
+    for known in lost {
+        match heads.iter_mut().find(|head| head.chain == known.chain) {
+            Some(head) => *head = known,
+            None => heads.push(known),
+        }
+    }
+    heads
 }
 
 /// Whole or not at all.
@@ -123,16 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_not_forgotten() {
-        for (now, before, expected, gone_back) in [
-            (vec![head("a", 3)], vec![head("a", 2)], vec![head("a", 3)], false),
-            (vec![head("a", 1)], vec![head("a", 2)], vec![head("a", 2)], true),
-            (vec![head("a", 1)], vec![head("b", 2)], vec![head("a", 1), head("b", 2)], true),
-            (vec![head("a", 1)], vec![], vec![head("a", 1)], false),
+    fn what_is_lost_is_not_forgotten() {
+        for (now, lost, expected) in [
+            (vec![head("a", 3)], vec![], vec![head("a", 3)]),
+            (vec![head("a", 1)], vec![head("a", 2)], vec![head("a", 2)]),
+            // Written anew, and longer than before.
+            (vec![head("a", 5), head("b", 1)], vec![head("a", 2)], vec![head("a", 2), head("b", 1)]),
+            (vec![head("a", 1)], vec![head("b", 2)], vec![head("a", 1), head("b", 2)]),
         ] {
-            let mut heads = now;
-            assert_eq!(keep_longer(&mut heads, before), gone_back);
-            assert_eq!(heads, expected);
+            assert_eq!(keep_lost(now, lost), expected);
         }
     }
 }

@@ -22,6 +22,6 @@ pub(super) fn suspects(app: &App, after: Option<IpAddr>, limit: usize) -> Vec<Su
 pub(super) async fn forgive(app: &App, address: IpAddr) -> Result<(), Error> {
     let network = ClientAddress(address.to_canonical()).network();
     app.store.pardon_address(network, app.now()).await?;
-    app.reputation.forgive(network);
+    app.reputation.forgive(network, app.now());
     Ok(())
 }

@@ -1,15 +1,16 @@
-//! What requests of one program have in common: a keyed hash over what its headers tell of it.
+//! What requests of one program have in common: a keyed number of what its headers tell of it.
 //!
 //! It groups requests in the log and helps a handler to tell an odd caller from a usual one. It is no identity: many people share
-//! one, and whoever wants another one sends other headers. Nothing is stored at the caller's, no address is in it, and the key
-//! changes every day (UTC), so that nobody can be followed by it for longer.
+//! one, and whoever wants another one sends other headers. Nothing is stored at the caller's, no address is in it, and it is
+//! another one every day (UTC), so that nobody can be followed by it for longer.
+//!
+//! What a request with an `Idempotency-Key` is known by is something else: [`super::super::request_fingerprint`].
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderMap, HeaderName, header};
-use levqor_model::{Secret, Timestamp};
-use sha2::Sha256;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use levqor_engine::Keyring;
+use levqor_model::Timestamp;
 
 /// What programs send alike with each request.
 const TRAITS: [HeaderName; 7] = [
@@ -25,61 +26,42 @@ const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
 /// Shown as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(u64);
+pub struct ClientFingerprint(u64);
 
-impl fmt::Display for Fingerprint {
+impl fmt::Display for ClientFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
 }
 
-/// Makes fingerprints.
-#[derive(Clone)]
-pub(crate) struct Fingerprints(Hmac<Sha256>);
-
-impl fmt::Debug for Fingerprints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fingerprints(…)")
-    }
-}
-
-impl Fingerprints {
-    pub(crate) fn new(secret: &Secret) -> Self {
-        // HMAC takes keys of any length.
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
-            .expect("HMAC takes keys of any length");
-        mac.update(b"fingerprint\0");
-        Self(mac)
-    }
-
-    pub(super) fn of(&self, headers: &HeaderMap, now: Timestamp) -> Fingerprint {
-        let mut mac = self.0.clone();
-        mac.update(&now.as_seconds().div_euclid(SECONDS_PER_DAY).to_be_bytes());
+impl ClientFingerprint {
+    pub(super) fn of(headers: &HeaderMap, keyring: &Keyring, now: Timestamp) -> Self {
+        let day = now.as_seconds().div_euclid(SECONDS_PER_DAY).to_be_bytes();
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(2 + 2 * TRAITS.len());
+        parts.extend([b"client fingerprint".as_slice(), &day]);
         for name in &TRAITS {
-            for value in headers.get_all(name) {
-                mac.update(value.as_bytes());
-                mac.update(&[1]);
-            }
-            mac.update(&[0]);
+            parts.extend(headers.get_all(name).iter().map(HeaderValue::as_bytes));
+            // No header has such a value.
+            parts.push(&[1]);
         }
-        let bytes: [u8; 32] = mac.finalize().into_bytes().into();
-        let (first, _) = bytes.split_at(8);
-        Fingerprint(first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Self(keyring.number(&parts))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use levqor_model::Secret;
+
     use super::*;
 
     const NOON: Timestamp = Timestamp::from_seconds(1_795_521_600);
 
-    fn of(secret: &str, at: Timestamp, rows: &[(&'static str, &str)]) -> Fingerprint {
+    fn of(secret: &str, at: Timestamp, rows: &[(&'static str, &str)]) -> ClientFingerprint {
         let mut headers = HeaderMap::new();
         for (name, value) in rows {
             headers.append(*name, value.parse().unwrap());
         }
-        Fingerprints::new(&Secret::new(secret)).of(&headers, at)
+        ClientFingerprint::of(&headers, &Keyring::fixed(&Secret::new(secret)), at)
     }
 
     #[test]

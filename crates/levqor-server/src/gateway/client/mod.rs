@@ -14,10 +14,10 @@ use std::{
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::{Extensions, HeaderMap, HeaderName, request::Parts};
+use levqor_engine::Keyring;
 use levqor_model::{Timestamp, audit::masked_address};
 
-pub use fingerprint::Fingerprint;
-pub(crate) use fingerprint::Fingerprints;
+pub use fingerprint::ClientFingerprint;
 pub use forwarded::ForwardedHeader;
 pub use networks::{Networks, NotANetwork};
 
@@ -29,7 +29,7 @@ pub struct Client {
     pub address: ClientAddress,
     /// A hint, from a header of a trusted proxy.
     pub country: Option<Country>,
-    pub fingerprint: Fingerprint,
+    pub fingerprint: ClientFingerprint,
 }
 
 /// Where the request comes from: the other end of the socket, or whom trusted proxies name.
@@ -64,7 +64,7 @@ impl Client {
         extensions: &Extensions,
         headers: &HeaderMap,
         settings: &GatewaySettings,
-        fingerprints: &Fingerprints,
+        keyring: &Keyring,
         now: Timestamp,
     ) -> Self {
         let peer = peer(extensions);
@@ -74,7 +74,7 @@ impl Client {
         Self {
             address: ClientAddress(address),
             country: country.and_then(|name| named_once(headers, name)),
-            fingerprint: fingerprints.of(headers, now),
+            fingerprint: ClientFingerprint::of(headers, keyring, now),
         }
     }
 }
@@ -131,7 +131,7 @@ impl FromRequestParts<crate::App> for Client {
         // Without the gateway around it, a handler finds the same.
         let made = || {
             let settings = &app.settings.gateway;
-            Self::of(&parts.extensions, &parts.headers, settings, &app.fingerprints, app.now())
+            Self::of(&parts.extensions, &parts.headers, settings, &app.keyring, app.now())
         };
         Ok(parts.extensions.get::<Client>().copied().unwrap_or_else(made))
     }

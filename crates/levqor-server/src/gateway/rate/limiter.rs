@@ -7,11 +7,9 @@ use std::{
     time::Duration,
 };
 
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use levqor_model::Secret;
+use levqor_engine::Keyring;
 use levqor_store::rates::{self, ASKED_MAX, Asked};
-use sha2::Sha256;
 use tokio::sync::oneshot;
 
 use super::{
@@ -40,7 +38,8 @@ pub(super) struct Limiter {
     /// None: no limit.
     pub(super) quota: Option<Quota>,
     table: Table,
-    key: Hmac<Sha256>,
+    /// Makes the numbers of callers.
+    keyring: Keyring,
     waiting: Mutex<Waiting>,
     /// When leases end, and whose they are, in the order in which they were given.
     leases: Mutex<VecDeque<(i64, i64)>>,
@@ -69,34 +68,22 @@ impl fmt::Debug for Limiter {
 }
 
 impl Limiter {
-    pub(super) fn new(name: &'static str, uses: u32, secret: &Secret) -> Self {
-        // HMAC takes keys of any length.
-        let mut key = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
-            .expect("HMAC takes keys of any length");
-        key.update(b"rate\0");
-        key.update(name.as_bytes());
-        key.update(&[0]);
+    pub(super) fn new(name: &'static str, uses: u32, keyring: &Keyring) -> Self {
         Self {
             name,
             uses,
             quota: Quota::per_minute(uses),
             table: Table::new(),
-            key,
+            keyring: keyring.clone(),
             waiting: Mutex::default(),
             leases: Mutex::default(),
         }
     }
 
     /// Whom the limit counts: a number that is the same on all nodes, and tells nobody who it is.
-    pub(super) fn caller(&self, parts: &[&[u8]]) -> i64 {
-        let mut key = self.key.clone();
-        for part in parts {
-            key.update(part);
-            key.update(&[0]);
-        }
-        let bytes: [u8; 32] = key.finalize().into_bytes().into();
-        let (first, _) = bytes.split_at(8);
-        first.iter().fold(0, |number, byte| number << 8 | i64::from(*byte))
+    pub(super) fn caller(&self, who: &[u8], route: &str) -> i64 {
+        let parts: [&[u8]; 4] = [b"rate", self.name.as_bytes(), who, route.as_bytes()];
+        self.keyring.number(&parts).cast_signed()
     }
 
     /// One more use. None: there is no limit. `which` is this limiter's place.

@@ -49,6 +49,11 @@ const SENDERS_TIMES: u32 = 10;
 const ANONYMOUS: usize = 0;
 const ACCOUNTS: usize = 1;
 const SENDERS: usize = 2;
+const AI: usize = 3;
+/// Wrong keys that are looked up for one address in a minute.
+const KEY_GUESSES: u32 = 100;
+/// The same of sessions: browsers go on to send the cookie of one that has ended, and an office has many of them behind one address.
+const SESSION_GUESSES: u32 = 1_000;
 /// Callers that are heard of at once.
 const HEARD_MAX: usize = 5_000;
 /// The nodes are counted in each of so many rounds of [`Rates::share`].
@@ -58,8 +63,10 @@ const TOLD_KEPT: Duration = Duration::from_secs(300);
 
 /// The limits of this node.
 pub(crate) struct Rates {
-    limiters: [Limiter; 3],
-    pub(crate) guesses: Guesses,
+    limiters: [Limiter; 4],
+    /// Keys, and sessions, that nobody has.
+    pub(crate) key_guesses: Guesses,
+    pub(crate) session_guesses: Guesses,
     /// Live nodes of this region, this one included.
     nodes: AtomicU32,
     round: AtomicU32,
@@ -75,17 +82,19 @@ impl fmt::Debug for Rates {
 
 impl Rates {
     pub(crate) fn new(parts: &Parts) -> Self {
-        let (settings, secret) = (&parts.settings, &parts.settings.secret);
+        let (settings, keyring) = (&parts.settings, &parts.keyring);
         let anonymous = settings.anonymous_requests_per_minute;
         let fair =
             settings.account_requests_per_minute.unwrap_or(parts.blueprint.fair_use.requests_per_minute);
         Self {
             limiters: [
-                Limiter::new("anonymous", anonymous, secret),
-                Limiter::new("account", fair, secret),
-                Limiter::new("sender", anonymous.saturating_mul(SENDERS_TIMES), secret),
+                Limiter::new("anonymous", anonymous, keyring),
+                Limiter::new("account", fair, keyring),
+                Limiter::new("sender", anonymous.saturating_mul(SENDERS_TIMES), keyring),
+                Limiter::new("ai", settings.anonymous_ai_per_minute, keyring),
             ],
-            guesses: Guesses::new(),
+            key_guesses: Guesses::new("key", KEY_GUESSES),
+            session_guesses: Guesses::new("session", SESSION_GUESSES),
             nodes: AtomicU32::new(1),
             round: AtomicU32::new(0),
             heard: Mutex::new(None),
@@ -106,7 +115,8 @@ impl Rates {
         for limiter in &self.limiters {
             limiter.prune(now.as_micros());
         }
-        self.guesses.prune(now.as_micros());
+        self.key_guesses.prune(now.as_micros());
+        self.session_guesses.prune(now.as_micros());
     }
 
     /// Forgets in the store whom nobody told of for long.
@@ -155,16 +165,28 @@ impl Rates {
             _ => Ok(()),
         }
     }
+
+    /// One more AI request by somebody without a key, beside what the limit of its route says.
+    ///
+    /// # Errors
+    /// The seconds until the next one is let through.
+    pub(crate) async fn take_ai(app: &App, network: IpAddr) -> Result<(), u64> {
+        let limiter = app.rates.limiter(AI);
+        match limiter.take(app, AI, of_network(limiter, network, "")).await {
+            Some(standing) if standing.wait > 0 => Err(standing.wait),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn of_account(limiter: &Limiter, account: AccountId) -> i64 {
-    limiter.caller(&[account.to_string().as_bytes()])
+    limiter.caller(account.to_string().as_bytes(), "")
 }
 
 fn of_network(limiter: &Limiter, network: IpAddr, route: &str) -> i64 {
     match network {
-        IpAddr::V4(address) => limiter.caller(&[&address.octets(), route.as_bytes()]),
-        IpAddr::V6(address) => limiter.caller(&[&address.octets(), route.as_bytes()]),
+        IpAddr::V4(address) => limiter.caller(&address.octets(), route),
+        IpAddr::V6(address) => limiter.caller(&address.octets(), route),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What this node knows of networks: its own errors, and those of the region as the store told them last.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -74,13 +75,21 @@ impl Memory {
         networks.into_iter().filter_map(|network| known.suspect(network, now)).collect()
     }
 
-    /// What other nodes have not been told, at most so many rows; it counts as told.
-    pub(super) fn take_untold(&self, rows: usize) -> Vec<Errors> {
+    /// What other nodes have not been told, at most so many rows; it counts as told. Of the networks that made most errors first: when
+    /// a crowd makes one each, those who matter are not the last to be told of.
+    pub(super) fn take_untold(&self, rows: usize, now: Timestamp) -> Vec<Errors> {
         let mut known = self.lock();
-        let keys: Vec<_> = known.untold.keys().take(rows).copied().collect();
-        keys.into_iter()
-            .filter_map(|key| {
-                let errors = i64::from(known.untold.remove(&key)?);
+        let Known { own, untold, .. } = &mut *known;
+        let mut waiting: Vec<_> = untold
+            .keys()
+            .map(|key| (Reverse(own.get_mut(&key.0).map_or(0, |window| window.total(now))), *key))
+            .collect();
+        waiting.sort_unstable();
+        waiting
+            .into_iter()
+            .take(rows)
+            .filter_map(|(_, key)| {
+                let errors = i64::from(untold.remove(&key)?);
                 Some(Errors { network: key.0.to_string(), slot: key.1, errors })
             })
             .collect()
@@ -119,13 +128,17 @@ impl Memory {
             .collect()
     }
 
-    /// What it did counts no more.
-    pub(super) fn forgive(&self, network: IpAddr) {
+    /// What it did until then counts no more, whoever counted it. To say so again changes nothing, but for errors within the same slot.
+    pub(super) fn forgive(&self, network: IpAddr, until: Timestamp) {
         let mut known = self.lock();
-        known.own.remove(&network);
-        known.region.remove(&network);
-        known.announced.remove(&network);
-        known.untold.retain(|(of, _), _| *of != network);
+        let Known { own, region, untold, announced } = &mut *known;
+        for windows in [own, region] {
+            if let Some(window) = windows.get_mut(&network) {
+                window.forget(until);
+            }
+        }
+        untold.retain(|(of, slot), _| *of != network || *slot > until);
+        announced.remove(&network);
     }
 
     /// Forgets what counts no more.
@@ -176,6 +189,7 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
+    const SLOT: std::time::Duration = std::time::Duration::from_secs(10);
 
     fn address(number: u32) -> IpAddr {
         IpAddr::V4(Ipv4Addr::from_bits(number))
@@ -192,9 +206,25 @@ mod tests {
         assert_eq!(memory.suspects(NOW), [suspect]);
         assert_eq!(memory.suspect(address(2), NOW), None);
         assert_eq!(memory.suspect(address(1), until), None);
-        assert!(memory.take_untold(10).is_empty(), "a node that is alone tells nobody");
-        memory.forgive(address(1));
+        assert!(memory.take_untold(10, NOW).is_empty(), "a node that is alone tells nobody");
+        memory.forgive(address(1), NOW);
         assert_eq!(memory.suspects(NOW), []);
+        memory.error(address(1), NOW + SLOT, false);
+        memory.forgive(address(1), NOW);
+        assert_eq!(memory.lock().own[&address(1)].clone().total(NOW + SLOT), 1, "what came later counts");
+    }
+
+    #[test]
+    fn the_worst_are_told_of_first() {
+        let memory = Memory::default();
+        for number in 1..=9 {
+            for _ in 0..number {
+                memory.error(address(number), NOW, true);
+            }
+        }
+        let told: Vec<_> = memory.take_untold(2, NOW).into_iter().map(|told| told.errors).collect();
+        assert_eq!(told, [9, 8]);
+        assert_eq!(memory.take_untold(99, NOW).len(), 7, "the others wait");
     }
 
     #[test]
@@ -203,11 +233,11 @@ mod tests {
         for _ in 0..3 {
             memory.error(address(1), NOW, true);
         }
-        let told = memory.take_untold(10);
+        let told = memory.take_untold(10, NOW);
         assert_eq!(told, [Errors { network: "0.0.0.1".to_owned(), slot: NOW, errors: 3 }]);
-        assert_eq!(memory.take_untold(10), []);
+        assert_eq!(memory.take_untold(10, NOW), []);
         memory.give_back(told);
-        assert_eq!(memory.take_untold(10).len(), 1);
+        assert_eq!(memory.take_untold(10, NOW).len(), 1);
         memory.hear(vec![Errors { network: "0.0.0.1".to_owned(), slot: NOW, errors: 50 }]);
         assert_eq!(memory.newly_heard(NOW), [address(1)]);
         assert_eq!(memory.newly_heard(NOW).len(), 0);

@@ -11,10 +11,7 @@
 mod memory;
 mod window;
 
-use std::{
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-};
+use std::net::IpAddr;
 
 use axum::{
     extract::{Request, State},
@@ -35,9 +32,6 @@ use memory::Memory;
 pub(crate) use memory::Suspect;
 pub(crate) use window::{ERRORS_MAX, WINDOW};
 
-/// Statements of one round; what is left waits for the next.
-const STATEMENTS_MAX: usize = 5;
-
 /// In the extensions of an answer: the caller has said, and proved, who they are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KnownCaller;
@@ -45,8 +39,6 @@ pub(super) struct KnownCaller;
 #[derive(Debug, Default)]
 pub(crate) struct Reputation {
     memory: Memory,
-    /// Until when pardons were heard.
-    heard: Mutex<Timestamp>,
 }
 
 /// Answers that say that the caller did something wrong.
@@ -60,9 +52,9 @@ impl Reputation {
         self.memory.suspects(now)
     }
 
-    /// What the network did counts no more, on this node.
-    pub(crate) fn forgive(&self, network: IpAddr) {
-        self.memory.forgive(network);
+    /// What the network did until then counts no more, on this node.
+    pub(crate) fn forgive(&self, network: IpAddr, until: Timestamp) {
+        self.memory.forgive(network, until);
     }
 
     pub(crate) fn prune(&self, now: Timestamp) {
@@ -82,29 +74,28 @@ impl Reputation {
         if !app.store.is_shared() || app.rates.nodes() == 1 {
             return Ok(());
         }
-        // Pardons first: what was done before one is not told any more.
-        let since = *own.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = since.max(began - WINDOW);
-        for pardon in app.store.address_pardons(since).await? {
-            if let Ok(network) = pardon.network.parse() {
-                own.memory.forgive(network);
+        // Pardons first: what was done before one is not told any more. They are few, and to hear one again changes nothing, so
+        // nobody has to agree on where the last hearing ended.
+        let pardons = app.store.address_pardons(began - WINDOW).await?;
+        let forgive = || {
+            for pardon in &pardons {
+                if let Ok(network) = pardon.network.parse() {
+                    own.memory.forgive(network, pardon.at);
+                }
             }
-            let mut heard = own.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            *heard = (*heard).max(Timestamp::from_micros(pardon.at.as_micros() + 1));
-        }
+        };
+        forgive();
         let region = &app.region.code;
-        for _ in 0..STATEMENTS_MAX {
-            let untold = own.memory.take_untold(TOLD_MAX);
-            if untold.is_empty() {
-                break;
-            }
-            if let Err(error) = app.store.add_address_errors(region.clone(), untold.clone()).await {
-                own.memory.give_back(untold);
-                return Err(error);
-            }
+        // One statement: what a crowd of addresses costs the database is bounded, and what is left waits for the next round.
+        let untold = own.memory.take_untold(TOLD_MAX, began);
+        if let Err(error) = app.store.add_address_errors(region.clone(), untold.clone()).await {
+            own.memory.give_back(untold);
+            return Err(error);
         }
         let oldest = window::oldest_slot(began);
         own.memory.hear(app.store.errors_of_suspects(region.clone(), oldest, ERRORS_MAX).await?);
+        // Another node may have told of errors from before.
+        forgive();
         for network in own.memory.newly_heard(began) {
             announce(ClientAddress(network));
         }

@@ -37,6 +37,11 @@ impl Window {
         }
     }
 
+    /// Forgets slots that had begun by then.
+    pub(super) fn forget(&mut self, until: Timestamp) {
+        self.0.retain(|(at, _)| *at > until.as_micros());
+    }
+
     /// Forgets what counts no more; the errors that are left.
     pub(super) fn total(&mut self, now: Timestamp) -> u32 {
         let oldest = oldest_slot(now).as_micros();

@@ -16,7 +16,7 @@ use levqor_engine::{
 use levqor_model::KeyPurpose;
 
 /// As it is stored.
-pub(super) type Fingerprint = [u8; 32];
+pub(super) type RequestFingerprint = [u8; 32];
 
 /// Bytes of a tag.
 const TAG: usize = 8;
@@ -32,12 +32,12 @@ pub(super) struct Asked {
 
 impl Asked {
     /// By the key that is active now.
-    pub(super) async fn fingerprint(&self, keyring: &Keyring) -> Result<Fingerprint, Error> {
+    pub(super) async fn fingerprint(&self, keyring: &Keyring) -> Result<RequestFingerprint, Error> {
         Ok(self.by(&*keyring.active(KeyPurpose::Signing).await?))
     }
 
     /// Whether a fingerprint that was made before, perhaps by another key, is that of this request.
-    pub(super) async fn is(&self, before: Fingerprint, keyring: &Keyring) -> Result<bool, Error> {
+    pub(super) async fn is(&self, before: RequestFingerprint, keyring: &Keyring) -> Result<bool, Error> {
         let mut tag = [0; TAG];
         tag.copy_from_slice(&before[..TAG]);
         // One of a key from before there were several begins with anything.
@@ -51,7 +51,7 @@ impl Asked {
         Ok(false)
     }
 
-    fn by(&self, key: &Key) -> Fingerprint {
+    fn by(&self, key: &Key) -> RequestFingerprint {
         let parts = ["idempotency", self.method.as_str(), &self.target];
         let mut fingerprint = key.sign(&parts, &self.body);
         if key.tag() != Tag::ZERO {
