@@ -23,6 +23,7 @@ use crate::{
         policies::service::Policies,
     },
     gateway::{Bounds, Callers, GatewaySettings, Rates, Reputation},
+    mail::Mailer,
     pages::components::promise::Promises,
     site::Site,
 };
@@ -128,6 +129,8 @@ pub struct Parts {
     pub policies: Policies,
     /// Who answers AI requests.
     pub backends: Arc<Backends>,
+    /// Sends mail; None: no mail server is named.
+    pub mailer: Option<Arc<Mailer>>,
     pub started_at: Timestamp,
 }
 

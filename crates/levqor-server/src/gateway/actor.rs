@@ -114,6 +114,11 @@ pub struct PageActor {
 }
 
 impl PageActor {
+    /// The session that it is.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
     /// Call it first in every handler of a form.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub enum Section {
     Keys,
     Secrets,
     Approvals,
+    Members,
+    Account,
     Other,
 }
 
@@ -42,6 +44,8 @@ impl Section {
                 | Section::Approvals
                 | Section::Secrets
                 | Section::Keys
+                | Section::Members
+                | Section::Account
         )
     }
 }
@@ -202,6 +206,8 @@ fn side(view: &View, section: Section) -> Markup {
         ("/dashboard/approvals", "Approvals", "check-ring", Section::Approvals),
         ("/dashboard/secrets", "Secrets", "lock", Section::Secrets),
         ("/dashboard/keys", "API keys", "key", Section::Keys),
+        ("/dashboard/members", "Members", "people", Section::Members),
+        ("/dashboard/account", "Account", "shield", Section::Account),
     ];
     html! {
         div.side {
