@@ -29,8 +29,8 @@ pub use blueprint::{
 };
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ApprovalId, ConversationId, IdError, InvitationId, KeyId, LinkId, NodeId, RequestId, RingKeyId, RunId,
-    SessionId, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, ConversationId, IdError, InvitationId, KeyId, LinkId, NodeId, RequestId,
+    RingKeyId, RunId, SessionId, UserId, WebhookId, WorkflowId,
 };
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};

@@ -108,7 +108,8 @@ impl Scopes {
     /// # Errors
     /// [`NoScope`] names the text that is none.
     pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, NoScope> {
-        let read = |text: &str| Scope::parse(text).ok_or_else(|| NoScope::Unknown(text.chars().take(64).collect()));
+        let read =
+            |text: &str| Scope::parse(text).ok_or_else(|| NoScope::Unknown(text.chars().take(64).collect()));
         Self::of(texts.into_iter().map(read).collect::<Result<Vec<_>, _>>()?)
     }
 

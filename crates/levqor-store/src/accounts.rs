@@ -88,11 +88,7 @@ pub(crate) fn insert_user(session: &Session, user: &User) -> Result<(), Error> {
     )
 }
 
-pub(crate) fn put_membership(
-    session: &Session,
-    membership: &Membership,
-    at: Timestamp,
-) -> Result<(), Error> {
+pub(crate) fn put_membership(session: &Session, membership: &Membership, at: Timestamp) -> Result<(), Error> {
     session.execute(
         "INSERT INTO memberships (account_id, user_id, role, added_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",

@@ -120,11 +120,7 @@ impl Store {
     }
 
     /// `email` in lower case.
-    pub async fn member_by_email(
-        &self,
-        account: AccountId,
-        email: String,
-    ) -> Result<Option<Member>, Error> {
+    pub async fn member_by_email(&self, account: AccountId, email: String) -> Result<Option<Member>, Error> {
         self.read(move |session| {
             session.row(
                 member!("WHERE memberships.account_id = $1 AND users.email = $2"),

@@ -59,11 +59,7 @@ impl Session {
 fn insert(session: &crate::Session, new: &Session) -> Result<(), Error> {
     session
         .execute(
-            concat!(
-                "INSERT INTO sessions (",
-                columns!(),
-                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-            ),
+            concat!("INSERT INTO sessions (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
             params![
                 new.id,
                 new.user_id,

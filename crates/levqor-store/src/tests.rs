@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use levqor_model::{
-    AccountId, ApprovalId, InvitationId, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode, Residency,
-    RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp, TriggerKind, UserId, WebhookId,
-    WorkflowId,
+    AccountId, ApprovalId, InvitationId, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode,
+    Residency, RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp, TriggerKind, UserId,
+    WebhookId, WorkflowId,
 };
 
 use crate::{
@@ -228,12 +228,8 @@ async fn touch_members(store: &Store, account: AccountId, user: UserId, random: 
     store.change_role(account, user, (Role::Owner, Role::Viewer), None, NOW).await.unwrap();
     store.remove_member(account, user, Role::Viewer, NOW).await.unwrap();
     store.prune_invitations(NOW).await.unwrap();
-    let bound = ForeignIdentity {
-        issuer: "i".to_owned(),
-        subject: "s".to_owned(),
-        user_id: user,
-        created_at: NOW,
-    };
+    let bound =
+        ForeignIdentity { issuer: "i".to_owned(), subject: "s".to_owned(), user_id: user, created_at: NOW };
     store.bind_foreign_user(bound).await.unwrap();
     store.foreign_user("i".to_owned(), "s".to_owned()).await.unwrap();
     store.spend_state([1; 32], NOW).await.unwrap();

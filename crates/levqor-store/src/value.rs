@@ -299,8 +299,20 @@ macro_rules! as_text {
 }
 
 as_text!(
-    AccountId, ApprovalId, Date, InvitationId, KeyId, LinkId, NodeId, RingKeyId, RunId, Scopes, SessionId,
-    UserId, WebhookId, WorkflowId
+    AccountId,
+    ApprovalId,
+    Date,
+    InvitationId,
+    KeyId,
+    LinkId,
+    NodeId,
+    RingKeyId,
+    RunId,
+    Scopes,
+    SessionId,
+    UserId,
+    WebhookId,
+    WorkflowId
 );
 
 /// Types whose column is one of a few words.

@@ -269,7 +269,10 @@ mod tests {
         for (method, path, access, scope) in RULES {
             let open = matches!(access, Access::Open | Access::Secret | Access::Metrics);
             let personal = matches!(access, Access::Role(_) | Access::Operator);
-            assert!(scope.is_some() || open || (*access == Access::Anyone && method == Method::GET), "{method} {path}");
+            assert!(
+                scope.is_some() || open || (*access == Access::Anyone && method == Method::GET),
+                "{method} {path}"
+            );
             assert!(!(open && scope.is_some()), "{method} {path}: nobody is asked who they are");
             let reads = [Scope::WorkflowsRead, Scope::RunsRead, Scope::SecretsRead, Scope::AccountRead];
             if personal && method != Method::GET && !path.ends_with("/validate") {

@@ -92,10 +92,7 @@ async fn a_person_of_another_system_is_bound_once_and_their_way_is_gone_once() {
     let account = world.account().await;
     let store = &world.store;
     let (ada, bob) = (world.user("ada@example.com").await, world.user("bob@example.com").await);
-    store
-        .add_member(Membership { account_id: account, user_id: ada, role: Role::Owner }, NOW)
-        .await
-        .unwrap();
+    store.add_member(Membership { account_id: account, user_id: ada, role: Role::Owner }, NOW).await.unwrap();
     let bound = |subject: &str, user| ForeignIdentity {
         issuer: "https://id.example".to_owned(),
         subject: subject.to_owned(),

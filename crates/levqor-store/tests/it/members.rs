@@ -70,10 +70,7 @@ async fn what_somebody_had_open_ends_with_their_role() {
     let store = &world.store;
     join(&world, account, "ada@example.com", Role::Owner).await;
     let bob = join(&world, account, "bob@example.com", Role::Admin).await;
-    store
-        .add_member(Membership { account_id: other, user_id: bob, role: Role::Owner }, NOW)
-        .await
-        .unwrap();
+    store.add_member(Membership { account_id: other, user_id: bob, role: Role::Owner }, NOW).await.unwrap();
     let (here, kept, elsewhere) = (
         open(&world, account, bob, 1).await,
         open(&world, account, bob, 2).await,
@@ -103,10 +100,10 @@ async fn what_somebody_had_open_ends_with_their_role() {
     assert!(!lives(&kept).await && lives(&elsewhere).await);
     assert_eq!(store.member_by_email(account, "bob@example.com".to_owned()).await, Ok(None));
     let accounts = store.accounts_of(bob).await.unwrap();
-    assert_eq!(accounts.iter().map(|(account, role)| (account.id, *role)).collect::<Vec<_>>(), [(
-        other,
-        Role::Owner
-    )]);
+    assert_eq!(
+        accounts.iter().map(|(account, role)| (account.id, *role)).collect::<Vec<_>>(),
+        [(other, Role::Owner)]
+    );
 }
 
 #[tokio::test]

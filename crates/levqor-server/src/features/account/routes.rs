@@ -151,8 +151,7 @@ async fn switch(
 ) -> Result<Response, Problem> {
     let entered = service::switch(&app, &actor, body.account_id).await?;
     let cookie = session_cookie(&app, entered.token.expose(), entered.lifetime(app.now()));
-    let view =
-        Switched { account_id: entered.account.to_string(), session_id: entered.session.to_string() };
+    let view = Switched { account_id: entered.account.to_string(), session_id: entered.session.to_string() };
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Json(view)).into_response())
 }
 

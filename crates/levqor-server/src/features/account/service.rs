@@ -75,7 +75,8 @@ pub async fn leave(app: &App, actor: &Actor) -> Result<(), Problem> {
     let (user, _) = actor.person()?;
     loop {
         let member = app.store.member(actor.account_id, user).await?;
-        let member = member.ok_or_else(|| Problem::not_found("you do not belong to this account any more"))?;
+        let member =
+            member.ok_or_else(|| Problem::not_found("you do not belong to this account any more"))?;
         let change = app.store.remove_member(actor.account_id, user, member.role, app.now()).await?;
         app.forget_callers();
         match change {

@@ -195,7 +195,8 @@ fn memberships_card(page: &PageActor, memberships: &[(Account, Role)]) -> Markup
 
 fn sessions_card(page: &PageActor, now: Timestamp, open: &[Seen]) -> Markup {
     let others = open.iter().any(|seen| !seen.current);
-    let heads = [("Browser", false), ("Network", false), ("Account", false), ("Last used", false), ("", false)];
+    let heads =
+        [("Browser", false), ("Network", false), ("Account", false), ("Last used", false), ("", false)];
     html! {
         section.card aria-labelledby="sessions" {
             header { h2 id="sessions" { "Where you are signed in" } }

@@ -17,7 +17,7 @@ use crate::{
     features::keys::service::{self, Wish},
     gateway::{Id, PageActor, Query},
     pages::{
-        FormData, Page, Section, View, plural,
+        FormData, Page, Section, View,
         components::{
             badge::{Tone, badge},
             code::{Language, code_block},
@@ -27,6 +27,7 @@ use crate::{
             table::table,
             time::{ago, utc},
         },
+        plural,
     },
 };
 

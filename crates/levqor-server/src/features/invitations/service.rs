@@ -30,7 +30,9 @@ pub struct Made {
 /// Why a link lets nobody in.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("this invitation was accepted already, was taken back, or is older than 7 days; ask for a new one")]
+    #[error(
+        "this invitation was accepted already, was taken back, or is older than 7 days; ask for a new one"
+    )]
     Spent,
     #[error("the account has as many members as it may; ask an admin of it to remove somebody")]
     Full,
@@ -73,8 +75,9 @@ pub async fn invite(app: &App, actor: &Actor, to: &str, role: Role) -> Result<Ma
             return Err(Problem::new(ProblemCode::PlanLimit, detail));
         }
         Invited::TooManyMade => {
-            let detail =
-                format!("the account has sent {INVITATIONS_PER_DAY_MAX} invitations within a day; go on tomorrow");
+            let detail = format!(
+                "the account has sent {INVITATIONS_PER_DAY_MAX} invitations within a day; go on tomorrow"
+            );
             return Err(Problem::new(ProblemCode::RateLimited, detail).retry_after(60 * 60));
         }
     }
@@ -101,9 +104,10 @@ async fn send(app: &App, actor: &Actor, invitation: &Invitation, link: &Secret) 
         .map_err(|invalid| Problem::field("/email", invalid.problem))?;
     match mailer.send(&invitation.id.to_string(), &letter).await {
         Ok(_) => Ok(()),
-        Err(NotSent::Refused(_)) => {
-            Err(Problem::field("/email", "is refused by the mail server; see that it is spelled as it should be"))
-        }
+        Err(NotSent::Refused(_)) => Err(Problem::field(
+            "/email",
+            "is refused by the mail server; see that it is spelled as it should be",
+        )),
         Err(reason) => {
             tracing::warn!(invitation.id = %invitation.id, error = %reason, "an invitation was not sent");
             let detail = "the mail server did not take the message, and the invitation is taken back; try again in a few minutes";
@@ -137,7 +141,9 @@ pub async fn revoke(app: &App, actor: &Actor, id: InvitationId) -> Result<(), Pr
     if app.store.revoke_invitation(actor.account_id, id, app.now()).await? {
         return Ok(());
     }
-    Err(Problem::not_found(format!("invitation {id} does not exist, was accepted, or was taken back already")))
+    Err(Problem::not_found(format!(
+        "invitation {id} does not exist, was accepted, or was taken back already"
+    )))
 }
 
 /// What whoever has the link is invited to.

@@ -22,10 +22,7 @@ use crate::{
 };
 
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
-        .routes(routes!(create, list))
-        .routes(routes!(revoke))
-        .routes(routes!(rotate))
+    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(revoke)).routes(routes!(rotate))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

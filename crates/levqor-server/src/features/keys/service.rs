@@ -47,7 +47,9 @@ fn must_cover(actor: &Actor, wanted: Option<Scopes>) -> Result<(), Problem> {
     }
     Err(Problem::new(
         ProblemCode::Forbidden,
-        format!("this API key is limited to {own}, and so must be what it gives away; use a key without limits"),
+        format!(
+            "this API key is limited to {own}, and so must be what it gives away; use a key without limits"
+        ),
     ))
 }
 

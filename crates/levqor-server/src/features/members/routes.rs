@@ -21,10 +21,7 @@ use crate::{
 };
 
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
-        .routes(routes!(list))
-        .routes(routes!(update, remove))
-        .routes(routes!(sign_out))
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(update, remove)).routes(routes!(sign_out))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -100,9 +100,8 @@ pub async fn renew(app: &App, old: SessionId, account: AccountId) -> Result<Ente
     let id = SessionId::new(now, &*app.random);
     let new = app.store.replace_session(old, id, token_hash(&token), account, now).await?;
     app.forget_callers();
-    let new = new.ok_or_else(|| {
-        Problem::new(ProblemCode::Unauthenticated, "the session has ended; sign in again")
-    })?;
+    let new = new
+        .ok_or_else(|| Problem::new(ProblemCode::Unauthenticated, "the session has ended; sign in again"))?;
     Ok(Entered { session: new.id, account, token: Secret::new(token), expires_at: new.expires_at })
 }
 
