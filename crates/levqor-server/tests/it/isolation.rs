@@ -435,6 +435,8 @@ fn told(answer: &Answer, things: &Things, caller: &Caller) -> (StatusCode, Vec<(
     let mut text = answer.text();
     for (number, thing) in things.all().iter().enumerate() {
         text = text.replace(thing, &format!("thing {number}"));
+        // As it stands in an address.
+        text = text.replace(&thing.replace('_', "%5F"), &format!("thing {number}"));
     }
     if let Some(id) = answer.header("x-request-id") {
         text = text.replace(id, "req");

@@ -137,8 +137,10 @@ async fn a_key_is_limited_and_gets_a_new_secret_on_its_page() {
     assert_sound("/dashboard/keys", &made);
     let secret = |page: &Answer| {
         let text = page.text();
-        let start = text.find("lvq_").unwrap();
-        text[start..start + 47].to_owned()
+        let is_secret =
+            |part: &&str| part.bytes().take(47).all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let mut parts = text.match_indices("lvq_").map(|(start, _)| &text[start..]);
+        parts.find(is_secret).unwrap()[..47].to_owned()
     };
     let first = secret(&made);
     let listed = app.get("/api/keys").key(&app.keys.admin).send().await.json();
