@@ -84,9 +84,16 @@ async fn what_was_made_for_somebody_is_kept_by_nobody() {
     assert!(!stored(&test.get("/api/runs").key(&test.keys.viewer).send().await));
     assert!(!stored(&test.get("/api/runs").send().await), "also a refusal");
     assert!(!stored(&test.get("/openapi.json").key(&test.keys.viewer).send().await));
-    for path in ["/", "/docs", "/status", "/dashboard", "/dashboard/runs", "/nowhere"] {
+    for path in ["/dashboard", "/dashboard/runs", "/dashboard/secrets", "/nowhere"] {
         let answer = test.page(path).header("cookie", &test.cookie).send().await;
         assert!(!stored(&answer), "{path}: {:?}", answer.headers);
+    }
+    // Of a page for everybody, only the name of a button tells who reads it; their own browser may keep that, and asks each time.
+    for path in ["/", "/docs", "/status", "/pricing"] {
+        let answer = test.page(path).header("cookie", &test.cookie).send().await;
+        let kept = answer.header("cache-control").unwrap();
+        assert!(["private, no-cache", "no-store"].contains(&kept), "{path}: {kept}");
+        assert!(!answer.text().contains("ada@example.com"), "{path} names its reader");
     }
     let anybody = test.page("/docs").send().await;
     assert_eq!((anybody.status, stored(&anybody)), (StatusCode::OK, true));
