@@ -160,7 +160,7 @@ async fn every_caller_is_answered_as_the_tables_say() {
             let caller = match caller {
                 // Who leaves is no member afterwards.
                 Caller::Session { role, .. } if path.ends_with("/leave") => {
-                    let email = format!("{}-who-leaves@example.com", role.as_str());
+                    let email = format!("{}-leaves-{is_page}@example.com", role.as_str());
                     let cookie = sign_in_as(&test.app, test.account, &email, *role).await;
                     Caller::Session { role: *role, cookie }
                 }
