@@ -20,6 +20,7 @@ use crate::{
         ai::{AiSettings, Backends},
         health,
         metrics::{Counter, Metrics},
+        oidc::OidcSettings,
         policies::service::Policies,
     },
     gateway::{Bounds, Callers, GatewaySettings, Rates, Reputation},
@@ -78,6 +79,8 @@ pub struct Settings {
     pub ai: AiSettings,
     pub site: Site,
     pub gateway: GatewaySettings,
+    /// Another system that signs people in; None: only links do.
+    pub oidc: Option<OidcSettings>,
 }
 
 impl Default for Settings {
@@ -107,6 +110,7 @@ impl Default for Settings {
             ai: AiSettings::default(),
             site: Site::default(),
             gateway: GatewaySettings::default(),
+            oidc: None,
         }
     }
 }

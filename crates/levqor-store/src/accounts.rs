@@ -126,6 +126,24 @@ impl Store {
         .await
     }
 
+    /// Opens an account for somebody who is new, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Conflict::UserEmail`](crate::Conflict::UserEmail) when somebody has that address.
+    pub async fn open_account(
+        &self,
+        account: Account,
+        user: User,
+        membership: Membership,
+    ) -> Result<(), Error> {
+        self.write(move |session| {
+            insert_account(session, &account)?;
+            insert_user(session, &user)?;
+            put_membership(session, &membership, account.created_at)
+        })
+        .await
+    }
+
     pub async fn create_account(&self, account: Account) -> Result<(), Error> {
         self.write(move |session| insert_account(session, &account)).await
     }

@@ -198,6 +198,11 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
 }
 
 async fn touch_members(store: &Store, account: AccountId, user: UserId, random: &SeededRandom) {
+    let (own, newcomer) = (AccountId::new(NOW, random), UserId::new(NOW, random));
+    let new = Account { id: own, name: "n".to_owned(), plan: "p".to_owned(), created_at: NOW };
+    let person = User { id: newcomer, email: "n@example.com".to_owned(), operator: false, created_at: NOW };
+    let membership = Membership { account_id: own, user_id: newcomer, role: Role::Owner };
+    store.open_account(new, person, membership).await.unwrap();
     store.rename_account(account, "other".to_owned(), NOW).await.unwrap();
     store.accounts_of(user).await.unwrap();
     let later = NOW + Duration::from_secs(60);

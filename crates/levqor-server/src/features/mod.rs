@@ -24,6 +24,7 @@ pub mod keys;
 pub mod members;
 pub mod metrics;
 pub mod nodes;
+pub mod oidc;
 pub mod plans;
 pub mod policies;
 pub mod regions;
@@ -47,6 +48,7 @@ pub fn routes() -> Router<App> {
         .merge(docs::routes())
         .merge(home::routes())
         .merge(invitations::routes())
+        .merge(oidc::routes())
         .merge(pages::routes())
         .merge(policies::routes())
         .merge(sign_in::routes())

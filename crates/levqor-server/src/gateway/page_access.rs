@@ -53,6 +53,8 @@ pub const PAGES: &[Rule] = &[
     (Method::POST, "/signin", EVERYONE),
     (Method::GET, "/signin/link/{token}", EVERYONE),
     (Method::POST, "/signin/link/{token}", EVERYONE),
+    (Method::GET, "/signin/oidc", EVERYONE),
+    (Method::GET, "/signin/oidc/callback", EVERYONE),
     (Method::GET, "/invitations/{token}", EVERYONE),
     (Method::POST, "/invitations/{token}", EVERYONE),
     (Method::POST, "/signout", VIEWER),

@@ -23,6 +23,7 @@ mod keys;
 mod matrix;
 mod members;
 mod metrics;
+mod oidc;
 mod openapi;
 mod pages;
 mod paths;

@@ -9,6 +9,7 @@ mod events;
 mod gateway;
 pub mod keys;
 pub mod layers;
+mod oidc;
 #[cfg(test)]
 mod page;
 mod secret;
@@ -20,7 +21,10 @@ use levqor_engine::{egress::Network, sink::Sink};
 use levqor_flow::document;
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
-    Environment, Site, features::ai::AiSettings, gateway::GatewaySettings, mail::MailServer,
+    Environment, Site,
+    features::{ai::AiSettings, oidc::OidcSettings},
+    gateway::GatewaySettings,
+    mail::MailServer,
 };
 use levqor_store::{Place, PostgresOptions};
 
@@ -68,6 +72,8 @@ pub struct Config {
     pub anonymous_ai_per_minute: u32,
     pub ai: AiSettings,
     pub gateway: GatewaySettings,
+    /// None: people sign in by a link only.
+    pub oidc: Option<OidcSettings>,
     pub metrics_public: bool,
     pub site: Site,
     /// Whose files replace policies.
@@ -269,6 +275,7 @@ impl Reader<'_> {
         let database = self.database();
         let site = self.site();
         let gateway = self.gateway();
+        let oidc = self.oidc();
         self.email();
         self.log_filter();
         Some(Config {
@@ -318,6 +325,7 @@ impl Reader<'_> {
                 .unwrap_or(u32::MAX),
             ai,
             gateway,
+            oidc,
             metrics_public: self.text("metrics.public") == "true",
             site,
             policies_dir: self.policies_dir(),
@@ -726,6 +734,16 @@ mod tests {
                 "levqor.toml:2: site.operator_address: is longer than 300 characters, or has more than one line",
             ),
             ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
+            (
+                "[oidc]\nissuer = \"http://login.example.com\"",
+                &[],
+                "levqor.toml:2: oidc.issuer: \"http://login.example.com\" is no issuer",
+            ),
+            (
+                "[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"levqor\"",
+                &[],
+                "oidc.client_secret: is empty, and oidc.issuer is set",
+            ),
             (
                 "[mail]\nfrom = \"a@b.c\"",
                 &[("SMTP_URL", "https://u:hunter2@h")],

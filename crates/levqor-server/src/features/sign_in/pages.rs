@@ -34,22 +34,22 @@ const START: &str = "/dashboard";
 
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Next {
+pub(in crate::features) struct Next {
     next: Option<String>,
 }
 
 impl Next {
     /// Only paths of this site are followed.
-    fn path(&self) -> &str {
+    pub(in crate::features) fn path(&self) -> &str {
         self.next.as_deref().and_then(local_path).unwrap_or(START)
     }
 }
 
-pub(super) async fn form(view: View, Query(next): Query<Next>) -> Response {
+pub(super) async fn form(State(app): State<App>, view: View, Query(next): Query<Next>) -> Response {
     if view.reader.is_some() {
         return Redirect::to(next.path()).into_response();
     }
-    uncached(sign_in_page(&view, form_card("", next.path(), None)))
+    uncached(sign_in_page(&view, form_card(&app, "", next.path(), None)))
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,7 +71,7 @@ pub(super) async fn request(
     let email = match service::email(&request.email) {
         Ok(email) => email,
         Err(error) => {
-            let card = form_card(&request.email, next.path(), Some(&error.to_string()));
+            let card = form_card(&app, &request.email, next.path(), Some(&error.to_string()));
             return Ok(
                 (StatusCode::UNPROCESSABLE_ENTITY, uncached(sign_in_page(&view, card))).into_response()
             );
@@ -218,7 +218,7 @@ pub(in crate::features) fn sign_in_page(view: &View, card: Markup) -> Markup {
     Page::new("Sign in", Section::SignIn, html! { div.narrow { section.card { (card) } } }).render(view)
 }
 
-fn form_card(email: &str, next: &str, error: Option<&str>) -> Markup {
+fn form_card(app: &App, email: &str, next: &str, error: Option<&str>) -> Markup {
     let mut field = Field::text("email", "E-mail", email).required().error(error);
     field.kind = "email";
     field.autocomplete = Some("email");
@@ -232,6 +232,10 @@ fn form_card(email: &str, next: &str, error: Option<&str>) -> Markup {
                 input type="hidden" name="next" value=(next);
                 (field.render())
                 button.button.primary type="submit" { (icon("mail")) "Get a link" }
+            }
+            @if let Some(oidc) = &app.settings.oidc {
+                // A link and no form: the page's policy lets forms lead nowhere but here, and the browser would count the way back.
+                a.button href={ "/signin/oidc?next=" (encoded(next)) } { (icon("out")) "Sign in with " (oidc.name) }
             }
         }
     }
