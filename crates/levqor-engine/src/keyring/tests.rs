@@ -142,7 +142,7 @@ async fn numbers_are_the_same_on_all_nodes_and_last_as_long_as_the_oldest_key() 
     let caller: [&[u8]; 2] = [b"caller", b"192.0.2.1"];
     let number = one.number(&caller);
     assert_ne!(number, one.number(&[b"caller", b"192.0.2.2"]));
-    assert_ne!(number, one.number(&[b"calle", b"r\0192.0.2.1"]));
+    assert_ne!(number, one.number(&[b"calle", b"r\x00192.0.2.1"]));
     assert_ne!(number, Keyring::fixed(&Secret::new("another")).number(&caller));
     for _ in 0..3 {
         // Keys of one millisecond have no order.

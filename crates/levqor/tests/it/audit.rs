@@ -158,13 +158,13 @@ async fn a_database_that_was_changed_or_put_back_is_noticed() {
     assert!(found["findings"].to_string().contains("this node's witness"), "{found}");
 }
 
-/// Writes the records from this one on anew, each as if `author` had done it, with hashes that fit: all that somebody can
-/// do who writes to the database and has no key.
-fn write_anew(connection: &Connection, chain: &str, from: u64, author: &str) {
+/// Writes the records from this one on anew, as if somebody had made keys, with hashes that fit: all that somebody can do who
+/// writes to the database and has no key to sign with.
+fn write_anew(connection: &Connection, chain: &str, from: i64) {
     let rows = {
         let mut statement = connection
             .prepare(
-                "SELECT seq, at, region, kind, account_id, subject, details, request_id FROM audit_records
+                "SELECT seq, at, region, author, account_id, subject, details, request_id FROM audit_records
                  WHERE chain = ?1 AND seq >= ?2 ORDER BY seq",
             )
             .unwrap();
@@ -172,11 +172,11 @@ fn write_anew(connection: &Connection, chain: &str, from: u64, author: &str) {
             let account: Option<String> = row.get(4)?;
             Ok(Record {
                 chain: chain.to_owned(),
-                seq: row.get(0)?,
+                seq: row.get::<_, i64>(0)?.unsigned_abs(),
                 at: Timestamp::from_micros(row.get(1)?),
                 region: row.get(2)?,
-                kind: row.get(3)?,
-                author: author.to_owned(),
+                kind: "key.created".to_owned(),
+                author: row.get(3)?,
                 account: account.map(|id| id.parse().unwrap()),
                 subject: row.get(5)?,
                 details: row.get(6)?,
@@ -194,8 +194,8 @@ fn write_anew(connection: &Connection, chain: &str, from: u64, author: &str) {
         let record = Record { previous, ..row }.hashed();
         connection
             .execute(
-                "UPDATE audit_records SET author = ?3, previous = ?4, hash = ?5 WHERE chain = ?1 AND seq = ?2",
-                (chain, record.seq, author, record.previous.0, record.hash.0),
+                "UPDATE audit_records SET kind = ?3, previous = ?4, hash = ?5 WHERE chain = ?1 AND seq = ?2",
+                (chain, record.seq.cast_signed(), record.kind, record.previous.0, record.hash.0),
             )
             .unwrap();
         previous = record.hash;
@@ -209,16 +209,16 @@ async fn a_rewritten_end_is_noticed_by_the_witness_also_later() {
     let server = Levqor::first(directory.path()).await;
     make_a_key(&server).await;
     let key = stop(server).await;
-    // What the process wrote last, after its last checkpoint, is linked only.
+    // The last checkpoint goes, and with it all that says what was before it.
     let connection = database(directory.path());
-    let (chain, signed): (String, u64) = connection
+    let (chain, signed): (String, i64) = connection
         .query_row(
             "SELECT chain, MAX(seq) FROM audit_records WHERE kind = 'audit.checkpoint' GROUP BY chain",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .unwrap();
-    write_anew(&connection, &chain, signed + 1, "somebody else");
+    write_anew(&connection, &chain, signed);
     drop(connection);
     // The next processes write on, sign what they find, and look at the ends.
     for _ in 0..2 {
