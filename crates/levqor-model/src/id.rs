@@ -90,6 +90,8 @@ id!(/// A sign-in session.
     SessionId, "ses_");
 id!(/// A magic link.
     LinkId, "lnk_");
+id!(/// An invitation to an account.
+    InvitationId, "inv_");
 id!(/// A workflow, over all its versions.
     WorkflowId, "wf_");
 id!(/// One execution of a workflow.

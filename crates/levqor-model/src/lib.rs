@@ -20,6 +20,7 @@ mod region;
 mod region_snapshot;
 mod role;
 mod run_status;
+mod scope;
 mod secret;
 mod signing;
 pub mod tamper;
@@ -33,8 +34,8 @@ pub use blueprint_lock::{
 };
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ApprovalId, ConversationId, IdError, KeyId, LinkId, NodeId, RequestId, RingKeyId, RunId,
-    SessionId, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, ConversationId, IdError, InvitationId, KeyId, LinkId, NodeId, RequestId,
+    RingKeyId, RunId, SessionId, UserId, WebhookId, WorkflowId,
 };
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
@@ -47,6 +48,7 @@ pub use region::{Region, RegionCode, RegionError, RegionRegistry, RegionStatus, 
 pub use region_snapshot::{RegionSnapshot, SignedSnapshot, SnapshotError, SnapshotOrigin, SnapshotRegion};
 pub use role::Role;
 pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
+pub use scope::{NoScope, Scope, Scopes};
 pub use secret::Secret;
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

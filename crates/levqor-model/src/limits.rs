@@ -30,6 +30,20 @@ pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const WAIT_SECONDS_MAX: u64 = 60;
 /// How long a magic link can be used.
 pub const LINK_TTL: Duration = Duration::from_secs(15 * 60);
+/// How long an invitation can be accepted.
+pub const INVITATION_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Invitations of one account that wait to be accepted.
+pub const INVITATIONS_OPEN_MAX: usize = 50;
+/// Invitations that one account may send in a day: more would be mail that nobody asked for.
+pub const INVITATIONS_PER_DAY_MAX: usize = 100;
+/// Members of one account.
+pub const MEMBERS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Sessions of one person; with one more the oldest ends.
+pub const SESSIONS_PER_USER_MAX: usize = 50;
+/// How long the old secret of a rotated API key goes on working, when nothing else is asked.
+pub const KEY_OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest that may be asked for.
+pub const KEY_OVERLAP_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long the answer to an `Idempotency-Key` is kept.
 pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Items on one page of a list.

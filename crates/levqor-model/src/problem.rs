@@ -60,6 +60,7 @@ problems! {
     KeyInUse = 409 "key-in-use" "The key is still needed",
     IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",
     LastOwnerKey = 409 "last-owner-key" "The last owner key cannot be revoked",
+    LastOwner = 409 "last-owner" "The last owner of an account stays its owner",
     BodyTooLarge = 413 "body-too-large" "The request body is too large",
     UnsupportedMediaType = 415 "unsupported-media-type" "The content type is not supported here",
     /// No route of the edge takes the host.
@@ -79,6 +80,8 @@ problems! {
     TasksUnavailable = 503 "tasks-unavailable" "The tasks of the run cannot be shown",
     StorageUnavailable = 503 "storage-unavailable" "The database cannot take this request now",
     Draining = 503 "draining" "The node is shutting down",
+    /// The mail server did not take a message that was to be sent.
+    MailNotSent = 503 "mail-not-sent" "The mail could not be sent",
     /// The edge knows no origin that could answer now.
     NoOrigin = 503 "no-origin" "No region can answer now",
     OriginTimeout = 504 "origin-timeout" "The server behind the edge did not answer in time",

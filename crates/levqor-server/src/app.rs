@@ -21,10 +21,12 @@ use crate::{
         ai::{AiSettings, Backends},
         health,
         metrics::{Counter, Metrics},
+        oidc::OidcSettings,
         policies::service::Policies,
         tamper::TamperSettings,
     },
     gateway::{Bounds, Callers, GatewaySettings, Rates, Reputation},
+    mail::Mailer,
     pages::components::promise::Promises,
     site::Site,
 };
@@ -85,6 +87,8 @@ pub struct Settings {
     pub blueprint: Origin,
     /// None: prices at Stripe are not looked at.
     pub stripe: Option<StripeAccess>,
+    /// Another system that signs people in; None: only links do.
+    pub oidc: Option<OidcSettings>,
 }
 
 /// How Stripe is asked.
@@ -125,6 +129,7 @@ impl Default for Settings {
             tamper: None,
             blueprint: Origin::default(),
             stripe: None,
+            oidc: None,
         }
     }
 }
@@ -147,6 +152,8 @@ pub struct Parts {
     pub policies: Policies,
     /// Who answers AI requests.
     pub backends: Arc<Backends>,
+    /// Sends mail; None: no mail server is named.
+    pub mailer: Option<Arc<Mailer>>,
     pub started_at: Timestamp,
 }
 

@@ -245,6 +245,8 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_idempotency(now - limits::IDEMPOTENCY_TTL).await?;
     app.store.prune_secrets(now - SECRETS_KEPT).await?;
     app.store.prune_sign_in(now - SIGN_IN_KEPT).await?;
+    app.store.prune_invitations(now - SIGN_IN_KEPT).await?;
+    app.store.prune_states(now).await?;
     app.store.prune_buckets(now - BUCKETS_KEPT).await?;
     app.store.prune_events(now - limits::EVENTS_KEPT).await?;
     app.engine.prune_sink().await?;

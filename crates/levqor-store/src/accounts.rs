@@ -49,7 +49,7 @@ pub struct AccountSummary {
 }
 
 impl User {
-    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+    pub(crate) fn read(row: &mut Row<'_>) -> Result<Self, Error> {
         Ok(Self { id: row.take()?, email: row.take()?, operator: row.take()?, created_at: row.take()? })
     }
 }
@@ -82,7 +82,7 @@ fn insert_account(session: &Session, account: &Account) -> Result<(), Error> {
     )
 }
 
-fn insert_user(session: &Session, user: &User) -> Result<(), Error> {
+pub(crate) fn insert_user(session: &Session, user: &User) -> Result<(), Error> {
     session.execute(
         "INSERT INTO users (user_id, email, operator, created_at) VALUES ($1, $2, $3, $4)",
         params![user.id, user.email, user.operator, user.created_at],
@@ -99,11 +99,11 @@ fn insert_user(session: &Session, user: &User) -> Result<(), Error> {
     )
 }
 
-fn put_membership(session: &Session, membership: &Membership, at: Timestamp) -> Result<(), Error> {
+pub(crate) fn put_membership(session: &Session, membership: &Membership, at: Timestamp) -> Result<(), Error> {
     session.execute(
-        "INSERT INTO memberships (account_id, user_id, role) VALUES ($1, $2, $3)
+        "INSERT INTO memberships (account_id, user_id, role, added_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",
-        params![membership.account_id, membership.user_id, membership.role],
+        params![membership.account_id, membership.user_id, membership.role, at],
     )?;
     audit::note(
         session,
@@ -133,6 +133,24 @@ impl Store {
             keys::insert(session, &founding.key)?;
             workflows::insert(session, &founding.workflow, &founding.version, None)?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// Opens an account for somebody who is new, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Conflict::UserEmail`](crate::Conflict::UserEmail) when somebody has that address.
+    pub async fn open_account(
+        &self,
+        account: Account,
+        user: User,
+        membership: Membership,
+    ) -> Result<(), Error> {
+        self.write(move |session| {
+            insert_account(session, &account)?;
+            insert_user(session, &user)?;
+            put_membership(session, &membership, account.created_at)
         })
         .await
     }
@@ -189,6 +207,51 @@ impl Store {
                         workflows: row.take()?,
                         keys: row.take()?,
                     })
+                },
+            )
+        })
+        .await
+    }
+
+    /// Gives the account another name; false when there is none.
+    pub async fn rename_account(&self, id: AccountId, name: String, at: Timestamp) -> Result<bool, Error> {
+        self.write(move |session| {
+            let renamed =
+                session.execute("UPDATE accounts SET name = $2 WHERE account_id = $1", params![id, name])?;
+            if renamed == 0 {
+                return Ok(false);
+            }
+            audit::note(
+                session,
+                Note {
+                    kind: "account.renamed",
+                    at,
+                    account: Some(id),
+                    subject: &id.to_string(),
+                    details: json!({ "name": name }),
+                },
+            )?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The accounts that somebody belongs to and what they are in them, oldest account first, at most 1,000.
+    pub async fn accounts_of(&self, user: UserId) -> Result<Vec<(Account, Role)>, Error> {
+        self.read(move |session| {
+            session.rows(
+                "SELECT accounts.account_id, name, plan, created_at, role
+                 FROM memberships JOIN accounts ON accounts.account_id = memberships.account_id
+                 WHERE user_id = $1 ORDER BY memberships.account_id LIMIT 1000",
+                params![user],
+                |row| {
+                    let account = Account {
+                        id: row.take()?,
+                        name: row.take()?,
+                        plan: row.take()?,
+                        created_at: row.take()?,
+                    };
+                    Ok((account, row.take()?))
                 },
             )
         })

@@ -1,6 +1,6 @@
 //! API keys. Only a hash of the secret is stored.
 
-use levqor_model::{AccountId, KeyId, Role, Timestamp};
+use levqor_model::{AccountId, KeyId, Role, Scopes, Timestamp};
 use serde_json::json;
 
 use crate::{
@@ -25,12 +25,37 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// What it is limited to; None: all that its role may.
+    pub scopes: Option<Scopes>,
+    /// The secret that it had before, while that still opens.
+    pub previous: Option<PreviousSecret>,
+    pub rotated_at: Option<Timestamp>,
+    /// The user or the key that made it, when that is known.
+    pub created_by: Option<String>,
+}
+
+/// The secret of a key before its last rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreviousSecret {
+    pub hash: [u8; 32],
+    pub ends_at: Timestamp,
+}
+
+/// A new secret for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    pub prefix: String,
+    pub hash: [u8; 32],
+    pub at: Timestamp,
+    /// Until when the secret of now goes on working.
+    pub previous_ends_at: Timestamp,
 }
 
 /// The columns of [`ApiKey`], in the order in which [`ApiKey::read`] takes them.
 macro_rules! columns {
     () => {
-        "key_id, account_id, name, prefix, hash, role, operator, created_at, expires_at, last_used_at, revoked_at"
+        "key_id, account_id, name, prefix, hash, role, operator, created_at, expires_at, last_used_at, revoked_at, \
+         scopes, previous_hash, previous_ends_at, rotated_at, created_by"
     };
 }
 
@@ -48,6 +73,13 @@ impl ApiKey {
             expires_at: row.take()?,
             last_used_at: row.take()?,
             revoked_at: row.take()?,
+            scopes: row.take()?,
+            previous: {
+                let (hash, ends_at) = (row.take::<Option<[u8; 32]>>()?, row.take::<Option<Timestamp>>()?);
+                hash.zip(ends_at).map(|(hash, ends_at)| PreviousSecret { hash, ends_at })
+            },
+            rotated_at: row.take()?,
+            created_by: row.take()?,
         })
     }
 }
@@ -57,7 +89,7 @@ pub(crate) fn insert(session: &Session, key: &ApiKey) -> Result<(), Error> {
         concat!(
             "INSERT INTO api_keys (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
         ),
         params![
             key.id,
@@ -71,9 +103,15 @@ pub(crate) fn insert(session: &Session, key: &ApiKey) -> Result<(), Error> {
             key.expires_at,
             key.last_used_at,
             key.revoked_at,
+            key.scopes,
+            key.previous.map(|previous| previous.hash),
+            key.previous.map(|previous| previous.ends_at),
+            key.rotated_at,
+            key.created_by,
         ],
     )?;
     let (prefix, role) = (&key.prefix, key.role.as_str());
+    let scopes = key.scopes.map(Scopes::names);
     audit::note(
         session,
         Note {
@@ -81,7 +119,9 @@ pub(crate) fn insert(session: &Session, key: &ApiKey) -> Result<(), Error> {
             at: key.created_at,
             account: Some(key.account_id),
             subject: &key.id.to_string(),
-            details: json!({ "prefix": prefix, "role": role, "operator": key.operator, "expires_at": key.expires_at }),
+            details: json!({
+                "prefix": prefix, "role": role, "operator": key.operator, "expires_at": key.expires_at, "scopes": scopes,
+            }),
         },
     )
 }
@@ -93,14 +133,63 @@ impl Store {
         self.write(move |session| insert(session, &key)).await
     }
 
-    /// Also revoked and expired ones: the caller decides.
+    /// By its secret, or the one before that. Also revoked and expired ones: the caller decides.
     pub async fn key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, Error> {
         self.read(move |session| {
+            let by_hash = concat!("SELECT ", columns!(), " FROM api_keys WHERE hash = $1");
+            if let Some(key) = session.row(by_hash, params![hash], ApiKey::read)? {
+                return Ok(Some(key));
+            }
+            let by_previous = concat!("SELECT ", columns!(), " FROM api_keys WHERE previous_hash = $1");
+            session.row(by_previous, params![hash], ApiKey::read)
+        })
+        .await
+    }
+
+    pub async fn key(&self, account: AccountId, id: KeyId) -> Result<Option<ApiKey>, Error> {
+        self.read(move |session| {
             session.row(
-                concat!("SELECT ", columns!(), " FROM api_keys WHERE hash = $1"),
-                params![hash],
+                concat!("SELECT ", columns!(), " FROM api_keys WHERE key_id = $1 AND account_id = $2"),
+                params![id, account],
                 ApiKey::read,
             )
+        })
+        .await
+    }
+
+    /// Gives a live key a new secret; the one of now is then the previous one, and the one before that opens nothing any
+    /// more. The key as it is then; None when there is no such live key in the account.
+    ///
+    /// # Errors
+    /// [`Conflict::Other`](crate::Conflict::Other) when another key has that secret.
+    pub async fn rotate_key(
+        &self,
+        account: AccountId,
+        id: KeyId,
+        new: Rotation,
+    ) -> Result<Option<ApiKey>, Error> {
+        self.write(move |session| {
+            let rotated = session.row(
+                concat!(
+                    "UPDATE api_keys SET previous_hash = hash, previous_ends_at = $3, hash = $4, prefix = $5, rotated_at = $6
+                     WHERE key_id = $1 AND account_id = $2 AND revoked_at IS NULL RETURNING ",
+                    columns!()
+                ),
+                params![id, account, new.previous_ends_at, new.hash, new.prefix, new.at],
+                ApiKey::read,
+            )?;
+            let Some(key) = rotated else { return Ok(None) };
+            audit::note(
+                session,
+                Note {
+                    kind: "key.rotated",
+                    at: new.at,
+                    account: Some(account),
+                    subject: &id.to_string(),
+                    details: json!({ "prefix": new.prefix, "previous_ends_at": new.previous_ends_at }),
+                },
+            )?;
+            Ok(Some(key))
         })
         .await
     }

@@ -45,6 +45,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     24 "0024_gateway",
     25 "0025_tamper",
     26 "0026_drift",
+    27 "0027_identity",
 ];
 
 /// The version that this build knows.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use levqor_model::{
-    AccountId, ApprovalId, Deviation, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode,
-    Residency, RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Severity, Timestamp, TriggerKind,
-    UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, Deviation, InvitationId, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority,
+    RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Severity, Timestamp,
+    TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::{
@@ -20,10 +20,12 @@ use crate::{
     drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
     event_triggers::{EventTrigger, NewEventTrigger, TriggerMove},
     events::NewEvent,
+    foreign_identities::ForeignIdentity,
     health::Sample,
     idempotency::StoredAnswer,
+    invitations::{Bounds, Invitation},
     keyring::{NewKey, Reseal, SealHead, Turn},
-    keys::ApiKey,
+    keys::{ApiKey, Rotation},
     listeners::{EventChanges, Listener, NewInterest, NewListener, UnreadBound},
     nodes::NewNode,
     queue::{Assumed, Claimer, ConcurrencyKey, Gate},
@@ -199,9 +201,17 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
         expires_at: None,
         last_used_at: None,
         revoked_at: None,
+        scopes: None,
+        previous: None,
+        rotated_at: None,
+        created_by: None,
     };
     store.create_key(key.clone()).await.unwrap();
     store.key_by_hash(hash).await.unwrap();
+    store.key_by_hash([9; 32]).await.unwrap();
+    store.key(account, key.id).await.unwrap();
+    let rotation = Rotation { prefix: "b".to_owned(), hash: [8; 32], at: NOW, previous_ends_at: NOW };
+    store.rotate_key(account, key.id, rotation).await.unwrap();
     store.keys_of(account, None, 10).await.unwrap();
     store.touch_keys(vec![(key.id, NOW)]).await.unwrap();
     store.revoke_key(account, key.id, NOW).await.unwrap();
@@ -234,13 +244,67 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
         hash,
         created_at: NOW,
         last_seen_at: NOW,
-        expires_at: NOW,
+        expires_at: NOW + Duration::from_secs(1),
+        network: None,
+        browser: None,
     };
-    store.create_session(session.clone()).await.unwrap();
+    store.create_session(session.clone(), None).await.unwrap();
+    let next = Session { id: SessionId::new(NOW, random), hash: [2; 32], ..session.clone() };
+    store.create_session(next.clone(), Some(session.id)).await.unwrap();
     store.session_by_hash(hash, NOW).await.unwrap();
+    store.sessions_of(user, NOW, NOW).await.unwrap();
     store.touch_session(session.id, NOW).await.unwrap();
-    store.revoke_session(session.id, NOW).await.unwrap();
+    let replaced = SessionId::new(NOW, random);
+    store.replace_session(next.id, replaced, [3; 32], account, NOW).await.unwrap();
+    store.revoke_other_sessions(user, replaced, NOW).await.unwrap();
+    store.revoke_session_of(user, replaced, NOW).await.unwrap();
+    store.revoke_sessions_in(account, user, NOW).await.unwrap();
+    touch_members(store, account, user, random).await;
     store.prune_sign_in(NOW).await.unwrap();
+}
+
+async fn touch_members(store: &Store, account: AccountId, user: UserId, random: &SeededRandom) {
+    let (own, newcomer) = (AccountId::new(NOW, random), UserId::new(NOW, random));
+    let new = Account { id: own, name: "n".to_owned(), plan: "p".to_owned(), created_at: NOW };
+    let person = User { id: newcomer, email: "n@example.com".to_owned(), operator: false, created_at: NOW };
+    let membership = Membership { account_id: own, user_id: newcomer, role: Role::Owner };
+    store.open_account(new, person, membership).await.unwrap();
+    store.rename_account(account, "other".to_owned(), NOW).await.unwrap();
+    store.accounts_of(user).await.unwrap();
+    let later = NOW + Duration::from_secs(60);
+    let invitation = |number: u8| Invitation {
+        id: InvitationId::new(NOW, random),
+        account_id: account,
+        email: format!("{number}@example.com"),
+        role: Role::Owner,
+        hash: [number; 32],
+        invited_by: user.to_string(),
+        mailed: true,
+        created_at: NOW,
+        expires_at: later,
+    };
+    let bounds = Bounds { open: 10, since: NOW - Duration::from_secs(1), made_since: 10 };
+    for number in 0..4 {
+        store.create_invitation(invitation(number), bounds).await.unwrap();
+    }
+    let open = store.invitations_of(account, None, 10).await.unwrap();
+    store.invitation_by_hash([0; 32], NOW).await.unwrap();
+    store.revoke_invitation(account, open[3].id, NOW).await.unwrap();
+    let others = [UserId::new(NOW, random), UserId::new(NOW, random)];
+    store.accept_invitation([0; 32], others[0], NOW).await.unwrap();
+    store.accept_invitation_to("1@example.com".to_owned(), others[1], NOW).await.unwrap();
+    store.members_of(account, None, 10).await.unwrap();
+    store.member(account, user).await.unwrap();
+    store.member_by_email(account, "0@example.com".to_owned()).await.unwrap();
+    store.change_role(account, user, (Role::Owner, Role::Viewer), None, NOW).await.unwrap();
+    store.remove_member(account, user, Role::Viewer, NOW).await.unwrap();
+    store.prune_invitations(NOW).await.unwrap();
+    let bound =
+        ForeignIdentity { issuer: "i".to_owned(), subject: "s".to_owned(), user_id: user, created_at: NOW };
+    store.bind_foreign_user(bound).await.unwrap();
+    store.foreign_user("i".to_owned(), "s".to_owned()).await.unwrap();
+    store.spend_state([1; 32], NOW).await.unwrap();
+    store.prune_states(NOW).await.unwrap();
 }
 
 async fn touch_workflows(store: &Store, account: AccountId, random: &SeededRandom) -> WorkflowId {

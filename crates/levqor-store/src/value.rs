@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, ApprovalId, Date, KeyId, KeyPurpose, KeyState, LinkId, NodeId, Priority, RegionCode,
-    Residency, RingKeyId, Role, RunId, RunStatus, SessionId, Severity, Timestamp, TriggerKind, UserId,
-    WebhookId, WorkflowId,
+    AccountId, ApprovalId, Date, InvitationId, KeyId, KeyPurpose, KeyState, LinkId, NodeId, Priority,
+    RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, Timestamp,
+    TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -299,7 +299,19 @@ macro_rules! as_text {
 }
 
 as_text!(
-    AccountId, ApprovalId, Date, KeyId, LinkId, NodeId, RingKeyId, RunId, SessionId, UserId, WebhookId,
+    AccountId,
+    ApprovalId,
+    Date,
+    InvitationId,
+    KeyId,
+    LinkId,
+    NodeId,
+    RingKeyId,
+    RunId,
+    Scopes,
+    SessionId,
+    UserId,
+    WebhookId,
     WorkflowId
 );
 

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{App, openapi, pages};
 
+pub mod account;
 pub mod admin;
 pub mod ai;
 pub mod approvals;
@@ -19,16 +20,20 @@ pub mod drift;
 pub mod events;
 pub mod health;
 pub mod home;
+pub mod invitations;
 pub mod keyring;
 pub mod keys;
+pub mod members;
 pub mod metrics;
 pub mod nodes;
+pub mod oidc;
 pub mod plans;
 pub mod policies;
 pub mod regions;
 pub mod reputation;
 pub mod runs;
 pub mod secrets;
+pub mod sessions;
 pub mod sign_in;
 pub mod site;
 pub mod status_page;
@@ -46,6 +51,8 @@ pub fn routes() -> Router<App> {
         .merge(dashboard::routes())
         .merge(docs::routes())
         .merge(home::routes())
+        .merge(invitations::routes())
+        .merge(oidc::routes())
         .merge(pages::routes())
         .merge(policies::routes())
         .merge(sign_in::routes())
@@ -65,6 +72,10 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(plans::api())
         .merge(usage::api())
         .merge(keys::api())
+        .merge(account::api())
+        .merge(members::api())
+        .merge(invitations::api())
+        .merge(sessions::api())
         .merge(secrets::api())
         .merge(workflows::api())
         .merge(runs::api())

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Extensions, Method};
-use levqor_model::{ProblemCode, Role};
+use levqor_model::{ProblemCode, Role, Scope};
 
 use super::{
     PAGES,
@@ -58,100 +58,146 @@ impl Access {
 /// One row: method, path as routes are written, who.
 pub type Rule = (Method, &'static str, Access);
 
+/// One row of the API: also which scope a key needs that is limited to some; None: it takes every key.
+pub type ApiRule = (Method, &'static str, Access, Option<Scope>);
+
 use Access::{Anyone, Metrics, Open, Secret};
 const VIEWER: Access = Access::Role(Role::Viewer);
 const EDITOR: Access = Access::Role(Role::Editor);
 const ADMIN: Access = Access::Role(Role::Admin);
+const OPERATOR: Access = Access::Operator;
+
+const WORKFLOWS_READ: Option<Scope> = Some(Scope::WorkflowsRead);
+const WORKFLOWS_WRITE: Option<Scope> = Some(Scope::WorkflowsWrite);
+const RUNS_READ: Option<Scope> = Some(Scope::RunsRead);
+const RUNS_WRITE: Option<Scope> = Some(Scope::RunsWrite);
+const EVENTS: Option<Scope> = Some(Scope::Events);
+const AI: Option<Scope> = Some(Scope::Ai);
+const SECRETS_READ: Option<Scope> = Some(Scope::SecretsRead);
+const SECRETS_WRITE: Option<Scope> = Some(Scope::SecretsWrite);
+const ACCOUNT_READ: Option<Scope> = Some(Scope::AccountRead);
+const ADMINISTER: Option<Scope> = Some(Scope::Admin);
+const OPERATE: Option<Scope> = Some(Scope::Operate);
 
 /// Every operation of the API.
-pub const RULES: &[Rule] = &[
-    (Method::GET, "/health", Open),
-    (Method::GET, "/ready", Open),
-    (Method::GET, "/metrics", Metrics),
-    (Method::GET, "/openapi.json", Open),
-    (Method::GET, "/api/metrics/app", Anyone),
-    (Method::GET, "/api/regions", Anyone),
-    (Method::GET, "/api/regions/{code}", Anyone),
-    (Method::GET, "/api/regions/snapshot", Anyone),
-    (Method::GET, "/api/ops/nodes", Access::Operator),
-    (Method::GET, "/api/ops/reputation", Access::Operator),
-    (Method::DELETE, "/api/ops/reputation/{address}", Access::Operator),
-    (Method::GET, "/api/ops/regions", Access::Operator),
-    (Method::GET, "/api/ops/regions/{code}", Access::Operator),
-    (Method::POST, "/api/ops/regions/{code}/drain", Access::Operator),
-    (Method::POST, "/api/ops/regions/{code}/activate", Access::Operator),
-    (Method::POST, "/api/ops/regions/{code}/failover", Access::Operator),
-    (Method::GET, "/api/ops/audit", Access::Operator),
-    (Method::GET, "/api/ops/audit/export", Access::Operator),
-    (Method::POST, "/api/ops/audit/verify", Access::Operator),
-    (Method::GET, "/api/ops/tamper", Access::Operator),
-    (Method::POST, "/api/ops/tamper/accept", Access::Operator),
-    (Method::POST, "/api/ops/tamper/verify", Access::Operator),
-    (Method::GET, "/api/ops/drift", Access::Operator),
-    (Method::POST, "/api/ops/drift/check", Access::Operator),
-    (Method::POST, "/api/ops/drift/acknowledge", Access::Operator),
-    (Method::GET, "/api/ops/keyring", Access::Operator),
-    (Method::POST, "/api/ops/keyring/rotate", Access::Operator),
-    (Method::POST, "/api/ops/keyring/verify", Access::Operator),
-    (Method::POST, "/api/ops/keyring/{id}/revoke", Access::Operator),
-    (Method::GET, "/api/plans", Anyone),
-    (Method::GET, "/api/usage/summary", Anyone),
-    (Method::GET, "/api/usage/export", Anyone),
-    (Method::POST, "/api/ai/chat", Anyone),
-    (Method::POST, "/api/ai/workflow", Anyone),
-    (Method::POST, "/api/workflows", EDITOR),
-    (Method::GET, "/api/workflows", VIEWER),
-    (Method::POST, "/api/workflows/validate", VIEWER),
-    (Method::GET, "/api/workflows/{id}", VIEWER),
-    (Method::PUT, "/api/workflows/{id}", EDITOR),
-    (Method::DELETE, "/api/workflows/{id}", EDITOR),
-    (Method::GET, "/api/workflows/{id}/versions", VIEWER),
-    (Method::GET, "/api/workflows/{id}/versions/{version}", VIEWER),
-    (Method::POST, "/api/workflows/{id}/runs", EDITOR),
-    (Method::GET, "/api/workflows/{id}/runs", VIEWER),
-    (Method::GET, "/api/workflows/{id}/triggers", VIEWER),
-    (Method::POST, "/api/workflows/{id}/triggers", EDITOR),
-    (Method::DELETE, "/api/workflows/{id}/triggers/{webhook}", EDITOR),
-    (Method::POST, "/api/workflows/{id}/triggers/{webhook}/rotate", EDITOR),
-    (Method::POST, "/api/events", EDITOR),
-    (Method::POST, "/hooks/{token}", Secret),
-    (Method::GET, "/api/runs", VIEWER),
-    (Method::GET, "/api/runs/{id}", VIEWER),
-    (Method::DELETE, "/api/runs/{id}", EDITOR),
-    (Method::GET, "/api/runs/{id}/tasks", VIEWER),
-    (Method::GET, "/api/runs/{id}/events", VIEWER),
-    (Method::POST, "/api/runs/{id}/cancel", EDITOR),
-    (Method::POST, "/api/runs/{id}/suspend", EDITOR),
-    (Method::POST, "/api/runs/{id}/resume", EDITOR),
-    (Method::POST, "/api/runs/{id}/retry", EDITOR),
-    (Method::GET, "/api/approvals", VIEWER),
-    (Method::GET, "/api/approvals/{id}", VIEWER),
-    (Method::POST, "/api/approvals/{id}/approve", EDITOR),
-    (Method::POST, "/api/approvals/{id}/reject", EDITOR),
-    (Method::GET, "/api/secrets", VIEWER),
-    (Method::PUT, "/api/secrets/{name}", EDITOR),
-    (Method::DELETE, "/api/secrets/{name}", EDITOR),
-    (Method::POST, "/api/keys", ADMIN),
-    (Method::GET, "/api/keys", ADMIN),
-    (Method::DELETE, "/api/keys/{id}", ADMIN),
+pub const RULES: &[ApiRule] = &[
+    (Method::GET, "/health", Open, None),
+    (Method::GET, "/ready", Open, None),
+    (Method::GET, "/metrics", Metrics, None),
+    (Method::GET, "/openapi.json", Open, None),
+    (Method::GET, "/api/metrics/app", Anyone, None),
+    (Method::GET, "/api/regions", Anyone, None),
+    (Method::GET, "/api/regions/{code}", Anyone, None),
+    (Method::GET, "/api/regions/snapshot", Anyone, None),
+    (Method::GET, "/api/ops/nodes", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/reputation", OPERATOR, OPERATE),
+    (Method::DELETE, "/api/ops/reputation/{address}", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/regions", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/regions/{code}", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/regions/{code}/drain", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/regions/{code}/activate", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/regions/{code}/failover", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/audit", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/audit/export", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/audit/verify", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/tamper", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/tamper/accept", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/tamper/verify", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/drift", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/drift/check", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/drift/acknowledge", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/keyring", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/keyring/rotate", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/keyring/verify", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/keyring/{id}/revoke", OPERATOR, OPERATE),
+    (Method::GET, "/api/plans", Anyone, None),
+    (Method::GET, "/api/usage/summary", Anyone, ACCOUNT_READ),
+    (Method::GET, "/api/usage/export", Anyone, ACCOUNT_READ),
+    (Method::POST, "/api/ai/chat", Anyone, AI),
+    (Method::POST, "/api/ai/workflow", Anyone, AI),
+    (Method::POST, "/api/workflows", EDITOR, WORKFLOWS_WRITE),
+    (Method::GET, "/api/workflows", VIEWER, WORKFLOWS_READ),
+    (Method::POST, "/api/workflows/validate", VIEWER, WORKFLOWS_READ),
+    (Method::GET, "/api/workflows/{id}", VIEWER, WORKFLOWS_READ),
+    (Method::PUT, "/api/workflows/{id}", EDITOR, WORKFLOWS_WRITE),
+    (Method::DELETE, "/api/workflows/{id}", EDITOR, WORKFLOWS_WRITE),
+    (Method::GET, "/api/workflows/{id}/versions", VIEWER, WORKFLOWS_READ),
+    (Method::GET, "/api/workflows/{id}/versions/{version}", VIEWER, WORKFLOWS_READ),
+    (Method::POST, "/api/workflows/{id}/runs", EDITOR, RUNS_WRITE),
+    (Method::GET, "/api/workflows/{id}/runs", VIEWER, RUNS_READ),
+    (Method::GET, "/api/workflows/{id}/triggers", VIEWER, WORKFLOWS_READ),
+    (Method::POST, "/api/workflows/{id}/triggers", EDITOR, WORKFLOWS_WRITE),
+    (Method::DELETE, "/api/workflows/{id}/triggers/{webhook}", EDITOR, WORKFLOWS_WRITE),
+    (Method::POST, "/api/workflows/{id}/triggers/{webhook}/rotate", EDITOR, WORKFLOWS_WRITE),
+    (Method::POST, "/api/events", EDITOR, EVENTS),
+    (Method::POST, "/hooks/{token}", Secret, None),
+    (Method::GET, "/api/runs", VIEWER, RUNS_READ),
+    (Method::GET, "/api/runs/{id}", VIEWER, RUNS_READ),
+    (Method::DELETE, "/api/runs/{id}", EDITOR, RUNS_WRITE),
+    (Method::GET, "/api/runs/{id}/tasks", VIEWER, RUNS_READ),
+    (Method::GET, "/api/runs/{id}/events", VIEWER, RUNS_READ),
+    (Method::POST, "/api/runs/{id}/cancel", EDITOR, RUNS_WRITE),
+    (Method::POST, "/api/runs/{id}/suspend", EDITOR, RUNS_WRITE),
+    (Method::POST, "/api/runs/{id}/resume", EDITOR, RUNS_WRITE),
+    (Method::POST, "/api/runs/{id}/retry", EDITOR, RUNS_WRITE),
+    (Method::GET, "/api/approvals", VIEWER, RUNS_READ),
+    (Method::GET, "/api/approvals/{id}", VIEWER, RUNS_READ),
+    (Method::POST, "/api/approvals/{id}/approve", EDITOR, RUNS_WRITE),
+    (Method::POST, "/api/approvals/{id}/reject", EDITOR, RUNS_WRITE),
+    (Method::GET, "/api/secrets", VIEWER, SECRETS_READ),
+    (Method::PUT, "/api/secrets/{name}", EDITOR, SECRETS_WRITE),
+    (Method::DELETE, "/api/secrets/{name}", EDITOR, SECRETS_WRITE),
+    (Method::POST, "/api/keys", ADMIN, ADMINISTER),
+    (Method::GET, "/api/keys", ADMIN, ADMINISTER),
+    (Method::DELETE, "/api/keys/{id}", ADMIN, ADMINISTER),
+    (Method::POST, "/api/keys/{id}/rotate", ADMIN, ADMINISTER),
+    (Method::GET, "/api/account", VIEWER, ACCOUNT_READ),
+    (Method::PATCH, "/api/account", ADMIN, ADMINISTER),
+    // What a person does as themselves; keys are told so.
+    (Method::GET, "/api/account/memberships", VIEWER, ACCOUNT_READ),
+    (Method::POST, "/api/account/switch", VIEWER, ADMINISTER),
+    (Method::POST, "/api/account/leave", VIEWER, ADMINISTER),
+    (Method::GET, "/api/sessions", VIEWER, ACCOUNT_READ),
+    (Method::DELETE, "/api/sessions/{id}", VIEWER, ADMINISTER),
+    (Method::POST, "/api/sessions/revoke-others", VIEWER, ADMINISTER),
+    (Method::GET, "/api/members", VIEWER, ACCOUNT_READ),
+    (Method::PATCH, "/api/members/{id}", ADMIN, ADMINISTER),
+    (Method::DELETE, "/api/members/{id}", ADMIN, ADMINISTER),
+    (Method::POST, "/api/members/{id}/sign-out", ADMIN, ADMINISTER),
+    (Method::POST, "/api/members/invitations", ADMIN, ADMINISTER),
+    (Method::GET, "/api/members/invitations", ADMIN, ADMINISTER),
+    (Method::DELETE, "/api/members/invitations/{id}", ADMIN, ADMINISTER),
 ];
 
+/// Rows of both tables for one path.
+type Rows = Vec<(Method, Access, Option<Scope>)>;
+
 /// Both tables by path.
-static BY_PATH: LazyLock<HashMap<&'static str, Vec<(Method, Access)>>> = LazyLock::new(|| {
-    let mut rows: HashMap<_, Vec<_>> = HashMap::new();
-    for (method, path, access) in RULES.iter().chain(PAGES) {
-        rows.entry(*path).or_default().push((method.clone(), *access));
+static BY_PATH: LazyLock<HashMap<&'static str, Rows>> = LazyLock::new(|| {
+    let mut rows: HashMap<_, Rows> = HashMap::new();
+    for (method, path, access, scope) in RULES {
+        rows.entry(*path).or_default().push((method.clone(), *access, *scope));
+    }
+    // Keys open no page.
+    for (method, path, access) in PAGES {
+        rows.entry(*path).or_default().push((method.clone(), *access, None));
     }
     rows
 });
 
 /// What the tables say about a route; `route` is the path as routes are written, None when no route matched.
 pub(crate) fn access_of(method: &Method, route: Option<&str>) -> Access {
-    let Some(route) = route else { return Access::Nothing };
+    rule_of(method, route).0
+}
+
+/// The same, and the scope that a limited key needs.
+fn rule_of(method: &Method, route: Option<&str>) -> (Access, Option<Scope>) {
+    let Some(route) = route else { return (Access::Nothing, None) };
     let asked = if method == Method::HEAD { &Method::GET } else { method };
-    let Some(rows) = BY_PATH.get(route) else { return Access::Operator };
+    let Some(rows) = BY_PATH.get(route) else { return (Access::Operator, OPERATE) };
     // A known address with a method that it does not take ends as 405 for everyone.
-    rows.iter().find(|(method, _)| method == asked).map_or(Access::Nothing, |(_, access)| *access)
+    let row = rows.iter().find(|(method, ..)| method == asked);
+    row.map_or((Access::Nothing, None), |(_, access, scope)| (*access, *scope))
 }
 
 /// The matched route, as it is written in the router.
@@ -162,7 +208,7 @@ pub(crate) fn route_of(extensions: &Extensions) -> Option<&str> {
 /// Lets through who may pass; handlers find the caller with the extractors.
 pub(super) async fn check(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let access = access_of(&parts.method, route_of(&parts.extensions));
+    let (access, scope) = rule_of(&parts.method, route_of(&parts.extensions));
     let needs = match access {
         Access::Open | Access::Page | Access::Nothing | Access::Secret => {
             return Ok(next.run(Request::from_parts(parts, body)).await);
@@ -198,6 +244,9 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
         }
     }
     if let Some(identity) = &identity {
+        if let Some(scope) = scope {
+            identity.actor.require_scope(scope)?;
+        }
         origin::check(&app, &parts, &identity.actor)?;
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
@@ -229,9 +278,28 @@ mod tests {
         for (method, route, access) in rows {
             assert_eq!(access_of(&method, route), access, "{method} {route:?}");
         }
-        let all: Vec<_> = RULES.iter().chain(PAGES).collect();
-        for (place, (method, path, _)) in all.iter().enumerate() {
-            assert!(!all[..place].iter().any(|(m, p, _)| m == method && p == path), "{method} {path}");
+        let rules = RULES.iter().map(|(method, path, ..)| (method, path));
+        let all: Vec<_> = rules.chain(PAGES.iter().map(|(method, path, _)| (method, path))).collect();
+        for (place, row) in all.iter().enumerate() {
+            assert!(!all[..place].contains(row), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_wants_a_scope_that_says_so() {
+        for (method, path, access, scope) in RULES {
+            let open = matches!(access, Access::Open | Access::Secret | Access::Metrics);
+            let personal = matches!(access, Access::Role(_) | Access::Operator);
+            assert!(
+                scope.is_some() || open || (*access == Access::Anyone && method == Method::GET),
+                "{method} {path}"
+            );
+            assert!(!(open && scope.is_some()), "{method} {path}: nobody is asked who they are");
+            let reads = [Scope::WorkflowsRead, Scope::RunsRead, Scope::SecretsRead, Scope::AccountRead];
+            if personal && method != Method::GET && !path.ends_with("/validate") {
+                assert!(scope.is_some_and(|scope| !reads.contains(&scope)), "{method} {path} by {scope:?}");
+            }
+            assert_eq!(*access == Access::Operator, *scope == OPERATE, "{method} {path}");
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{Method, request::Parts};
 use levqor_engine::Keyring;
-use levqor_model::{AccountId, KeyId, ProblemCode, Role, SessionId, UserId};
+use levqor_model::{AccountId, KeyId, ProblemCode, Role, Scope, Scopes, SessionId, UserId};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::authenticate;
@@ -19,6 +19,8 @@ pub struct Actor {
     pub role: Role,
     /// May see and do what operators of the platform may.
     pub operator: bool,
+    /// What a key is limited to; None: nothing but its role.
+    pub scopes: Option<Scopes>,
     pub by: ActedBy,
 }
 
@@ -44,9 +46,46 @@ impl Actor {
             ),
         ))
     }
+
+    /// # Errors
+    /// 403 for a key that is limited to other scopes.
+    pub fn require_scope(&self, scope: Scope) -> Result<(), Problem> {
+        match self.scopes {
+            Some(scopes) if !scopes.contains(scope) => Err(Problem::new(
+                ProblemCode::Forbidden,
+                format!(
+                    "this API key is limited to {scopes}, and this needs {}; use another key, or make one with that scope",
+                    scope.as_str()
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The person, and the session that they act in.
+    ///
+    /// # Errors
+    /// 403 for API keys, which are no persons.
+    pub fn person(&self) -> Result<(UserId, SessionId), Problem> {
+        match self.by {
+            ActedBy::Session { session, user } => Ok((user, session)),
+            ActedBy::Key(_) => Err(Problem::new(
+                ProblemCode::Forbidden,
+                "this is for people who are signed in; an API key belongs to its account and to nobody",
+            )),
+        }
+    }
 }
 
 impl ActedBy {
+    /// The id of the person or the key.
+    pub fn id(&self) -> String {
+        match self {
+            ActedBy::Key(key) => key.to_string(),
+            ActedBy::Session { user, .. } => user.to_string(),
+        }
+    }
+
     /// Who it was, as records name them.
     pub fn words(&self) -> String {
         match self {
@@ -75,6 +114,11 @@ pub struct PageActor {
 }
 
 impl PageActor {
+    /// The session that it is.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
     /// Call it first in every handler of a form.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ const REMEMBERED_MAX: u64 = 10_000;
 /// A session's last use is noted when it is older than this.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 /// A session that nobody used for this long is over, though its cookie lives on.
-const SESSION_IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub const SESSION_IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Keys whose last use waits to be written; more are noted at their next use.
 const TOUCHED_MAX: usize = 10_000;
 
@@ -41,12 +41,14 @@ pub(crate) struct Identity {
     /// Empty for API keys.
     pub(crate) email: String,
     expires_at: Option<Timestamp>,
+    /// The key has a newer secret than the one that was sent.
+    replaced: bool,
 }
 
 impl Identity {
     /// A caller for whom nothing has to be looked up.
     pub(super) fn of(actor: Actor) -> Self {
-        Self { actor, email: String::new(), expires_at: None }
+        Self { actor, email: String::new(), expires_at: None, replaced: false }
     }
 }
 
@@ -170,15 +172,18 @@ async fn by_key(text: &str, network: IpAddr, app: &App) -> Result<Arc<Identity>,
             if key.revoked_at.is_some() {
                 return Err(denied("this API key was revoked; use another one"));
             }
+            let previous = key.previous.filter(|previous| previous.hash == hash);
             let identity = Arc::new(Identity {
                 actor: Actor {
                     account_id: key.account_id,
                     role: key.role,
                     operator: key.operator,
+                    scopes: key.scopes,
                     by: ActedBy::Key(key.id),
                 },
                 email: String::new(),
-                expires_at: key.expires_at,
+                expires_at: previous.map(|previous| previous.ends_at).into_iter().chain(key.expires_at).min(),
+                replaced: previous.is_some(),
             });
             callers.keys.insert(hash, identity.clone());
             identity
@@ -186,7 +191,11 @@ async fn by_key(text: &str, network: IpAddr, app: &App) -> Result<Arc<Identity>,
     };
     let now = app.now();
     if let Some(at) = identity.expires_at.filter(|at| *at <= now) {
-        return Err(denied(&format!("this API key expired at {at}; use another one")));
+        return Err(denied(&if identity.replaced {
+            format!("this API key was given a new secret, and the old one opened until {at}; use the new one")
+        } else {
+            format!("this API key expired at {at}; use another one")
+        }));
     }
     if let ActedBy::Key(id) = identity.actor.by {
         callers.touch(id, now);
@@ -267,10 +276,12 @@ async fn by_session(token: &str, network: IpAddr, app: &App) -> Result<Option<Ar
             account_id: session.account_id,
             role,
             operator: user.operator,
+            scopes: None,
             by: ActedBy::Session { session: session.id, user: user.id },
         },
         email: user.email,
         expires_at: Some(session.expires_at),
+        replaced: false,
     });
     app.callers.sessions.insert(hash, identity.clone());
     Ok(Some(identity))

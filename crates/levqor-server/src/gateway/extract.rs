@@ -7,7 +7,9 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
 };
 use http::{HeaderMap, header, request::Parts};
-use levqor_model::{ApprovalId, KeyId, ProblemCode, RingKeyId, RunId, WorkflowId, limits};
+use levqor_model::{
+    ApprovalId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId, WorkflowId, limits,
+};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
@@ -181,6 +183,21 @@ impl PathId for WorkflowId {
 impl PathId for KeyId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "API key";
+}
+
+impl PathId for UserId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "member";
+}
+
+impl PathId for InvitationId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "invitation";
+}
+
+impl PathId for SessionId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "session";
 }
 
 impl PathId for RingKeyId {

@@ -74,7 +74,7 @@ pub(super) async fn answer_once(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     // Messages to secret addresses have ids of their own.
     let in_api = access_of(request.method(), route_of(request.extensions())).is_api();
     let key = request.headers().get(KEY).filter(|_| writes && in_api).map(parse_key).transpose()?;

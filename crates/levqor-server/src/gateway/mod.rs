@@ -50,10 +50,12 @@ use tower_http::{
     },
 };
 
-pub use access::{Access, RULES, Rule};
+pub use access::{Access, ApiRule, RULES, Rule};
 pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
 pub(crate) use authenticate::Callers;
-pub use authenticate::{HOST_SESSION_COOKIE, SESSION_COOKIE, no_session_cookie, session_cookie};
+pub use authenticate::{
+    HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, no_session_cookie, session_cookie,
+};
 pub(crate) use bounds::Bounds;
 pub use client::{Client, ClientAddress, ClientFingerprint, Country, ForwardedHeader, Networks, NotANetwork};
 pub(crate) use crowd::Crowd;

@@ -26,6 +26,7 @@ impl OwnLook {
             account_id: AccountId::new(at, &nobody),
             role: Role::Viewer,
             operator: false,
+            scopes: None,
             by: ActedBy::Key(KeyId::new(at, &nobody)),
         };
         (self == OwnLook::Account).then(|| Arc::new(Identity::of(actor)))

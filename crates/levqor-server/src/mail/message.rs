@@ -54,6 +54,14 @@ impl Message {
         })
     }
 
+    /// A message of ours to one person.
+    ///
+    /// # Errors
+    /// [`Invalid`] when the address is none.
+    pub fn plain(to: &str, subject: &str, text: String) -> Result<Self, Invalid> {
+        Self::read(&serde_json::json!({ "to": to, "subject": subject, "text": text }))
+    }
+
     /// As it goes over the line. Addresses of `bcc` stand only in the envelope.
     pub(super) fn build(&self, from: Mailbox, id: String) -> Result<Mime, lettre::error::Error> {
         let mut builder = Mime::builder().from(from).message_id(Some(id)).subject(&*self.subject);

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use axum::{Router, response::IntoResponse, routing::get};
 use http::{Method, header};
+use levqor_model::Scope;
 use utoipa::{
     OpenApi as _,
     openapi::{
@@ -45,6 +46,9 @@ const SESSION_SCHEME: &str = "session";
         (name = "approvals", description = "Decisions of people that runs wait for"),
         (name = "secrets", description = "Values for runs that nobody can read again"),
         (name = "keys", description = "API keys"),
+        (name = "account", description = "The account, and the accounts that somebody belongs to"),
+        (name = "members", description = "Who belongs to the account, and who is invited"),
+        (name = "sessions", description = "Where somebody is signed in"),
         (name = "regions", description = "Where Levqor runs"),
         (name = "operations", description = "Health and metrics"),
     ),
@@ -77,11 +81,11 @@ pub fn document() -> OpenApi {
     let (_, mut document) = features::api();
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            let rule = RULES.iter().find(|(m, p, _)| *m == method && p == path);
-            operation.security = rule.map(|(_, _, access)| security(*access));
+            let rule = RULES.iter().find(|(m, p, ..)| *m == method && p == path);
+            operation.security = rule.map(|(_, _, access, scope)| security(*access, *scope));
             // Messages to secret addresses have ids of their own.
             let takes_keys =
-                method != Method::GET && rule.is_none_or(|(_, _, access)| *access != Access::Secret);
+                method != Method::GET && rule.is_none_or(|(_, _, access, _)| *access != Access::Secret);
             complete(takes_keys, operation);
             values::describe(path, operation);
         }
@@ -136,9 +140,10 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Ope
     .filter_map(|(method, operation)| Some((method, operation?)))
 }
 
-fn security(access: Access) -> Vec<SecurityRequirement> {
-    let scheme = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
-    let both = [scheme(KEY_SCHEME), scheme(SESSION_SCHEME)];
+/// A limited key needs the scope; of schemes that are not OAuth's, the list says just that (OpenAPI 3.1, Security Requirement Object).
+fn security(access: Access, scope: Option<Scope>) -> Vec<SecurityRequirement> {
+    let key = SecurityRequirement::new(KEY_SCHEME, scope.map(Scope::as_str));
+    let both = [key, SecurityRequirement::new(SESSION_SCHEME, Vec::<String>::new())];
     match access {
         Access::Open | Access::Metrics | Access::Secret | Access::Page | Access::Nothing => Vec::new(),
         // An empty requirement says that it works without, too.

@@ -9,9 +9,12 @@ use utoipa::openapi::{
 /// What stands before `{id}` in a path, and how ids of that begin.
 const PREFIXES: &[(&str, &str)] = &[
     ("approvals", "apr"),
+    ("invitations", "inv"),
     ("keyring", "rky"),
     ("keys", "key"),
+    ("members", "usr"),
     ("runs", "run"),
+    ("sessions", "ses"),
     ("triggers", "whk"),
     ("workflows", "wf"),
 ];

@@ -35,6 +35,8 @@ pub enum Section {
     Accounts,
     Tamper,
     Drift,
+    Members,
+    Account,
     Other,
 }
 
@@ -54,6 +56,8 @@ impl Section {
                 | Section::Accounts
                 | Section::Tamper
                 | Section::Drift
+                | Section::Members
+                | Section::Account
         )
     }
 }
@@ -214,6 +218,8 @@ fn side(view: &View, section: Section) -> Markup {
         ("/dashboard/approvals", "Approvals", "check-ring", Section::Approvals),
         ("/dashboard/secrets", "Secrets", "lock", Section::Secrets),
         ("/dashboard/keys", "API keys", "key", Section::Keys),
+        ("/dashboard/members", "Members", "people", Section::Members),
+        ("/dashboard/account", "Account", "shield", Section::Account),
     ];
     let operator = view.reader.as_ref().is_some_and(|reader| reader.actor.operator);
     let operations = [

@@ -16,7 +16,7 @@ use levqor_engine::{
 use levqor_model::{Clock, NodeId, Secret, TriggerKind, limits::IDEMPOTENCY_TTL};
 use levqor_server::{
     App, Parts,
-    features::{keyring, sign_in::service::SESSION_LIFETIME, triggers::signature},
+    features::{keyring, sessions::service::SESSION_LIFETIME, triggers::signature},
     router,
 };
 use levqor_store::idempotency::{Claim, KeyClaim};
@@ -52,6 +52,7 @@ async fn beside(test: &TestApp) -> TestApp {
         blueprint: app.blueprint.clone(),
         policies: app.policies.clone(),
         backends: Arc::clone(&app.backends),
+        mailer: app.mailer.clone(),
         started_at: app.started_at,
     });
     TestApp { router: router(app.clone()), app, ..test.clone() }

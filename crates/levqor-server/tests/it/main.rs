@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
 mod access;
+mod account;
 mod ai;
 mod approvals;
 mod asvs;
@@ -16,10 +17,14 @@ mod gateway;
 mod health;
 mod hostile_input;
 mod idempotency;
+mod invitations;
+mod isolation;
 mod keyring;
 mod keys;
 mod matrix;
+mod members;
 mod metrics;
+mod oidc;
 mod openapi;
 mod pages;
 mod paths;
@@ -33,6 +38,7 @@ mod runs;
 mod secrets;
 mod security_headers;
 mod serve;
+mod sessions;
 mod shared_rates;
 mod sign_in_attacks;
 mod slow_clients;

@@ -3,6 +3,7 @@
 mod admin;
 mod console;
 mod crawl;
+mod identity;
 mod literals;
 mod markup;
 mod promises;
@@ -72,8 +73,15 @@ pub const SITE: &[&str] = &[
 const PUBLIC: [&str; 6] =
     ["/draft", "/signin", "/docs/getting-started", "/docs/api", "/docs/problems", "/docs/problems/not-found"];
 
-const CONSOLE: [&str; 5] =
-    ["/dashboard", "/dashboard/workflows", "/dashboard/workflows/new", "/dashboard/runs", "/dashboard/keys"];
+const CONSOLE: [&str; 7] = [
+    "/dashboard",
+    "/dashboard/workflows",
+    "/dashboard/workflows/new",
+    "/dashboard/runs",
+    "/dashboard/keys",
+    "/dashboard/members",
+    "/dashboard/account",
+];
 
 /// What every page keeps: a title, landmarks, a way past the navigation, and no script or style inside.
 fn assert_sound(path: &str, page: &Answer) {

@@ -19,6 +19,7 @@ use levqor_server::{
         policies::service::Policies,
     },
     gateway::{SESSION_COOKIE, new_key, new_token, token_hash},
+    mail::{MailServer, Mailer},
     router,
 };
 use levqor_store::{
@@ -162,6 +163,15 @@ impl TestApp {
         self.restarted_with(self.app.settings.clone()).await
     }
 
+    /// [`TestApp::restarted`] with a mail server.
+    pub async fn mailing(&self, address: &str) -> Self {
+        let server = MailServer::new(address, "Levqor <levqor@example.com>").unwrap();
+        let (settings, blueprint) = (self.app.settings.clone(), self.app.blueprint.clone());
+        let parts = parts(settings, blueprint, &self.store, self.clock.clone(), self.random.clone()).await;
+        let app = App::new(Parts { mailer: Some(Arc::new(Mailer::new(server).unwrap())), ..parts });
+        Self { router: router(app.clone()), app, ..self.clone() }
+    }
+
     /// [`TestApp::restarted`] with other settings.
     pub async fn restarted_with(&self, settings: Settings) -> Self {
         let blueprint = self.app.blueprint.clone();
@@ -282,6 +292,7 @@ async fn parts(
         blueprint,
         policies,
         backends,
+        mailer: None,
     }
 }
 
@@ -300,6 +311,10 @@ pub async fn add_key(app: &App, account_id: AccountId, role: Role, operator: boo
         expires_at: None,
         last_used_at: None,
         revoked_at: None,
+        scopes: None,
+        previous: None,
+        rotated_at: None,
+        created_by: None,
     };
     app.store.create_key(key).await.unwrap();
     new.key.expose().to_owned()
@@ -344,8 +359,10 @@ async fn sign_in_with(app: &App, account_id: AccountId, email: &str, role: Role,
         created_at: app.now(),
         last_seen_at: app.now(),
         expires_at: app.now() + Duration::from_secs(7 * 24 * 60 * 60),
+        network: Some("192.0.2.0/24".to_owned()),
+        browser: Some("Firefox on Linux".to_owned()),
     };
-    app.store.create_session(session).await.unwrap();
+    app.store.create_session(session, None).await.unwrap();
     format!("{SESSION_COOKIE}={token}")
 }
 

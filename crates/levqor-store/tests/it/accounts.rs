@@ -6,7 +6,7 @@ use levqor_model::{KeyId, LinkId, Role, SeededRandom, SessionId};
 use levqor_store::{
     Conflict, Error,
     accounts::{Account, Founding, Membership, User},
-    keys::ApiKey,
+    keys::{ApiKey, Rotation},
     sessions::{Link, Session},
 };
 
@@ -92,6 +92,10 @@ async fn the_first_account_is_founded_once_and_whole() {
                 expires_at: None,
                 last_used_at: None,
                 revoked_at: None,
+                scopes: None,
+                previous: None,
+                rotated_at: None,
+                created_by: None,
             },
             workflow,
             version,
@@ -124,6 +128,10 @@ async fn keys_are_found_by_hash_and_revoked_once() {
         expires_at: (number == 1).then_some(NOW),
         last_used_at: None,
         revoked_at: None,
+        scopes: None,
+        previous: None,
+        rotated_at: None,
+        created_by: None,
     };
     let keys = [key(0), key(1), key(2)];
     for key in &keys {
@@ -142,6 +150,22 @@ async fn keys_are_found_by_hash_and_revoked_once() {
     store.touch_keys(vec![(keys[0].id, later), (keys[2].id, NOW)]).await.unwrap();
     store.touch_keys(vec![(keys[0].id, NOW)]).await.unwrap();
     assert_eq!(store.key_by_hash([0; 32]).await.unwrap().unwrap().last_used_at, Some(later));
+
+    let rotation = |number: u8| Rotation {
+        prefix: format!("lvq_{number}"),
+        hash: [number; 32],
+        at: later,
+        previous_ends_at: later + Duration::from_secs(60),
+    };
+    assert_eq!(store.rotate_key(world.account_id(), keys[0].id, rotation(50)).await, Ok(None), "of others");
+    assert!(store.rotate_key(account, keys[0].id, rotation(50)).await.unwrap().is_some());
+    let old = store.key_by_hash([0; 32]).await.unwrap().unwrap();
+    assert_eq!((old.hash, old.previous.unwrap().hash), ([50; 32], [0; 32]), "by the previous secret");
+    assert_eq!(store.key_by_hash([50; 32]).await.unwrap().unwrap(), old);
+    store.rotate_key(account, keys[0].id, rotation(51)).await.unwrap();
+    assert_eq!(store.key_by_hash([0; 32]).await, Ok(None), "two rotations ago");
+    assert_eq!(store.key(account, keys[0].id).await.unwrap().unwrap().prefix, "lvq_51");
+    assert_eq!(store.key(world.account_id(), keys[0].id).await, Ok(None));
 
     assert_eq!(store.revoke_key(world.account_id(), keys[2].id, later).await, Ok(false));
     assert_eq!(store.revoke_key(account, keys[2].id, later).await, Ok(true));
@@ -182,18 +206,22 @@ async fn a_session_lives_until_it_expires_or_is_revoked() {
         created_at: NOW,
         last_seen_at: NOW,
         expires_at: NOW + hour,
+        network: Some("192.0.2.0/24".to_owned()),
+        browser: None,
     };
     let (first, second) = (session(1), session(2));
     let store = &world.store;
-    store.create_session(first.clone()).await.unwrap();
-    store.create_session(second.clone()).await.unwrap();
+    store.create_session(first.clone(), None).await.unwrap();
+    store.create_session(second.clone(), None).await.unwrap();
     assert_eq!(store.session_by_hash(first.hash, NOW).await, Ok(Some(first.clone())));
     assert_eq!(store.session_by_hash(first.hash, NOW + hour).await, Ok(None));
     store.touch_session(first.id, NOW + hour / 2).await.unwrap();
     store.touch_session(first.id, NOW).await.unwrap();
     let seen = store.session_by_hash(first.hash, NOW).await.unwrap().unwrap().last_seen_at;
     assert_eq!(seen, NOW + hour / 2);
-    store.revoke_session(first.id, NOW).await.unwrap();
+    assert_eq!(store.revoke_session_of(world.user_id(), first.id, NOW).await, Ok(false), "of somebody else");
+    assert_eq!(store.revoke_session_of(user, first.id, NOW).await, Ok(true));
+    assert_eq!(store.revoke_session_of(user, first.id, NOW).await, Ok(false));
     assert_eq!(store.session_by_hash(first.hash, NOW).await, Ok(None));
 
     store.prune_sign_in(NOW + hour / 2).await.unwrap();

@@ -64,6 +64,10 @@ async fn new_key(world: &World, store: &Store, seed: u64) -> KeyId {
         expires_at: None,
         last_used_at: None,
         revoked_at: None,
+        scopes: None,
+        previous: None,
+        rotated_at: None,
+        created_by: None,
     };
     store.create_key(key).await.unwrap();
     id

@@ -17,8 +17,12 @@ mod events;
 mod health;
 #[path = "../it/idempotency.rs"]
 mod idempotency;
+#[path = "../it/invitations.rs"]
+mod invitations;
 #[path = "../it/keyring.rs"]
 mod keyring;
+#[path = "../it/members.rs"]
+mod members;
 #[path = "../it/model.rs"]
 mod model;
 #[path = "../it/nodes.rs"]

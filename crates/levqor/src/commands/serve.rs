@@ -202,7 +202,8 @@ async fn run(
         blueprint: Arc::new(blueprint.clone()),
         backends: Arc::clone(&backends),
     };
-    setup.handlers = functions.join(handlers(config)?);
+    let mailer = mailer(config)?;
+    setup.handlers = functions.join(handlers(mailer.as_ref()));
     let engine = Engine::start(setup).await.map_err(|error| Failure::Broken(error.into()))?;
     // A port of 0 means "any free one"; links must name the one that it became.
     let public_url =
@@ -232,6 +233,7 @@ async fn run(
         blueprint,
         policies,
         backends,
+        mailer,
         started_at,
     });
     let link =
@@ -348,12 +350,18 @@ fn plan_weights(blueprint: &Blueprint) -> BTreeMap<String, u32> {
 }
 
 /// The functions of workflows that this server makes itself.
-fn handlers(config: &Config) -> Result<Handlers, Failure> {
+/// One for the whole process, when a mail server is named.
+fn mailer(config: &Config) -> Result<Option<Arc<Mailer>>, Failure> {
+    let mailer = config.mail.clone().map(Mailer::new).transpose();
+    Ok(mailer.map_err(|problem| Failure::Refused(format!("mail.smtp_url: {problem}")))?.map(Arc::new))
+}
+
+fn handlers(mailer: Option<&Arc<Mailer>>) -> Handlers {
     let handlers = Handlers::default();
-    let Some(server) = config.mail.clone() else { return Ok(handlers) };
-    let mailer =
-        Mailer::new(server).map_err(|problem| Failure::Refused(format!("mail.smtp_url: {problem}")))?;
-    Ok(handlers.with(Service::Email, Arc::new(EmailFunction::new(Arc::new(mailer)))))
+    match mailer {
+        Some(mailer) => handlers.with(Service::Email, Arc::new(EmailFunction::new(Arc::clone(mailer)))),
+        None => handlers,
+    }
 }
 
 fn setup(
@@ -423,6 +431,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         anonymous_requests_per_minute: config.limits.anonymous_per_minute,
         header_timeout: config.limits.head_timeout,
         gateway: config.gateway.clone(),
+        oidc: config.oidc.clone(),
         anonymous_ai_per_minute: config.anonymous_ai_per_minute,
         data_dir: Some(data_dir.path().to_owned()),
         host: Host { processes: config.processes.allow, mail: config.mail.is_some() },

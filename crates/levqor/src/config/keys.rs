@@ -440,8 +440,8 @@ pub const KEYS: &[Key] = &[
         "SMTP_URL",
         Shape::Text,
         "",
-        "mail server, such as smtp://user:password@mail.example.com:587 (STARTTLS) or smtps://…; empty: no mail, and workflows \
-         that call `email` are refused",
+        "mail server, such as smtp://user:password@mail.example.com:587 (STARTTLS) or smtps://…; empty: no mail: workflows \
+         that call `email` are refused, and nobody gets links to sign in or invitations by mail",
     )
     .secret(),
     key(
@@ -450,6 +450,36 @@ pub const KEYS: &[Key] = &[
         Shape::Text,
         "",
         "sender of mail, such as Levqor <levqor@example.com>; needed with mail.smtp_url",
+    ),
+    key(
+        "oidc.issuer",
+        "LEVQOR_OIDC_ISSUER",
+        Shape::Text,
+        "",
+        "a system that signs people in by OpenID Connect, such as https://login.example.com; empty: people sign in by a link only",
+    ),
+    key(
+        "oidc.client_id",
+        "LEVQOR_OIDC_CLIENT_ID",
+        Shape::Text,
+        "",
+        "what that system knows this server by; needed with oidc.issuer",
+    ),
+    key(
+        "oidc.client_secret",
+        "LEVQOR_OIDC_CLIENT_SECRET",
+        Shape::Text,
+        "",
+        "the secret that it gave for that; needed with oidc.issuer",
+    )
+    .secret(),
+    key("oidc.name", "LEVQOR_OIDC_NAME", Shape::Text, "single sign-on", "what the button on the sign-in page calls it"),
+    key(
+        "oidc.open_accounts",
+        "LEVQOR_OIDC_OPEN_ACCOUNTS",
+        Shape::Flag,
+        "false",
+        "whether somebody whom it knows and nobody has invited gets an account of their own",
     ),
     key(
         "site.operator_name",

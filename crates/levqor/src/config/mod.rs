@@ -10,6 +10,7 @@ mod events;
 mod gateway;
 pub mod keys;
 pub mod layers;
+mod oidc;
 #[cfg(test)]
 mod page;
 mod processes;
@@ -23,7 +24,10 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use levqor_engine::{egress::Network, sink::Sink};
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
-    Environment, Site, StripeAccess, features::ai::AiSettings, gateway::GatewaySettings, mail::MailServer,
+    Environment, Site, StripeAccess,
+    features::{ai::AiSettings, oidc::OidcSettings},
+    gateway::GatewaySettings,
+    mail::MailServer,
 };
 use levqor_store::Place;
 
@@ -73,6 +77,8 @@ pub struct Config {
     pub anonymous_ai_per_minute: u32,
     pub ai: AiSettings,
     pub gateway: GatewaySettings,
+    /// None: people sign in by a link only.
+    pub oidc: Option<OidcSettings>,
     pub metrics_public: bool,
     pub site: Site,
     pub blueprint: levqor_drift::Origin,
@@ -273,6 +279,7 @@ impl Reader<'_> {
         let site = self.site();
         let gateway = self.gateway();
         let stripe = self.stripe();
+        let oidc = self.oidc();
         self.email();
         self.log_filter();
         Some(Config {
@@ -320,6 +327,7 @@ impl Reader<'_> {
                 .unwrap_or(u32::MAX),
             ai,
             gateway,
+            oidc,
             metrics_public: self.text("metrics.public") == "true",
             site,
             blueprint: self.blueprint(),
@@ -443,6 +451,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn resolved(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -654,6 +664,16 @@ mod tests {
                 "environment STRIPE_API_BASE: billing.stripe_api_base: the address is none of https without user",
             ),
             ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
+            (
+                "[oidc]\nissuer = \"http://login.example.com\"",
+                &[],
+                "levqor.toml:2: oidc.issuer: \"http://login.example.com\" is no issuer",
+            ),
+            (
+                "[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"levqor\"",
+                &[],
+                "oidc.client_secret: is empty, and oidc.issuer is set",
+            ),
             (
                 "[mail]\nfrom = \"a@b.c\"",
                 &[("SMTP_URL", "https://u:hunter2@h")],

@@ -1,14 +1,16 @@
 //! The console of people who are signed in.
 //!
-//! Every form carries the session's CSRF token and answers with 303, except those that make an API key or a webhook: their answer
-//! is the only page that ever shows what was made. What may be done is decided by the services of workflows, runs and keys; the
+//! Every form carries the session's CSRF token and answers with 303, except those that make an API key, a webhook or an invitation
+//! to hand over: their answer is the only page that ever shows what was made. What may be done is decided by the services of workflows, runs and keys; the
 //! console adds words and pictures.
 
+mod account;
 mod approvals;
 mod edit;
 mod editor;
 mod explain;
 mod keys;
+mod members;
 mod new;
 mod overview;
 mod place;
@@ -61,6 +63,18 @@ pub fn routes() -> Router<App> {
         .route("/dashboard/runs/{id}/tasks/{task}/{what}", get(run_data::of_task))
         .route("/dashboard/keys", get(keys::page).post(keys::create))
         .route("/dashboard/keys/{id}/revoke", post(keys::revoke))
+        .route("/dashboard/keys/{id}/rotate", post(keys::rotate))
+        .route("/dashboard/members", get(members::page))
+        .route("/dashboard/members/invitations", post(members::invite))
+        .route("/dashboard/members/invitations/{id}/revoke", post(members::revoke_invitation))
+        .route("/dashboard/members/{id}/role", post(members::change_role))
+        .route("/dashboard/members/{id}/remove", post(members::remove))
+        .route("/dashboard/members/{id}/sign-out", post(members::sign_out))
+        .route("/dashboard/account", get(account::page).post(account::rename))
+        .route("/dashboard/account/switch", post(account::switch))
+        .route("/dashboard/account/leave", post(account::leave))
+        .route("/dashboard/account/sessions/{id}/revoke", post(account::revoke_session))
+        .route("/dashboard/account/sessions/revoke-others", post(account::revoke_others))
         .route("/dashboard/approvals", get(approvals::page))
         .route("/dashboard/approvals/{id}", post(approvals::decide))
         .route("/dashboard/secrets", get(secrets::page).post(secrets::set))
@@ -90,6 +104,18 @@ impl Done {
             Some("resumed") => "The run goes on.",
             Some("webhook-deleted") => "The webhook is deleted: its address starts nothing any more.",
             Some("revoked") => "The key is revoked: it opens nothing any more.",
+            Some("invited") => "The invitation is on its way by mail.",
+            Some("invitation-revoked") => "The invitation is taken back: its link opens nothing any more.",
+            Some("role-changed") => "The role is changed; where they were signed in here, they sign in anew.",
+            Some("member-removed") => {
+                "The member is removed and signed out. Keys that they made stay: look whether they should."
+            }
+            Some("signed-out") => "The member is signed out of this account everywhere.",
+            Some("renamed") => "The account has another name.",
+            Some("joined") => "You belong to this account now.",
+            Some("switched") => "You are in this account now.",
+            Some("session-ended") => "The session is over.",
+            Some("sessions-ended") => "All your other sessions are over.",
             Some("approved") => "You have approved; the run goes on.",
             Some("rejected") => "You have rejected; the run goes on with that.",
             Some("secret-set") => "The secret is set. Runs that begin or are retried from now on use it.",

@@ -11,7 +11,7 @@ use levqor_model::Timestamp;
 use levqor_store::drift::DriftResult;
 use maud::{Markup, html};
 
-use super::{routes, service};
+use super::{routes::look, service};
 use crate::{
     App, Problem,
     gateway::PageActor,
@@ -71,7 +71,7 @@ async fn check(
     FormData(form): FormData<Button>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    routes::look(&app).await?;
+    look(&app).await?;
     Ok(Redirect::to("/admin/drift").into_response())
 }
 

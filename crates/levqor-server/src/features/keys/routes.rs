@@ -1,12 +1,14 @@
 //! `/api/keys`.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use levqor_model::{KeyId, Role, Timestamp};
+use levqor_model::{KeyId, Role, Scopes, Secret, Timestamp};
 use levqor_store::keys::ApiKey;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -20,7 +22,7 @@ use crate::{
 };
 
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(revoke))
+    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(revoke)).routes(routes!(rotate))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,13 +37,44 @@ struct NewKeyBody {
     /// Without it the key lives until it is revoked.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// What the key is limited to, within its role. Without it the key may all that its role may.
+    #[schema(value_type = Option<Vec<ScopeName>>, min_items = 1)]
+    scopes: Option<Vec<String>>,
+}
+
+/// A part of the API. Whoever may write may read.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes `Scope` to the API's readers")]
+enum ScopeName {
+    #[schema(rename = "workflows:read")]
+    WorkflowsRead,
+    #[schema(rename = "workflows:write")]
+    WorkflowsWrite,
+    #[schema(rename = "runs:read")]
+    RunsRead,
+    #[schema(rename = "runs:write")]
+    RunsWrite,
+    #[schema(rename = "events")]
+    Events,
+    #[schema(rename = "ai")]
+    Ai,
+    #[schema(rename = "secrets:read")]
+    SecretsRead,
+    #[schema(rename = "secrets:write")]
+    SecretsWrite,
+    #[schema(rename = "account:read")]
+    AccountRead,
+    #[schema(rename = "admin")]
+    Admin,
+    #[schema(rename = "operate")]
+    Operate,
 }
 
 /// What a caller may do: each role may what the ones before it may.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "describes `Role` to the API's readers")]
-enum RoleName {
+pub(crate) enum RoleName {
     Viewer,
     Editor,
     Admin,
@@ -69,6 +102,18 @@ struct KeyView {
     last_used_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
+    /// What it is limited to; null: all that its role may.
+    #[schema(value_type = Option<Vec<ScopeName>>)]
+    scopes: Option<Vec<&'static str>>,
+    /// When it was given its secret, if not at its making.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    rotated_at: Option<Timestamp>,
+    /// Until when the secret before that opens, too.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_ends_at: Option<Timestamp>,
+    /// The user or the key that made it, where that was noted.
+    #[schema(example = "usr_01ARZ3NDEKTSV4RRFFQ69G5FAV")]
+    created_by: Option<String>,
 }
 
 impl From<ApiKey> for KeyView {
@@ -83,6 +128,10 @@ impl From<ApiKey> for KeyView {
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,
             revoked_at: key.revoked_at,
+            scopes: key.scopes.map(Scopes::names),
+            rotated_at: key.rotated_at,
+            previous_ends_at: key.previous.map(|previous| previous.ends_at),
+            created_by: key.created_by,
         }
     }
 }
@@ -118,13 +167,23 @@ async fn create(
     actor: Actor,
     Body(body): Body<NewKeyBody>,
 ) -> Result<Response, Problem> {
-    let wish = Wish { name: body.name, role: body.role, expires_at: body.expires_at };
+    let wish = Wish {
+        name: body.name,
+        role: body.role,
+        expires_at: body.expires_at,
+        scopes: body.scopes.as_deref().map(service::scopes).transpose()?,
+    };
     let (key, secret) = service::create(&app, &actor, wish).await?;
+    shown_once(StatusCode::CREATED, key, &secret)
+}
+
+/// The key with its secret, which is in this answer and in no other, not even in a replay of it.
+fn shown_once(status: StatusCode, key: ApiKey, secret: &Secret) -> Result<Response, Problem> {
     let mut view = NewKeyView { about: key.into(), key: None };
     // The idempotency store must not hold what the key table only has a hash of.
     let remembered = serde_json::to_vec(&view).map_err(Problem::internal)?;
     view.key = Some(secret.expose().to_owned());
-    let mut response = (StatusCode::CREATED, Json(view)).into_response();
+    let mut response = (status, Json(view)).into_response();
     response.extensions_mut().insert(Remembered(remembered));
     Ok(response)
 }
@@ -172,4 +231,32 @@ async fn list(
 async fn revoke(State(app): State<App>, actor: Actor, Id(id): Id<KeyId>) -> Result<StatusCode, Problem> {
     service::revoke(&app, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RotateBody {
+    /// How long the old secret goes on working, in seconds; 86400 (a day) when left out, 0 for not at all.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    overlap_seconds: Option<u64>,
+}
+
+/// Give a key another secret. The old one goes on working for a while, so that programs can be given the new one in their own time.
+#[utoipa::path(
+    post,
+    path = "/api/keys/{id}/rotate",
+    tag = "keys",
+    params(("id" = String, Path, description = "The key's id", example = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
+    request_body = RotateBody,
+    responses((status = 200, body = NewKeyView), Refusals)
+)]
+async fn rotate(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<KeyId>,
+    Body(body): Body<RotateBody>,
+) -> Result<Response, Problem> {
+    let overlap = body.overlap_seconds.map(Duration::from_secs);
+    let (key, secret) = service::rotate(&app, &actor, id, overlap).await?;
+    shown_once(StatusCode::OK, key, &secret)
 }

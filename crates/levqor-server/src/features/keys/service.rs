@@ -1,7 +1,12 @@
 //! The rules of API keys.
 
-use levqor_model::{KeyId, ProblemCode, Role, Secret, Timestamp};
-use levqor_store::keys::ApiKey;
+use std::time::Duration;
+
+use levqor_model::{
+    KeyId, ProblemCode, Role, Scopes, Secret, Timestamp,
+    limits::{KEY_OVERLAP_DEFAULT, KEY_OVERLAP_MAX},
+};
+use levqor_store::keys::{ApiKey, Rotation};
 
 use crate::{
     App, Problem,
@@ -22,12 +27,36 @@ pub struct Wish {
     pub name: String,
     pub role: Role,
     pub expires_at: Option<Timestamp>,
+    pub scopes: Option<Scopes>,
+}
+
+/// Scopes by their names.
+///
+/// # Errors
+/// 422 for a name that is none, and for an empty list.
+pub fn scopes(names: &[String]) -> Result<Scopes, Problem> {
+    Scopes::parse_all(names.iter().map(String::as_str))
+        .map_err(|error| Problem::field("/scopes", error.to_string()))
+}
+
+/// A key that is limited gives no more than it has: neither by a key that it makes nor by a secret that it asks for.
+fn must_cover(actor: &Actor, wanted: Option<Scopes>) -> Result<(), Problem> {
+    let Some(own) = actor.scopes else { return Ok(()) };
+    if wanted.is_some_and(|wanted| wanted.within(own)) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemCode::Forbidden,
+        format!(
+            "this API key is limited to {own}, and so must be what it gives away; use a key without limits"
+        ),
+    ))
 }
 
 /// Makes a key. The secret is not stored: this is the one time that it can be seen.
 ///
 /// # Errors
-/// 422 for a name or a time that is not allowed; 403 for a role above the caller's own.
+/// 422 for a name or a time that is not allowed; 403 for a role above the caller's own, and for more than a limited key may.
 pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Secret), Problem> {
     actor.require(Role::Admin)?;
     let name = wish.name.trim();
@@ -36,6 +65,7 @@ pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Sec
         return Err(Problem::field("/name", message));
     }
     actor.require(wish.role)?;
+    must_cover(actor, wish.scopes)?;
     let now = app.now();
     if wish.expires_at.is_some_and(|at| at <= now) {
         return Err(Problem::field("/expires_at", format!("must be later than now ({now})")));
@@ -53,6 +83,10 @@ pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Sec
         expires_at: wish.expires_at,
         last_used_at: None,
         revoked_at: None,
+        scopes: wish.scopes,
+        previous: None,
+        rotated_at: None,
+        created_by: Some(actor.by.id()),
     };
     app.store.create_key(key.clone()).await?;
     Ok((key, new.key))
@@ -75,10 +109,9 @@ pub async fn revoke(app: &App, actor: &Actor, id: KeyId) -> Result<(), Problem> 
         after = keys.last().map(|key| key.id);
         let full = keys.len() == BATCH;
         for key in keys {
-            let live = key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now);
             if key.id == id {
                 found = Some(key);
-            } else if live && key.role == Role::Owner {
+            } else if is_live(&key, now) && is_whole_owner(&key) {
                 other_owner = true;
             }
         }
@@ -89,7 +122,7 @@ pub async fn revoke(app: &App, actor: &Actor, id: KeyId) -> Result<(), Problem> 
     let missing = || Problem::not_found(format!("API key {id} does not exist or is revoked already"));
     let key = found.filter(|key| key.revoked_at.is_none()).ok_or_else(missing)?;
     actor.require(key.role)?;
-    if key.role == Role::Owner && !other_owner {
+    if is_whole_owner(&key) && !other_owner {
         return Err(Problem::new(
             ProblemCode::LastOwnerKey,
             "this is the account's last owner key; make another owner key first",
@@ -100,4 +133,51 @@ pub async fn revoke(app: &App, actor: &Actor, id: KeyId) -> Result<(), Problem> 
     }
     app.forget_callers();
     Ok(())
+}
+
+fn is_live(key: &ApiKey, now: Timestamp) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now)
+}
+
+/// An owner's key that may all that owners may.
+fn is_whole_owner(key: &ApiKey) -> bool {
+    key.role == Role::Owner && key.scopes.is_none()
+}
+
+/// Gives a key another secret; the one of now goes on working for `overlap`, or for a day. A secret that was replaced before
+/// opens nothing any more. The new one can be seen this one time.
+///
+/// # Errors
+/// 404 when the account has no such live key; 403 for a key above the caller's role, an operator's, or one that may what a limited
+/// caller may not; 422 for an overlap beyond 30 days.
+pub async fn rotate(
+    app: &App,
+    actor: &Actor,
+    id: KeyId,
+    overlap: Option<Duration>,
+) -> Result<(ApiKey, Secret), Problem> {
+    actor.require(Role::Admin)?;
+    let overlap = overlap.unwrap_or(KEY_OVERLAP_DEFAULT);
+    if overlap > KEY_OVERLAP_MAX {
+        let message = format!("must be at most {} (30 days)", KEY_OVERLAP_MAX.as_secs());
+        return Err(Problem::field("/overlap_seconds", message));
+    }
+    let now = app.now();
+    let missing = || Problem::not_found(format!("API key {id} does not exist, is revoked or has expired"));
+    let key = app.store.key(actor.account_id, id).await?;
+    let key = key.filter(|key| is_live(key, now)).ok_or_else(missing)?;
+    actor.require(key.role)?;
+    must_cover(actor, key.scopes)?;
+    if key.operator && !actor.operator {
+        return Err(Problem::new(
+            ProblemCode::Forbidden,
+            "this key may do what operators of the platform may; only they give it another secret",
+        ));
+    }
+    let new = new_key(&*app.random);
+    let previous_ends_at = key.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
+    let rotation = Rotation { prefix: new.prefix, hash: new.hash, at: now, previous_ends_at };
+    let key = app.store.rotate_key(actor.account_id, id, rotation).await?.ok_or_else(missing)?;
+    app.forget_callers();
+    Ok((key, new.key))
 }

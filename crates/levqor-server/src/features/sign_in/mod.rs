@@ -8,7 +8,7 @@
 //! Invariant: what a stranger sees is the same for addresses that are known and for those that are not.
 
 mod limits;
-mod pages;
+pub(in crate::features) mod pages;
 pub mod service;
 
 use axum::{

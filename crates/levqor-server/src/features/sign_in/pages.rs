@@ -1,6 +1,6 @@
 //! The pages of signing in and out.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Path, State},
@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     App, Environment, Problem,
-    gateway::{ActedBy, ClientAddress, PageActor, Query, no_session_cookie, session_cookie},
+    features::sessions::service::{Entered, Seat},
+    gateway::{ClientAddress, PageActor, Query, no_session_cookie, session_cookie},
+    mail::Mailer,
     pages::{
         FormData, Page, Section, View,
         components::{badge::Tone, form::Field, icon::icon, note::note},
@@ -32,22 +34,22 @@ const START: &str = "/dashboard";
 
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Next {
+pub(in crate::features) struct Next {
     next: Option<String>,
 }
 
 impl Next {
     /// Only paths of this site are followed.
-    fn path(&self) -> &str {
+    pub(in crate::features) fn path(&self) -> &str {
         self.next.as_deref().and_then(local_path).unwrap_or(START)
     }
 }
 
-pub(super) async fn form(view: View, Query(next): Query<Next>) -> Response {
+pub(super) async fn form(State(app): State<App>, view: View, Query(next): Query<Next>) -> Response {
     if view.reader.is_some() {
         return Redirect::to(next.path()).into_response();
     }
-    uncached(sign_in_page(&view, form_card("", next.path(), None)))
+    uncached(sign_in_page(&view, form_card(&app, "", next.path(), None)))
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,7 +71,7 @@ pub(super) async fn request(
     let email = match service::email(&request.email) {
         Ok(email) => email,
         Err(error) => {
-            let card = form_card(&request.email, next.path(), Some(&error.to_string()));
+            let card = form_card(&app, &request.email, next.path(), Some(&error.to_string()));
             return Ok(
                 (StatusCode::UNPROCESSABLE_ENTITY, uncached(sign_in_page(&view, card))).into_response()
             );
@@ -89,16 +91,35 @@ pub(super) async fn request(
 
 /// Sends a link when somebody has that address. Nobody outside can tell.
 async fn send_link(app: &App, email: &str, next: &str) -> Result<(), Problem> {
-    if app.settings.environment == Environment::Production {
-        // There is no way yet to send mail, and a link in a production log would be a key lying about.
+    if app.mailer.is_none() && app.settings.environment == Environment::Production {
+        // A link in a production log would be a key lying about.
         return Ok(());
     }
     let Some(user) = app.store.user_by_email(email.to_owned()).await? else { return Ok(()) };
     let link =
         service::issue_link(&app.store, &*app.random, &app.settings.public_url, user.id, app.now()).await?;
     let query = if next == START { String::new() } else { format!("?next={}", encoded(next)) };
-    tell_on_terminal(&format!("Sign in as {email} within 15 minutes, once:\n  {}{query}", link.expose()));
+    let link = format!("{}{query}", link.expose());
+    match app.mailer.clone() {
+        Some(mailer) => mail_link(mailer, email, &link),
+        None => tell_on_terminal(&format!("Sign in as {email} within 15 minutes, once:\n  {link}")),
+    }
     Ok(())
+}
+
+/// In the background: how long the mail server takes would tell that there was something to send.
+fn mail_link(mailer: Arc<Mailer>, email: &str, link: &str) {
+    let letter = match service::letter(email, link) {
+        Ok(letter) => letter,
+        Err(invalid) => return tracing::warn!("a link to sign in cannot be mailed: {}", invalid.member),
+    };
+    // Whoever has the link has its name already.
+    let key = link.to_owned();
+    tokio::spawn(async move {
+        if let Err(reason) = mailer.send(&key, &letter).await {
+            tracing::warn!(error = %reason, "a link to sign in was not sent");
+        }
+    });
 }
 
 /// The one place that shows a link, and only in development: on standard output, where the person who runs the server
@@ -129,20 +150,16 @@ pub(super) async fn confirm(view: View, Path(token): Path<String>, Query(next): 
 
 pub(super) async fn enter(
     State(app): State<App>,
+    client: ClientAddress,
     view: View,
     Path(token): Path<String>,
     headers: HeaderMap,
     FormData(next): FormData<Next>,
 ) -> Result<Response, Problem> {
     require_own_form(&headers)?;
-    match service::enter(&app.store, &*app.random, &token, app.now()).await {
-        Ok(entered) => {
-            tracing::info!(session.id = %entered.session, "session {} begins", entered.session);
-            let cookie = session_cookie(&app, entered.token.expose(), service::SESSION_LIFETIME);
-            let headers =
-                AppendHeaders([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]);
-            Ok((headers, Redirect::to(next.path())).into_response())
-        }
+    let ends = view.reader.as_ref().map(PageActor::session);
+    match service::enter(&app, &token, Seat::new(client.0, &headers, ends)).await {
+        Ok(entered) => Ok(welcome(&app, &entered, next.path())),
         Err(error @ (Error::LinkSpent | Error::NoAccount)) => {
             let status =
                 if matches!(error, Error::LinkSpent) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
@@ -159,6 +176,15 @@ pub(super) async fn enter(
     }
 }
 
+/// The cookie of a session that begins, and the page that it begins with.
+pub(in crate::features) fn welcome(app: &App, entered: &Entered, next: &str) -> Response {
+    tracing::info!(session.id = %entered.session, "session {} begins", entered.session);
+    let cookie = session_cookie(app, entered.token.expose(), entered.lifetime(app.now()));
+    let headers =
+        AppendHeaders([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]);
+    (headers, Redirect::to(next)).into_response()
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
     #[serde(default)]
@@ -171,15 +197,14 @@ pub(super) async fn sign_out(
     FormData(form): FormData<Token>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    if let ActedBy::Session { session, .. } = page.actor.by {
-        app.store.revoke_session(session, app.now()).await?;
-        app.forget_callers();
-    }
+    let (user, session) = page.actor.person()?;
+    app.store.revoke_session_of(user, session, app.now()).await?;
+    app.forget_callers();
     let headers = AppendHeaders([(header::SET_COOKIE, no_session_cookie(&app))]);
     Ok((headers, Redirect::to("/signin")).into_response())
 }
 
-fn require_own_form(headers: &HeaderMap) -> Result<(), Problem> {
+pub(in crate::features) fn require_own_form(headers: &HeaderMap) -> Result<(), Problem> {
     if from_this_site(headers) {
         return Ok(());
     }
@@ -189,11 +214,11 @@ fn require_own_form(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn sign_in_page(view: &View, card: Markup) -> Markup {
+pub(in crate::features) fn sign_in_page(view: &View, card: Markup) -> Markup {
     Page::new("Sign in", Section::SignIn, html! { div.narrow { section.card { (card) } } }).render(view)
 }
 
-fn form_card(email: &str, next: &str, error: Option<&str>) -> Markup {
+fn form_card(app: &App, email: &str, next: &str, error: Option<&str>) -> Markup {
     let mut field = Field::text("email", "E-mail", email).required().error(error);
     field.kind = "email";
     field.autocomplete = Some("email");
@@ -208,6 +233,10 @@ fn form_card(email: &str, next: &str, error: Option<&str>) -> Markup {
                 (field.render())
                 button.button.primary type="submit" { (icon("mail")) "Get a link" }
             }
+            @if let Some(oidc) = &app.settings.oidc {
+                // A link and no form: the page's policy lets forms lead nowhere but here, and the browser would count the way back.
+                a.button href={ "/signin/oidc?next=" (encoded(next)) } { (icon("out")) "Sign in with " (oidc.name) }
+            }
         }
     }
 }
@@ -215,7 +244,10 @@ fn form_card(email: &str, next: &str, error: Option<&str>) -> Markup {
 fn asked_card(app: &App, email: &str) -> Markup {
     html! {
         div.body.stack {
-            @if app.settings.environment == Environment::Production {
+            @if app.mailer.is_some() {
+                h1 { "Look at your mail" }
+                p { "If " strong { (email) } " belongs to somebody here, a link that works once is on its way to it, good for 15 minutes." }
+            } @else if app.settings.environment == Environment::Production {
                 h1 { "Mail is not set up" }
                 p { "This server cannot send mail yet, so no link is on its way to " strong { (email) } "." }
                 p.quiet { "Its operator can sign in: at its first start " code { "levqor" } " prints a link for the first operator on its own line." }
@@ -230,6 +262,6 @@ fn asked_card(app: &App, email: &str) -> Markup {
 }
 
 /// Pages with an address or a token on them are kept nowhere.
-fn uncached(page: Markup) -> Response {
+pub(in crate::features) fn uncached(page: Markup) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], page).into_response()
 }

@@ -1,20 +1,14 @@
 //! The rules of signing in: who gets a link, what a link opens, how long it lasts.
 
-use std::time::Duration;
-
-use levqor_model::{AccountId, LinkId, Random, Secret, SessionId, Timestamp, UserId, limits::LINK_TTL};
-use levqor_store::{
-    Store,
-    sessions::{Link, Session},
-};
+use levqor_model::{LinkId, Random, Secret, Timestamp, UserId, limits::LINK_TTL};
+use levqor_store::{Store, sessions::Link};
 
 use crate::{
     App,
+    features::sessions::service::{self as sessions, Entered, Seat},
     gateway::{new_token, token_hash},
+    mail::{Invalid, Message},
 };
-
-/// A session ends this long after it began, however busy it is.
-pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// The longest address that mail can have (RFC 5321, a path of 256 with its brackets).
 const EMAIL_CHARS_MAX: usize = 254;
@@ -35,14 +29,6 @@ pub enum Error {
     NoAccount,
     #[error(transparent)]
     Store(#[from] levqor_store::Error),
-}
-
-/// A session that just began; the token is in the cookie and nowhere else.
-#[derive(Debug)]
-pub struct Entered {
-    pub session: SessionId,
-    pub account: AccountId,
-    pub token: Secret,
 }
 
 /// An address in the form in which it is stored.
@@ -104,28 +90,30 @@ pub async fn operator_link(app: &App, email: &str) -> Result<Option<String>, lev
 ///
 /// # Errors
 /// [`Error::LinkSpent`], [`Error::NoAccount`]; the link is spent in both cases.
-pub async fn enter(
-    store: &Store,
-    random: &dyn Random,
-    token: &str,
-    now: Timestamp,
-) -> Result<Entered, Error> {
-    let user = store.use_link(token_hash(token), now).await?.ok_or(Error::LinkSpent)?;
-    let account = store.memberships_of(user).await?.first().ok_or(Error::NoAccount)?.account_id;
-    let token = new_token(random);
-    let session = SessionId::new(now, random);
-    store
-        .create_session(Session {
-            id: session,
-            user_id: user,
-            account_id: account,
-            hash: token_hash(&token),
-            created_at: now,
-            last_seen_at: now,
-            expires_at: now + SESSION_LIFETIME,
-        })
-        .await?;
-    Ok(Entered { session, account, token: Secret::new(token) })
+pub async fn enter(app: &App, token: &str, seat: Seat) -> Result<Entered, Error> {
+    let user = app.store.use_link(token_hash(token), app.now()).await?.ok_or(Error::LinkSpent)?;
+    enter_first(app, user, seat).await
+}
+
+/// Begins a session in the first account of somebody who has proved who they are.
+///
+/// # Errors
+/// [`Error::NoAccount`].
+pub async fn enter_first(app: &App, user: UserId, seat: Seat) -> Result<Entered, Error> {
+    let account = app.store.memberships_of(user).await?.first().ok_or(Error::NoAccount)?.account_id;
+    Ok(sessions::begin(app, user, account, seat).await?)
+}
+
+/// The mail that has a link in it.
+///
+/// # Errors
+/// When the address is none for mail.
+pub fn letter(to: &str, link: &str) -> Result<Message, Invalid> {
+    let text = format!(
+        "Sign in to Levqor with this link, within 15 minutes and once:\n\n{link}\n\n\
+         Did you not ask for it? Then do nothing: without the link nobody gets in.\n"
+    );
+    Message::plain(to, "Sign in to Levqor", text)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub(crate) const ALL: &[&str] = &[
     "hourglass",
     "info",
     "key",
+    "people",
     "layers",
     "lock",
     "mail",

@@ -33,6 +33,16 @@ async fn every_form_wants_its_token() {
         format!("/dashboard/runs/{run}/resume"),
         "/dashboard/keys".to_owned(),
         "/dashboard/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke".to_owned(),
+        "/dashboard/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV/rotate".to_owned(),
+        "/dashboard/members/invitations".to_owned(),
+        "/dashboard/members/invitations/inv_01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke".to_owned(),
+        "/dashboard/members/usr_01ARZ3NDEKTSV4RRFFQ69G5FAV/role".to_owned(),
+        "/dashboard/members/usr_01ARZ3NDEKTSV4RRFFQ69G5FAV/remove".to_owned(),
+        "/dashboard/members/usr_01ARZ3NDEKTSV4RRFFQ69G5FAV/sign-out".to_owned(),
+        "/dashboard/account".to_owned(),
+        "/dashboard/account/leave".to_owned(),
+        "/dashboard/account/sessions/ses_01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke".to_owned(),
+        "/dashboard/account/sessions/revoke-others".to_owned(),
         "/signout".to_owned(),
     ];
     for path in forms {

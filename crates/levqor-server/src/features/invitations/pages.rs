@@ -1,0 +1,104 @@
+//! The page behind an invitation's link. Looking at it spends nothing: programs that scan mail follow links, but press no buttons.
+
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::service::{self, Error};
+use crate::{
+    App, Problem,
+    features::{
+        sessions::service::{self as sessions, Seat},
+        sign_in::pages::{require_own_form, sign_in_page, uncached, welcome},
+    },
+    gateway::{ClientAddress, PageActor},
+    pages::{
+        FormData, View,
+        components::{badge::Tone, icon::icon, note::note},
+    },
+};
+
+/// Where people begin who have just joined.
+const START: &str = "/dashboard/account?done=joined";
+
+pub(super) async fn show(
+    State(app): State<App>,
+    view: View,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
+    let (invitation, account) = match service::look(&app, &token).await {
+        Ok(found) => found,
+        Err(error) => return refused(&view, error),
+    };
+    let name = account.map(|account| account.name).unwrap_or_default();
+    let encoded = percent_encoding::utf8_percent_encode(&token, percent_encoding::NON_ALPHANUMERIC);
+    let card = html! {
+        div.body.stack {
+            h1 { "Join “" (name) "”" }
+            p { strong { (invitation.email) } " is invited to this account as " strong { (invitation.role.as_str()) } "." }
+            p.quiet { "The link works once, for 7 days after it was made." }
+            form method="post" action={ "/invitations/" (encoded) } {
+                button.button.primary type="submit" { "Accept the invitation" (icon("arrow")) }
+            }
+        }
+    };
+    Ok(uncached(sign_in_page(&view, card)))
+}
+
+/// Nothing: the link says it all.
+#[derive(Debug, Deserialize)]
+pub(super) struct Nothing {}
+
+pub(super) async fn accept(
+    State(app): State<App>,
+    client: ClientAddress,
+    view: View,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    FormData(Nothing {}): FormData<Nothing>,
+) -> Result<Response, Problem> {
+    require_own_form(&headers)?;
+    let (user, invitation) = match service::accept(&app, &token).await {
+        Ok(accepted) => accepted,
+        Err(error) => return refused(&view, error),
+    };
+    let reader = view.reader.as_ref();
+    if invitation.mailed {
+        let seat = Seat::new(client.0, &headers, reader.map(PageActor::session));
+        let entered = sessions::begin(&app, user.id, invitation.account_id, seat).await?;
+        return Ok(welcome(&app, &entered, START));
+    }
+    if let Some(reader) = reader.filter(|reader| reader.email == user.email) {
+        let entered = sessions::renew(&app, reader.session(), invitation.account_id).await?;
+        return Ok(welcome(&app, &entered, START));
+    }
+    let card = html! {
+        div.body.stack {
+            h1 { "You belong to the account" }
+            p { strong { (user.email) } " is a member of it now." }
+            (note(Tone::Idle, &html! { p { "This link came by hand, so it says nothing about whose mailbox that is. Sign in once more to show it." } }))
+            a.button.primary href="/signin" { "Sign in" }
+        }
+    };
+    Ok(uncached(sign_in_page(&view, card)))
+}
+
+fn refused(view: &View, error: Error) -> Result<Response, Problem> {
+    let status = match error {
+        Error::Spent => StatusCode::GONE,
+        Error::Full => StatusCode::CONFLICT,
+        Error::Store(error) => return Err(error.into()),
+    };
+    let card: Markup = html! {
+        div.body.stack {
+            h1 { "That did not work" }
+            (note(Tone::Bad, &html! { p { (error) "." } }))
+            a.button.primary href="/signin" { "Sign in" }
+        }
+    };
+    Ok((status, uncached(sign_in_page(view, card))).into_response())
+}

@@ -1,0 +1,161 @@
+//! The rules of signing in by another system: whose word is taken for whom.
+
+use levqor_model::{AccountId, ProblemCode, Role, UserId};
+use levqor_store::{
+    accounts::{Account, Membership, User},
+    foreign_identities::ForeignIdentity,
+    invitations::Accepted,
+};
+use url::Url;
+
+use super::{
+    OidcSettings,
+    provider::{self, Told},
+    round::Round,
+};
+use crate::{
+    App, Problem,
+    features::{
+        sessions::service::{self as sessions, Entered, Seat},
+        sign_in::service::{email, enter_first},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the service that signs you in cannot be asked now; try again in a few minutes")]
+    Unreachable(String),
+    #[error("this way took too long, was begun in another browser, or was gone already; begin again")]
+    State,
+    #[error("the service that signs you in said no: {0}")]
+    Refused(String),
+    #[error("what the service that signs you in answered could not be verified; begin again")]
+    NoToken(String),
+    #[error(
+        "the service that signs you in does not say that your e-mail address is verified; have it verified there"
+    )]
+    NotVerified,
+    #[error(
+        "your e-mail address belonged to somebody else at the service that signs you in; ask an operator of this site"
+    )]
+    OtherPerson,
+    #[error("you belong to no account here; ask an admin of one to invite you")]
+    NoAccount,
+    #[error("the account has as many members as it may; ask an admin of it to remove somebody")]
+    Full,
+    #[error(transparent)]
+    Store(#[from] levqor_store::Error),
+    #[error(transparent)]
+    Keyring(#[from] levqor_engine::keyring::Error),
+}
+
+/// What the issuer sends back with the browser.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) code: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) error: Option<String>,
+    /// Who answers (RFC 9207).
+    pub(super) iss: Option<String>,
+}
+
+/// The settings.
+///
+/// # Errors
+/// 404 where nothing of the kind is set up.
+pub(super) fn settings(app: &App) -> Result<&OidcSettings, Problem> {
+    let settings = app.settings.oidc.as_ref();
+    settings.ok_or_else(|| Problem::new(ProblemCode::NotFound, "this server has no single sign-on"))
+}
+
+/// Begins a way: where the browser goes, and the cookie's value that it takes along.
+pub(super) async fn begin(app: &App, settings: &OidcSettings, next: &str) -> Result<(Url, String), Error> {
+    let round = Round::new(next, app.now(), &*app.random);
+    let address = provider::address(app, settings, &round).await?;
+    Ok((address, round.sealed(&app.keyring).await?))
+}
+
+/// Ends a way that this browser began: a session, and where to go on.
+pub(super) async fn end(
+    app: &App,
+    settings: &OidcSettings,
+    cookie: Option<&str>,
+    answer: Answer,
+    seat: Seat,
+) -> Result<(Entered, String), Error> {
+    let now = app.now();
+    let round = match cookie {
+        Some(cookie) => Round::open(cookie, &app.keyring, now).await?,
+        None => None,
+    };
+    let round = round.filter(|round| answer.state.as_deref().is_some_and(|state| round.is(state)));
+    let round = round.ok_or(Error::State)?;
+    // Before anything else: a way that was tried once is gone.
+    if !app.store.spend_state(round.hash(), round.ends_at).await? {
+        return Err(Error::State);
+    }
+    if answer.iss.is_some_and(|iss| iss != settings.issuer) {
+        return Err(Error::NoToken("another issuer answered".to_owned()));
+    }
+    if let Some(error) = answer.error {
+        let words = error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect();
+        return Err(Error::Refused(words));
+    }
+    let code = answer.code.ok_or(Error::State)?;
+    let told = provider::ask(app, settings, &code, &round).await?;
+    let (user, account) = person(app, settings, told).await?;
+    let entered = match account {
+        Some(account) => sessions::begin(app, user, account, seat).await?,
+        None => enter_first(app, user, seat).await.map_err(|error| match error {
+            crate::features::sign_in::service::Error::Store(error) => Error::Store(error),
+            _ => Error::NoAccount,
+        })?,
+    };
+    Ok((entered, round.next))
+}
+
+/// Who that is here, and the account that they have just come to.
+async fn person(
+    app: &App,
+    settings: &OidcSettings,
+    told: Told,
+) -> Result<(UserId, Option<AccountId>), Error> {
+    let issuer = settings.issuer.clone();
+    if let Some(user) = app.store.foreign_user(issuer, told.subject.clone()).await? {
+        return Ok((user, None));
+    }
+    let address = told.email.as_deref().and_then(|text| email(text).ok()).ok_or(Error::NotVerified)?;
+    let (user, account) = match app.store.user_by_email(address.clone()).await? {
+        Some(user) => (user.id, None),
+        None => {
+            let (user, account) = newcomer(app, settings, address).await?;
+            (user, Some(account))
+        }
+    };
+    let bound = ForeignIdentity {
+        issuer: settings.issuer.clone(),
+        subject: told.subject,
+        user_id: user,
+        created_at: app.now(),
+    };
+    if app.store.bind_foreign_user(bound).await? { Ok((user, account)) } else { Err(Error::OtherPerson) }
+}
+
+/// Somebody who was never here: by an invitation, or with an account of their own where the operator wants that.
+async fn newcomer(app: &App, settings: &OidcSettings, address: String) -> Result<(UserId, AccountId), Error> {
+    let now = app.now();
+    let new_user = UserId::new(now, &*app.random);
+    match app.store.accept_invitation_to(address.clone(), new_user, now).await? {
+        Accepted::Member { user, invitation } => return Ok((user.id, invitation.account_id)),
+        Accepted::Full => return Err(Error::Full),
+        Accepted::Spent if !settings.open_accounts => return Err(Error::NoAccount),
+        Accepted::Spent => {}
+    }
+    let plan = app.blueprint.plans.first().map(|plan| plan.code.clone()).unwrap_or_default();
+    let account_id = AccountId::new(now, &*app.random);
+    let account = Account { id: account_id, name: address.clone(), plan, created_at: now };
+    let user = User { id: new_user, email: address, operator: false, created_at: now };
+    let membership = Membership { account_id, user_id: new_user, role: Role::Owner };
+    app.store.open_account(account, user, membership).await?;
+    Ok((new_user, account_id))
+}

@@ -1,0 +1,515 @@
+//! Signing in by another system: a stand-in on loopback that signs real tokens, right ones and wrong ones.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Form, Json, Router, extract::State, routing::get};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, StatusCode};
+use levqor_model::{Role, Secret};
+use levqor_server::features::oidc::OidcSettings;
+use openidconnect::{
+    Audience, EmptyAdditionalClaims, EndUserEmail, IssuerUrl, JsonWebKeyId, Nonce, PrivateSigningKey,
+    StandardClaims, SubjectIdentifier,
+    core::{
+        CoreEdDsaPrivateSigningKey, CoreHmacKey, CoreIdToken, CoreIdTokenClaims, CoreJwsSigningAlgorithm,
+        CoreRsaPrivateSigningKey,
+    },
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::{
+    members::{own, user},
+    pages::Browser,
+    support::{Answer, BEGIN, TestApp, sign_in_as},
+};
+
+const ED: &str = include_str!("oidc/ed25519.pem");
+const OTHER_ED: &str = include_str!("oidc/ed25519_other.pem");
+const RSA: &str = include_str!("oidc/rsa.pem");
+const CLIENT: &str = "levqor-at-work";
+const SECRET: &str = "the client's secret";
+
+/// What the next token says, and how it is signed.
+#[derive(Debug, Clone)]
+struct Plan {
+    subject: &'static str,
+    email: &'static str,
+    verified: bool,
+    audience: &'static str,
+    issuer: Option<&'static str>,
+    nonce: Option<&'static str>,
+    /// Seconds from the beginning of the test.
+    issued: i64,
+    ends: i64,
+    signed: Signed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signed {
+    Ed,
+    Rsa,
+    /// By a key that is not the issuer's, under the name of one that is.
+    Stranger,
+    /// By the secret that both sides know.
+    Hmac,
+    Not,
+    /// By a key that the issuer has only since a moment ago.
+    NewKey,
+}
+
+impl Plan {
+    fn good() -> Self {
+        Self {
+            subject: "248289761001",
+            email: "Ada@Example.com",
+            verified: true,
+            audience: CLIENT,
+            issuer: None,
+            nonce: None,
+            issued: 0,
+            ends: 300,
+            signed: Signed::Ed,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Desk {
+    url: String,
+    plan: Plan,
+    /// Of the way that is under way.
+    challenge: String,
+    nonce: String,
+    has_new_key: bool,
+    /// Who its documents say it is, when that is not so.
+    pretends: Option<&'static str>,
+    /// How often the documents and a token were asked for.
+    documents: usize,
+    tokens: usize,
+}
+
+/// A system that signs people in.
+struct Issuer {
+    desk: Arc<Mutex<Desk>>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+type Shared = State<Arc<Mutex<Desk>>>;
+
+fn ed(pem: &str, name: &str) -> CoreEdDsaPrivateSigningKey {
+    CoreEdDsaPrivateSigningKey::from_ed25519_pem(pem, Some(JsonWebKeyId::new(name.to_owned()))).unwrap()
+}
+
+fn rsa() -> CoreRsaPrivateSigningKey {
+    CoreRsaPrivateSigningKey::from_pem(RSA, Some(JsonWebKeyId::new("rsa".to_owned()))).unwrap()
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    BEGIN.parse::<DateTime<Utc>>().unwrap() + chrono::Duration::seconds(seconds)
+}
+
+async fn documents(State(desk): Shared) -> Json<Value> {
+    let mut desk = desk.lock().unwrap();
+    desk.documents += 1;
+    let url = &desk.url;
+    Json(json!({
+        "issuer": desk.pretends.unwrap_or(url), "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
+        "jwks_uri": format!("{url}/keys"), "response_types_supported": ["code"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "EdDSA", "HS256", "none"],
+    }))
+}
+
+async fn keys(State(desk): Shared) -> Json<Value> {
+    let mut keys = vec![
+        serde_json::to_value(ed(ED, "ed").as_verification_key()).unwrap(),
+        serde_json::to_value(rsa().as_verification_key()).unwrap(),
+    ];
+    if desk.lock().unwrap().has_new_key {
+        keys.push(serde_json::to_value(ed(OTHER_ED, "new").as_verification_key()).unwrap());
+    }
+    Json(json!({ "keys": keys }))
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Asked {
+    grant_type: String,
+    code: String,
+    code_verifier: String,
+    redirect_uri: String,
+}
+
+async fn token(
+    State(desk): Shared,
+    headers: HeaderMap,
+    Form(asked): Form<Asked>,
+) -> (StatusCode, Json<Value>) {
+    let mut desk = desk.lock().unwrap();
+    desk.tokens += 1;
+    let proof = URL_SAFE_NO_PAD.encode(Sha256::digest(asked.code_verifier.as_bytes()));
+    let said = headers["authorization"].to_str().unwrap().strip_prefix("Basic ").unwrap();
+    let said = base64::engine::general_purpose::STANDARD.decode(said).unwrap();
+    let is_right = asked.grant_type == "authorization_code"
+        && asked.code == "the-code"
+        && asked.redirect_uri == "http://127.0.0.1:8000/signin/oidc/callback"
+        && proof == desk.challenge
+        && said == b"levqor-at-work:the+client%27s+secret";
+    if !is_right {
+        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_grant" })));
+    }
+    let token = signed(&desk);
+    (
+        StatusCode::OK,
+        Json(json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 60, "id_token": token })),
+    )
+}
+
+fn signed(desk: &Desk) -> String {
+    let plan = &desk.plan;
+    let standard = StandardClaims::new(SubjectIdentifier::new(plan.subject.to_owned()))
+        .set_email(Some(EndUserEmail::new(plan.email.to_owned())))
+        .set_email_verified(Some(plan.verified));
+    let issuer = plan.issuer.unwrap_or(&desk.url).to_owned();
+    let claims = CoreIdTokenClaims::new(
+        IssuerUrl::new(issuer).unwrap(),
+        vec![Audience::new(plan.audience.to_owned())],
+        at(plan.ends),
+        at(plan.issued),
+        standard,
+        EmptyAdditionalClaims {},
+    )
+    .set_nonce(Some(Nonce::new(plan.nonce.unwrap_or(&desk.nonce).to_owned())));
+    let ed_token = |pem, name| {
+        CoreIdToken::new(claims.clone(), &ed(pem, name), CoreJwsSigningAlgorithm::EdDsa, None, None).unwrap()
+    };
+    match plan.signed {
+        Signed::Ed => ed_token(ED, "ed").to_string(),
+        Signed::Stranger => ed_token(OTHER_ED, "ed").to_string(),
+        Signed::NewKey => ed_token(OTHER_ED, "new").to_string(),
+        Signed::Rsa => {
+            let alg = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
+            CoreIdToken::new(claims, &rsa(), alg, None, None).unwrap().to_string()
+        }
+        Signed::Hmac => {
+            let key = CoreHmacKey::new(SECRET.as_bytes().to_vec());
+            let alg = CoreJwsSigningAlgorithm::HmacSha256;
+            CoreIdToken::new(claims, &key, alg, None, None).unwrap().to_string()
+        }
+        Signed::Not => {
+            let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            format!("{}.{}.", part(&json!({ "alg": "none" })), part(&serde_json::to_value(&claims).unwrap()))
+        }
+    }
+}
+
+impl Issuer {
+    async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let desk = Arc::new(Mutex::new(Desk {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            plan: Plan::good(),
+            challenge: String::new(),
+            nonce: String::new(),
+            has_new_key: false,
+            pretends: None,
+            documents: 0,
+            tokens: 0,
+        }));
+        let routes = Router::new()
+            .route("/.well-known/openid-configuration", get(documents))
+            .route("/keys", get(keys))
+            .route("/token", axum::routing::post(token))
+            .with_state(Arc::clone(&desk));
+        let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self { desk, server }
+    }
+
+    fn plan(&self, plan: Plan) {
+        self.desk.lock().unwrap().plan = plan;
+    }
+
+    fn settings(&self, open_accounts: bool) -> OidcSettings {
+        OidcSettings {
+            issuer: self.desk.lock().unwrap().url.clone(),
+            client_id: CLIENT.to_owned(),
+            client_secret: Secret::new(SECRET),
+            name: "Work".to_owned(),
+            open_accounts,
+        }
+    }
+
+    async fn app(&self, open_accounts: bool) -> TestApp {
+        TestApp::with(|settings| settings.oidc = Some(self.settings(open_accounts))).await
+    }
+
+    /// Begins a way, as a browser does: what it carries, and the state.
+    async fn begin(&self, test: &TestApp, next: &str) -> (String, String) {
+        let begun = test.page(&format!("/signin/oidc?next={next}")).send().await;
+        assert_eq!(begun.status, StatusCode::SEE_OTHER, "{}", begun.text());
+        let to = Url::parse(begun.header("location").unwrap()).unwrap();
+        let value = |name: &str| to.query_pairs().find(|(n, _)| n == name).unwrap().1.into_owned();
+        let mut desk = self.desk.lock().unwrap();
+        assert!(to.as_str().starts_with(&format!("{}/authorize?", desk.url)), "{to}");
+        let asked = (
+            value("response_type"),
+            value("client_id"),
+            value("redirect_uri"),
+            value("code_challenge_method"),
+        );
+        let expected = ("code", CLIENT, "http://127.0.0.1:8000/signin/oidc/callback", "S256");
+        assert_eq!((asked.0.as_str(), asked.1.as_str(), asked.2.as_str(), asked.3.as_str()), expected);
+        assert_eq!(value("scope"), "openid email");
+        (desk.challenge, desk.nonce) = (value("code_challenge"), value("nonce"));
+        let cookie = begun.header("set-cookie").unwrap();
+        assert!(cookie.contains("HttpOnly; SameSite=Lax; Max-Age=600"), "{cookie}");
+        (cookie.split(';').next().unwrap().to_owned(), value("state"))
+    }
+
+    /// The whole way.
+    async fn go(&self, test: &TestApp) -> Answer {
+        let (cookie, state) = self.begin(test, "/dashboard/runs").await;
+        come_back(test, &cookie, &format!("code=the-code&state={state}")).await
+    }
+}
+
+async fn come_back(test: &TestApp, cookie: &str, query: &str) -> Answer {
+    test.page(&format!("/signin/oidc/callback?{query}")).header("cookie", cookie).send().await
+}
+
+/// The session's cookie, when one began.
+fn session(answer: &Answer) -> Option<String> {
+    let all = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+    let mut found =
+        all.filter_map(|value| value.split(';').next()).filter(|value| value.starts_with("levqor_session="));
+    found.next().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn somebody_who_is_known_by_a_verified_address_comes_in_and_stays_who_they_are() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(false).await;
+    let page = test.page("/signin").send().await.text();
+    assert!(
+        page.contains("href=\"/signin/oidc?next=%2Fdashboard\"") && page.contains("Sign in with Work"),
+        "{page}"
+    );
+    let entered = issuer.go(&test).await;
+    assert_eq!(entered.status, StatusCode::SEE_OTHER, "{}", entered.text());
+    assert_eq!(entered.header("location"), Some("/dashboard/runs"));
+    let cookie = session(&entered).unwrap();
+    let account = own(test.get("/api/account"), &cookie).send().await.json();
+    assert_eq!((&account["id"], &account["role"]), (&json!(test.account), &json!("owner")));
+    // From now on the subject counts, whatever the address is.
+    issuer.plan(Plan {
+        email: "ada@elsewhere.example",
+        verified: false,
+        signed: Signed::Rsa,
+        ..Plan::good()
+    });
+    let again = issuer.go(&test).await;
+    assert!(session(&again).is_some(), "{}", again.text());
+    // And the address that was Ada's is nobody else's.
+    issuer.plan(Plan { subject: "another", ..Plan::good() });
+    let other = issuer.go(&test).await;
+    assert_eq!((other.status, session(&other)), (StatusCode::FORBIDDEN, None));
+    assert!(other.text().contains("belonged to somebody else"), "{}", other.text());
+    let records = test.store.audit_records(Default::default(), None, 100).await.unwrap();
+    for kind in ["user.bound", "session.created"] {
+        assert!(records.iter().any(|record| record.kind == kind), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_as_they_must_be_let_nobody_in() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(true).await;
+    let good = Plan::good();
+    let rows = [
+        ("another nonce", Plan { nonce: Some("of-another-way"), ..good.clone() }),
+        ("another audience", Plan { audience: "somebody-else", ..good.clone() }),
+        ("expired", Plan { issued: -600, ends: 0, ..good.clone() }),
+        ("issued in the future", Plan { issued: 120, ..good.clone() }),
+        ("another issuer", Plan { issuer: Some("https://evil.example"), ..good.clone() }),
+        ("not signed", Plan { signed: Signed::Not, ..good.clone() }),
+        ("signed by a stranger", Plan { signed: Signed::Stranger, ..good.clone() }),
+        ("signed by the shared secret", Plan { signed: Signed::Hmac, ..good.clone() }),
+        ("signed by a key that the issuer does not have", Plan { signed: Signed::NewKey, ..good.clone() }),
+    ];
+    for (what, plan) in rows {
+        issuer.plan(plan);
+        let refused = issuer.go(&test).await;
+        assert_eq!(
+            (refused.status, session(&refused)),
+            (StatusCode::BAD_GATEWAY, None),
+            "{what}: {}",
+            refused.text()
+        );
+        assert!(refused.text().contains("could not be verified"), "{what}");
+    }
+    issuer.plan(Plan { verified: false, ..good.clone() });
+    let unverified = issuer.go(&test).await;
+    assert_eq!((unverified.status, session(&unverified)), (StatusCode::FORBIDDEN, None));
+    issuer.plan(good);
+    assert!(session(&issuer.go(&test).await).is_some(), "it was the tokens");
+}
+
+#[tokio::test]
+async fn a_way_is_gone_once_by_the_browser_that_began_it() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(false).await;
+    let (cookie, state) = issuer.begin(&test, "/dashboard").await;
+    let (other, _) = issuer.begin(&test, "/dashboard").await;
+    let good = format!("code=the-code&state={state}");
+    let name = cookie.split('=').next().unwrap();
+    let rows = [
+        ("no cookie", String::new(), good.clone()),
+        ("another browser's", other, good.clone()),
+        ("a forged one", format!("{name}=e30~AAAA"), good.clone()),
+        ("no state", cookie.clone(), "code=the-code".to_owned()),
+        ("another state", cookie.clone(), format!("code=the-code&state={}", "A".repeat(43))),
+    ];
+    for (what, cookie, query) in rows {
+        let refused = come_back(&test, &cookie, &query).await;
+        assert_eq!((refused.status, session(&refused)), (StatusCode::BAD_REQUEST, None), "{what}");
+    }
+    assert_eq!(issuer.desk.lock().unwrap().tokens, 0, "nothing of it was asked of the issuer");
+    let (cookie, state) = issuer.begin(&test, "/dashboard").await;
+    let good = format!("code=the-code&state={state}");
+    assert!(session(&come_back(&test, &cookie, &good).await).is_some());
+    let replayed = come_back(&test, &cookie, &good).await;
+    assert_eq!((replayed.status, session(&replayed)), (StatusCode::BAD_REQUEST, None), "replayed");
+    assert_eq!(issuer.desk.lock().unwrap().tokens, 1);
+    let (cookie, state) = issuer.begin(&test, "/dashboard").await;
+    test.advance(10 * 60);
+    let late = come_back(&test, &cookie, &format!("code=the-code&state={state}")).await;
+    assert_eq!(late.status, StatusCode::BAD_REQUEST, "ten minutes");
+    let (cookie, state) = issuer.begin(&test, "/dashboard").await;
+    let no = come_back(&test, &cookie, &format!("error=access_denied%3Cb%3E&state={state}")).await;
+    assert_eq!(no.status, StatusCode::FORBIDDEN);
+    assert!(no.text().contains("said no: access_denied") && !no.text().contains("<b>"), "{}", no.text());
+    let (cookie, state) = issuer.begin(&test, "/dashboard").await;
+    let mixed = format!("code=the-code&state={state}&iss=https%3A%2F%2Fevil.example");
+    assert_eq!(session(&come_back(&test, &cookie, &mixed).await), None, "an answer of another issuer");
+    let (cookie, state) = issuer.begin(&test, "//evil.example").await;
+    issuer.plan(Plan { issued: 600, ends: 900, ..Plan::good() });
+    let home = come_back(&test, &cookie, &format!("code=the-code&state={state}")).await;
+    assert_eq!(
+        home.header("location"),
+        Some("/dashboard"),
+        "nobody is sent to another site: {}",
+        home.text()
+    );
+}
+
+#[tokio::test]
+async fn strangers_come_in_by_an_invitation_or_not_at_all() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(false).await;
+    issuer.plan(Plan { subject: "grace", email: "grace@b.example", ..Plan::good() });
+    let stranger = issuer.go(&test).await;
+    assert_eq!((stranger.status, session(&stranger)), (StatusCode::FORBIDDEN, None));
+    assert_eq!(test.store.user_by_email("grace@b.example".to_owned()).await, Ok(None), "nothing was made");
+    let body = json!({ "email": "grace@b.example", "role": "editor" });
+    let made = test.post("/api/members/invitations").key(&test.keys.admin).json(&body).send().await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    issuer.plan(Plan { subject: "grace", email: "grace@b.example", verified: false, ..Plan::good() });
+    assert_eq!(session(&issuer.go(&test).await), None, "an address that is not verified is nobody's");
+    issuer.plan(Plan { subject: "grace", email: "grace@b.example", ..Plan::good() });
+    let entered = issuer.go(&test).await;
+    let cookie = session(&entered).unwrap_or_else(|| panic!("{}", entered.text()));
+    let account = own(test.get("/api/account"), &cookie).send().await.json();
+    assert_eq!((&account["id"], &account["role"]), (&json!(test.account), &json!("editor")));
+    // Who left comes to nothing, though the issuer knows them.
+    let grace = user(&test, "grace@b.example").await;
+    let path = format!("/api/members/{grace}");
+    test.call(http::Method::DELETE, &path).key(&test.keys.admin).send().await;
+    let left = issuer.go(&test).await;
+    assert_eq!((left.status, session(&left)), (StatusCode::FORBIDDEN, None), "{}", left.text());
+}
+
+#[tokio::test]
+async fn strangers_get_an_account_where_the_operator_wants_that() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(true).await;
+    issuer.plan(Plan { subject: "eve", email: "eve@c.example", ..Plan::good() });
+    let entered = issuer.go(&test).await;
+    let cookie = session(&entered).unwrap_or_else(|| panic!("{}", entered.text()));
+    let account = own(test.get("/api/account"), &cookie).send().await.json();
+    assert_ne!(account["id"], json!(test.account));
+    assert_eq!(
+        (&account["name"], &account["role"], &account["plan"]),
+        (&json!("eve@c.example"), &json!("owner"), &json!("starter"))
+    );
+    let again = issuer.go(&test).await;
+    let second = own(test.get("/api/account"), &session(&again).unwrap()).send().await.json();
+    assert_eq!(second["id"], account["id"]);
+}
+
+#[tokio::test]
+async fn keys_of_the_issuer_are_learned_when_they_change() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(false).await;
+    assert!(session(&issuer.go(&test).await).is_some());
+    assert_eq!(issuer.desk.lock().unwrap().documents, 1);
+    issuer.plan(Plan { signed: Signed::NewKey, ..Plan::good() });
+    issuer.desk.lock().unwrap().has_new_key = true;
+    assert_eq!(session(&issuer.go(&test).await), None, "not within a minute of the last look");
+    assert_eq!(issuer.desk.lock().unwrap().documents, 1, "nobody makes the server ask again and again");
+    test.advance(60);
+    assert!(session(&issuer.go(&test).await).is_some());
+    assert_eq!(issuer.desk.lock().unwrap().documents, 2);
+}
+
+#[tokio::test]
+async fn signing_in_ends_what_the_browser_had_and_an_issuer_that_is_gone_is_told() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(false).await;
+    let bob = sign_in_as(&test.app, test.account, "bob@example.com", Role::Viewer).await;
+    let (cookie, state) = issuer.begin(&test, "/dashboard").await;
+    let entered =
+        come_back(&test, &format!("{bob}; {cookie}"), &format!("code=the-code&state={state}")).await;
+    assert!(session(&entered).is_some(), "{}", entered.text());
+    assert_eq!(own(test.get("/api/account"), &bob).send().await.status, StatusCode::UNAUTHORIZED);
+    drop(issuer);
+    test.advance(Duration::from_secs(600).as_secs());
+    let gone = test.page("/signin/oidc").send().await;
+    assert_eq!(gone.status, StatusCode::BAD_GATEWAY);
+    assert!(gone.text().contains("cannot be asked now"), "{}", gone.text());
+    let without = TestApp::new().await;
+    assert_eq!(without.page("/signin/oidc").send().await.status, StatusCode::NOT_FOUND);
+    assert!(!without.page("/signin").send().await.text().contains("/signin/oidc"));
+}
+
+#[tokio::test]
+async fn documents_that_name_another_issuer_are_refused() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(false).await;
+    issuer.desk.lock().unwrap().pretends = Some("https://login.example.com");
+    let refused = test.page("/signin/oidc").send().await;
+    assert_eq!(
+        (refused.status, refused.header("location")),
+        (StatusCode::BAD_GATEWAY, None),
+        "{}",
+        refused.text()
+    );
+    issuer.desk.lock().unwrap().pretends = None;
+    assert_eq!(
+        test.page("/signin/oidc").send().await.status,
+        StatusCode::BAD_GATEWAY,
+        "it is left alone for a moment"
+    );
+    assert_eq!(issuer.desk.lock().unwrap().documents, 1);
+    test.advance(5);
+    assert_eq!(test.page("/signin/oidc").send().await.status, StatusCode::SEE_OTHER);
+}

@@ -1,0 +1,118 @@
+//! Invitations, and people whom another system knows.
+
+use std::time::Duration;
+
+use levqor_model::{AccountId, InvitationId, Role, SeededRandom, Timestamp};
+use levqor_store::{
+    accounts::Membership,
+    foreign_identities::ForeignIdentity,
+    invitations::{Accepted, Bounds, Invitation, Invited},
+};
+
+use crate::support::{NOW, World};
+
+const BOUNDS: Bounds = Bounds { open: 2, since: Timestamp::from_seconds(0), made_since: 4 };
+
+fn invitation(account: AccountId, email: &str, role: Role, number: u8) -> Invitation {
+    Invitation {
+        id: InvitationId::new(
+            NOW + Duration::from_millis(u64::from(number)),
+            &SeededRandom::new(u64::from(number)),
+        ),
+        account_id: account,
+        email: email.to_owned(),
+        role,
+        hash: [number; 32],
+        invited_by: "key_x".to_owned(),
+        mailed: false,
+        created_at: NOW,
+        expires_at: NOW + Duration::from_secs(60),
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_once_and_in_time() {
+    let world = World::new();
+    let account = world.account().await;
+    let store = &world.store;
+    let new = invitation(account, "ada@example.com", Role::Editor, 1);
+    assert_eq!(store.create_invitation(new.clone(), BOUNDS).await, Ok(Invited::Done));
+    let end = new.expires_at;
+    assert_eq!(store.invitation_by_hash([1; 32], end).await, Ok(None));
+    assert_eq!(store.accept_invitation([1; 32], world.user_id(), end).await, Ok(Accepted::Spent));
+    assert_eq!(store.accept_invitation([2; 32], world.user_id(), NOW).await, Ok(Accepted::Spent));
+    assert_eq!(store.invitation_by_hash([1; 32], NOW).await, Ok(Some(new.clone())));
+    let id = world.user_id();
+    let Accepted::Member { user, invitation: spent } =
+        store.accept_invitation([1; 32], id, NOW).await.unwrap()
+    else {
+        panic!("accepted");
+    };
+    assert_eq!((user.id, user.operator, *spent), (id, false, new));
+    assert_eq!(store.member(account, id).await.unwrap().unwrap().role, Role::Editor);
+    assert_eq!(store.accept_invitation([1; 32], world.user_id(), NOW).await, Ok(Accepted::Spent));
+    assert_eq!(store.invitations_of(account, None, 10).await, Ok(vec![]));
+    // Who is a member already stays what they are.
+    let raise = invitation(account, "ada@example.com", Role::Owner, 3);
+    store.create_invitation(raise, BOUNDS).await.unwrap();
+    store.accept_invitation([3; 32], world.user_id(), NOW).await.unwrap();
+    assert_eq!(store.member(account, id).await.unwrap().unwrap().role, Role::Editor);
+}
+
+#[tokio::test]
+async fn invitations_are_bounded_replaced_and_taken_back() {
+    let world = World::new();
+    let account = world.account().await;
+    let store = &world.store;
+    let make = async |email: &str, number: u8| {
+        store.create_invitation(invitation(account, email, Role::Viewer, number), BOUNDS).await.unwrap()
+    };
+    assert_eq!(make("a@example.com", 1).await, Invited::Done);
+    assert_eq!(make("a@example.com", 2).await, Invited::Done, "another to the same address takes its place");
+    assert_eq!(store.invitation_by_hash([1; 32], NOW).await, Ok(None));
+    assert_eq!(make("b@example.com", 3).await, Invited::Done);
+    assert_eq!(make("c@example.com", 4).await, Invited::TooManyOpen);
+    let open = store.invitations_of(account, None, 10).await.unwrap();
+    assert_eq!(open.iter().map(|i| i.email.as_str()).collect::<Vec<_>>(), ["a@example.com", "b@example.com"]);
+    let rest = store.invitations_of(account, Some(open[0].id), 10).await.unwrap();
+    assert_eq!(rest, open[1..]);
+    assert_eq!(store.revoke_invitation(world.account_id(), open[0].id, NOW).await, Ok(false), "of others");
+    assert_eq!(store.revoke_invitation(account, open[0].id, NOW).await, Ok(true));
+    assert_eq!(store.revoke_invitation(account, open[0].id, NOW).await, Ok(false));
+    assert_eq!(store.accept_invitation([2; 32], world.user_id(), NOW).await, Ok(Accepted::Spent));
+    assert_eq!(make("c@example.com", 4).await, Invited::Done);
+    assert_eq!(make("d@example.com", 5).await, Invited::TooManyMade, "four since then");
+    store.prune_invitations(NOW + Duration::from_secs(61)).await.unwrap();
+    assert_eq!(store.invitations_of(account, None, 10).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn a_person_of_another_system_is_bound_once_and_their_way_is_gone_once() {
+    let world = World::new();
+    let account = world.account().await;
+    let store = &world.store;
+    let (ada, bob) = (world.user("ada@example.com").await, world.user("bob@example.com").await);
+    store.add_member(Membership { account_id: account, user_id: ada, role: Role::Owner }, NOW).await.unwrap();
+    let bound = |subject: &str, user| ForeignIdentity {
+        issuer: "https://id.example".to_owned(),
+        subject: subject.to_owned(),
+        user_id: user,
+        created_at: NOW,
+    };
+    assert_eq!(store.bind_foreign_user(bound("1", ada)).await, Ok(true));
+    assert_eq!(store.bind_foreign_user(bound("1", bob)).await, Ok(false), "the subject is Ada");
+    assert_eq!(store.bind_foreign_user(bound("2", ada)).await, Ok(false), "Ada is another subject");
+    let find = async |issuer: &str| store.foreign_user(issuer.to_owned(), "1".to_owned()).await.unwrap();
+    assert_eq!((find("https://id.example").await, find("https://other.example").await), (Some(ada), None));
+    assert_eq!(store.spend_state([1; 32], NOW).await, Ok(true));
+    assert_eq!(store.spend_state([1; 32], NOW).await, Ok(false));
+    store.prune_states(NOW + Duration::from_secs(1)).await.unwrap();
+    assert_eq!(store.spend_state([1; 32], NOW).await, Ok(true));
+    let by_address = store.accept_invitation_to("eve@example.com".to_owned(), bob, NOW).await;
+    assert_eq!(by_address, Ok(Accepted::Spent));
+    let new = invitation(account, "eve@example.com", Role::Viewer, 7);
+    store.create_invitation(new, BOUNDS).await.unwrap();
+    let eve = world.user_id();
+    let accepted = store.accept_invitation_to("eve@example.com".to_owned(), eve, NOW).await.unwrap();
+    assert!(matches!(accepted, Accepted::Member { user, .. } if user.id == eve));
+}
