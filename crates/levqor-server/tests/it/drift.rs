@@ -255,7 +255,8 @@ async fn every_promise_that_a_page_shows_otherwise_is_found() {
             !pages.is_empty() || catalogue::meant_by(catalogue::ON_NO_PAGE, name),
             "{name} is on no page"
         );
-        let changes: [(&str, &dyn Fn(&regex::Captures<'_>) -> String); 4] = [
+        type Replacement<'a> = &'a dyn Fn(&regex::Captures<'_>) -> String;
+        let changes: [(&str, Replacement<'_>); 4] = [
             ("value", &|found| {
                 format!("<data value=\"{}0\" data-promise=\"{name}\">{}</data>", &found[1], &found[2])
             }),

@@ -80,7 +80,7 @@ pub(super) enum Agreed {
     Unknown,
     /// There is none: this is the first start.
     Nothing,
-    Known(Trust),
+    Known(Box<Trust>),
 }
 
 #[derive(Debug, Clone)]

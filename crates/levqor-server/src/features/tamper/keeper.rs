@@ -48,7 +48,7 @@ pub(super) async fn load(app: &App, settings: &TamperSettings, memory: &Memory) 
                 error!("the baseline of files is not to be trusted in one of its places: {problem}");
             }
             let own = baseline.as_ref().map_or("", |(_, text)| text);
-            Agreed::Known(Trust {
+            Agreed::Known(Box::new(Trust {
                 own: Trust::own(own, owner),
                 baseline: baseline.map(|(baseline, text)| (Arc::new(baseline), Arc::from(text))),
                 key: key.to_string(),
@@ -56,12 +56,14 @@ pub(super) async fn load(app: &App, settings: &TamperSettings, memory: &Memory) 
                 row: kept.row.map(|(sequence, _)| sequence),
                 file_problem: file,
                 database_problem: database,
-            })
+            }))
         }
     };
     let mut board = memory.board();
-    if let Agreed::Known(Trust { own, file_problem: None, .. }) = &agreed {
-        board.has_own(&text_of(&settings.baseline()), own);
+    if let Agreed::Known(trust) = &agreed
+        && trust.file_problem.is_none()
+    {
+        board.has_own(&text_of(&settings.baseline()), &trust.own);
     }
     board.agreed = agreed;
     let news = board.judge(settings);
@@ -156,7 +158,7 @@ pub(super) async fn sign(
         board.has_own(&text_of(&settings.baseline()), own);
     }
     board.agreed = match own {
-        Ok(own) => Agreed::Known(Trust {
+        Ok(own) => Agreed::Known(Box::new(Trust {
             own,
             key: key.public_key().to_string(),
             sequence: signed.baseline.sequence,
@@ -164,7 +166,7 @@ pub(super) async fn sign(
             baseline: Some((Arc::new(signed.baseline), Arc::from(text))),
             file_problem: None,
             database_problem: None,
-        }),
+        })),
         Err(_) => Agreed::Unknown,
     };
     let news = board.judge(settings);

@@ -490,9 +490,9 @@ impl Scanner {
             Ok(Step::More) => Some(reading),
             Ok(Step::Done { seen: Some(seen), probe, began }) => {
                 let path = reading.path;
-                let is_link = matches!(probe, Probe::Found { behind: Some(_), .. });
+                let is_link = matches!(*probe, Probe::Found { behind: Some(_), .. });
                 let seen = if is_link { linked(&path, seen) } else { seen };
-                self.see(&path, probe, began, seen);
+                self.see(&path, *probe, began, seen);
                 None
             }
             Ok(Step::Done { seen: None, .. }) => {

@@ -35,7 +35,7 @@ pub(super) enum Step {
     Done {
         /// The content, unless it has changed meanwhile.
         seen: Option<Seen>,
-        probe: Probe,
+        probe: Box<Probe>,
         began: Timestamp,
     },
 }
@@ -106,7 +106,7 @@ impl Reading {
             mode: mode(&metadata),
             owner: owner(&metadata),
         });
-        Ok(Step::Done { seen, probe: self.probe, began: self.began })
+        Ok(Step::Done { seen, probe: Box::new(self.probe), began: self.began })
     }
 }
 

@@ -177,7 +177,7 @@ fn a_change_right_after_a_look_is_seen_soon() {
     for round in 0..200_u32 {
         let content = format!("{:04}", round);
         let before = format!("{:04}x", round);
-        fs::write(&path, &before[..4].replace('0', "9")).unwrap();
+        fs::write(&path, before[..4].replace('0', "9")).unwrap();
         look(&mut scanner);
         fs::write(&path, &content).unwrap();
         let began = std::time::Instant::now();
