@@ -1,13 +1,13 @@
 //! One call of everything, for tests that look at all statements at once.
 
+mod trust;
+
 use std::time::Duration;
 
-use serde_json::json;
-
 use levqor_model::{
-    AccountId, ApprovalId, Deviation, InvitationId, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority,
-    RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Severity, Timestamp,
-    TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ApprovalId, InvitationId, KeyId, KeyPurpose, LinkId, NodeId, Overlap, Priority, RegionCode,
+    Residency, RingKeyId, Role, RunId, RunStatus, SeededRandom, SessionId, Timestamp, TriggerKind, UserId,
+    WebhookId, WorkflowId,
 };
 
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     approvals::{ApprovalChanges, Decision, NewApproval},
     audit::Filter,
     counters::Increment,
-    drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
     event_triggers::{EventTrigger, NewEventTrigger, TriggerMove},
     events::NewEvent,
     foreign_identities::ForeignIdentity,
@@ -36,7 +35,6 @@ use crate::{
     secrets::SealedSecret,
     sessions::{Link, Session},
     state::{StateAction, StateCall},
-    tamper::{NewBaseline, TamperState},
     timers::Timer,
     webhooks::{Webhook, WebhookMessage},
     workflows::{NewSchedule, Version, Workflow},
@@ -55,68 +53,8 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
-    touch_drift(store, &random).await;
-    touch_tamper(store, &random).await;
-}
-
-async fn touch_tamper(store: &Store, random: &SeededRandom) {
-    let place = || "host:/data".to_owned();
-    let new = |sequence: u64, before: Option<u64>| NewBaseline {
-        place: place(),
-        sequence,
-        content: "text".to_owned(),
-        sha256: "hash".to_owned(),
-        key: "key".to_owned(),
-        before,
-        entries: 1,
-        paths: vec!["/a".to_owned()],
-    };
-    store.sign_baseline(new(1, None), NOW).await.unwrap();
-    store.sign_baseline(new(2, Some(1)), NOW).await.unwrap();
-    store.tamper_baseline(place()).await.unwrap();
-    let found = Deviation { severity: Severity::Major, place: "/a".to_owned(), expected: None, found: None };
-    store.tell_tampering(place(), vec![found], NOW).await.unwrap();
-    let state = TamperState {
-        place: place(),
-        node: NodeId::new(NOW, random),
-        region: "eu-west".parse().unwrap(),
-        report: "{}".to_owned(),
-    };
-    store.note_tamper_state(state, NOW).await.unwrap();
-    let (_, findings) = store.tampering(NOW).await.unwrap();
-    store.agree_to(findings, "reason".to_owned(), NOW).await.unwrap();
-    store.wish_new_hashes(vec![place()], "name".to_owned(), NOW).await.unwrap();
-    for wish in store.tamper_wishes(place()).await.unwrap() {
-        store.drop_tamper_wish(place(), wish).await.unwrap();
-    }
-    store.tell_tampering(place(), Vec::new(), NOW).await.unwrap();
-    store.prune_tamper(NOW + Duration::from_secs(1)).await.unwrap();
-}
-
-async fn touch_drift(store: &Store, random: &SeededRandom) {
-    let (node, region, text) =
-        (NodeId::new(NOW, random), "eu-west".parse::<RegionCode>().unwrap(), || "a".to_owned());
-    let result = DriftResult { node, region: region.clone(), at: NOW, pass: false, report: text() };
-    let change = DriftChange { found: Some(json!({})), ended: Some(json!({})) };
-    store.last_drift(node, region.clone()).await.unwrap();
-    store.record_drift(result, change).await.unwrap();
-    store.last_drift(node, region).await.unwrap();
-    store.drift_results().await.unwrap();
-    let acknowledgement = DriftAcknowledgement {
-        place: text(),
-        expected: None,
-        found: None,
-        reason: text(),
-        actor: text(),
-        at: NOW,
-        ends_at: NOW,
-    };
-    store.acknowledge_drift(acknowledgement).await.unwrap();
-    store.drift_acknowledgements(NOW).await.unwrap();
-    let lock = SeenLock { digest: text(), version: 1, locked_at: NOW, locked_by: text(), reason: text() };
-    store.see_lock(lock, NOW).await.unwrap();
-    store.has_seen_lock(text()).await.unwrap();
-    store.prune_drift(NOW).await.unwrap();
+    trust::touch_drift(store, &random).await;
+    trust::touch_tamper(store, &random).await;
 }
 
 async fn touch_keyring(store: &Store, account: AccountId, random: &SeededRandom) {
