@@ -455,7 +455,7 @@ mod tests {
 
     use super::*;
 
-    fn resolved(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    pub(super) fn resolved(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         let mut layers = Layers::defaults();
         layers.file(Path::new("levqor.toml"), file);
         layers.environment(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -658,11 +658,6 @@ mod tests {
                 &[],
                 "levqor.toml:2: site.operator_address: is longer than 300 characters, or has more than one line",
             ),
-            (
-                "",
-                &[("STRIPE_SECRET_KEY", "hunter2"), ("STRIPE_API_BASE", "http://stripe.example")],
-                "environment STRIPE_API_BASE: billing.stripe_api_base: the address is none of https without user",
-            ),
             ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
             (
                 "[oidc]\nissuer = \"http://login.example.com\"",
@@ -747,23 +742,6 @@ mod tests {
             ..Site::default()
         };
         assert_eq!((named.site, named.policies_dir), (expected, Some(PathBuf::from("/etc/p"))));
-    }
-
-    #[test]
-    fn promises_come_from_a_file_and_prices_are_asked_for_with_a_key() {
-        use levqor_drift::Origin;
-        let none = resolved("", &[]).unwrap();
-        assert_eq!((none.blueprint, none.stripe.is_none()), (Origin::Shipped, true));
-        // What nobody sets is as the blueprint says.
-        assert_eq!((none.limits.requests_per_minute, none.limits.running_per_account), (None, None));
-        let file =
-            "[blueprint]\nfile = \"/etc/levqor/blueprint.toml\"\n[limits]\nrequests_per_minute = 500\n";
-        let set = resolved(file, &[("STRIPE_SECRET_KEY", "sk_1")]).unwrap();
-        assert_eq!(set.blueprint, Origin::File(PathBuf::from("/etc/levqor/blueprint.toml")));
-        assert_eq!(set.limits.requests_per_minute, Some(500));
-        assert_eq!(set.stripe.unwrap().address, "https://api.stripe.com");
-        let local = [("STRIPE_SECRET_KEY", "sk_1"), ("STRIPE_API_BASE", "http://127.0.0.1:9/")];
-        assert_eq!(resolved("", &local).unwrap().stripe.unwrap().address, "http://127.0.0.1:9");
     }
 
     #[test]

@@ -75,3 +75,29 @@ fn is_safe(address: &str) -> bool {
         && url.fragment().is_none();
     bare && url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && local))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::resolved;
+
+    #[test]
+    fn promises_come_from_a_file_and_prices_are_asked_for_with_a_key() {
+        let none = resolved("", &[]).unwrap();
+        assert_eq!((none.blueprint, none.stripe.is_none()), (Origin::Shipped, true));
+        // What nobody sets is as the blueprint says.
+        assert_eq!((none.limits.requests_per_minute, none.limits.running_per_account), (None, None));
+        let file =
+            "[blueprint]\nfile = \"/etc/levqor/blueprint.toml\"\n[limits]\nrequests_per_minute = 500\n";
+        let set = resolved(file, &[("STRIPE_SECRET_KEY", "sk_1")]).unwrap();
+        assert_eq!(set.blueprint, Origin::File(PathBuf::from("/etc/levqor/blueprint.toml")));
+        assert_eq!(set.limits.requests_per_minute, Some(500));
+        assert_eq!(set.stripe.unwrap().address, "https://api.stripe.com");
+        let local = [("STRIPE_SECRET_KEY", "sk_1"), ("STRIPE_API_BASE", "http://127.0.0.1:9/")];
+        assert_eq!(resolved("", &local).unwrap().stripe.unwrap().address, "http://127.0.0.1:9");
+        let far = [("STRIPE_SECRET_KEY", "hunter2"), ("STRIPE_API_BASE", "http://stripe.example")];
+        let refusal = resolved("", &far).unwrap_err();
+        assert!(refusal.contains("environment STRIPE_API_BASE: billing.stripe_api_base: the address is none of https without user"), "{refusal}");
+        assert!(!refusal.contains("hunter2"), "a secret is shown");
+    }
+}
