@@ -144,5 +144,6 @@ async fn a_node_behind_an_edge_knows_who_asks_and_believes_nobody_else() {
     let log = node.log();
     let told =
         |part: &str| log.lines().filter(|line| line.contains("/api/plans") && line.contains(part)).count();
-    assert_eq!((told("203.0.113.0/24"), told("DE"), told("XX")), (6, 1, 0), "{log}");
+    let countries = (told("client.country=\"DE\""), told("client.country=\"XX\""));
+    assert_eq!((told("client.network=203.0.113.0/24"), countries), (6, (1, 0)), "{log}");
 }
