@@ -17,6 +17,8 @@ async fn an_account_sees_its_own_and_strangers_the_sum() {
     let expected = json!({
         "status": "ok", "workflows": 1, "runs": 2, "ai_credits": 7, "source": "database", "period": period,
         "plan": { "code": "agency", "name": "Agency", "limits": limits },
+        // The tests have no limit of requests.
+        "fair_use": { "requests_per_minute": null, "concurrent_runs": 50 },
     });
     assert_eq!(mine, expected);
     let others = test.get("/api/usage/summary").key(&test.keys.other).send().await.json();
