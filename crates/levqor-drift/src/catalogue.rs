@@ -115,7 +115,7 @@ pub const ON_NO_PAGE: &[&str] =
 pub const NOT_IN_THE_API: &[&str] = &["plan.*.queue_weight", "lifecycle.*"];
 
 /// Where strangers are sent to the page for signing in.
-pub const SIGNED_IN: &[&str] = &["/dashboard"];
+pub const SIGNED_IN: &[&str] = &["/dashboard", "/admin"];
 pub const SIGN_IN: &str = "/signin";
 
 /// Whether a name is meant by a pattern.
