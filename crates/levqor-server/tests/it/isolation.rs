@@ -311,6 +311,8 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
             json!({ "query": "how do I start a run every hour?", "context": { "account": account } }),
         ),
         ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
+        // Those of operators, whom none of these is.
+        ("POST", path) if path.starts_with("/admin/") => ask(kind, json!({ "reason": "mine" })),
         // Forms.
         ("POST", "/draft") => ask(kind, json!({ "query": "every hour fetch https://a.example" })),
         ("POST", "/theme") => ask(kind, json!({ "theme": "dark", "next": "/" })),

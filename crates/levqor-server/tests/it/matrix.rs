@@ -167,9 +167,13 @@ async fn every_caller_is_answered_as_the_tables_say() {
     let pages = PAGES.iter().map(|(method, path, access)| (method, path, access, true));
     for (method, path, access, is_page) in rules.chain(pages) {
         for caller in &callers {
+            let is_operator = matches!(caller, Caller::Session { operator: true, .. });
+            if is_operator && path.ends_with("/leave") {
+                continue;
+            }
             let caller = match caller {
                 // Who leaves is no member afterwards.
-                Caller::Session { role, .. } if path.ends_with("/leave") => {
+                Caller::Session { role, operator: false, .. } if path.ends_with("/leave") => {
                     let email = format!("{}-leaves-{is_page}@example.com", role.as_str());
                     let cookie = sign_in_as(&test.app, test.account, &email, *role).await;
                     Caller::Session { role: *role, operator: false, cookie }

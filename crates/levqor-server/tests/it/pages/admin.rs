@@ -14,7 +14,8 @@ struct Operator {
 
 impl Operator {
     async fn new() -> Self {
-        let app = TestApp::new().await;
+        // As the blueprint says.
+        let app = TestApp::with(|settings| settings.account_requests_per_minute = None).await;
         let cookie = sign_in_operator(&app.app, app.account).await;
         Self { app, cookie }
     }
