@@ -167,6 +167,8 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("run-held", format!("/dashboard/runs/{held}")),
         ("run-retry", format!("/dashboard/runs/{run}/retry")),
         ("keys", "/dashboard/keys".to_owned()),
+        ("members", "/dashboard/members".to_owned()),
+        ("account", "/dashboard/account".to_owned()),
         ("admin", "/admin".to_owned()),
         ("admin-audit", "/admin/audit".to_owned()),
         ("admin-keys", "/admin/keys".to_owned()),
