@@ -206,8 +206,10 @@ fn sessions_card(page: &PageActor, now: Timestamp, open: &[Seen]) -> Markup {
                     @let browser = session.browser.as_deref().unwrap_or("not known");
                     tr {
                         th scope="row" {
-                            (browser) @if seen.current { " " (badge(Tone::Accent, "check", "this one")) }
-                            div.small.faint { "signed in " (ago(session.created_at, now)) ", ends " (ago(session.expires_at, now)) }
+                            div {
+                                (browser) @if seen.current { " " (badge(Tone::Accent, "check", "this one")) }
+                                div.small.faint { "signed in " (ago(session.created_at, now)) ", ends " (ago(session.expires_at, now)) }
+                            }
                         }
                         td data-label="Network" { (session.network.as_deref().unwrap_or("not known")) }
                         td data-label="Account" { @match &seen.account { Some(account) => (account.name), None => span.faint { "one that you left" } } }

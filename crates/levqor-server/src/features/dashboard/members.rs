@@ -254,7 +254,7 @@ fn open_card(page: &PageActor, now: Timestamp, open: &[Invitation]) -> Markup {
             (table("Open invitations", &[("E-mail", false), ("Role", false), ("Ends", false), ("", false)], &html! {
                 @for invitation in open {
                     tr {
-                        th scope="row" { (invitation.email) div.small.faint { "invited " (ago(invitation.created_at, now)) } }
+                        th scope="row" { div { (invitation.email) div.small.faint { "invited " (ago(invitation.created_at, now)) } } }
                         td data-label="Role" { (invitation.role.as_str()) }
                         td data-label="Ends" {
                             @if invitation.expires_at <= now { (badge(Tone::Idle, "clock", "expired")) } @else { (ago(invitation.expires_at, now)) }
@@ -280,8 +280,10 @@ fn row(page: &PageActor, now: Timestamp, member: &Member) -> Markup {
     html! {
         tr {
             th scope="row" {
-                (email) @if own { " " (badge(Tone::Accent, "check", "you")) }
-                @if let Some(at) = member.added_at { div.small.faint { "since " (ago(at, now)) } }
+                div {
+                    (email) @if own { " " (badge(Tone::Accent, "check", "you")) }
+                    @if let Some(at) = member.added_at { div.small.faint { "since " (ago(at, now)) } }
+                }
             }
             td data-label="Role" { (member.role.as_str()) }
             td data-label="Last seen" {
