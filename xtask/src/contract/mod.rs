@@ -58,13 +58,15 @@ pub fn contract(root: &Path, args: &ContractArgs) -> anyhow::Result<()> {
     let (address, header) = (server.url("/openapi.json"), format!("Authorization: Bearer {key}"));
     let (seconds, examples, seed) =
         (args.seconds.to_string(), args.examples.to_string(), args.seed.to_string());
+    let configuration = root.join(CONFIGURATION).display().to_string();
     #[rustfmt::skip]
     let arguments = [
-        "--config-file", CONFIGURATION, "run", &address, "--header", &header, "--checks", "all",
+        "--config-file", &configuration, "run", &address, "--header", &header, "--checks", "all",
         "--exclude-path-regex", LEFT_OUT, "--max-time", &seconds, "--max-examples", &examples, "--seed", &seed,
         "--request-timeout", "20", "--continue-on-failure", "--no-color",
     ];
-    run(root, JUDGE, &arguments, &[])
+    // It leaves notes where it runs.
+    run(directory.path(), JUDGE, &arguments, &[])
 }
 
 /// A server with something in it, and an operator's key.
