@@ -39,7 +39,7 @@ fn who() -> Markup {
         (
             "mail",
             "No passwords",
-            html! { "People sign in by a link that works once and for a short time. There is no password to be stolen or guessed." },
+            html! { "People sign in by a link that works once and for a short time, or by a system that the operator has connected. There is no password to be stolen or guessed." },
         ),
         (
             "key",
@@ -111,6 +111,16 @@ fn workflows() -> Markup {
 
 fn service() -> Markup {
     claims(&[
+        (
+            "book",
+            "What is done is on record",
+            html! { "Each change by a person, a key or the platform leaves a record, in chains of hashes with signed checkpoints: what is altered afterwards is found. " a href="/docs/audit" { "Evidence log" } "." },
+        ),
+        (
+            "check",
+            "Files and promises are watched",
+            html! { "Servers notice when their own files change, and hold what is promised against what they serve. " a href="/docs/tamper" { "Tamper detection" } ", " a href="/docs/drift" { "promises and drift" } "." },
+        ),
         (
             "pulse",
             "Limits against floods",
