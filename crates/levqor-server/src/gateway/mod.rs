@@ -59,7 +59,7 @@ pub use authenticate::{
 pub(crate) use bounds::Bounds;
 pub use client::{Client, ClientAddress, ClientFingerprint, Country, ForwardedHeader, Networks, NotANetwork};
 pub(crate) use crowd::Crowd;
-pub(crate) use cursor::{Cursor, cut};
+pub(crate) use cursor::{Cursor, PageQuery, cut};
 pub(crate) use doubt::Doubt;
 pub use envelope::RequestName;
 pub(crate) use extract::page_limit;

@@ -9,14 +9,14 @@ use http::StatusCode;
 use levqor_model::{InvitationId, Role, Timestamp};
 use levqor_store::invitations::Invitation;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Made};
 use crate::{
     App, Problem,
     features::keys::RoleName,
-    gateway::{Actor, Body, Cursor, Id, Query, Remembered, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered, cut, page_limit},
     problem::Refusals,
 };
 
@@ -106,30 +106,18 @@ struct Invitations {
     next_cursor: Option<Cursor>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Items on a page, 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
-
 /// Invitations that were neither accepted nor taken back, oldest first.
 #[utoipa::path(
     get,
     path = "/api/members/invitations",
     tag = "members",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = Invitations), Refusals)
 )]
 async fn invitations(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Invitations>, Problem> {
     let limit = page_limit(query.limit)?;
     let after: Option<InvitationId> = query.cursor.map(|cursor| cursor.last("invitations")).transpose()?;

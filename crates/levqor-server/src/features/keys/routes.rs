@@ -11,13 +11,13 @@ use http::StatusCode;
 use levqor_model::{KeyId, Role, Scopes, Secret, Timestamp};
 use levqor_store::keys::ApiKey;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Wish};
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, Query, Remembered, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered, cut, page_limit},
     problem::Refusals,
 };
 
@@ -188,30 +188,18 @@ fn shown_once(status: StatusCode, key: ApiKey, secret: &Secret) -> Result<Respon
     Ok(response)
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Items on a page, 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
-
 /// API keys of the account, oldest first; revoked ones too.
 #[utoipa::path(
     get,
     path = "/api/keys",
     tag = "keys",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = Keys), Refusals)
 )]
 async fn list(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Keys>, Problem> {
     let limit = page_limit(query.limit)?;
     let after: Option<KeyId> = query.cursor.map(|cursor| cursor.last("keys")).transpose()?;

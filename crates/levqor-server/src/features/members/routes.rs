@@ -9,14 +9,14 @@ use http::{StatusCode, header};
 use levqor_model::{Role, Timestamp, UserId};
 use levqor_store::members::Member;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     features::keys::RoleName,
-    gateway::{Actor, Body, Cursor, Id, Query, cut, page_limit, session_cookie},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, cut, page_limit, session_cookie},
     problem::Refusals,
 };
 
@@ -59,30 +59,18 @@ struct Members {
     next_cursor: Option<Cursor>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Items on a page, 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
-
 /// Who belongs to the account.
 #[utoipa::path(
     get,
     path = "/api/members",
     tag = "members",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = Members), Refusals)
 )]
 async fn list(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Members>, Problem> {
     let limit = page_limit(query.limit)?;
     let after: Option<UserId> = query.cursor.map(|cursor| cursor.last("members")).transpose()?;

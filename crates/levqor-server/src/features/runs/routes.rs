@@ -14,14 +14,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     ServerSentEvent, events, retention, service,
     views::{
-        EmptyBody, PageQuery, RetryBody, RunItem, RunStatusName, RunView, Runs, RunsQuery, StartBody,
-        TaskStatusName, TaskView, Tasks, TriggerName,
+        EmptyBody, RetryBody, RunItem, RunStatusName, RunView, Runs, RunsQuery, StartBody, TaskStatusName,
+        TaskView, Tasks, TriggerName,
     },
 };
 use crate::{
     App, Problem,
     features::workflows,
-    gateway::{Actor, Body, Claimed, Cursor, Id, Query, cut, page_limit},
+    gateway::{Actor, Body, Claimed, Cursor, Id, PageQuery, Query, cut, page_limit},
     problem::Refusals,
 };
 

@@ -306,15 +306,3 @@ pub(super) struct RunsQuery {
     #[param(value_type = Option<String>)]
     pub(super) cursor: Option<Cursor>,
 }
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageQuery {
-    /// Items on a page, 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    pub(super) limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    #[param(value_type = Option<String>)]
-    pub(super) cursor: Option<Cursor>,
-}

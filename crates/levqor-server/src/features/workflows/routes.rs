@@ -13,13 +13,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     service,
     views::{
-        DefinitionBody, ListQuery, SavedView, ScheduleView, Validity, VersionItem, VersionView, Versions,
-        WorkflowItem, WorkflowView, Workflows,
+        DefinitionBody, SavedView, ScheduleView, Validity, VersionItem, VersionView, Versions, WorkflowItem,
+        WorkflowView, Workflows,
     },
 };
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Id, Query, cut, page_limit},
+    gateway::{Actor, Body, Id, PageQuery, Query, cut, page_limit},
     problem::Refusals,
 };
 
@@ -55,13 +55,13 @@ async fn create(
     get,
     path = "/api/workflows",
     tag = "workflows",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = Workflows), Refusals)
 )]
 async fn list(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Workflows>, Problem> {
     let limit = page_limit(query.limit)?;
     let before: Option<WorkflowId> = query.cursor.map(|cursor| cursor.last("workflows")).transpose()?;
@@ -157,14 +157,14 @@ async fn delete(State(app): State<App>, actor: Actor, Id(id): Id<WorkflowId>) ->
     get,
     path = "/api/workflows/{id}/versions",
     tag = "workflows",
-    params(("id" = String, Path, description = "The workflow's id"), ListQuery),
+    params(("id" = String, Path, description = "The workflow's id"), PageQuery),
     responses((status = 200, body = Versions), Refusals)
 )]
 async fn versions(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<WorkflowId>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Versions>, Problem> {
     let limit = page_limit(query.limit)?;
     service::find(&app, actor.account_id, id).await?;

@@ -10,7 +10,7 @@ use levqor_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::service::{self, Draft, Saved, field_error};
 use crate::{Problem, gateway::Cursor, problem::FieldError};
@@ -322,16 +322,4 @@ pub(super) struct Versions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(super) next_cursor: Option<Cursor>,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
-    /// Items on a page, 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    pub(super) limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    #[param(value_type = Option<String>)]
-    pub(super) cursor: Option<Cursor>,
 }
