@@ -190,13 +190,18 @@ async fn every_page_has_manners_in_light_and_dark_and_on_a_phone() {
         browser.check_manners("/signin").await;
         browser.picture(&format!("signin-{}", look.name)).await;
         sign_in(&browser, &levqor).await;
+        let mut found = Vec::new();
         for (name, path) in &pages {
             browser.go(&levqor.server.url(path)).await;
             browser.picture(&format!("{name}-{}", look.name)).await;
             browser.check_manners(&format!("{path} ({})", look.name)).await;
+            found.extend(
+                browser.axe().await.into_iter().map(|fault| format!("{path} ({}): {fault}", look.name)),
+            );
             let dark = browser.script("return matchMedia('(prefers-color-scheme: dark)').matches").await;
             assert_eq!(dark, look.dark, "the browser asks for the look");
         }
+        assert_eq!(found, Vec::<String>::new());
         browser.close().await;
     }
 }

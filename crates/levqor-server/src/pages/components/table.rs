@@ -2,17 +2,22 @@
 
 use maud::{Markup, html};
 
-/// A table in a frame that scrolls by itself. `caption` is for those who hear the page.
+/// A table in a frame that scrolls by itself. `caption` is for those who hear the page, as is the name of a column without one, which
+/// holds what can be done with a row.
 pub fn table(caption: &str, heads: &[(&str, bool)], rows: &Markup) -> Markup {
     html! {
         div.table-wrap {
             table.fold {
                 caption.visually-hidden { (caption) }
-                thead { tr { @for (head, number) in heads { th.num[*number] scope="col" { (head) } } } }
+                thead { tr { @for (head, number) in heads { th.num[*number] scope="col" { (column(head)) } } } }
                 tbody { (rows) }
             }
         }
     }
+}
+
+fn column(head: &str) -> Markup {
+    html! { @if head.is_empty() { span.visually-hidden { "Actions" } } @else { (head) } }
 }
 
 /// `first` leads back to the newest items when the page is not the first; `next` to older ones.
