@@ -72,15 +72,7 @@ pub fn to_origin(headers: &mut HeaderMap, client: &Client<'_>, edge: &str) {
             headers.remove(name);
         }
     }
-    let mut chain = String::new();
-    for line in headers.get_all(FORWARDED_FOR) {
-        if let Ok(line) = line.to_str()
-            && chain.len() + line.len() < FORWARDED_FOR_BYTES_MAX
-        {
-            chain.push_str(line);
-            chain.push_str(", ");
-        }
-    }
+    let mut chain = chain(headers);
     // An address always makes a header value.
     let _ = write!(chain, "{}", client.address.to_canonical());
     set(headers, FORWARDED_FOR, chain);
@@ -127,7 +119,8 @@ pub fn caller(headers: &HeaderMap, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool
     nearest
 }
 
-/// The protocol that a request wants to change to.
+/// The protocol that a request wants to change to. Not plain HTTP/2 (`h2c`): requests in such a tunnel would pass unseen, and clients
+/// that offer it go on without.
 pub fn wanted_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
     let wants = version == Version::HTTP_11
         && headers.get_all(header::CONNECTION).iter().any(|value| {
@@ -135,12 +128,32 @@ pub fn wanted_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderVal
                 .to_str()
                 .is_ok_and(|text| text.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
         });
-    headers.get(header::UPGRADE).filter(|_| wants).cloned()
+    let is_http_2 = |value: &HeaderValue| {
+        value.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"h2c"))
+    };
+    headers.get(header::UPGRADE).filter(|value| wants && !is_http_2(value)).cloned()
 }
 
 /// Whether the client's own words in `X-Levqor-Region` are there to be ignored.
 pub fn claims_region(headers: &HeaderMap) -> bool {
     headers.contains_key(REGION)
+}
+
+/// Who sent to those before, as a text to go on with: the right end of it, where proxies write. Strangers write at the left, and could
+/// fill any bound with it. What cannot be read ends it.
+fn chain(headers: &HeaderMap) -> String {
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let readable = lines.map_while(|line| line.to_str().ok());
+    let mut bytes = 0;
+    let words: Vec<&str> = readable
+        .flat_map(|line| line.rsplit(','))
+        .map(str::trim)
+        .take_while(|word| {
+            bytes += word.len() + ", ".len();
+            bytes <= FORWARDED_FOR_BYTES_MAX
+        })
+        .collect();
+    words.iter().rev().flat_map(|word| [*word, ", "]).collect()
 }
 
 fn drop_hop_by_hop(headers: &mut HeaderMap) {
@@ -252,6 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_that_is_too_long_keeps_what_proxies_wrote() {
+        let made_up = ["6.6.6.6"; 226].join(", ");
+        let (odd, longer) = (format!("{made_up}\u{e9}"), [made_up.as_str(); 3].join(", "));
+        for lines in [
+            // A line of the stranger's, and one of the proxy.
+            vec![made_up.clone(), "198.51.100.1".to_owned()],
+            // What the proxy has added to the stranger's line.
+            vec![format!("{longer}, 198.51.100.1")],
+            vec![odd, "198.51.100.1".to_owned()],
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            to_origin(&mut headers, &client(true), "e");
+            let chain = headers[FORWARDED_FOR].to_str().unwrap();
+            assert!(chain.ends_with("198.51.100.1, 203.0.113.9"), "{chain}");
+            assert!(chain.len() < FORWARDED_FOR_BYTES_MAX + 50, "{}", chain.len());
+        }
+    }
+
+    #[test]
     fn the_country_is_the_edges_word_alone() {
         for lines in ["", "x-levqor-country: FR", "x-levqor-country: FR | x-levqor-country: DE"] {
             let mut headers = map(lines);
@@ -327,6 +362,7 @@ mod tests {
             ("connection: upgrade | upgrade: websocket", Version::HTTP_10, false),
             ("connection: upgrade", Version::HTTP_11, false),
             ("upgrade: websocket", Version::HTTP_11, false),
+            ("connection: upgrade | upgrade: H2C", Version::HTTP_11, false),
         ] {
             assert_eq!(wanted_upgrade(&map(lines), version).is_some(), expected, "{lines}");
         }

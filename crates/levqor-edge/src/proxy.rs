@@ -57,9 +57,10 @@ pub async fn handle(edge: Arc<Edge>, peer: Peer, request: Request<Incoming>) -> 
     let live = edge.live();
     let path = request.uri().path().to_owned();
     let (method, version) = (request.method().clone(), request.version());
+    let wants_tunnel = wanted_tunnel(&request).is_some();
     let answered = serve(&edge, &live, &peer, request).await;
     metrics::began(&edge, began);
-    match answered {
+    let mut response = match answered {
         Ok(response) => {
             debug!(http.method = %method, http.status = response.status().as_u16(), "{method} answered");
             response
@@ -75,7 +76,17 @@ pub async fn handle(edge: Arc<Edge>, peer: Peer, request: Request<Incoming>) -> 
             let region = live.config.region.as_ref().map(RegionCode::as_str);
             problem.answer(&path, id, version, &live.config.name, region)
         }
+    };
+    if wants_tunnel && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // Bytes that follow were not read along; no further request may come on this connection.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// The protocol that a tunnel would be of. None for a request with a body, which is passed on as an ordinary one.
+fn wanted_tunnel(request: &Request<Incoming>) -> Option<HeaderValue> {
+    forward::wanted_upgrade(request.headers(), request.version()).filter(|_| request.body().is_end_stream())
 }
 
 async fn serve(
@@ -185,7 +196,7 @@ impl<'a> Passage<'a> {
         mut request: Request<Incoming>,
     ) -> Self {
         let config = &live.config;
-        let wanted = forward::wanted_upgrade(request.headers(), request.version());
+        let wanted = wanted_tunnel(&request);
         let upgrade = wanted.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
         let trusted = config.trusts(peer.address.ip());
@@ -357,7 +368,6 @@ impl<'a> Passage<'a> {
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Step::Answer(self.become_tunnel(client, answered, origin)));
             }
-            // Bytes that follow were not read along; no further request may come on this connection.
             self.upgrade = Some(client);
         }
         if self.gateway_trouble(status) && self.other_is_up(number, tried) && self.may_spend() {
@@ -476,9 +486,6 @@ impl<'a> Passage<'a> {
         *response.version_mut() = Version::default();
         let headers = response.headers_mut();
         forward::to_client(headers, version, &origin.region, &self.live.config.name);
-        if self.upgrade.is_some() {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
         if self.route.route.affinity
             && let Some(affinity) = &self.live.affinity
         {

@@ -159,7 +159,7 @@ async fn requests<S>(
     let limits = edge.live().config.limits.clone();
     let ambiguous = Arc::new(AtomicBool::new(false));
     let peer = Peer { address, tls, ambiguous: Arc::clone(&ambiguous) };
-    let stream = Guarded::new(stream, ambiguous, Duration::from_secs(limits.stall_seconds));
+    let stream = Guarded::new(stream, ambiguous, Duration::from_secs(limits.stall_seconds)).with_tunnels();
     let service = service_fn(move |request| {
         let answer = handle(Arc::clone(&edge), peer.clone(), request);
         async move { Ok::<_, Infallible>(answer.await) }

@@ -108,6 +108,26 @@ id!(/// A decision of a person that a run waits for.
     ApprovalId, "apr_");
 id!(/// A key of the server's keyring; it names the key and gives nothing of it away.
     RingKeyId, "rky_");
+id!(/// A message to people or to other systems.
+    NotificationId, "ntf_");
+id!(/// Something that is not as it should be, from when it was seen until it was over.
+    AlertId, "alr_");
+id!(/// A time in which alerts of a kind tell nobody.
+    SilenceId, "sil_");
+id!(/// A disturbance that people deal with.
+    IncidentId, "inc_");
+id!(/// What is to be done after an incident.
+    ActionItemId, "act_");
+id!(/// A time in which operators work on the platform.
+    MaintenanceId, "mnt_");
+id!(/// Somebody who wants to hear of the platform's state.
+    SubscriptionId, "sub_");
+id!(/// A support request.
+    TicketId, "tkt_");
+id!(/// A consultation that was booked.
+    ConsultationId, "csl_");
+id!(/// Somebody who left an address.
+    LeadId, "led_");
 
 #[cfg(test)]
 mod tests {

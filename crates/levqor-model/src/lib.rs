@@ -6,6 +6,7 @@
 pub mod audit;
 mod blueprint;
 mod blueprint_lock;
+mod condition;
 mod deviation;
 mod id;
 mod keyring;
@@ -32,10 +33,12 @@ pub use blueprint::{
 pub use blueprint_lock::{
     BlueprintLock, LOCK_NAME_CHARS_MAX, LOCK_REASON_CHARS_MAX, LockError, PromiseChange,
 };
+pub use condition::{Condition, Verdict};
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ApprovalId, ConversationId, IdError, InvitationId, KeyId, LinkId, NodeId, RequestId,
-    RingKeyId, RunId, SessionId, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, IdError, IncidentId,
+    InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId, RingKeyId, RunId,
+    SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
 };
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};

@@ -40,6 +40,8 @@ pub const INVITATIONS_PER_DAY_MAX: usize = 100;
 pub const MEMBERS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Sessions of one person; with one more the oldest ends.
 pub const SESSIONS_PER_USER_MAX: usize = 50;
+/// API keys of one account that open something.
+pub const KEYS_PER_ACCOUNT_MAX: usize = 1_000;
 /// How long the old secret of a rotated API key goes on working, when nothing else is asked.
 pub const KEY_OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest that may be asked for.

@@ -53,6 +53,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     pub body_bytes_max: usize,
     pub payload_bytes_max: usize,
+    /// How long an event stream lasts; whoever wants more connects again, and shows anew that they may.
+    pub stream_age_max: Duration,
     /// AI requests a minute from one address without a key.
     pub anonymous_ai_per_minute: u32,
     /// Requests a minute from one address to one route without a key; 0 is no limit.
@@ -110,6 +112,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(90),
             body_bytes_max: levqor_model::limits::BODY_BYTES_MAX,
             payload_bytes_max: levqor_model::limits::PAYLOAD_BYTES_MAX,
+            stream_age_max: Duration::from_secs(10 * 60),
             anonymous_ai_per_minute: 20,
             anonymous_requests_per_minute: 100,
             account_requests_per_minute: None,

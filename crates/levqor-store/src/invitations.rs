@@ -51,7 +51,7 @@ pub enum Invited {
 pub enum Accepted {
     /// They are a member now, or were one already and keep their role.
     Member { user: User, invitation: Box<Invitation> },
-    /// Unknown, too old, used, or taken back.
+    /// Unknown, too old, used, taken back, or sent by somebody who may not invite like that any more.
     Spent,
     /// The account has as many members as it may.
     Full,
@@ -102,21 +102,39 @@ fn note_revoked(
     Ok(())
 }
 
-/// Takes back what somebody sent who may not invite like that any more.
+/// Takes back what a user or a key sent that may not invite like that any more.
 pub(crate) fn revoke_sent_by(
     session: &Session,
     account: AccountId,
-    user: UserId,
+    sender: &str,
     at: Timestamp,
 ) -> Result<(), Error> {
     let revoked = session.rows(
         "UPDATE invitations SET revoked_at = $3
          WHERE account_id = $1 AND invited_by = $2 AND accepted_at IS NULL AND revoked_at IS NULL
          RETURNING invitation_id",
-        params![account, user, at],
+        params![account, sender, at],
         |row| row.take(),
     )?;
     note_revoked(session, account, &revoked, at, "who sent it lost the right to")
+}
+
+/// Whether who sent it still may. What they have sent is taken back with their right, but they may have sent one more by a node that did
+/// not know of that yet.
+fn sender_may(session: &Session, invitation: &Invitation) -> Result<bool, Error> {
+    let (account, sender) = (invitation.account_id, &invitation.invited_by);
+    if let Ok(user) = sender.parse::<UserId>() {
+        let role: Option<Role> = session.scalar(
+            "SELECT role FROM memberships WHERE account_id = $1 AND user_id = $2",
+            params![account, user],
+        )?;
+        return Ok(role.is_some_and(|role| role >= invitation.role.max(Role::Admin)));
+    }
+    let revoked: Option<i64> = session.scalar(
+        "SELECT 1 FROM api_keys WHERE key_id = $1 AND account_id = $2 AND revoked_at IS NOT NULL",
+        params![sender, account],
+    )?;
+    Ok(revoked.is_none())
 }
 
 /// Spends the invitation with that hash, or the newest one for that address.
@@ -127,6 +145,9 @@ fn accept(
     now: Timestamp,
 ) -> Result<Accepted, Error> {
     let Some(invitation) = invitation else { return Ok(Accepted::Spent) };
+    if !sender_may(session, &invitation)? {
+        return Ok(Accepted::Spent);
+    }
     let user = session.row(
         "SELECT user_id, email, operator, created_at FROM users WHERE email = $1",
         params![invitation.email],

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    invitations, params,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,16 @@ pub struct Rotation {
     pub at: Timestamp,
     /// Until when the secret of now goes on working.
     pub previous_ends_at: Timestamp,
+}
+
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    Done,
+    /// There is no such live key in the account.
+    Missing,
+    /// The account would have no key that may all that owners may.
+    LastOwner,
 }
 
 /// The columns of [`ApiKey`], in the order in which [`ApiKey::read`] takes them.
@@ -216,17 +226,36 @@ impl Store {
         .await
     }
 
-    /// False when there is no such live key in the account.
-    pub async fn revoke_key(&self, account: AccountId, id: KeyId, at: Timestamp) -> Result<bool, Error> {
+    /// Revokes a key, and takes back the invitations that it sent. The last key that may all that owners may stays, whoever else revokes
+    /// one at the same time.
+    pub async fn revoke_key(
+        &self,
+        account: AccountId,
+        id: KeyId,
+        at: Timestamp,
+    ) -> Result<Revocation, Error> {
         self.write(move |session| {
-            let revoked = session.execute(
-                "UPDATE api_keys SET revoked_at = $3
-                 WHERE key_id = $1 AND account_id = $2 AND revoked_at IS NULL",
+            let found: Option<(Role, Option<Scopes>)> = session.row(
+                "SELECT role, scopes FROM api_keys WHERE key_id = $1 AND account_id = $2 AND revoked_at IS NULL",
+                params![id, account],
+                |row| Ok((row.take()?, row.take()?)),
+            )?;
+            let Some(found) = found else { return Ok(Revocation::Missing) };
+            if matches!(found, (Role::Owner, None)) {
+                let another: Option<i64> = session.scalar(
+                    "SELECT 1 FROM api_keys
+                     WHERE account_id = $1 AND key_id <> $2 AND role = $3 AND scopes IS NULL
+                     AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4) LIMIT 1",
+                    params![account, id, Role::Owner, at],
+                )?;
+                if another.is_none() {
+                    return Ok(Revocation::LastOwner);
+                }
+            }
+            session.execute(
+                "UPDATE api_keys SET revoked_at = $3 WHERE key_id = $1 AND account_id = $2",
                 params![id, account, at],
             )?;
-            if revoked == 0 {
-                return Ok(false);
-            }
             audit::note(
                 session,
                 Note {
@@ -237,9 +266,24 @@ impl Store {
                     details: json!({}),
                 },
             )?;
-            Ok(true)
+            invitations::revoke_sent_by(session, account, &id.to_string(), at)?;
+            Ok(Revocation::Done)
         })
         .await
+    }
+
+    /// Keys of the account that open something at that moment.
+    pub async fn live_keys(&self, account: AccountId, at: Timestamp) -> Result<usize, Error> {
+        let keys: Option<u64> = self
+            .read(move |session| {
+                session.scalar(
+                    "SELECT count(*) FROM api_keys
+                     WHERE account_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
+                    params![account, at],
+                )
+            })
+            .await?;
+        Ok(keys.and_then(|keys| usize::try_from(keys).ok()).unwrap_or_default())
     }
 
     /// Notes the last use of several keys at once. An earlier use never hides a later one.

@@ -47,6 +47,7 @@ pub mod keys;
 pub mod listeners;
 pub mod members;
 pub mod nodes;
+pub mod notifications;
 pub mod nudges;
 pub mod queue;
 pub mod rates;

@@ -159,7 +159,7 @@ impl Store {
                 },
             )?;
             if to < from {
-                invitations::revoke_sent_by(session, account, user, at)?;
+                invitations::revoke_sent_by(session, account, &user.to_string(), at)?;
             }
             sessions::end_in_account(session, account, user, keep, at, "the role was changed")?;
             Ok(Change::Done)
@@ -193,7 +193,7 @@ impl Store {
                     details: json!({ "role": from.as_str() }),
                 },
             )?;
-            invitations::revoke_sent_by(session, account, user, at)?;
+            invitations::revoke_sent_by(session, account, &user.to_string(), at)?;
             sessions::end_in_account(session, account, user, None, at, "the member was removed")?;
             Ok(Change::Done)
         })

@@ -46,6 +46,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     25 "0025_tamper",
     26 "0026_drift",
     27 "0027_identity",
+    28 "0028_notifications",
 ];
 
 /// The version that this build knows.

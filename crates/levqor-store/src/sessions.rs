@@ -344,28 +344,6 @@ impl Store {
         .await
     }
 
-    pub async fn revoke_session(&self, id: SessionId, now: Timestamp) -> Result<(), Error> {
-        self.write(move |session| {
-            let account: Option<AccountId> = session.scalar(
-                "UPDATE sessions SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL
-                 RETURNING account_id",
-                params![id, now],
-            )?;
-            let Some(account) = account else { return Ok(()) };
-            audit::note(
-                session,
-                Note {
-                    kind: "session.revoked",
-                    at: now,
-                    account: Some(account),
-                    subject: &id.to_string(),
-                    details: json!({}),
-                },
-            )
-        })
-        .await
-    }
-
     /// Forgets links and sessions that ended before then.
     pub async fn prune_sign_in(&self, before: Timestamp) -> Result<(), Error> {
         self.prune(

@@ -152,6 +152,9 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
     store.rotate_key(account, key.id, rotation).await.unwrap();
     store.keys_of(account, None, 10).await.unwrap();
     store.touch_keys(vec![(key.id, NOW)]).await.unwrap();
+    let spare = ApiKey { id: KeyId::new(NOW, random), hash: [7; 32], ..key.clone() };
+    store.create_key(spare).await.unwrap();
+    store.live_keys(account, NOW).await.unwrap();
     store.revoke_key(account, key.id, NOW).await.unwrap();
 
     let secret = SealedSecret {

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, ApprovalId, Date, InvitationId, KeyId, KeyPurpose, KeyState, LinkId, NodeId, Priority,
-    RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, Timestamp,
-    TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, Date, IncidentId, InvitationId, KeyId,
+    KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, Priority, RegionCode,
+    Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId,
+    TicketId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -300,16 +301,26 @@ macro_rules! as_text {
 
 as_text!(
     AccountId,
+    ActionItemId,
+    AlertId,
     ApprovalId,
+    ConsultationId,
     Date,
+    IncidentId,
     InvitationId,
     KeyId,
+    LeadId,
     LinkId,
+    MaintenanceId,
     NodeId,
+    NotificationId,
     RingKeyId,
     RunId,
     Scopes,
     SessionId,
+    SilenceId,
+    SubscriptionId,
+    TicketId,
     UserId,
     WebhookId,
     WorkflowId

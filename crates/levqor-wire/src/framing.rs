@@ -4,6 +4,9 @@
 //! `Transfer-Encoding` it drops one), which is correct, but hides an attack from us and from whoever stands in front. So
 //! the bytes of an HTTP/1 connection pass by here first. Invariant: this only refuses; what is served is what the library
 //! reads.
+//!
+//! A wish for another protocol (`Upgrade`) is an ordinary request, or whoever sends one would be looked at no more. Where such wishes are
+//! granted ([`Guarded::with_tunnels`]), the looking ends with one, and nothing else may be served on its connection.
 
 use std::{
     future::Future,
@@ -32,6 +35,8 @@ pub struct Scanner {
     state: State,
     /// Of a head or a line that has not ended yet.
     partial: Vec<u8>,
+    /// A connection may become a tunnel.
+    tunnels: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +47,7 @@ enum State {
     /// Bytes of data, then CRLF.
     Chunk(u64),
     TrailerLine,
-    /// HTTP/2, a tunnel, or refused already.
+    /// Another protocol, or refused already.
     Off,
 }
 
@@ -54,12 +59,13 @@ enum Framing {
     None,
     Length(u64),
     Chunked,
-    Tunnel,
+    /// What follows is of another protocol.
+    NoMore,
 }
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { state: State::Head, partial: Vec::new() }
+        Self { state: State::Head, partial: Vec::new(), tunnels: false }
     }
 }
 
@@ -112,7 +118,7 @@ impl Scanner {
             let start = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
             bytes = &bytes[start..];
             if let Some(end) = head_end(bytes, 0) {
-                self.state = after_head(&bytes[..end])?;
+                self.state = after_head(&bytes[..end], self.tunnels)?;
                 return Ok(Some(&bytes[end..]));
             }
         }
@@ -120,7 +126,7 @@ impl Scanner {
         self.partial.extend_from_slice(bytes);
         match head_end(&self.partial, before.saturating_sub(3)) {
             Some(end) => {
-                self.state = after_head(&self.partial[..end])?;
+                self.state = after_head(&self.partial[..end], self.tunnels)?;
                 self.partial.clear();
                 Ok(Some(&bytes[end - before..]))
             }
@@ -174,24 +180,23 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-fn after_head(head: &[u8]) -> Result<State, Ambiguous> {
-    Ok(match framing(head)? {
+fn after_head(head: &[u8], tunnels: bool) -> Result<State, Ambiguous> {
+    Ok(match framing(head, tunnels)? {
         Framing::None => State::Head,
-        Framing::Length(0) => State::Head,
         Framing::Length(length) => State::Length(length),
         Framing::Chunked => State::ChunkLine,
-        Framing::Tunnel => State::Off,
+        Framing::NoMore => State::Off,
     })
 }
 
-fn framing(head: &[u8]) -> Result<Framing, Ambiguous> {
+fn framing(head: &[u8], tunnels: bool) -> Result<Framing, Ambiguous> {
     let mut lines = head.split(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
     if first.starts_with(b"PRI * HTTP/2.0") {
-        return Ok(Framing::Tunnel);
+        return Ok(Framing::NoMore);
     }
     let mut length: Option<u64> = None;
-    let (mut chunked, mut tunnel) = (false, first.starts_with(b"CONNECT "));
+    let (mut chunked, mut upgrade) = (false, Upgrade::default());
     let mut ended = first.ends_with(b"\r");
     for line in lines {
         // A bare line feed is where readers differ.
@@ -226,19 +231,47 @@ fn framing(head: &[u8]) -> Result<Framing, Ambiguous> {
                 return Err(Ambiguous);
             }
             chunked = true;
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            tunnel = true;
+        } else {
+            upgrade.read(name, value);
         }
     }
-    Ok(match (tunnel, chunked, length) {
-        // A tunnel that has a body first is nothing that anybody means.
-        (true, true, _) => return Err(Ambiguous),
-        (true, false, Some(1..)) => return Err(Ambiguous),
-        (true, false, _) => Framing::Tunnel,
-        (false, true, _) => Framing::Chunked,
-        (false, false, Some(length)) => Framing::Length(length),
-        (false, false, None) => Framing::None,
+    Ok(match (chunked, length) {
+        (true, _) => Framing::Chunked,
+        (false, Some(length @ 1..)) => Framing::Length(length),
+        // One that has a body first is not granted.
+        (false, _) if tunnels && upgrade.is_wanted(first) => Framing::NoMore,
+        (false, _) => Framing::None,
     })
+}
+
+/// What a head says of another protocol. Never more than whoever grants it sees, or requests would pass by unseen.
+#[derive(Default)]
+struct Upgrade {
+    /// By `Connection`.
+    asked: bool,
+    /// By `Upgrade`.
+    named: bool,
+    /// Plain HTTP/2, which is not granted: clients ask for it and go on without.
+    http_2: bool,
+}
+
+impl Upgrade {
+    fn read(&mut self, name: &[u8], value: &[u8]) {
+        if name.eq_ignore_ascii_case(b"upgrade") {
+            self.named = true;
+            self.http_2 |= value.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"h2c"));
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            // What is no text is read by nobody.
+            self.asked |= value.is_ascii()
+                && value
+                    .split(|byte| *byte == b',')
+                    .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+        }
+    }
+
+    fn is_wanted(&self, first_line: &[u8]) -> bool {
+        self.asked && self.named && !self.http_2 && first_line.trim_ascii_end().ends_with(b" HTTP/1.1")
+    }
 }
 
 /// A connection whose bytes are looked at on their way in, and whose peer has to read what is sent.
@@ -256,6 +289,13 @@ impl<S> Guarded<S> {
     /// `ambiguous` becomes true when a request is.
     pub fn new(stream: S, ambiguous: Arc<AtomicBool>, stall: Duration) -> Self {
         Self { stream, scanner: Scanner::default(), ambiguous, stall, stalled: None }
+    }
+
+    /// The connection may become a tunnel. Whoever serves it closes it after each answer to such a wish that is no 101.
+    #[must_use]
+    pub fn with_tunnels(mut self) -> Self {
+        self.scanner.tunnels = true;
+        self
     }
 
     fn watch_stall<T>(
@@ -345,7 +385,24 @@ mod tests {
         // What stands in a body is no header.
         "POST / HTTP/1.1\r\nContent-Length: 40\r\n\r\nTransfer-Encoding: chunked\r\nContent-Length",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n\x01\x02Content-Length: 1\n\n",
+        // As Java's client begins without TLS, also with a body.
+        "POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\n\r\n",
+    ];
+
+    /// Of what follows, nothing is said where wishes for tunnels are granted.
+    const TUNNELS: &[&str] = &[
+        "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "GET / HTTP/1.1\r\nUpgrade: x\r\nConnection: keep-alive, upgrade\r\nContent-Length: 0\r\n\r\n",
+    ];
+
+    /// These ask for none, or for one that nobody grants.
+    const NO_TUNNELS: &[&str] = &[
+        "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+        "GET / HTTP/1.1\r\nConnection: upgrade\r\n\r\n",
+        "GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: H2C\r\n\r\n",
+        "POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 5\r\n\r\nhello",
+        "CONNECT a:1 HTTP/1.1\r\n\r\n",
     ];
 
     const BAD: &[&str] = &[
@@ -369,7 +426,6 @@ mod tests {
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-        "POST / HTTP/1.1\r\nUpgrade: x\r\nContent-Length: 5\r\n\r\nhello",
         "GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     ];
 
@@ -387,6 +443,21 @@ mod tests {
             for text in BAD {
                 assert_eq!(scan(text.as_bytes(), step), Err(Ambiguous), "{step}: {text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_wish_for_a_tunnel_ends_the_looking_only_where_it_is_granted() {
+        let attack = "POST / HTTP/1.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let found = |wish: &str, tunnels: bool| {
+            let mut scanner = Scanner { tunnels, ..Scanner::default() };
+            scanner.feed(wish.as_bytes()).and_then(|()| scanner.feed(attack.as_bytes()))
+        };
+        for wish in TUNNELS {
+            assert_eq!((found(wish, true), found(wish, false)), (Ok(()), Err(Ambiguous)), "{wish:?}");
+        }
+        for wish in NO_TUNNELS {
+            assert_eq!((found(wish, true), found(wish, false)), (Err(Ambiguous), Err(Ambiguous)), "{wish:?}");
         }
     }
 

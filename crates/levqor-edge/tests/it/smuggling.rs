@@ -70,6 +70,32 @@ async fn honest_requests_one_after_the_other_are_not_taken_for_attacks() {
     assert!(answer.contains("onetwo"), "{answer}");
 }
 
+/// The edge grants no tunnel to these, so what follows them is looked at as before.
+#[tokio::test]
+async fn a_wish_for_another_protocol_hides_nothing() {
+    let origin = Origin::start("eu").await;
+    let world = World::before(&[&origin]).await;
+    let (_, attack) = ATTACKS[1];
+    for wish in [
+        "GET / HTTP/1.1\r\nhost: a\r\nupgrade: x\r\n\r\n",
+        "GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive, upgrade\r\nupgrade: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\ncontent-length: 2\r\n\r\nhi",
+        // One that could be granted, refused by the edge itself: the connection ends.
+        "GET /edge/none HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+    ] {
+        world.raw(&format!("{wish}{attack}")).await;
+    }
+    assert!(origin.seen().iter().all(|seen| seen.target != "/secret"));
+    // As Java's client sends it without TLS.
+    let java = "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\
+                http2-settings: AAEAAEAAAAIAAAAB\r\ncontent-length: 2\r\n\r\nhi\
+                GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answer = world.raw(java).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+    assert!(origin.seen().iter().all(|seen| !seen.headers.contains_key("upgrade")));
+}
+
 #[tokio::test]
 async fn what_the_origin_gets_has_one_plain_framing() {
     let origin = Origin::start("eu").await;

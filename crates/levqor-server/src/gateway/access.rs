@@ -84,7 +84,7 @@ pub const RULES: &[ApiRule] = &[
     (Method::GET, "/health", Open, None),
     (Method::GET, "/ready", Open, None),
     (Method::GET, "/metrics", Metrics, None),
-    (Method::GET, "/openapi.json", Open, None),
+    (Method::GET, "/openapi.json", Anyone, None),
     (Method::GET, "/api/metrics/app", Anyone, None),
     (Method::GET, "/api/regions", Anyone, None),
     (Method::GET, "/api/regions/{code}", Anyone, None),
@@ -200,6 +200,23 @@ fn rule_of(method: &Method, route: Option<&str>) -> (Access, Option<Scope>) {
     row.map_or((Access::Nothing, None), |(_, access, scope)| (*access, *scope))
 }
 
+/// Whether it is an operation by which power is given or taken, or the platform is operated. Who asks for one must have theirs at that
+/// moment: what they do would outlast what others do to them.
+pub(super) fn moves_power(method: &Method, route: Option<&str>) -> bool {
+    let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    changes
+        && match access_of(method, route) {
+            Access::Operator | Access::OperatorReader => true,
+            Access::Role(role) | Access::Reader(role) => role >= Role::Admin,
+            Access::Open
+            | Access::Anyone
+            | Access::Metrics
+            | Access::Secret
+            | Access::Page
+            | Access::Nothing => false,
+        }
+}
+
 /// The matched route, as it is written in the router.
 pub(crate) fn route_of(extensions: &Extensions) -> Option<&str> {
     extensions.get::<MatchedPath>().map(MatchedPath::as_str)
@@ -282,6 +299,24 @@ mod tests {
         let all: Vec<_> = rules.chain(PAGES.iter().map(|(method, path, _)| (method, path))).collect();
         for (place, row) in all.iter().enumerate() {
             assert!(!all[..place].contains(row), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn power_is_moved_by_what_admins_and_operators_change() {
+        let rows = [
+            (Method::POST, "/api/keys", true),
+            (Method::PATCH, "/api/members/{id}", true),
+            (Method::POST, "/dashboard/members/invitations", true),
+            (Method::POST, "/api/ops/keyring/rotate", true),
+            (Method::POST, "/admin/tamper/accept", true),
+            (Method::GET, "/api/keys", false),
+            (Method::GET, "/api/ops/audit", false),
+            (Method::POST, "/api/workflows", false),
+            (Method::POST, "/api/ai/chat", false),
+        ];
+        for (method, route, moves) in rows {
+            assert_eq!(moves_power(&method, Some(route)), moves, "{method} {route}");
         }
     }
 

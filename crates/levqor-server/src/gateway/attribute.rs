@@ -12,7 +12,11 @@ use axum::{
 use levqor_model::audit::masked_address;
 use levqor_store::audit::{self, Author};
 
-use super::{ClientAddress, RequestName, authenticate};
+use super::{
+    ClientAddress, RequestName,
+    access::{Access, access_of, route_of},
+    authenticate,
+};
 use crate::App;
 
 /// Who has no key and no session.
@@ -20,8 +24,12 @@ const VISITOR: &str = "visitor";
 
 pub(super) async fn attribute(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    // Asked before by the steps around this one, where it matters.
-    let identity = authenticate::identity(&mut parts, &app).await.ok().flatten();
+    let identity = match access_of(&parts.method, route_of(&parts.extensions)) {
+        // Nobody is asked who they are, and what the sender of a message says of itself is not meant for us.
+        Access::Open | Access::Secret => None,
+        // Asked before by the steps around this one, where it matters.
+        _ => authenticate::identity(&mut parts, &app).await.ok().flatten(),
+    };
     let author = Author {
         name: identity.map_or_else(|| VISITOR.to_owned(), |identity| identity.actor.by.words()),
         request_id: parts.extensions.get::<RequestName>().map(|name| name.0.to_string()),

@@ -1,13 +1,17 @@
 //! Finds out who asks: an API key in `Authorization`, or the cookie of a session.
 //!
 //! What was found is remembered for a few seconds, so that a busy key costs no read a request. A key or session that is
-//! revoked on this node is forgotten at once; one that is revoked elsewhere lives on here for [`REMEMBERED`] at most.
+//! revoked on this node is forgotten at once; one that is revoked elsewhere lives on here for [`REMEMBERED`] at most, but gives and takes
+//! no power: for what does ([`access::moves_power`]), everybody is looked up anew.
 
 use std::{
     collections::HashMap,
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +21,7 @@ use levqor_model::{KeyId, ProblemCode, Role, Timestamp};
 use levqor_store::{keys::ApiKey, sessions::Session};
 use moka::sync::Cache;
 
-use super::{ActedBy, Actor, ClientAddress, OwnLook, tokens};
+use super::{ActedBy, Actor, ClientAddress, OwnLook, access, tokens};
 use crate::{App, Problem};
 
 /// The cookie of a session in the console.
@@ -58,6 +62,8 @@ pub(crate) struct Callers {
     sessions: Cache<[u8; 32], Arc<Identity>>,
     /// Keys and sessions that nobody has.
     unknown: Cache<[u8; 32], ()>,
+    /// How often all were forgotten.
+    forgotten: AtomicU64,
     touched: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
@@ -71,14 +77,42 @@ impl Callers {
     pub(crate) fn new() -> Self {
         let cache = || Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
         let unknown = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
-        Self { keys: cache(), sessions: cache(), unknown, touched: Mutex::new(HashMap::new()) }
+        Self {
+            keys: cache(),
+            sessions: cache(),
+            unknown,
+            forgotten: AtomicU64::new(0),
+            touched: Mutex::new(HashMap::new()),
+        }
     }
 
     /// A key or a session was revoked: look everybody up anew.
     pub(crate) fn forget_all(&self) {
+        // First, so that a look that began before remembers nothing.
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.keys.invalidate_all();
         self.sessions.invalidate_all();
         self.unknown.invalidate_all();
+    }
+
+    /// How often all were forgotten until a look begins.
+    fn looks(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
+    }
+
+    /// Remembers whom a look has found that began at `began`, unless somebody was revoked meanwhile: it may not have seen that.
+    fn remember(
+        &self,
+        found: &Cache<[u8; 32], Arc<Identity>>,
+        hash: [u8; 32],
+        identity: &Arc<Identity>,
+        began: u64,
+    ) {
+        found.insert(hash, Arc::clone(identity));
+        // Whoever is revoked from here on is forgotten by `forget_all` itself.
+        if self.looks() != began {
+            found.invalidate(&hash);
+        }
     }
 
     fn touch(&self, key: KeyId, now: Timestamp) {
@@ -119,7 +153,8 @@ pub(crate) async fn identity(parts: &mut Parts, app: &App) -> Result<Option<Arc<
     if let Some(Found(found)) = parts.extensions.get::<Found>() {
         return found.clone();
     }
-    let found = look(&parts.headers, ClientAddress::of(&parts.extensions), app).await;
+    let anew = access::moves_power(&parts.method, access::route_of(&parts.extensions));
+    let found = look(&parts.headers, ClientAddress::of(&parts.extensions), anew, app).await;
     parts.extensions.insert(Found(found.clone()));
     found
 }
@@ -127,6 +162,7 @@ pub(crate) async fn identity(parts: &mut Parts, app: &App) -> Result<Option<Arc<
 async fn look(
     headers: &HeaderMap,
     client: ClientAddress,
+    anew: bool,
     app: &App,
 ) -> Result<Option<Arc<Identity>>, Problem> {
     let mut said = headers.get_all(header::AUTHORIZATION).iter();
@@ -137,11 +173,11 @@ async fn look(
         let key = value.to_str().ok().and_then(bearer).ok_or_else(|| {
             denied("the Authorization header must be `Bearer lvq_…`, with an API key of Levqor")
         })?;
-        return by_key(key, client.network(), app).await.map(Some);
+        return by_key(key, client.network(), anew, app).await.map(Some);
     }
     match CookieJar::from_headers(headers).get(cookie_name(app)) {
         Some(cookie) if tokens::is_token_shaped(cookie.value()) => {
-            by_session(cookie.value(), client.network(), app).await
+            by_session(cookie.value(), client.network(), anew, app).await
         }
         _ => Ok(None),
     }
@@ -158,12 +194,14 @@ fn denied(detail: &str) -> Problem {
     Problem::new(ProblemCode::Unauthenticated, detail)
 }
 
-async fn by_key(text: &str, network: IpAddr, app: &App) -> Result<Arc<Identity>, Problem> {
+async fn by_key(text: &str, network: IpAddr, anew: bool, app: &App) -> Result<Arc<Identity>, Problem> {
     let hash = tokens::token_hash(text);
     let callers = &app.callers;
-    let identity = match callers.keys.get(&hash) {
+    let remembered = if anew { None } else { callers.keys.get(&hash) };
+    let identity = match remembered {
         Some(identity) => identity,
         None => {
+            let began = callers.looks();
             let Some(key) = key_of(hash, network, app).await? else {
                 return Err(denied(
                     "there is no such API key; make one in the console or with POST /api/keys",
@@ -185,7 +223,7 @@ async fn by_key(text: &str, network: IpAddr, app: &App) -> Result<Arc<Identity>,
                 expires_at: previous.map(|previous| previous.ends_at).into_iter().chain(key.expires_at).min(),
                 replaced: previous.is_some(),
             });
-            callers.keys.insert(hash, identity.clone());
+            callers.remember(&callers.keys, hash, &identity, began);
             identity
         }
     };
@@ -247,10 +285,17 @@ async fn session_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option
 }
 
 /// An unknown or ended session is the same as none: browsers send cookies on their own.
-async fn by_session(token: &str, network: IpAddr, app: &App) -> Result<Option<Arc<Identity>>, Problem> {
+async fn by_session(
+    token: &str,
+    network: IpAddr,
+    anew: bool,
+    app: &App,
+) -> Result<Option<Arc<Identity>>, Problem> {
     let hash = tokens::token_hash(token);
     let now = app.now();
-    if let Some(identity) = app.callers.sessions.get(&hash) {
+    let began = app.callers.looks();
+    let remembered = if anew { None } else { app.callers.sessions.get(&hash) };
+    if let Some(identity) = remembered {
         return Ok(identity.expires_at.is_none_or(|at| at > now).then_some(identity));
     }
     let Some(session) = session_of(hash, network, app).await? else { return Ok(None) };
@@ -283,7 +328,7 @@ async fn by_session(token: &str, network: IpAddr, app: &App) -> Result<Option<Ar
         expires_at: Some(session.expires_at),
         replaced: false,
     });
-    app.callers.sessions.insert(hash, identity.clone());
+    app.callers.remember(&app.callers.sessions, hash, &identity, began);
     Ok(Some(identity))
 }
 
@@ -306,4 +351,30 @@ fn cookie_name(app: &App) -> &'static str {
 /// The value of `Set-Cookie` that makes the browser forget its session.
 pub fn no_session_cookie(app: &App) -> String {
     session_cookie(app, "", Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_model::{AccountId, Role, SeededRandom};
+
+    use super::*;
+
+    #[test]
+    fn whom_a_look_found_before_somebody_was_revoked_is_not_remembered() {
+        let (random, at) = (SeededRandom::new(1), Timestamp::from_micros(0));
+        let identity = Arc::new(Identity::of(Actor {
+            account_id: AccountId::new(at, &random),
+            role: Role::Viewer,
+            operator: false,
+            scopes: None,
+            by: ActedBy::Key(KeyId::new(at, &random)),
+        }));
+        let callers = Callers::new();
+        let began = callers.looks();
+        callers.forget_all();
+        callers.remember(&callers.keys, [1; 32], &identity, began);
+        assert!(callers.keys.get(&[1; 32]).is_none(), "the look may not have seen the revocation");
+        callers.remember(&callers.keys, [1; 32], &identity, callers.looks());
+        assert!(callers.keys.get(&[1; 32]).is_some());
+    }
 }

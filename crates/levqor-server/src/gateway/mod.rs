@@ -56,7 +56,7 @@ pub(crate) use authenticate::Callers;
 pub use authenticate::{
     HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, no_session_cookie, session_cookie,
 };
-pub(crate) use bounds::Bounds;
+pub(crate) use bounds::{Bounds, StreamPlace};
 pub use client::{Client, ClientAddress, ClientFingerprint, Country, ForwardedHeader, Networks, NotANetwork};
 pub(crate) use crowd::Crowd;
 pub(crate) use cursor::{Cursor, PageQuery, cut};

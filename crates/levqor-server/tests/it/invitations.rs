@@ -184,6 +184,21 @@ async fn invitations_that_are_not_made() {
 }
 
 #[tokio::test]
+async fn what_a_key_sent_is_taken_back_when_it_is_revoked() {
+    let test = TestApp::new().await;
+    let body = json!({ "name": "stolen", "role": "admin" });
+    let made = test.post("/api/keys").key(&test.keys.admin).json(&body).send().await.json();
+    let invited = invite(&test, made["key"].as_str().unwrap(), "a@b.example", "admin").await.json();
+    let link = path(invited["link"].as_str().unwrap());
+    assert_eq!(test.page(&link).send().await.status, StatusCode::OK);
+    let key = format!("/api/keys/{}", made["id"].as_str().unwrap());
+    let revoked = test.call(Method::DELETE, &key).key(&test.keys.admin).send().await;
+    assert_eq!(revoked.status, StatusCode::NO_CONTENT, "{}", revoked.text());
+    assert!(open(&test).await.is_empty());
+    assert_eq!(test.form(&link, &[]).send().await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
 async fn links_end_are_taken_back_and_cannot_be_guessed() {
     let test = TestApp::new().await;
     let link = async |email: &str| {

@@ -114,6 +114,38 @@ async fn nodes_that_remember_somebody_forget_them_within_seconds() {
     .await;
 }
 
+/// What is done in the seconds until then would last: a key, an invitation, another's role.
+#[tokio::test]
+async fn who_has_just_lost_a_role_gives_no_power_by_a_node_that_remembers_them() {
+    let nodes = TestApp::region(2, |_| {}).await;
+    let (admin, admins) = member(&nodes[0], Role::Admin).await;
+    let (viewer, _) = member(&nodes[0], Role::Viewer).await;
+    let body = json!({ "name": "mine", "role": "admin" });
+    let made = nodes[0].post("/api/keys").key(&nodes[0].keys.owner).json(&body).send().await.json();
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    // The other node remembers both of them.
+    assert_eq!(own(nodes[1].get("/api/keys"), &admins).send().await.status, StatusCode::OK);
+    assert_eq!(nodes[1].get("/api/keys").key(key).send().await.status, StatusCode::OK);
+    let removed = nodes[0].call(Method::DELETE, &format!("/api/members/{admin}"));
+    assert_eq!(own(removed, &nodes[0].cookie).send().await.status, StatusCode::NO_CONTENT);
+    let revoked = nodes[0].call(Method::DELETE, &format!("/api/keys/{id}")).key(&nodes[0].keys.owner);
+    assert_eq!(revoked.send().await.status, StatusCode::NO_CONTENT);
+    let acts = [
+        (Method::POST, "/api/keys".to_owned(), body),
+        (
+            Method::POST,
+            "/api/members/invitations".to_owned(),
+            json!({ "email": "a@b.example", "role": "admin" }),
+        ),
+        (Method::PATCH, format!("/api/members/{viewer}"), json!({ "role": "admin" })),
+    ];
+    for (method, path, body) in acts {
+        let call = || nodes[1].call(method.clone(), &path).json(&body);
+        assert_eq!(own(call(), &admins).send().await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert_eq!(call().key(key).send().await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+    }
+}
+
 #[tokio::test]
 async fn who_changes_themselves_goes_on_with_another_token() {
     let test = TestApp::new().await;

@@ -368,6 +368,17 @@ async fn a_slow_reader_is_told_what_it_missed() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_after_a_while_so_that_its_reader_shows_anew_who_they_are() {
+    let short = std::time::Duration::from_millis(50);
+    let test = TestApp::with(|settings| settings.stream_age_max = short).await;
+    let workflow = test.save("wait", WAIT).await;
+    let run = test.start(&workflow, 0, &json!({})).await;
+    let events = events(&test, id_of(&run), |_| false).await;
+    assert_eq!(events[0].0, "run");
+    assert!(!names(&events).contains(&"end"), "the run has not ended");
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_the_node_stops() {
     let test = TestApp::new().await;
     let workflow = test.save("wait", WAIT).await;

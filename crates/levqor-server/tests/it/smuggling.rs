@@ -88,10 +88,6 @@ const ATTACKS: &[(&str, &str)] = &[
     ("a header without a colon", "GET /api/plans HTTP/1.1\r\nHost: a\r\nX\r\n\r\n{}"),
     ("another protocol", "GET /api/plans HTTP/3.7\r\nHost: a\r\n\r\n{}"),
     ("an HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{}"),
-    (
-        "a tunnel with a body",
-        "POST /api/events HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nContent-Length: 5\r\n\r\nhello{}",
-    ),
 ];
 
 const SECOND: &str = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -126,6 +122,35 @@ async fn a_refusal_says_what_was_wrong() {
         let answer = talk(served.address, text).await;
         assert!(answer.contains("application/problem+json") && answer.contains(part), "{answer}");
         assert!(answer.contains("connection: close") && answer.contains("x-request-id: req_"), "{answer}");
+    }
+    served.stopped().await;
+}
+
+/// A node grants no other protocol: a request that asks for one is an ordinary one, and what follows it is looked at as before.
+#[tokio::test]
+async fn a_wish_for_another_protocol_hides_nothing() {
+    let test = TestApp::new().await;
+    let served = serve(&test).await;
+    let key = &test.keys.editor;
+    // As Java's client sends it without TLS.
+    let java = format!(
+        "POST /api/workflows/validate HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n\
+         Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n\
+         Content-Length: 37\r\n\r\n{{\"definition\":\"transfer-encoding: 1\"}}"
+    );
+    let last = "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = talk(served.address, &format!("{java}{last}")).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+    let attack = "POST /api/events HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    for wish in [
+        java.as_str(),
+        "GET /api/plans HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n",
+        "GET /api/plans HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+    ] {
+        let answer = talk(served.address, &format!("{wish}{attack}{last}")).await;
+        assert!(answer.contains("HTTP/1.1 400"), "{wish}: {answer}");
+        assert!(!answer.contains("uptime_seconds"), "{wish}: {answer}");
     }
     served.stopped().await;
 }

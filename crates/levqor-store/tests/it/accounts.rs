@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use levqor_model::{KeyId, LinkId, Role, SeededRandom, SessionId};
+use levqor_model::{KeyId, LinkId, Role, Scopes, SeededRandom, SessionId};
 use levqor_store::{
     Conflict, Error,
     accounts::{Account, Founding, Membership, User},
-    keys::{ApiKey, Rotation},
+    keys::{ApiKey, Revocation, Rotation},
     sessions::{Link, Session},
 };
 
@@ -167,10 +167,49 @@ async fn keys_are_found_by_hash_and_revoked_once() {
     assert_eq!(store.key(account, keys[0].id).await.unwrap().unwrap().prefix, "lvq_51");
     assert_eq!(store.key(world.account_id(), keys[0].id).await, Ok(None));
 
-    assert_eq!(store.revoke_key(world.account_id(), keys[2].id, later).await, Ok(false));
-    assert_eq!(store.revoke_key(account, keys[2].id, later).await, Ok(true));
-    assert_eq!(store.revoke_key(account, keys[2].id, NOW).await, Ok(false));
+    assert_eq!(store.live_keys(account, later).await, Ok(2), "one has expired");
+    assert_eq!(store.revoke_key(world.account_id(), keys[2].id, later).await, Ok(Revocation::Missing));
+    assert_eq!(store.revoke_key(account, keys[2].id, later).await, Ok(Revocation::Done));
+    assert_eq!(store.revoke_key(account, keys[2].id, NOW).await, Ok(Revocation::Missing));
     assert_eq!(store.key_by_hash([2; 32]).await.unwrap().unwrap().revoked_at, Some(later));
+    assert_eq!(store.live_keys(account, later).await, Ok(1));
+}
+
+#[tokio::test]
+async fn the_last_key_of_an_owner_stays_whoever_revokes_at_the_same_time() {
+    let world = World::new();
+    let random = SeededRandom::new(2);
+    let account = world.account().await;
+    let store = &world.store;
+    let mut ids = Vec::new();
+    for number in 0..4_u8 {
+        let key = ApiKey {
+            id: KeyId::new(NOW, &random),
+            account_id: account,
+            name: format!("key {number}"),
+            prefix: "lvq_abc".to_owned(),
+            hash: [number; 32],
+            role: Role::Owner,
+            operator: false,
+            created_at: NOW,
+            // One that has expired, and one that is limited, are no owners who are left.
+            expires_at: (number == 2).then_some(NOW),
+            last_used_at: None,
+            revoked_at: None,
+            scopes: (number == 3).then(|| Scopes::parse_all(["runs:read"]).unwrap()),
+            previous: None,
+            rotated_at: None,
+            created_by: None,
+        };
+        ids.push(key.id);
+        store.create_key(key).await.unwrap();
+    }
+    let (first, second) =
+        tokio::join!(store.revoke_key(account, ids[0], NOW), store.revoke_key(account, ids[1], NOW));
+    let mut both = [first.unwrap(), second.unwrap()];
+    both.sort_by_key(|revocation| *revocation != Revocation::Done);
+    assert_eq!(both, [Revocation::Done, Revocation::LastOwner]);
+    assert_eq!(store.revoke_key(account, ids[3], NOW).await, Ok(Revocation::Done), "a limited one may go");
 }
 
 #[tokio::test]

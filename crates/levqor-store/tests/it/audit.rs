@@ -9,7 +9,7 @@ use levqor_model::{
 use levqor_store::{
     Store,
     audit::{Author, Filter, Place, by},
-    keys::ApiKey,
+    keys::{ApiKey, Revocation},
 };
 use serde_json::{Value, json};
 
@@ -104,7 +104,7 @@ async fn what_was_not_done_leaves_no_record() {
     let account = world.account().await;
     let before = all(&world.store).await.len();
     let nobody = KeyId::new(NOW, &SeededRandom::new(7));
-    assert_eq!(world.store.revoke_key(account, nobody, NOW).await, Ok(false));
+    assert_eq!(world.store.revoke_key(account, nobody, NOW).await, Ok(Revocation::Missing));
     assert_eq!(world.store.delete_secret(account, "none".into(), NOW).await, Ok(false));
     // Refused by the schema: the whole write is taken back, and its record with it.
     let id = new_key(&world, &world.store, 3).await;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use levqor_model::{AccountId, InvitationId, Role, SeededRandom, Timestamp};
+use levqor_model::{AccountId, InvitationId, KeyId, Role, SeededRandom, Timestamp};
 use levqor_store::{
     accounts::Membership,
     foreign_identities::ForeignIdentity,
     invitations::{Accepted, Bounds, Invitation, Invited},
+    keys::{ApiKey, Revocation},
 };
 
 use crate::support::{NOW, World};
@@ -57,6 +58,64 @@ async fn an_invitation_is_accepted_once_and_in_time() {
     store.create_invitation(raise, BOUNDS).await.unwrap();
     store.accept_invitation([3; 32], world.user_id(), NOW).await.unwrap();
     assert_eq!(store.member(account, id).await.unwrap().unwrap().role, Role::Editor);
+}
+
+#[tokio::test]
+async fn who_may_invite_no_more_lets_nobody_in() {
+    let world = World::new();
+    let account = world.account().await;
+    let store = &world.store;
+    let bob = world.user("bob@example.com").await;
+    let random = SeededRandom::new(5);
+    let key = ApiKey {
+        id: KeyId::new(NOW, &random),
+        account_id: account,
+        name: "ci".to_owned(),
+        prefix: "lvq_abc".to_owned(),
+        hash: [1; 32],
+        role: Role::Admin,
+        operator: false,
+        created_at: NOW,
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+        scopes: None,
+        previous: None,
+        rotated_at: None,
+        created_by: None,
+    };
+    store.create_key(key.clone()).await.unwrap();
+    let sent = async |by: String, role: Role, number: u8| {
+        let email = format!("{number}@example.com");
+        let new = Invitation { invited_by: by, ..invitation(account, &email, role, number) };
+        let bounds = Bounds { open: 20, made_since: 20, ..BOUNDS };
+        assert_eq!(store.create_invitation(new, bounds).await, Ok(Invited::Done));
+    };
+    let accepted = async |number: u8| {
+        let accepted = store.accept_invitation([number; 32], world.user_id(), NOW).await.unwrap();
+        matches!(accepted, Accepted::Member { .. })
+    };
+    let is = async |role: Role| {
+        let membership = Membership { account_id: account, user_id: bob, role };
+        store.add_member(membership, NOW).await.unwrap();
+    };
+    // Bob is nobody here: it came by a node that still thought so.
+    sent(bob.to_string(), Role::Viewer, 1).await;
+    assert!(!accepted(1).await);
+    is(Role::Editor).await;
+    assert!(!accepted(1).await, "editors invite nobody");
+    is(Role::Admin).await;
+    assert!(accepted(1).await);
+    sent(bob.to_string(), Role::Owner, 2).await;
+    assert!(!accepted(2).await, "more than he is himself");
+    // What a key sent is taken back with it, and so is what it sends a moment later.
+    sent(key.id.to_string(), Role::Viewer, 3).await;
+    sent(key.id.to_string(), Role::Viewer, 4).await;
+    assert!(accepted(3).await);
+    assert_eq!(store.revoke_key(account, key.id, NOW).await, Ok(Revocation::Done));
+    assert_eq!(store.invitation_by_hash([4; 32], NOW).await, Ok(None));
+    sent(key.id.to_string(), Role::Viewer, 5).await;
+    assert!(!accepted(5).await);
 }
 
 #[tokio::test]

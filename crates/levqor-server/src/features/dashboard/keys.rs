@@ -91,7 +91,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
     let role = Role::parse(&form.role)
-        .ok_or_else(|| Problem::field("role", "must be viewer, editor, admin or owner"))?;
+        .ok_or_else(|| Problem::field("/role", "must be viewer, editor, admin or owner"))?;
     let days: Option<u64> = chosen("days", Some(&form.days))?;
     let expires_at = days.map(|days| app.now() + Duration::from_secs(days.min(DAYS_MAX) * 24 * 60 * 60));
     let scopes = form.scopes();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use levqor_model::{
     KeyId, ProblemCode, Role, Scopes, Secret, Timestamp,
-    limits::{KEY_OVERLAP_DEFAULT, KEY_OVERLAP_MAX},
+    limits::{KEY_OVERLAP_DEFAULT, KEY_OVERLAP_MAX, KEYS_PER_ACCOUNT_MAX},
 };
-use levqor_store::keys::{ApiKey, Rotation};
+use levqor_store::keys::{ApiKey, Revocation, Rotation};
 
 use crate::{
     App, Problem,
@@ -14,12 +14,6 @@ use crate::{
 };
 
 const NAME_CHARS_MAX: usize = 100;
-/// Keys of an account that one look for the last owner key reads at once.
-const BATCH: usize = 200;
-
-/// Held while a key is revoked.
-#[derive(Debug, Default)]
-struct Revoking(tokio::sync::Mutex<()>);
 
 /// What a new key shall be.
 #[derive(Debug, Clone)]
@@ -56,7 +50,8 @@ fn must_cover(actor: &Actor, wanted: Option<Scopes>) -> Result<(), Problem> {
 /// Makes a key. The secret is not stored: this is the one time that it can be seen.
 ///
 /// # Errors
-/// 422 for a name or a time that is not allowed; 403 for a role above the caller's own, and for more than a limited key may.
+/// 422 for a name or a time that is not allowed; 403 for a role above the caller's own, for more than a limited key may, and with too
+/// many keys.
 pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Secret), Problem> {
     actor.require(Role::Admin)?;
     let name = wish.name.trim();
@@ -69,6 +64,12 @@ pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Sec
     let now = app.now();
     if wish.expires_at.is_some_and(|at| at <= now) {
         return Err(Problem::field("/expires_at", format!("must be later than now ({now})")));
+    }
+    // As good as counting within the write: some that come at once may pass together.
+    if app.store.live_keys(actor.account_id, now).await? >= KEYS_PER_ACCOUNT_MAX {
+        let detail =
+            format!("the account has {KEYS_PER_ACCOUNT_MAX} keys, which is the limit; revoke some first");
+        return Err(Problem::new(ProblemCode::PlanLimit, detail));
     }
     let new = new_key(&*app.random);
     let key = ApiKey {
@@ -92,56 +93,31 @@ pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Sec
     Ok((key, new.key))
 }
 
-/// Revokes a key at once (on other nodes within seconds).
+/// Revokes a key at once (on other nodes within seconds), and takes back the invitations that it sent.
 ///
 /// # Errors
 /// 404 when the account has no such live key; 403 for a key above the caller's role; 409 for the last owner key.
 pub async fn revoke(app: &App, actor: &Actor, id: KeyId) -> Result<(), Problem> {
     actor.require(Role::Admin)?;
-    // Two that look at the same time would each take the other's key for the one that is left.
-    let revoking = app.memory(|_| Revoking::default());
-    let _one_at_a_time = revoking.0.lock().await;
-    let now = app.now();
-    let (mut found, mut other_owner) = (None, false);
-    let mut after = None;
-    loop {
-        let keys = app.store.keys_of(actor.account_id, after, BATCH).await?;
-        after = keys.last().map(|key| key.id);
-        let full = keys.len() == BATCH;
-        for key in keys {
-            if key.id == id {
-                found = Some(key);
-            } else if is_live(&key, now) && is_whole_owner(&key) {
-                other_owner = true;
-            }
-        }
-        if !full {
-            break;
-        }
-    }
     let missing = || Problem::not_found(format!("API key {id} does not exist or is revoked already"));
-    let key = found.filter(|key| key.revoked_at.is_none()).ok_or_else(missing)?;
+    let key = app.store.key(actor.account_id, id).await?;
+    let key = key.filter(|key| key.revoked_at.is_none()).ok_or_else(missing)?;
     actor.require(key.role)?;
-    if is_whole_owner(&key) && !other_owner {
-        return Err(Problem::new(
+    match app.store.revoke_key(actor.account_id, id, app.now()).await? {
+        Revocation::Done => {
+            app.forget_callers();
+            Ok(())
+        }
+        Revocation::Missing => Err(missing()),
+        Revocation::LastOwner => Err(Problem::new(
             ProblemCode::LastOwnerKey,
             "this is the account's last owner key; make another owner key first",
-        ));
+        )),
     }
-    if !app.store.revoke_key(actor.account_id, id, now).await? {
-        return Err(missing());
-    }
-    app.forget_callers();
-    Ok(())
 }
 
 fn is_live(key: &ApiKey, now: Timestamp) -> bool {
     key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now)
-}
-
-/// An owner's key that may all that owners may.
-fn is_whole_owner(key: &ApiKey) -> bool {
-    key.role == Role::Owner && key.scopes.is_none()
 }
 
 /// Gives a key another secret; the one of now goes on working for `overlap`, or for a day. A secret that was replaced before

@@ -6,7 +6,8 @@
 //!
 //! Subscribing comes before reading, so nothing falls between; an update may repeat what was just sent, and readers replace
 //! by `task` number. A reader who is too slow loses the oldest updates, not the server's memory, and is told how many
-//! (`gap`). Whoever connects again begins with the state of that moment, so there is nothing to resume from.
+//! (`gap`). Whoever connects again begins with the state of that moment, so there is nothing to resume from. A stream ends after a while
+//! (`Settings::stream_age_max`) without `end`: who connects again shows anew that they may read the run.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -19,10 +20,12 @@ use levqor_engine::{RunUpdate, TaskRecord};
 use levqor_model::{AccountId, RunId};
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::{
-    OwnedSemaphorePermit,
-    broadcast::{Receiver, error::RecvError},
-    mpsc,
+use tokio::{
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        mpsc,
+    },
+    time::Instant,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::{Instrument, debug};
@@ -32,7 +35,7 @@ use super::{
     retention, service,
     views::{RunView, TaskView},
 };
-use crate::{App, Problem};
+use crate::{App, Problem, gateway::StreamPlace};
 
 /// One event of a stream (WHATWG HTML, server-sent events), by its fields.
 #[derive(Debug, ToSchema)]
@@ -54,8 +57,8 @@ const QUEUE: usize = 64;
 const PAST_TASKS_MAX: usize = 1_000;
 const BATCH: usize = 200;
 
-/// The reader is gone, the node stops, or the run cannot be read any more: the stream ends without `end`, and readers who
-/// want more connect again.
+/// The reader is gone, the node stops, the stream is too old, or the run cannot be read any more: the stream ends without
+/// `end`, and readers who want more connect again.
 struct Over;
 
 pub(super) async fn stream(
@@ -63,7 +66,7 @@ pub(super) async fn stream(
     account: AccountId,
     id: RunId,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let place = app.bounds.stream()?;
+    let place = app.bounds.stream(account)?;
     let updates = match app.engine.watch(account, id).await {
         Ok(updates) => Some(updates),
         // A run of the past is all there is.
@@ -84,7 +87,7 @@ struct Feeder {
     sender: mpsc::Sender<Event>,
     /// Of the last event; counts from 1 within a stream.
     number: u64,
-    _place: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 impl Feeder {
@@ -97,6 +100,7 @@ impl Feeder {
 
     /// Ok when the run has ended and its last state was sent.
     async fn feed(&mut self, updates: Option<Receiver<RunUpdate>>) -> Result<(), Over> {
+        let too_old = Instant::now() + self.app.settings.stream_age_max;
         let mut ended = self.send_run().await?;
         self.send_past_tasks().await?;
         let Some(mut updates) = updates else { return Ok(()) };
@@ -105,6 +109,7 @@ impl Feeder {
             let update = tokio::select! { biased;
                 () = stopping.cancelled() => return Err(Over),
                 () = sender.closed() => return Err(Over),
+                () = tokio::time::sleep_until(too_old) => return Err(Over),
                 update = updates.recv() => update,
             };
             match update {

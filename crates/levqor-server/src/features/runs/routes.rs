@@ -207,6 +207,8 @@ async fn tasks(
 
 /// The run live, as server-sent events: `run` and `task` with the same shapes as elsewhere, first as they are now, then as
 /// they change; `gap` when a slow reader missed some; `end` when the run has ended and the stream with it.
+///
+/// A stream that ends without `end`, as each does after ten minutes, can be asked for again.
 #[utoipa::path(
     get,
     path = "/api/runs/{id}/events",

@@ -1,7 +1,10 @@
 //! The console: its forms, its pages, and who may use them.
 
 use levqor_model::{Role, UserId};
-use levqor_server::features::sign_in::service::issue_link;
+use levqor_server::{
+    features::sign_in::service::issue_link,
+    gateway::{Access, PAGES},
+};
 use levqor_store::accounts::{Membership, User};
 
 use super::*;
@@ -54,6 +57,34 @@ async fn every_form_wants_its_token() {
         assert_eq!(stranger.header("location"), Some("/signin"), "{path}");
     }
     assert_eq!(app.read(&format!("/api/runs/{run}")).await["status"], "waiting");
+}
+
+/// Those of operators, too, and those that nobody added to the list above.
+#[tokio::test]
+async fn every_form_that_is_written_down_wants_its_token() {
+    let app = TestApp::new().await;
+    let operator = crate::support::sign_in_operator(&app.app, app.account).await;
+    let mut tried = 0;
+    for (method, path, access) in PAGES {
+        let cookie = match access {
+            Access::Reader(_) => &app.cookie,
+            Access::OperatorReader => &operator,
+            _ => continue,
+        };
+        if *method != http::Method::POST {
+            continue;
+        }
+        let path = crate::matrix::concrete(path);
+        for token in ["", "wrong"] {
+            // What some forms cannot be read without.
+            let fields = [("account", "acc_01ARZ3NDEKTSV4RRFFQ69G5FAV"), ("csrf", token)];
+            let answer = app.form(&path, &fields).header("cookie", cookie).send().await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {}", answer.text());
+            assert!(answer.text().contains("reload the page"), "{path}: {}", answer.text());
+        }
+        tried += 1;
+    }
+    assert!(tried > 30, "{tried}");
 }
 
 #[tokio::test]
