@@ -35,6 +35,7 @@ guides!(
     "listening",
     "calls",
     "catalogs",
+    "customers",
     "own-functions",
     "events",
     "processes",
