@@ -174,6 +174,10 @@ impl Job {
 
 /// Starts the jobs; they end soon after `shutdown`, and `tracker` knows when.
 pub(crate) fn background(app: &App, shutdown: &CancellationToken, tracker: &TaskTracker) {
+    if let Some(reporter) = app.settings.error_reporter.clone() {
+        let shutdown = shutdown.clone();
+        tracker.spawn(async move { reporter.send(shutdown).await });
+    }
     for (job, every) in JOBS {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         app.metrics.job_added();
