@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn what_is_no_dsn_is_refused_without_showing_it() {
-        for dsn in ["", "sentry.example.com", "https://sentry.example.com/42", "ftp://key@host/1"] {
+        for dsn in ["", "collector.example", "https://collector.example/7", "ftp://key@host/1"] {
             let about = About { release: String::new(), environment: String::new(), region: String::new() };
             let problem = ErrorReporter::new(dsn, about).unwrap_err();
             assert!(dsn.is_empty() || !problem.contains(dsn), "{problem}");

@@ -4,7 +4,10 @@ use http::{Method, StatusCode};
 use levqor_model::{TicketState, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, sign_in_operator};
+use crate::{
+    pages::Browser as _,
+    support::{TestApp, sign_in_operator},
+};
 
 async fn total(test: &TestApp, name: &str) -> i64 {
     test.read("/api/metrics/app").await["business_metrics"][name].as_i64().unwrap()
@@ -118,9 +121,8 @@ async fn the_documentation_answers_and_a_person_does_when_it_cannot() {
     let late = ops(&test, "/api/ops/tickets?limit=1").await;
     assert_eq!(late["tickets"][0]["late"], json!(true));
     assert!(late["next_cursor"].is_string());
-    let next = test
-        .read(&format!("/api/ops/tickets?limit=1&cursor={}", late["next_cursor"].as_str().unwrap()))
-        .await;
+    let next = format!("/api/ops/tickets?limit=1&cursor={}", late["next_cursor"].as_str().unwrap());
+    let next = ops(&test, &next).await;
     assert_ne!(next["tickets"][0]["id"], late["tickets"][0]["id"]);
     let closed = test.post(&format!("/api/ops/tickets/{id}/close")).key(&test.keys.operator).send().await;
     assert_eq!(closed.json()["state"], json!("closed"), "{}", closed.text());

@@ -15,7 +15,7 @@ use super::service::{self, Asker, Booking, Outcome, Request};
 use crate::{
     App, Problem,
     features::{marketing::service::refuse_programs, sign_in::pages::require_own_form},
-    gateway::{ClientAddress, OptionalActor},
+    gateway::ClientAddress,
     pages::{
         FormData, Page, Section, View,
         components::{
@@ -111,7 +111,7 @@ pub(in crate::features) fn consultation_form(typed: &Typed, errors: &[FieldError
         error: error_of(errors, "/topic"),
     };
     let mut when = Field::text("begins_at", "When, in UTC", &typed.begins_at)
-        .hint("From an hour to 90 days from now, such as 2030-05-17T14:00.")
+        .hint("Not sooner than in an hour.")
         .error(error_of(errors, "/begins_at"));
     when.kind = "datetime-local";
     html! {
@@ -142,7 +142,6 @@ fn again(view: &View, title: &str, problem: Problem, form: impl Fn(&[FieldError]
 async fn support(
     State(app): State<App>,
     client: ClientAddress,
-    OptionalActor(actor): OptionalActor,
     headers: HeaderMap,
     view: View,
     FormData(typed): FormData<Typed>,
@@ -156,7 +155,7 @@ async fn support(
         language: None,
         wants_person: typed.want_person.is_some(),
     };
-    let asker = Asker { client, actor: actor.as_ref() };
+    let asker = Asker { client, actor: view.reader.as_ref().map(|reader| &reader.actor) };
     let content = match service::ask(&app, asker, request).await {
         Ok(Outcome::Answered(answer)) => html! {
             p { "The documentation says:" }
@@ -179,7 +178,6 @@ async fn support(
 async fn consultation(
     State(app): State<App>,
     client: ClientAddress,
-    OptionalActor(actor): OptionalActor,
     headers: HeaderMap,
     view: View,
     FormData(typed): FormData<Typed>,
@@ -192,7 +190,8 @@ async fn consultation(
         return Ok(again(&view, TITLE, problem, |errors| consultation_form(&typed, errors)));
     };
     let booking = Booking { email: &typed.email, name: &typed.name, topic: &typed.topic, begins_at };
-    match service::book(&app, Asker { client, actor: actor.as_ref() }, booking).await {
+    let asker = Asker { client, actor: view.reader.as_ref().map(|reader| &reader.actor) };
+    match service::book(&app, asker, booking).await {
         Ok(booked) => {
             let content = html! {
                 p { "It is booked for " (moment(booked.begins_at)) ". Before that, a person writes to " strong { (booked.email) } "." }

@@ -34,7 +34,6 @@ pub(super) fn api() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = TicketState)]
-#[expect(dead_code, reason = "describes the model's type to readers of the API")]
 enum TicketStateName {
     Open,
     Answered,
@@ -192,7 +191,6 @@ async fn reopened(State(app): State<App>, Id(id): Id<TicketId>) -> Result<Json<T
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ConsultationState)]
-#[expect(dead_code, reason = "describes the model's type to readers of the API")]
 enum ConsultationStateName {
     Booked,
     Held,

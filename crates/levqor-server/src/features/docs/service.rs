@@ -87,6 +87,7 @@ problem_pages!(
     VersionTaken = "version-taken",
     RunEnded = "run-ended",
     ApprovalClosed = "approval-closed",
+    ConsultationEnded = "consultation-ended",
     RunNotEnded = "run-not-ended",
     RegionBusy = "region-busy",
     RegionNotReady = "region-not-ready",

@@ -53,7 +53,7 @@ pub(in crate::features) struct Done {
 async fn lead(
     State(app): State<App>,
     client: ClientAddress,
-    OptionalActor(_): OptionalActor,
+    _caller: OptionalActor,
     Body(new): Body<NewLead>,
 ) -> Result<Json<Done>, Problem> {
     service::refuse_programs(new.website.as_deref())?;
@@ -99,7 +99,7 @@ struct PageEvent {
 )]
 async fn event(
     State(app): State<App>,
-    OptionalActor(_): OptionalActor,
+    _caller: OptionalActor,
     headers: HeaderMap,
     Body(event): Body<PageEvent>,
 ) -> Result<Json<Done>, Problem> {
