@@ -128,6 +128,8 @@ id!(/// A consultation that was booked.
     ConsultationId, "csl_");
 id!(/// Somebody who left an address.
     LeadId, "led_");
+id!(/// An answer to the survey about the trial.
+    FeedbackId, "fbk_");
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ pub mod audit;
 mod blueprint;
 mod blueprint_lock;
 mod condition;
+mod customer_care;
 mod deviation;
 mod id;
 mod keyring;
@@ -34,11 +35,12 @@ pub use blueprint_lock::{
     BlueprintLock, LOCK_NAME_CHARS_MAX, LOCK_REASON_CHARS_MAX, LockError, PromiseChange,
 };
 pub use condition::{Condition, Verdict};
+pub use customer_care::{ConsultationState, TicketState};
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, IdError, IncidentId,
-    InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId, RingKeyId, RunId,
-    SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, FeedbackId, IdError,
+    IncidentId, InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId,
+    RingKeyId, RunId, SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
 };
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};

@@ -53,6 +53,8 @@ problems! {
     VersionDiffers = 409 "version-differs" "The run cannot go on with that version",
     /// Somebody was first, or the run does not wait any more.
     ApprovalClosed = 409 "approval-closed" "The decision is not open any more",
+    /// It was held or cancelled before.
+    ConsultationEnded = 409 "consultation-ended" "The consultation has ended already",
     /// Another act of the region is not over.
     RegionBusy = 409 "region-busy" "Something else is being done with the region",
     RegionNotReady = 409 "region-not-ready" "The regions are not ready for this",

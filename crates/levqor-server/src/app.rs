@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     background,
+    error_reporter::ErrorReporter,
     features::{
         ai::{AiSettings, Backends},
         health,
@@ -91,6 +92,8 @@ pub struct Settings {
     pub stripe: Option<StripeAccess>,
     /// Another system that signs people in; None: only links do.
     pub oidc: Option<OidcSettings>,
+    /// Tells errors to a system that collects them; None: nobody named one.
+    pub error_reporter: Option<ErrorReporter>,
 }
 
 /// How Stripe is asked.
@@ -133,6 +136,7 @@ impl Default for Settings {
             blueprint: Origin::default(),
             stripe: None,
             oidc: None,
+            error_reporter: None,
         }
     }
 }

@@ -104,6 +104,8 @@ const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const PLACES_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Keys that were retired or revoked.
 const KEYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Days of counted looks and clicks: more than a year, so that one can be compared with the one before.
+const PAGE_EVENT_DAYS_KEPT: i64 = 760;
 /// Single observations; their daily sums stay for good.
 const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -174,6 +176,10 @@ impl Job {
 
 /// Starts the jobs; they end soon after `shutdown`, and `tracker` knows when.
 pub(crate) fn background(app: &App, shutdown: &CancellationToken, tracker: &TaskTracker) {
+    if let Some(reporter) = app.settings.error_reporter.clone() {
+        let shutdown = shutdown.clone();
+        tracker.spawn(async move { reporter.send(shutdown).await });
+    }
     for (job, every) in JOBS {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         app.metrics.job_added();
@@ -257,5 +263,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
+    app.store.prune_page_events(now.date().plus_days(-PAGE_EVENT_DAYS_KEPT)).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

@@ -9,10 +9,12 @@
 mod agreed_key;
 pub mod app;
 mod background;
+pub mod error_reporter;
 pub mod features;
 pub mod gateway;
 pub mod mail;
 pub mod openapi;
+mod outgoing;
 pub mod pages;
 pub mod problem;
 mod serve;

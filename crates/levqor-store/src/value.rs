@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, Date, IncidentId, InvitationId, KeyId,
-    KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, Priority, RegionCode,
-    Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId,
-    TicketId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConsultationState, Date, FeedbackId,
+    IncidentId, InvitationId, KeyId, KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId,
+    NotificationId, Priority, RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId,
+    Severity, SilenceId, SubscriptionId, TicketId, TicketState, Timestamp, TriggerKind, UserId, WebhookId,
+    WorkflowId,
 };
 
 use crate::Error;
@@ -306,6 +307,7 @@ as_text!(
     ApprovalId,
     ConsultationId,
     Date,
+    FeedbackId,
     IncidentId,
     InvitationId,
     KeyId,
@@ -337,7 +339,7 @@ macro_rules! as_word {
     };
 }
 
-as_word!(KeyPurpose, KeyState, Role, RunStatus, Severity, TriggerKind);
+as_word!(ConsultationState, KeyPurpose, KeyState, Role, RunStatus, Severity, TicketState, TriggerKind);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -349,7 +351,16 @@ macro_rules! from_text {
     };
 }
 
-from_text!(KeyPurpose, KeyState, RegionCode, RunStatus, Severity, TriggerKind);
+from_text!(
+    ConsultationState,
+    KeyPurpose,
+    KeyState,
+    RegionCode,
+    RunStatus,
+    Severity,
+    TicketState,
+    TriggerKind
+);
 
 /// Wraps what [`Column::read`] said with the name of the column.
 pub(crate) fn decode<T: Column>(name: &str, cell: Cell<'_>) -> Result<T, Error> {

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod console;
 mod data_dir;
+mod error_layer;
 mod first_start;
 mod guarded;
 mod moved;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use levqor_model::RegionCode;
+use levqor_server::error_reporter::ErrorReporter;
 use serde_json::{Map, Value};
 use tracing::{
     Event, Subscriber,
@@ -15,16 +16,21 @@ use tracing_subscriber::{
         format::{Format, Full, Writer},
         time::{FormatTime, SystemTime},
     },
+    layer::SubscriberExt,
     registry::LookupSpan,
+    util::SubscriberInitExt,
 };
 
-use crate::config::{Log, LogFormat};
+use crate::{
+    config::{Log, LogFormat},
+    error_layer::ErrorLayer,
+};
 
-/// Sends log lines to standard error from now on.
+/// Sends log lines to standard error from now on, and errors to the reporter, when there is one.
 ///
 /// # Errors
 /// When the filter cannot be understood; names it and the remedy.
-pub fn start(log: &Log, region: &RegionCode) -> Result<(), String> {
+pub fn start(log: &Log, region: &RegionCode, reporter: Option<&ErrorReporter>) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
         format!(
             "log: {:?} is not a log filter ({error}); write it like info or levqor_engine=debug,info",
@@ -32,18 +38,23 @@ pub fn start(log: &Log, region: &RegionCode) -> Result<(), String> {
         )
     })?;
     let region = region.to_string();
+    let errors = reporter.cloned().map(ErrorLayer);
     let started = match log.format {
         LogFormat::Pretty => tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .event_format(PrettyLine { region, format: Format::default() })
+            .finish()
+            .with(errors)
             .try_init(),
         LogFormat::Json => tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .with_ansi(false)
             .event_format(JsonLine { region })
+            .finish()
+            .with(errors)
             .try_init(),
     };
     started.map_err(|error| error.to_string())

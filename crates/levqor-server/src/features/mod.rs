@@ -14,6 +14,7 @@ pub mod admin;
 pub mod ai;
 pub mod approvals;
 pub mod audit;
+pub mod customer_care;
 pub mod dashboard;
 pub mod docs;
 pub mod drift;
@@ -23,6 +24,7 @@ pub mod home;
 pub mod invitations;
 pub mod keyring;
 pub mod keys;
+pub mod marketing;
 pub mod members;
 pub mod metrics;
 pub mod nodes;
@@ -48,6 +50,7 @@ pub fn routes() -> Router<App> {
     api.merge(openapi::routes())
         .merge(admin::routes())
         .merge(ai::routes())
+        .merge(customer_care::routes())
         .merge(dashboard::routes())
         .merge(docs::routes())
         .merge(home::routes())
@@ -82,6 +85,8 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(triggers::api())
         .merge(events::api())
         .merge(approvals::api())
+        .merge(marketing::api())
+        .merge(customer_care::api())
         .merge(audit::api())
         .merge(tamper::api())
         .merge(drift::api())

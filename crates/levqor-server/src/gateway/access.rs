@@ -110,6 +110,22 @@ pub const RULES: &[ApiRule] = &[
     (Method::POST, "/api/ops/keyring/rotate", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/keyring/verify", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/keyring/{id}/revoke", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/leads", OPERATOR, OPERATE),
+    (Method::DELETE, "/api/ops/leads/{id}", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/marketing", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/tickets", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/tickets/{id}/answer", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/tickets/{id}/close", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/tickets/{id}/reopen", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/consultations", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/consultations/{id}/held", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/consultations/{id}/cancel", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/trial-feedback", OPERATOR, OPERATE),
+    (Method::POST, "/api/marketing/lead", Anyone, None),
+    (Method::POST, "/api/marketing/event", Anyone, None),
+    (Method::POST, "/api/support", Anyone, None),
+    (Method::POST, "/api/consultations", Anyone, None),
+    (Method::POST, "/api/feedback/trial", Anyone, None),
     (Method::GET, "/api/plans", Anyone, None),
     (Method::GET, "/api/usage/summary", Anyone, ACCOUNT_READ),
     (Method::GET, "/api/usage/export", Anyone, ACCOUNT_READ),
@@ -325,8 +341,13 @@ mod tests {
         for (method, path, access, scope) in RULES {
             let open = matches!(access, Access::Open | Access::Secret | Access::Metrics);
             let personal = matches!(access, Access::Role(_) | Access::Operator);
+            // What a stranger may do, and what is nobody's, needs no scope.
+            let strangers = ["/api/marketing/", "/api/support", "/api/consultations", "/api/feedback/"];
+            let of_strangers = strangers.iter().any(|start| path.starts_with(start));
             assert!(
-                scope.is_some() || open || (*access == Access::Anyone && method == Method::GET),
+                scope.is_some()
+                    || open
+                    || (*access == Access::Anyone && (method == Method::GET || of_strangers)),
                 "{method} {path}"
             );
             assert!(!(open && scope.is_some()), "{method} {path}: nobody is asked who they are");

@@ -8,7 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    ApprovalId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId, WorkflowId, limits,
+    ApprovalId, ConsultationId, InvitationId, KeyId, LeadId, ProblemCode, RingKeyId, RunId, SessionId,
+    TicketId, UserId, WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -203,6 +204,21 @@ impl PathId for SessionId {
 impl PathId for RingKeyId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "key of the server";
+}
+
+impl PathId for TicketId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "ticket";
+}
+
+impl PathId for ConsultationId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "consultation";
+}
+
+impl PathId for LeadId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "lead";
 }
 
 /// The id that stands first in the address. A text that is no id leads nowhere: 404.

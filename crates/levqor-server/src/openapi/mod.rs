@@ -50,6 +50,7 @@ const SESSION_SCHEME: &str = "session";
         (name = "members", description = "Who belongs to the account, and who is invited"),
         (name = "sessions", description = "Where somebody is signed in"),
         (name = "regions", description = "Where Levqor runs"),
+        (name = "business", description = "What people outside tell and ask: leads, support, consultations, feedback"),
         (name = "operations", description = "Health and metrics"),
     ),
     components(schemas(ProblemDocument, FieldError))

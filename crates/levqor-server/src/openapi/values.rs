@@ -9,12 +9,15 @@ use utoipa::openapi::{
 /// What stands before `{id}` in a path, and how ids of that begin.
 const PREFIXES: &[(&str, &str)] = &[
     ("approvals", "apr"),
+    ("consultations", "csl"),
     ("invitations", "inv"),
     ("keyring", "rky"),
     ("keys", "key"),
+    ("leads", "led"),
     ("members", "usr"),
     ("runs", "run"),
     ("sessions", "ses"),
+    ("tickets", "tkt"),
     ("triggers", "whk"),
     ("workflows", "wf"),
 ];

@@ -33,6 +33,7 @@ pub enum Section {
     Audit,
     ServerKeys,
     Accounts,
+    Customers,
     Tamper,
     Drift,
     Members,
@@ -54,6 +55,7 @@ impl Section {
                 | Section::Audit
                 | Section::ServerKeys
                 | Section::Accounts
+                | Section::Customers
                 | Section::Tamper
                 | Section::Drift
                 | Section::Members
@@ -104,7 +106,9 @@ impl Page {
     /// The whole document, for this reader.
     pub fn render(self, view: &View) -> Markup {
         let console = self.section.is_console() && view.reader.is_some();
-        let main = html! { main id="main" tabindex="-1" { (self.body) } };
+        // Pages for everyone are counted by the script; nothing of who looks is.
+        let counted = self.path.as_deref();
+        let main = html! { main id="main" tabindex="-1" data-page=[counted] { (self.body) } };
         let address = self.path.map(|path| format!("{}{path}", view.public_url));
         let head = Head {
             title: &self.title,
@@ -229,6 +233,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/admin/drift", "Drift", "pulse", Section::Drift),
         ("/admin/keys", "Server keys", "key", Section::ServerKeys),
         ("/admin/accounts", "Accounts", "layers", Section::Accounts),
+        ("/admin/customers", "Customers", "mail", Section::Customers),
     ];
     html! {
         div.side {

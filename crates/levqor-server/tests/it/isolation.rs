@@ -229,6 +229,9 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             (_, "{what}") => "input".to_owned(),
             // Nobody's, and everybody's.
             ("keyring", "{id}") => "rky_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("leads", "{id}") => "led_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("tickets", "{id}") => "tkt_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("consultations", "{id}") => "csl_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("regions", "{code}") => "eu-west".to_owned(),
             ("reputation", "{address}") => "192.0.2.99".to_owned(),
             ("docs" | "problems", "{slug}") => "getting-started".to_owned(),
@@ -310,6 +313,18 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
             Kind::Narrows,
             json!({ "query": "how do I start a run every hour?", "context": { "account": account } }),
         ),
+        ("POST", "/api/marketing/lead") => ask(kind, json!({ "email": "lead@d.example", "source": "mine" })),
+        ("POST", "/api/marketing/event") => ask(kind, json!({ "event": "page_view", "page": "/pricing" })),
+        ("POST", "/api/support") => ask(kind, json!({ "message": "how do I start a run every hour?" })),
+        ("POST", "/api/consultations") => ask(
+            kind,
+            json!({
+                "email": "lead@d.example", "name": "mine", "topic": "mine", "begins_at": "2000-01-01T00:00:00Z",
+            }),
+        ),
+        ("POST", "/api/feedback/trial") => ask(kind, json!({ "rating": 5 })),
+        ("POST", "/support/request") => ask(kind, json!({ "message": "how do I start a run every hour?" })),
+        ("POST", "/support/consultation") => ask(kind, json!({ "name": "mine" })),
         ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
         // Those of operators, whom none of these is.
         ("POST", path) if path.starts_with("/admin/") => ask(kind, json!({ "reason": "mine" })),

@@ -7,6 +7,7 @@ mod ai;
 mod approvals;
 mod asvs;
 mod audit;
+mod business;
 mod callers;
 mod catalogs;
 mod cors;

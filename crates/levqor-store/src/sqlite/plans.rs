@@ -41,6 +41,9 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM queued_runs ORDER BY place LIMIT 1",
         "WHERE buffered > 0 AND NOT EXISTS",
         "WHERE cancels",
+        // Walks over an index from its end, or sums over a bounded time.
+        "FROM leads ORDER BY id DESC",
+        "FROM trial_feedback ORDER BY id DESC",
         // A row for each start of a process; all of them are wanted.
         "FROM audit_chains",
         // A row for each node that looked at itself in the last days, from an index's end.

@@ -9,6 +9,7 @@ mod support;
 mod accounts;
 mod archive;
 mod audit;
+mod business;
 mod drift;
 mod events;
 mod files;

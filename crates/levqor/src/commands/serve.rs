@@ -83,7 +83,8 @@ pub async fn serve(flags: &Flags, as_json: bool) -> Exit {
 async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let layers = config::load(flags);
     let config = config::resolve(&layers).map_err(|complaints| Failure::Refused(complaints.to_string()))?;
-    telemetry::start(&config.log, &config.region.code).map_err(Failure::Refused)?;
+    telemetry::start(&config.log, &config.region.code, config.error_reporter.as_ref())
+        .map_err(Failure::Refused)?;
     warn_of_reserved_keys(&layers);
     let policies = policies(&config).map_err(|complaints| Failure::Refused(complaints.join("\n")))?;
     warn_of_missing_contact(&config);
@@ -440,6 +441,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         site: config.site.clone(),
         blueprint: config.blueprint.clone(),
         stripe: config.stripe.clone(),
+        error_reporter: config.error_reporter.clone(),
         ..Settings::default()
     }
 }

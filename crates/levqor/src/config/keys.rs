@@ -531,7 +531,14 @@ pub const KEYS: &[Key] = &[
         "",
         "files and folders that are guarded besides the server's own: a change of them is told, and lasts until an operator agrees to it",
     ),
-    key("errors.sentry_dsn", "SENTRY_DSN", Shape::Text, "", "error reporter").secret().reserved(),
+    key(
+        "errors.sentry_dsn",
+        "SENTRY_DSN",
+        Shape::Text,
+        "",
+        "where errors of the server are told, in the Sentry protocol, such as https://key@sentry.example.com/42; empty: nowhere",
+    )
+    .secret(),
     key("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Shape::Text, "", "OpenTelemetry collector")
         .reserved(),
 ];

@@ -6,6 +6,7 @@
 
 mod ai;
 mod database;
+mod error_reporter;
 mod events;
 mod gateway;
 pub mod keys;
@@ -25,6 +26,7 @@ use levqor_engine::{egress::Network, sink::Sink};
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess,
+    error_reporter::ErrorReporter,
     features::{ai::AiSettings, oidc::OidcSettings},
     gateway::GatewaySettings,
     mail::MailServer,
@@ -84,6 +86,8 @@ pub struct Config {
     pub blueprint: levqor_drift::Origin,
     /// None: Stripe is not asked.
     pub stripe: Option<StripeAccess>,
+    /// None: nobody collects errors.
+    pub error_reporter: Option<ErrorReporter>,
     /// Whose files replace policies.
     pub policies_dir: Option<PathBuf>,
     /// The file that was read, or that would have been.
@@ -279,6 +283,7 @@ impl Reader<'_> {
         let site = self.site();
         let gateway = self.gateway();
         let stripe = self.stripe();
+        let error_reporter = self.error_reporter(region.as_ref(), environment);
         let oidc = self.oidc();
         self.email();
         self.log_filter();
@@ -332,6 +337,7 @@ impl Reader<'_> {
             site,
             blueprint: self.blueprint(),
             stripe,
+            error_reporter,
             policies_dir: self.policies_dir(),
             file: self.layers.config_file.clone(),
             tamper_watch: self.tamper_watch(),

@@ -170,6 +170,7 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("members", "/dashboard/members".to_owned()),
         ("account", "/dashboard/account".to_owned()),
         ("admin", "/admin".to_owned()),
+        ("admin-customers", "/admin/customers".to_owned()),
         ("admin-audit", "/admin/audit".to_owned()),
         ("admin-keys", "/admin/keys".to_owned()),
         ("admin-tamper", "/admin/tamper".to_owned()),

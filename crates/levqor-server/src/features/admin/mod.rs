@@ -9,7 +9,7 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{audit, drift, keyring, tamper};
+use super::{audit, customer_care, drift, keyring, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
@@ -17,6 +17,7 @@ pub fn routes() -> Router<App> {
         .route("/admin", get(overview::page))
         .route("/admin/accounts", get(accounts::page))
         .merge(audit::routes())
+        .merge(customer_care::admin_routes())
         .merge(drift::routes())
         .merge(keyring::routes())
         .merge(tamper::routes())

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{OidcSettings, round::Round, service::Error};
-use crate::{App, problem::chain};
+use crate::{App, outgoing, problem::chain};
 
 /// How long an exchange may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,27 +87,11 @@ enum Exchange {
     TooLarge,
 }
 
-fn build() -> Result<reqwest::Client, reqwest::Error> {
-    // Fails when a provider of cryptography is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(concat!("levqor/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(TIMEOUT)
-            .timeout(TIMEOUT)
-    };
-    // A machine without root certificates can still reach an issuer of its own over plain HTTP.
-    builder().build().or_else(|_| builder().tls_certs_only([]).build())
-}
-
 async fn exchange(memory: Arc<Memory>, request: HttpRequest) -> Result<HttpResponse, Exchange> {
     let http = memory
         .http
         .get_or_try_init(|| async {
-            let built = tokio::task::spawn_blocking(build).await;
+            let built = tokio::task::spawn_blocking(|| outgoing::client(TIMEOUT)).await;
             built.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
         })
         .await

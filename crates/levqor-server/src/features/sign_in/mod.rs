@@ -7,7 +7,6 @@
 //! The link opens a page with a button, because programs that scan mail follow links but press no buttons.
 //! Invariant: what a stranger sees is the same for addresses that are known and for those that are not.
 
-mod limits;
 pub(in crate::features) mod pages;
 pub mod service;
 

@@ -11,14 +11,11 @@ use levqor_model::ProblemCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{
-    limits::Limits,
-    service::{self, Error},
-};
+use super::service::{self, Error};
 use crate::{
     App, Environment, Problem,
     features::sessions::service::{Entered, Seat},
-    gateway::{ClientAddress, PageActor, Query, no_session_cookie, session_cookie},
+    gateway::{Allowance, ClientAddress, Mailboxes, PageActor, Query, no_session_cookie, session_cookie},
     mail::Mailer,
     pages::{
         FormData, Page, Section, View,
@@ -29,8 +26,15 @@ use crate::{
 
 /// Every answer to the form takes at least this long, so that its time does not tell whether the address is known.
 const ANSWER_TIME: Duration = Duration::from_millis(200);
+/// Links that one network may ask for at once, and how long it takes to earn another.
+const PER_NETWORK: Allowance = (10, Duration::from_secs(60));
+/// The same for one e-mail address, so that nobody's mailbox can be filled.
+const PER_EMAIL: Allowance = (5, Duration::from_secs(180));
 /// Where people go who did not ask for a page.
 const START: &str = "/dashboard";
+
+/// How often links were asked for.
+struct Links(Mailboxes);
 
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
@@ -77,7 +81,7 @@ pub(super) async fn request(
             );
         }
     };
-    if !app.memory(|_| Limits::new()).allow(client.network(), &email) {
+    if !app.memory(|_| Links(Mailboxes::new(PER_NETWORK, PER_EMAIL))).0.allow(client.network(), &email) {
         return Err(Problem::new(
             ProblemCode::RateLimited,
             "too many links were asked for; try again in a few minutes",

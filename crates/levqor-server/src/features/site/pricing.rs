@@ -57,7 +57,7 @@ fn cards(promises: &Promises) -> Markup {
                             li { (icon("check")) span { (of("ai_credits")) " AI credits a month" } }
                             li { (icon("check")) span { "First response within " (of("first_response_hours")) " hours" } }
                         }
-                        a.button href="/trial" {
+                        a.button href="/trial" data-cta="start-trial" {
                             "Try it free"
                             span.visually-hidden { " on the plan " (plan.name) }
                         }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::parts::{band, claims, opening};
 use crate::{
     App, Site,
+    features::customer_care::{Typed, consultation_form, support_form},
     pages::{
         Page, Section, View,
         components::{operator::contact, promise_tables},
@@ -21,7 +22,9 @@ pub(super) async fn support(State(app): State<App>, view: View) -> Response {
             &html! {},
         ))
         (band("self", "Look here first", &html! {}, &first()))
+        (band("ask", "Ask", &html! { "The documentation answers at once when it can; else a person does." }, &html! { div.card.half { div.body { (support_form(&Typed::default(), &[])) } } }))
         (band("write", "Write to a person", &html! {}, &write(&app.settings.site)))
+        (band("consultation", "Talk to a person", &html! { "About what you want to automate." }, &html! { div.card.half { div.body { (consultation_form(&Typed::default(), &[])) } } }))
         (band(
             "times",
             "How soon a person answers",

@@ -17,8 +17,8 @@ pub(super) async fn trial(State(app): State<App>, view: View) -> Response {
     let show = |path: &str| promises.show(path);
     let actions = html! {
         p.row {
-            a.button.primary href="/pricing#plans" { "Compare the plans" }
-            a.button href="/draft" { "Draft a workflow without an account" }
+            a.button.primary href="/pricing#plans" data-cta="compare-plans" { "Compare the plans" }
+            a.button href="/draft" data-cta="draft" { "Draft a workflow without an account" }
         }
         p.small.faint { (SUBSCRIBING) }
     };

@@ -41,6 +41,20 @@
   }
   setInterval(ages, 1000);
 
+  // Pages for everyone are counted, and what is clicked on them; nothing of who does it is sent. Whoever asks not to be followed is not.
+  const counted = document.querySelector("main[data-page]")?.dataset.page;
+  const followed = !navigator.globalPrivacyControl && navigator.doNotTrack !== "1";
+  function tell(event) {
+    if (!counted || !followed || !navigator.sendBeacon) return;
+    const body = JSON.stringify({ ...event, page: counted });
+    navigator.sendBeacon("/api/marketing/event", new Blob([body], { type: "application/json" }));
+  }
+  tell({ event: "page_view" });
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-cta]")?.dataset.cta;
+    if (target) tell({ event: "cta_click", target });
+  });
+
   // Copy buttons name the element whose text they take.
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");

@@ -1,33 +1,32 @@
-//! How often links may be asked for: by network, and by e-mail address.
+//! How often strangers may have something sent or kept for a mailbox: by their network, and by the e-mail address.
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// Links that one network may ask for at once, and how long it takes to earn another.
-const PER_NETWORK: (u32, Duration) = (10, Duration::from_secs(60));
-/// The same for one e-mail address, so that nobody's mailbox can be filled.
-const PER_EMAIL: (u32, Duration) = (5, Duration::from_secs(180));
 /// Networks and addresses that are remembered before the full ones are forgotten.
 const REMEMBERED_MAX: usize = 50_000;
 
-/// The limits of this node, in the app's memory.
+/// So many at once, and how long it takes to earn another.
+pub(crate) type Allowance = (u32, Duration);
+
+/// The limits of this node for one purpose; its owner keeps it in the app's memory.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(crate) struct Mailboxes {
     networks: DefaultKeyedRateLimiter<IpAddr>,
     emails: DefaultKeyedRateLimiter<String>,
 }
 
-impl Limits {
-    pub(super) fn new() -> Self {
+impl Mailboxes {
+    pub(crate) fn new(per_network: Allowance, per_email: Allowance) -> Self {
         Self {
-            networks: RateLimiter::keyed(quota(PER_NETWORK)),
-            emails: RateLimiter::keyed(quota(PER_EMAIL)),
+            networks: RateLimiter::keyed(quota(per_network)),
+            emails: RateLimiter::keyed(quota(per_email)),
         }
     }
 
-    /// Whether one more link may be asked for.
-    pub(super) fn allow(&self, network: IpAddr, email: &str) -> bool {
+    /// Whether one more may be asked for.
+    pub(crate) fn allow(&self, network: IpAddr, email: &str) -> bool {
         if self.networks.len() > REMEMBERED_MAX {
             self.networks.retain_recent();
         }
@@ -38,7 +37,7 @@ impl Limits {
     }
 }
 
-fn quota((burst, every): (u32, Duration)) -> Quota {
+fn quota((burst, every): Allowance) -> Quota {
     let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
     Quota::with_period(every).unwrap_or(Quota::per_minute(burst)).allow_burst(burst)
 }
@@ -47,9 +46,13 @@ fn quota((burst, every): (u32, Duration)) -> Quota {
 mod tests {
     use super::*;
 
+    fn limits() -> Mailboxes {
+        Mailboxes::new((10, Duration::from_secs(60)), (5, Duration::from_secs(180)))
+    }
+
     #[test]
-    fn one_mailbox_gets_few_links_whoever_asks() {
-        let limits = Limits::new();
+    fn one_mailbox_gets_few_whoever_asks() {
+        let limits = limits();
         let allowed =
             (0..20u8).filter(|n| limits.allow(IpAddr::from([192, 0, 2, *n]), "a@b.example")).count();
         assert_eq!(allowed, 5);
@@ -58,7 +61,7 @@ mod tests {
 
     #[test]
     fn one_network_asks_for_few_mailboxes() {
-        let limits = Limits::new();
+        let limits = limits();
         let allowed =
             (0..20).filter(|n| limits.allow(IpAddr::from([192, 0, 2, 1]), &format!("{n}@b.example"))).count();
         assert_eq!(allowed, 10);

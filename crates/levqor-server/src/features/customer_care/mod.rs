@@ -1,0 +1,37 @@
+//! What people ask of us: support requests, consultations, and what they think of the trial.
+//!
+//! ```text
+//! form, API ─► routes ─► service ─┬─► the assistant answers from the documentation
+//!                                 └─► ticket (the plan says until when) ─► notification to the route `support` ─► operators
+//! ```
+//!
+//! Invariant: whoever asks for a person gets one: a request that the assistant cannot answer is kept, and people are told of it, in one
+//! transaction.
+
+mod form;
+mod ops;
+mod pages;
+mod place;
+mod routes;
+pub(crate) mod service;
+
+use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::App;
+
+pub fn api() -> OpenApiRouter<App> {
+    routes::api().merge(ops::api())
+}
+
+/// The forms of the page about support.
+pub fn routes() -> Router<App> {
+    form::routes()
+}
+
+/// The page of operators.
+pub(super) fn admin_routes() -> Router<App> {
+    pages::routes()
+}
+
+pub(in crate::features) use form::{Typed, consultation_form, support_form};

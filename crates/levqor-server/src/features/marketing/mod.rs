@@ -1,0 +1,20 @@
+//! Who wants to hear of Levqor, and what is looked at and clicked: leads, and counts of a day without anybody in them.
+//!
+//! ```text
+//! page (script), form ─► routes ─► service ─► store: leads, page_events ─► marketing_rollup, business metrics
+//! ```
+//!
+//! Invariant: nothing is kept of a visitor who only looks. No cookie, no address, no browser; a browser that asks not to be followed sends
+//! nothing at all.
+
+mod ops;
+mod routes;
+pub(crate) mod service;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::App;
+
+pub fn api() -> OpenApiRouter<App> {
+    routes::api().merge(ops::api())
+}

@@ -1,0 +1,205 @@
+//! What people outside tell and ask, through the API and the forms.
+
+use http::{Method, StatusCode};
+use levqor_model::{TicketState, Timestamp};
+use serde_json::{Value, json};
+
+use crate::{
+    pages::Browser as _,
+    support::{TestApp, sign_in_operator},
+};
+
+async fn total(test: &TestApp, name: &str) -> i64 {
+    test.read("/api/metrics/app").await["business_metrics"][name].as_i64().unwrap()
+}
+
+/// What operators read.
+async fn ops(test: &TestApp, path: &str) -> Value {
+    let answer = test.get(path).key(&test.keys.operator).send().await;
+    assert_eq!(answer.status, StatusCode::OK, "GET {path}: {}", answer.text());
+    answer.json()
+}
+
+fn in_hours(test: &TestApp, hours: u64) -> Timestamp {
+    test.app.now() + std::time::Duration::from_secs(hours * 3_600)
+}
+
+#[tokio::test]
+async fn leads_are_kept_and_nobody_learns_who_is_known() {
+    let test = TestApp::new().await;
+    let lead = json!({ "email": "Ada@Example.com", "source": "pricing" });
+    let first = test.post("/api/marketing/lead").json(&lead).send().await;
+    let second = test.post("/api/marketing/lead").json(&lead).send().await;
+    assert_eq!((first.status, first.json()["success"].as_bool()), (StatusCode::OK, Some(true)));
+    assert_eq!(first.text(), second.text());
+    let rows = [
+        (json!({ "email": "nobody", "source": "a" }), StatusCode::UNPROCESSABLE_ENTITY, "/email"),
+        (json!({ "email": "a@b.example", "source": "=cmd()" }), StatusCode::UNPROCESSABLE_ENTITY, "/source"),
+        (
+            json!({ "email": "a@b.example", "source": "a", "website": "x" }),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "/website",
+        ),
+    ];
+    for (body, status, pointer) in rows {
+        let answer = test.post("/api/marketing/lead").json(&body).send().await;
+        assert_eq!((answer.status, answer.json()["errors"][0]["pointer"].as_str()), (status, Some(pointer)));
+    }
+    let kept = ops(&test, "/api/ops/leads").await;
+    assert_eq!(kept["leads"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&kept["leads"][0]["email"], &kept["leads"][0]["times"]),
+        (&json!("ada@example.com"), &json!(2))
+    );
+    let path = format!("/api/ops/leads/{}", kept["leads"][0]["id"].as_str().unwrap());
+    let operator = &test.keys.operator;
+    assert_eq!(test.call(Method::DELETE, &path).key(operator).send().await.status, StatusCode::NO_CONTENT);
+    assert_eq!(test.call(Method::DELETE, &path).key(operator).send().await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn page_events_are_counted_and_a_source_only_with_consent() {
+    let test = TestApp::new().await;
+    let send = async |body: Value, gpc: bool| {
+        let call = test.post("/api/marketing/event");
+        let call = if gpc { call.header("sec-gpc", "1") } else { call };
+        call.json(&body).send().await
+    };
+    let view = |consent: bool| json!({ "event": "page_view", "page": "/pricing/", "source": "may", "consent": consent });
+    for (body, gpc) in [(view(true), false), (view(false), false), (view(true), true)] {
+        assert_eq!(send(body, gpc).await.status, StatusCode::OK);
+    }
+    let click = json!({ "event": "cta_click", "page": "/pricing", "target": "start-trial" });
+    assert_eq!(send(click, false).await.status, StatusCode::OK);
+    for (body, pointer) in [
+        (json!({ "event": "cta_click", "page": "/pricing" }), "/target"),
+        (json!({ "event": "page_view", "page": "https://evil.example/" }), "/page"),
+        (json!({ "event": "page_view", "page": "/a", "target": "b" }), "/target"),
+    ] {
+        let answer = send(body, false).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
+        assert_eq!(answer.json()["errors"][0]["pointer"], json!(pointer));
+    }
+    let day = test.app.now().date();
+    let kept = test.store.page_events(day, day).await.unwrap();
+    let shown: Vec<_> = kept.iter().map(|one| (one.kind.as_str(), one.source.as_str(), one.events)).collect();
+    assert_eq!(shown, [("cta_click", "", 1), ("page_view", "", 2), ("page_view", "may", 1)]);
+    assert_eq!(total(&test, "pricing_cta_clicks").await, 1);
+    let funnel = ops(&test, "/api/ops/marketing").await;
+    assert_eq!(funnel["page_views"], json!([{ "name": "/pricing", "count": 3 }]));
+    assert_eq!(funnel["cta_clicks"], json!([{ "name": "start-trial", "count": 1 }]));
+}
+
+#[tokio::test]
+async fn the_documentation_answers_and_a_person_does_when_it_cannot() {
+    let test = TestApp::new().await;
+    let ask = async |body: Value| test.post("/api/support").json(&body).send().await;
+    let answered = ask(json!({ "message": "How much does the Growth plan cost?" })).await;
+    assert_eq!(
+        (answered.status, &answered.json()["answered"]),
+        (StatusCode::OK, &json!(true)),
+        "{}",
+        answered.text()
+    );
+    assert!(!answered.json()["sources"].as_array().unwrap().is_empty());
+    let odd = "Qwyzzt brlfgh xqz?";
+    let nowhere = ask(json!({ "message": odd })).await;
+    assert_eq!(nowhere.status, StatusCode::UNPROCESSABLE_ENTITY, "there is no address to answer to");
+    assert_eq!(nowhere.json()["errors"][0]["pointer"], json!("/email"));
+    let escalated = ask(json!({ "message": odd, "email": "bob@example.com", "subject": "Odd" })).await;
+    assert_eq!(escalated.json()["answered"], json!(false), "{}", escalated.text());
+    let by = escalated.json()["ticket"]["respond_by"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(by, in_hours(&test, 48), "what the slowest plan promises to who has none");
+    let wished = json!({ "message": "How much does the Growth plan cost?", "email": "bob@example.com", "want_person": true });
+    assert_eq!(ask(wished).await.json()["answered"], json!(false));
+    assert_eq!(total(&test, "support_auto_requests").await, 3);
+    assert_eq!(total(&test, "support_auto_escalations").await, 2);
+    let tickets = ops(&test, "/api/ops/tickets").await;
+    assert_eq!(tickets["tickets"].as_array().unwrap().len(), 2);
+    let id = tickets["tickets"][0]["id"].as_str().unwrap().to_owned();
+    test.advance(49 * 3_600);
+    let late = ops(&test, "/api/ops/tickets?limit=1").await;
+    assert_eq!(late["tickets"][0]["late"], json!(true));
+    assert!(late["next_cursor"].is_string());
+    let next = format!("/api/ops/tickets?limit=1&cursor={}", late["next_cursor"].as_str().unwrap());
+    let next = ops(&test, &next).await;
+    assert_ne!(next["tickets"][0]["id"], late["tickets"][0]["id"]);
+    let closed = test.post(&format!("/api/ops/tickets/{id}/close")).key(&test.keys.operator).send().await;
+    assert_eq!(closed.json()["state"], json!("closed"), "{}", closed.text());
+    assert_eq!(test.store.tickets(TicketState::Open, None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn consultations_are_booked_in_time_and_held_once() {
+    let test = TestApp::new().await;
+    let body = |at: Timestamp| json!({ "email": "ada@example.com", "name": "Ada", "topic": "Imports", "begins_at": at });
+    let early = test.post("/api/consultations").json(&body(test.app.now())).send().await;
+    assert_eq!(early.json()["errors"][0]["pointer"], json!("/begins_at"), "{}", early.text());
+    let booked = test.post("/api/consultations").json(&body(in_hours(&test, 24))).send().await;
+    assert_eq!(booked.status, StatusCode::CREATED, "{}", booked.text());
+    let path = format!("/api/ops/consultations/{}", booked.json()["id"].as_str().unwrap());
+    let operator = &test.keys.operator;
+    for _ in 0..2 {
+        let held = test.post(&format!("{path}/held")).key(operator).send().await;
+        assert_eq!(held.json()["state"], json!("held"), "{}", held.text());
+    }
+    assert_eq!(
+        test.post(&format!("{path}/cancel")).key(operator).send().await.problem(),
+        "consultation-ended"
+    );
+    assert_eq!(total(&test, "consultations_booked").await, 1);
+    assert_eq!(total(&test, "consultations_run").await, 1);
+}
+
+#[tokio::test]
+async fn feedback_is_kept_within_its_scale() {
+    let test = TestApp::new().await;
+    for rating in [0, 6, -1] {
+        let answer = test.post("/api/feedback/trial").json(&json!({ "rating": rating })).send().await;
+        assert_eq!(answer.json()["errors"][0]["pointer"], json!("/rating"), "{rating}: {}", answer.text());
+    }
+    let good = json!({ "rating": 4, "comment": "quick" });
+    let kept = test.post("/api/feedback/trial").key(&test.keys.viewer).json(&good).send().await;
+    assert_eq!(kept.status, StatusCode::CREATED, "{}", kept.text());
+    let list = ops(&test, "/api/ops/trial-feedback").await;
+    assert_eq!(
+        (&list["feedback"][0]["rating"], list["feedback"][0]["account_id"].is_string()),
+        (&json!(4), true)
+    );
+    assert_eq!(total(&test, "trial_feedback_submissions").await, 1);
+}
+
+#[tokio::test]
+async fn who_asks_too_often_waits() {
+    let test = TestApp::new().await;
+    let mut last = StatusCode::OK;
+    for number in 0..11 {
+        let lead = json!({ "email": format!("n{number}@example.com"), "source": "a" });
+        last = test.post("/api/marketing/lead").json(&lead).send().await.status;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn the_forms_work_without_scripts_and_only_from_this_site() {
+    let test = TestApp::new().await;
+    let send = async |site: &str, fields: &str| {
+        test.post("/support/request")
+            .header("accept", "text/html")
+            .header("sec-fetch-site", site)
+            .body("application/x-www-form-urlencoded", fields.to_owned())
+            .send()
+            .await
+    };
+    assert_eq!(send("cross-site", "message=hello").await.status, StatusCode::FORBIDDEN);
+    let wrong = send("same-origin", "message=Qwyzzt+brlfgh&email=nobody").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text().contains("Qwyzzt brlfgh"), "what was typed is still there");
+    let sent = send("same-origin", "message=Qwyzzt+%3Cb%3Ebrlfgh&email=bob%40example.com").await;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text());
+    assert!(sent.text().contains("bob@example.com"));
+    let cookie = sign_in_operator(&test.app, test.account).await;
+    let page = test.page("/admin/customers").header("cookie", &cookie).send().await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text().contains("Qwyzzt &lt;b&gt;brlfgh") && !page.text().contains("<b>brlfgh"));
+}

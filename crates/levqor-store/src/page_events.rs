@@ -1,0 +1,89 @@
+//! What people look at and click on, counted by day. Nobody is in it.
+
+use levqor_model::Date;
+
+use crate::{Error, Row, Store, params};
+
+/// Different pages, targets and sources that are counted in one day; what is more is counted as `other`.
+const KINDS_A_DAY_MAX: i64 = 2_000;
+/// What stands for what is too much.
+const OTHER: &str = "other";
+
+/// A day's count of one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageEvents {
+    pub day: Date,
+    /// `page_view` or `cta_click`.
+    pub kind: String,
+    pub page: String,
+    /// Empty for a view.
+    pub target: String,
+    /// Empty: not said.
+    pub source: String,
+    pub events: i64,
+}
+
+impl PageEvents {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            day: row.take()?,
+            kind: row.take()?,
+            page: row.take()?,
+            target: row.take()?,
+            source: row.take()?,
+            events: row.take()?,
+        })
+    }
+}
+
+impl Store {
+    /// Adds counts of a day. Somebody who makes names up cannot make rows without end.
+    pub async fn add_page_events(&self, all: Vec<PageEvents>) -> Result<(), Error> {
+        self.write(move |session| {
+            for PageEvents { day, kind, page, target, source, events } in &all {
+                let added = session.execute(
+                    "UPDATE page_events SET events = events + $6
+                     WHERE day = $1 AND kind = $2 AND page = $3 AND target = $4 AND source = $5",
+                    params![day, kind, page, target, source, events],
+                )?;
+                if added > 0 {
+                    continue;
+                }
+                let kinds: i64 = session
+                    .scalar("SELECT count(*) FROM page_events WHERE day = $1", params![day])?
+                    .unwrap_or_default();
+                let is_over = kinds >= KINDS_A_DAY_MAX;
+                let named = |name: &String| if is_over { OTHER.to_owned() } else { name.clone() };
+                session.execute(
+                    "INSERT INTO page_events (day, kind, page, target, source, events) VALUES ($1, $2, $3, $4, $5, $6)
+                     ON CONFLICT (day, kind, page, target, source)
+                     DO UPDATE SET events = page_events.events + excluded.events",
+                    params![day, kind, named(page), named(target), named(source), events],
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The counts of days, both included, oldest first; at most 100,000.
+    pub async fn page_events(&self, from: Date, to: Date) -> Result<Vec<PageEvents>, Error> {
+        self.view(move |session| {
+            session.rows(
+                "SELECT day, kind, page, target, source, events FROM page_events WHERE day >= $1 AND day <= $2
+                 ORDER BY day, kind, page, target, source LIMIT 100000",
+                params![from, to],
+                PageEvents::read,
+            )
+        })
+        .await
+    }
+
+    /// Forgets the days before one.
+    pub async fn prune_page_events(&self, before: Date) -> Result<(), Error> {
+        self.write(move |session| {
+            session.execute("DELETE FROM page_events WHERE day < $1", params![before]).map(drop)
+        })
+        .await
+    }
+}

@@ -1,0 +1,174 @@
+//! Support requests that a person is to answer.
+//!
+//! Invariant: whoever is to answer is told in the transaction that opens the ticket.
+
+use levqor_model::{AccountId, TicketId, TicketState, Timestamp, audit::masked_email};
+use serde_json::json;
+
+use crate::{
+    Error, Row, Store,
+    audit::{self, Note},
+    notifications::{self, NewNotification},
+    params,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    pub id: TicketId,
+    /// Who asks, when they were signed in.
+    pub account: Option<AccountId>,
+    pub email: String,
+    pub subject: String,
+    pub message: String,
+    pub created_at: Timestamp,
+    /// What the plan promises.
+    pub respond_by: Timestamp,
+    pub state: TicketState,
+    pub answered_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Tickets that wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TicketLoad {
+    pub open: i64,
+    /// Of them, those that should have been answered.
+    pub late: i64,
+}
+
+/// The columns of [`Ticket`], in the order in which [`Ticket::read`] takes them.
+macro_rules! columns {
+    () => {
+        "id, account_id, email, subject, message, created_at, respond_by, state, answered_at, ended_at"
+    };
+}
+
+impl Ticket {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.take()?,
+            account: row.take()?,
+            email: row.take()?,
+            subject: row.take()?,
+            message: row.take()?,
+            created_at: row.take()?,
+            respond_by: row.take()?,
+            state: row.take()?,
+            answered_at: row.take()?,
+            ended_at: row.take()?,
+        })
+    }
+}
+
+impl Store {
+    /// Opens a ticket, and tells whoever is to answer it.
+    pub async fn open_ticket(&self, ticket: Ticket, told: NewNotification) -> Result<(), Error> {
+        self.write(move |session| {
+            let Ticket { id, account, email, subject, message, created_at, respond_by, state, .. } = &ticket;
+            session.execute(
+                "INSERT INTO tickets (id, account_id, email, subject, message, created_at, respond_by, state)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                params![id, account, email, subject, message, created_at, respond_by, state],
+            )?;
+            notifications::enqueue(session, &told)?;
+            let details = json!({ "email": masked_email(email), "respond_by": respond_by });
+            audit::note(
+                session,
+                Note {
+                    kind: "ticket.opened",
+                    at: *created_at,
+                    account: *account,
+                    subject: &id.to_string(),
+                    details,
+                },
+            )
+        })
+        .await
+    }
+
+    /// One state's tickets, most urgent first.
+    pub async fn tickets(
+        &self,
+        state: TicketState,
+        after: Option<(Timestamp, TicketId)>,
+        limit: usize,
+    ) -> Result<Vec<Ticket>, Error> {
+        self.view(move |session| match &after {
+            None => session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM tickets WHERE state = $1 ORDER BY respond_by, id LIMIT $2"
+                ),
+                params![state, limit],
+                Ticket::read,
+            ),
+            Some((at, id)) => session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM tickets WHERE state = $1 AND (respond_by, id) > ($2, $3) ORDER BY respond_by, id LIMIT $4"
+                ),
+                params![state, at, id, limit],
+                Ticket::read,
+            ),
+        })
+        .await
+    }
+
+    /// How many wait at that time.
+    pub async fn ticket_load(&self, now: Timestamp) -> Result<TicketLoad, Error> {
+        self.view(move |session| {
+            let count = |before: Timestamp| {
+                session.scalar::<i64>(
+                    "SELECT count(*) FROM tickets WHERE state = 'open' AND respond_by < $1",
+                    params![before],
+                )
+            };
+            let open = count(Timestamp::from_micros(i64::MAX))?.unwrap_or_default();
+            Ok(TicketLoad { open, late: count(now)?.unwrap_or_default() })
+        })
+        .await
+    }
+
+    /// A person answered or closed it; None: there is none. Answering one that was answered changes nothing, as closing one that is closed.
+    pub async fn move_ticket(
+        &self,
+        id: TicketId,
+        to: TicketState,
+        at: Timestamp,
+    ) -> Result<Option<Ticket>, Error> {
+        self.write(move |session| {
+            let moved = session.row(
+                concat!(
+                    "UPDATE tickets SET state = $2,
+                         answered_at = CASE WHEN $2 = 'answered' THEN $3 ELSE answered_at END,
+                         ended_at = CASE WHEN $2 = 'closed' THEN $3 ELSE NULL END
+                     WHERE id = $1 AND state <> $2 RETURNING ",
+                    columns!()
+                ),
+                params![id, to, at],
+                Ticket::read,
+            )?;
+            let Some(ticket) = moved else {
+                return session.row(
+                    concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1"),
+                    params![id],
+                    Ticket::read,
+                );
+            };
+            let kind = match to {
+                TicketState::Open => "ticket.reopened",
+                TicketState::Answered => "ticket.answered",
+                TicketState::Closed => "ticket.closed",
+            };
+            let details = json!({ "in_time": ticket.answered_at.is_none_or(|at| at <= ticket.respond_by) });
+            audit::note(
+                session,
+                Note { kind, at, account: ticket.account, subject: &id.to_string(), details },
+            )?;
+            Ok(Some(ticket))
+        })
+        .await
+    }
+}

@@ -1,0 +1,171 @@
+//! What people outside leave: kept once, counted without anybody in it, and told to whoever is to answer.
+
+use std::time::Duration;
+
+use levqor_model::{
+    ConsultationId, ConsultationState, LeadId, NotificationId, SeededRandom, Severity, TicketId, TicketState,
+    Timestamp,
+};
+use levqor_store::{
+    audit::Filter,
+    consultations::{Booked, Consultation},
+    notifications::{NewNotification, Target},
+    page_events::PageEvents,
+    tickets::{Ticket, TicketLoad},
+};
+use serde_json::json;
+
+use crate::support::{NOW, World};
+
+fn after(seconds: u64) -> Timestamp {
+    NOW + Duration::from_secs(seconds)
+}
+
+fn told(about: &str) -> NewNotification {
+    NewNotification {
+        id: NotificationId::new(NOW, &SeededRandom::new(about.len() as u64)),
+        dedup: about.to_owned(),
+        target: Target::Route("support".to_owned()),
+        severity: Severity::Minor,
+        subject: about.to_owned(),
+        body: String::new(),
+        data: json!({}),
+        at: NOW,
+    }
+}
+
+async fn kinds(world: &World) -> Vec<String> {
+    let records = world.store.audit_records(Filter::default(), None, 100).await.unwrap();
+    records.into_iter().map(|record| record.kind).rev().collect()
+}
+
+#[tokio::test]
+async fn a_lead_is_kept_once_and_keeps_where_it_came_from() {
+    let world = World::new();
+    let (store, random) = (&world.store, SeededRandom::new(1));
+    let keep = async |email: &str, source: &str, consent, at| {
+        store
+            .keep_lead(LeadId::new(at, &random), email.to_owned(), source.to_owned(), consent, at)
+            .await
+            .unwrap()
+    };
+    assert!(keep("ada@example.com", "pricing", false, NOW).await);
+    assert!(!keep("ada@example.com", "newsletter", true, after(10)).await);
+    assert!(keep("bob@example.com", "pricing", false, after(20)).await);
+    let leads = store.leads(None, 10).await.unwrap();
+    let shown: Vec<_> = leads
+        .iter()
+        .map(|lead| (lead.email.as_str(), lead.source.as_str(), lead.consent, lead.times))
+        .collect();
+    assert_eq!(shown, [("bob@example.com", "pricing", false, 1), ("ada@example.com", "pricing", true, 2)]);
+    assert_eq!(store.leads(Some(leads[0].id), 10).await.unwrap(), leads[1..]);
+    assert_eq!(store.lead_sources(NOW, after(21)).await.unwrap(), [("pricing".to_owned(), 2)]);
+    assert_eq!(store.lead_sources(after(1), after(20)).await.unwrap(), []);
+    assert_eq!(store.source_of("ada@example.com".to_owned()).await.unwrap().as_deref(), Some("pricing"));
+    assert!(store.forget_lead(leads[1].id, after(30)).await.unwrap());
+    assert!(!store.forget_lead(leads[1].id, after(30)).await.unwrap());
+    assert_eq!(store.source_of("ada@example.com".to_owned()).await.unwrap(), None);
+    assert_eq!(kinds(&world).await, ["lead.kept", "lead.kept", "lead.forgotten"]);
+}
+
+#[tokio::test]
+async fn page_events_are_sums_and_bounded() {
+    let world = World::new();
+    let event = |page: &str, events| PageEvents {
+        day: NOW.date(),
+        kind: "page_view".to_owned(),
+        page: page.to_owned(),
+        target: String::new(),
+        source: String::new(),
+        events,
+    };
+    world.store.add_page_events(vec![event("/a", 2), event("/b", 1), event("/a", 3)]).await.unwrap();
+    let all = world.store.page_events(NOW.date(), NOW.date()).await.unwrap();
+    assert_eq!(all, [event("/a", 5), event("/b", 1)]);
+    // Somebody makes up pages: what they cost ends.
+    let made_up: Vec<_> = (0..2_500).map(|number| event(&format!("/made-up-{number}"), 1)).collect();
+    world.store.add_page_events(made_up).await.unwrap();
+    let all = world.store.page_events(NOW.date(), NOW.date()).await.unwrap();
+    assert_eq!(all.len(), 2_001);
+    assert_eq!(all.iter().map(|one| one.events).sum::<i64>(), 2_506, "and none is lost");
+    assert_eq!(all.iter().find(|one| one.page == "other").map(|one| one.events), Some(502));
+    world.store.prune_page_events(NOW.date().plus_days(1)).await.unwrap();
+    assert_eq!(world.store.page_events(NOW.date(), NOW.date()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn tickets_wait_by_urgency_and_leave_records() {
+    let world = World::new();
+    let (store, random) = (&world.store, SeededRandom::new(2));
+    let ticket = |respond_by| Ticket {
+        id: TicketId::new(NOW, &random),
+        account: None,
+        email: "ada@example.com".to_owned(),
+        subject: "s".to_owned(),
+        message: "m".to_owned(),
+        created_at: NOW,
+        respond_by,
+        state: TicketState::Open,
+        answered_at: None,
+        ended_at: None,
+    };
+    let (late, early) = (ticket(after(100)), ticket(after(10)));
+    store.open_ticket(late.clone(), told("late")).await.unwrap();
+    store.open_ticket(early.clone(), told("early")).await.unwrap();
+    assert_eq!(store.tickets(TicketState::Open, None, 10).await.unwrap(), [early.clone(), late.clone()]);
+    let rest = store.tickets(TicketState::Open, Some((early.respond_by, early.id)), 10).await.unwrap();
+    assert_eq!(rest, [late.clone()]);
+    assert_eq!(store.ticket_load(after(11)).await.unwrap(), TicketLoad { open: 2, late: 1 });
+    let moved = store.move_ticket(early.id, TicketState::Answered, after(12)).await.unwrap().unwrap();
+    assert_eq!((moved.state, moved.answered_at), (TicketState::Answered, Some(after(12))));
+    // A second answer changes nothing and leaves no record.
+    assert_eq!(
+        store.move_ticket(early.id, TicketState::Answered, after(99)).await.unwrap(),
+        Some(moved.clone())
+    );
+    let closed = store.move_ticket(early.id, TicketState::Closed, after(13)).await.unwrap().unwrap();
+    assert_eq!((closed.answered_at, closed.ended_at), (Some(after(12)), Some(after(13))));
+    let opened = store.move_ticket(early.id, TicketState::Open, after(14)).await.unwrap().unwrap();
+    assert_eq!((opened.state, opened.ended_at), (TicketState::Open, None));
+    let nobody = TicketId::new(after(1), &SeededRandom::new(9));
+    assert_eq!(store.move_ticket(nobody, TicketState::Closed, NOW).await.unwrap(), None);
+    assert_eq!(
+        kinds(&world).await,
+        ["ticket.opened", "ticket.opened", "ticket.answered", "ticket.closed", "ticket.reopened"]
+    );
+}
+
+#[tokio::test]
+async fn an_address_books_few_consultations_and_each_ends_once() {
+    let world = World::new();
+    let (store, random) = (&world.store, SeededRandom::new(3));
+    let consultation = |begins_at| Consultation {
+        id: ConsultationId::new(NOW, &random),
+        account: None,
+        email: "ada@example.com".to_owned(),
+        name: "Ada".to_owned(),
+        topic: "t".to_owned(),
+        begins_at,
+        created_at: NOW,
+        state: ConsultationState::Booked,
+        ended_at: None,
+    };
+    let (first, second, third) = (consultation(after(20)), consultation(after(10)), consultation(after(30)));
+    let book = async |new: &Consultation| {
+        store.book_consultation(new.clone(), told(&new.id.to_string()), 2).await.unwrap()
+    };
+    assert_eq!((book(&first).await, book(&second).await), (Booked::Done, Booked::Done));
+    assert_eq!(book(&third).await, Booked::TooMany);
+    let booked = store.consultations(ConsultationState::Booked, None, 10).await.unwrap();
+    assert_eq!(booked, [second.clone(), first.clone()]);
+    let (held, now) =
+        store.end_consultation(second.id, ConsultationState::Held, after(11)).await.unwrap().unwrap();
+    assert_eq!((held.state, held.ended_at, now), (ConsultationState::Held, Some(after(11)), true));
+    let again = store.end_consultation(second.id, ConsultationState::Cancelled, after(12)).await.unwrap();
+    assert_eq!(again, Some((held, false)), "what was said first stays");
+    assert_eq!(book(&third).await, Booked::Done, "one fewer is ahead");
+    assert_eq!(
+        kinds(&world).await,
+        ["consultation.booked", "consultation.booked", "consultation.held", "consultation.booked"]
+    );
+}
