@@ -11,7 +11,10 @@ use levqor_store::tamper::Finding;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::service::{self, Place, Verdict, Wish};
+use super::{
+    board::EVIDENCE,
+    service::{self, Place, Verdict, Wish},
+};
 use crate::{
     App, Problem,
     gateway::{PageActor, Query},
@@ -64,6 +67,9 @@ struct Accept {
     path: String,
     #[serde(default)]
     place: String,
+    /// What the page has shown; empty: nothing.
+    #[serde(default)]
+    found: String,
     #[serde(default)]
     reason: String,
 }
@@ -97,7 +103,8 @@ async fn page(
             @for (number, place) in places.iter().enumerate() { (of_place(&page, view.now, number, place)) }
         }
     };
-    let refresh = (verdict != Verdict::Untouched).then_some(10);
+    // Where there are findings somebody may be writing a reason, which a page that loads again would lose.
+    let refresh = (verdict == Verdict::Unknown).then_some(10);
     Ok(Page::new("Tamper detection", Section::Tamper, body).refresh_every(refresh).render(&view))
 }
 
@@ -107,8 +114,8 @@ async fn accept(
     FormData(form): FormData<Accept>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    let Accept { csrf: _, path, place, reason } = form;
-    service::accept(&app, Wish { path, reason, place: Some(place) }).await?;
+    let Accept { csrf: _, path, place, found, reason } = form;
+    service::accept(&app, Wish { path, reason, place: Some(place), found: Some(found) }).await?;
     Ok(Redirect::to("/admin/tamper?done=accepted").into_response())
 }
 
@@ -175,14 +182,19 @@ fn line(page: &PageActor, now: Timestamp, finding: &Finding) -> Markup {
         li.finding {
             div.row { (severity_badge(deviation.severity)) code { (deviation.place) } span.small.faint { "since " (ago(finding.since, now)) } }
             (values(deviation))
-            details.disclose {
-                summary { "This change is right" }
-                form.stack method="post" action="/admin/tamper/accept" {
-                    (form::csrf(&page.csrf))
-                    input type="hidden" name="path" value=(deviation.place);
-                    input type="hidden" name="place" value=(finding.place);
-                    (Field::text("reason", "Why", "").required().hint("It is kept in the evidence log, with your name.").render())
-                    button.button type="submit" { "Agree to what was found" }
+            @if deviation.place == EVIDENCE {
+                p.small { "Nobody agrees to this one: " a href="/admin/audit" { "the evidence log" } " names what is wrong with it." }
+            } @else {
+                details.disclose {
+                    summary { "This change is right" }
+                    form.stack method="post" action="/admin/tamper/accept" {
+                        (form::csrf(&page.csrf))
+                        input type="hidden" name="path" value=(deviation.place);
+                        input type="hidden" name="place" value=(finding.place);
+                        input type="hidden" name="found" value=(deviation.found.as_deref().unwrap_or_default());
+                        (Field::text("reason", "Why", "").required().hint("It is kept in the evidence log, with your name.").render())
+                        button.button type="submit" { "Agree to what was found" }
+                    }
                 }
             }
         }
