@@ -324,13 +324,14 @@ impl Store {
                 params![place, FINDINGS_MAX],
                 |row| Ok((row.take()?, row.take()?, row.take()?)),
             )?;
-            let with_consent = |(path, found, at): (String, Option<String>, Timestamp)| -> Result<Wish, Error> {
-                let consent = match path.as_str() {
-                    "" => None,
-                    path => consent(session, &place, path, found.as_deref(), at)?,
+            let with_consent =
+                |(path, found, at): (String, Option<String>, Timestamp)| -> Result<Wish, Error> {
+                    let consent = match path.as_str() {
+                        "" => None,
+                        path => consent(session, &place, path, found.as_deref(), at)?,
+                    };
+                    Ok(Wish { path, found, consent })
                 };
-                Ok(Wish { path, found, consent })
-            };
             wishes.into_iter().map(with_consent).collect()
         })
         .await

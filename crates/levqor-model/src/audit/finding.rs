@@ -44,7 +44,9 @@ impl Finding {
             Finding::Missing { chain, from, to } => (chain, *from, *to),
             Finding::RolledBack { chain, last, expected, .. } => (chain, last.saturating_add(1), *expected),
             Finding::ChainMissing { chain, expected, .. } => (chain, 1, *expected),
-            Finding::Unreadable { chain, after, .. } => (chain, after.saturating_add(1), after.saturating_add(1)),
+            Finding::Unreadable { chain, after, .. } => {
+                (chain, after.saturating_add(1), after.saturating_add(1))
+            }
             Finding::Stray { chain, .. } => (chain, 0, 0),
             Finding::ForgedHeads { .. } => return None,
         })

@@ -223,9 +223,11 @@ impl Verifier {
         // What something signed tells of a chain's end is enough.
         let told: BTreeSet<String> =
             findings.iter().filter_map(|finding| Some(finding.place()?.0.to_owned())).collect();
-        findings.extend(listed.into_iter().filter(|finding| {
-            finding.place().is_none_or(|(chain, ..)| !told.contains(chain))
-        }));
+        findings.extend(
+            listed
+                .into_iter()
+                .filter(|finding| finding.place().is_none_or(|(chain, ..)| !told.contains(chain))),
+        );
         findings.into_iter().for_each(|finding| self.found(finding));
         let not_signed_yet = chains
             .iter()

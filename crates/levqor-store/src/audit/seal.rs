@@ -32,8 +32,10 @@ impl Store {
     pub async fn audit_chains(&self) -> Result<Vec<String>, Error> {
         self.read(|session| {
             // Nobody has a chain without a name; whoever puts one in is to be found.
-            let mut next: Option<String> =
-                session.scalar("SELECT chain FROM audit_records ORDER BY chain LIMIT 1", &[])?;
+            let mut next: Option<String> = session.scalar(
+                "SELECT chain FROM audit_records WHERE chain >= $1 ORDER BY chain LIMIT 1",
+                params![""],
+            )?;
             let mut chains: Vec<String> = Vec::new();
             // A step in the index for each chain, not for each record.
             while let Some(chain) = next {

@@ -69,7 +69,8 @@ pub(super) async fn touch_drift(store: &Store, random: &SeededRandom) {
     store.acknowledge_drift(acknowledgement).await.unwrap();
     store.drift_acknowledgements(NOW).await.unwrap();
     let lock = SeenLock { digest: text(), version: 1, locked_at: NOW, locked_by: text(), reason: text() };
-    store.see_lock(lock, NOW).await.unwrap();
+    store.see_lock(lock.clone(), NOW).await.unwrap();
+    store.see_lock_again(lock, text(), "eu-west".parse().unwrap(), NOW).await.unwrap();
     store.has_seen_lock(text()).await.unwrap();
     store.prune_drift(NOW).await.unwrap();
 }

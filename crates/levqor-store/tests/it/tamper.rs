@@ -7,7 +7,8 @@ use levqor_store::{
     audit::Filter,
     nodes::NewNode,
     tamper::{
-        AgreedFinding, FINDINGS_MAX, Finding, KeptBaseline, KeptConsent, KeptState, NewBaseline, TamperState, Wish,
+        AgreedFinding, FINDINGS_MAX, Finding, KeptBaseline, KeptConsent, KeptState, NewBaseline, TamperState,
+        Wish,
     },
 };
 

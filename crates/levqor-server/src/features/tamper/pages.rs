@@ -19,13 +19,13 @@ use crate::{
     App, Problem,
     gateway::{PageActor, Query},
     pages::{
-        Button, FormData, Page, Section, View,
+        Button, Done, FormData, Page, Section, View,
         components::{
             badge::{Tone, badge, large_badge},
             deviation::{severity_badge, values},
             form::{self, Field},
             icon::icon,
-            note::{empty, note, page_head},
+            note::{empty, page_head},
             time::ago,
         },
         count, plural,
@@ -42,22 +42,11 @@ pub fn routes() -> Router<App> {
         .route("/admin/tamper/verify", post(verify))
 }
 
-/// What just happened, as the address says it.
-#[derive(Debug, Default, Deserialize)]
-struct Asked {
-    done: Option<String>,
-}
-
-impl Asked {
-    fn note(&self) -> Markup {
-        let text = match self.done.as_deref() {
-            Some("accepted") => "It is agreed to. The nodes concerned sign it within a second.",
-            Some("verify") => "All nodes hash their files anew, and verify what the database says of them.",
-            Some(_) | None => return html! {},
-        };
-        html! { div.said-so { (note(Tone::Idle, &html! { p { (text) } })) } }
-    }
-}
+/// What just happened, by the word for it in the address.
+const DONE: &[(&str, &str)] = &[
+    ("accepted", "It is agreed to. The nodes concerned sign it within a second."),
+    ("verify", "All nodes hash their files anew, and verify what the database says of them."),
+];
 
 #[derive(Debug, Deserialize)]
 struct Accept {
@@ -78,7 +67,7 @@ async fn page(
     State(app): State<App>,
     page: PageActor,
     view: View,
-    Query(asked): Query<Asked>,
+    Query(done): Query<Done>,
 ) -> Result<Markup, Problem> {
     let places = service::places(&app).await?;
     let verdict = service::overall(&places);
@@ -89,7 +78,7 @@ async fn page(
         }
     };
     let body = html! {
-        (asked.note())
+        (done.note(DONE))
         (page_head("Tamper detection", &html! {
             (verdict_badge(verdict, large_badge)) " "
             "The files that each node is made of, held against what was agreed. " a href="/docs/tamper" { "How it works" }

@@ -136,11 +136,15 @@ pub(super) async fn accept(app: &App, wish: Wish) -> Result<Vec<Finding>, Proble
         ));
     }
     if let Some(seen) = &found
-        && findings.iter().any(|finding| finding.deviation.found.as_deref().unwrap_or_default() != seen.as_str())
+        && findings
+            .iter()
+            .any(|finding| finding.deviation.found.as_deref().unwrap_or_default() != seen.as_str())
     {
         return Err(Problem::field(
             "/found",
-            format!("{path} is something else by now; look at the findings again, and agree to what they say"),
+            format!(
+                "{path} is something else by now; look at the findings again, and agree to what they say"
+            ),
         ));
     }
     check(&findings)?;
