@@ -38,7 +38,12 @@ fn cut(text: String) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     };
-    if cut.contains(char::is_control) { cut.replace(char::is_control, "\u{fffd}") } else { cut }
+    let harmless = |letter: char| match letter {
+        letter if letter.is_whitespace() => ' ',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    if cut.contains(char::is_control) { cut.chars().map(harmless).collect() } else { cut }
 }
 
 #[cfg(test)]
@@ -50,7 +55,7 @@ mod tests {
         let long = "x".repeat(CHARS_MAX);
         for (text, expected) in [
             ("as it is".to_owned(), "as it is".to_owned()),
-            ("\u{1b}[2K\rDRIFT STATUS: PASS".to_owned(), "\u{fffd}[2K\u{fffd}DRIFT STATUS: PASS".to_owned()),
+            ("\u{1b}[2K\rDRIFT STATUS: PASS".to_owned(), "\u{fffd}[2K DRIFT STATUS: PASS".to_owned()),
             (long.clone(), long.clone()),
             (format!("{long}y"), format!("{long}…")),
         ] {

@@ -68,7 +68,7 @@ pub fn contract(root: &Path, args: &ContractArgs) -> anyhow::Result<()> {
         "--request-timeout", "20", "--continue-on-failure", "--no-color",
     ];
     // It leaves notes where it runs. The key is in its environment, where its configuration looks for it: commands are printed.
-    run(directory.path(), JUDGE, &arguments, &[(KEY, &key)])
+    run(directory.path(), JUDGE, &arguments, &[(KEY, key.as_str())])
 }
 
 /// A server with something in it, and an operator's key.
