@@ -17,7 +17,8 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Texts from outside are cut: nobody reads more, and a server must not decide how large a report is.
+    /// Texts from outside are cut: nobody reads more, and a server must not decide how large a report is. What controls a terminal is
+    /// shown as a sign for it, so that no page draws its own verdict.
     pub(crate) fn add(&mut self, deviation: Deviation) {
         self.total += 1;
         if self.deviations.len() < DEVIATIONS_MAX {
@@ -33,8 +34,32 @@ impl Found {
 }
 
 fn cut(text: String) -> String {
-    match text.char_indices().nth(CHARS_MAX) {
+    let cut = match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    };
+    let harmless = |letter: char| match letter {
+        letter if letter.is_whitespace() => ' ',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    if cut.contains(char::is_control) { cut.chars().map(harmless).collect() } else { cut }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_from_outside_are_short_and_harmless() {
+        let long = "x".repeat(CHARS_MAX);
+        for (text, expected) in [
+            ("as it is".to_owned(), "as it is".to_owned()),
+            ("\u{1b}[2K\rDRIFT STATUS: PASS".to_owned(), "\u{fffd}[2K DRIFT STATUS: PASS".to_owned()),
+            (long.clone(), long.clone()),
+            (format!("{long}y"), format!("{long}…")),
+        ] {
+            assert_eq!(cut(text), expected);
+        }
     }
 }

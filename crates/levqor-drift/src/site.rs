@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use http::header;
+use http::{StatusCode, header};
 use levqor_model::Secret;
 use reqwest::{Client, redirect};
 use url::Url;
@@ -73,10 +73,14 @@ impl Site {
 
     /// How long to wait for a server that is asked too often; None: it is not worth it.
     fn wait(&self, answer: &Answer) -> Option<Duration> {
+        if answer.status != StatusCode::TOO_MANY_REQUESTS {
+            return None;
+        }
         let seconds = answer.header(header::RETRY_AFTER.as_str())?.parse::<u64>().ok()?;
+        let wait = Some(Duration::from_secs(seconds)).filter(|wait| *wait <= WAIT_MAX)?;
+        // What is counted is small from here on, so nobody's number makes it run over.
         let waited = self.waited.fetch_add(seconds, Ordering::Relaxed);
-        let wait = Duration::from_secs(seconds);
-        (answer.status.as_u16() == 429 && wait <= WAIT_MAX && waited + seconds <= WAITS_MAX).then_some(wait)
+        (waited.saturating_add(seconds) <= WAITS_MAX).then_some(wait)
     }
 }
 

@@ -334,9 +334,12 @@ impl From<levqor_engine::keyring::Error> for Problem {
             Error::InUse { .. } | Error::Seals(_) | Error::Full(_) => {
                 Problem::new(ProblemCode::KeyInUse, detail)
             }
-            Error::OtherRoot | Error::Damaged(_) | Error::NoKey(_) | Error::Opens | Error::Fixed => {
-                Problem::internal(error)
-            }
+            Error::OtherRoot
+            | Error::Damaged(_)
+            | Error::NoKey(_)
+            | Error::Opens
+            | Error::Lives(_)
+            | Error::Fixed => Problem::internal(error),
         }
     }
 }

@@ -202,6 +202,25 @@ impl Store {
         .await
     }
 
+    /// Notes that a lock which was seen before is in force again where another one was, whose digest is `instead_of`.
+    pub async fn see_lock_again(
+        &self,
+        lock: SeenLock,
+        instead_of: String,
+        region: RegionCode,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(move |session| {
+            let SeenLock { digest, version, locked_at, locked_by, reason } = &lock;
+            let details = json!({
+                "version": version, "by": locked_by, "reason": reason, "at": locked_at, "instead_of": instead_of,
+                "region": region.as_str(),
+            });
+            note(session, "blueprint.put_back", now, digest, details)
+        })
+        .await
+    }
+
     /// Whether a lock was seen.
     pub async fn has_seen_lock(&self, digest: String) -> Result<bool, Error> {
         self.read(move |session| {

@@ -7,7 +7,10 @@
 //! A place is a machine and a data directory: it stays when its process ends, so that a finding is recorded once, however often
 //! the process comes back.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use levqor_model::{Deviation, NodeId, RegionCode, Timestamp, tamper::Logged};
 use serde_json::json;
@@ -18,7 +21,7 @@ use crate::{
     params,
 };
 
-/// Findings of one place that are kept; a node tells no more.
+/// Findings of one place that are kept.
 pub const FINDINGS_MAX: usize = 1_000;
 /// Findings of all places that are listed.
 const LISTED_MAX: usize = 10_000;
@@ -74,6 +77,8 @@ pub struct KeptState {
     pub age: Duration,
     /// Whether the node that told it lives.
     pub live: bool,
+    /// Whether that node ended by itself, and said so.
+    pub left: bool,
 }
 
 /// Something that is not as agreed at a place.
@@ -91,6 +96,23 @@ pub struct Wish {
     pub path: String,
     /// What the operator saw there; for hashing anew the name of the request.
     pub found: Option<String>,
+    /// What the evidence log says of it. None: for hashing anew, and when nobody is on record who wished it.
+    pub consent: Option<KeptConsent>,
+}
+
+/// What an operator has agreed to, as it is on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptConsent {
+    pub expected: Option<String>,
+    /// Empty when the record has none.
+    pub signature: String,
+}
+
+/// A finding that an operator agrees to, with the signature of the node that was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreedFinding {
+    pub finding: Finding,
+    pub signature: String,
 }
 
 impl Finding {
@@ -166,7 +188,8 @@ impl Store {
         .await
     }
 
-    /// Keeps what is not as agreed at a place, all of it, and records what is new and what is as agreed again.
+    /// Keeps what is not as agreed at a place, and records what is new and what is as agreed again. `found` is all of it, the worst
+    /// first; of more than [`FINDINGS_MAX`] the rest is not kept, and is not said to be as agreed either.
     pub async fn tell_tampering(
         &self,
         place: String,
@@ -185,6 +208,8 @@ impl Store {
                 .into_iter()
                 .map(|finding| (finding.deviation.place.clone(), finding.deviation))
                 .collect();
+            let untold: BTreeSet<String> =
+                found.iter().skip(FINDINGS_MAX).map(|deviation| deviation.place.clone()).collect();
             for deviation in found.into_iter().take(FINDINGS_MAX) {
                 if kept.remove(&deviation.place).is_none_or(|known| known != deviation) {
                     found_now(session, &place, &deviation, now)?;
@@ -195,8 +220,10 @@ impl Store {
                     "DELETE FROM tamper_findings WHERE place = $1 AND path = $2",
                     params![place, path],
                 )?;
-                let details = json!({ "at": place, "was": was.found });
-                note(session, "tamper.restored", now, &path, details)?;
+                if !untold.contains(&path) {
+                    let details = json!({ "at": place, "was": was.found });
+                    note(session, "tamper.restored", now, &path, details)?;
+                }
             }
             Ok(())
         })
@@ -225,9 +252,9 @@ impl Store {
             let now = session.now(now)?;
             let states = session.rows(
                 "SELECT place, tamper_states.node_id, tamper_states.region, report, at,
-                     CAST(CASE WHEN nodes.node_id IS NULL THEN 0 ELSE 1 END AS bigint)
+                     CAST(CASE WHEN stopped_at IS NULL AND expires_at > $1 THEN 1 ELSE 0 END AS bigint),
+                     CAST(CASE WHEN stop_reason = 'drained' THEN 1 ELSE 0 END AS bigint)
                  FROM tamper_states LEFT JOIN nodes ON nodes.node_id = tamper_states.node_id
-                     AND stopped_at IS NULL AND expires_at > $1
                  ORDER BY at DESC LIMIT $2",
                 params![now, PLACES_MAX],
                 |row| {
@@ -238,7 +265,8 @@ impl Store {
                         report: row.take()?,
                     };
                     let at = row.take()?;
-                    Ok(KeptState { state, at, age: now.since(at), live: row.take::<i64>()? == 1 })
+                    let (live, left) = (row.take::<i64>()? == 1, row.take::<i64>()? == 1);
+                    Ok(KeptState { state, at, age: now.since(at), live, left })
                 },
             )?;
             let findings = session.rows(
@@ -253,12 +281,18 @@ impl Store {
     }
 
     /// Somebody agrees to what was found; the nodes concerned sign it. Recorded with the reason.
-    pub async fn agree_to(&self, agreed: Vec<Finding>, reason: String, now: Timestamp) -> Result<(), Error> {
+    pub async fn agree_to(
+        &self,
+        agreed: Vec<AgreedFinding>,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.write(move |session| {
             let now = session.now(now)?;
-            for Finding { place, deviation, since: _ } in &agreed {
+            for AgreedFinding { finding: Finding { place, deviation, since: _ }, signature } in &agreed {
                 let details = json!({
                     "at": place, "expected": deviation.expected, "found": deviation.found, "reason": reason,
+                    "signature": signature,
                 });
                 note(session, "tamper.accepted", now, &deviation.place, details)?;
                 wish(session, place, &deviation.place, deviation.found.as_deref(), now)?;
@@ -282,27 +316,40 @@ impl Store {
         .await
     }
 
-    /// What the node of a place is to do.
+    /// What the node of a place is to do, each with what is on record of who wished it.
     pub async fn tamper_wishes(&self, place: String) -> Result<Vec<Wish>, Error> {
         self.read(move |session| {
-            session.rows(
-                "SELECT path, found FROM tamper_wishes WHERE place = $1 ORDER BY path LIMIT $2",
+            let wishes: Vec<(String, Option<String>, Timestamp)> = session.rows(
+                "SELECT path, found, at FROM tamper_wishes WHERE place = $1 ORDER BY path LIMIT $2",
                 params![place, FINDINGS_MAX],
-                |row| Ok(Wish { path: row.take()?, found: row.take()? }),
-            )
+                |row| Ok((row.take()?, row.take()?, row.take()?)),
+            )?;
+            let with_consent =
+                |(path, found, at): (String, Option<String>, Timestamp)| -> Result<Wish, Error> {
+                    let consent = match path.as_str() {
+                        "" => None,
+                        path => consent(session, &place, path, found.as_deref(), at)?,
+                    };
+                    Ok(Wish { path, found, consent })
+                };
+            wishes.into_iter().map(with_consent).collect()
         })
         .await
     }
 
     /// A wish was done, or cannot be: what it was about is different now.
     pub async fn drop_tamper_wish(&self, place: String, wish: Wish) -> Result<(), Error> {
+        self.write(move |session| drop_wish(session, &place, &wish).map(drop)).await
+    }
+
+    /// A wish that no operator has is dropped: somebody has written to the database, and that is on record.
+    pub async fn refuse_tamper_wish(&self, place: String, wish: Wish, now: Timestamp) -> Result<(), Error> {
         self.write(move |session| {
-            session
-                .execute(
-                    "DELETE FROM tamper_wishes WHERE place = $1 AND path = $2 AND coalesce(found, '') = $3",
-                    params![place, wish.path, wish.found.unwrap_or_default()],
-                )
-                .map(drop)
+            if !drop_wish(session, &place, &wish)? {
+                return Ok(());
+            }
+            let details = json!({ "at": place, "found": wish.found });
+            note(session, "tamper.forged", session.now(now)?, &wish.path, details)
         })
         .await
     }
@@ -331,6 +378,41 @@ impl Store {
 fn logged(details: &str) -> Option<Logged> {
     let details: serde_json::Value = serde_json::from_str(details).ok()?;
     Some(Logged { sequence: details["sequence"].as_u64()?, sha256: details["sha256"].as_str()?.to_owned() })
+}
+
+/// What the record says that was written together with a wish, so at the same moment.
+fn consent(
+    session: &Session,
+    place: &str,
+    path: &str,
+    found: Option<&str>,
+    at: Timestamp,
+) -> Result<Option<KeptConsent>, Error> {
+    let records: Vec<String> = session.rows(
+        "SELECT details FROM audit_records WHERE at = $1 AND kind = 'tamper.accepted' AND subject = $2
+         ORDER BY chain, seq LIMIT $3",
+        params![at, path, PLACES_MAX],
+        |row| row.take(),
+    )?;
+    let of = |details: &String| {
+        let details: serde_json::Value = serde_json::from_str(details).ok()?;
+        let text = |name: &str| details[name].as_str().map(str::to_owned);
+        let is_it = details["at"] == place && details["found"].as_str() == found;
+        is_it.then(|| KeptConsent {
+            expected: text("expected"),
+            signature: text("signature").unwrap_or_default(),
+        })
+    };
+    Ok(records.iter().rev().find_map(of))
+}
+
+/// Whether it was there.
+fn drop_wish(session: &Session, place: &str, wish: &Wish) -> Result<bool, Error> {
+    let dropped = session.execute(
+        "DELETE FROM tamper_wishes WHERE place = $1 AND path = $2 AND coalesce(found, '') = $3",
+        params![place, wish.path, wish.found.as_deref().unwrap_or_default()],
+    )?;
+    Ok(dropped > 0)
 }
 
 fn found_now(session: &Session, place: &str, deviation: &Deviation, now: Timestamp) -> Result<(), Error> {

@@ -582,6 +582,7 @@ async fn touch_audit(store: &Store, account: AccountId, random: &SeededRandom) {
     let details = |_: &levqor_model::audit::Record, _| "{}".to_owned();
     assert!(store.add_checkpoint(NOW, details).await.unwrap());
     for chain in store.audit_chains().await.unwrap() {
+        store.audit_strays(chain.clone(), 10).await.unwrap();
         store.audit_chain(chain, 0, 1).await.unwrap();
     }
     store.audit_heads().await.unwrap();

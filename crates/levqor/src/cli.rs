@@ -439,6 +439,10 @@ pub enum TamperCommand {
         /// Only at this place; everywhere where it was found when left out.
         #[arg(long, value_name = "PLACE")]
         place: Option<String>,
+        /// What you saw there, as `levqor tamper status` shows it behind "found", and empty for nothing: agree to that path alone, and
+        /// only if it is still so.
+        #[arg(long, value_name = "TEXT")]
+        found: Option<String>,
         #[command(flatten)]
         client: ClientArgs,
     },

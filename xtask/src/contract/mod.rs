@@ -21,6 +21,8 @@ use crate::{
 const JUDGE: &str = "schemathesis";
 /// What its checks are told, beside this file.
 const CONFIGURATION: &str = "xtask/src/contract/schemathesis.toml";
+/// Where the configuration has the key from.
+const KEY: &str = "LEVQOR_CONTRACT_KEY";
 /// These end the server's work in its region, or last until their reader hangs up.
 const LEFT_OUT: &str = "^/api/ops/regions/.*/(drain|activate|failover)$|^/api/runs/\\{id\\}/events$";
 
@@ -55,18 +57,18 @@ pub fn contract(root: &Path, args: &ContractArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let directory = temp_dir();
     let (server, key) = runtime.block_on(start(&binary, directory.path()))?;
-    let (address, header) = (server.url("/openapi.json"), format!("Authorization: Bearer {key}"));
+    let address = server.url("/openapi.json");
     let (seconds, examples, seed) =
         (args.seconds.to_string(), args.examples.to_string(), args.seed.to_string());
     let configuration = root.join(CONFIGURATION).display().to_string();
     #[rustfmt::skip]
     let arguments = [
-        "--config-file", &configuration, "run", &address, "--header", &header, "--checks", "all",
+        "--config-file", &configuration, "run", &address, "--checks", "all",
         "--exclude-path-regex", LEFT_OUT, "--max-time", &seconds, "--max-examples", &examples, "--seed", &seed,
         "--request-timeout", "20", "--continue-on-failure", "--no-color",
     ];
-    // It leaves notes where it runs.
-    run(directory.path(), JUDGE, &arguments, &[])
+    // It leaves notes where it runs. The key is in its environment, where its configuration looks for it: commands are printed.
+    run(directory.path(), JUDGE, &arguments, &[(KEY, key.as_str())])
 }
 
 /// A server with something in it, and an operator's key.
@@ -88,4 +90,15 @@ async fn start(binary: &Path, directory: &Path) -> anyhow::Result<(Server, Strin
     )
     .await?;
     Ok((server, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_has_the_key_from_where_it_is_given() {
+        let configuration = include_str!("schemathesis.toml");
+        assert!(configuration.contains(&format!("Bearer ${{{KEY}}}")), "{configuration}");
+    }
 }

@@ -70,6 +70,17 @@ async fn a_server_that_is_asked_too_often_is_waited_for_once_in_a_while() {
     stub.route(Route::new("/closed").reply(refused("3600")));
     assert_eq!(site.get("/busy", Caller::Browser).await.unwrap().body, b"fine");
     assert_eq!(site.get("/closed", Caller::Browser).await.unwrap().status, 429);
+    // Numbers that no clock has, and waits that nobody asked for: they neither end the look nor use up its patience.
+    for (path, status, seconds) in [
+        ("/never", 429, "18446744073709551615"),
+        ("/down", 503, "18446744073709551615"),
+        ("/soon", 503, "151"),
+    ] {
+        stub.route(Route::new(path).reply(Reply::status(status).header("retry-after", seconds)));
+        assert_eq!(site.get(path, Caller::Browser).await.unwrap().status, status, "{path}");
+    }
+    stub.route(Route::new("/again").reply(refused("0")).reply(Reply::text("fine")));
+    assert_eq!(site.get("/again", Caller::Browser).await.unwrap().body, b"fine");
 }
 
 #[test]

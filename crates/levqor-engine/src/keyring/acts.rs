@@ -122,7 +122,7 @@ impl Keyring {
     /// given up.
     ///
     /// # Errors
-    /// [`Error::Opens`] when there is no need to.
+    /// [`Error::Opens`] when there is no need to, [`Error::Lives`] when somebody still uses it.
     pub async fn abandon(
         store: &Store,
         roots: &Roots,
@@ -134,6 +134,13 @@ impl Keyring {
             return Err(Error::Opens);
         }
         let now = clock.now();
+        // With a database of its own nobody else can be there. In a shared one a node with the right secret may be: what is sealed is
+        // lost for it, too.
+        if store.is_shared()
+            && let Some(node) = store.nodes(Some(now)).await?.first()
+        {
+            return Err(Error::Lives(node.id));
+        }
         Ok(store.abandon_keyring(found::new_keys(roots, now, random), SEALED_AGREEMENTS, now).await?)
     }
 }

@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use levqor_model::{Clock, KeyPurpose, KeyState, Random, RingKeyId, Secret, Timestamp};
+use levqor_model::{Clock, KeyPurpose, KeyState, NodeId, Random, RingKeyId, Secret, Timestamp};
 use levqor_store::{Store, keyring::KeptKey};
 
 pub use acts::{Revocation, Rotation};
@@ -111,6 +111,10 @@ pub enum Error {
     Full(KeyPurpose),
     #[error("SECURITY_HMAC_SECRET opens the keyring; there is no need to give it up")]
     Opens,
+    #[error(
+        "{0} lives and uses the keyring: stop all servers first; one that was killed counts as alive until its lease is over, some seconds later"
+    )]
+    Lives(NodeId),
     #[error("these keys are always the same")]
     Fixed,
 }

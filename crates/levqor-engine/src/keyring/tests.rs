@@ -1,7 +1,10 @@
 //! The ring on a store: how it begins, rotates, and gets under another root, and what two nodes make of it.
 
 use levqor_model::{AccountId, ManualClock, SeededRandom, WebhookId};
-use levqor_store::{Options, accounts::Account, keyring::KeptKey, secrets::SealedSecret, webhooks::Webhook};
+use levqor_store::{
+    Options, Place, accounts::Account, keyring::KeptKey, nodes::NewNode, secrets::SealedSecret,
+    webhooks::Webhook,
+};
 use proptest::{prelude::*, sample::Index};
 use serde_json::{Value, json};
 
@@ -396,6 +399,32 @@ async fn a_lost_ring_is_given_up_by_will_only() {
     assert_eq!((check.sealed, check.faults_total), (1, 1), "what is lost is named");
     world.keep(&Vault::of(next.clone()), "other", &json!(2)).await;
     assert_eq!(world.kept(&next, "other").await, [json!(2)]);
+}
+
+/// Somebody with the right secret may be at work, elsewhere.
+#[tokio::test]
+async fn a_ring_that_a_node_uses_is_not_given_up() {
+    let directory = levqor_testkit::temp_dir();
+    let mut world = World::new();
+    let place = Place::SharedFile(directory.path().join("levqor.db"));
+    world.store = Store::open(Options { place, ..Options::default() }).unwrap();
+    world.open(OLD).await;
+    let id = NodeId::new(world.clock.now(), &*world.random);
+    let node = NewNode {
+        id,
+        region: "eu-west".parse().unwrap(),
+        version: "1.0.0".to_owned(),
+        lease: MINUTE,
+        alone: false,
+    };
+    world.store.register_node(node, world.clock.now()).await.unwrap();
+    let abandon = async || {
+        let roots = Roots::parse(&Secret::new("another")).unwrap();
+        Keyring::abandon(&world.store, &roots, &*world.clock, &*world.random).await
+    };
+    assert_eq!(abandon().await, Err(Error::Lives(id)));
+    world.store.stop_node(id, world.clock.now()).await.unwrap();
+    assert_eq!(abandon().await, Ok(3));
 }
 
 #[tokio::test]

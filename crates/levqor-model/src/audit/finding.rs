@@ -24,6 +24,10 @@ pub enum Finding {
     ChainMissing { chain: String, expected: u64, named_by: String },
     /// A checkpoint that none of the trusted keys signed, or that cannot be read.
     Forged { chain: String, seq: u64 },
+    /// A record whose number is none of a chain's: what counts from 1 does not meet it.
+    Stray { chain: String, seq: i64 },
+    /// A record after that one is not of a record's form. What comes behind it was not looked at.
+    Unreadable { chain: String, after: u64, problem: String },
     /// A list of ends that none of the trusted keys signed, or that cannot be read.
     ForgedHeads { named_by: String },
 }
@@ -40,6 +44,10 @@ impl Finding {
             Finding::Missing { chain, from, to } => (chain, *from, *to),
             Finding::RolledBack { chain, last, expected, .. } => (chain, last.saturating_add(1), *expected),
             Finding::ChainMissing { chain, expected, .. } => (chain, 1, *expected),
+            Finding::Unreadable { chain, after, .. } => {
+                (chain, after.saturating_add(1), after.saturating_add(1))
+            }
+            Finding::Stray { chain, .. } => (chain, 0, 0),
             Finding::ForgedHeads { .. } => return None,
         })
     }
@@ -81,6 +89,15 @@ impl fmt::Display for Finding {
             }
             Finding::Forged { chain, seq } => {
                 write!(f, "the checkpoint {seq} of {chain} is not signed by a trusted key")
+            }
+            Finding::Stray { chain, seq } => {
+                write!(f, "a record of {chain} has the number {seq}, which is none: it was put in")
+            }
+            Finding::Unreadable { chain, after, problem } => {
+                write!(
+                    f,
+                    "a record of {chain} after record {after} cannot be read, and what comes behind it was not looked at: {problem}"
+                )
             }
             Finding::ForgedHeads { named_by } => {
                 write!(f, "what {named_by} says is not signed by a trusted key")

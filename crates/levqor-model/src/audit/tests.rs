@@ -132,6 +132,35 @@ fn a_hostile_log_costs_no_more_than_its_length() {
     assert!(!verify(&far, None).is_whole());
 }
 
+/// Gaps and late records, each of which is looked for in the others, cost no more than their number.
+#[test]
+fn many_gaps_and_many_late_records_end_soon() {
+    const MANY: u64 = 20_000;
+    let record = log().remove(0);
+    let at = |seq: u64| Record { chain: "node_x".to_owned(), seq, ..record.clone() };
+    let mut verifier = Verifier::new(Vec::new());
+    (1..=MANY).for_each(|number| verifier.push(&at(number * 3)));
+    (1..=MANY).for_each(|number| verifier.push(&at(number * 3 - 1)));
+    let report = verifier.finish();
+    // All of them were edited, every second one is late, and there is a gap before each pair.
+    assert_eq!(report.findings_total, MANY * 2 + MANY + MANY);
+}
+
+#[test]
+fn what_is_no_record_of_a_chain_is_named() {
+    let log = log();
+    let mut verifier = Verifier::new(vec![key().public_key()]);
+    log.iter().for_each(|record| verifier.push(record));
+    verifier.stray("node_a", -1);
+    verifier.unreadable("node_b", 3, "column account_id");
+    verifier.no_witness("this node's witness");
+    let told: Vec<String> = verifier.finish().findings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("has the number -1"), "{told:?}");
+    assert!(told[1].starts_with("a record of node_b after record 3 cannot be read"), "{told:?}");
+    assert_eq!(told[2], "what this node's witness says is not signed by a trusted key");
+}
+
 /// What an attacker does to a log; the chain and the number of the first record that it touches.
 #[derive(Debug, Clone)]
 enum Attack {

@@ -1,6 +1,6 @@
 //! Holds records against their hashes, each other, and what was signed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ struct Chain {
     /// Runs of records without a gap: the number of the first, and the hashes.
     stretches: Vec<(u64, Vec<RecordHash>)>,
     /// Came behind later ones.
-    late: HashMap<u64, RecordHash>,
+    late: BTreeMap<u64, RecordHash>,
     last: u64,
     /// Through here something that was signed covers it.
     signed_through: u64,
@@ -84,10 +84,8 @@ impl Chain {
         let mut next = 1;
         for (first, hashes) in &self.stretches {
             let mut from = next;
-            let mut late: Vec<u64> =
-                self.late.keys().copied().filter(|seq| (next..*first).contains(seq)).collect();
-            late.sort_unstable();
-            for seq in late {
+            // Stretches follow each other, so this never begins behind its end.
+            for seq in self.late.range(next..next.max(*first)).map(|(seq, _)| *seq) {
                 if from < seq {
                     missing.push((from, seq - 1));
                 }
@@ -137,6 +135,22 @@ impl Verifier {
     /// Ends of chains as an unsigned list has them: it proves nothing, and still shows what is missing.
     pub fn listed(&mut self, named_by: &str, heads: Vec<Head>) {
         self.listed.extend(heads.into_iter().map(|head| Claim { head, named_by: named_by.to_owned() }));
+    }
+
+    /// A file or a row that should hold what a witness saw, and does not.
+    pub fn no_witness(&mut self, named_by: &str) {
+        self.found(Finding::ForgedHeads { named_by: named_by.to_owned() });
+    }
+
+    /// A record that was put where no number of a chain leads.
+    pub fn stray(&mut self, chain: &str, seq: i64) {
+        self.found(Finding::Stray { chain: chain.to_owned(), seq });
+    }
+
+    /// The chain cannot be read further.
+    pub fn unreadable(&mut self, chain: &str, after: u64, problem: &str) {
+        let (chain, problem) = (chain.to_owned(), problem.to_owned());
+        self.found(Finding::Unreadable { chain, after, problem });
     }
 
     /// The next record of its chain.
@@ -207,13 +221,13 @@ impl Verifier {
         let mut not_signed = HashMap::new();
         let listed = broken(&chains, std::mem::take(&mut self.listed), &mut not_signed);
         // What something signed tells of a chain's end is enough.
-        let is_new = |finding: &Finding| {
-            !findings
-                .iter()
-                .any(|known| known.place().map(|place| place.0) == finding.place().map(|place| place.0))
-        };
-        let listed: Vec<Finding> = listed.into_iter().filter(is_new).collect();
-        findings.extend(listed);
+        let told: BTreeSet<String> =
+            findings.iter().filter_map(|finding| Some(finding.place()?.0.to_owned())).collect();
+        findings.extend(
+            listed
+                .into_iter()
+                .filter(|finding| finding.place().is_none_or(|(chain, ..)| !told.contains(chain))),
+        );
         findings.into_iter().for_each(|finding| self.found(finding));
         let not_signed_yet = chains
             .iter()

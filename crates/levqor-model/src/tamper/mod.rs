@@ -14,6 +14,7 @@
 mod accounts;
 mod baseline;
 mod compare;
+mod consent;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -21,4 +22,5 @@ mod tests;
 pub use accounts::{Accounts, Logged, Verdict};
 pub use baseline::{Baseline, BaselineError, FORMAT, SignedBaseline, sha256};
 pub use compare::{deviation, deviations};
+pub use consent::Consent;
 pub use seen::{Entry, Seen, Subject, shown};

@@ -247,3 +247,23 @@ fn no_two_paths_have_the_same_text() {
         assert_eq!(shown(path), text);
     }
 }
+
+#[test]
+fn a_consent_is_to_one_change_at_one_place() {
+    let consent = Consent { place: PLACE, path: "/etc/a", expected: Some("x"), found: None };
+    let signature = consent.sign(&key(1));
+    let public = key(1).public_key();
+    assert!(consent.is_signed(public, &signature));
+    assert!(!consent.is_signed(key(2).public_key(), &signature));
+    assert!(!consent.is_signed(public, ""));
+    for other in [
+        Consent { place: "host:/other", ..consent },
+        Consent { path: "/etc/b", ..consent },
+        Consent { expected: None, ..consent },
+        Consent { expected: Some("y"), ..consent },
+        // Nothing is not an empty text.
+        Consent { found: Some(""), ..consent },
+    ] {
+        assert!(!other.is_signed(public, &signature), "{other:?}");
+    }
+}

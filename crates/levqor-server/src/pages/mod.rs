@@ -24,7 +24,7 @@ use axum::{
     routing::{get, post},
 };
 
-pub use console::{Button, chosen, uncached};
+pub use console::{Button, Done, chosen, uncached};
 pub use errors::{not_found, problem_page};
 pub use form_data::{FormData, from_this_site};
 pub use layout::{Page, Section};

@@ -1,6 +1,9 @@
 //! The evidence log through the API: who did what, for operators only.
 
 use http::{Method, StatusCode};
+use levqor_store::Options;
+use levqor_testkit::temp_dir;
+use rusqlite::Connection;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -82,4 +85,44 @@ async fn the_log_is_whole_and_is_given_away_line_by_line() {
     assert_eq!(lines[0]["format"], "levqor audit 1");
     assert_eq!(lines[0]["public_key"], verified["public_key"]);
     assert_eq!(lines.len() as u64 - 1, verified["records"].as_u64().unwrap());
+}
+
+#[tokio::test]
+async fn what_was_put_in_or_cannot_be_read_is_named() {
+    let directory = temp_dir();
+    let file = directory.path().join("levqor.db");
+    let test = TestApp::over(Options::file(file.clone()), |_| {}).await;
+    let verify = async || {
+        let answer = test.post("/api/ops/audit/verify").key(&test.keys.operator).send().await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.json()
+    };
+    assert_eq!(verify().await["whole"], true);
+    let database = Connection::open(&file).unwrap();
+    let put_in = |chain: &str, seq: &str| {
+        let columns = "at, region, kind, author, account_id, subject, details, request_id, previous, hash FROM audit_records";
+        format!(
+            "INSERT INTO audit_records (chain, seq, at, region, kind, author, account_id, subject, details, request_id, previous, hash)
+             SELECT {chain}, {seq}, {columns} WHERE seq = 1 ORDER BY chain LIMIT 1"
+        )
+    };
+    for (sql, told) in [
+        (put_in("chain", "-1"), "has the number -1"),
+        (put_in("chain", "0"), "has the number 0"),
+        // Nobody has a chain without a name.
+        (put_in("''", "1"), "was edited"),
+    ] {
+        database.execute_batch(&sql).unwrap();
+        let found = verify().await;
+        assert_eq!(found["whole"], false, "{told}: {found}");
+        assert!(found["findings"].to_string().contains(told), "{told}: {found}");
+        database.execute_batch("DELETE FROM audit_records WHERE seq < 1 OR chain = ''").unwrap();
+        assert_eq!(verify().await["whole"], true);
+    }
+    // What is not of a record's form must not keep the rest from being looked at, nor the verdict from being told.
+    database.execute_batch("UPDATE audit_records SET account_id = 'nobody' WHERE seq = 2").unwrap();
+    let found = verify().await;
+    assert_eq!(found["whole"], false, "{found}");
+    let message = found["findings"][0]["message"].as_str().unwrap();
+    assert!(message.contains("after record 1 cannot be read"), "{found}");
 }

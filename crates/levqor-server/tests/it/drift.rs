@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Mutex,
+    time::Duration,
 };
 
 use axum::body::Body;
@@ -12,7 +13,8 @@ use levqor_drift::{
     Agreed, Answer, Caller, Circumstances, Look, Origin, Outcome, Part, Report, catalogue, check, html,
     severity,
 };
-use levqor_model::{Blueprint, BlueprintLock, Deviation, LockError, Severity};
+use levqor_model::{Blueprint, BlueprintLock, Deviation, LockError, NodeId, Severity};
+use levqor_store::nodes::NewNode;
 use levqor_testkit::temp_dir;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -644,6 +646,22 @@ async fn a_node_sees_files_that_change_and_keeps_what_it_found() {
     assert_eq!(look().await["pass"], true);
     assert_eq!(show().await["status"], "pass");
     assert_eq!(kinds(&test).await, ["blueprint.locked"]);
+    // Another node lives, and nobody knows what it serves.
+    let store = &test.app.store;
+    let other = NodeId::new(test.app.now(), &*test.app.random);
+    let node = NewNode {
+        id: other,
+        region: "eu-west".parse().unwrap(),
+        version: "1.0.0".to_owned(),
+        lease: Duration::from_secs(3_600),
+        alone: false,
+    };
+    store.register_node(node, test.app.now()).await.unwrap();
+    assert_eq!(show().await["status"], "pass", "it has just begun");
+    test.advance(180);
+    assert_eq!(show().await["status"], "unknown");
+    store.stop_node(other, test.app.now()).await.unwrap();
+    assert_eq!(show().await["status"], "pass");
 
     // Somebody writes another price, and does not start the server again: the file is not as agreed, and the pages are not as the file.
     std::fs::write(&file, Blueprint::SHIPPED.replacen("month_price = 900", "month_price = 1900", 1)).unwrap();
@@ -683,6 +701,37 @@ async fn a_node_sees_files_that_change_and_keeps_what_it_found() {
     // No fresh evidence is no pass.
     test.advance(3 * 60 * 60);
     assert_eq!(show().await["status"], "unknown");
+}
+
+/// Both files are put back to an earlier agreement: all is as agreed then, and it is on record that it is.
+#[tokio::test]
+async fn an_agreement_that_is_put_back_is_on_record() {
+    let folder = temp_dir();
+    let (file, lock) = (folder.path().join("blueprint.toml"), folder.path().join("blueprint.lock"));
+    let write = |blueprint: &str, agreed: &str| {
+        std::fs::write(&file, blueprint).unwrap();
+        std::fs::write(&lock, agreed).unwrap();
+    };
+    write(Blueprint::SHIPPED, BlueprintLock::SHIPPED);
+    let test = TestApp::with(|settings| settings.blueprint = Origin::File(file.clone())).await;
+    let look = async || {
+        test.advance(60);
+        test.post("/api/ops/drift/check").key(&test.keys.operator).send().await.json()
+    };
+    look().await;
+    let cheaper = Blueprint::SHIPPED.replacen("month_price = 900", "month_price = 800", 1);
+    let shipped = BlueprintLock::parse(BlueprintLock::SHIPPED).unwrap();
+    let blueprint = Blueprint::parse(&cheaper).unwrap();
+    let next = BlueprintLock::agree(&blueprint, Some(&shipped), test.app.now(), "Ada", "cheaper").unwrap();
+    write(&cheaper, &next.to_string());
+    look().await;
+    look().await;
+    write(Blueprint::SHIPPED, BlueprintLock::SHIPPED);
+    look().await;
+    look().await;
+    let locks: Vec<_> =
+        kinds(&test).await.into_iter().filter(|kind| kind.starts_with("blueprint.")).collect();
+    assert_eq!(locks, ["blueprint.locked", "blueprint.locked", "blueprint.put_back"]);
 }
 
 #[tokio::test]

@@ -361,6 +361,10 @@ async fn mistakes_are_told_and_nobody_else_may() {
         (json!({ "path": path }), "invalid-fields", "/reason"),
         (json!({ "path": "/nowhere", "reason": "r" }), "not-found", ""),
         (json!({ "path": path, "reason": "r", "place": "elsewhere" }), "not-found", ""),
+        (json!({ "path": path, "reason": "r", "found": "what was seen before" }), "invalid-fields", "/found"),
+        (json!({ "path": path, "reason": "r", "found": "" }), "invalid-fields", "/found"),
+        // What was seen is of one path, not of what is below it.
+        (json!({ "path": world.directory.path(), "reason": "r", "found": "" }), "not-found", ""),
     ] {
         let call = world.test.post("/api/ops/tamper/accept").key(&world.test.keys.operator).json(&body);
         let answer = call.send().await;
@@ -403,6 +407,70 @@ async fn nothing_is_signed_but_what_the_operator_saw() {
         })
         .await;
     assert_eq!(place["sequence"], 1, "{place}");
+    world.stop().await;
+}
+
+/// Rows of wishes that wait for a node.
+fn wishes(world: &World) -> i64 {
+    let database = Connection::open(world.path("levqor.db")).unwrap();
+    database.query_row("SELECT count(*) FROM tamper_wishes", [], |row| row.get(0)).unwrap()
+}
+
+/// Writes a wish into the database, as somebody does who is no operator, and waits until the node has seen it.
+async fn forge(world: &World, path: &str, found: &Value, at: i64) {
+    let database = Connection::open(world.path("levqor.db")).unwrap();
+    database
+        .execute(
+            "INSERT INTO tamper_wishes (place, path, found, at) VALUES (?1, ?2, ?3, ?4)",
+            (PLACE, path, found.as_str().unwrap(), at),
+        )
+        .unwrap();
+    wait_for("the wish to be looked at", || async { (wishes(world) == 0).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_wish_that_no_operator_had_is_refused_on_record() {
+    let mut world = World::new().await;
+    let path = world.text("levqor.toml");
+    fs::write(world.path("levqor.toml"), "a = 2").unwrap();
+    let second = world.found(&path).await;
+    forge(&world, &path, &second["found"], 1).await;
+    assert_eq!(world.kinds().await, ["tamper.signed", "tamper.found", "tamper.forged"]);
+    let place = world.until("the verdict", |place| place["verdict"] == "changed").await;
+    assert_eq!(place["sequence"], 1, "{place}");
+
+    // What an operator has agreed to once does not serve again: that was another change.
+    let body = json!({ "path": path, "reason": "release 2", "found": second["found"] });
+    let agreed = world.test.post("/api/ops/tamper/accept").key(&world.test.keys.operator).json(&body);
+    assert_eq!(agreed.send().await.status, StatusCode::ACCEPTED);
+    world.untouched(2).await;
+    fs::write(world.path("levqor.toml"), "a = 3").unwrap();
+    world.found(&path).await;
+    world.accept(&path).await;
+    world.untouched(3).await;
+    fs::write(world.path("levqor.toml"), "a = 2").unwrap();
+    let again = world.found(&path).await;
+    assert_eq!(again["found"], second["found"]);
+    let at: i64 = Connection::open(world.path("levqor.db"))
+        .unwrap()
+        .query_row("SELECT min(at) FROM audit_records WHERE kind = 'tamper.accepted'", [], |row| row.get(0))
+        .unwrap();
+    forge(&world, &path, &again["found"], at).await;
+    let place = world.until("the verdict", |place| place["verdict"] == "changed").await;
+    assert_eq!(place["sequence"], 3, "{place}");
+    world.stop().await;
+}
+
+/// An evidence log that cannot be verified is not verified: the request is open until it was.
+#[tokio::test]
+async fn a_log_that_cannot_be_read_is_a_finding() {
+    let mut world = World::new().await;
+    let database = Connection::open(world.path("levqor.db")).unwrap();
+    database.execute_batch("UPDATE audit_records SET account_id = 'nobody' WHERE seq = 2").unwrap();
+    let place = verify(&world).await;
+    assert_eq!(place["evidence"]["whole"], false, "{place}");
+    let finding = world.found("(database) evidence log").await;
+    assert!(finding["found"].as_str().unwrap().contains("cannot be read"), "{finding}");
     world.stop().await;
 }
 

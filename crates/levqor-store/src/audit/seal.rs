@@ -31,20 +31,36 @@ impl Store {
     /// Every chain of which there is a record, listed or not.
     pub async fn audit_chains(&self) -> Result<Vec<String>, Error> {
         self.read(|session| {
+            // Nobody has a chain without a name; whoever puts one in is to be found.
+            let mut next: Option<String> = session.scalar(
+                "SELECT chain FROM audit_records WHERE chain >= $1 ORDER BY chain LIMIT 1",
+                params![""],
+            )?;
             let mut chains: Vec<String> = Vec::new();
             // A step in the index for each chain, not for each record.
-            while chains.len() < CHAINS_MAX {
-                let last = chains.last().map_or("", String::as_str);
-                let next = session.scalar(
-                    "SELECT chain FROM audit_records WHERE chain > $1 ORDER BY chain LIMIT 1",
-                    params![last],
-                )?;
-                match next {
-                    Some(next) => chains.push(next),
-                    None => break,
+            while let Some(chain) = next {
+                if chains.len() >= CHAINS_MAX {
+                    break;
                 }
+                next = session.scalar(
+                    "SELECT chain FROM audit_records WHERE chain > $1 ORDER BY chain LIMIT 1",
+                    params![chain],
+                )?;
+                chains.push(chain);
             }
             Ok(chains)
+        })
+        .await
+    }
+
+    /// Numbers of records of a chain that are none, since chains count from 1.
+    pub async fn audit_strays(&self, chain: String, limit: usize) -> Result<Vec<i64>, Error> {
+        self.read(move |session| {
+            session.rows(
+                "SELECT seq FROM audit_records WHERE chain = $1 AND seq < 1 ORDER BY seq LIMIT $2",
+                params![chain, limit],
+                |row| row.take(),
+            )
         })
         .await
     }

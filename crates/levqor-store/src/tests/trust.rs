@@ -9,7 +9,7 @@ use super::NOW;
 use crate::{
     Store,
     drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
-    tamper::{NewBaseline, TamperState},
+    tamper::{AgreedFinding, NewBaseline, TamperState},
 };
 
 pub(super) async fn touch_tamper(store: &Store, random: &SeededRandom) {
@@ -37,9 +37,11 @@ pub(super) async fn touch_tamper(store: &Store, random: &SeededRandom) {
     };
     store.note_tamper_state(state, NOW).await.unwrap();
     let (_, findings) = store.tampering(NOW).await.unwrap();
-    store.agree_to(findings, "reason".to_owned(), NOW).await.unwrap();
+    let agreed = |finding| AgreedFinding { finding, signature: "signature".to_owned() };
+    store.agree_to(findings.into_iter().map(agreed).collect(), "reason".to_owned(), NOW).await.unwrap();
     store.wish_new_hashes(vec![place()], "name".to_owned(), NOW).await.unwrap();
     for wish in store.tamper_wishes(place()).await.unwrap() {
+        store.refuse_tamper_wish(place(), wish.clone(), NOW).await.unwrap();
         store.drop_tamper_wish(place(), wish).await.unwrap();
     }
     store.tell_tampering(place(), Vec::new(), NOW).await.unwrap();
@@ -67,7 +69,8 @@ pub(super) async fn touch_drift(store: &Store, random: &SeededRandom) {
     store.acknowledge_drift(acknowledgement).await.unwrap();
     store.drift_acknowledgements(NOW).await.unwrap();
     let lock = SeenLock { digest: text(), version: 1, locked_at: NOW, locked_by: text(), reason: text() };
-    store.see_lock(lock, NOW).await.unwrap();
+    store.see_lock(lock.clone(), NOW).await.unwrap();
+    store.see_lock_again(lock, text(), "eu-west".parse().unwrap(), NOW).await.unwrap();
     store.has_seen_lock(text()).await.unwrap();
     store.prune_drift(NOW).await.unwrap();
 }

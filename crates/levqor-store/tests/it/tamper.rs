@@ -6,7 +6,10 @@ use levqor_model::{Deviation, NodeId, Severity, tamper::Logged};
 use levqor_store::{
     audit::Filter,
     nodes::NewNode,
-    tamper::{Finding, KeptBaseline, NewBaseline, TamperState, Wish},
+    tamper::{
+        AgreedFinding, FINDINGS_MAX, Finding, KeptBaseline, KeptConsent, KeptState, NewBaseline, TamperState,
+        Wish,
+    },
 };
 
 use crate::support::{NOW, World, region};
@@ -42,6 +45,10 @@ async fn records(world: &World) -> Vec<String> {
     let mut found = world.store.audit_records(filter, None, 100).await.unwrap();
     found.reverse();
     found.iter().map(|record| format!("{} {}", record.kind, record.subject)).collect()
+}
+
+async fn records_of(world: &World, kind: &str) -> Vec<String> {
+    records(world).await.into_iter().filter(|record| record.starts_with(kind)).collect()
 }
 
 async fn tell(world: &World, found: &[Deviation]) {
@@ -95,12 +102,18 @@ async fn agreeing_is_on_record_and_is_done_by_the_node_concerned() {
     store.sign_baseline(baseline(1, None, &[]), NOW).await.unwrap();
     tell(&world, &[changed("/a", "x"), changed("/b", "y")]).await;
     let (_, findings) = store.tampering(NOW).await.unwrap();
-    let agreed: Vec<_> = findings.into_iter().filter(|finding| finding.deviation.place == "/a").collect();
+    let agreed: Vec<_> = findings
+        .into_iter()
+        .filter(|finding| finding.deviation.place == "/a")
+        .map(|finding| AgreedFinding { finding, signature: "signed".to_owned() })
+        .collect();
     store.agree_to(agreed, "a new release".to_owned(), NOW).await.unwrap();
     store.wish_new_hashes(vec![PLACE.to_owned()], "request 1".to_owned(), NOW).await.unwrap();
     let wishes = async || store.tamper_wishes(PLACE.to_owned()).await.unwrap();
-    let anew = Wish { path: String::new(), found: Some("request 1".to_owned()) };
-    assert_eq!(wishes().await, [anew.clone(), Wish { path: "/a".to_owned(), found: Some("x".to_owned()) }]);
+    let anew = Wish { path: String::new(), found: Some("request 1".to_owned()), consent: None };
+    let consent = KeptConsent { expected: Some("as agreed".to_owned()), signature: "signed".to_owned() };
+    let of_a = Wish { path: "/a".to_owned(), found: Some("x".to_owned()), consent: Some(consent) };
+    assert_eq!(wishes().await, [anew.clone(), of_a]);
 
     store.sign_baseline(baseline(2, Some(1), &["/a"]), NOW).await.unwrap();
     assert_eq!(wishes().await, std::slice::from_ref(&anew));
@@ -113,6 +126,41 @@ async fn agreeing_is_on_record_and_is_done_by_the_node_concerned() {
     tell(&world, &[changed("/b", "y")]).await;
     let told = records(&world).await;
     assert_eq!(told[3..], ["tamper.accepted /a".to_owned(), format!("tamper.signed {PLACE}")], "{told:?}");
+}
+
+#[tokio::test]
+async fn a_wish_that_nobody_is_on_record_for_is_refused_on_record() {
+    let world = World::new();
+    let store = &world.store;
+    // In its form a wish for a path, and nobody said so.
+    store.wish_new_hashes(vec![PLACE.to_owned()], "request 1".to_owned(), NOW).await.unwrap();
+    let wish = Wish { path: String::new(), found: Some("request 1".to_owned()), consent: None };
+    assert_eq!(store.tamper_wishes(PLACE.to_owned()).await.unwrap(), std::slice::from_ref(&wish));
+    let other = Wish { found: Some("request 2".to_owned()), ..wish.clone() };
+    store.refuse_tamper_wish(PLACE.to_owned(), other, NOW).await.unwrap();
+    assert_eq!(records(&world).await, Vec::<String>::new(), "it is not there any more");
+    store.refuse_tamper_wish(PLACE.to_owned(), wish, NOW).await.unwrap();
+    assert_eq!(store.tamper_wishes(PLACE.to_owned()).await.unwrap(), []);
+    assert_eq!(records(&world).await, ["tamper.forged "]);
+}
+
+#[tokio::test]
+async fn what_is_too_much_to_be_kept_is_not_said_to_be_as_agreed() {
+    let world = World::new();
+    let many: Vec<_> = (0..FINDINGS_MAX).map(|number| changed(&format!("/{number:05}"), "x")).collect();
+    tell(&world, &many).await;
+    // A worse one comes first, and the last one has no place any more.
+    let mut more = vec![Deviation { severity: Severity::Critical, ..changed("/worse", "x") }];
+    more.extend(many.iter().cloned());
+    tell(&world, &more).await;
+    let last = world.store.audit_records(Filter::default(), None, 1).await.unwrap();
+    assert_eq!((last[0].kind.as_str(), last[0].subject.as_str()), ("tamper.found", "/worse"));
+    let (_, findings) = world.store.tampering(NOW).await.unwrap();
+    assert_eq!(findings.len(), FINDINGS_MAX);
+    // It really is as agreed again.
+    tell(&world, &more[1..FINDINGS_MAX]).await;
+    let told = records_of(&world, "tamper.restored").await;
+    assert_eq!(told, ["tamper.restored /worse"]);
 }
 
 #[tokio::test]
@@ -146,6 +194,11 @@ async fn what_nodes_say_of_their_places_ages_with_them() {
     let found: Vec<_> =
         states.iter().map(|kept| (kept.state.place.as_str(), kept.state.node, kept.age, kept.live)).collect();
     assert_eq!(found, [("other:/data", one, Duration::ZERO, false), (PLACE, two, MINUTE / 4, true)]);
+    let left = |states: &[KeptState]| states.iter().map(|kept| kept.left).collect::<Vec<_>>();
+    assert_eq!(left(&states), [true, false]);
+    // A node that is only silent has not left.
+    let (states, _) = store.tampering(NOW + MINUTE * 2).await.unwrap();
+    assert_eq!((left(&states), states[1].live), (vec![true, false], false));
 
     store.sign_baseline(baseline(1, None, &[]), NOW).await.unwrap();
     tell(&world, &[changed("/a", "x")]).await;

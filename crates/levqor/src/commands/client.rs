@@ -127,11 +127,32 @@ pub(super) fn or_tell(asked: Result<Value, (Exit, String)>) -> Result<Value, Exi
     })
 }
 
-/// A value without quotes; a dash when it is not there.
+/// A value without quotes; a dash when it is not there. Names that others chose, or a file that somebody else wrote, must not move the
+/// cursor and draw another verdict: what controls a terminal is shown as a sign for it.
 pub(super) fn word(value: &Value) -> String {
+    let harmless = |letter: char| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter };
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.chars().map(harmless).collect(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor() {
+        for (value, expected) in [
+            (json!("as it is\nand on"), "as it is\nand on"),
+            (json!("\u{1b}[2K\rAUDIT: WHOLE"), "\u{fffd}[2K\u{fffd}AUDIT: WHOLE"),
+            (json!({ "a": "\u{1b}" }), r#"{"a":"\u001b"}"#),
+            (json!(null), "-"),
+        ] {
+            assert_eq!(word(&value), expected);
+        }
     }
 }

@@ -28,8 +28,9 @@ const SIGN_PATIENCE: Duration = Duration::from_secs(15);
 pub async fn tamper(args: &TamperArgs, as_json: bool) -> Exit {
     let outcome = match &args.command {
         TamperCommand::Status(client) => status(client, as_json).await,
-        TamperCommand::Accept { path, reason, place, client } => {
-            accept(client, path, reason, place.as_deref(), as_json).await
+        TamperCommand::Accept { path, reason, place, found, client } => {
+            let wish = json!({ "path": named(path), "reason": reason, "place": place, "found": found });
+            accept(client, wish, as_json).await
         }
         TamperCommand::Verify(client) => verify(client, as_json).await,
     };
@@ -108,7 +109,7 @@ fn noticed(place: &Value) -> String {
 }
 
 fn something(value: &Value) -> String {
-    value.as_str().unwrap_or("nothing").to_owned()
+    if value.is_null() { "nothing".to_owned() } else { word(value) }
 }
 
 /// A path as findings name it. What is no path of a file is one of the names that findings give to other things.
@@ -120,15 +121,8 @@ fn named(path: &str) -> String {
     shown(text.as_os_str().as_bytes())
 }
 
-async fn accept(
-    client: &ClientArgs,
-    path: &str,
-    reason: &str,
-    place: Option<&str>,
-    as_json: bool,
-) -> Result<Exit, Exit> {
-    let body = json!({ "path": named(path), "reason": reason, "place": place });
-    let accepted = or_tell(send(client, &format!("{STATUS}/accept"), Some(body)).await)?;
+async fn accept(client: &ClientArgs, wish: Value, as_json: bool) -> Result<Exit, Exit> {
+    let accepted = or_tell(send(client, &format!("{STATUS}/accept"), Some(wish)).await)?;
     let wanted = accepted["accepted"].as_array().cloned().unwrap_or_default();
     let began = Instant::now();
     let left = loop {
@@ -204,13 +198,17 @@ async fn verify(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
             let gone = asked_of.iter().filter(|name| {
                 !places(&found).any(|place| place["place"] == **name && place["verified"] == *request)
             });
+            let mut silent = 0;
             for name in gone {
                 eprintln!("levqor: the node of {} is gone and has not answered", word(name));
+                silent += 1;
             }
             if !as_json {
                 say(format_args!("hashed anew in {:.1} s", began.elapsed().as_secs_f64()));
             }
-            return Ok(tell(&found, as_json));
+            let exit = tell(&found, as_json);
+            // Nobody knows of its files.
+            return Ok(if silent > 0 { Exit::Failed } else { exit });
         }
         if began.elapsed() > VERIFY_PATIENCE {
             bar.abandon();

@@ -10,11 +10,13 @@ use levqor_model::{
 use levqor_store::Error;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::witness;
+use super::witness::{self, Found};
 use crate::{App, Problem, agreed_key::agreed_key};
 
 /// Seconds until it is worth to ask again.
 const RETRY_AFTER: u64 = 5;
+/// How findings call the file of this node.
+const WITNESS: &str = "this node's witness";
 /// Records that are read at once.
 pub(super) const PAGE: usize = 1_000;
 
@@ -57,6 +59,7 @@ pub(super) async fn signed_heads(app: &App) -> Result<SignedHeads, Error> {
 }
 
 /// What all of the log was held against, and what came of it.
+#[derive(Debug)]
 pub(crate) struct Verdict {
     pub(super) report: Report,
     /// Who signs checkpoints.
@@ -93,27 +96,52 @@ pub(crate) async fn verify(app: &App) -> Result<Verdict, Problem> {
     let mut verifier = Verifier::new(vec![key]);
     // Told first, so that what comes meanwhile is not missing.
     verifier.listed("the list of chains", app.store.audit_heads().await?);
-    let witness = witness::read(app).await;
-    if let Some(signed) = &witness {
-        verifier.witness("this node's witness", signed);
+    let found = witness::read(app).await;
+    match &found {
+        Found::Witness(signed) => verifier.witness(WITNESS, signed),
+        Found::Nothing => {}
+        // A file that was made unreadable is no file that never was.
+        Found::Unreadable => verifier.no_witness(WITNESS),
+    }
+    if let Some(refused) = witness::refused(app).await {
+        verifier.no_witness(&refused);
     }
     for chain in app.store.audit_chains().await? {
-        let mut after = 0;
-        loop {
-            let records = app.store.audit_chain(chain.clone(), after, PAGE).await?;
-            let Some(last) = records.last() else { break };
-            after = last.seq;
-            let is_end = records.len() < PAGE;
-            // Some milliseconds of hashing.
-            let verified = tokio::task::spawn_blocking(move || {
-                records.iter().for_each(|record| verifier.push(record));
-                verifier
-            });
-            verifier = verified.await.map_err(Problem::internal)?;
-            if is_end {
-                break;
+        for stray in app.store.audit_strays(chain.clone(), PAGE).await? {
+            verifier.stray(&chain, stray);
+        }
+        verifier = verify_chain(app, verifier, &chain).await?;
+    }
+    Ok(Verdict { report: verifier.finish(), key, witnessed: matches!(found, Found::Witness(_)) })
+}
+
+async fn verify_chain(app: &App, mut verifier: Verifier, chain: &str) -> Result<Verifier, Problem> {
+    let (mut after, mut limit) = (0, PAGE);
+    loop {
+        let records = match app.store.audit_chain(chain.to_owned(), after, limit).await {
+            Ok(records) => records,
+            // One of them is none. Which one, and that all before it are in order, shows one by one.
+            Err(Error::Decode(_)) if limit > 1 => {
+                limit = 1;
+                continue;
             }
+            Err(Error::Decode(problem)) => {
+                verifier.unreadable(chain, after, &problem);
+                return Ok(verifier);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(last) = records.last() else { return Ok(verifier) };
+        after = last.seq;
+        let is_end = records.len() < limit;
+        // Some milliseconds of hashing.
+        let verified = tokio::task::spawn_blocking(move || {
+            records.iter().for_each(|record| verifier.push(record));
+            verifier
+        });
+        verifier = verified.await.map_err(Problem::internal)?;
+        if is_end {
+            return Ok(verifier);
         }
     }
-    Ok(Verdict { report: verifier.finish(), key, witnessed: witness.is_some() })
 }

@@ -4,12 +4,16 @@
 //! their own disks does not go back with it.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
-use levqor_model::audit::{Head, Heads, SignedHeads};
+use levqor_model::{
+    PublicKey,
+    audit::{Head, Heads, SignedHeads},
+};
 use levqor_store::Error;
 use tracing::error;
 
@@ -18,6 +22,8 @@ use crate::App;
 
 /// In the data directory.
 const FILE: &str = "audit-witness.json";
+/// What a file becomes that no witness of this installation wrote: it is evidence of something, and nothing overwrites it.
+const REFUSED: &str = "audit-witness.refused.json";
 /// A larger file is none of ours.
 const BYTES_MAX: u64 = 32 * 1024 * 1024;
 
@@ -36,17 +42,64 @@ fn path(app: &App) -> Option<PathBuf> {
     app.settings.data_dir.as_ref().map(|dir| dir.join(FILE))
 }
 
-/// The file; None: there is none that can be read.
-pub(super) async fn read(app: &App) -> Option<SignedHeads> {
-    let path = path(app)?;
-    tokio::task::spawn_blocking(move || read_file(&path)).await.ok().flatten()
+/// What there is of a witness.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Whoever signed it.
+    Witness(SignedHeads),
+    /// There is no file.
+    Nothing,
+    /// There is one, and it is no list of ends.
+    Unreadable,
 }
 
-fn read_file(path: &Path) -> Option<SignedHeads> {
-    if fs::metadata(path).ok()?.len() > BYTES_MAX {
-        return None;
+pub(super) async fn read(app: &App) -> Found {
+    let Some(path) = path(app) else { return Found::Nothing };
+    let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+    read.unwrap_or(Found::Unreadable)
+}
+
+fn read_file(path: &Path) -> Found {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+        // A pipe that nobody writes to would hold us for ever.
+        Ok(found) if found.is_file() => {}
+        _ => return Found::Unreadable,
     }
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    let mut text = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text));
+    match read {
+        Ok(_) => serde_json::from_slice(&text).map_or(Found::Unreadable, Found::Witness),
+        Err(_) => Found::Unreadable,
+    }
+}
+
+/// How findings call a file that was refused once and still lies there.
+pub(super) async fn refused(app: &App) -> Option<String> {
+    let path = path(app)?.with_file_name(REFUSED);
+    let there = tokio::fs::try_exists(&path).await;
+    (!matches!(there, Ok(false))).then(|| format!("{} (take it away once you know why)", path.display()))
+}
+
+/// The ends that this node knew before its start. What it cannot believe is put aside, and never overwritten.
+async fn known(app: &App, path: &Path, key: PublicKey) -> io::Result<Vec<Head>> {
+    match read(app).await {
+        Found::Nothing => return Ok(Vec::new()),
+        Found::Witness(signed) => {
+            if let Some(told) = signed.open(&[key]) {
+                return Ok(told.heads);
+            }
+        }
+        Found::Unreadable => {}
+    }
+    let aside = path.with_file_name(REFUSED);
+    error!(
+        "{} was not written by this installation's witness: it is kept as {}, and `levqor audit verify` names it",
+        path.display(),
+        aside.display()
+    );
+    tokio::fs::rename(path, aside).await?;
+    Ok(Vec::new())
 }
 
 /// Writes the ends of the chains when they have changed. An end that is no longer in its chain stays: that is what the
@@ -62,14 +115,12 @@ pub(crate) async fn witness(app: &App) -> Result<(), Error> {
     let key = signing_key(app).await?;
     let before = match kept.heads.take() {
         Some(before) => before,
-        None => {
-            let signed = read(app).await;
-            signed
-                .and_then(|signed| signed.open(&[key.public_key()]))
-                .map_or_else(Vec::new, |told| told.heads)
-        }
+        None => known(app, &path, key.public_key()).await.map_err(|error| {
+            Error::Unavailable(format!("the witness of the evidence log cannot be put aside: {error}"))
+        })?,
     };
     let lost = lost(app, &seen, &before).await;
+    let heads = newest(&seen, &before);
     // Whatever fails: what is known stays known.
     kept.heads = Some(before);
     let lost = lost?;
@@ -80,7 +131,7 @@ pub(crate) async fn witness(app: &App) -> Result<(), Error> {
         );
         kept.told = true;
     }
-    let heads = keep_lost(seen.clone(), lost);
+    let heads = keep_lost(heads, lost);
     if kept.heads.as_ref() != Some(&heads) {
         let signed = SignedHeads::sign(&Heads { at: app.now(), heads: heads.clone() }, &key);
         let written = tokio::task::spawn_blocking(move || write_file(&path, &signed)).await;
@@ -96,19 +147,43 @@ pub(crate) async fn witness(app: &App) -> Result<(), Error> {
 
 /// The known ends that are in their chains no more.
 async fn lost(app: &App, seen: &[Head], known: &[Head]) -> Result<Vec<Head>, Error> {
+    let seen = by_chain(seen);
     let mut lost = Vec::new();
     for head in known {
-        if !seen.contains(head) && !is_there(app, head).await? {
+        if seen.get(head.chain.as_str()) != Some(&head) && !is_there(app, head).await? {
             lost.push(head.clone());
         }
     }
     Ok(lost)
 }
 
+fn by_chain(heads: &[Head]) -> HashMap<&str, &Head> {
+    heads.iter().map(|head| (head.chain.as_str(), head)).collect()
+}
+
+/// Of each chain the end that reaches further. The database's list of ends is only a list: whoever shortens it, or takes a chain out
+/// of it, must not have the witness forget what it has seen.
+fn newest(seen: &[Head], known: &[Head]) -> Vec<Head> {
+    let mut newest: BTreeMap<&str, &Head> = BTreeMap::new();
+    for head in seen.iter().chain(known) {
+        let further = newest.get(head.chain.as_str()).is_none_or(|other| other.seq < head.seq);
+        if further {
+            newest.insert(&head.chain, head);
+        }
+    }
+    newest.into_values().cloned().collect()
+}
+
 /// Whether this record is in its chain, and was not written anew with another hash.
 async fn is_there(app: &App, head: &Head) -> Result<bool, Error> {
-    let found = app.store.audit_chain(head.chain.clone(), head.seq.saturating_sub(1), 1).await?;
-    Ok(found.first().is_some_and(|record| record.seq == head.seq && record.hash == head.hash))
+    match app.store.audit_chain(head.chain.clone(), head.seq.saturating_sub(1), 1).await {
+        Ok(found) => {
+            Ok(found.first().is_some_and(|record| record.seq == head.seq && record.hash == head.hash))
+        }
+        // Something is there that is no record.
+        Err(Error::Decode(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// What is kept: of a chain that has lost what was known of it, what was known.
@@ -139,6 +214,32 @@ mod tests {
 
     fn head(chain: &str, seq: u64) -> Head {
         Head { chain: chain.to_owned(), seq, hash: RecordHash([seq as u8; 32]) }
+    }
+
+    #[test]
+    fn a_list_that_became_shorter_makes_nothing_forgotten() {
+        for (seen, known, expected) in [
+            (vec![head("a", 3)], vec![], vec![head("a", 3)]),
+            (vec![head("a", 3)], vec![head("a", 2)], vec![head("a", 3)]),
+            // A chain is not listed any more; one is listed by an earlier end.
+            (vec![head("b", 1)], vec![head("a", 2), head("b", 4)], vec![head("a", 2), head("b", 4)]),
+        ] {
+            assert_eq!(newest(&seen, &known), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_witness_is_not_none() {
+        let folder = levqor_testkit::temp_dir();
+        let path = folder.path().join(FILE);
+        assert_eq!(read_file(&path), Found::Nothing);
+        for content in ["", "{}", "not JSON"] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(read_file(&path), Found::Unreadable, "{content}");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(read_file(&path), Found::Unreadable);
     }
 
     #[test]

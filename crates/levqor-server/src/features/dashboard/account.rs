@@ -130,7 +130,7 @@ async fn draw(app: &App, page: &PageActor, view: &View, shown: &Shown) -> Result
     let memberships = service::memberships(app, &page.actor).await?;
     let open = sessions::list(app, &page.actor).await?;
     let body = html! {
-        (shown.done.note())
+        (shown.done.note(super::DONE))
         (page_head("Account", &html! { "You are signed in as " strong { (page.email) } "." }, &html! {}))
         div.stack {
             div.grid.main-aside {

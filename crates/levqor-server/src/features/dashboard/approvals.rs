@@ -86,7 +86,7 @@ fn render(page: &PageActor, view: &View, found: &[Approval], all: bool, done: &D
         ("/dashboard/approvals?all=yes", "Show decided ones too")
     };
     let body = html! {
-        (done.note())
+        (done.note(super::DONE))
         (page_head("Approvals", &html! { "Runs wait here for the decision of a person." }, &html! { a.button.plain href=(other) { (words) } }))
         @if found.is_empty() {
             section.card { (empty("check-ring", "Nothing waits for you", "A workflow asks with the function approval.", &html! {})) }

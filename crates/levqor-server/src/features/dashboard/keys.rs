@@ -175,7 +175,7 @@ fn render(page: &PageActor, view: &View, keys: &[ApiKey], shown: &Shown) -> Mark
     let next =
         keys.last().filter(|_| keys.len() == KEYS).map(|last| format!("/dashboard/keys?after={}", last.id));
     let body = html! {
-        (shown.done.note())
+        (shown.done.note(super::DONE))
         (page_head("API keys", &html! { "Programs send one as " code { "Authorization: Bearer lvq_…" } "." }, &html! {}))
         div.stack {
             @if let Some(made) = &shown.made {

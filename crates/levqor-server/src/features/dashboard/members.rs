@@ -199,7 +199,7 @@ fn render(page: &PageActor, view: &View, members: &[Member], open: &[Invitation]
         }
     };
     let body = html! {
-        (shown.done.note())
+        (shown.done.note(super::DONE))
         (page_head("Members", &html! { "People who may do something in this account." }, &html! {}))
         div.stack {
             @if let Some((email, link)) = &shown.made {

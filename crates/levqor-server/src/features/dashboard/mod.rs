@@ -28,17 +28,11 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use maud::{Markup, html};
-use serde::Deserialize;
 
 use crate::{
     App,
     gateway::PageActor,
-    pages::{
-        Button, chosen,
-        components::{badge::Tone, note::note},
-        uncached,
-    },
+    pages::{Button, Done, chosen, uncached},
 };
 
 pub fn routes() -> Router<App> {
@@ -82,51 +76,37 @@ pub fn routes() -> Router<App> {
         .layer(axum::middleware::map_response(uncached))
 }
 
-/// What just happened, as the address of the page that follows says it.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Done {
-    done: Option<String>,
-}
-
-impl Done {
-    fn note(&self) -> Markup {
-        let text = match self.done.as_deref() {
-            Some("created") => "The workflow is created.",
-            Some("version") => {
-                "The new version is saved. Runs in flight keep the version that they began with."
-            }
-            Some("unchanged") => "Nothing changed: this is the content of the current version.",
-            Some("deleted") => "The workflow and its schedule are deleted. Its runs stay.",
-            Some("cancelled") => "The run is cancelled.",
-            Some("retried") => "The run goes on from the task that failed.",
-            Some("again") => "This is a new run.",
-            Some("suspended") => "The run is suspended: nothing of it begins until you resume it.",
-            Some("resumed") => "The run goes on.",
-            Some("webhook-deleted") => "The webhook is deleted: its address starts nothing any more.",
-            Some("revoked") => "The key is revoked: it opens nothing any more.",
-            Some("invited") => "The invitation is on its way by mail.",
-            Some("invitation-revoked") => "The invitation is taken back: its link opens nothing any more.",
-            Some("role-changed") => "The role is changed; where they were signed in here, they sign in anew.",
-            Some("member-removed") => {
-                "The member is removed and signed out. Keys that they made stay: look whether they should."
-            }
-            Some("signed-out") => "The member is signed out of this account everywhere.",
-            Some("renamed") => "The account has another name.",
-            Some("joined") => "You belong to this account now.",
-            Some("switched") => "You are in this account now.",
-            Some("session-ended") => "The session is over.",
-            Some("sessions-ended") => "All your other sessions are over.",
-            Some("approved") => "You have approved; the run goes on.",
-            Some("rejected") => "You have rejected; the run goes on with that.",
-            Some("secret-set") => "The secret is set. Runs that begin or are retried from now on use it.",
-            Some("secret-deleted") => {
-                "The secret is deleted. Runs that began before keep what they began with."
-            }
-            Some(_) | None => return html! {},
-        };
-        html! { div.said-so { (note(Tone::Idle, &html! { p { (text) } })) } }
-    }
-}
+/// What just happened, by the word for it in the address of the page that follows.
+const DONE: &[(&str, &str)] = &[
+    ("created", "The workflow is created."),
+    ("version", "The new version is saved. Runs in flight keep the version that they began with."),
+    ("unchanged", "Nothing changed: this is the content of the current version."),
+    ("deleted", "The workflow and its schedule are deleted. Its runs stay."),
+    ("cancelled", "The run is cancelled."),
+    ("retried", "The run goes on from the task that failed."),
+    ("again", "This is a new run."),
+    ("suspended", "The run is suspended: nothing of it begins until you resume it."),
+    ("resumed", "The run goes on."),
+    ("webhook-deleted", "The webhook is deleted: its address starts nothing any more."),
+    ("revoked", "The key is revoked: it opens nothing any more."),
+    ("invited", "The invitation is on its way by mail."),
+    ("invitation-revoked", "The invitation is taken back: its link opens nothing any more."),
+    ("role-changed", "The role is changed; where they were signed in here, they sign in anew."),
+    (
+        "member-removed",
+        "The member is removed and signed out. Keys that they made stay: look whether they should.",
+    ),
+    ("signed-out", "The member is signed out of this account everywhere."),
+    ("renamed", "The account has another name."),
+    ("joined", "You belong to this account now."),
+    ("switched", "You are in this account now."),
+    ("session-ended", "The session is over."),
+    ("sessions-ended", "All your other sessions are over."),
+    ("approved", "You have approved; the run goes on."),
+    ("rejected", "You have rejected; the run goes on with that."),
+    ("secret-set", "The secret is set. Runs that begin or are retried from now on use it."),
+    ("secret-deleted", "The secret is deleted. Runs that began before keep what they began with."),
+];
 
 /// Whether the reader may change things; pages leave the forms out otherwise.
 fn may(page: &PageActor, role: levqor_model::Role) -> bool {

@@ -69,7 +69,7 @@ pub(super) async fn page(
     let next = tasks.last().filter(|_| more).map(|last| format!("{path}?after={}", last.task));
     let body = html! {
         (crumbs(&[("/dashboard/runs", "Runs"), (&format!("/dashboard/workflows/{}", run.workflow_id), &run.name)], &short(id)))
-        (Done { done: asked.done }.note())
+        (Done { done: asked.done }.note(super::DONE))
         div.stack id="run" data-live=(if ended { "done" } else { "on" }) data-refresh=(REFRESH_SECONDS)
             data-events=[(!ended).then(|| format!("/api/runs/{id}/events"))] {
             (head(&page, &detail, &path))

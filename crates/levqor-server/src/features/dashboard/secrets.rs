@@ -127,7 +127,7 @@ fn render(page: &PageActor, view: &View, secrets: &[SecretName], shown: &Shown) 
         .map(|last| format!("/dashboard/secrets?after={}", last.name));
     let editor = may(page, Role::Editor);
     let body = html! {
-        (shown.done.note())
+        (shown.done.note(super::DONE))
         (page_head("Secrets", &html! { "Workflows use them as " code { "$secrets.name" } ". Nobody can read them again." }, &html! {}))
         div.grid.main-aside {
             section.card aria-labelledby="secrets" {

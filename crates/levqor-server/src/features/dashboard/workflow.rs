@@ -190,7 +190,7 @@ fn render(page: &PageActor, view: &View, shown: &Shown) -> Markup {
     };
     let actions = html! { @if editor { a.button href={ (path) "/edit" } { (icon("edit")) "New version" } } };
     let body = html! {
-        (shown.done.note())
+        (shown.done.note(super::DONE))
         (crumbs(&[("/dashboard/workflows", "Workflows")], &workflow.name))
         (page_head(title, &under, &actions))
         (triggers::made_note(&shown.triggers))

@@ -49,7 +49,7 @@ pub(super) async fn page(
     let next =
         workflows.last().filter(|_| more).map(|last| format!("/dashboard/workflows?before={}", last.id));
     let body = html! {
-        (Done { done: asked.done }.note())
+        (Done { done: asked.done }.note(super::DONE))
         (page_head("Workflows", &html! { "What can run, and when it does by itself." }, &create))
         section.card {
             @if rows.is_empty() {

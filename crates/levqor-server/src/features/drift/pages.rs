@@ -39,7 +39,7 @@ pub fn routes() -> Router<App> {
 
 async fn page(State(app): State<App>, page: PageActor, view: View) -> Result<Markup, Problem> {
     let results = service::results(&app).await?;
-    let (tone, picture, word) = match service::status(&results, app.now()) {
+    let (tone, picture, word) = match service::overall(&app, &results).await? {
         "pass" => (Tone::Good, "check-ring", "pass"),
         "fail" => (Tone::Bad, "cross-ring", "fail"),
         _ => (Tone::Warn, "question", "unknown"),
@@ -77,8 +77,12 @@ async fn check(
 
 fn of_node(now: Timestamp, number: usize, result: &DriftResult) -> Markup {
     let heading = format!("node-{number}");
-    let (tone, picture, word) =
-        if result.pass { (Tone::Good, "check-ring", "pass") } else { (Tone::Bad, "cross-ring", "fail") };
+    let (tone, picture, word) = match (service::is_fresh(result, now), result.pass) {
+        // What was well hours ago may be otherwise by now.
+        (false, _) => (Tone::Warn, "question", "unknown"),
+        (true, true) => (Tone::Good, "check-ring", "pass"),
+        (true, false) => (Tone::Bad, "cross-ring", "fail"),
+    };
     html! {
         section.card aria-labelledby=(heading) {
             header {

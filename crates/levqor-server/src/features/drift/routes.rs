@@ -52,7 +52,7 @@ enum DriftPart {
 /// Whether what is served is what was agreed.
 #[derive(Debug, Serialize, ToSchema)]
 struct DriftStatus {
-    /// `pass`, `fail`, or `unknown`: no node has looked in the last two hours.
+    /// `pass`, `fail`, or `unknown`: no node has looked in the last two hours, or one that lives has not.
     #[schema(example = "pass")]
     status: &'static str,
     /// The last look of each node at itself, newest first.
@@ -223,7 +223,7 @@ async fn show(State(app): State<App>) -> Result<Json<DriftStatus>, Problem> {
     let results = service::results(&app).await?;
     let acknowledgements = service::acknowledgements(&app).await?;
     Ok(Json(DriftStatus {
-        status: service::status(&results, app.now()),
+        status: service::overall(&app, &results).await?,
         results: results
             .iter()
             .map(|result| DriftResultView::new(result, service::report_of(result)))

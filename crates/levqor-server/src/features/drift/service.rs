@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
-use levqor_drift::{Acknowledgement, Agreed, Circumstances, Finding, Report, Site};
+use levqor_drift::{Acknowledgement, Agreed, Circumstances, Finding, LockName, Report, Site};
 use levqor_model::{Severity, Timestamp};
 use levqor_store::{
     Error,
     drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
+    nodes::Node,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -21,6 +22,8 @@ use crate::{App, gateway::Actor};
 pub(crate) const EVERY: Duration = Duration::from_secs(60 * 60);
 /// A result that is older than this is no evidence of anything.
 pub(super) const FRESH: Duration = Duration::from_secs(2 * 60 * 60);
+/// A node that began this lately need not have looked yet.
+const FIRST_LOOK: Duration = Duration::from_secs(120);
 /// Longest time for which a deviation may not count.
 pub(super) const ACKNOWLEDGED_MAX: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Deviations that one record of the evidence log names.
@@ -79,7 +82,10 @@ pub(super) async fn look(app: &App) -> Result<Arc<Report>, Refusal> {
     let now = app.now();
     let acknowledgements = acknowledgements(app).await?;
     let before = app.store.last_drift(app.node, app.region.code.clone()).await?;
-    let before = before.as_ref().and_then(report_of).map(|report| report.findings).unwrap_or_default();
+    let (before, lock_before) = match before.as_ref().and_then(report_of) {
+        Some(report) => (report.findings, report.lock),
+        None => (Vec::new(), None),
+    };
     let looked = {
         let (app, before) = (app.clone(), before.clone());
         // Files, and all pages one after the other: nothing for a thread that answers requests.
@@ -93,7 +99,7 @@ pub(super) async fn look(app: &App) -> Result<Arc<Report>, Refusal> {
         Ok(None) => return Err(Refusal::Stopping),
         Err(error) => return Err(Refusal::Store(Error::Unavailable(error.to_string()))),
     };
-    see_lock(app, &agreed, now).await?;
+    see_lock(app, &agreed, lock_before.as_ref(), now).await?;
     let change = change(&before, &report.findings);
     tell(&report, &change);
     let result = DriftResult {
@@ -137,21 +143,32 @@ async fn looked(
     Some((agreed, report))
 }
 
-/// A lock that was not seen before is an agreement, and is noted.
-async fn see_lock(app: &App, agreed: &Agreed, now: Timestamp) -> Result<(), Error> {
+/// A lock that was not seen before is an agreement, and is noted. So is one that comes back: it agrees with a blueprint that came back
+/// with it, and nothing else would tell.
+async fn see_lock(
+    app: &App,
+    agreed: &Agreed,
+    before: Option<&LockName>,
+    now: Timestamp,
+) -> Result<(), Error> {
     let Ok(Some(lock)) = &agreed.lock else { return Ok(()) };
-    let digest = lock.digest();
-    if app.store.has_seen_lock(digest.clone()).await? {
-        return Ok(());
-    }
     let seen = SeenLock {
-        digest,
+        digest: lock.digest(),
         version: lock.version,
         locked_at: lock.at,
         locked_by: lock.by.clone(),
         reason: lock.reason.clone(),
     };
-    app.store.see_lock(seen, now).await.map(drop)
+    if !app.store.has_seen_lock(seen.digest.clone()).await? {
+        return app.store.see_lock(seen, now).await.map(drop);
+    }
+    let Some(before) = before.filter(|before| before.digest != seen.digest) else { return Ok(()) };
+    tracing::warn!(
+        "the lock of the blueprint is version {} again, where version {} was: what was agreed then holds now",
+        seen.version,
+        before.version
+    );
+    app.store.see_lock_again(seen, before.digest.clone(), app.region.code.clone(), now).await
 }
 
 /// What is new, and what is not there any more.
@@ -236,9 +253,14 @@ pub(super) fn report_of(result: &DriftResult) -> Option<Report> {
     serde_json::from_str(&result.report).ok()
 }
 
+/// Whether it says something of now.
+pub(super) fn is_fresh(result: &DriftResult, now: Timestamp) -> bool {
+    now.since(result.at) <= FRESH
+}
+
 /// What all results say together. Old ones say nothing.
 pub(super) fn status(results: &[DriftResult], now: Timestamp) -> &'static str {
-    let mut fresh = results.iter().filter(|result| now.since(result.at) <= FRESH).peekable();
+    let mut fresh = results.iter().filter(|result| is_fresh(result, now)).peekable();
     if fresh.peek().is_none() {
         "unknown"
     } else if fresh.all(|result| result.pass) {
@@ -246,4 +268,21 @@ pub(super) fn status(results: &[DriftResult], now: Timestamp) -> &'static str {
     } else {
         "fail"
     }
+}
+
+/// [`status`], but that a node which lives and has not looked lately may serve anything.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn overall(app: &App, results: &[DriftResult]) -> Result<&'static str, Error> {
+    let now = app.now();
+    let status = status(results, now);
+    if status != "pass" {
+        return Ok(status);
+    }
+    let has_looked =
+        |node: &Node| results.iter().any(|result| result.node == node.id && is_fresh(result, now));
+    let live = app.store.nodes(Some(now)).await?;
+    let is_silent = |node: &Node| now.since(node.started_at) > FIRST_LOOK && !has_looked(node);
+    Ok(if live.iter().any(is_silent) { "unknown" } else { status })
 }

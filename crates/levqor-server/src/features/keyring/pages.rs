@@ -17,12 +17,12 @@ use crate::{
     App, Problem,
     gateway::{Id, PageActor, Query},
     pages::{
-        Button, FormData, Page, Section, View,
+        Button, Done, FormData, Page, Section, View,
         components::{
             badge::{Tone, badge},
             form,
             icon::icon,
-            note::{note, page_head},
+            note::{page_head, said},
             table::table,
             time::ago,
         },
@@ -38,23 +38,12 @@ pub fn routes() -> Router<App> {
         .route("/admin/keys/{id}/revoke", post(revoke))
 }
 
-/// What just happened, as the address says it.
-#[derive(Debug, Default, Deserialize)]
-struct Asked {
-    done: Option<String>,
-}
-
-impl Asked {
-    fn note(&self) -> Markup {
-        let text = match self.done.as_deref() {
-            Some("published") => "A new key is published. It becomes active when every node knows it.",
-            Some("already") => "A new key was published already. It becomes active when every node knows it.",
-            Some("revoked") => "The key is destroyed: nothing that was made with it holds any more.",
-            Some(_) | None => return html! {},
-        };
-        html! { div.said-so { (note(Tone::Idle, &html! { p { (text) } })) } }
-    }
-}
+/// What just happened, by the word for it in the address.
+const DONE: &[(&str, &str)] = &[
+    ("published", "A new key is published. It becomes active when every node knows it."),
+    ("already", "A new key was published already. It becomes active when every node knows it."),
+    ("revoked", "The key is destroyed: nothing that was made with it holds any more."),
+];
 
 #[derive(Debug, Deserialize)]
 struct Rotate {
@@ -68,9 +57,9 @@ async fn page(
     State(app): State<App>,
     page: PageActor,
     view: View,
-    Query(asked): Query<Asked>,
+    Query(done): Query<Done>,
 ) -> Result<Markup, Problem> {
-    show(&app, &page, &view, &asked.note()).await
+    show(&app, &page, &view, &done.note(DONE)).await
 }
 
 async fn rotate(
@@ -241,5 +230,5 @@ fn told(check: &Check) -> Markup {
         }
         @if !check.faults.is_empty() { ul { @for fault in &check.faults { li { (fault.what) ": " (fault.problem) } } } }
     };
-    html! { div.said-so { (note(tone, &words)) } }
+    said(tone, &words)
 }

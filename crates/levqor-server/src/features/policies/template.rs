@@ -257,7 +257,16 @@ fn put_in(html: &str, placeholders: &[Placeholder<'_>], names: &Names) -> Result
             continue;
         };
         rest = after;
-        let Some((name, line)) = missing.remove(&number) else { continue };
+        let Some((name, line)) = missing.remove(&number) else {
+            // By a character's number in HTML, since the character itself was refused: the value would stand elsewhere.
+            if let Some((name, line)) = placeholders.get(number) {
+                faults.push(Fault::new(
+                    *line,
+                    format!("something in the text stands in the place of {name:?}"),
+                ));
+            }
+            continue;
+        };
         match names.get(name) {
             Some(_) if tag != TagState::Outside => {
                 missing.insert(number, (name, line));
@@ -355,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
-        let rows: [(&str, &[&str]); 11] = [
+        let rows: [(&str, &[&str]); 12] = [
             (
                 "a\n{{ dayz }}\n{{ weeks }}",
                 &["7: there is no placeholder \"dayz\"", "8: there is no placeholder \"weeks\""],
@@ -382,6 +391,10 @@ mod tests {
                 &["6: \"days\" stands where only plain text may: in an address or in HTML"],
             ),
             ("see {{ list }}", &["6: \"list\" must stand in a paragraph of its own"]),
+            (
+                "&#xE000;0&#xE001; of {{ days }}",
+                &["6: something in the text stands in the place of \"days\""],
+            ),
         ];
         for (body, faults) in rows {
             let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();

@@ -11,18 +11,21 @@ use levqor_store::tamper::Finding;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::service::{self, Place, Verdict, Wish};
+use super::{
+    board::EVIDENCE,
+    service::{self, Place, Verdict, Wish},
+};
 use crate::{
     App, Problem,
     gateway::{PageActor, Query},
     pages::{
-        Button, FormData, Page, Section, View,
+        Button, Done, FormData, Page, Section, View,
         components::{
             badge::{Tone, badge, large_badge},
             deviation::{severity_badge, values},
             form::{self, Field},
             icon::icon,
-            note::{empty, note, page_head},
+            note::{empty, page_head},
             time::ago,
         },
         count, plural,
@@ -39,22 +42,11 @@ pub fn routes() -> Router<App> {
         .route("/admin/tamper/verify", post(verify))
 }
 
-/// What just happened, as the address says it.
-#[derive(Debug, Default, Deserialize)]
-struct Asked {
-    done: Option<String>,
-}
-
-impl Asked {
-    fn note(&self) -> Markup {
-        let text = match self.done.as_deref() {
-            Some("accepted") => "It is agreed to. The nodes concerned sign it within a second.",
-            Some("verify") => "All nodes hash their files anew, and verify what the database says of them.",
-            Some(_) | None => return html! {},
-        };
-        html! { div.said-so { (note(Tone::Idle, &html! { p { (text) } })) } }
-    }
-}
+/// What just happened, by the word for it in the address.
+const DONE: &[(&str, &str)] = &[
+    ("accepted", "It is agreed to. The nodes concerned sign it within a second."),
+    ("verify", "All nodes hash their files anew, and verify what the database says of them."),
+];
 
 #[derive(Debug, Deserialize)]
 struct Accept {
@@ -64,6 +56,9 @@ struct Accept {
     path: String,
     #[serde(default)]
     place: String,
+    /// What the page has shown; empty: nothing.
+    #[serde(default)]
+    found: String,
     #[serde(default)]
     reason: String,
 }
@@ -72,7 +67,7 @@ async fn page(
     State(app): State<App>,
     page: PageActor,
     view: View,
-    Query(asked): Query<Asked>,
+    Query(done): Query<Done>,
 ) -> Result<Markup, Problem> {
     let places = service::places(&app).await?;
     let verdict = service::overall(&places);
@@ -83,7 +78,7 @@ async fn page(
         }
     };
     let body = html! {
-        (asked.note())
+        (done.note(DONE))
         (page_head("Tamper detection", &html! {
             (verdict_badge(verdict, large_badge)) " "
             "The files that each node is made of, held against what was agreed. " a href="/docs/tamper" { "How it works" }
@@ -97,7 +92,8 @@ async fn page(
             @for (number, place) in places.iter().enumerate() { (of_place(&page, view.now, number, place)) }
         }
     };
-    let refresh = (verdict != Verdict::Untouched).then_some(10);
+    // Where there are findings somebody may be writing a reason, which a page that loads again would lose.
+    let refresh = (verdict == Verdict::Unknown).then_some(10);
     Ok(Page::new("Tamper detection", Section::Tamper, body).refresh_every(refresh).render(&view))
 }
 
@@ -107,8 +103,8 @@ async fn accept(
     FormData(form): FormData<Accept>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    let Accept { csrf: _, path, place, reason } = form;
-    service::accept(&app, Wish { path, reason, place: Some(place) }).await?;
+    let Accept { csrf: _, path, place, found, reason } = form;
+    service::accept(&app, Wish { path, reason, place: Some(place), found: Some(found) }).await?;
     Ok(Redirect::to("/admin/tamper?done=accepted").into_response())
 }
 
@@ -175,14 +171,19 @@ fn line(page: &PageActor, now: Timestamp, finding: &Finding) -> Markup {
         li.finding {
             div.row { (severity_badge(deviation.severity)) code { (deviation.place) } span.small.faint { "since " (ago(finding.since, now)) } }
             (values(deviation))
-            details.disclose {
-                summary { "This change is right" }
-                form.stack method="post" action="/admin/tamper/accept" {
-                    (form::csrf(&page.csrf))
-                    input type="hidden" name="path" value=(deviation.place);
-                    input type="hidden" name="place" value=(finding.place);
-                    (Field::text("reason", "Why", "").required().hint("It is kept in the evidence log, with your name.").render())
-                    button.button type="submit" { "Agree to what was found" }
+            @if deviation.place == EVIDENCE {
+                p.small { "Nobody agrees to this one: " a href="/admin/audit" { "the evidence log" } " names what is wrong with it." }
+            } @else {
+                details.disclose {
+                    summary { "This change is right" }
+                    form.stack method="post" action="/admin/tamper/accept" {
+                        (form::csrf(&page.csrf))
+                        input type="hidden" name="path" value=(deviation.place);
+                        input type="hidden" name="place" value=(finding.place);
+                        input type="hidden" name="found" value=(deviation.found.as_deref().unwrap_or_default());
+                        (Field::text("reason", "Why", "").required().hint("It is kept in the evidence log, with your name.").render())
+                        button.button type="submit" { "Agree to what was found" }
+                    }
                 }
             }
         }

@@ -30,7 +30,8 @@ enum SeverityName {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct TamperStatus {
-    /// `untouched`, `changed`, or `unknown` when there is no fresh evidence; the worst of all places.
+    /// `untouched`, `changed`, or `unknown` when there is no fresh evidence; the worst of all places. A place whose node ended without
+    /// saying so is `unknown` for a day.
     #[schema(example = "untouched")]
     verdict: &'static str,
     places: Vec<TamperPlace>,
@@ -134,6 +135,9 @@ struct AcceptTampering {
     /// Only there; everywhere where it was found when it is left out.
     #[schema(example = "web-1:/var/lib/levqor")]
     place: Option<String>,
+    /// What was seen there, as the finding says it, and empty for nothing. Then it is about that path alone, and refused when something
+    /// else is there by now.
+    found: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -234,7 +238,8 @@ async fn accept(
     State(app): State<App>,
     Body(body): Body<AcceptTampering>,
 ) -> Result<(StatusCode, Json<TamperingAccepted>), Problem> {
-    let wish = Wish { path: body.path, reason: body.reason, place: body.place };
+    let AcceptTampering { path, reason, place, found } = body;
+    let wish = Wish { path, reason, place, found };
     let accepted = service::accept(&app, wish).await?;
     let accepted = accepted
         .into_iter()

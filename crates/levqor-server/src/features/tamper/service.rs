@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use levqor_model::{ProblemCode, RequestId, Timestamp};
-use levqor_store::tamper::{Finding, KeptState};
+use levqor_model::{ProblemCode, RequestId, Timestamp, tamper::Consent};
+use levqor_store::tamper::{AgreedFinding, Finding, KeptState};
 
-use super::{board::EVIDENCE, report::Report};
+use super::{board::EVIDENCE, keeper, report::Report};
 use crate::{App, Problem};
 
 /// What an operator must say of the reason.
@@ -14,6 +14,8 @@ const REASON_CHARS_MAX: usize = 500;
 const PATH_CHARS_MAX: usize = 16_384;
 /// A node that has said nothing for this long is not known to guard.
 const FRESH: Duration = Duration::from_secs(30);
+/// A place whose node ended without saying so is not known to be well for this long; then it is not expected back.
+const MISSED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How findings begin that nobody can agree to, or what they say of what is behind a link.
 const UNREADABLE: [&str; 2] = ["unreadable: ", "\": unreadable: "];
 
@@ -45,7 +47,7 @@ pub(super) struct Place {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Places whose node lives, and others where something was found; by their names.
+/// Places whose node lives or has only fallen silent, and others where something was found; by their names.
 pub(super) async fn places(app: &App) -> Result<Vec<Place>, Problem> {
     let (states, findings) = app.store.tampering(app.now()).await?;
     let mut by_place: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
@@ -56,7 +58,8 @@ pub(super) async fn places(app: &App) -> Result<Vec<Place>, Problem> {
         .into_iter()
         .filter_map(|kept| {
             let mut findings = by_place.remove(&kept.state.place).unwrap_or_default();
-            if !kept.live && findings.is_empty() {
+            let is_gone = !kept.live && (kept.left || kept.age > MISSED);
+            if is_gone && findings.is_empty() {
                 return None;
             }
             findings.sort_by(|a, b| {
@@ -96,11 +99,14 @@ pub(super) struct Wish {
     pub(super) reason: String,
     /// Which machine; None: all on which it was found.
     pub(super) place: Option<String>,
+    /// What they saw there, empty for nothing: then it is about that path alone, and only as long as it is so. None: whatever was
+    /// found there and below.
+    pub(super) found: Option<String>,
 }
 
 /// Notes that an operator agrees to what was found at a path and below; the nodes concerned sign it within a second.
 pub(super) async fn accept(app: &App, wish: Wish) -> Result<Vec<Finding>, Problem> {
-    let Wish { path, reason, place } = wish;
+    let Wish { path, reason, place, found } = wish;
     let reason = reason.trim().to_owned();
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
         return Err(Problem::field(
@@ -119,15 +125,37 @@ pub(super) async fn accept(app: &App, wish: Wish) -> Result<Vec<Finding>, Proble
     let findings: Vec<Finding> = findings
         .into_iter()
         .filter(|finding| place.as_ref().is_none_or(|place| *place == finding.place))
-        .filter(|finding| finding.deviation.place == path || finding.deviation.place.starts_with(&below))
+        .filter(|finding| {
+            let at = &finding.deviation.place;
+            *at == path || (found.is_none() && at.starts_with(&below))
+        })
         .collect();
     if findings.is_empty() {
         return Err(Problem::not_found(
             "nothing was found there that is not as agreed; GET /api/ops/tamper shows what was",
         ));
     }
+    if let Some(seen) = &found
+        && findings
+            .iter()
+            .any(|finding| finding.deviation.found.as_deref().unwrap_or_default() != seen.as_str())
+    {
+        return Err(Problem::field(
+            "/found",
+            format!(
+                "{path} is something else by now; look at the findings again, and agree to what they say"
+            ),
+        ));
+    }
     check(&findings)?;
-    app.store.agree_to(findings.clone(), reason, app.now()).await?;
+    let key = keeper::signing_key(app).await?;
+    let agreed = |finding: &Finding| {
+        let Finding { place, deviation, since: _ } = finding;
+        let (expected, found) = (deviation.expected.as_deref(), deviation.found.as_deref());
+        let consent = Consent { place, path: &deviation.place, expected, found };
+        AgreedFinding { finding: finding.clone(), signature: consent.sign(&key) }
+    };
+    app.store.agree_to(findings.iter().map(agreed).collect(), reason, app.now()).await?;
     super::memory(app).hurry();
     Ok(findings)
 }

@@ -5,13 +5,16 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
-use levqor_model::tamper::Entry;
+use levqor_model::{
+    Deviation, PublicKey,
+    tamper::{Consent, Entry},
+};
 use levqor_store::{
     Error,
-    tamper::{FINDINGS_MAX, TamperState, Wish},
+    tamper::{TamperState, Wish},
 };
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tokio::{task::JoinHandle, time::Instant};
+use tracing::{error, info, warn};
 
 use super::{
     TamperSettings, announce,
@@ -20,7 +23,7 @@ use super::{
     report::{Heard, Report},
     text_of,
 };
-use crate::{App, features::audit, problem::chain};
+use crate::{App, Problem, features::audit, problem::chain};
 
 /// How often the database is asked for wishes.
 const WISHES_EVERY: Duration = Duration::from_secs(1);
@@ -32,7 +35,9 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// When the evidence log is verified for the first time, so that a start is not held up by it, and how often from then on.
 const EVIDENCE_FIRST: Duration = Duration::from_secs(300);
-pub(super) const EVIDENCE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+const EVIDENCE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+/// One that could not be done is tried again after this.
+const EVIDENCE_AGAIN: Duration = Duration::from_secs(5);
 
 /// What was told last.
 #[derive(Debug, Default)]
@@ -42,13 +47,33 @@ pub(super) struct Told {
     state: Option<Report>,
     state_at: Option<Instant>,
     wishes_at: Option<Instant>,
-    evidence_at: Option<Instant>,
     began: Option<Instant>,
     failed_at: Option<Instant>,
-    /// A wish for new hashes: its name, and the guard's count when it began.
-    hashing: Option<(String, u64)>,
-    /// The last such wish that was done.
+    evidence: Looking,
+    hashing: Option<Hashing>,
+    /// The last wish for new hashes that was done.
     verified: Option<String>,
+}
+
+/// Verifying the evidence log goes on beside everything else: a long log takes minutes, in which findings must be told.
+#[derive(Debug, Default)]
+struct Looking {
+    wanted: bool,
+    running: Option<JoinHandle<Result<audit::Verdict, Problem>>>,
+    /// When the last one was done, and how many were since the start.
+    at: Option<Instant>,
+    done: u64,
+    failed_at: Option<Instant>,
+}
+
+/// A wish for new hashes.
+#[derive(Debug)]
+struct Hashing {
+    name: String,
+    /// The guard's count when it began.
+    before: u64,
+    /// What [`Looking::done`] must be for the evidence log to have been verified after that. None: hashes come first.
+    evidence: Option<u64>,
 }
 
 /// One round. Call it a few times a second.
@@ -86,7 +111,7 @@ async fn tell_all(
         do_wishes(app, settings, memory, told).await?;
     }
     end_hashing(app, settings, memory, told).await?;
-    verify_when_due(app, settings, memory, told).await?;
+    verify(app, settings, memory, told).await?;
     tell_state(app, settings, memory, told).await
 }
 
@@ -123,7 +148,6 @@ async fn tell_changes(
         return Ok(());
     }
     found.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
-    found.truncate(FINDINGS_MAX);
     app.store.tell_tampering(settings.place.clone(), found, app.now()).await?;
     told.changes = Some(changes);
     told.state_at = None;
@@ -148,6 +172,16 @@ async fn do_wishes(
     if wishes.is_empty() || !memory.board().is_known() {
         return Ok(());
     }
+    let key = keeper::signing_key(app).await?.public_key();
+    let (wishes, forged): (Vec<_>, Vec<_>) =
+        wishes.into_iter().partition(|wish| is_vouched_for(&settings.place, wish, key));
+    for wish in forged {
+        error!(
+            "no operator has agreed to {}, but the database says so: somebody has written to it, and nothing is signed",
+            wish.path
+        );
+        app.store.refuse_tamper_wish(settings.place.clone(), wish, app.now()).await?;
+    }
     let (agreement, outdated) = agreement(settings, memory, wishes);
     for wish in outdated {
         warn!("{} is not what was agreed to any more: nothing is signed", wish.path);
@@ -159,6 +193,14 @@ async fn do_wishes(
         tell_changes(app, settings, memory, told).await?;
     }
     Ok(())
+}
+
+/// Whether a node of this installation was told so by an operator: a row of the database alone proves nothing.
+fn is_vouched_for(place: &str, wish: &Wish, key: PublicKey) -> bool {
+    wish.consent.as_ref().is_some_and(|kept| {
+        let (expected, found) = (kept.expected.as_deref(), wish.found.as_deref());
+        Consent { place, path: &wish.path, expected, found }.is_signed(key, &kept.signature)
+    })
 }
 
 /// What is agreed on from now on, and what of it is new.
@@ -178,8 +220,11 @@ fn agreement(
     let board = memory.board();
     let (Some(seen), Agreed::Known(trust)) = (&board.seen, &board.agreed) else { return (None, Vec::new()) };
     let baseline = trust.baseline.as_ref().map(|(baseline, _)| baseline);
-    let is_current =
-        |wish: &Wish| board.deviations.get(&wish.path).is_some_and(|deviation| deviation.found == wish.found);
+    let is_current = |wish: &Wish| {
+        let expected = wish.consent.as_ref().and_then(|kept| kept.expected.as_ref());
+        let is_it = |found: &Deviation| found.found == wish.found && found.expected.as_ref() == expected;
+        board.deviations.get(&wish.path).is_some_and(is_it)
+    };
     let (current, outdated): (Vec<_>, Vec<_>) = wishes.into_iter().partition(is_current);
     let paths: Vec<String> = current.into_iter().map(|wish| wish.path).collect();
     if paths.is_empty() {
@@ -196,7 +241,7 @@ fn agreement(
 
 async fn begin_hashing(memory: &Memory, told: &mut Told, wish: Wish) {
     let name = wish.found.unwrap_or_default();
-    if told.hashing.as_ref().is_some_and(|(known, _)| *known == name) || told.verified.as_ref() == Some(&name)
+    if told.hashing.as_ref().is_some_and(|known| known.name == name) || told.verified.as_ref() == Some(&name)
     {
         return;
     }
@@ -204,24 +249,32 @@ async fn begin_hashing(memory: &Memory, told: &mut Told, wish: Wish) {
     let mut guard = memory.guard.lock().await;
     let Some(guard) = guard.as_mut() else { return };
     guard.rehash();
-    told.hashing = Some((name, guard.condition().rehashes));
+    told.hashing = Some(Hashing { name, before: guard.condition().rehashes, evidence: None });
     told.state_at = None;
 }
 
-/// Once everything is hashed anew, the database's accounts and the evidence log have their turn, and the wish is done.
+/// Once everything is hashed anew, the database's accounts and the evidence log have their turn, and the wish is done: not before
+/// they really were looked at.
 async fn end_hashing(
     app: &App,
     settings: &TamperSettings,
     memory: &Memory,
     told: &mut Told,
 ) -> Result<(), Error> {
-    let Some((name, before)) = told.hashing.clone() else { return Ok(()) };
-    if memory.board().condition.rehashes <= before {
+    let Some(hashing) = &mut told.hashing else { return Ok(()) };
+    if memory.board().condition.rehashes <= hashing.before {
         return Ok(());
     }
-    verify(app, settings, memory, told).await?;
+    let evidence = &mut told.evidence;
+    // One that is under way began before, and may have read what is different by now.
+    let enough = *hashing.evidence.get_or_insert(evidence.done + 1 + u64::from(evidence.running.is_some()));
+    if evidence.done < enough {
+        evidence.wanted |= evidence.running.is_none();
+        return Ok(());
+    }
+    let name = hashing.name.clone();
     tell_changes(app, settings, memory, told).await?;
-    let wish = Wish { path: String::new(), found: Some(name.clone()) };
+    let wish = Wish { path: String::new(), found: Some(name.clone()), consent: None };
     app.store.drop_tamper_wish(settings.place.clone(), wish).await?;
     told.hashing = None;
     told.verified = Some(name);
@@ -229,25 +282,41 @@ async fn end_hashing(
     Ok(())
 }
 
-async fn verify_when_due(
-    app: &App,
-    settings: &TamperSettings,
-    memory: &Memory,
-    told: &mut Told,
-) -> Result<(), Error> {
-    let is_due = match told.evidence_at {
+/// Verifies what the database says when it is time or somebody wants it: of the baseline at once, and in the evidence log beside
+/// everything else.
+async fn verify(app: &App, settings: &TamperSettings, memory: &Memory, told: &mut Told) -> Result<(), Error> {
+    let is_due = match told.evidence.at {
         Some(at) => at.elapsed() >= EVIDENCE_EVERY,
         None => told.began.is_some_and(|began| began.elapsed() >= EVIDENCE_FIRST),
     };
-    if is_due { verify(app, settings, memory, told).await } else { Ok(()) }
+    match told.evidence.running.take() {
+        None if (is_due || told.evidence.wanted) && due(told.evidence.failed_at, EVIDENCE_AGAIN) => {
+            keeper::recheck(app, settings, memory).await?;
+            let app = app.clone();
+            told.evidence.running = Some(tokio::spawn(async move { audit::verify(&app).await }));
+            told.evidence.wanted = false;
+        }
+        Some(running) if running.is_finished() => {
+            let verified = running.await.unwrap_or_else(|failure| Err(Problem::internal(failure)));
+            take_verdict(app, settings, memory, &mut told.evidence, verified);
+        }
+        running => told.evidence.running = running,
+    }
+    Ok(())
 }
 
-/// Verifies what the database says: of the baseline, and in the evidence log.
-async fn verify(app: &App, settings: &TamperSettings, memory: &Memory, told: &mut Told) -> Result<(), Error> {
-    keeper::recheck(app, settings, memory).await?;
-    match audit::verify(app).await {
+fn take_verdict(
+    app: &App,
+    settings: &TamperSettings,
+    memory: &Memory,
+    looking: &mut Looking,
+    verified: Result<audit::Verdict, Problem>,
+) {
+    looking.failed_at = verified.is_err().then(Instant::now);
+    match verified {
         Ok(verdict) => {
-            told.evidence_at = Some(Instant::now());
+            looking.at = Some(Instant::now());
+            looking.done += 1;
             let news = {
                 let mut board = memory.board();
                 board.evidence = Some(Evidence { at: app.now(), problem: verdict.problem() });
@@ -255,7 +324,7 @@ async fn verify(app: &App, settings: &TamperSettings, memory: &Memory, told: &mu
             };
             announce(&news);
         }
-        // Somebody else verifies now, or the database does not answer: the next round tries again.
+        // Somebody else verifies now, or the database does not answer: it is tried again soon.
         Err(problem) => {
             warn!("the evidence log could not be verified, which is tried again: {}", problem.detail);
             if let Some(cause) = &problem.cause {
@@ -263,7 +332,6 @@ async fn verify(app: &App, settings: &TamperSettings, memory: &Memory, told: &mu
             }
         }
     }
-    Ok(())
 }
 
 async fn tell_state(

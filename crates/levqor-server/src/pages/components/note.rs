@@ -16,6 +16,11 @@ pub fn note(tone: Tone, content: &Markup) -> Markup {
     html! { div class=(class) role=(role) { (icon(picture)) div { (content) } } }
 }
 
+/// What has just happened, at the top of the page.
+pub fn said(tone: Tone, content: &Markup) -> Markup {
+    html! { div.said-so { (note(tone, content)) } }
+}
+
 /// Nothing here yet, and what to do about it.
 pub fn empty(picture: &str, title: &str, text: &str, action: &Markup) -> Markup {
     html! {

@@ -154,6 +154,10 @@ async fn drift_is_looked_for_and_shown() {
     for part in [">pass<", "Promises on pages", "Prices at Stripe", "not configured", "Held against lock"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // What a node said hours ago is no verdict, of no part of the page.
+    operator.app.advance(3 * 60 * 60);
+    let text = operator.see("/admin/drift").await;
+    assert!(text.contains(">unknown<") && !text.contains(">pass<"), "{text}");
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use crate::{
 pub(super) async fn abandon(flags: &Flags, yes: bool, as_json: bool) -> Exit {
     if !yes {
         eprintln!(
-            "levqor: everything that is sealed under the lost secret is given up: all stored secrets, the secrets of signed webhooks, and the key of region snapshots; \
+            "levqor: everything that is sealed under the lost secret is given up: all stored secrets, the secrets of signed webhooks, and the keys that sign \
+             region snapshots, the evidence log and the baselines of files; \
              stop all servers, and say --yes"
         );
         return Exit::WrongUse;
