@@ -17,6 +17,7 @@ mod idempotency;
 mod invitations;
 mod keyring;
 mod members;
+mod metrics;
 mod model;
 mod nodes;
 mod queue;
