@@ -13,6 +13,7 @@ pub mod features;
 pub mod gateway;
 pub mod mail;
 pub mod openapi;
+pub mod otlp;
 pub mod pages;
 pub mod problem;
 mod serve;

@@ -15,7 +15,7 @@
 //! read counts everything once, however late rows come. What a node writes twice, since it did not hear of the first time, is there once:
 //! its batch has a number.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 pub use levqor_model::{Histogram, Point, SeriesKind, SeriesPoints, SeriesQuery};
 use levqor_model::{Timestamp, step_start};
@@ -112,17 +112,21 @@ impl Grain {
 
 impl SeriesBatch {
     /// `number` is drawn at random once, and stays when the batch is written again. The points are of series by their numbers, each
-    /// with its name; those of one series only once.
+    /// with its name.
     pub fn new<'a>(
         number: u64,
         at: Timestamp,
         points: impl IntoIterator<Item = (&'a str, i64, &'a Point)>,
     ) -> Self {
-        let mut by_name: BTreeMap<&str, BTreeMap<i64, &Point>> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, BTreeMap<i64, Cow<'a, Point>>> = BTreeMap::new();
         for (name, series, point) in points {
-            by_name.entry(name).or_default().insert(series, point);
+            let points = by_name.entry(name).or_default().entry(series);
+            points.and_modify(|there| there.to_mut().merge(point)).or_insert(Cow::Borrowed(point));
         }
-        let rows = by_name.into_iter().map(|(name, points)| (name.to_owned(), pack::pack(&points))).collect();
+        let packed = |points: &BTreeMap<i64, Cow<'_, Point>>| {
+            pack::pack(points.iter().map(|(series, point)| (*series, &**point)))
+        };
+        let rows = by_name.iter().map(|(name, points)| ((*name).to_owned(), packed(points))).collect();
         Self { number, at: step_start(at, Grain::Fine.span()), rows }
     }
 }

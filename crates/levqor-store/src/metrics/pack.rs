@@ -7,8 +7,6 @@
 //!
 //! Whole numbers, which nearly all are, take a byte or two; others eight.
 
-use std::collections::BTreeMap;
-
 use levqor_model::{Histogram, Point, Timestamp, put_varint, take_varint};
 
 const VERSION: u8 = 1;
@@ -22,13 +20,14 @@ const HISTOGRAM: u8 = 4;
 /// Beyond, a fraction may have been rounded away.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
-pub(super) fn pack(points: &BTreeMap<i64, &Point>) -> Vec<u8> {
+/// By the numbers of their series, in order.
+pub(super) fn pack<'a>(points: impl ExactSizeIterator<Item = (i64, &'a Point)>) -> Vec<u8> {
     let mut out = vec![VERSION];
     put_varint(points.len() as u64, &mut out);
     let mut before = 0;
     for (series, point) in points {
         put_varint(series.wrapping_sub(before).cast_unsigned(), &mut out);
-        before = *series;
+        before = series;
         put(point, &mut out);
     }
     out
@@ -163,7 +162,7 @@ mod tests {
     proptest! {
         #[test]
         fn points_survive(points in prop::collection::btree_map(any::<i64>(), point(), 0..40)) {
-            let packed = pack(&points.iter().map(|(series, point)| (*series, point)).collect());
+            let packed = pack(points.iter().map(|(series, point)| (*series, point)));
             prop_assert_eq!(unpacked(&packed), Some(points.into_iter().collect()));
         }
 
@@ -175,8 +174,8 @@ mod tests {
 
     #[test]
     fn an_ordinary_row_takes_few_bytes() {
-        let ones: Vec<_> = (0..1_000).map(|series| (series, Point::of(AT, 7.0))).collect();
-        let packed = pack(&ones.iter().map(|(series, point)| (*series, point)).collect());
+        let ones: Vec<(i64, Point)> = (0..1_000).map(|series| (series, Point::of(AT, 7.0))).collect();
+        let packed = pack(ones.iter().map(|(series, point)| (*series, point)));
         assert!(packed.len() < 3_010, "{}", packed.len());
     }
 

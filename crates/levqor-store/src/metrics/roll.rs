@@ -141,7 +141,7 @@ fn merge(
         add(&part.data, step, &mut points, name);
     }
     let Some(first) = parts.first().filter(|_| !points.is_empty()) else { return Ok(()) };
-    let data = pack::pack(&points.iter().map(|(number, point)| (*number, point)).collect());
+    let data = pack::pack(points.iter().map(|(number, point)| (*number, point)));
     match there {
         Some((batch, _)) => {
             session.execute(
