@@ -53,11 +53,14 @@ pub struct TelemetrySettings {
     pub every: Duration,
     /// For one request to the collector, to the end of its answer.
     pub timeout: Duration,
+    /// Before a batch that could not be taken is sent again; then twice that.
+    pub pause: Duration,
 }
 
 impl TelemetrySettings {
     pub const EVERY: Duration = Duration::from_secs(10);
     pub const TIMEOUT: Duration = Duration::from_secs(10);
+    pub const PAUSE: Duration = Duration::from_secs(1);
 }
 
 /// A piece of work that has ended.

@@ -90,7 +90,7 @@ async fn send_spans(
             continue;
         }
         let body = encode::traces(&settings, &spans);
-        if !deliver(&exporter, &mut way, body).await {
+        if !deliver(&exporter, &mut way, settings.pause, body).await {
             exporter.0.dropped_spans.fetch_add(spans.len() as u64, Ordering::Relaxed);
         }
         spans.clear();
@@ -124,8 +124,7 @@ async fn gather(
 }
 
 /// Whether the collector took it, at once or a little later.
-async fn deliver(exporter: &Exporter, way: &mut Way, body: Vec<u8>) -> bool {
-    let mut pause = Duration::from_secs(1);
+async fn deliver(exporter: &Exporter, way: &mut Way, mut pause: Duration, body: Vec<u8>) -> bool {
     for attempt in 1..=TRIES {
         match way.post(body.clone()).await {
             Ok(()) => return true,

@@ -136,6 +136,7 @@ fn exporter(config: &Config) -> Result<Option<Exporter>, Failure> {
         instance: format!("{:016x}", SystemRandom.u64()),
         every: TelemetrySettings::EVERY,
         timeout: TelemetrySettings::TIMEOUT,
+        pause: TelemetrySettings::PAUSE,
     };
     let started = Exporter::start(settings, SystemClock.now());
     started.map(Some).map_err(|problem| {

@@ -31,6 +31,11 @@ impl Key {
         Self { name, kind, labels: labels.into() }
     }
 
+    /// Nothing stands for it but itself.
+    pub(super) fn is_alone(&self) -> bool {
+        self.labels.is_empty()
+    }
+
     /// Where everything of this name goes that has no place of its own.
     pub(super) fn other(&self) -> Self {
         let labels = self.labels.iter().map(|(label, _)| (*label, Box::from(OTHER))).collect();

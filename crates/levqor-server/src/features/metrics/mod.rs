@@ -25,8 +25,6 @@ mod routes;
 mod series;
 mod steps;
 mod tally;
-#[cfg(test)]
-mod tests;
 mod totals;
 
 pub use counter::Counter;

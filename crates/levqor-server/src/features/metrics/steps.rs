@@ -22,6 +22,8 @@ use super::{key::Key, tally::Seen};
 
 /// Series of this node that have a place of their own.
 pub(super) const SERIES_MAX: usize = 10_000;
+/// Those of one name: what explodes there takes no place from others.
+const SERIES_OF_NAME_MAX: usize = 4_000;
 /// Steps that wait when the store is away. Beyond, steps are merged: what was counted stays, and when gets coarser.
 const WAITING_MAX: usize = 12;
 /// A series that was not seen for so long gives its place to others that need one.
@@ -32,6 +34,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Steps {
     known: HashMap<Arc<Key>, Known>,
+    /// How many of them each name has.
+    of_name: HashMap<&'static str, usize>,
     open: BTreeMap<Timestamp, Points>,
     waiting: VecDeque<Waiting>,
     /// Of counters that something else keeps: as they were last.
@@ -71,6 +75,7 @@ impl Steps {
     pub(super) fn new() -> Self {
         Self {
             known: HashMap::new(),
+            of_name: HashMap::new(),
             open: BTreeMap::new(),
             waiting: VecDeque::new(),
             totals: HashMap::new(),
@@ -194,10 +199,10 @@ impl Steps {
         if let Some(place) = self.find(&key, step) {
             return place;
         }
-        if self.known.len() >= SERIES_MAX {
+        if !self.has_place(&key) {
             self.forget_idle(step);
         }
-        let key = if self.known.len() < SERIES_MAX {
+        let key = if self.has_place(&key) {
             key
         } else {
             self.crowded += 1;
@@ -209,6 +214,7 @@ impl Steps {
             other
         };
         let key = Arc::new(key);
+        *self.of_name.entry(key.name).or_default() += 1;
         self.known.insert(Arc::clone(&key), Known { number: Number::Unknown, seen_at: step });
         key
     }
@@ -229,6 +235,15 @@ impl Steps {
         }
         self.forgot_at = step;
         self.known.retain(|_, known| known.seen_at + IDLE > step);
+        self.of_name.clear();
+        for key in self.known.keys() {
+            *self.of_name.entry(key.name).or_default() += 1;
+        }
+    }
+
+    fn has_place(&self, key: &Key) -> bool {
+        let of_name = self.of_name.get(key.name).copied().unwrap_or_default();
+        key.is_alone() || (self.known.len() < SERIES_MAX && of_name < SERIES_OF_NAME_MAX)
     }
 }
 
@@ -313,23 +328,40 @@ mod tests {
     #[test]
     fn more_series_than_there_is_place_for_are_counted_together_and_told() {
         let mut steps = Steps::new();
-        let add = |steps: &mut Steps, step: i64, route: usize| {
-            steps.add(at(step), key(&route.to_string()), whole(at(step), 1));
+        let of = |number: usize| {
+            let name = ["first", "second", "third"][number % 3];
+            Key::new(name, SeriesKind::Counter, &[("id", &number.to_string())])
         };
-        for route in 0..SERIES_MAX + 500 {
-            add(&mut steps, 0, route);
+        let other = |name| Key::new(name, SeriesKind::Counter, &[("id", "other")]);
+        let add = |steps: &mut Steps, second: i64, number: usize| {
+            steps.add(at(second), of(number), whole(at(second), 1));
+        };
+        for number in 0..SERIES_MAX + 600 {
+            add(&mut steps, 0, number);
         }
-        assert_eq!(steps.series(), SERIES_MAX + 1);
-        assert_eq!((steps.take_crowded(), steps.take_crowded()), (500, 0));
+        assert_eq!(steps.series(), SERIES_MAX + 3);
+        assert_eq!((steps.take_crowded(), steps.take_crowded()), (600, 0));
         let open = &steps.open[&at(0)];
-        assert_eq!(open[&key("other")].sum, 500.0);
-        assert_eq!(open.values().map(|point| point.sum).sum::<f64>(), (SERIES_MAX + 500) as f64);
+        let others: Vec<_> = ["first", "second", "third"].map(|name| open[&other(name)].sum).into();
+        assert_eq!(others.iter().sum::<f64>(), 600.0, "{others:?}");
+        assert_eq!(open.values().map(|point| point.sum).sum::<f64>(), (SERIES_MAX + 600) as f64);
+        // What has no labels always has a place.
+        steps.add(at(0), Key::new("plain", SeriesKind::Counter, &[]), whole(at(0), 1));
+        assert_eq!((steps.take_crowded(), steps.series()), (0, SERIES_MAX + 4));
         // Some of them go on; the places of the others are free later.
-        let later = 20 * 60;
-        add(&mut steps, later, 3);
-        add(&mut steps, later, SERIES_MAX + 1);
+        add(&mut steps, 20 * 60, 3);
+        add(&mut steps, 20 * 60, SERIES_MAX + 1);
         assert_eq!(steps.take_crowded(), 0);
         assert_eq!(steps.series(), 2);
+    }
+
+    #[test]
+    fn one_name_takes_no_place_from_others() {
+        let mut steps = Steps::new();
+        for number in 0..SERIES_OF_NAME_MAX + 10 {
+            steps.add(at(0), key(&number.to_string()), whole(at(0), 1));
+        }
+        assert_eq!((steps.take_crowded(), steps.series()), (10, SERIES_OF_NAME_MAX + 1));
     }
 
     #[test]
