@@ -51,6 +51,7 @@ guides!(
     "site",
     "drift",
     "operating",
+    "metrics",
     "audit",
     "tamper",
     "rotating-keys",
