@@ -28,6 +28,9 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()
 }
 
+/// Seconds after the beginning, and what was counted there.
+type Sum = (u64, f64);
+
 /// A node that writes, and somebody who asks.
 struct Metrics {
     world: World,
@@ -78,7 +81,7 @@ impl Metrics {
     }
 
     /// Seconds after the beginning and sums, of the one series.
-    async fn sums(&self, from: Timestamp, to: Timestamp, step: u64) -> Vec<(u64, f64)> {
+    async fn sums(&self, from: Timestamp, to: Timestamp, step: u64) -> Vec<Sum> {
         let answer = self.ask(from, to, step).await;
         let of = |series: &SeriesPoints| {
             series.points.iter().map(|point| (point.at.since(BEGIN).as_secs(), point.sum)).collect()
@@ -98,7 +101,7 @@ async fn steps_are_merged_into_what_is_asked_for() {
         metrics.count(BEGIN + seconds(second), by).await;
     }
     let end = BEGIN + seconds(7_200);
-    let rows: [(u64, &[(u64, f64)]); 4] = [
+    let rows: [(u64, &[Sum]); 4] = [
         (10, &[(0, 1.0), (10, 2.0), (50, 3.0), (60, 4.0), (3_600, 5.0)]),
         (30, &[(0, 3.0), (30, 3.0), (60, 4.0), (3_600, 5.0)]),
         (60, &[(0, 6.0), (60, 4.0), (3_600, 5.0)]),
@@ -256,8 +259,8 @@ async fn what_is_old_goes_and_coarser_points_stay() {
     let store = metrics.world.store.clone();
     store.prune_series(kept, BEGIN + seconds(86_400)).await.unwrap();
     metrics.roll(BEGIN + seconds(12_000)).await;
-    let rows: [(u64, u64, u64, &[(u64, f64)]); 4] = [
-        // After, step asked for, step given, what is found.
+    // After, step asked for, step given, what is found.
+    let rows: [(u64, u64, u64, &[Sum]); 4] = [
         (8_000, 10, 60, &[(0, 1.0), (6_000, 2.0)]),
         (86_400, 10, 60, &[(0, 1.0), (6_000, 2.0)]),
         (86_400 + 1_000, 10, 3_600, &[(0, 1.0), (3_600, 2.0)]),
