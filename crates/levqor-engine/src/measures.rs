@@ -54,7 +54,9 @@ impl Measures {
             completed: take(&self.completed),
             faulted: take(&self.faulted),
             cancelled: take(&self.cancelled),
-            start_delays: std::mem::take(&mut *self.start_delays.lock().unwrap_or_else(PoisonError::into_inner)),
+            start_delays: std::mem::take(
+                &mut *self.start_delays.lock().unwrap_or_else(PoisonError::into_inner),
+            ),
         }
     }
 }

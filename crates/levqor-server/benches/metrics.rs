@@ -85,16 +85,23 @@ async fn main() {
     // `cargo test --benches` only wants to know that it runs.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let minutes = if is_bench { 60 } else { 1 };
-    let labels: Vec<String> =
-        (0..COUNTERS.max(LEVELS)).map(|number| format!("/api/things/{number}/of/an/ordinary/length")).collect();
+    let labels: Vec<String> = (0..COUNTERS.max(LEVELS))
+        .map(|number| format!("/api/things/{number}/of/an/ordinary/length"))
+        .collect();
     let (idle, memory_before, disk_idle) = live(minutes, &[]).await;
     let (busy, memory, disk) = live(minutes, &labels).await;
     let span = (minutes * 60) as f64;
-    println!("{} series for {minutes} minutes, all of them touched {ROUNDS_OF_STEP} times in each step", COUNTERS + LEVELS + VALUES);
+    println!(
+        "{} series for {minutes} minutes, all of them touched {ROUNDS_OF_STEP} times in each step",
+        COUNTERS + LEVELS + VALUES
+    );
     println!("processor, of one core     {:>10.2} %", (busy - idle) / span * 100.0);
     println!("of that, without series    {:>10.2} %", idle / span * 100.0);
     println!("memory                     {:>10.1} MB", memory - memory_before);
-    println!("disk, an hour              {:>10.1} MB", (disk.saturating_sub(disk_idle)) as f64 / 1e6 * 60.0 / minutes as f64);
+    println!(
+        "disk, an hour              {:>10.1} MB",
+        (disk.saturating_sub(disk_idle)) as f64 / 1e6 * 60.0 / minutes as f64
+    );
 
     let test = TestApp::new().await;
     let times: u32 = if is_bench { 2_000_000 } else { 1_000 };

@@ -217,17 +217,17 @@ impl App {
 
     /// Counts in a stored series. The name is one of the catalogue of `features::metrics`; labels have few values.
     pub fn count_in(&self, name: &'static str, labels: &[(&'static str, &str)], by: u64) {
-        self.metrics.tallies().count(self.now(), name, labels, by);
+        self.metrics.count_in(self.now(), name, labels, by);
     }
 
     /// Adds a value to a stored series that keeps how its values are spread, such as a duration in microseconds.
     pub fn observe(&self, name: &'static str, labels: &[(&'static str, &str)], value: u64) {
-        self.metrics.tallies().observe(self.now(), name, labels, value);
+        self.metrics.observe(self.now(), name, labels, value);
     }
 
     /// Notes at what a level stands now, in a stored series.
     pub fn look(&self, name: &'static str, labels: &[(&'static str, &str)], value: f64) {
-        self.metrics.tallies().look(self.now(), name, labels, value);
+        self.metrics.look(self.now(), name, labels, value);
     }
 
     /// A key or a session was revoked: nobody is let in from memory any more.

@@ -51,8 +51,8 @@ use tower_http::{
 };
 
 pub use access::{Access, ApiRule, RULES, Rule};
-pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
 pub(crate) use actor::unauthenticated;
+pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
 pub(crate) use authenticate::Callers;
 pub use authenticate::{
     HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, no_session_cookie, session_cookie,

@@ -55,9 +55,9 @@ pub(super) fn metrics(settings: &TelemetrySettings, sums: &Sums) -> Vec<u8> {
 fn put_resource(resource: &mut Message, settings: &TelemetrySettings) {
     let attributes = [
         ("service.name", SERVICE),
-        ("service.version", &settings.version),
-        ("service.instance.id", &settings.instance),
-        ("cloud.region", &settings.region),
+        ("service.version", settings.version.as_str()),
+        ("service.instance.id", settings.instance.as_str()),
+        ("cloud.region", settings.region.as_str()),
     ];
     for (name, value) in attributes {
         resource.message(1, |attribute| put_text(attribute, name, value));
@@ -108,15 +108,21 @@ fn put_metric(metric: &mut Message, name: &str, series: &Name, sums: &Sums) {
     let each = series.series.values();
     match series.kind {
         SeriesKind::Gauge => metric.message(5, |gauge| {
-            each.for_each(|sum| gauge.message(1, |point| put_number(point, &sum.labels, times, sum.point.last)));
+            each.for_each(|sum| {
+                gauge.message(1, |point| put_number(point, &sum.labels, times, sum.point.last))
+            });
         }),
         SeriesKind::Counter => metric.message(7, |counter| {
-            each.for_each(|sum| counter.message(1, |point| put_number(point, &sum.labels, times, sum.point.sum)));
+            each.for_each(|sum| {
+                counter.message(1, |point| put_number(point, &sum.labels, times, sum.point.sum))
+            });
             counter.number(2, CUMULATIVE);
             counter.number(3, 1);
         }),
         SeriesKind::Histogram => metric.message(9, |histogram| {
-            each.for_each(|sum| histogram.message(1, |point| put_histogram(point, &sum.labels, times, &sum.point)));
+            each.for_each(|sum| {
+                histogram.message(1, |point| put_histogram(point, &sum.labels, times, &sum.point))
+            });
             histogram.number(2, CUMULATIVE);
         }),
     }

@@ -39,7 +39,8 @@ impl Sums {
         self.told_at = self.told_at.max(now);
         let mut crowded = 0;
         for (Series { name, labels, kind }, point) in points {
-            let series = &mut self.names.entry(name).or_insert_with(|| Name { kind, series: HashMap::new() }).series;
+            let series =
+                &mut self.names.entry(name).or_insert_with(|| Name { kind, series: HashMap::new() }).series;
             let key = labels.iter().map(|(label, value)| format!("{label}\0{value}\0")).collect();
             let is_full = self.series >= SERIES_MAX;
             match series.get_mut::<String>(&key) {

@@ -69,7 +69,8 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 async fn spans_of(stub: &HttpStub, count: usize) -> Vec<Told> {
     wait_for("the spans", || async {
         let requests = stub.requests_to("/v1/traces");
-        let decoded = requests.iter().map(|request| ExportTraceServiceRequest::decode(&*request.body).unwrap());
+        let decoded =
+            requests.iter().map(|request| ExportTraceServiceRequest::decode(&*request.body).unwrap());
         let spans: Vec<_> = decoded
             .flat_map(|request| request.resource_spans)
             .flat_map(|resource| resource.scope_spans)
@@ -143,9 +144,7 @@ async fn series_arrive_as_sums_since_the_start() {
     };
     exporter.tell_points(NOW, tell(3.0, 9.0));
     exporter.tell_points(later, tell(4.0, 5.0));
-    let is_second = |metrics: &[Metric]| {
-        matches!(&metrics[0].data, Some(Data::Gauge(gauge)) if gauge.data_points[0].time_unix_nano > 1_795_502_920_000_000_000)
-    };
+    let is_second = |metrics: &[Metric]| matches!(&metrics[0].data, Some(Data::Gauge(gauge)) if gauge.data_points[0].time_unix_nano > 1_795_502_920_000_000_000);
     let metrics = metrics_of(&stub, is_second).await;
     let names: Vec<_> = metrics.iter().map(|metric| (metric.name.as_str(), metric.unit.as_str())).collect();
     assert_eq!(names, [("levqor.depth", ""), ("levqor.duration_us", "us"), ("levqor.requests", "")]);
@@ -173,7 +172,12 @@ async fn series_arrive_as_sums_since_the_start() {
 #[tokio::test]
 async fn a_collector_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
     let stub = HttpStub::start().await;
-    stub.route(Route::new("/v1/traces").replies(2, Reply::status(503)).replies(1, Reply::status(400)).reply(Reply::status(200)));
+    stub.route(
+        Route::new("/v1/traces")
+            .replies(2, Reply::status(503))
+            .replies(1, Reply::status(400))
+            .reply(Reply::status(200)),
+    );
     let exporter = Exporter::start(settings(&stub), NOW).unwrap();
     // Two answers of 503, then the refusal: the span is gone.
     exporter.tell_span(a_span("one"));

@@ -61,7 +61,13 @@ fn query_path(args: &MetricsQueryArgs) -> String {
 fn show_list(found: &Value, with_labels: bool) {
     let all = || found["series"].as_array().into_iter().flatten();
     let rows = all().map(|one| {
-        vec![word(&one["name"]), word(&one["kind"]), word(&one["unit"]), word(&one["count"]), word(&one["help"])]
+        vec![
+            word(&one["name"]),
+            word(&one["kind"]),
+            word(&one["unit"]),
+            word(&one["count"]),
+            word(&one["help"]),
+        ]
     });
     say(format_args!("{}", table(&["name", "kind", "unit", "series", "what it is"], rows)));
     if with_labels {
@@ -177,7 +183,9 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        for (value, expected) in [(None, "-"), (Some(3.0), "3"), (Some(0.25), "0.250"), (Some(1e12), "1000000000000")] {
+        for (value, expected) in
+            [(None, "-"), (Some(3.0), "3"), (Some(0.25), "0.250"), (Some(1e12), "1000000000000")]
+        {
             assert_eq!(shown(value), expected);
         }
     }

@@ -53,7 +53,8 @@ impl Spans {
     /// Our own spans, and what says that something in them went wrong.
     pub fn wanted() -> FilterFn {
         let wanted: fn(&Metadata<'_>) -> bool = |metadata| {
-            metadata.target().starts_with("levqor") && (metadata.is_span() || *metadata.level() == Level::ERROR)
+            metadata.target().starts_with("levqor")
+                && (metadata.is_span() || *metadata.level() == Level::ERROR)
         };
         filter_fn(wanted).with_max_level_hint(LevelFilter::DEBUG)
     }

@@ -1,8 +1,8 @@
 //! Stored series asked for in a terminal, and what a real process sends to an OpenTelemetry collector.
 
-use std::{path::Path, process::Command, sync::Mutex};
+use std::{path::Path, process::Command};
 
-use levqor_lab::Server;
+use levqor_lab::{Server, Signal};
 use levqor_testkit::{HttpStub, Reply, Route, temp_dir, wait_for};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -35,8 +35,11 @@ async fn play(levqor: &Levqor) -> String {
 /// The exit code of a server that is asked to stop.
 async fn stopped(levqor: &mut Levqor) -> i32 {
     levqor.server.signal(Signal::TERM).unwrap();
-    let server = Mutex::new(&mut levqor.server);
-    wait_for("the server to stop", || async { server.lock().unwrap().exit_code().unwrap() }).await
+    let code = wait_for("the server to stop", || {
+        let code = levqor.server.exit_code().unwrap();
+        async move { code }
+    });
+    code.await
 }
 
 fn spans(stub: &HttpStub) -> Vec<Span> {
@@ -85,7 +88,10 @@ async fn requests_and_runs_become_spans() {
     let mars: Vec<_> = spans.iter().filter(|span| span.name == "GET /api/regions/{code}").collect();
     assert_eq!(mars.len(), 1, "{names:?}");
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!((hex(&mars[0].trace_id), hex(&mars[0].parent_span_id)), (trace.to_owned(), "b7ad6b7169203331".to_owned()));
+    assert_eq!(
+        (hex(&mars[0].trace_id), hex(&mars[0].parent_span_id)),
+        (trace.to_owned(), "b7ad6b7169203331".to_owned())
+    );
     assert!(!stub.requests_to("/v1/metrics").is_empty());
 }
 
@@ -128,11 +134,16 @@ async fn series_are_asked_for_in_a_terminal() {
             .env_remove("LEVQOR_REGION")
             .output()
             .unwrap();
-        (ran.status.code(), String::from_utf8_lossy(&ran.stdout).into_owned(), String::from_utf8_lossy(&ran.stderr).into_owned())
+        (
+            ran.status.code(),
+            String::from_utf8_lossy(&ran.stdout).into_owned(),
+            String::from_utf8_lossy(&ran.stderr).into_owned(),
+        )
     };
     // The next step begins within ten seconds, and then the question is about the one before.
     let answer = wait_for("the series to be written", || async {
-        let (code, found, problem) = run(&["metrics", "query", "runs_started", "--json", "--aggregation", "sum"]);
+        let (code, found, problem) =
+            run(&["metrics", "query", "runs_started", "--json", "--aggregation", "sum"]);
         assert_eq!(code, Some(0), "{problem}");
         let found: Value = serde_json::from_str(&found).unwrap();
         (!found["series"].as_array().unwrap().is_empty()).then_some(found)
@@ -141,7 +152,10 @@ async fn series_are_asked_for_in_a_terminal() {
     assert_eq!(answer["series"][0]["points"][0]["value"], 1.0);
     let (code, told, problem) = run(&["metrics", "query", "runs_started", "--from=-2h", "--step", "1h"]);
     assert_eq!(code, Some(0), "{problem}");
-    assert!(told.starts_with("runs_started (sum), steps of 3600 s") && told.contains("region=eu-west"), "{told}");
+    assert!(
+        told.starts_with("runs_started (sum), steps of 3600 s") && told.contains("region=eu-west"),
+        "{told}"
+    );
     let (_, told, _) = run(&["metrics", "query", "runs_started", "--points"]);
     assert!(told.contains("Z  1") || told.contains(" 1 "), "{told}");
     let (code, told, _) = run(&["metrics", "list"]);

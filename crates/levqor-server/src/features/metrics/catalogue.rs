@@ -29,7 +29,12 @@ const fn entry(name: &'static str, kind: SeriesKind, unit: &'static str, help: &
 const OTHERS: &[Entry] = &[
     entry("ai_errors", Counts, "", "AI requests that failed by no fault of the caller"),
     entry("http_duration_us", Histogram, MICROSECONDS, "Time to the head of the answer, by route"),
-    entry("http_requests", Counts, "", "HTTP requests answered, by route and class of the status (2xx to 5xx)"),
+    entry(
+        "http_requests",
+        Counts,
+        "",
+        "HTTP requests answered, by route and class of the status (2xx to 5xx)",
+    ),
     entry("job_duration_us", Histogram, MICROSECONDS, "Rounds of background jobs, by job"),
     entry("job_failures", Counts, "", "Rounds of background jobs that failed, by job"),
     entry("run_start_delay_us", Histogram, MICROSECONDS, "From the acceptance of a run to its first step"),
@@ -66,7 +71,12 @@ mod tests {
         assert_eq!(names.len(), all().count());
         for entry in all() {
             assert!(!entry.help.is_empty() && entry.name.len() <= 64, "{entry:?}");
-            assert!(entry.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'));
+            assert!(
+                entry
+                    .name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            );
             let in_micros = entry.name.ends_with("_us");
             assert_eq!(entry.unit == MICROSECONDS, in_micros, "{entry:?}");
         }

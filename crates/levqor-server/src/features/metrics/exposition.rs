@@ -124,12 +124,15 @@ impl Exposition {
             };
             let mut metric = encoder.encode_descriptor(level.shown(), level.help(), None, kind)?;
             for look in looks {
-                let labels: Vec<_> = look.label.iter().map(|(label, value)| (*label, value.as_str())).collect();
+                let labels: Vec<_> =
+                    look.label.iter().map(|(label, value)| (*label, value.as_str())).collect();
                 let mut metric = metric.encode_family(&labels)?;
                 match level.shape() {
                     Shape::Gauge => metric.encode_gauge(&look.value)?,
-                    Shape::Counter => metric
-                        .encode_counter::<NoLabelSet, _, u64>(&u64::try_from(look.value).unwrap_or(0), None)?,
+                    Shape::Counter => metric.encode_counter::<NoLabelSet, _, u64>(
+                        &u64::try_from(look.value).unwrap_or(0),
+                        None,
+                    )?,
                 }
             }
         }

@@ -64,7 +64,10 @@ mod tests {
         let series = one.series("eu-west");
         let shown: Vec<_> = series.labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
         assert_eq!(shown, ["node=n", "region=eu-west", "route=/a"]);
-        assert_eq!(Key::new("requests", kind, &[("region", "mars")]).series("eu-west").labels["region"], "mars");
+        assert_eq!(
+            Key::new("requests", kind, &[("region", "mars")]).series("eu-west").labels["region"],
+            "mars"
+        );
     }
 
     #[test]

@@ -108,9 +108,34 @@ impl Metrics {
         self.tallies.answered(now, word_of(method), route, status.as_u16(), micros);
     }
 
-    /// Where everything else is counted.
-    pub(crate) fn tallies(&self) -> &Tallies {
-        &self.tallies
+    pub(crate) fn count_in(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        by: u64,
+    ) {
+        self.tallies.count(now, name, labels, by);
+    }
+
+    pub(crate) fn observe(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        value: u64,
+    ) {
+        self.tallies.observe(now, name, labels, value);
+    }
+
+    pub(crate) fn look(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        value: f64,
+    ) {
+        self.tallies.look(now, name, labels, value);
     }
 
     /// There is one more periodic job.

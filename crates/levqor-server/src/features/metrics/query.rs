@@ -83,7 +83,12 @@ fn wrong(name: &'static str, message: impl Into<String>) -> Error {
 pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Answer, Error> {
     let name = match asked.name {
         Some(name) if !name.is_empty() => name,
-        _ => return Err(wrong("name", "is missing; name a series, such as http_requests (GET /api/metrics/series lists all)")),
+        _ => {
+            return Err(wrong(
+                "name",
+                "is missing; name a series, such as http_requests (GET /api/metrics/series lists all)",
+            ));
+        }
     };
     let labels = asked.labels.map_or(Ok(Vec::new()), read_labels)?;
     let (from, to) = read_times(asked, app.now())?;
@@ -112,7 +117,9 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Answer, Error
             ),
         ));
     }
-    let series = series.into_iter().map(|series| (series.labels, values(&series.points, aggregation, kind, found.step)));
+    let series = series
+        .into_iter()
+        .map(|series| (series.labels, values(&series.points, aggregation, kind, found.step)));
     Ok(Answer {
         name: name.to_owned(),
         kind,
@@ -185,7 +192,12 @@ fn grouped(series: Vec<SeriesPoints>, by: &[String]) -> Vec<SeriesPoints> {
         .collect()
 }
 
-fn values(points: &[Point], aggregation: Aggregation, kind: SeriesKind, step: Duration) -> Vec<(Timestamp, f64)> {
+fn values(
+    points: &[Point],
+    aggregation: Aggregation,
+    kind: SeriesKind,
+    step: Duration,
+) -> Vec<(Timestamp, f64)> {
     points
         .iter()
         .filter_map(|point| aggregation.of(point, kind, step).map(|value| (point.at, value)))
@@ -193,7 +205,8 @@ fn values(points: &[Point], aggregation: Aggregation, kind: SeriesKind, step: Du
 }
 
 impl Aggregation {
-    const WORDS: &'static str = "sum, rate, avg, min, max, last, count, or a percentile such as p50, p95, p99.9";
+    const WORDS: &'static str =
+        "sum, rate, avg, min, max, last, count, or a percentile such as p50, p95, p99.9";
 
     fn read(text: &str) -> Result<Self, Error> {
         Ok(match text {
@@ -207,11 +220,14 @@ impl Aggregation {
             _ => {
                 let per_cent = text.strip_prefix('p').and_then(|number| {
                     let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-                    number.parse::<f64>().ok().filter(|per_cent| is_plain && *per_cent > 0.0 && *per_cent < 100.0)
+                    number
+                        .parse::<f64>()
+                        .ok()
+                        .filter(|per_cent| is_plain && *per_cent > 0.0 && *per_cent < 100.0)
                 });
-                return per_cent
-                    .map(Aggregation::Percentile)
-                    .ok_or_else(|| wrong("aggregation", format!("{:?} is none; use {}", clip(text), Self::WORDS)));
+                return per_cent.map(Aggregation::Percentile).ok_or_else(|| {
+                    wrong("aggregation", format!("{:?} is none; use {}", clip(text), Self::WORDS))
+                });
             }
         })
     }
@@ -232,7 +248,10 @@ impl Aggregation {
             }
             _ => return Ok(()),
         };
-        Err(wrong("aggregation", format!("{self} says nothing of {name}, which is a {}; use {instead}", kind.as_str())))
+        Err(wrong(
+            "aggregation",
+            format!("{self} says nothing of {name}, which is a {}; use {instead}", kind.as_str()),
+        ))
     }
 
     /// None: the point does not say.
@@ -278,12 +297,16 @@ fn read_labels(text: &str) -> Result<Vec<(String, String)>, Error> {
         };
         let pair = |(label, value)| match value {
             Value::String(value) => Ok((label, value)),
-            other => Err(wrong("labels", format!("the value of {label:?} is {other}, which is no text; {REMEDY}"))),
+            other => {
+                Err(wrong("labels", format!("the value of {label:?} is {other}, which is no text; {REMEDY}")))
+            }
         };
         members.into_iter().map(pair).collect::<Result<_, _>>()?
     } else {
         let pair = |part: &str| match part.split_once('=') {
-            Some((label, value)) if !label.trim().is_empty() => Ok((label.trim().to_owned(), value.to_owned())),
+            Some((label, value)) if !label.trim().is_empty() => {
+                Ok((label.trim().to_owned(), value.to_owned()))
+            }
             _ => Err(wrong("labels", format!("{:?} is no label with its value; {REMEDY}", clip(part)))),
         };
         text.split(',').map(pair).collect::<Result<_, _>>()?
@@ -295,7 +318,8 @@ fn read_labels(text: &str) -> Result<Vec<(String, String)>, Error> {
 }
 
 fn read_by(text: &str) -> Result<Vec<String>, Error> {
-    let by: Vec<_> = text.split(',').map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect();
+    let by: Vec<_> =
+        text.split(',').map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect();
     if by.len() > LABELS_MAX {
         return Err(wrong("by", format!("has {} labels; use at most {LABELS_MAX}", by.len())));
     }
@@ -326,7 +350,12 @@ fn read_moment(name: &'static str, text: &str, now: Timestamp) -> Result<Timesta
         // A plus in an address is a blank.
         None => text.replace(' ', "+").parse().map_err(|_| {
             let text = clip(text);
-            wrong(name, format!("{text:?} is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago"))
+            wrong(
+                name,
+                format!(
+                    "{text:?} is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago"
+                ),
+            )
         }),
     }
 }
@@ -354,16 +383,23 @@ fn read_step(text: Option<&str>, from: Timestamp, to: Timestamp) -> Result<Durat
         return Ok(steps.find(|step| points(*step) <= POINTS_USUAL).unwrap_or(longest));
     };
     let fine = Grain::Fine.span();
-    let step = read_span(text)
-        .ok_or_else(|| wrong("step", format!("{:?} is no span of time; write it like 10s, 5m or 1h", clip(text))))?;
+    let step = read_span(text).ok_or_else(|| {
+        wrong("step", format!("{:?} is no span of time; write it like 10s, 5m or 1h", clip(text)))
+    })?;
     if step < fine || !step.as_secs().is_multiple_of(fine.as_secs()) {
-        return Err(wrong("step", format!("{text} is not a whole number of {} s; use 10s or a multiple of it", fine.as_secs())));
+        return Err(wrong(
+            "step",
+            format!("{text} is not a whole number of {} s; use 10s or a multiple of it", fine.as_secs()),
+        ));
     }
     if points(step) > POINTS_MAX {
         let least = steps.find(|step| points(*step) <= POINTS_MAX).map_or(0, |step| step.as_secs());
         return Err(wrong(
             "step",
-            format!("{text} makes {} points, and an answer has at most {POINTS_MAX}; use {least}s or more", points(step)),
+            format!(
+                "{text} makes {} points, and an answer has at most {POINTS_MAX}; use {least}s or more",
+                points(step)
+            ),
         ));
     }
     Ok(step)
@@ -414,10 +450,22 @@ mod tests {
             ("region=eu-west,status=5xx", r#"[("region", "eu-west"), ("status", "5xx")]"#),
             ("route=/a?b=c", r#"[("route", "/a?b=c")]"#),
             (r#"{"route":"a,b"}"#, r#"[("route", "a,b")]"#),
-            ("status", "labels: \"status\" is no label with its value; write them like region=eu-west,status=5xx, or as a JSON object of texts"),
-            ("=5xx", "labels: \"=5xx\" is no label with its value; write them like region=eu-west,status=5xx, or as a JSON object of texts"),
-            (r#"{"status":5}"#, "labels: the value of \"status\" is 5, which is no text; write them like region=eu-west,status=5xx, or as a JSON object of texts"),
-            ("{", "labels: is no JSON object; write them like region=eu-west,status=5xx, or as a JSON object of texts"),
+            (
+                "status",
+                "labels: \"status\" is no label with its value; write them like region=eu-west,status=5xx, or as a JSON object of texts",
+            ),
+            (
+                "=5xx",
+                "labels: \"=5xx\" is no label with its value; write them like region=eu-west,status=5xx, or as a JSON object of texts",
+            ),
+            (
+                r#"{"status":5}"#,
+                "labels: the value of \"status\" is 5, which is no text; write them like region=eu-west,status=5xx, or as a JSON object of texts",
+            ),
+            (
+                "{",
+                "labels: is no JSON object; write them like region=eu-west,status=5xx, or as a JSON object of texts",
+            ),
         ];
         for (text, expected) in rows {
             assert_eq!(said(read_labels(text)), expected, "{text}");
@@ -432,14 +480,42 @@ mod tests {
             (None, None, "2026-11-24T05:48:21.000000Z to 2026-11-24T06:48:21.000000Z"),
             (Some("-15m"), None, "2026-11-24T06:33:21.000000Z to 2026-11-24T06:48:21.000000Z"),
             (Some("-2d"), Some("-1d"), "2026-11-22T06:48:21.000000Z to 2026-11-23T06:48:21.000000Z"),
-            (Some("2026-11-24T00:00:00Z"), Some("now"), "2026-11-24T00:00:00.000000Z to 2026-11-24T06:48:21.000000Z"),
-            (Some("2026-11-24T01:00:00 01:00"), None, "2026-11-24T00:00:00.000000Z to 2026-11-24T06:48:21.000000Z"),
-            (None, Some("2026-11-20T12:00:00Z"), "2026-11-20T11:00:00.000000Z to 2026-11-20T12:00:00.000000Z"),
-            (Some("yesterday"), None, "from: \"yesterday\" is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago"),
-            (None, Some("-1w"), "to: \"-1w\" is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago"),
-            (Some("now"), None, "from: 2026-11-24T06:48:21.000000Z is not before to, which is 2026-11-24T06:48:21.000000Z; exchange them"),
+            (
+                Some("2026-11-24T00:00:00Z"),
+                Some("now"),
+                "2026-11-24T00:00:00.000000Z to 2026-11-24T06:48:21.000000Z",
+            ),
+            (
+                Some("2026-11-24T01:00:00 01:00"),
+                None,
+                "2026-11-24T00:00:00.000000Z to 2026-11-24T06:48:21.000000Z",
+            ),
+            (
+                None,
+                Some("2026-11-20T12:00:00Z"),
+                "2026-11-20T11:00:00.000000Z to 2026-11-20T12:00:00.000000Z",
+            ),
+            (
+                Some("yesterday"),
+                None,
+                "from: \"yesterday\" is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago",
+            ),
+            (
+                None,
+                Some("-1w"),
+                "to: \"-1w\" is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago",
+            ),
+            (
+                Some("now"),
+                None,
+                "from: 2026-11-24T06:48:21.000000Z is not before to, which is 2026-11-24T06:48:21.000000Z; exchange them",
+            ),
             (Some("-801d"), None, "from: is more than 800 days before to; ask about a shorter time"),
-            (Some("-99999999999999999999d"), None, "from: \"-99999999999999999999d\" is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago"),
+            (
+                Some("-99999999999999999999d"),
+                None,
+                "from: \"-99999999999999999999d\" is no time; write it like 2026-11-24T06:48:21Z, or like -1h for an hour ago",
+            ),
         ];
         for (from, to, expected) in rows {
             let asked = Asked { from, to, ..Asked::default() };
@@ -462,7 +538,11 @@ mod tests {
             (3_600, Some("0s"), "step: 0s is not a whole number of 10 s; use 10s or a multiple of it"),
             (3_600, Some("25s"), "step: 25s is not a whole number of 10 s; use 10s or a multiple of it"),
             (3_600, Some("soon"), "step: \"soon\" is no span of time; write it like 10s, 5m or 1h"),
-            (86_400, Some("10s"), "step: 10s makes 8640 points, and an answer has at most 5000; use 30s or more"),
+            (
+                86_400,
+                Some("10s"),
+                "step: 10s makes 8640 points, and an answer has at most 5000; use 30s or more",
+            ),
         ];
         for (span, text, expected) in rows {
             let found = read_step(text, NOW - Duration::from_secs(span), NOW);
@@ -478,11 +558,22 @@ mod tests {
         }
         for text in ["", "median", "p", "p0", "p100", "p-5", "pNaN", "p1e1", "P95"] {
             let refused = said(Aggregation::read(text));
-            assert!(refused.starts_with("aggregation: ") && refused.ends_with("p50, p95, p99.9"), "{refused}");
+            assert!(
+                refused.starts_with("aggregation: ") && refused.ends_with("p50, p95, p99.9"),
+                "{refused}"
+            );
         }
         let rows = [
-            ("p95", SeriesKind::Counter, "aggregation: p95 says nothing of x, which is a counter; use sum or rate"),
-            ("rate", SeriesKind::Gauge, "aggregation: rate says nothing of x, which is a gauge; use avg, min, max or last"),
+            (
+                "p95",
+                SeriesKind::Counter,
+                "aggregation: p95 says nothing of x, which is a counter; use sum or rate",
+            ),
+            (
+                "rate",
+                SeriesKind::Gauge,
+                "aggregation: rate says nothing of x, which is a gauge; use avg, min, max or last",
+            ),
             ("p95", SeriesKind::Histogram, "()"),
             ("rate", SeriesKind::Histogram, "()"),
             ("max", SeriesKind::Counter, "()"),

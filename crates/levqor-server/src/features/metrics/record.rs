@@ -73,15 +73,17 @@ pub(crate) async fn roll_up(app: &App) -> Result<(), levqor_store::Error> {
 /// Counts what others have counted by themselves.
 pub(super) fn absorb(app: &App) {
     let now = app.now();
-    let tallies = app.metrics.tallies();
     let runs = app.engine.take_measures();
-    let ended =
-        [(RunStatus::Completed, runs.completed), (RunStatus::Faulted, runs.faulted), (RunStatus::Cancelled, runs.cancelled)];
+    let ended = [
+        (RunStatus::Completed, runs.completed),
+        (RunStatus::Faulted, runs.faulted),
+        (RunStatus::Cancelled, runs.cancelled),
+    ];
     for (status, count) in ended.into_iter().filter(|(_, count)| *count > 0) {
-        tallies.count(now, "runs_ended", &[("status", status.as_str())], count);
+        app.metrics.count_in(now, "runs_ended", &[("status", status.as_str())], count);
     }
     if runs.started > 0 {
-        tallies.count(now, "runs_started", &[], runs.started);
+        app.metrics.count_in(now, "runs_started", &[], runs.started);
     }
     let ai = app.backends.take_measures();
     let counted = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -91,7 +93,7 @@ pub(super) fn absorb(app: &App) {
         }
     }
     if ai.refused > 0 {
-        tallies.count(now, "ai_errors", &[], ai.refused);
+        app.metrics.count_in(now, "ai_errors", &[], ai.refused);
     }
     if let Some(delays) = runs.start_delays.into_point(now) {
         let step = step_start(now, Grain::Fine.span());

@@ -224,7 +224,8 @@ async fn names(
         .map(|entry| (entry.name.to_owned(), MetricName::new(entry.name.to_owned(), entry.kind)))
         .collect();
     for found in query::names(&app).await? {
-        let one = all.entry(found.name.clone()).or_insert_with(|| MetricName::new(found.name.clone(), found.kind));
+        let one =
+            all.entry(found.name.clone()).or_insert_with(|| MetricName::new(found.name.clone(), found.kind));
         one.count += found.series;
         one.first_at = Some(one.first_at.map_or(found.first_at, |first_at| first_at.min(found.first_at)));
     }

@@ -141,7 +141,9 @@ impl Steps {
 
     /// Two steps become one. False: there are no two that were not tried yet.
     fn merge_oldest(&mut self) -> bool {
-        let Some(first) = self.waiting.iter().position(|waiting| waiting.batch.is_none()) else { return false };
+        let Some(first) = self.waiting.iter().position(|waiting| waiting.batch.is_none()) else {
+            return false;
+        };
         let Some(later) = self.waiting.remove(first + 1) else { return false };
         merge(&mut self.waiting[first].points, later.points);
         true
@@ -149,15 +151,18 @@ impl Steps {
 
     /// Series of the step to be written next that the database was not asked about yet.
     pub(super) fn unknown(&self, region: &str) -> Vec<(Arc<Key>, Series)> {
-        let is_unknown = |key: &&Arc<Key>| {
-            self.known.get(&**key).is_none_or(|known| known.number == Number::Unknown)
-        };
+        let is_unknown =
+            |key: &&Arc<Key>| self.known.get(&**key).is_none_or(|known| known.number == Number::Unknown);
         let next = self.waiting.front().into_iter().flat_map(|waiting| waiting.points.keys());
         next.filter(is_unknown).map(|key| (Arc::clone(key), key.series(region))).collect()
     }
 
     /// What the database said about them.
-    pub(super) fn learn(&mut self, now: Timestamp, numbers: impl IntoIterator<Item = (Arc<Key>, Option<i64>)>) {
+    pub(super) fn learn(
+        &mut self,
+        now: Timestamp,
+        numbers: impl IntoIterator<Item = (Arc<Key>, Option<i64>)>,
+    ) {
         for (key, number) in numbers {
             let number = number.map_or(Number::None, Number::Is);
             self.known.entry(key).or_insert(Known { number, seen_at: now }).number = number;
@@ -391,7 +396,15 @@ mod tests {
 
     #[test]
     fn statuses_are_few() {
-        let rows = [(101, "1xx"), (204, "2xx"), (304, "3xx"), (404, "4xx"), (500, "5xx"), (599, "5xx"), (999, "5xx")];
+        let rows = [
+            (101, "1xx"),
+            (204, "2xx"),
+            (304, "3xx"),
+            (404, "4xx"),
+            (500, "5xx"),
+            (599, "5xx"),
+            (999, "5xx"),
+        ];
         for (status, class) in rows {
             assert_eq!(class_of(status), class);
         }

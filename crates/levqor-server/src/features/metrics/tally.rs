@@ -114,7 +114,14 @@ impl Tallies {
     }
 
     /// A request was answered.
-    pub(super) fn answered(&self, now: Timestamp, method: &'static str, route: &str, status: u16, micros: u64) {
+    pub(super) fn answered(
+        &self,
+        now: Timestamp,
+        method: &'static str,
+        route: &str,
+        status: u16,
+        micros: u64,
+    ) {
         self.with(now, |seen| {
             // Looked up without a text of its own: nearly always it is there.
             let route = match seen.routes.get_mut(route) {
@@ -134,13 +141,25 @@ impl Tallies {
         self.with(now, |seen| *place(&mut seen.counts, key, &mut seen.crowded) += by);
     }
 
-    pub(super) fn observe(&self, now: Timestamp, name: &'static str, labels: &[(&'static str, &str)], value: u64) {
+    pub(super) fn observe(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        value: u64,
+    ) {
         let key = Key::new(name, SeriesKind::Histogram, labels);
         self.with(now, |seen| place(&mut seen.values, key, &mut seen.crowded).add(value));
     }
 
     /// What is no number is not kept.
-    pub(super) fn look(&self, now: Timestamp, name: &'static str, labels: &[(&'static str, &str)], value: f64) {
+    pub(super) fn look(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        value: f64,
+    ) {
         if !value.is_finite() {
             return;
         }

@@ -139,8 +139,12 @@ fn check(name: &str, family: &Family) -> Result<(), String> {
             samples.iter().filter(|sample| sample.name == wanted).collect::<Vec<_>>()
         };
         let buckets = of("_bucket");
-        let bounds: Vec<f64> =
-            buckets.iter().filter_map(|bucket| bucket.labels["le"].trim_start_matches('+').replace("Inf", "inf").parse().ok()).collect();
+        let bounds: Vec<f64> = buckets
+            .iter()
+            .filter_map(|bucket| {
+                bucket.labels["le"].trim_start_matches('+').replace("Inf", "inf").parse().ok()
+            })
+            .collect();
         let (count, sum) = (of("_count"), of("_sum"));
         let is_rising = |values: &[f64]| values.windows(2).all(|pair| pair[0] <= pair[1]);
         let counts: Vec<f64> = buckets.iter().map(|bucket| bucket.value).collect();
@@ -217,16 +221,24 @@ fn the_check_finds_what_is_wrong() {
         ("levqor_a{region=\"x\"} 1\n# EOF\n", "before its family"),
         ("# TYPE levqor_a gauge\nlevqor_a{region=\"x} 1\n# EOF\n", "no sample"),
         ("# TYPE levqor_a gauge\nlevqor_a{region=\"x\"} one\n# EOF\n", "no sample"),
-        ("# TYPE levqor_a gauge\nlevqor_a{region=\"x\"} 1\nlevqor_a{region=\"x\"} 2\n# EOF\n", "a second time"),
+        (
+            "# TYPE levqor_a gauge\nlevqor_a{region=\"x\"} 1\nlevqor_a{region=\"x\"} 2\n# EOF\n",
+            "a second time",
+        ),
         ("# TYPE a gauge\n# TYPE b gauge\n# TYPE a gauge\n# EOF\n", "a second time"),
-        ("# TYPE levqor_a gauge\nlevqor_a{region=\"x\"} 1\n# HELP levqor_a A.\n# EOF\n", "behind its samples"),
+        (
+            "# TYPE levqor_a gauge\nlevqor_a{region=\"x\"} 1\n# HELP levqor_a A.\n# EOF\n",
+            "behind its samples",
+        ),
     ];
     for (text, expected) in rows {
         let problem = read(text).unwrap_err();
         assert!(problem.contains(expected), "{problem}");
     }
     let histogram = |buckets: &str| {
-        format!("# HELP h H.\n# TYPE h histogram\nh_sum{{region=\"x\"}} 1\nh_count{{region=\"x\"}} 2\n{buckets}# EOF\n")
+        format!(
+            "# HELP h H.\n# TYPE h histogram\nh_sum{{region=\"x\"}} 1\nh_count{{region=\"x\"}} 2\n{buckets}# EOF\n"
+        )
     };
     let rows = [
         ("h_bucket{region=\"x\",le=\"1.0\"} 1\nh_bucket{region=\"x\",le=\"+Inf\"} 2\n", true),

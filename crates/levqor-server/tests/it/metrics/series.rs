@@ -39,7 +39,8 @@ async fn what_happens_is_asked_for_afterwards() {
     test.get("/api/regions/mars").send().await;
     test.app.keep_series().await.unwrap();
 
-    let answer = ask(&test, "name=http_requests&labels=status=4xx,route=/api/regions/%7Bcode%7D&step=60s").await;
+    let answer =
+        ask(&test, "name=http_requests&labels=status=4xx,route=/api/regions/%7Bcode%7D&step=60s").await;
     assert_eq!(
         answer,
         json!({
@@ -59,8 +60,12 @@ async fn what_happens_is_asked_for_afterwards() {
     assert_eq!(values(&rate), [3.0 / 60.0, 1.0 / 60.0]);
 
     let ended = ask(&test, "name=runs_ended&step=1h").await;
-    let by_status: Vec<_> =
-        ended["series"].as_array().unwrap().iter().map(|one| (&one["labels"]["status"], values(&json!({ "series": [one] })))).collect();
+    let by_status: Vec<_> = ended["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["labels"]["status"], values(&json!({ "series": [one] }))))
+        .collect();
     assert_eq!(by_status, [(&json!("completed"), vec![1.0]), (&json!("faulted"), vec![1.0])]);
     assert_eq!(values(&ask(&test, "name=runs_started&step=1h").await), [2.0]);
     let delays = ask(&test, "name=run_start_delay_us&step=1h&aggregation=count").await;
@@ -71,7 +76,9 @@ async fn what_happens_is_asked_for_afterwards() {
     let uptime = ask(&test, "name=uptime_seconds&step=1h&aggregation=last").await;
     assert_eq!(values(&uptime), [60.0]);
     assert_eq!(uptime["series"][0]["labels"]["node"], test.app.node.to_string());
-    let p99 = ask(&test, "name=http_duration_us&labels=route=/api/regions/%7Bcode%7D&step=1h&aggregation=p99.9").await;
+    let p99 =
+        ask(&test, "name=http_duration_us&labels=route=/api/regions/%7Bcode%7D&step=1h&aggregation=p99.9")
+            .await;
     assert!(values(&p99)[0] > 0.0 && p99["aggregation"] == "p99.9", "{p99}");
 }
 
@@ -96,7 +103,8 @@ async fn series_become_one_by_their_labels() {
     ];
     for (query, expected) in rows {
         let found = shown(&ask(&test, query).await);
-        let expected: Vec<_> = expected.iter().map(|(labels, value)| ((*labels).to_owned(), *value)).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(labels, value)| ((*labels).to_owned(), *value)).collect();
         assert_eq!(found, expected, "{query}");
     }
 }
@@ -108,17 +116,32 @@ async fn a_question_that_cannot_be_answered_is_told_why() {
     test.app.keep_series().await.unwrap();
     let rows = [
         ("", "name: is missing; name a series, such as http_requests (GET /api/metrics/series lists all)"),
-        ("name=http_request", "name: no series is called \"http_request\"; did you mean http_requests? GET /api/metrics/series lists all"),
-        ("name=zzzzzzzzzzzzzzzz", "name: no series is called \"zzzzzzzzzzzzzzzz\"; GET /api/metrics/series lists all"),
-        ("name=runs_started&labels=status=2xx", "labels: runs_started has no label \"status\"; it has region"),
+        (
+            "name=http_request",
+            "name: no series is called \"http_request\"; did you mean http_requests? GET /api/metrics/series lists all",
+        ),
+        (
+            "name=zzzzzzzzzzzzzzzz",
+            "name: no series is called \"zzzzzzzzzzzzzzzz\"; GET /api/metrics/series lists all",
+        ),
+        (
+            "name=runs_started&labels=status=2xx",
+            "labels: runs_started has no label \"status\"; it has region",
+        ),
         ("name=runs_started&labels=2xx", "labels: \"2xx\" is no label with its value"),
-        ("name=runs_started&aggregation=p95", "aggregation: p95 says nothing of runs_started, which is a counter; use sum or rate"),
+        (
+            "name=runs_started&aggregation=p95",
+            "aggregation: p95 says nothing of runs_started, which is a counter; use sum or rate",
+        ),
         ("name=runs_started&aggregation=mean", "aggregation: \"mean\" is none; use sum, rate, avg"),
         ("name=runs_started&from=tomorrow", "from: \"tomorrow\" is no time; write it like"),
         ("name=runs_started&from=-1h&to=-2h", "is not before to"),
         ("name=runs_started&from=-900d", "from: is more than 800 days before to"),
         ("name=runs_started&step=7s", "step: 7s is not a whole number of 10 s; use 10s or a multiple of it"),
-        ("name=runs_started&from=-30d&step=10s", "step: 10s makes 259200 points, and an answer has at most 5000; use 900s or more"),
+        (
+            "name=runs_started&from=-30d&step=10s",
+            "step: 10s makes 259200 points, and an answer has at most 5000; use 900s or more",
+        ),
         ("name=runs_started&label=x", "unknown field `label`"),
     ];
     for (query, expected) in rows {
