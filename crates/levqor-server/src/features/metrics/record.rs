@@ -1,6 +1,6 @@
 //! The stored series: what was counted goes to the database step by step, is merged into coarser ones, and is forgotten in the end.
 
-use levqor_model::{Point, RunStatus, SeriesKind, step_start};
+use levqor_model::{Point, RunStatus, SeriesKind, Timestamp, step_start};
 use levqor_store::metrics::Grain;
 use tracing::debug;
 
