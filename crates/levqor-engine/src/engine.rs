@@ -28,6 +28,7 @@ use crate::{
     follow,
     health::Health,
     lifecycle::Subscribers,
+    measures::{Measures, RunMeasures},
     nudges,
     pool::Pool,
     processes::Processes,
@@ -149,6 +150,7 @@ impl Engine {
             watchers: Watchers::default(),
             ends: Ends::default(),
             health: Health::default(),
+            measures: Measures::default(),
             quota: Quota::default(),
             woken: sweep::Woken::default(),
             faults,
@@ -400,6 +402,11 @@ impl Engine {
     /// Runs of one account that may run at the same time.
     pub fn concurrent_runs(&self) -> i64 {
         self.core.limits.running_per_account
+    }
+
+    /// What has happened to runs here since this was asked last.
+    pub fn take_measures(&self) -> RunMeasures {
+        self.core.measures.take()
     }
 
     pub fn load(&self) -> Load {

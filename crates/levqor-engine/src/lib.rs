@@ -43,6 +43,7 @@ mod health;
 pub mod keyring;
 mod lifecycle;
 mod mask;
+mod measures;
 mod notepad;
 mod nudges;
 mod payload;
@@ -70,6 +71,7 @@ mod why;
 
 pub use again::Changes;
 pub use cluster::Cluster;
+pub use measures::RunMeasures;
 pub use sweep::Stuck;
 
 pub use keyring::{Closed, Keyring, SealError};

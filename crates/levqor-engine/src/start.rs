@@ -252,6 +252,9 @@ async fn accept_and_drive(
     let admitted = core.faults.store(core.store.admit_run(new, gate, first)).await;
     core.reach(Point::AfterAccept).await;
     let begins = matches!(admitted, Ok(Admitted::Running));
+    if begins {
+        core.measures.started(run.created_at, core.clock.now());
+    }
     if !begins && !matches!(admitted, Ok(Admitted::Queued)) {
         core.quota.subtract(account);
     }

@@ -12,7 +12,7 @@ use std::{
 use levqor_drift::Origin;
 use levqor_engine::{Engine, Keyring};
 use levqor_model::{Blueprint, Clock, NodeId, Random, Region, RegionRegistry, Secret, Timestamp};
-use levqor_store::Store;
+use levqor_store::{Store, metrics::SeriesKept};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,13 +21,14 @@ use crate::{
     features::{
         ai::{AiSettings, Backends},
         health,
-        metrics::{Counter, Metrics},
+        metrics::{self, Counter, Metrics},
         oidc::OidcSettings,
         policies::service::Policies,
         tamper::TamperSettings,
     },
     gateway::{Bounds, Callers, GatewaySettings, Rates, Reputation},
     mail::Mailer,
+    otlp::Exporter,
     pages::components::promise::Promises,
     site::Site,
 };
@@ -94,6 +95,10 @@ pub struct Settings {
     pub oidc: Option<OidcSettings>,
     /// Tells errors to a system that collects them; None: nobody named one.
     pub error_reporter: Option<ErrorReporter>,
+    /// How long stored series are kept.
+    pub series_kept: SeriesKept,
+    /// Where OpenTelemetry goes; None: nowhere.
+    pub telemetry: Option<Exporter>,
 }
 
 /// How Stripe is asked.
@@ -137,6 +142,8 @@ impl Default for Settings {
             stripe: None,
             oidc: None,
             error_reporter: None,
+            series_kept: SeriesKept::DEFAULT,
+            telemetry: None,
         }
     }
 }
@@ -188,7 +195,7 @@ pub struct Inner {
 impl App {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner {
-            metrics: Metrics::new(&parts),
+            metrics: Metrics::new(),
             leaving: CancellationToken::new(),
             stopping: CancellationToken::new(),
             callers: Callers::new(),
@@ -215,6 +222,21 @@ impl App {
         self.metrics.add(what, self.now(), 1);
     }
 
+    /// Counts in a stored series. The name is one of the catalogue of `features::metrics`; labels have few values.
+    pub fn count_in(&self, name: &'static str, labels: &[(&'static str, &str)], by: u64) {
+        self.metrics.count_in(self.now(), name, labels, by);
+    }
+
+    /// Adds a value to a stored series that keeps how its values are spread, such as a duration in microseconds.
+    pub fn observe(&self, name: &'static str, labels: &[(&'static str, &str)], value: u64) {
+        self.metrics.observe(self.now(), name, labels, value);
+    }
+
+    /// Notes at what a level stands now, in a stored series.
+    pub fn look(&self, name: &'static str, labels: &[(&'static str, &str)], value: f64) {
+        self.metrics.look(self.now(), name, labels, value);
+    }
+
     /// A key or a session was revoked: nobody is let in from memory any more.
     pub fn forget_callers(&self) {
         self.callers.forget_all();
@@ -223,6 +245,16 @@ impl App {
     /// The promises of the blueprint, for pages.
     pub(crate) fn promises(&self) -> Arc<Promises> {
         self.memory(|parts| Promises::of(&parts.blueprint))
+    }
+
+    /// Writes the stored series, merges and forgets: one round of what a node does by itself, for whoever moves the clock by hand.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn keep_series(&self) -> Result<(), levqor_store::Error> {
+        metrics::record(self).await?;
+        metrics::roll_up(self).await?;
+        self.store.prune_series(self.settings.series_kept, self.now()).await
     }
 
     /// Writes what is counted in memory. Call it last, when no request is in progress any more.

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, keyring, regions, runs, tamper},
+    features::{audit, drift, health, keyring, metrics, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -23,6 +23,10 @@ use crate::{
 enum Job {
     /// Writes counts that survive restarts.
     WriteCounts,
+    /// Writes the stored series.
+    RecordSeries,
+    /// Merges them into coarser ones.
+    RollUpSeries,
     /// Notes when API keys were used last.
     NoteKeyUse,
     /// Observes the node itself: the evidence behind the status page.
@@ -62,8 +66,11 @@ enum Job {
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 19] = [
+const JOBS: [(Job, Duration); 21] = [
     (Job::WriteCounts, Duration::from_secs(1)),
+    // Twice a step: when the process is killed, less than a step is lost.
+    (Job::RecordSeries, Duration::from_secs(5)),
+    (Job::RollUpSeries, Duration::from_secs(10)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
     (Job::SampleHealth, Duration::from_secs(5)),
@@ -113,6 +120,8 @@ impl Job {
     const fn name(self) -> &'static str {
         match self {
             Job::WriteCounts => "write_counts",
+            Job::RecordSeries => "record_series",
+            Job::RollUpSeries => "roll_up_series",
             Job::NoteKeyUse => "note_key_use",
             Job::SampleHealth => "sample_health",
             Job::MeasureRegions => "measure_regions",
@@ -134,6 +143,14 @@ impl Job {
         }
     }
 
+    /// Its labels in stored series. None: it waits for an event within its round, or has more rounds than are worth a measurement.
+    const fn measured(self) -> Option<[(&'static str, &'static str); 1]> {
+        match self {
+            Job::GuardFiles | Job::ShareRates | Job::TellTampering => None,
+            _ => Some([("job", self.name())]),
+        }
+    }
+
     /// How long after the start its first round is. What looks at all pages lets those go first who wait for one.
     const fn first(self) -> Duration {
         match self {
@@ -145,6 +162,8 @@ impl Job {
     async fn run(self, app: &App) -> Result<(), levqor_store::Error> {
         match self {
             Job::WriteCounts => app.metrics.flush(&app.store, app.now()).await,
+            Job::RecordSeries => metrics::record(app).await,
+            Job::RollUpSeries => metrics::roll_up(app).await,
             Job::NoteKeyUse => note_key_use(app).await,
             Job::SampleHealth => health::service::sample(app).await,
             Job::MeasureRegions => regions::look_around(app).await,
@@ -205,7 +224,16 @@ async fn round(job: Job, app: &App) {
         Ok(false) => return,
         Err(failure) => return warn!(job = name, "{name} will try again: {}", chain(&failure)),
     }
-    match AssertUnwindSafe(job.run(app)).catch_unwind().await {
+    let begun = Instant::now();
+    let outcome = AssertUnwindSafe(job.run(app)).catch_unwind().await;
+    if let Some(labels) = job.measured() {
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        app.observe("job_duration_us", &labels, micros);
+        if !matches!(outcome, Ok(Ok(()))) {
+            app.count_in("job_failures", &labels, 1);
+        }
+    }
+    match outcome {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => warn!(job = name, "{name} failed and will try again: {}", chain(&failure)),
         Err(_) => error!(job = name, "{name} panicked and will try again"),
@@ -217,7 +245,12 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
     match job {
         // A node that is alone keeps all of it in memory.
         Job::PruneCallers if !app.store.is_shared() => Ok(false),
-        Job::TurnKeys | Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns | Job::PruneCallers
+        Job::RollUpSeries
+        | Job::TurnKeys
+        | Job::PruneStore
+        | Job::ArchiveRuns
+        | Job::PruneRuns
+        | Job::PruneCallers
             if app.store.is_shared() =>
         {
             app.store.take_duty(job.name(), app.node, app.now()).await
@@ -229,6 +262,7 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
 /// The last round of what would be lost.
 pub(crate) async fn flush(app: &App) {
     round(Job::WriteCounts, app).await;
+    round(Job::RecordSeries, app).await;
     round(Job::NoteKeyUse, app).await;
     round(Job::SealAudit, app).await;
     round(Job::WitnessAudit, app).await;
@@ -264,5 +298,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_page_events(now.date().plus_days(-PAGE_EVENT_DAYS_KEPT)).await?;
+    app.store.prune_series(app.settings.series_kept, now).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

@@ -14,6 +14,7 @@ pub mod features;
 pub mod gateway;
 pub mod mail;
 pub mod openapi;
+pub mod otlp;
 mod outgoing;
 pub mod pages;
 pub mod problem;

@@ -48,6 +48,7 @@ pub mod keys;
 pub mod leads;
 pub mod listeners;
 pub mod members;
+pub mod metrics;
 pub mod nodes;
 pub mod notifications;
 pub mod nudges;

@@ -48,6 +48,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     27 "0027_identity",
     28 "0028_notifications",
     35 "0035_business",
+    29 "0029_metrics",
 ];
 
 /// The version that this build knows.

@@ -88,6 +88,9 @@ pub enum Command {
     Check,
     /// Ask a running server how it is.
     Status(ClientArgs),
+    /// What was measured: stored series, and how they went over a time.
+    #[command(after_help = METRICS_EXAMPLES)]
+    Metrics(MetricsArgs),
     /// Show the nodes that share a running server's database, and what was taken over.
     Nodes(ClientArgs),
     /// Show the regions: what is so there now, how far apart they are.
@@ -197,6 +200,64 @@ pub struct AskArgs {
     /// Write the drafted workflow to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+}
+
+const METRICS_EXAMPLES: &str = "\
+Series are kept in steps of 10 s for days, of a minute for weeks, of an hour for a year; of counters sum and rate are asked for, of gauges avg, min, max
+and last, of histograms percentiles such as p95 as well.
+
+Examples:
+  levqor metrics list
+  levqor metrics list http_requests        which labels it has
+  levqor metrics query http_requests --by status --aggregation rate
+  levqor metrics query http_duration_us --label route=/health --from=-6h --step 5m --aggregation p99";
+
+#[derive(Debug, Args)]
+pub struct MetricsArgs {
+    #[command(subcommand)]
+    pub command: MetricsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MetricsCommand {
+    /// Show which series there are, or what labels one has.
+    List {
+        /// A series.
+        name: Option<String>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show how a series went.
+    Query(MetricsQueryArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct MetricsQueryArgs {
+    /// The series, such as http_requests.
+    pub name: String,
+    /// A label that it must have; several may be given.
+    #[arg(long = "label", value_name = "LABEL=VALUE")]
+    pub labels: Vec<String>,
+    /// A time, or a span back from now such as -6h; an hour ago when left out.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// As --from; now when left out.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// What one point is about: 10s or a multiple of it, such as 5m or 1h.
+    #[arg(long, value_name = "SPAN")]
+    pub step: Option<String>,
+    /// sum, rate, avg, min, max, last, count, or a percentile such as p95.
+    #[arg(long, value_name = "WORD")]
+    pub aggregation: Option<String>,
+    /// Labels to tell series apart by, with commas between them; those that are the same in them become one.
+    #[arg(long, value_name = "LABELS")]
+    pub by: Option<String>,
+    /// Show each point.
+    #[arg(long)]
+    pub points: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 #[derive(Debug, Args)]

@@ -332,6 +332,13 @@ impl Driver {
     }
 
     fn written(&mut self, append: Append) {
+        // Of a run that was queued; of others, the first entry came with the acceptance. One that is cancelled there never begins.
+        if append.events.is_some() && self.run.next_seq == 0 && append.status != RunStatus::Cancelled {
+            self.core.measures.started(self.run.created_at, self.core.clock.now());
+        }
+        if append.ended_at.is_some() {
+            self.core.measures.ended(append.status);
+        }
         if append.events.is_some() {
             self.run.next_seq += 1;
         }

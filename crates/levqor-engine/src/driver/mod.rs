@@ -31,6 +31,7 @@ use levqor_flow::{
 use levqor_model::{RunStatus, Timestamp};
 use levqor_store::runs::Run;
 use serde_json::Value;
+use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     core::Core,
@@ -142,20 +143,35 @@ impl Driver {
 
     /// Drives the run until it ends, leaves memory or is lost to another owner.
     pub(crate) async fn drive(mut self) {
-        let outcome = self.advance().await;
-        self.stopped(outcome).await;
+        let span = self.span();
+        let driven = async {
+            let outcome = self.advance().await;
+            self.stopped(outcome).await;
+        };
+        driven.instrument(span).await;
+    }
+
+    /// From the moment it is in memory until it leaves it, or ends.
+    fn span(&self) -> Span {
+        debug_span!(
+            "run", run.id = %self.run.id, workflow.name = %self.run.name, workflow.version = %self.run.version
+        )
     }
 
     /// Like [`Driver::drive`], for a run whose first step was accepted with it.
     pub(crate) async fn drive_on(mut self, begun: Result<Step, Stop>) {
-        let outcome = match begun {
-            Ok(step) => {
-                self.begun(step).await;
-                self.go_on().await
-            }
-            Err(stop) => Err(stop),
+        let span = self.span();
+        let driven = async {
+            let outcome = match begun {
+                Ok(step) => {
+                    self.begun(step).await;
+                    self.go_on().await
+                }
+                Err(stop) => Err(stop),
+            };
+            self.stopped(outcome).await;
         };
-        self.stopped(outcome).await;
+        driven.instrument(span).await;
     }
 
     async fn stopped(mut self, outcome: Result<(), Stop>) {

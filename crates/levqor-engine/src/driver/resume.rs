@@ -403,6 +403,7 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
     };
     match core.store.append(append).await {
         Ok(()) if cancelled => {
+            core.measures.ended(status);
             core.watchers.publish(id, [RunUpdate::Run { status, at: now }]);
             conclude(core, run, sub_run::cancelled(id));
         }

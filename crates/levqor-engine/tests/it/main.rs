@@ -12,6 +12,7 @@ mod event_triggers;
 mod events;
 mod handlers;
 mod lifecycle;
+mod measures;
 mod nodes;
 mod openapi;
 mod overlap;

@@ -86,6 +86,8 @@ pub const RULES: &[ApiRule] = &[
     (Method::GET, "/metrics", Metrics, None),
     (Method::GET, "/openapi.json", Anyone, None),
     (Method::GET, "/api/metrics/app", Anyone, None),
+    (Method::GET, "/api/metrics/query", Anyone, None),
+    (Method::GET, "/api/metrics/series", Anyone, None),
     (Method::GET, "/api/regions", Anyone, None),
     (Method::GET, "/api/regions/{code}", Anyone, None),
     (Method::GET, "/api/regions/snapshot", Anyone, None),

@@ -14,7 +14,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use levqor_model::RequestId;
-use tracing::{Instrument, debug, error, info, info_span};
+use tracing::{Instrument, debug, error, field, info, info_span};
 
 use super::{Client, Country, OwnLook, code_of, headers};
 use crate::{
@@ -26,6 +26,9 @@ use crate::{
 
 /// Nothing was done, and nothing more should be sent here.
 const DRAINING: HeaderName = HeaderName::from_static("x-levqor-draining");
+
+/// The trace that a request belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A text answer to an error longer than this is not taken over into a problem.
 const TEXT_BYTES_MAX: usize = 2_048;
@@ -77,7 +80,18 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
         page_for: wants_page(&request).then(|| request.headers().clone()),
         own: request.extensions().get::<OwnLook>().is_some(),
     };
-    let span = info_span!("request", request.id = %id, region = %app.region.code);
+    let span = info_span!(
+        "request", request.id = %id, region = %app.region.code,
+        otel.name = field::Empty, otel.kind = field::Empty, otel.traceparent = field::Empty,
+        http.response.status_code = field::Empty
+    );
+    let is_traced = app.settings.telemetry.is_some() && !asked.own;
+    if is_traced {
+        span.record("otel.kind", "server");
+        if let Some(text) = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()) {
+            span.record("otel.traceparent", text);
+        }
+    }
     let response = next.run(request).instrument(span.clone()).await;
     let response = from_text(response, &asked).await;
     let cause = response.extensions().get::<Problem>().and_then(|problem| problem.cause.clone());
@@ -91,6 +105,10 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
 
     let latency = began.elapsed();
     let status = response.status();
+    if is_traced {
+        span.record("otel.name", format!("{} {}", asked.method, asked.route()).as_str());
+        span.record("http.response.status_code", status.as_u16());
+    }
     if !asked.own {
         app.metrics.answered(app.now(), &asked.method, asked.route(), status, latency);
         app.count(Counter::Requests);

@@ -52,6 +52,7 @@ use tower_http::{
 };
 
 pub use access::{Access, ApiRule, RULES, Rule};
+pub(crate) use actor::unauthenticated;
 pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
 pub(crate) use authenticate::Callers;
 pub use authenticate::{

@@ -23,6 +23,8 @@ mod invitations;
 mod keyring;
 #[path = "../it/members.rs"]
 mod members;
+#[path = "../it/metrics.rs"]
+mod metrics;
 #[path = "../it/model.rs"]
 mod model;
 #[path = "../it/nodes.rs"]

@@ -71,7 +71,7 @@ async fn run(flags: &Flags, path: PathBuf, loaded: Loaded, as_json: bool) -> Res
         Some(region) => region.clone(),
         None => "unknown".parse::<RegionCode>().map_err(|error| error.to_string())?,
     };
-    telemetry::start(&log, &region, None)?;
+    telemetry::start(&log, &region, None, None)?;
     let listeners = levqor_edge::listen(&loaded.config.listen)
         .await
         .map_err(|(address, error)| unusable_address(address, &error, "[[listen]] of the edge's file"))?;

@@ -84,6 +84,7 @@ fn prepare(flags: &Flags, args: &RunArgs) -> Result<Prepared, String> {
         &config::Log { filter: flags.log.clone().unwrap_or_else(|| "warn".to_owned()), ..config.log.clone() },
         &config.region.code,
         None,
+        None,
     )?;
     let mut policy = egress::Policy {
         allow: config.egress.allow.clone(),

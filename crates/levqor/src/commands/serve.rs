@@ -24,6 +24,7 @@ use levqor_server::{
         sign_in,
     },
     mail::{EmailFunction, Mailer},
+    otlp::{Exporter, TelemetrySettings},
 };
 use levqor_store::{Options, Place, Store};
 use serde_json::json;
@@ -83,7 +84,8 @@ pub async fn serve(flags: &Flags, as_json: bool) -> Exit {
 async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let layers = config::load(flags);
     let config = config::resolve(&layers).map_err(|complaints| Failure::Refused(complaints.to_string()))?;
-    telemetry::start(&config.log, &config.region.code, config.error_reporter.as_ref())
+    let exporter = exporter(&config)?;
+    telemetry::start(&config.log, &config.region.code, exporter.clone(), config.error_reporter.as_ref())
         .map_err(Failure::Refused)?;
     warn_of_reserved_keys(&layers);
     let policies = policies(&config).map_err(|complaints| Failure::Refused(complaints.join("\n")))?;
@@ -108,6 +110,7 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
                 policies,
                 clock,
                 random,
+                exporter.clone(),
                 as_json,
             )
             .await
@@ -115,7 +118,31 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
         Err(refusal) => Err(Failure::Refused(refusal.to_string())),
     };
     store.close().await;
+    if let Some(exporter) = exporter {
+        exporter.close(TELEMETRY_PATIENCE).await;
+    }
     outcome
+}
+
+/// How long the end of the process waits for an OpenTelemetry collector.
+const TELEMETRY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Sends spans and metrics from now on, when there is a collector to send them to.
+fn exporter(config: &Config) -> Result<Option<Exporter>, Failure> {
+    let Some(endpoint) = config.otlp_endpoint.clone() else { return Ok(None) };
+    let settings = TelemetrySettings {
+        endpoint,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        region: config.region.code.to_string(),
+        instance: format!("{:016x}", SystemRandom.u64()),
+        every: TelemetrySettings::EVERY,
+        timeout: TelemetrySettings::TIMEOUT,
+        pause: TelemetrySettings::PAUSE,
+    };
+    let started = Exporter::start(settings, SystemClock.now());
+    started.map(Some).map_err(|problem| {
+        Failure::Refused(format!("telemetry.otlp_endpoint: no client for it can be made: {problem}"))
+    })
 }
 
 /// How a node's life ended.
@@ -138,6 +165,7 @@ async fn lives(
     policies: Policies,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    exporter: Option<Exporter>,
     as_json: bool,
 ) -> Result<(), Failure> {
     let listener = listener.into_std().map_err(|error| Failure::Broken(error.into()))?;
@@ -155,6 +183,7 @@ async fn lives(
             policies.clone(),
             Arc::clone(&clock),
             Arc::clone(&random),
+            exporter.clone(),
             Told { first, as_json },
         )
         .await?;
@@ -185,6 +214,7 @@ async fn run(
     policies: Policies,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    exporter: Option<Exporter>,
     told: Told,
 ) -> Result<End, Failure> {
     let started_at = clock.now();
@@ -210,6 +240,7 @@ async fn run(
     let public_url =
         if config.listen.port() == 0 { format!("http://{address}") } else { config.public_url.clone() };
     let mut settings = settings(config, data_dir, public_url.clone());
+    settings.telemetry = exporter;
     settings.tamper = Some(guarded(config, data_dir).context("what is to be guarded cannot be found")?);
     if settings.advertise_url.is_none() && !address.ip().is_unspecified() {
         settings.advertise_url = Some(format!("http://{address}"));
@@ -442,6 +473,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         blueprint: config.blueprint.clone(),
         stripe: config.stripe.clone(),
         error_reporter: config.error_reporter.clone(),
+        series_kept: config.series_kept,
         ..Settings::default()
     }
 }

@@ -330,7 +330,28 @@ pub const KEYS: &[Key] = &[
         "LEVQOR_METRICS_PUBLIC",
         Shape::Flag,
         "true",
-        "whether /metrics answers without a key",
+        "whether /metrics answers without a key, and questions about stored series",
+    ),
+    key(
+        "metrics.fine_days",
+        "LEVQOR_METRICS_FINE_DAYS",
+        Shape::Number(1, 30),
+        "2",
+        "days that stored series are kept in steps of 10 s",
+    ),
+    key(
+        "metrics.minute_days",
+        "LEVQOR_METRICS_MINUTE_DAYS",
+        Shape::Number(1, 400),
+        "30",
+        "days that they are kept in steps of a minute",
+    ),
+    key(
+        "metrics.hour_days",
+        "LEVQOR_METRICS_HOUR_DAYS",
+        Shape::Number(1, 4_000),
+        "400",
+        "days that they are kept in steps of an hour",
     ),
     key(
         "security.hmac_secret",
@@ -539,8 +560,13 @@ pub const KEYS: &[Key] = &[
         "where errors of the server are told, in the Sentry protocol, such as https://key@sentry.example.com/42; empty: nowhere",
     )
     .secret(),
-    key("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Shape::Text, "", "OpenTelemetry collector")
-        .reserved(),
+    key(
+        "telemetry.otlp_endpoint",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        Shape::Text,
+        "",
+        "address of an OpenTelemetry collector that takes OTLP over HTTP, without /v1/traces, such as http://127.0.0.1:4318; empty: traces and metrics go nowhere",
+    ),
 ];
 
 /// Variables that start with `LEVQOR_` and belong to client commands, not to the server's configuration.

@@ -31,7 +31,8 @@ use levqor_server::{
     gateway::GatewaySettings,
     mail::MailServer,
 };
-use levqor_store::Place;
+use levqor_store::{Place, metrics::SeriesKept};
+use url::Url;
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
@@ -82,6 +83,10 @@ pub struct Config {
     /// None: people sign in by a link only.
     pub oidc: Option<OidcSettings>,
     pub metrics_public: bool,
+    /// How long stored series are kept.
+    pub series_kept: SeriesKept,
+    /// Where an OpenTelemetry collector is; None: there is none.
+    pub otlp_endpoint: Option<Url>,
     pub site: Site,
     pub blueprint: levqor_drift::Origin,
     /// None: Stripe is not asked.
@@ -259,6 +264,10 @@ impl Reader<'_> {
         self.text(name).parse().unwrap_or_default()
     }
 
+    fn days(&self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name) * 24 * 60 * 60)
+    }
+
     fn size(&self, name: &str) -> usize {
         usize::try_from(self.number(name)).unwrap_or(usize::MAX)
     }
@@ -285,6 +294,7 @@ impl Reader<'_> {
         let stripe = self.stripe();
         let error_reporter = self.error_reporter(region.as_ref(), environment);
         let oidc = self.oidc();
+        let otlp_endpoint = self.otlp_endpoint();
         self.email();
         self.log_filter();
         Some(Config {
@@ -334,6 +344,12 @@ impl Reader<'_> {
             gateway,
             oidc,
             metrics_public: self.text("metrics.public") == "true",
+            series_kept: SeriesKept {
+                fine: self.days("metrics.fine_days"),
+                minute: self.days("metrics.minute_days"),
+                hour: self.days("metrics.hour_days"),
+            },
+            otlp_endpoint,
             site,
             blueprint: self.blueprint(),
             stripe,
@@ -343,6 +359,31 @@ impl Reader<'_> {
             tamper_watch: self.tamper_watch(),
             hmac_secret,
         })
+    }
+
+    /// A collector's address.
+    fn otlp_endpoint(&mut self) -> Option<Url> {
+        let text = self.text("telemetry.otlp_endpoint").trim().to_owned();
+        if text.is_empty() {
+            return None;
+        }
+        let plain = |url: &Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        let found = Url::parse(&text).ok().filter(plain);
+        if found.is_none() {
+            self.complain(
+                "telemetry.otlp_endpoint",
+                "the address is none of http or https without user, query and fragment",
+                "write it like http://127.0.0.1:4318, or leave it out",
+            );
+        }
+        found
     }
 
     fn mail(&mut self) -> Option<MailServer> {

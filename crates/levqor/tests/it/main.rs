@@ -27,3 +27,4 @@ mod sentence;
 mod site;
 mod start;
 mod tamper;
+mod telemetry;

@@ -9,7 +9,13 @@
 //!
 //! The built-in backend is last and always answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use levqor_model::{Blueprint, Clock};
 use tokio::sync::Semaphore;
@@ -18,7 +24,7 @@ use super::{
     backend::{Backend, Failure, Reply, Task},
     breaker::Breaker,
     builtin::Builtin,
-    provider::{Bounds, Provider, ProviderSettings},
+    provider::{Bounds, Exchanges, Provider, ProviderSettings},
 };
 
 const AT_ONCE: usize = 8;
@@ -58,6 +64,19 @@ pub struct Backends {
     clock: Arc<dyn Clock>,
     /// For all providers together.
     patience: Duration,
+    exchanges: Arc<Exchanges>,
+    refused: AtomicU64,
+}
+
+/// What has happened since it was taken last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AiMeasures {
+    /// Exchanges with providers, repairs and other formats included.
+    pub calls: u64,
+    /// Those of them that gave no answer.
+    pub failures: u64,
+    /// Tasks that a provider read and would not do.
+    pub refused: u64,
 }
 
 #[derive(Debug)]
@@ -71,16 +90,18 @@ struct Guarded {
 impl Backends {
     pub fn new(settings: &AiSettings, blueprint: Blueprint, clock: Arc<dyn Clock>) -> Self {
         let client = Arc::default();
+        let exchanges = Arc::<Exchanges>::default();
         let providers = settings
             .providers
             .iter()
             .map(|provider| {
-                let provider = Provider::new(provider.clone(), settings.bounds, Arc::clone(&client));
+                let provider = Provider::new(provider.clone(), settings.bounds, Arc::clone(&client))
+                    .counted_in(Arc::clone(&exchanges));
                 Box::new(provider) as Box<dyn Backend>
             })
             .collect();
         let patience = settings.bounds.timeout.saturating_mul(PATIENCE);
-        Self::over(providers, settings.at_once, patience, blueprint, clock)
+        Self { exchanges, ..Self::over(providers, settings.at_once, patience, blueprint, clock) }
     }
 
     fn over(
@@ -100,6 +121,8 @@ impl Backends {
             builtin: Builtin::new(blueprint),
             clock,
             patience,
+            exchanges: Arc::default(),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -117,7 +140,10 @@ impl Backends {
             match tokio::time::timeout(self.patience, self.by_providers(task)).await {
                 Ok(Ok(Some(reply))) => return Ok(reply),
                 Ok(Ok(None)) => {}
-                Ok(Err(refused)) => return Err(refused),
+                Ok(Err(refused)) => {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    return Err(refused);
+                }
                 Err(_) => tracing::warn!(
                     kind = task.kind(),
                     "no AI provider answered within {:?}; the built-in backend answers",
@@ -126,6 +152,12 @@ impl Backends {
             }
         }
         Ok(self.by_builtin(task).await)
+    }
+
+    /// What has happened since this was asked last.
+    pub fn take_measures(&self) -> AiMeasures {
+        let (calls, failures) = self.exchanges.take();
+        AiMeasures { calls, failures, refused: self.refused.swap(0, Ordering::Relaxed) }
     }
 
     /// The built-in answer.

@@ -232,6 +232,7 @@ impl Call {
             metering::Error::UsedUp { .. } => Refusal::new(StatusCode::FORBIDDEN, error.to_string()),
             metering::Error::Store(_) => {
                 tracing::error!("{error}");
+                self.app.count_in("ai_errors", &[], 1);
                 Refusal {
                     retry_after: Some(5),
                     ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; try again")

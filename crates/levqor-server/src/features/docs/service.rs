@@ -52,6 +52,7 @@ guides!(
     "site",
     "drift",
     "operating",
+    "metrics",
     "audit",
     "tamper",
     "rotating-keys",

@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,24 +15,39 @@ use tokio::sync::OnceCell;
 
 use super::{
     Counter,
-    exposition::Exposition,
+    exposition::Answers,
     latency::{Latencies, Percentiles},
+    steps::Steps,
+    tally::Tallies,
     totals::{Totals, WINDOW},
 };
-use crate::app::Parts;
 
 /// What is counted while requests are answered.
 #[derive(Debug)]
 pub struct Metrics {
-    totals: Arc<Mutex<Totals>>,
-    pub(super) exposition: Exposition,
-    latencies: Mutex<Latencies>,
+    totals: Mutex<Totals>,
+    tallies: Tallies,
+    kept: Mutex<Kept>,
+    /// Observations that lost their labels, since the process began.
+    crowded: AtomicU64,
     /// Set once the counts of earlier processes are in `totals`.
     restored: OnceCell<()>,
     /// One writer at a time, so that what one takes is written before the next looks.
     flushing: tokio::sync::Mutex<()>,
+    /// The same for stored series.
+    pub(super) recording: tokio::sync::Mutex<()>,
     jobs: AtomicUsize,
     jobs_alive: AtomicUsize,
+}
+
+/// What was counted, as it is asked for.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) answers: Answers,
+    pub(super) steps: Steps,
+    latencies: Latencies,
+    /// The step in which everything was looked at last.
+    pub(super) looked_in: Option<Timestamp>,
 }
 
 /// As long as it lives, a job counts as alive.
@@ -46,14 +61,20 @@ impl Drop for Alive<'_> {
 }
 
 impl Metrics {
-    pub(crate) fn new(parts: &Parts) -> Self {
-        let totals = Arc::new(Mutex::new(Totals::new()));
+    pub(crate) fn new() -> Self {
         Self {
-            exposition: Exposition::new(parts, totals.clone()),
-            totals,
-            latencies: Mutex::new(Latencies::new()),
+            totals: Mutex::new(Totals::new()),
+            tallies: Tallies::new(),
+            kept: Mutex::new(Kept {
+                answers: Answers::default(),
+                steps: Steps::new(),
+                latencies: Latencies::default(),
+                looked_in: None,
+            }),
+            crowded: AtomicU64::new(0),
             restored: OnceCell::new(),
             flushing: tokio::sync::Mutex::new(()),
+            recording: tokio::sync::Mutex::new(()),
             jobs: AtomicUsize::new(0),
             jobs_alive: AtomicUsize::new(0),
         }
@@ -61,6 +82,7 @@ impl Metrics {
 
     pub fn add(&self, counter: Counter, now: Timestamp, by: i64) {
         self.totals().add(counter, now, by);
+        self.tallies.count(now, counter.name(), &[], u64::try_from(by).unwrap_or(0));
     }
 
     /// Of all time, as far as this process knows.
@@ -82,8 +104,38 @@ impl Metrics {
         status: StatusCode,
         latency: Duration,
     ) {
-        self.exposition.answered(method, route, status, latency);
-        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).add(now, latency);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.tallies.answered(now, word_of(method), route, status.as_u16(), micros);
+    }
+
+    pub(crate) fn count_in(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        by: u64,
+    ) {
+        self.tallies.count(now, name, labels, by);
+    }
+
+    pub(crate) fn observe(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        value: u64,
+    ) {
+        self.tallies.observe(now, name, labels, value);
+    }
+
+    pub(crate) fn look(
+        &self,
+        now: Timestamp,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        value: f64,
+    ) {
+        self.tallies.look(now, name, labels, value);
     }
 
     /// There is one more periodic job.
@@ -103,7 +155,32 @@ impl Metrics {
     }
 
     pub(super) fn percentiles(&self, now: Timestamp) -> Percentiles {
-        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).percentiles(now)
+        self.kept().latencies.percentiles(now)
+    }
+
+    /// What was answered since the process began.
+    pub(super) fn answers(&self) -> Answers {
+        self.kept().answers.clone()
+    }
+
+    /// Series that have a place here, and observations that lost their labels since the process began.
+    pub(super) fn series(&self) -> (usize, u64) {
+        let mut kept = self.kept();
+        let crowded = kept.steps.take_crowded();
+        (kept.steps.series(), self.crowded.fetch_add(crowded, Ordering::Relaxed) + crowded)
+    }
+
+    /// What was counted until now, with everything that was counted since it was asked for last.
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for (step, seen) in self.tallies.take() {
+            kept.answers.add(&seen);
+            for route in seen.routes.values() {
+                kept.latencies.merge(step, route.durations.histogram());
+            }
+            kept.steps.put(step, seen);
+        }
+        kept
     }
 
     /// Reads what earlier processes counted, once.
@@ -143,7 +220,20 @@ impl Metrics {
         result
     }
 
-    fn totals(&self) -> std::sync::MutexGuard<'_, Totals> {
+    fn totals(&self) -> MutexGuard<'_, Totals> {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Anybody can invent a method; a label of each would be a series of each.
+fn word_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
     }
 }

@@ -1,11 +1,8 @@
 //! `GET /metrics` and `GET /api/metrics/app`.
 
-use std::sync::atomic::Ordering;
-
 use axum::{Json, extract::State, response::IntoResponse};
 use http::header;
-use levqor_model::{Severity, Timestamp};
-use levqor_store::{ReplicaReport, runs::RunCounts};
+use levqor_store::runs::RunCounts;
 use serde::Serialize;
 use tracing::warn;
 use utoipa::ToSchema;
@@ -13,16 +10,18 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Counter,
-    exposition::{CONTENT_TYPE, Gauges},
+    exposition::{CONTENT_TYPE, Exposition},
+    level,
+    record::absorb,
+    series,
 };
 use crate::{
     App,
-    features::{drift, tamper},
     problem::{Refusals, chain},
 };
 
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(metrics)).routes(routes!(app_metrics))
+    OpenApiRouter::default().routes(routes!(metrics)).routes(routes!(app_metrics)).merge(series::api())
 }
 
 /// What the server counts, for people and dashboards. Totals survive restarts; `last_5m` is a window that slides by the second.
@@ -106,6 +105,7 @@ struct Scheduler {
 async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
     let now = app.now();
     let runs = runs(&app).await;
+    absorb(&app);
     let metrics = &app.metrics;
     let total = |counter| metrics.total(counter);
     let last_5m = |counter| metrics.last_5m(counter, now);
@@ -149,69 +149,11 @@ async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
 )]
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let runs = runs(&app).await;
-    // Without the database no queue is reported, as no runs are.
-    let queue = app.engine.queue_load().await.unwrap_or_default();
-    let behind = app.engine.sink_load().await.unwrap_or_default();
-    let (_, alive) = app.metrics.jobs();
-    let text = app.metrics.exposition.text(runs, |gauges| {
-        let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let uptime = app.now().since(app.started_at).as_secs();
-        gauges.uptime_seconds.set(i64::try_from(uptime).unwrap_or(i64::MAX));
-        let load = app.engine.load();
-        gauges.engine_active_runs.set(whole(load.active_runs));
-        gauges.engine_effects_in_flight.set(whole(load.effects_in_flight));
-        gauges.engine_timers_near.set(whole(load.timers_near));
-        gauges.runs_stuck.set(whole(app.engine.stuck().runs));
-        let (depth, capacity) = app.store.queue_depth();
-        gauges.store_queue_depth.set(whole(depth));
-        gauges.store_queue_capacity.set(whole(capacity));
-        gauges.background_jobs.set(whole(alive));
-        gauges.queued_runs.set(queue.queued);
-        let age = queue.oldest_at.map_or(0, |oldest| app.now().since(oldest).as_secs());
-        gauges.queue_age_seconds.set(i64::try_from(age).unwrap_or(i64::MAX));
-        let seconds_since = |at: Option<Timestamp>| {
-            i64::try_from(at.map_or(0, |at| app.now().since(at).as_secs())).unwrap_or(i64::MAX)
-        };
-        let sink = app.engine.sink().unwrap_or_default();
-        gauges.sink_waiting_events.set(behind.waiting);
-        gauges.sink_age_seconds.set(seconds_since(behind.oldest_at));
-        gauges.sink_failing_seconds.set(seconds_since(sink.failing.map(|(since, _)| since)));
-        gauges.sink_delivered_events.inner().store(sink.delivered, Ordering::Relaxed);
-        gauges.sink_skipped_events.inner().store(sink.skipped, Ordering::Relaxed);
-        if let Some(report) = drift::last(&app) {
-            for severity in Severity::ALL {
-                let labels = [("severity", severity.to_string())];
-                let count = i64::try_from(report.counting(*severity)).unwrap_or(i64::MAX);
-                gauges.drift_deviations.get_or_create(&labels).set(count);
-            }
-            gauges.drift_checked_seconds.get_or_create(&[]).set(report.at.as_seconds());
-        }
-        if let Some(ReplicaReport { near, behind, unfit, failed, .. }) = app.store.replica() {
-            for (answer, reads) in
-                [("replica", near), ("behind", behind), ("unfit", unfit), ("failed", failed)]
-            {
-                let labels = [("answer", answer.to_owned())];
-                gauges.replica_reads.get_or_create(&labels).inner().store(reads, Ordering::Relaxed);
-            }
-        }
-        set_tamper(gauges, &app);
-    });
+    absorb(&app);
+    let looks = level::around(&app, runs).await;
+    let totals = Counter::ALL.iter().map(|counter| (*counter, app.metrics.total(*counter))).collect();
+    let text = Exposition { answers: app.metrics.answers(), looks, totals }.text(&app);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
-}
-
-/// Nothing, rather than a zero, while nothing is known.
-fn set_tamper(gauges: &Gauges, app: &App) {
-    let all = [&gauges.tamper_files, &gauges.tamper_age_seconds, &gauges.tamper_hears];
-    gauges.tamper_findings.clear();
-    all.iter().for_each(|gauge| gauge.clear());
-    let Some(tamper::Gauges { findings, files, age_seconds, hears }) = tamper::gauges(app) else { return };
-    for (severity, count) in findings {
-        let labels = [("severity", severity.as_str().to_owned())];
-        gauges.tamper_findings.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-    for (gauge, value) in all.into_iter().zip([files, age_seconds, u64::from(hears)]) {
-        gauge.get_or_create(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
-    }
 }
 
 /// Runs by status, after the counts of earlier processes are read. Metrics answer also without the store, so its errors

@@ -90,6 +90,13 @@ impl Provider {
         messages: &[Message],
         format: Format<'_>,
     ) -> Result<Completion, Failure> {
+        let mut exchange = self.exchanges.begin();
+        let outcome = self.ask(messages, format).await;
+        exchange.is_good = outcome.is_ok();
+        outcome
+    }
+
+    async fn ask(&self, messages: &[Message], format: Format<'_>) -> Result<Completion, Failure> {
         let client = self.client().await?;
         let mut body = json!({ "model": self.settings.model, "messages": messages });
         match format {

@@ -16,7 +16,13 @@ mod prompt;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use levqor_model::Secret;
@@ -77,6 +83,40 @@ pub struct Provider {
     endpoint: Url,
     bounds: Bounds,
     client: SharedClient,
+    exchanges: Arc<Exchanges>,
+}
+
+/// How many exchanges there were with all providers.
+#[derive(Debug, Default)]
+pub struct Exchanges {
+    calls: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Exchanges {
+    /// Those since this was asked last, and how many of them failed.
+    pub fn take(&self) -> (u64, u64) {
+        (self.calls.swap(0, Ordering::Relaxed), self.failures.swap(0, Ordering::Relaxed))
+    }
+
+    /// One begins. It has failed unless it is said to be good: also when nobody waits for its end any more.
+    fn begin(&self) -> Exchange<'_> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Exchange { exchanges: self, is_good: false }
+    }
+}
+
+struct Exchange<'a> {
+    exchanges: &'a Exchanges,
+    is_good: bool,
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        if !self.is_good {
+            self.exchanges.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Provider {
@@ -86,7 +126,12 @@ impl Provider {
         if let Ok(mut segments) = endpoint.path_segments_mut() {
             segments.pop_if_empty().extend(["chat", "completions"]);
         }
-        Self { settings, endpoint, bounds, client }
+        Self { settings, endpoint, bounds, client, exchanges: Arc::default() }
+    }
+
+    /// Counts together with others.
+    pub fn counted_in(self, exchanges: Arc<Exchanges>) -> Self {
+        Self { exchanges, ..self }
     }
 
     async fn perform(&self, task: &Task) -> Result<Reply, Failure> {

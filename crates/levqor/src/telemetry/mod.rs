@@ -1,16 +1,18 @@
-//! Log lines: readable for people, JSON for machines; each one names the region.
+//! Log lines: readable for people, JSON for machines; each one names the region. And spans for OpenTelemetry, when there is a collector.
+
+mod spans;
 
 use std::fmt;
 
 use levqor_model::RegionCode;
-use levqor_server::error_reporter::ErrorReporter;
+use levqor_server::{error_reporter::ErrorReporter, otlp::Exporter};
 use serde_json::{Map, Value};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer,
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields,
         format::{Format, Full, Writer},
@@ -25,12 +27,18 @@ use crate::{
     config::{Log, LogFormat},
     error_layer::ErrorLayer,
 };
+use spans::Spans;
 
-/// Sends log lines to standard error from now on, and errors to the reporter, when there is one.
+/// Sends log lines to standard error from now on, spans to the exporter, and errors to the reporter, when there is one.
 ///
 /// # Errors
 /// When the filter cannot be understood; names it and the remedy.
-pub fn start(log: &Log, region: &RegionCode, reporter: Option<&ErrorReporter>) -> Result<(), String> {
+pub fn start(
+    log: &Log,
+    region: &RegionCode,
+    exporter: Option<Exporter>,
+    reporter: Option<&ErrorReporter>,
+) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
         format!(
             "log: {:?} is not a log filter ({error}); write it like info or levqor_engine=debug,info",
@@ -39,6 +47,26 @@ pub fn start(log: &Log, region: &RegionCode, reporter: Option<&ErrorReporter>) -
     })?;
     let region = region.to_string();
     let errors = reporter.cloned().map(ErrorLayer);
+    // Only with a collector: to ask each layer by itself costs each span a little.
+    if let Some(exporter) = exporter {
+        let spans = Spans::new(exporter).with_filter(Spans::wanted());
+        let lines = match log.format {
+            LogFormat::Pretty => tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+                .event_format(PrettyLine { region, format: Format::default() })
+                .with_filter(filter)
+                .boxed(),
+            LogFormat::Json => tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(false)
+                .event_format(JsonLine { region })
+                .with_filter(filter)
+                .boxed(),
+        };
+        let all = tracing_subscriber::registry().with(lines).with(spans).with(errors);
+        return all.try_init().map_err(|error| error.to_string());
+    }
     let started = match log.format {
         LogFormat::Pretty => tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -1,5 +1,8 @@
 //! Counters: exact members, sliding windows, totals that survive.
 
+mod exposition;
+mod series;
+
 use levqor_server::features::metrics::Counter;
 use serde_json::{Value, json};
 
