@@ -1,5 +1,6 @@
 //! One call of everything, for tests that look at all statements at once.
 
+mod jobs;
 mod trust;
 
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
+    jobs::touch_jobs(store, account, &random).await;
     trust::touch_drift(store, &random).await;
     trust::touch_tamper(store, &random).await;
 }
