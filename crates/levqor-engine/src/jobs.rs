@@ -198,8 +198,11 @@ impl Jobs {
         let plan = misfire::plan(&spec.schedule, &spec.policy(), due_at, due_at, now);
         if plan.missed > 0 {
             tracing::warn!(
-                job = spec.id, missed = plan.missed,
-                "{} due times of job {} passed while nobody was there", plan.missed, spec.id
+                job = spec.id,
+                missed = plan.missed,
+                "{} due times of job {} passed while nobody was there",
+                plan.missed,
+                spec.id
             );
         }
         // A cron expression that never fires again was refused.
@@ -272,7 +275,9 @@ fn done(output: JobOutput, at: Timestamp) -> Ended {
     let JobOutput { summary, data } = output;
     let mut data = data.to_string();
     if data.len() > DATA_BYTES_MAX {
-        data = serde_json::json!({ "left_out": "the result is larger than what is kept", "bytes": data.len() }).to_string();
+        data =
+            serde_json::json!({ "left_out": "the result is larger than what is kept", "bytes": data.len() })
+                .to_string();
     }
     let summary = cut(&summary, SUMMARY_CHARS_MAX);
     Ended { state: FiringState::Done, summary: Some(summary), data: Some(data), problem: None, at }
@@ -317,7 +322,8 @@ mod tests {
         assert_eq!(before.unwrap().to_string(), "2026-10-24T08:00:00.000000Z");
         assert_eq!(spec("0 9 * * *", "UTC").ahead(Timestamp::from_seconds(0), 500).len(), AHEAD_MAX);
         assert_eq!(spec("0 9 * * *", "Europe/London").describe(), "every day at 09:00 Europe/London");
-        let wrong = JobSpec::new("job", "0 9 * * *", "Europe/Lundon", Misfire::Skip, Duration::ZERO, Duration::ZERO);
+        let wrong =
+            JobSpec::new("job", "0 9 * * *", "Europe/Lundon", Misfire::Skip, Duration::ZERO, Duration::ZERO);
         assert!(wrong.unwrap_err().contains("Europe/London"));
     }
 }
