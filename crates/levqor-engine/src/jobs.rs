@@ -109,6 +109,11 @@ impl JobSpec {
         self.schedule.describe()
     }
 
+    /// A moment on the clocks of the job's zone.
+    pub fn local(&self, at: Timestamp) -> String {
+        self.schedule.local(at)
+    }
+
     pub const fn misfire(&self) -> Misfire {
         self.misfire
     }
@@ -321,6 +326,8 @@ mod tests {
         let before = spec("0 9 * * *", "Europe/London").next("2026-10-23T12:00:00Z".parse().unwrap());
         assert_eq!(before.unwrap().to_string(), "2026-10-24T08:00:00.000000Z");
         assert_eq!(spec("0 9 * * *", "UTC").ahead(Timestamp::from_seconds(0), 500).len(), AHEAD_MAX);
+        let summer = "2026-07-01T08:00:00Z".parse().unwrap();
+        assert_eq!(spec("0 9 * * *", "Europe/London").local(summer), "2026-07-01 09:00 BST");
         assert_eq!(spec("0 9 * * *", "Europe/London").describe(), "every day at 09:00 Europe/London");
         let wrong =
             JobSpec::new("job", "0 9 * * *", "Europe/Lundon", Misfire::Skip, Duration::ZERO, Duration::ZERO);

@@ -15,6 +15,7 @@ mod files;
 mod health;
 mod idempotency;
 mod invitations;
+mod jobs;
 mod keyring;
 mod members;
 mod model;

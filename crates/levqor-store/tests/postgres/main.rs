@@ -19,6 +19,8 @@ mod health;
 mod idempotency;
 #[path = "../it/invitations.rs"]
 mod invitations;
+#[path = "../it/jobs.rs"]
+mod jobs;
 #[path = "../it/keyring.rs"]
 mod keyring;
 #[path = "../it/members.rs"]
