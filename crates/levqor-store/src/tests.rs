@@ -1,6 +1,7 @@
 //! One call of everything, for tests that look at all statements at once.
 
 mod jobs;
+mod metrics;
 mod trust;
 
 use std::time::Duration;
@@ -57,6 +58,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     jobs::touch_jobs(store, account, &random).await;
     trust::touch_drift(store, &random).await;
     trust::touch_tamper(store, &random).await;
+    metrics::touch_metrics(store).await;
 }
 
 async fn touch_keyring(store: &Store, account: AccountId, random: &SeededRandom) {

@@ -18,6 +18,7 @@ mod invitations;
 mod jobs;
 mod keyring;
 mod members;
+mod metrics;
 mod model;
 mod nodes;
 mod queue;
