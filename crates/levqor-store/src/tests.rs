@@ -54,6 +54,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
     trust::touch_drift(store, &random).await;
+    trust::touch_probes(store, &random).await;
     trust::touch_tamper(store, &random).await;
 }
 
