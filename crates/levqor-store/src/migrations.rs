@@ -48,6 +48,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     27 "0027_identity",
     28 "0028_notifications",
     29 "0029_metrics",
+    30 "0030_probes",
     34 "0034_jobs",
 ];
 

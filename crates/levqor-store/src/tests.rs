@@ -57,6 +57,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_keyring(store, account, &random).await;
     jobs::touch_jobs(store, account, &random).await;
     trust::touch_drift(store, &random).await;
+    trust::touch_probes(store, &random).await;
     trust::touch_tamper(store, &random).await;
     metrics::touch_metrics(store).await;
 }

@@ -48,6 +48,10 @@ async fn statements_find_their_rows_by_an_index() {
         // When a series is new, and when somebody asks for the names: a walk over their index.
         "SELECT count(*) FROM metric_series",
         "FROM metric_series\n                 GROUP BY name, kind",
+        // As many as there are probes and heartbeats: few, and all of them are wanted.
+        "FROM probe_verdicts ORDER BY",
+        "FROM heartbeats ORDER BY name",
+        "SELECT count(*) FROM heartbeats",
         // A walk over indexes that hold nothing else.
         "SELECT account_id, type FROM event_trigger_types",
         "FROM nodes",
