@@ -28,6 +28,7 @@ mod value;
 
 pub mod accounts;
 pub mod ai_requests;
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 #[cfg(feature = "bench-support")]
