@@ -24,6 +24,7 @@ mod role;
 mod run_status;
 mod scope;
 mod secret;
+mod series;
 mod signing;
 pub mod tamper;
 mod time;
@@ -55,5 +56,8 @@ pub use role::Role;
 pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
 pub use scope::{NoScope, Scope, Scopes};
 pub use secret::Secret;
+pub use series::{
+    Histogram, Point, SeriesKind, SeriesPoints, SeriesQuery, put_varint, step_start, take_varint,
+};
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

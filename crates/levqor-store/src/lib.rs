@@ -47,6 +47,7 @@ pub mod keyring;
 pub mod keys;
 pub mod listeners;
 pub mod members;
+pub mod metrics;
 pub mod nodes;
 pub mod notifications;
 pub mod nudges;
