@@ -3,6 +3,7 @@
 //! Every other crate speaks these words; this one knows nothing of async, SQL or HTTP. Values of these
 //! types are valid by construction: they are parsed at the edge and trusted inside.
 
+mod alert;
 pub mod audit;
 mod blueprint;
 mod blueprint_lock;
@@ -28,6 +29,7 @@ mod signing;
 pub mod tamper;
 mod time;
 
+pub use alert::AlertState;
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };

@@ -30,6 +30,7 @@ pub mod access;
 pub mod accounts;
 pub mod activity;
 pub mod ai_requests;
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 #[cfg(feature = "bench-support")]

@@ -49,6 +49,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     28 "0028_notifications",
     29 "0029_metrics",
     30 "0030_probes",
+    31 "0031_alerts",
     34 "0034_jobs",
 ];
 
