@@ -9,6 +9,7 @@ mod blueprint_lock;
 mod condition;
 mod deviation;
 mod id;
+mod incident;
 mod keyring;
 pub mod limits;
 mod money;
@@ -40,6 +41,7 @@ pub use id::{
     InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId, RingKeyId, RunId,
     SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
 };
+pub use incident::{IncidentLevel, IncidentRole, IncidentState};
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;

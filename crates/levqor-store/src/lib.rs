@@ -41,6 +41,7 @@ pub mod foreign_identities;
 pub mod health;
 pub mod hints;
 pub mod idempotency;
+pub mod incidents;
 pub mod invitations;
 pub mod keyring;
 pub mod keys;
