@@ -3,6 +3,7 @@
 //! Every other crate speaks these words; this one knows nothing of async, SQL or HTTP. Values of these
 //! types are valid by construction: they are parsed at the edge and trusted inside.
 
+mod alert;
 pub mod audit;
 mod blueprint;
 mod blueprint_lock;
@@ -24,10 +25,12 @@ mod role;
 mod run_status;
 mod scope;
 mod secret;
+mod series;
 mod signing;
 pub mod tamper;
 mod time;
 
+pub use alert::AlertState;
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
@@ -55,5 +58,8 @@ pub use role::Role;
 pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
 pub use scope::{NoScope, Scope, Scopes};
 pub use secret::Secret;
+pub use series::{
+    Histogram, Point, SeriesKind, SeriesPoints, SeriesQuery, put_varint, step_start, take_varint,
+};
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

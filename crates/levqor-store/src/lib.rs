@@ -28,6 +28,7 @@ mod value;
 
 pub mod accounts;
 pub mod ai_requests;
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 #[cfg(feature = "bench-support")]
@@ -47,6 +48,7 @@ pub mod keyring;
 pub mod keys;
 pub mod listeners;
 pub mod members;
+pub mod metrics;
 pub mod nodes;
 pub mod notifications;
 pub mod nudges;
