@@ -28,9 +28,8 @@ CREATE TABLE incidents (
     version bigint NOT NULL,
     -- What others are told for when it does not come in time: acknowledgement, update.
     waits_for text,
-    -- Who was told in this round already, and how many rounds there were.
+    -- How many times somebody was told since.
     step bigint NOT NULL,
-    round bigint NOT NULL,
     next_step_at bigint,
     -- Microseconds without an alert after which it is over by itself; none: people say so.
     settles_after bigint,

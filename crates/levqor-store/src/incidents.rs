@@ -8,6 +8,7 @@
 
 mod act;
 mod action_items;
+mod evidence;
 mod lists;
 mod postmortems;
 
@@ -17,6 +18,7 @@ use levqor_model::{AlertId, IncidentId, IncidentRole, Severity, Timestamp, UserI
 use serde_json::Value;
 
 pub use action_items::{ActionItem, ActionItemChange, ActionItems};
+pub use evidence::SampleSum;
 pub use levqor_model::{IncidentLevel, IncidentState};
 pub use postmortems::{NewPostmortem, Postmortem, PostmortemSummary, Written};
 
@@ -62,10 +64,8 @@ pub struct Incident {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Escalation {
     pub waits_for: Option<Wait>,
-    /// Steps of this round that are done.
+    /// Steps that are done since it waits for this.
     pub step: u32,
-    /// What was waited for until now, counted, so that messages of each time are their own.
-    pub round: u32,
     pub next_at: Option<Timestamp>,
 }
 
@@ -220,7 +220,7 @@ pub struct Situation {
 macro_rules! columns {
     () => {
         "incident_id, title, level, state, components, public, opened_by, opened_at, began_at, acknowledged_at, acknowledged_by,
-         resolved_at, resolved_by, commander, communications, operations, reopened, updated_at, version, waits_for, step, round,
+         resolved_at, resolved_by, commander, communications, operations, reopened, updated_at, version, waits_for, step,
          next_step_at, settles_after, settles_at"
     };
 }
@@ -251,7 +251,6 @@ impl Incident {
             escalation: Escalation {
                 waits_for: row.take::<Option<String>>()?.as_deref().map(Wait::parse).transpose()?,
                 step: row.take()?,
-                round: row.take()?,
                 next_at: row.take()?,
             },
             settles_after: row.take::<Option<u64>>()?.map(Duration::from_micros),

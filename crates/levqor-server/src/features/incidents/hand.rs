@@ -191,13 +191,15 @@ impl Hand {
 
     pub(super) fn resolve(
         &self,
-        incident: Incident,
+        mut incident: Incident,
         alerts: &[IncidentAlert],
         seen: i64,
         text: String,
         public: bool,
     ) -> Result<Act, Refusal> {
         must_be_seen(&incident, seen)?;
+        must_be_open(&incident)?;
+        self.acknowledged(&mut incident);
         self.resolved(incident, alerts, text, public)
     }
 
@@ -224,7 +226,6 @@ impl Hand {
         if !going_on.is_empty() {
             return Err(Refusal::Alerts(going_on));
         }
-        self.acknowledged(&mut incident);
         incident.state = IncidentState::Resolved;
         incident.resolved_at = Some(self.now);
         incident.resolved_by = Some(self.by.clone());
@@ -300,9 +301,8 @@ impl Hand {
 
     /// Begins to wait anew.
     fn wait_for(&self, incident: &mut Incident, what: Option<Wait>) {
-        let round = incident.escalation.round + 1;
         let next_at = what.map(|wait| self.now + self.policy.pause(incident.level, wait, 0));
-        incident.escalation = Escalation { waits_for: what, step: 0, round, next_at };
+        incident.escalation = Escalation { waits_for: what, step: 0, next_at };
     }
 
     /// A worse level waits no longer than it would from now on.
@@ -321,7 +321,7 @@ impl Hand {
         self.notification(incident, &target, what, &words, json!({ "event": what }))
     }
 
-    /// `what` makes it its own among those of its round.
+    /// One for each version of the incident, kind and target.
     fn notification(
         &self,
         incident: &Incident,
@@ -348,7 +348,7 @@ impl Hand {
         }
         NewNotification {
             id: NotificationId::new(self.now, &*self.random),
-            dedup: format!("incident:{id}:{}:{what}:{}", incident.escalation.round, target.text()),
+            dedup: format!("incident:{id}:{}:{what}:{}", incident.version, target.text()),
             target: target.clone(),
             severity: level.severity(),
             subject: format!("[{}] {title}: {what}", level.as_str().to_uppercase()),

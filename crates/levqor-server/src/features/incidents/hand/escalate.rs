@@ -10,7 +10,7 @@ impl Hand {
     /// Takes the next step when its time has come. However late that is, it is one step, and the next one is as far away as always: a
     /// node that comes back does not tell everybody at once.
     pub(in super::super) fn escalate(&self, mut incident: Incident) -> Result<Act, Refusal> {
-        let Escalation { waits_for, step, round, next_at } = incident.escalation.clone();
+        let Escalation { waits_for, step, next_at } = incident.escalation.clone();
         let (Some(wait), Some(due)) = (waits_for, next_at) else {
             return Err(Refusal::Done(Box::new(incident)));
         };
@@ -19,7 +19,7 @@ impl Hand {
         }
         let step = step.saturating_add(1);
         let next_at = Some(self.now + self.policy.pause(incident.level, wait, step));
-        incident.escalation = Escalation { waits_for, step, round, next_at };
+        incident.escalation = Escalation { waits_for, step, next_at };
         let since = match wait {
             Wait::Acknowledgement => incident.opened_at,
             Wait::Update => incident.updated_at.max(incident.acknowledged_at.unwrap_or(incident.opened_at)),
