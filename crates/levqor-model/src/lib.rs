@@ -26,6 +26,7 @@ mod secret;
 mod signing;
 pub mod tamper;
 mod time;
+pub mod uptime;
 
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
@@ -36,9 +37,9 @@ pub use blueprint_lock::{
 pub use condition::{Condition, Verdict};
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, IdError, IncidentId,
-    InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId, RingKeyId, RunId,
-    SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, DeclarationId, IdError,
+    IncidentId, InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId,
+    RingKeyId, RunId, SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
 };
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, Date, IncidentId, InvitationId, KeyId,
-    KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, Priority, RegionCode,
-    Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId,
-    TicketId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, Date, DeclarationId, IncidentId,
+    InvitationId, KeyId, KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId,
+    Priority, RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity,
+    SilenceId, SubscriptionId, TicketId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -306,6 +306,7 @@ as_text!(
     ApprovalId,
     ConsultationId,
     Date,
+    DeclarationId,
     IncidentId,
     InvitationId,
     KeyId,
