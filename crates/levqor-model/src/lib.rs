@@ -29,6 +29,7 @@ mod series;
 mod signing;
 pub mod tamper;
 mod time;
+pub mod uptime;
 
 pub use alert::AlertState;
 pub use blueprint::{
@@ -40,9 +41,9 @@ pub use blueprint_lock::{
 pub use condition::{Condition, Verdict};
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, IdError, IncidentId,
-    InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId, RingKeyId, RunId,
-    SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, DeclarationId, IdError,
+    IncidentId, InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId,
+    RingKeyId, RunId, SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
 };
 pub use incident::{IncidentLevel, IncidentRole, IncidentState};
 pub use keyring::{KeyPurpose, KeyState};

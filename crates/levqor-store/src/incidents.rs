@@ -12,9 +12,9 @@ mod evidence;
 mod lists;
 mod postmortems;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use levqor_model::{AlertId, IncidentId, IncidentRole, Severity, Timestamp, UserId};
+use levqor_model::{AlertId, IncidentId, IncidentRole, Random, Severity, Timestamp, UserId};
 use serde_json::Value;
 
 pub use action_items::{ActionItem, ActionItemChange, ActionItems};
@@ -22,7 +22,7 @@ pub use evidence::SampleSum;
 pub use levqor_model::{IncidentLevel, IncidentState};
 pub use postmortems::{NewPostmortem, Postmortem, PostmortemSummary, Written};
 
-use crate::{Error, Row, notifications::NewNotification};
+use crate::{Error, Row, notifications::NewNotification, subscriptions::Announcement};
 
 /// A disturbance that people deal with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +191,7 @@ pub struct IncidentAlert {
 }
 
 /// What becomes of an incident: written whole, or not at all.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Act {
     /// As it is from now on. Its version is the one that was seen; what is written has the next one.
     pub incident: Incident,
@@ -199,6 +199,10 @@ pub struct Act {
     /// In the place of those that are there.
     pub alerts: Vec<IncidentAlert>,
     pub notifications: Vec<NewNotification>,
+    /// To everybody who wants to hear of the platform's state.
+    pub announcement: Option<Announcement>,
+    /// Where ids of messages to them come from.
+    pub random: Arc<dyn Random>,
     pub at: Timestamp,
     /// For the evidence log: what was done, and its details.
     pub kind: &'static str,

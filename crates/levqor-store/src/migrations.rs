@@ -50,6 +50,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     29 "0029_metrics",
     31 "0031_alerts",
     32 "0032_incidents",
+    33 "0033_status",
 ];
 
 /// The version that this build knows.

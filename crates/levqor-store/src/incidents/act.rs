@@ -7,7 +7,7 @@ use super::{Act, Incident, IncidentAlert, IncidentState, NewEntry, Situation, Wa
 use crate::{
     Conflict, Error, Session, Store,
     audit::{self, Note},
-    notifications, params,
+    notifications, params, subscriptions,
 };
 
 /// Open incidents, and ones that are over, that an alert may belong to.
@@ -177,12 +177,12 @@ fn around(session: &Session, act: &Act, incident: &Incident) -> Result<(), Error
     }
     for entry in &act.entries {
         add_entry(session, incident.id, incident.state, entry)?;
-        if entry.public && entry.kind.is_update() {
-            subscribers(session, incident, entry)?;
-        }
     }
     for notification in &act.notifications {
         notifications::enqueue(session, notification)?;
+    }
+    if let Some(announcement) = &act.announcement {
+        subscriptions::announce(session, announcement, &*act.random)?;
     }
     note(session, incident.id, act.kind, act.at, act.details.clone())
 }
@@ -223,11 +223,6 @@ pub(super) fn add_entry(
             params![incident, last.unwrap_or_default() + 1, at, kind.as_str(), author, state, text, public],
         )
         .map(drop)
-}
-
-/// Tells everybody who wants to hear of the platform's state of a public update.
-fn subscribers(_session: &Session, _incident: &Incident, _update: &NewEntry) -> Result<(), Error> {
-    Ok(())
 }
 
 pub(super) fn note(

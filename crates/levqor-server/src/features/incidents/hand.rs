@@ -282,6 +282,8 @@ impl Hand {
             entries: Vec::new(),
             alerts: Vec::new(),
             notifications: Vec::new(),
+            announcement: None,
+            random: Arc::clone(&self.random),
             at: self.now,
             kind,
             details,
