@@ -10,6 +10,7 @@ mod blueprint_lock;
 mod condition;
 mod deviation;
 mod id;
+mod incident;
 mod keyring;
 pub mod limits;
 mod money;
@@ -28,6 +29,7 @@ mod series;
 mod signing;
 pub mod tamper;
 mod time;
+pub mod uptime;
 
 pub use alert::AlertState;
 pub use blueprint::{
@@ -39,10 +41,11 @@ pub use blueprint_lock::{
 pub use condition::{Condition, Verdict};
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, IdError, IncidentId,
-    InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId, RingKeyId, RunId,
-    SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, DeclarationId, IdError,
+    IncidentId, InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId,
+    RingKeyId, RunId, SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
 };
+pub use incident::{IncidentLevel, IncidentRole, IncidentState};
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;

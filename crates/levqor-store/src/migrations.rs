@@ -50,6 +50,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     29 "0029_metrics",
     30 "0030_probes",
     31 "0031_alerts",
+    32 "0032_incidents",
+    33 "0033_status",
     34 "0034_jobs",
 ];
 
