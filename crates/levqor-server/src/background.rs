@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, keyring, regions, runs, tamper},
+    features::{audit, drift, health, jobs, keyring, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -59,10 +59,14 @@ enum Job {
     TellTampering,
     /// Looks whether what is served is what was agreed.
     CheckDrift,
+    /// Runs the jobs of the platform: waits for their times by itself.
+    RunJobs,
+    /// Writes how many requests came from which country.
+    WriteCountries,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 19] = [
+const JOBS: [(Job, Duration); 21] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -84,6 +88,8 @@ const JOBS: [(Job, Duration); 19] = [
     (Job::GuardFiles, Duration::from_millis(10)),
     (Job::TellTampering, Duration::from_millis(200)),
     (Job::CheckDrift, drift::EVERY),
+    (Job::RunJobs, Duration::from_millis(10)),
+    (Job::WriteCountries, Duration::from_secs(60)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -129,6 +135,8 @@ impl Job {
             Job::GuardFiles => "guard_files",
             Job::TellTampering => "tell_tampering",
             Job::CheckDrift => "check_drift",
+            Job::RunJobs => "run_jobs",
+            Job::WriteCountries => "write_countries",
         }
     }
 
@@ -168,6 +176,8 @@ impl Job {
             Job::GuardFiles => tamper::guard(app).await,
             Job::TellTampering => tamper::tell(app).await,
             Job::CheckDrift => drift::look_at_itself(app).await,
+            Job::RunJobs => jobs::run(app).await,
+            Job::WriteCountries => jobs::demand::write(app).await,
         }
     }
 }
@@ -224,6 +234,7 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
 pub(crate) async fn flush(app: &App) {
     round(Job::WriteCounts, app).await;
     round(Job::NoteKeyUse, app).await;
+    round(Job::WriteCountries, app).await;
     round(Job::SealAudit, app).await;
     round(Job::WitnessAudit, app).await;
 }
@@ -257,5 +268,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
+    jobs::prune(app).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

@@ -80,7 +80,8 @@ impl Store {
     /// A value of an account.
     pub async fn state(&self, account: AccountId, key: String) -> Result<Option<String>, Error> {
         self.read(move |session| {
-            session.scalar("SELECT value FROM state WHERE account_id = $1 AND key = $2", params![account, key])
+            session
+                .scalar("SELECT value FROM state WHERE account_id = $1 AND key = $2", params![account, key])
         })
         .await
     }

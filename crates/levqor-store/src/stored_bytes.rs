@@ -46,9 +46,8 @@ fn weigh(session: &Session, account: AccountId) -> Result<StoredBytes, Error> {
         "SELECT CAST(coalesce(sum(octet_length(definition) + coalesce(octet_length(source), 0)), 0) AS bigint) FROM workflow_versions
          WHERE workflow_id IN (SELECT workflow_id FROM workflows WHERE account_id = $1 AND deleted_at IS NULL)",
     )?;
-    let events = sum(
-        "SELECT CAST(coalesce(sum(octet_length(body)), 0) AS bigint) FROM events WHERE account_id = $1",
-    )?;
+    let events =
+        sum("SELECT CAST(coalesce(sum(octet_length(body)), 0) AS bigint) FROM events WHERE account_id = $1")?;
     let state = sum(
         "SELECT CAST(coalesce(sum(octet_length(key) + octet_length(value)), 0) AS bigint) FROM state WHERE account_id = $1",
     )?;

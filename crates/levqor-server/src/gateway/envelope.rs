@@ -97,6 +97,9 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
         if status.is_server_error() {
             app.count(Counter::Errors);
         }
+        if let Some(country) = &asked.client.country {
+            demand::asked_from(&app, country.as_str());
+        }
     }
     span.in_scope(|| tell(&asked, response.status(), latency, cause.as_deref()));
     response

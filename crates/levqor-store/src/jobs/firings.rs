@@ -232,10 +232,15 @@ impl Store {
                 return Ok(Some(Asked { firing, already: true }));
             }
             let Some(firing) = insert_asked(session, &id, &by, request.as_deref(), now)? else {
-                return Err(Error::Unavailable("too many firings of the job were asked for at once".to_owned()));
+                return Err(Error::Unavailable(
+                    "too many firings of the job were asked for at once".to_owned(),
+                ));
             };
             let details = json!({ "due_at": firing.due_at });
-            audit::note(session, Note { kind: "job.asked_for", at: now, account: None, subject: &id, details })?;
+            audit::note(
+                session,
+                Note { kind: "job.asked_for", at: now, account: None, subject: &id, details },
+            )?;
             Ok(Some(Asked { firing, already: false }))
         })
         .await
@@ -281,7 +286,10 @@ impl Store {
                 return Ok(false);
             }
             let details = json!({ "next_due_at": next_due_at });
-            audit::note(session, Note { kind: "job.resumed", at: now, account: None, subject: &id, details })?;
+            audit::note(
+                session,
+                Note { kind: "job.resumed", at: now, account: None, subject: &id, details },
+            )?;
             Ok(true)
         })
         .await

@@ -13,11 +13,13 @@
 
 mod firings;
 mod lists;
+mod watched;
 
 use levqor_model::{NodeId, RegionCode, Timestamp};
 
 pub use firings::{Asked, Ended, Fire, Fired, Taker};
 pub use lists::JobNow;
+pub use watched::{KeptBudget, OutboxState};
 
 use crate::{Error, Row, Session, Store, params};
 

@@ -71,6 +71,8 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM tamper_findings",
         // Twenty jobs, and the firings of them that have not ended: one each at most.
         "FROM jobs",
+        // A row for each objective.
+        "FROM slo_states",
         "FROM job_firings
                      WHERE ended_at IS NULL",
         "FROM job_firings WHERE ended_at IS NULL AND state",

@@ -21,7 +21,8 @@ pub(super) async fn touch_jobs(store: &Store, account: AccountId, random: &Seede
         region: "eu-west".parse().unwrap(),
         lease: Duration::from_secs(lease),
     };
-    let fire = |due_at, next_due_at| Fire { job: id(), due_at, fires_at: Some(due_at), next_due_at, missed: 1 };
+    let fire =
+        |due_at, next_due_at| Fire { job: id(), due_at, fires_at: Some(due_at), next_due_at, missed: 1 };
     let later = NOW + Duration::from_secs(1);
     let Fired::Began(firing) = store.fire_job(fire(NOW, later), taker(1), NOW).await.unwrap() else {
         panic!("it was due")
@@ -42,8 +43,7 @@ pub(super) async fn touch_jobs(store: &Store, account: AccountId, random: &Seede
     store.ask_for_job(id(), "me".to_owned(), Some("r".to_owned()), NOW).await.unwrap();
     let taken = store.take_firing(asked.firing, taker(1), NOW).await.unwrap().unwrap();
     let text = || Some("a".to_owned());
-    let ended =
-        Ended { state: FiringState::Done, summary: text(), data: text(), problem: text(), at: NOW };
+    let ended = Ended { state: FiringState::Done, summary: text(), data: text(), problem: text(), at: NOW };
     assert!(store.end_firing(taken, ended).await.unwrap());
     assert!(store.pause_job(id(), "me".to_owned(), text(), NOW).await.unwrap());
     assert!(store.resume_job(id(), NOW, NOW).await.unwrap());
@@ -51,6 +51,8 @@ pub(super) async fn touch_jobs(store: &Store, account: AccountId, random: &Seede
     store.job_firing(id(), NOW).await.unwrap();
     store.firings_ended_since(NOW, 10).await.unwrap();
     store.prune_job_firings(NOW, 0).await.unwrap();
+    store.last_budgets().await.unwrap();
+    store.outbox_state(NOW).await.unwrap();
     touch_reports(store, account).await;
 }
 

@@ -82,7 +82,8 @@ fn late(job: &Job, found: &JobNow, now: Timestamp) -> Condition {
     let due = found.job.next_due_at;
     let is_paused = found.job.paused_at.is_some();
     // One that runs longer than it may has nobody who ends it.
-    let is_lost = found.open.as_ref().and_then(|open| open.lease_ends_at).is_some_and(|end| now.since(end) > LATE);
+    let is_lost =
+        found.open.as_ref().and_then(|open| open.lease_ends_at).is_some_and(|end| now.since(end) > LATE);
     let behind = now.since(due);
     let is_late = !is_paused && behind > LATE;
     let summary = if is_late {

@@ -99,7 +99,11 @@ async fn perform(app: App, firing: JobFiring) {
     let work = audit::by(Arc::new(author), (job.work)(context));
     if let Err(failure) = memory(&app).jobs.perform(firing, work, &app.stopping).await {
         let id = job.id;
-        warn!(job = id, "the end of job {id} could not be written; it will be begun again: {}", chain(&failure));
+        warn!(
+            job = id,
+            "the end of job {id} could not be written; it will be begun again: {}",
+            chain(&failure)
+        );
     }
 }
 

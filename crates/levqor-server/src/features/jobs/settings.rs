@@ -48,10 +48,13 @@ impl FromStr for Price {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("{text:?} is not a price; write a number such as 0.40, with at most six digits behind the point")
+            format!(
+                "{text:?} is not a price; write a number such as 0.40, with at most six digits behind the point"
+            )
         };
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let is_number =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
         if !is_number(whole) || !is_number(part) || whole.len() > 9 || part.len() > 6 {
             return Err(wrong());
         }
