@@ -19,7 +19,7 @@ use tracing::{Instrument, debug, error, info, info_span};
 use super::{Client, Country, OwnLook, code_of, headers};
 use crate::{
     App, Problem,
-    features::metrics::Counter,
+    features::{jobs::demand, metrics::Counter},
     pages,
     problem::{ProblemDocument, chain},
 };

@@ -439,6 +439,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         ai: config.ai.clone(),
         site: config.site.clone(),
         blueprint: config.blueprint.clone(),
+        jobs: config.jobs.clone(),
         stripe: config.stripe.clone(),
         ..Settings::default()
     }

@@ -8,6 +8,7 @@ mod ai;
 mod database;
 mod events;
 mod gateway;
+mod jobs;
 pub mod keys;
 pub mod layers;
 mod oidc;
@@ -25,7 +26,7 @@ use levqor_engine::{egress::Network, sink::Sink};
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess,
-    features::{ai::AiSettings, oidc::OidcSettings},
+    features::{ai::AiSettings, jobs::JobSettings, oidc::OidcSettings},
     gateway::GatewaySettings,
     mail::MailServer,
 };
@@ -88,6 +89,8 @@ pub struct Config {
     pub policies_dir: Option<PathBuf>,
     /// The file that was read, or that would have been.
     pub file: PathBuf,
+    /// What the platform does by itself, and what things cost.
+    pub jobs: JobSettings,
     /// Files and folders that the operator wants guarded.
     pub tamper_watch: Vec<PathBuf>,
     /// None: a generated one is kept in the data directory (development only).
@@ -280,6 +283,7 @@ impl Reader<'_> {
         let gateway = self.gateway();
         let stripe = self.stripe();
         let oidc = self.oidc();
+        let jobs = self.jobs();
         self.email();
         self.log_filter();
         Some(Config {
@@ -334,6 +338,7 @@ impl Reader<'_> {
             stripe,
             policies_dir: self.policies_dir(),
             file: self.layers.config_file.clone(),
+            jobs,
             tamper_watch: self.tamper_watch(),
             hmac_secret,
         })

@@ -50,6 +50,7 @@ guides!(
     "plans",
     "site",
     "drift",
+    "jobs",
     "operating",
     "audit",
     "tamper",
