@@ -229,6 +229,7 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             (_, "{what}") => "input".to_owned(),
             // Nobody's, and everybody's.
             ("keyring", "{id}") => "rky_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("jobs", "{id}") => "kv_costs".to_owned(),
             ("regions", "{code}") => "eu-west".to_owned(),
             ("reputation", "{address}") => "192.0.2.99".to_owned(),
             ("docs" | "problems", "{slug}") => "getting-started".to_owned(),

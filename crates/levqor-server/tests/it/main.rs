@@ -19,6 +19,7 @@ mod hostile_input;
 mod idempotency;
 mod invitations;
 mod isolation;
+mod jobs;
 mod keyring;
 mod keys;
 mod matrix;

@@ -47,7 +47,8 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     }
     let missing = found.amounts.not_priced();
     if found.amounts.sum().is_some() && !missing.is_empty() {
-        summary.push_str(&format!(", without {}, which has no price", missing.join(" and ")));
+        let has = if missing.len() == 1 { "has" } else { "have" };
+        summary.push_str(&format!(", without {}, which {has} no price", missing.join(" and ")));
     }
     summary.push('.');
     output(

@@ -83,7 +83,7 @@ async fn read(context: &Context, from: Date, until: Date) -> Result<Vec<Daily>, 
     }
     let span = Span { from: from.start(), to: until.plus_days(1).start(), step: DAY };
     let requests = series::read(context, "http_requests", span).await?;
-    let mut all: Vec<Daily> = [("runs", runs), ("AI credits", credits), ("active accounts", active)]
+    let mut all: Vec<Daily> = [("runs", runs), ("AI credits", credits), ("days of active accounts", active)]
         .into_iter()
         .map(|(title, counts)| Daily {
             title,
