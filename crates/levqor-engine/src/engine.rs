@@ -412,7 +412,7 @@ impl Engine {
     }
 
     /// The bounds that it was started with.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &crate::Limits {
         &self.core.limits
     }
 

@@ -380,7 +380,7 @@ async fn nothing_is_missed_or_doubled() {
     // Before the clocks of London and New York go back.
     let world = World::at("2026-10-24T00:00:30Z");
     let specs = || -> Vec<JobSpec> {
-        JOBS.iter().zip(zones.iter().cycle()).map(|(id, zone)| spec(*id, "* * * * *", *zone)).collect()
+        JOBS.iter().zip(zones.iter().cycle()).map(|(id, zone)| spec(id, "* * * * *", zone)).collect()
     };
     let mut nodes = vec![world.node(specs()).await, world.node(specs()).await, world.node(specs()).await];
     nodes[0].works().await.unwrap();

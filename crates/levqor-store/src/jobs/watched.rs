@@ -24,7 +24,7 @@ impl Store {
     /// How messages get out; those are late that were written before `since`.
     pub async fn outbox_state(&self, since: Timestamp) -> Result<OutboxState, Error> {
         self.read(move |session| {
-            let count = |state: &str, before: i64| {
+            let count = |state: &str, before: i64| -> Result<i64, Error> {
                 let found: Option<i64> = session.scalar(
                     "SELECT count(*) FROM notifications WHERE state = $1 AND created_at < $2",
                     params![state, before],

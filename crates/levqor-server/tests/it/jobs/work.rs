@@ -383,7 +383,7 @@ async fn demand_is_told_by_country() {
 #[tokio::test]
 async fn requests_are_counted_by_the_country_that_a_proxy_names() {
     let test = TestApp::with(|settings| {
-        settings.gateway.trusted = "192.0.2.0/24".parse().unwrap();
+        settings.gateway.trusted_proxies = "192.0.2.0/24".parse().unwrap();
     })
     .await;
     for from in ["192.0.2.1", "192.0.2.1", "198.51.100.1"] {
@@ -473,7 +473,8 @@ async fn journeys_are_told_by_region() {
         latency_us: Some(1_000),
         reason: (!good).then(|| "no answer".to_owned()),
     };
-    test.store.add_probe_results(vec![result("eu-west", true), result("us-east", false)]).await.unwrap();
+    let results = vec![result("eu-west", true), result("us-east", false)];
+    test.store.add_probe_results(results, Vec::new()).await.unwrap();
     let verdict = ProbeVerdict {
         probe: "sign-in".to_owned(),
         target: "eu-west".to_owned(),

@@ -108,7 +108,7 @@ mod tests {
         let random = SeededRandom::new(5);
         // The sum of twelve even ones is nearly normal.
         let even = || u32::try_from(random.u64() >> 32).map_or(0.0, f64::from) / f64::from(u32::MAX);
-        let mut noise = || (0..12).map(|_| even()).sum::<f64>() - 6.0;
+        let noise = || (0..12).map(|_| even()).sum::<f64>() - 6.0;
         let (histories, mut within) = (1_000, 0);
         for _ in 0..histories {
             let mut day = |place: i32| 200.0 + 0.5 * f64::from(place) + 10.0 * noise();
