@@ -89,6 +89,7 @@ problem_pages!(
     ApprovalClosed = "approval-closed",
     RunNotEnded = "run-not-ended",
     RegionBusy = "region-busy",
+    MaintenancePhase = "maintenance-phase",
     RegionNotReady = "region-not-ready",
     KeyInUse = "key-in-use",
     IdempotencyConflict = "idempotency-conflict",
