@@ -6,7 +6,7 @@ use levqor_model::{Condition, Verdict};
 use serde_json::{Value, json};
 
 use super::{Context, Done, facts, output};
-use crate::{features::jobs::conditions::conditions, pages::plural};
+use crate::{features::jobs, pages::plural};
 
 /// A message that waits for longer does not get out.
 const WAITS: Duration = Duration::from_secs(5 * 60);
@@ -15,7 +15,7 @@ const LISTED_MAX: usize = 50;
 
 pub(in super::super) async fn work(context: &Context) -> Done {
     let app = &context.app;
-    let all = conditions(app).await?;
+    let all = jobs::conditions(app).await?;
     let failing: Vec<&Condition> = all.iter().filter(|one| one.verdict != Verdict::Holds).collect();
     let alerts = facts::alerts(context).await?;
     let outbox = app.store.outbox_state(app.now() - WAITS).await?;
