@@ -418,6 +418,11 @@ impl Engine {
         }
     }
 
+    /// The bounds that it was started with.
+    pub fn limits(&self) -> &crate::Limits {
+        &self.core.limits
+    }
+
     /// Stops taking work, lets calls in flight end for at most `patience`, leaves the rest to the next start.
     pub async fn drain(&self, patience: Duration) {
         let core = &self.core;

@@ -40,6 +40,7 @@ pub mod fault;
 mod follow;
 pub mod handlers;
 mod health;
+pub mod jobs;
 pub mod keyring;
 mod lifecycle;
 mod mask;

@@ -6,7 +6,7 @@
 //!
 //! After a pause of the service, [`misfire`] decides which of the missed due times fire.
 
-mod misfire;
+pub(crate) mod misfire;
 
 use std::{sync::Arc, time::Duration};
 

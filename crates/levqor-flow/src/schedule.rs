@@ -35,6 +35,11 @@ impl Schedule {
         kinds
     }
 
+    /// A moment on the clocks of the schedule's zone, such as `2026-11-25 09:00 GMT`.
+    pub fn local(&self, at: Timestamp) -> String {
+        at.to_jiff().to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+    }
+
     /// The first due time strictly after `after`. `anchor` is when the schedule was put in force (`every` counts from there).
     /// None when the schedule has no due times of its own (only `after` or `on`).
     pub fn next(&self, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {

@@ -122,6 +122,8 @@ id!(/// A time in which operators work on the platform.
     MaintenanceId, "mnt_");
 id!(/// Somebody who wants to hear of the platform's state.
     SubscriptionId, "sub_");
+id!(/// What an operator says of the platform's state.
+    DeclarationId, "dcl_");
 id!(/// A support request.
     TicketId, "tkt_");
 id!(/// A consultation that was booked.

@@ -3,6 +3,7 @@
 //! Every other crate speaks these words; this one knows nothing of async, SQL or HTTP. Values of these
 //! types are valid by construction: they are parsed at the edge and trusted inside.
 
+mod alert;
 pub mod audit;
 mod blueprint;
 mod blueprint_lock;
@@ -10,6 +11,7 @@ mod condition;
 mod customer_care;
 mod deviation;
 mod id;
+mod incident;
 mod keyring;
 pub mod limits;
 mod money;
@@ -28,7 +30,9 @@ mod series;
 mod signing;
 pub mod tamper;
 mod time;
+pub mod uptime;
 
+pub use alert::AlertState;
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
@@ -39,10 +43,12 @@ pub use condition::{Condition, Verdict};
 pub use customer_care::{ConsultationState, TicketState};
 pub use deviation::{Deviation, Severity};
 pub use id::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, FeedbackId, IdError,
-    IncidentId, InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId,
-    RingKeyId, RunId, SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConversationId, DeclarationId, FeedbackId,
+    IdError, IncidentId, InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId,
+    RequestId, RingKeyId, RunId, SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId,
+    WorkflowId,
 };
+pub use incident::{IncidentLevel, IncidentRole, IncidentState};
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;

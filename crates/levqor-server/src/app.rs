@@ -21,6 +21,7 @@ use crate::{
     features::{
         ai::{AiSettings, Backends},
         health,
+        jobs::{self, JobSettings},
         metrics::{self, Counter, Metrics},
         oidc::OidcSettings,
         policies::service::Policies,
@@ -89,6 +90,8 @@ pub struct Settings {
     pub tamper: Option<TamperSettings>,
     /// Where the blueprint and its lock are, to be looked at again.
     pub blueprint: Origin,
+    /// What the platform does by itself.
+    pub jobs: JobSettings,
     /// None: prices at Stripe are not looked at.
     pub stripe: Option<StripeAccess>,
     /// Another system that signs people in; None: only links do.
@@ -139,6 +142,7 @@ impl Default for Settings {
             gateway: GatewaySettings::default(),
             tamper: None,
             blueprint: Origin::default(),
+            jobs: JobSettings::default(),
             stripe: None,
             oidc: None,
             error_reporter: None,
@@ -270,6 +274,15 @@ impl App {
     pub async fn share_callers(&self) -> Result<(), levqor_store::Error> {
         Rates::share(self).await?;
         Reputation::share(self).await
+    }
+
+    /// Looks which jobs of the platform are due, and does them: one round of what a node does by itself, for whoever moves the clock by
+    /// hand. How many there were.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn run_due_jobs(&self) -> Result<usize, levqor_store::Error> {
+        jobs::round(self).await
     }
 
     /// The memory of a feature that is no business of others: made on first use, one of each type for the app's life.

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, keyring, metrics, regions, runs, tamper},
+    features::{audit, drift, health, jobs, keyring, metrics, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -63,6 +63,10 @@ enum Job {
     TellTampering,
     /// Looks whether what is served is what was agreed.
     CheckDrift,
+    /// Runs the jobs of the platform: waits for their times by itself.
+    RunJobs,
+    /// Writes how many requests came from which country.
+    WriteCountries,
 }
 
 /// Every job, and how often it runs.
@@ -91,6 +95,8 @@ const JOBS: [(Job, Duration); 21] = [
     (Job::GuardFiles, Duration::from_millis(10)),
     (Job::TellTampering, Duration::from_millis(200)),
     (Job::CheckDrift, drift::EVERY),
+    (Job::RunJobs, Duration::from_millis(10)),
+    (Job::WriteCountries, Duration::from_secs(60)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -140,6 +146,8 @@ impl Job {
             Job::GuardFiles => "guard_files",
             Job::TellTampering => "tell_tampering",
             Job::CheckDrift => "check_drift",
+            Job::RunJobs => "run_jobs",
+            Job::WriteCountries => "write_countries",
         }
     }
 
@@ -189,6 +197,8 @@ impl Job {
             Job::GuardFiles => tamper::guard(app).await,
             Job::TellTampering => tamper::tell(app).await,
             Job::CheckDrift => drift::look_at_itself(app).await,
+            Job::RunJobs => jobs::run(app).await,
+            Job::WriteCountries => jobs::demand::write(app).await,
         }
     }
 }
@@ -264,6 +274,7 @@ pub(crate) async fn flush(app: &App) {
     round(Job::WriteCounts, app).await;
     round(Job::RecordSeries, app).await;
     round(Job::NoteKeyUse, app).await;
+    round(Job::WriteCountries, app).await;
     round(Job::SealAudit, app).await;
     round(Job::WitnessAudit, app).await;
 }
@@ -299,5 +310,6 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_page_events(now.date().plus_days(-PAGE_EVENT_DAYS_KEPT)).await?;
     app.store.prune_series(app.settings.series_kept, now).await?;
+    jobs::prune(app).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

@@ -1,6 +1,6 @@
 //! The log of AI calls: who, where, how long, how much; never what was said.
 
-use levqor_model::{AccountId, RegionCode, Timestamp};
+use levqor_model::{AccountId, Date, RegionCode, Timestamp};
 
 use crate::{Error, Row, Store, params, usage};
 
@@ -16,6 +16,21 @@ pub struct AiRequest {
     pub success: bool,
     pub credits: i64,
     pub latency_us: i64,
+}
+
+/// What was asked of a backend in a span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AiUse {
+    pub backend: String,
+    pub requests: i64,
+    pub failed: i64,
+    pub credits: i64,
+}
+
+impl AiUse {
+    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self { backend: row.take()?, requests: row.take()?, failed: row.take()?, credits: row.take()? })
+    }
 }
 
 impl AiRequest {
@@ -98,6 +113,55 @@ impl Store {
                 params![before, limit],
                 AiRequest::read,
             ),
+        })
+        .await
+    }
+
+    /// What was asked of each backend from `from` on, before `until`, the most first; None as account: by everybody. At most 100
+    /// backends.
+    pub async fn ai_uses(
+        &self,
+        account: Option<AccountId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<AiUse>, Error> {
+        self.view(move |session| match account {
+            Some(account) => session.rows(
+                "SELECT backend, count(*) AS found, CAST(sum(CASE WHEN success THEN 0 ELSE 1 END) AS bigint),
+                     CAST(sum(credits) AS bigint)
+                 FROM ai_requests WHERE account_id = $1 AND at >= $2 AND at < $3
+                 GROUP BY backend ORDER BY found DESC, backend LIMIT 100",
+                params![account, from, until],
+                AiUse::read,
+            ),
+            None => session.rows(
+                "SELECT backend, count(*) AS found, CAST(sum(CASE WHEN success THEN 0 ELSE 1 END) AS bigint),
+                     CAST(sum(credits) AS bigint)
+                 FROM ai_requests WHERE at >= $1 AND at < $2
+                 GROUP BY backend ORDER BY found DESC, backend LIMIT 100",
+                params![from, until],
+                AiUse::read,
+            ),
+        })
+        .await
+    }
+
+    /// Credits of all days from `from` on, before `until`, that were not answered by `own`; a row for each day with any.
+    pub async fn ai_credit_days(
+        &self,
+        own: &'static str,
+        from: Date,
+        until: Date,
+    ) -> Result<Vec<(Date, i64)>, Error> {
+        self.view(move |session| {
+            let days: Vec<(i64, i64)> = session.rows(
+                "SELECT at / 86400000000 AS day, CAST(sum(credits) AS bigint) FROM ai_requests
+                 WHERE at >= $1 AND at < $2 AND backend <> $3 GROUP BY at / 86400000000 ORDER BY day LIMIT 4000",
+                params![from.start(), until.start(), own],
+                |row| Ok((row.take()?, row.take()?)),
+            )?;
+            let day = |number: i64| Timestamp::from_seconds(number.saturating_mul(86_400)).date();
+            Ok(days.into_iter().map(|(number, credits)| (day(number), credits)).collect())
         })
         .await
     }

@@ -28,6 +28,27 @@ pub struct SampleDay {
     pub total: i64,
 }
 
+/// Half an hour of one component in one region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleBucket {
+    pub region: String,
+    pub component: String,
+    /// When it begins.
+    pub at: Timestamp,
+    pub good: i64,
+    pub total: i64,
+    /// Observations that took a time, all of those times together, and the longest.
+    pub timed: i64,
+    pub latency_us: i64,
+    pub latency_us_max: i64,
+}
+
+/// How long a [`SampleBucket`] is. The statement has the same number.
+pub const BUCKET: std::time::Duration = std::time::Duration::from_secs(1_800);
+
+/// Samples that are looked at for what is so now.
+const RECENT_MAX: usize = 20_000;
+
 impl Sample {
     fn read(row: &mut Row<'_>) -> Result<Self, Error> {
         Ok(Self {
@@ -43,9 +64,73 @@ impl Sample {
 }
 
 impl Store {
-    /// A sample that is there already (same node, component and time) counts once.
+    /// A sample that is there already (same node, component and time) counts once. One of a day whose record is signed comes too late
+    /// and is left out.
     pub async fn add_samples(&self, samples: Vec<Sample>) -> Result<(), Error> {
-        self.write(move |session| samples.iter().try_for_each(|sample| add(session, sample))).await
+        self.write(move |session| {
+            let mut sealed: Vec<(levqor_model::Date, bool)> = Vec::new();
+            for sample in &samples {
+                let day = sample.at.date();
+                let is_sealed = match sealed.iter().find(|(known, _)| *known == day) {
+                    Some((_, is_sealed)) => *is_sealed,
+                    None => {
+                        let sql = "SELECT 1 FROM uptime_records WHERE day = $1";
+                        let is_sealed = session.scalar::<i64>(sql, params![day])?.is_some();
+                        sealed.push((day, is_sealed));
+                        is_sealed
+                    }
+                };
+                // What is signed of a day is what anybody can count again.
+                if !is_sealed {
+                    add(session, sample)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Samples from that moment on, newest first: at most 20,000.
+    pub async fn recent_samples(&self, from: Timestamp) -> Result<Vec<Sample>, Error> {
+        self.view(move |session| {
+            session.rows(
+                "SELECT region, node_id, component, at, good, latency_us, reason FROM samples WHERE at >= $1
+                 ORDER BY at DESC, region DESC, component DESC, node_id DESC LIMIT $2",
+                params![from, RECENT_MAX],
+                Sample::read,
+            )
+        })
+        .await
+    }
+
+    /// Samples from that moment on, half an hour each, by region, component and time: at most 50,000 of them.
+    pub async fn sample_buckets(&self, from: Timestamp) -> Result<Vec<SampleBucket>, Error> {
+        let mut buckets = self
+            .view(move |session| {
+                session.rows(
+                    "SELECT region, component, at / 1800000000, CAST(sum(CASE WHEN good THEN 1 ELSE 0 END) AS bigint), count(*),
+                         count(latency_us), CAST(coalesce(sum(latency_us), 0) AS bigint), coalesce(max(latency_us), 0)
+                     FROM samples WHERE at >= $1 GROUP BY region, component, at / 1800000000 LIMIT 50000",
+                    params![from],
+                    |row| {
+                        Ok(SampleBucket {
+                            region: row.take()?,
+                            component: row.take()?,
+                            at: Timestamp::from_seconds(row.take::<i64>()? * 1_800),
+                            good: row.take()?,
+                            total: row.take()?,
+                            timed: row.take()?,
+                            latency_us: row.take()?,
+                            latency_us_max: row.take()?,
+                        })
+                    },
+                )
+            })
+            .await?;
+        buckets.sort_by(|left, right| {
+            (&left.region, &left.component, left.at).cmp(&(&right.region, &right.component, right.at))
+        });
+        Ok(buckets)
     }
 
     /// The newest sample of each component in each region, by region and component; at most 10,000.

@@ -49,6 +49,11 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     28 "0028_notifications",
     35 "0035_business",
     29 "0029_metrics",
+    30 "0030_probes",
+    31 "0031_alerts",
+    32 "0032_incidents",
+    33 "0033_status",
+    34 "0034_jobs",
 ];
 
 /// The version that this build knows.

@@ -57,6 +57,35 @@ impl Store {
         self.write(move |session| change(session, &call)).await
     }
 
+    /// Sets a value of an account that the platform keeps there, besides those that the account may have.
+    pub async fn put_state(
+        &self,
+        account: AccountId,
+        key: &'static str,
+        value: String,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(move |session| {
+            session
+                .execute(
+                    "INSERT INTO state (account_id, key, value, changed_at) VALUES ($1, $2, $3, $4)
+                     ON CONFLICT (account_id, key) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at",
+                    params![account, key, value, at],
+                )
+                .map(drop)
+        })
+        .await
+    }
+
+    /// A value of an account.
+    pub async fn state(&self, account: AccountId, key: String) -> Result<Option<String>, Error> {
+        self.read(move |session| {
+            session
+                .scalar("SELECT value FROM state WHERE account_id = $1 AND key = $2", params![account, key])
+        })
+        .await
+    }
+
     /// Forgets what calls gave before a moment, of runs that have ended.
     pub async fn prune_state_calls(&self, before: Timestamp) -> Result<u64, Error> {
         self.prune(

@@ -1,6 +1,7 @@
 //! One call of everything, for tests that look at all statements at once.
 
 mod business;
+mod jobs;
 mod metrics;
 mod trust;
 
@@ -55,7 +56,9 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
+    jobs::touch_jobs(store, account, &random).await;
     trust::touch_drift(store, &random).await;
+    trust::touch_probes(store, &random).await;
     trust::touch_tamper(store, &random).await;
     business::touch_business(store, &random).await;
     metrics::touch_metrics(store).await;

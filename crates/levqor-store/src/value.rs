@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, ConsultationState, Date, FeedbackId,
-    IncidentId, InvitationId, KeyId, KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId,
-    NotificationId, Priority, RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId,
-    Severity, SilenceId, SubscriptionId, TicketId, TicketState, Timestamp, TriggerKind, UserId, WebhookId,
-    WorkflowId,
+    AccountId, ActionItemId, AlertId, AlertState, ApprovalId, ConsultationId, ConsultationState, Date,
+    DeclarationId, FeedbackId, IncidentId, IncidentLevel, IncidentState, InvitationId, KeyId, KeyPurpose,
+    KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, Priority, RegionCode, Residency,
+    RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId, TicketId,
+    TicketState, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -308,6 +308,7 @@ as_text!(
     ConsultationId,
     Date,
     FeedbackId,
+    DeclarationId,
     IncidentId,
     InvitationId,
     KeyId,
@@ -339,7 +340,19 @@ macro_rules! as_word {
     };
 }
 
-as_word!(ConsultationState, KeyPurpose, KeyState, Role, RunStatus, Severity, TicketState, TriggerKind);
+as_word!(
+    AlertState,
+    ConsultationState,
+    IncidentLevel,
+    IncidentState,
+    KeyPurpose,
+    KeyState,
+    Role,
+    RunStatus,
+    Severity,
+    TicketState,
+    TriggerKind
+);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -353,6 +366,9 @@ macro_rules! from_text {
 
 from_text!(
     ConsultationState,
+    AlertState,
+    IncidentLevel,
+    IncidentState,
     KeyPurpose,
     KeyState,
     RegionCode,

@@ -110,6 +110,9 @@ pub enum Command {
     /// Whether the server's own files are as agreed, and agreeing to a change (operators).
     #[command(after_help = TAMPER_EXAMPLES)]
     Tamper(TamperArgs),
+    /// What the platform does by itself: jobs, what came of them, and doing one now (operators).
+    #[command(after_help = JOBS_EXAMPLES)]
+    Jobs(JobsArgs),
     /// Show the server's own keys, rotate or revoke them, see that everything opens (operators; API keys are something else).
     #[command(after_help = KEYS_EXAMPLES)]
     Keys(KeysArgs),
@@ -509,6 +512,65 @@ pub enum TamperCommand {
     },
     /// Hash all files anew on every node, and verify what the database says; exit code 1 when something is not as agreed.
     Verify(ClientArgs),
+}
+
+const JOBS_EXAMPLES: &str = "\
+Jobs run once in the whole cluster, whichever node is there. The guide on jobs says what each does.
+
+Examples:
+  levqor jobs list                         all of them; exit code 1 when one is paused or failed the last time
+  levqor jobs run cost_collector           do it now, and wait for what it gives
+  levqor jobs history slo_watchdog
+  levqor jobs pause synthetic_checks --reason 'the provider is down'
+  levqor jobs resume synthetic_checks";
+
+#[derive(Debug, Args)]
+pub struct JobsArgs {
+    #[command(subcommand)]
+    pub command: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// Show the jobs: when each is due, what it gave last; exit code 1 when one is not active or failed the last time.
+    List(ClientArgs),
+    /// Do a job now, besides its schedule, and show what it gives; exit code 1 when it fails.
+    Run {
+        /// The job's id, such as cost_collector.
+        id: String,
+        /// Do not wait for its end.
+        #[arg(long)]
+        no_wait: bool,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show what came of a job's due times, newest first.
+    History {
+        /// The job's id, such as cost_collector.
+        id: String,
+        /// How many are shown.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=200))]
+        limit: u8,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Have no due time of a job fire until it is resumed.
+    Pause {
+        /// The job's id, such as cost_collector.
+        id: String,
+        /// Why; it is kept in the evidence log.
+        #[arg(long, value_name = "WORDS")]
+        reason: Option<String>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Have a job fire again, from its next due time on.
+    Resume {
+        /// The job's id, such as cost_collector.
+        id: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
 }
 
 const KEYS_EXAMPLES: &str = "\

@@ -78,6 +78,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Drift(args) => commands::drift::drift(&flags, &args, cli.json).await,
         Command::Audit(args) => commands::audit::audit(&args, cli.json).await,
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
+        Command::Jobs(args) => commands::jobs::jobs(&args, cli.json).await,
         Command::Keys(args) => commands::keys::keys(&flags, &args, cli.json).await,
         Command::Metrics(args) => commands::metrics::metrics(&args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,

@@ -10,20 +10,20 @@ const LATE: Duration = Duration::from_secs(60);
 /// Missed due times that fire after one pause; of more, the latest.
 const FIRED_MAX: usize = 100;
 /// Missed due times are counted up to here.
-pub(super) const COUNT_MAX: usize = 1_000;
+pub(crate) const COUNT_MAX: usize = 1_000;
 
 /// What to do with a due time that has come.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The due time that starts a run.
-    pub(super) fires_at: Option<Timestamp>,
+    pub(crate) fires_at: Option<Timestamp>,
     /// The due time to look at after that; it may have passed, too.
-    pub(super) next_at: Option<Timestamp>,
+    pub(crate) next_at: Option<Timestamp>,
     /// Due times that start nothing, at most [`COUNT_MAX`].
-    pub(super) missed: usize,
+    pub(crate) missed: usize,
 }
 
-pub(super) fn plan(
+pub(crate) fn plan(
     schedule: &Schedule,
     policy: &SchedulePolicy,
     anchor: Timestamp,

@@ -11,6 +11,7 @@ mod egress;
 mod event_triggers;
 mod events;
 mod handlers;
+mod jobs;
 mod lifecycle;
 mod measures;
 mod nodes;

@@ -9,7 +9,7 @@ pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = 
 }
 
 /// The candidate with the fewest edits from `name`, when that is few for its length; the first of several.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Longer names are not compared, and of more candidates only the first: a hint must not cost.
     const CHARS_MAX: usize = 40;
     const CANDIDATES_MAX: usize = 1_000;

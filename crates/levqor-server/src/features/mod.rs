@@ -22,6 +22,7 @@ pub mod events;
 pub mod health;
 pub mod home;
 pub mod invitations;
+pub mod jobs;
 pub mod keyring;
 pub mod keys;
 pub mod marketing;
@@ -90,5 +91,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(audit::api())
         .merge(tamper::api())
         .merge(drift::api())
+        .merge(jobs::api())
         .split_for_parts()
 }

@@ -19,7 +19,7 @@ use tracing::{Instrument, debug, error, field, info, info_span};
 use super::{Client, Country, OwnLook, code_of, headers};
 use crate::{
     App, Problem,
-    features::metrics::Counter,
+    features::{jobs::demand, metrics::Counter},
     pages,
     problem::{ProblemDocument, chain},
 };
@@ -114,6 +114,9 @@ pub(super) async fn envelope(State(app): State<App>, mut request: Request, next:
         app.count(Counter::Requests);
         if status.is_server_error() {
             app.count(Counter::Errors);
+        }
+        if let Some(country) = &asked.client.country {
+            demand::asked_from(&app, country.as_str());
         }
     }
     span.in_scope(|| tell(&asked, response.status(), latency, cause.as_deref()));

@@ -36,6 +36,7 @@ pub enum Section {
     Customers,
     Tamper,
     Drift,
+    Jobs,
     Members,
     Account,
     Other,
@@ -58,6 +59,7 @@ impl Section {
                 | Section::Customers
                 | Section::Tamper
                 | Section::Drift
+                | Section::Jobs
                 | Section::Members
                 | Section::Account
         )
@@ -231,6 +233,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/admin/audit", "Evidence log", "book", Section::Audit),
         ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
         ("/admin/drift", "Drift", "pulse", Section::Drift),
+        ("/admin/jobs", "Jobs", "clock", Section::Jobs),
         ("/admin/keys", "Server keys", "key", Section::ServerKeys),
         ("/admin/accounts", "Accounts", "layers", Section::Accounts),
         ("/admin/customers", "Customers", "mail", Section::Customers),

@@ -232,6 +232,7 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             ("leads", "{id}") => "led_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("tickets", "{id}") => "tkt_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("consultations", "{id}") => "csl_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("jobs", "{id}") => "kv_costs".to_owned(),
             ("regions", "{code}") => "eu-west".to_owned(),
             ("reputation", "{address}") => "192.0.2.99".to_owned(),
             ("docs" | "problems", "{slug}") => "getting-started".to_owned(),

@@ -20,6 +20,7 @@ mod hostile_input;
 mod idempotency;
 mod invitations;
 mod isolation;
+mod jobs;
 mod keyring;
 mod keys;
 mod matrix;

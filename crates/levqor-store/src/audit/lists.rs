@@ -65,6 +65,19 @@ impl Store {
         .await
     }
 
+    /// How many records of each kind were written from `from` on, before `until`, the most first; at most 1,000 kinds.
+    pub async fn audit_kinds(&self, from: Timestamp, until: Timestamp) -> Result<Vec<(String, i64)>, Error> {
+        self.view(move |session| {
+            session.rows(
+                "SELECT kind, count(*) AS found FROM audit_records WHERE at >= $1 AND at < $2
+                 GROUP BY kind ORDER BY found DESC, kind LIMIT 1000",
+                params![from, until],
+                |row| Ok((row.take()?, row.take()?)),
+            )
+        })
+        .await
+    }
+
     /// A chain's records from behind a number on.
     pub async fn audit_chain(&self, chain: String, after: u64, limit: usize) -> Result<Vec<Record>, Error> {
         self.read(move |session| {

@@ -51,6 +51,10 @@ async fn statements_find_their_rows_by_an_index() {
         // When a series is new, and when somebody asks for the names: a walk over their index.
         "SELECT count(*) FROM metric_series",
         "FROM metric_series\n                 GROUP BY name, kind",
+        // As many as there are probes and heartbeats: few, and all of them are wanted.
+        "FROM probe_verdicts ORDER BY",
+        "FROM heartbeats ORDER BY name",
+        "SELECT count(*) FROM heartbeats",
         // A walk over indexes that hold nothing else.
         "SELECT account_id, type FROM event_trigger_types",
         "FROM nodes",
@@ -68,6 +72,21 @@ async fn statements_find_their_rows_by_an_index() {
         // One row for each machine.
         "FROM tamper_states",
         "FROM tamper_findings",
+        // Twenty jobs, and the firings of them that have not ended: one each at most.
+        "FROM jobs",
+        // A row for each objective.
+        "FROM slo_states",
+        "FROM job_firings
+                     WHERE ended_at IS NULL",
+        "FROM job_firings WHERE ended_at IS NULL AND state",
+        // Reports of the platform, of days and of what few there are; some of them sort what they have summed up.
+        "FROM accounts GROUP BY plan",
+        "FROM country_days",
+        "AS found FROM audit_records",
+        "SELECT backend, count(*) AS found",
+        "SELECT at / 86400000000 AS day",
+        "SELECT count(*) FROM users",
+        "SELECT count(*) FROM api_keys",
         // Walks over the live runs, now and then or when a node is gone: an index by owner would cost each run more.
         "WHERE ended_at IS NULL AND owner",
     ];

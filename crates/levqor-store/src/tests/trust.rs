@@ -1,4 +1,4 @@
-//! What touches the nouns of tamper detection and of the drift monitor.
+//! What touches the nouns of tamper detection, of the drift monitor and of probes.
 
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use super::NOW;
 use crate::{
     Store,
     drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
+    heartbeats::{Heartbeat, Ping},
+    probes::{ProbeDay, ProbeFilter, ProbeResult, ProbeVerdict},
     tamper::{AgreedFinding, NewBaseline, TamperState},
 };
 
@@ -73,4 +75,51 @@ pub(super) async fn touch_drift(store: &Store, random: &SeededRandom) {
     store.see_lock_again(lock, text(), "eu-west".parse().unwrap(), NOW).await.unwrap();
     store.has_seen_lock(text()).await.unwrap();
     store.prune_drift(NOW).await.unwrap();
+}
+
+pub(super) async fn touch_probes(store: &Store, random: &SeededRandom) {
+    let (node, region, text) =
+        (NodeId::new(NOW, random), "eu-west".parse::<RegionCode>().unwrap(), || "a".to_owned());
+    store.put_probe_board(node, region.clone(), "{}".to_owned(), NOW).await.unwrap();
+    store.probe_boards(Duration::from_secs(3), NOW).await.unwrap();
+    let result = ProbeResult {
+        probe: text(),
+        target: text(),
+        region: region.clone(),
+        node,
+        at: NOW,
+        good: true,
+        latency_us: Some(1),
+        reason: None,
+    };
+    let day = ProbeDay {
+        probe: text(),
+        target: text(),
+        region,
+        day: NOW.date(),
+        good: 1,
+        total: 1,
+        latency_sum_us: 1,
+        latency_max_us: 1,
+    };
+    store.add_probe_results(vec![result], vec![day]).await.unwrap();
+    let filter = ProbeFilter { probe: text(), ..ProbeFilter::default() };
+    store.probe_results(filter, None, 10).await.unwrap();
+    store.probe_days(text(), NOW.date()).await.unwrap();
+    let verdict =
+        ProbeVerdict { probe: text(), target: text(), state: "up".to_owned(), since: NOW, reason: None };
+    store.note_probe_verdict(verdict).await.unwrap();
+    store.probe_verdicts().await.unwrap();
+    store.probe_changes(text(), 10).await.unwrap();
+    store.prune_probes(NOW, NOW).await.unwrap();
+    let spans = (Duration::from_secs(1), Duration::from_secs(1));
+    let beat = Heartbeat::new(text(), text(), spans, text(), NOW);
+    store.create_heartbeat(beat, [7; 32]).await.unwrap();
+    store.ping_heartbeat([7; 32], Ping::Success, NOW).await.unwrap();
+    store.heartbeats().await.unwrap();
+    store.heartbeat(text()).await.unwrap();
+    store.heartbeat_pings(text()).await.unwrap();
+    store.miss_heartbeats(NOW + Duration::from_secs(9)).await.unwrap();
+    store.change_heartbeat(text(), spans, NOW).await.unwrap();
+    store.delete_heartbeat(text(), NOW).await.unwrap();
 }

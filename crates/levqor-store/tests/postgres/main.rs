@@ -15,10 +15,14 @@ mod drift;
 mod events;
 #[path = "../it/health.rs"]
 mod health;
+#[path = "../it/heartbeats.rs"]
+mod heartbeats;
 #[path = "../it/idempotency.rs"]
 mod idempotency;
 #[path = "../it/invitations.rs"]
 mod invitations;
+#[path = "../it/jobs.rs"]
+mod jobs;
 #[path = "../it/keyring.rs"]
 mod keyring;
 #[path = "../it/members.rs"]
@@ -30,6 +34,8 @@ mod model;
 #[path = "../it/nodes.rs"]
 mod nodes;
 mod nodes_together;
+#[path = "../it/probes.rs"]
+mod probes;
 #[path = "../it/queue.rs"]
 mod queue;
 #[path = "../it/rates.rs"]

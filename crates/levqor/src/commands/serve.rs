@@ -471,6 +471,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         ai: config.ai.clone(),
         site: config.site.clone(),
         blueprint: config.blueprint.clone(),
+        jobs: config.jobs.clone(),
         stripe: config.stripe.clone(),
         error_reporter: config.error_reporter.clone(),
         series_kept: config.series_kept,

@@ -567,6 +567,41 @@ pub const KEYS: &[Key] = &[
         "",
         "address of an OpenTelemetry collector that takes OTLP over HTTP, without /v1/traces, such as http://127.0.0.1:4318; empty: traces and metrics go nowhere",
     ),
+    key(
+        "jobs.enabled",
+        "LEVQOR_JOBS_ENABLED",
+        Shape::Flag,
+        "true",
+        "whether this node runs jobs of the platform; one node that does is enough, and without any an alert says so",
+    ),
+    key(
+        "costs.currency",
+        "LEVQOR_COSTS_CURRENCY",
+        Shape::Text,
+        "",
+        "the currency of the prices below, such as GBP; needed with any of them",
+    ),
+    key(
+        "costs.ai_credits_1000",
+        "LEVQOR_COSTS_AI_CREDITS_1000",
+        Shape::Text,
+        "",
+        "what 1,000 AI credits cost you that a provider answers, such as 0.40; empty: reports say that AI is not priced",
+    ),
+    key(
+        "costs.runs_1000",
+        "LEVQOR_COSTS_RUNS_1000",
+        Shape::Text,
+        "",
+        "what 1,000 runs cost you, such as 0.02; empty: reports say that runs are not priced",
+    ),
+    key(
+        "costs.storage_gib_month",
+        "LEVQOR_COSTS_STORAGE_GIB_MONTH",
+        Shape::Text,
+        "",
+        "what a GiB costs you that is kept for 30 days, such as 0.12; empty: reports say that storage is not priced",
+    ),
 ];
 
 /// Variables that start with `LEVQOR_` and belong to client commands, not to the server's configuration.

@@ -9,6 +9,7 @@ mod database;
 mod error_reporter;
 mod events;
 mod gateway;
+mod jobs;
 pub mod keys;
 pub mod layers;
 mod oidc;
@@ -27,7 +28,7 @@ use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess,
     error_reporter::ErrorReporter,
-    features::{ai::AiSettings, oidc::OidcSettings},
+    features::{ai::AiSettings, jobs::JobSettings, oidc::OidcSettings},
     gateway::GatewaySettings,
     mail::MailServer,
 };
@@ -97,6 +98,8 @@ pub struct Config {
     pub policies_dir: Option<PathBuf>,
     /// The file that was read, or that would have been.
     pub file: PathBuf,
+    /// What the platform does by itself, and what things cost.
+    pub jobs: JobSettings,
     /// Files and folders that the operator wants guarded.
     pub tamper_watch: Vec<PathBuf>,
     /// None: a generated one is kept in the data directory (development only).
@@ -295,6 +298,7 @@ impl Reader<'_> {
         let error_reporter = self.error_reporter(region.as_ref(), environment);
         let oidc = self.oidc();
         let otlp_endpoint = self.otlp_endpoint();
+        let jobs = self.jobs();
         self.email();
         self.log_filter();
         Some(Config {
@@ -356,6 +360,7 @@ impl Reader<'_> {
             error_reporter,
             policies_dir: self.policies_dir(),
             file: self.layers.config_file.clone(),
+            jobs,
             tamper_watch: self.tamper_watch(),
             hmac_secret,
         })

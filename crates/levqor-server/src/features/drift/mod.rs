@@ -15,4 +15,4 @@ mod service;
 
 pub use pages::routes;
 pub use routes::api;
-pub(crate) use service::{EVERY, last, look_at_itself};
+pub(crate) use service::{EVERY, last, look_at_itself, standings};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use levqor_drift::{Acknowledgement, Agreed, Circumstances, Finding, LockName, Report, Site};
-use levqor_model::{Severity, Timestamp};
+use levqor_model::{RegionCode, Severity, Timestamp};
 use levqor_store::{
     Error,
     drift::{DriftAcknowledgement, DriftChange, DriftResult, SeenLock},
@@ -246,6 +246,39 @@ pub(super) async fn acknowledge(
 /// The last results of all nodes, newest first.
 pub(super) async fn results(app: &App) -> Result<Vec<DriftResult>, Error> {
     app.store.views().drift_results().await
+}
+
+/// How a node found itself when it looked last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) region: RegionCode,
+    pub(crate) at: Timestamp,
+    pub(crate) pass: bool,
+    /// It says something of now.
+    pub(crate) fresh: bool,
+    /// The number and the digest of the lock that it was held against; None: no lock, or another version has written it.
+    pub(crate) lock: Option<(u32, String)>,
+    pub(crate) findings: u64,
+}
+
+/// All nodes, as they found themselves last.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn standings(app: &App) -> Result<Vec<Standing>, Error> {
+    let now = app.now();
+    let standing = |result: DriftResult| {
+        let report = report_of(&result);
+        Standing {
+            at: result.at,
+            pass: result.pass,
+            fresh: now.since(result.at) <= FRESH,
+            findings: report.as_ref().map_or(0, |report| report.findings_total),
+            lock: report.and_then(|report| report.lock).map(|lock| (lock.version, lock.digest)),
+            region: result.region,
+        }
+    };
+    Ok(results(app).await?.into_iter().map(standing).collect())
 }
 
 /// None: it was written by another version.

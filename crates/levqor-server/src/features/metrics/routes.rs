@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     App,
+    features::{drift, jobs, tamper},
     problem::{Refusals, chain},
 };
 
@@ -91,13 +92,13 @@ struct BusinessMetrics {
     trial_feedback_submissions: i64,
 }
 
-/// The periodic jobs of this node.
+/// The jobs of the platform, in the whole cluster. Null when the database did not answer.
 #[derive(Debug, Serialize, ToSchema)]
 struct Scheduler {
-    /// Jobs that were started.
-    jobs: usize,
-    /// Jobs that are alive.
-    running: usize,
+    /// Jobs that are not paused.
+    jobs: Option<i64>,
+    /// Jobs that run now.
+    running: Option<i64>,
 }
 
 /// Counters for dashboards.
@@ -110,7 +111,7 @@ async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
     let total = |counter| metrics.total(counter);
     let last_5m = |counter| metrics.last_5m(counter, now);
     let latency = metrics.percentiles(now);
-    let (jobs, running) = metrics.jobs();
+    let scheduled = jobs::counts(&app).await.ok();
     Json(AppMetrics {
         status: if runs.is_some() { "ok" } else { "degraded" },
         region: app.region.code.to_string(),
@@ -136,7 +137,10 @@ async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
             trial_feedback_submissions: total(Counter::TrialFeedbackSubmissions),
         },
         metrics_type: "persistent",
-        scheduler: Scheduler { jobs, running },
+        scheduler: Scheduler {
+            jobs: scheduled.map(|(jobs, _)| jobs),
+            running: scheduled.map(|(_, running)| running),
+        },
     })
 }
 

@@ -11,6 +11,7 @@ mod routes;
 pub mod service;
 mod snapshot;
 
+use levqor_model::RegionCode;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::App;
@@ -29,6 +30,18 @@ pub async fn look_around(app: &App) -> Result<(), levqor_store::Error> {
 /// When the store cannot be reached.
 pub async fn look_at_acts(app: &App) -> Result<(), levqor_store::Error> {
     acts::round(app).await
+}
+
+/// Whether a region could carry more than it does, check by check: name, whether it is good, and what was found.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn checks_of(
+    app: &App,
+    code: &RegionCode,
+) -> Result<Vec<(&'static str, bool, String)>, levqor_store::Error> {
+    let checks = acts::checks_of(app, code).await?;
+    Ok(checks.into_iter().map(|check| (check.name, check.ok, check.detail)).collect())
 }
 
 pub fn api() -> OpenApiRouter<App> {

@@ -35,6 +35,7 @@ use tracing::{error, info};
 
 pub use pages::routes;
 pub use routes::api;
+pub(crate) use service::{Standing, ask_for_new_hashes, standings};
 pub(crate) use teller::tell;
 
 use crate::App;

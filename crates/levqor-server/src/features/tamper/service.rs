@@ -92,6 +92,55 @@ pub(super) fn overall(places: &[Place]) -> Verdict {
     }
 }
 
+/// How the files of a place are, for whoever only reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) place: String,
+    pub(crate) region: String,
+    /// `untouched`, `changed` or `unknown`.
+    pub(crate) verdict: &'static str,
+    pub(crate) live: bool,
+    pub(crate) files: u64,
+    pub(crate) findings: u64,
+    /// The last wish for new hashes that was done.
+    pub(crate) verified: Option<String>,
+    /// Whether the evidence log was whole when it was verified last; None: it was not.
+    pub(crate) evidence_whole: Option<bool>,
+}
+
+/// All places, and what they say together.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn standings(app: &App) -> Result<(&'static str, Vec<Standing>), Problem> {
+    let places = places(app).await?;
+    let overall = overall(&places).as_str();
+    let standing = |place: Place| Standing {
+        place: place.kept.state.place,
+        region: place.kept.state.region.to_string(),
+        verdict: place.verdict.as_str(),
+        live: place.kept.live,
+        files: place.report.files,
+        findings: place.findings.len() as u64,
+        verified: place.report.verified,
+        evidence_whole: place.report.evidence_whole,
+    };
+    Ok((overall, places.into_iter().map(standing).collect()))
+}
+
+/// Asks all nodes that guard to hash everything anew. The name of the wish, and the places that were asked; None: no node guards its
+/// files.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub(crate) async fn ask_for_new_hashes(app: &App) -> Result<Option<(String, Vec<String>)>, Problem> {
+    match verify(app).await {
+        Ok(asked) => Ok(Some((asked.name, asked.places))),
+        Err(problem) if problem.code == ProblemCode::NotFound => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// What an operator agrees to.
 #[derive(Debug)]
 pub(super) struct Wish {

@@ -3,8 +3,15 @@
 use super::*;
 use crate::support::sign_in_operator;
 
-const PAGES: [&str; 6] =
-    ["/admin", "/admin/accounts", "/admin/audit", "/admin/drift", "/admin/keys", "/admin/tamper"];
+const PAGES: [&str; 7] = [
+    "/admin",
+    "/admin/accounts",
+    "/admin/audit",
+    "/admin/drift",
+    "/admin/jobs",
+    "/admin/keys",
+    "/admin/tamper",
+];
 
 /// A browser of an operator who is signed in.
 struct Operator {
@@ -64,6 +71,9 @@ async fn their_forms_want_a_token() {
     for path in [
         "/admin/audit/verify".to_owned(),
         "/admin/drift/check".to_owned(),
+        "/admin/jobs/kv_costs/run".to_owned(),
+        "/admin/jobs/kv_costs/pause".to_owned(),
+        "/admin/jobs/kv_costs/resume".to_owned(),
         "/admin/tamper/accept".to_owned(),
         "/admin/tamper/verify".to_owned(),
         "/admin/keys/rotate".to_owned(),
@@ -142,6 +152,29 @@ async fn accounts_are_listed_with_what_they_have() {
     assert!(row.contains(&format!("/admin/audit?account={}", operator.app.account)), "{row}");
     let wrong = operator.app.page("/admin/accounts?before=x").header("cookie", &operator.cookie).send().await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn jobs_are_listed_run_and_paused() {
+    let operator = Operator::new().await;
+    operator.app.app.run_due_jobs().await.unwrap();
+    let text = operator.see("/admin/jobs").await;
+    assert!(text.contains("all 20 active") && text.contains("every day at 09:00 Europe/London"), "{text}");
+    assert!(operator.see("/admin/jobs/sentry_test").await.contains("Nothing yet"));
+    let asked = operator.send("/admin/jobs/sentry_test/run", &[]).await;
+    assert_eq!(asked.header("location"), Some("/admin/jobs/sentry_test"), "{}", asked.text());
+    assert!(operator.see("/admin/jobs/sentry_test").await.contains(">waiting<"));
+    operator.app.app.run_due_jobs().await.unwrap();
+    let text = operator.see("/admin/jobs/sentry_test").await;
+    assert!(text.contains("No DSN is configured") && text.contains("configured&quot;: false"), "{text}");
+    operator.send("/admin/jobs/sentry_test/pause", &[]).await;
+    let text = operator.see("/admin/jobs/sentry_test").await;
+    assert!(text.contains(">paused<") && text.contains("none is made up for later"), "{text}");
+    assert!(operator.see("/admin/jobs").await.contains("19 of 20 active"));
+    operator.send("/admin/jobs/sentry_test/resume", &[]).await;
+    assert!(operator.see("/admin/jobs").await.contains("all 20 active"));
+    let wrong = operator.app.page("/admin/jobs/cooking").header("cookie", &operator.cookie).send().await;
+    assert_eq!(wrong.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -94,6 +94,14 @@ pub(super) async fn overview(app: &App, code: &str) -> Result<Overview, Error> {
     Ok(Overview { checks: world.checks(&region, None), acts, standing })
 }
 
+/// The checks of a region.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn checks_of(app: &App, region: &RegionCode) -> Result<Vec<Check>, levqor_store::Error> {
+    Ok(World::look(app).await?.checks(region, None))
+}
+
 /// Begins to drain a region.
 ///
 /// # Errors

@@ -1,0 +1,137 @@
+//! What the next 30 days will need and cost, by how the last ones went.
+
+use std::collections::BTreeMap;
+
+use levqor_model::Date;
+use serde_json::{Value, json};
+
+use super::{
+    Context, Done, Failure,
+    costs::{self, OWN_BACKEND, Quantities},
+    forecast::{self, DAYS_MIN, Forecast},
+    number, output,
+};
+use crate::features::jobs::settings::Prices;
+
+/// Days that are looked back, and ahead.
+const BACK: i64 = 90;
+const AHEAD: usize = 30;
+/// Results of the cost collector that are looked at: one a day, and some by hand.
+const RESULTS_MAX: usize = 200;
+
+pub(in super::super) async fn work(context: &Context) -> Done {
+    let (day, prices) = (context.day(), &context.app.settings.jobs.prices);
+    let history = History::read(context, day).await?;
+    let series = [
+        ("ai_credits", "AI credits", history.values(|used| used.ai_credits)),
+        ("runs", "runs", history.values(|used| used.runs)),
+    ];
+    let mut quantities = serde_json::Map::new();
+    let mut words = Vec::new();
+    for (name, title, values) in &series {
+        let found = forecast::next_days(values, AHEAD);
+        if let Some(found) = &found {
+            words.push(format!("{:.0} {title} ({:.0} to {:.0})", found.mean, found.low, found.high));
+        }
+        quantities.insert((*name).to_owned(), found.map_or(Value::Null, |found| told(&found)));
+    }
+    let days = history.days.len();
+    if words.is_empty() {
+        return output(
+            format!(
+                "There are {days} days of history, and {DAYS_MIN} are needed: what the next {AHEAD} days bring is not known."
+            ),
+            json!({ "day": day, "days": days, "days_needed": DAYS_MIN, "forecast": null }),
+        );
+    }
+    let cost = history.cost(prices);
+    let cost_words = match &cost {
+        Some(found) => {
+            let amount = |micros: f64| costs::shown(whole(micros), prices);
+            format!("{} ({} to {})", amount(found.mean), amount(found.low), amount(found.high))
+        }
+        None => costs::NOT_PRICED.to_owned(),
+    };
+    let summary = format!(
+        "The next {AHEAD} days, by the last {days} and at 95 %: {}; cost: {cost_words}.",
+        words.join(", ")
+    );
+    output(
+        summary,
+        json!({
+            "day": day, "days": days, "days_ahead": AHEAD, "quantities": quantities, "currency": prices.currency,
+            "cost_micros": cost.as_ref().map(told), "cost": cost_words,
+            "storage": history.storage.len(), "method": "least squares with a prediction interval of 95 %",
+        }),
+    )
+}
+
+fn told(found: &Forecast) -> Value {
+    json!({ "mean": found.mean, "low": found.low, "high": found.high, "per_day": found.per_day, "days_used": found.days_used })
+}
+
+/// A sum of money in whole millionths.
+fn whole(micros: f64) -> Option<i64> {
+    format!("{micros:.0}").parse().ok()
+}
+
+/// Days from the first one on which anything was used, each with what was.
+struct History {
+    days: Vec<Quantities>,
+    /// What was kept on days on which it was weighed.
+    storage: BTreeMap<Date, i64>,
+}
+
+impl History {
+    async fn read(context: &Context, day: Date) -> Result<Self, Failure> {
+        let store = context.store();
+        let from = day.plus_days(1 - BACK);
+        let credits: BTreeMap<Date, i64> =
+            store.ai_credit_days(OWN_BACKEND, from, day.plus_days(1)).await?.into_iter().collect();
+        let runs: BTreeMap<Date, i64> = store
+            .usage_days(None, from, day)
+            .await?
+            .into_iter()
+            .filter(|used| used.count.runs > 0)
+            .map(|used| (used.day, used.count.runs))
+            .collect();
+        let storage = storage(context, from).await?;
+        let first = credits.keys().chain(runs.keys()).min().copied();
+        let mut days = Vec::new();
+        let mut at = first.unwrap_or_else(|| day.plus_days(1));
+        let mut kept = 0;
+        while at <= day {
+            kept = storage.get(&at).copied().unwrap_or(kept);
+            days.push(Quantities {
+                ai_credits: credits.get(&at).copied().unwrap_or_default(),
+                runs: runs.get(&at).copied().unwrap_or_default(),
+                storage_bytes: kept,
+                ..Quantities::default()
+            });
+            at = at.plus_days(1);
+        }
+        Ok(Self { days, storage })
+    }
+
+    fn values(&self, of: impl Fn(&Quantities) -> i64) -> Vec<f64> {
+        self.days.iter().map(|used| number(of(used))).collect()
+    }
+
+    /// What the days to come cost, in millionths: of what has a price. None: nothing has.
+    fn cost(&self, prices: &Prices) -> Option<Forecast> {
+        let costs: Option<Vec<f64>> =
+            self.days.iter().map(|used| used.amounts(prices, 1).sum().map(number)).collect();
+        forecast::next_days(&costs?, AHEAD)
+    }
+}
+
+/// What the cost collector has weighed.
+async fn storage(context: &Context, from: Date) -> Result<BTreeMap<Date, i64>, Failure> {
+    let results = context.app.store.job_firings("cost_collector".to_owned(), None, RESULTS_MAX).await?;
+    let weighed = |data: &str| -> Option<(Date, i64)> {
+        let data: Value = serde_json::from_str(data).ok()?;
+        Some((data["day"].as_str()?.parse().ok()?, data["totals"]["storage"]["bytes"].as_i64()?))
+    };
+    let results = results.iter().filter_map(|result| weighed(result.data.as_deref()?));
+    Ok(results.filter(|(day, _)| *day >= from).collect())
+}
