@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, keyring, regions, runs, tamper},
+    features::{audit, drift, health, keyring, probes, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -59,10 +59,14 @@ enum Job {
     TellTampering,
     /// Looks whether what is served is what was agreed.
     CheckDrift,
+    /// Looks at regions and other targets from outside: waits for the next moment by itself.
+    RunProbes,
+    /// Makes verdicts of what all nodes see, and misses jobs elsewhere.
+    JudgeProbes,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 19] = [
+const JOBS: [(Job, Duration); 21] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -84,6 +88,8 @@ const JOBS: [(Job, Duration); 19] = [
     (Job::GuardFiles, Duration::from_millis(10)),
     (Job::TellTampering, Duration::from_millis(200)),
     (Job::CheckDrift, drift::EVERY),
+    (Job::RunProbes, Duration::from_millis(250)),
+    (Job::JudgeProbes, Duration::from_millis(250)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -98,6 +104,10 @@ const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What nodes found that are gone.
 const DRIFT_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Single looks of probes.
+const PROBE_RESULTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Their daily sums, and what the regions thought.
+const PROBE_DAYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// What operators did with regions.
 const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Places of files whose nodes are gone, with what was agreed on there.
@@ -129,6 +139,8 @@ impl Job {
             Job::GuardFiles => "guard_files",
             Job::TellTampering => "tell_tampering",
             Job::CheckDrift => "check_drift",
+            Job::RunProbes => "run_probes",
+            Job::JudgeProbes => "judge_probes",
         }
     }
 
@@ -136,6 +148,8 @@ impl Job {
     const fn first(self) -> Duration {
         match self {
             Job::CheckDrift => Duration::from_secs(5),
+            // A node that just begins to listen has nothing to say for itself yet.
+            Job::RunProbes => Duration::from_millis(500),
             _ => Duration::ZERO,
         }
     }
@@ -168,6 +182,8 @@ impl Job {
             Job::GuardFiles => tamper::guard(app).await,
             Job::TellTampering => tamper::tell(app).await,
             Job::CheckDrift => drift::look_at_itself(app).await,
+            Job::RunProbes => probes::run(app).await,
+            Job::JudgeProbes => probes::judge(app).await,
         }
     }
 }
@@ -256,6 +272,7 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_acts(now - ACTS_KEPT).await?;
     app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
+    app.store.prune_probes(now - PROBE_RESULTS_KEPT, now - PROBE_DAYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

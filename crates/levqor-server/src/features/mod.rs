@@ -29,6 +29,7 @@ pub mod nodes;
 pub mod oidc;
 pub mod plans;
 pub mod policies;
+pub mod probes;
 pub mod regions;
 pub mod reputation;
 pub mod runs;
@@ -85,5 +86,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(audit::api())
         .merge(tamper::api())
         .merge(drift::api())
+        .merge(probes::api())
         .split_for_parts()
 }

@@ -51,6 +51,7 @@ const SESSION_SCHEME: &str = "session";
         (name = "sessions", description = "Where somebody is signed in"),
         (name = "regions", description = "Where Levqor runs"),
         (name = "operations", description = "Health and metrics"),
+        (name = "heartbeats", description = "Jobs elsewhere that tell of themselves"),
     ),
     components(schemas(ProblemDocument, FieldError))
 )]

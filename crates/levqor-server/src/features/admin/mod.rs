@@ -9,7 +9,7 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{audit, drift, keyring, tamper};
+use super::{audit, drift, keyring, probes, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
@@ -19,6 +19,7 @@ pub fn routes() -> Router<App> {
         .merge(audit::routes())
         .merge(drift::routes())
         .merge(keyring::routes())
+        .merge(probes::routes())
         .merge(tamper::routes())
         .layer(axum::middleware::map_response(uncached))
 }

@@ -51,6 +51,7 @@ guides!(
     "site",
     "drift",
     "operating",
+    "probes",
     "audit",
     "tamper",
     "rotating-keys",

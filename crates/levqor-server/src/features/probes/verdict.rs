@@ -265,7 +265,7 @@ mod tests {
     fn an_outage_is_a_verdict_within_five_seconds() {
         let random = SeededRandom::new(7);
         let mut latest = Duration::ZERO;
-        for round in 0..2_000 {
+        for round in 0..500 {
             let ill = if round % 2 == 0 { Ill::Refuses } else { Ill::Hangs };
             let outage = between(&random, 10_000, 11_000);
             let play = Play { spans: vec![(outage, ms(60_000))], ill, answer: between(&random, 1, 400) };
@@ -286,7 +286,8 @@ mod tests {
                 }
                 // A look ahead of the time of the outage would be no proof.
                 let state = |view: &View| view.state(start + judged, ms(3_000));
-                let own = if judged < outage { State::Up } else { State::Unknown };
+                // Its last word counts until it is old.
+                let own = if judged < outage + ms(3_000) { State::Up } else { State::Unknown };
                 let all = [("a", state(&views[0])), ("b", state(&views[1])), ("c", own)];
                 if tally(all).1.state() == State::Down {
                     break judged;
@@ -323,7 +324,7 @@ mod tests {
             // From unknown, too, an outage is confirmed.
             ("0-1:b 5-6:b 10-11:b 25-26:b", "???d"),
             ("0-1:g 10-11:b 20-21:b 30-31:g 40-41:b", "uuuuu"),
-            // One failure alone never is one, however long ago the one before was forgotten.
+            // Where looks are far apart, two in a row are enough.
             ("0-1:g 100-101:b 200-201:b", "uud"),
             // A look that hangs and began before the last good answer is of before.
             ("0-1:g 10-20:b 15-16:g 30-31:b 35-36:b 50-51:b", "uuuuuu"),
