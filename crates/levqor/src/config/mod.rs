@@ -13,6 +13,7 @@ pub mod layers;
 mod oidc;
 #[cfg(test)]
 mod page;
+mod probes;
 mod processes;
 mod promises;
 mod secret;
@@ -25,7 +26,7 @@ use levqor_engine::{egress::Network, sink::Sink};
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess,
-    features::{ai::AiSettings, oidc::OidcSettings},
+    features::{ai::AiSettings, oidc::OidcSettings, probes::Definitions},
     gateway::GatewaySettings,
     mail::MailServer,
 };
@@ -33,6 +34,7 @@ use levqor_store::Place;
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
+pub use probes::{Unfit, probes};
 pub use processes::Processes;
 pub use promises::promised;
 
@@ -88,6 +90,9 @@ pub struct Config {
     pub policies_dir: Option<PathBuf>,
     /// The file that was read, or that would have been.
     pub file: PathBuf,
+    pub probes: Definitions,
+    /// None: only Levqor's own.
+    pub probes_file: Option<PathBuf>,
     /// Files and folders that the operator wants guarded.
     pub tamper_watch: Vec<PathBuf>,
     /// None: a generated one is kept in the data directory (development only).
@@ -280,6 +285,7 @@ impl Reader<'_> {
         let gateway = self.gateway();
         let stripe = self.stripe();
         let oidc = self.oidc();
+        let probes = self.probes();
         self.email();
         self.log_filter();
         Some(Config {
@@ -334,6 +340,8 @@ impl Reader<'_> {
             stripe,
             policies_dir: self.policies_dir(),
             file: self.layers.config_file.clone(),
+            probes,
+            probes_file: Some(self.text("probes.file")).filter(|file| !file.is_empty()).map(PathBuf::from),
             tamper_watch: self.tamper_watch(),
             hmac_secret,
         })
@@ -636,6 +644,11 @@ mod tests {
                 "[events]\nsink_format = \"binary\"",
                 &[],
                 "levqor.toml:2: events.sink_format: \"binary\" is not known; use one of: structured, batch",
+            ),
+            (
+                "[probes]\nfile = \"/nonexistent/probes.toml\"",
+                &[],
+                "levqor.toml:2: probes.file: /nonexistent/probes.toml cannot be read",
             ),
             (
                 "[tamper]\nwatch = [\"/etc/x\", \"templates\"]",

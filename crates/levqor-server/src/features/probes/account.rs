@@ -11,8 +11,7 @@ use levqor_store::{Conflict, Error, accounts::Account, keys::ApiKey};
 use crate::{App, gateway::new_key};
 
 /// The same on every installation, so that all nodes mean the same one.
-static ACCOUNT: LazyLock<Option<AccountId>> =
-    LazyLock::new(|| "acc_0000000000PR0BES0000000000".parse().ok());
+static ACCOUNT: LazyLock<Option<AccountId>> = LazyLock::new(|| "acc_0000000000PR0BES0000000000".parse().ok());
 
 /// A new key is made before the old one ends.
 const RENEWED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);

@@ -233,10 +233,8 @@ mod tests {
     #[test]
     fn what_is_like_before_is_kept_now_and_then_and_everything_is_counted() {
         let now = Timestamp::from_seconds(1_795_502_901);
-        let own = Observer {
-            node: NodeId::new(now, &SeededRandom::new(1)),
-            region: "eu-west".parse().unwrap(),
-        };
+        let own =
+            Observer { node: NodeId::new(now, &SeededRandom::new(1)), region: "eu-west".parse().unwrap() };
         let definition = Definitions::shipped().find("reach").cloned().unwrap();
         let target = Target { name: "us-east".to_owned(), region: None, addresses: Vec::new() };
         let (board, start) = (Board::default(), Instant::now());
@@ -249,10 +247,7 @@ mod tests {
         // The first, one each 30 s, the failure and what came after it.
         let shown: Vec<_> =
             results.iter().map(|result| (result.at.since(now).as_millis(), result.good)).collect();
-        assert_eq!(
-            shown,
-            [(0, true), (25_000, false), (25_500, true), (55_500, true), (85_500, true)]
-        );
+        assert_eq!(shown, [(0, true), (25_000, false), (25_500, true), (55_500, true), (85_500, true)]);
         assert_eq!((sums.len(), sums[0].total, sums[0].good, sums[0].latency_max_us), (1, 200, 199, 5_000));
         assert_eq!(board.take(), (Vec::new(), Vec::new()));
         board.give_back(results.clone(), sums.clone());

@@ -7,19 +7,14 @@ use levqor_store::{
 };
 use serde_json::json;
 
-use super::{
-    definition::Definition,
-    judge::Verdict,
-    memory,
-    verdict::State,
-};
+use super::{definition::Definition, judge::Verdict, memory, verdict::State};
 use crate::App;
 
 /// All conditions of now, also those that hold.
 ///
 /// # Errors
 /// When the store cannot be asked for heartbeats.
-pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
+pub async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
     let verdicts = memory(app).judged.verdicts();
     let mut conditions = Vec::new();
     for definition in &app.settings.probes.definitions.probes {
@@ -40,10 +35,9 @@ fn of_target(definition: &Definition, target: &str, verdict: &Verdict) -> Condit
     let (holds, summary) = match verdict.state {
         State::Up => (Holds::Holds, format!("The probe {name} finds {target} well.")),
         State::Down => (Holds::Fails, format!("The probe {name} finds {target} down: {reason}.")),
-        State::Unknown => (
-            Holds::Unknown,
-            format!("The probe {name} does not know how {target} is: {reason}."),
-        ),
+        State::Unknown => {
+            (Holds::Unknown, format!("The probe {name} does not know how {target} is: {reason}."))
+        }
     };
     Condition {
         rule: "probes.verdict".to_owned(),

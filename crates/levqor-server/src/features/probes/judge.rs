@@ -175,8 +175,7 @@ async fn exchange(
         return Ok(Vec::new());
     }
     let states: Vec<State> = own.iter().map(|entry| entry.state).collect();
-    let is_told =
-        round.told.as_ref().is_some_and(|(at, told)| at.elapsed() < TOLD_EVERY && *told == states);
+    let is_told = round.told.as_ref().is_some_and(|(at, told)| at.elapsed() < TOLD_EVERY && *told == states);
     if !is_told {
         let board = serde_json::to_string(own).unwrap_or_default();
         app.store.put_probe_board(app.node, app.region.code.clone(), board, app.now()).await?;

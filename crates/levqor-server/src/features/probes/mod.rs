@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use levqor_engine::egress::Network;
 
-pub(crate) use conditions::conditions;
+pub use conditions::conditions;
 pub use definition::{Definitions, FILE_BYTES_MAX as DEFINITIONS_BYTES_MAX};
 pub(crate) use judge::judge;
 pub use pages::routes;

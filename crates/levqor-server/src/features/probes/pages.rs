@@ -14,7 +14,10 @@ use serde::Deserialize;
 
 use super::{
     board::Seen,
-    heartbeats::{routes::{GRACE_SECONDS, word}, service as beats},
+    heartbeats::{
+        routes::{GRACE_SECONDS, word},
+        service as beats,
+    },
     judge::Verdict,
     service::{self, Known},
     verdict::State as ProbeState,
@@ -182,12 +185,10 @@ async fn render(
 }
 
 fn overall(probes: &[Known]) -> (Tone, &'static str, &'static str) {
-    let state = |verdict: &Option<Verdict>| verdict.as_ref().map_or(ProbeState::Unknown, |verdict| verdict.state);
-    let states: Vec<_> = probes
-        .iter()
-        .flat_map(|known| &known.targets)
-        .map(|(_, verdict, _)| state(verdict))
-        .collect();
+    let state =
+        |verdict: &Option<Verdict>| verdict.as_ref().map_or(ProbeState::Unknown, |verdict| verdict.state);
+    let states: Vec<_> =
+        probes.iter().flat_map(|known| &known.targets).map(|(_, verdict, _)| state(verdict)).collect();
     if states.contains(&ProbeState::Down) {
         (Tone::Bad, "cross-ring", "down")
     } else if states.is_empty() || states.contains(&ProbeState::Unknown) {
@@ -295,7 +296,11 @@ fn latency(looks: &[Seen]) -> Markup {
 
 fn shown_ms(micros: i64) -> String {
     let tenths = micros.max(0) / 100;
-    if tenths >= 1_000 { format!("{} ms", tenths / 10) } else { format!("{}.{} ms", tenths / 10, tenths % 10) }
+    if tenths >= 1_000 {
+        format!("{} ms", tenths / 10)
+    } else {
+        format!("{}.{} ms", tenths / 10, tenths % 10)
+    }
 }
 
 fn of_heartbeats(page: &PageActor, now: Timestamp, heartbeats: &[Heartbeat]) -> Markup {
@@ -379,7 +384,9 @@ mod tests {
 
     #[test]
     fn milliseconds_have_a_tenth_while_they_are_few() {
-        for (micros, shown) in [(0, "0.0 ms"), (1_540, "1.5 ms"), (99_999, "99.9 ms"), (100_000, "100 ms"), (-5, "0.0 ms")] {
+        for (micros, shown) in
+            [(0, "0.0 ms"), (1_540, "1.5 ms"), (99_999, "99.9 ms"), (100_000, "100 ms"), (-5, "0.0 ms")]
+        {
             assert_eq!(shown_ms(micros), shown);
         }
     }

@@ -363,8 +363,7 @@ async fn results(
 ) -> Result<Json<ProbeResults>, Problem> {
     let limit = page_limit(query.limit)?;
     let definition = service::find(&app, &name)?;
-    let filter =
-        ProbeFilter { probe: definition.name.clone(), target: query.target, region: query.region };
+    let filter = ProbeFilter { probe: definition.name.clone(), target: query.target, region: query.region };
     let (found, next_cursor) = service::results(&app, filter, query.cursor, limit).await?;
     let (days, changes) = service::history(&app, &definition.name).await?;
     Ok(Json(ProbeResults {

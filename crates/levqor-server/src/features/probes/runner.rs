@@ -3,11 +3,7 @@
 //! A look begins when it is due, whatever became of the one before, so that a target that hangs is looked at as often as one that
 //! answers. What is late is not made up for.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use levqor_store::Error;

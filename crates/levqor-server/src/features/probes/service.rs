@@ -56,8 +56,7 @@ pub(super) fn all(app: &App) -> Vec<Known> {
 pub(super) fn find(app: &App, name: &str) -> Result<Shared, Problem> {
     let definitions = &app.settings.probes.definitions;
     definitions.find(name).cloned().ok_or_else(|| {
-        let names: Vec<_> =
-            definitions.probes.iter().take(20).map(|probe| probe.name.as_str()).collect();
+        let names: Vec<_> = definitions.probes.iter().take(20).map(|probe| probe.name.as_str()).collect();
         let shown: String = name.chars().take(40).collect();
         Problem::not_found(format!("there is no probe {shown:?}; there are {}", names.join(", ")))
     })
@@ -155,7 +154,11 @@ pub async fn synthetic(app: &App) -> Result<Vec<Journey>, Error> {
             let at = look.as_ref().map_or_else(|| app.now(), |look| look.at);
             let (fault, latency_us, steps) = match look {
                 Some(look) => (look.fault.clone(), micros(&look), told(look.steps)),
-                None => (Some("this process stood still meanwhile, so nothing was seen".to_owned()), 0, Vec::new()),
+                None => (
+                    Some("this process stood still meanwhile, so nothing was seen".to_owned()),
+                    0,
+                    Vec::new(),
+                ),
             };
             gone.push(Journey {
                 probe: definition.name.clone(),

@@ -96,9 +96,9 @@ impl Targets {
         {
             note(&mut known.regions, &app.region.code, vec![own]);
         }
-        known.regions.retain(|region, place| {
-            place.lived_at.elapsed() < REMEMBERED && !stopped.contains(region)
-        });
+        known
+            .regions
+            .retain(|region, place| place.lived_at.elapsed() < REMEMBERED && !stopped.contains(region));
         Ok(())
     }
 }

@@ -123,11 +123,6 @@ impl View {
             Some(_) | None => State::Unknown,
         }
     }
-
-    /// When the last look ended.
-    pub fn seen_at(&self) -> Option<Instant> {
-        self.seen_at
-    }
 }
 
 /// What the nodes of one region think together.
@@ -208,8 +203,8 @@ mod tests {
         /// still when it answers.
         fn look(&self, began: Duration) -> (Duration, bool) {
             let answered = began + self.answer;
-            let ill = self.is_ill(began)
-                || self.spans.iter().any(|(from, _)| *from > began && *from <= answered);
+            let ill =
+                self.is_ill(began) || self.spans.iter().any(|(from, _)| *from > began && *from <= answered);
             match (ill, self.ill) {
                 (false, _) => (answered, true),
                 (true, Ill::Refuses) => (began + ms(1), false),

@@ -95,7 +95,9 @@ fn read(signal: &str) -> Result<Ping, Problem> {
         Some(code) => Ok(Ping::Fail { exit_code: Some(i64::from(code)) }),
         None => {
             let shown: String = signal.chars().take(20).collect();
-            let words = format!("{shown:?} is no signal; end the address with start, fail, or an exit code from 0 to 255");
+            let words = format!(
+                "{shown:?} is no signal; end the address with start, fail, or an exit code from 0 to 255"
+            );
             Err(Problem::new(ProblemCode::BadParameter, words))
         }
     }

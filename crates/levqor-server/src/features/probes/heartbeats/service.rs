@@ -64,10 +64,8 @@ pub(in super::super) async fn change(
     grace_seconds: Option<u64>,
 ) -> Result<Heartbeat, Problem> {
     let now = find(app, name).await?;
-    let spans = spans(
-        period_seconds.unwrap_or(now.period.as_secs()),
-        grace_seconds.unwrap_or(now.grace.as_secs()),
-    )?;
+    let spans =
+        spans(period_seconds.unwrap_or(now.period.as_secs()), grace_seconds.unwrap_or(now.grace.as_secs()))?;
     app.store.change_heartbeat(name.to_owned(), spans, app.now()).await?.ok_or_else(|| missing(name))
 }
 
@@ -140,7 +138,10 @@ fn spans(period: u64, grace: u64) -> Result<(Duration, Duration), Problem> {
         if (SECONDS_MIN..=most).contains(&seconds) {
             return Ok(Duration::from_secs(seconds));
         }
-        Err(Problem::field(pointer, format!("must be from {SECONDS_MIN} to {most} seconds, and is {seconds}")))
+        Err(Problem::field(
+            pointer,
+            format!("must be from {SECONDS_MIN} to {most} seconds, and is {seconds}"),
+        ))
     };
     Ok((
         within("/period_seconds", period, PERIOD_SECONDS_MAX)?,

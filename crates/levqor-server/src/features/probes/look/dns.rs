@@ -71,7 +71,8 @@ async fn ask(dns: &Dns, server: SocketAddr, random: &dyn Random) -> Result<Vec<S
 }
 
 async fn over_tcp(question: &[u8], server: SocketAddr, record: Record) -> Result<Vec<String>, String> {
-    let failed = |error: std::io::Error| format!("the name server {server} cannot be asked over TCP: {error}");
+    let failed =
+        |error: std::io::Error| format!("the name server {server} cannot be asked over TCP: {error}");
     let mut stream = TcpStream::connect(server).await.map_err(failed)?;
     let length = u16::try_from(question.len()).map_err(|_| "the question is too long".to_owned())?;
     let message = [&length.to_be_bytes()[..], question].concat();
@@ -261,6 +262,8 @@ mod tests {
         message
     }
 
+    type Records<'a> = Vec<(u16, &'a [u8])>;
+
     const GOOD: [u8; 2] = [0x81, 0x80];
 
     #[test]
@@ -268,9 +271,17 @@ mod tests {
         let ask = |record| question(7, "shop.example", record).unwrap();
         let found = |texts: &[&str]| Read::Found(texts.iter().map(|text| (*text).to_owned()).collect());
         let mx = [&[0, 10, 4][..], b"mail", &[0xc0, 12]].concat();
-        let rows: Vec<(Record, Vec<(u16, &[u8])>, Read)> = vec![
-            (Record::A, vec![(5, b"\xc0\x0c"), (1, &[192, 0, 2, 1]), (1, &[192, 0, 2, 2])], found(&["192.0.2.1", "192.0.2.2"])),
-            (Record::Aaaa, vec![(28, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])], found(&["2001:db8::1"])),
+        let rows: Vec<(Record, Records<'_>, Read)> = vec![
+            (
+                Record::A,
+                vec![(5, b"\xc0\x0c"), (1, &[192, 0, 2, 1]), (1, &[192, 0, 2, 2])],
+                found(&["192.0.2.1", "192.0.2.2"]),
+            ),
+            (
+                Record::Aaaa,
+                vec![(28, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])],
+                found(&["2001:db8::1"]),
+            ),
             (Record::Cname, vec![(5, b"\x03www\xc0\x0c")], found(&["www.shop.example"])),
             (Record::Mx, vec![(15, &mx)], found(&["10 mail.shop.example"])),
             (Record::Txt, vec![(16, b"\x03v=s\x07pf1 -al")], found(&["v=spf1 -al"])),
@@ -282,7 +293,11 @@ mod tests {
         ];
         for (record, records, expected) in rows {
             let asked = ask(record);
-            assert_eq!(read(&answer(&asked, GOOD, &records), &asked, record), expected, "{record:?} {records:?}");
+            assert_eq!(
+                read(&answer(&asked, GOOD, &records), &asked, record),
+                expected,
+                "{record:?} {records:?}"
+            );
         }
     }
 

@@ -59,7 +59,8 @@ pub(super) async fn look(
     let (mut headers, mut body) = (request.headers.clone(), request.body.clone());
     let mut hops = 0;
     let answer = loop {
-        let sent = Sent { app, url: &url, reach: &reach, method: &method, headers: &headers, body: body.clone() };
+        let sent =
+            Sent { app, url: &url, reach: &reach, method: &method, headers: &headers, body: body.clone() };
         let answer = sent.answer(request, found).await?;
         let next = (answer.status.is_redirection() && request.redirects > 0)
             .then(|| location(&url, &answer.headers))
@@ -228,7 +229,8 @@ fn holds(expression: &Expression, answer: &Answer, target: &str, took: Duration)
 fn shown(headers: &HeaderMap) -> Map<String, Value> {
     let mut shown = Map::new();
     for name in headers.keys() {
-        let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+        let value =
+            headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
         let text: String = value.chars().take(HEADER_CHARS_MAX).collect();
         shown.insert(name.as_str().to_owned(), Value::String(text));
     }

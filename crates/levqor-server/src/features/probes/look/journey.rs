@@ -85,7 +85,8 @@ fn nonce(app: &App) -> String {
 
 /// Where a node is, as addresses.
 async fn networks_of(url: &str) -> Result<Vec<Network>, String> {
-    let url = Url::parse(url).map_err(|error| format!("the node says that it is reached at {url:?}: {error}"))?;
+    let url =
+        Url::parse(url).map_err(|error| format!("the node says that it is reached at {url:?}: {error}"))?;
     let addresses = match url.host() {
         Some(UrlHost::Ipv4(address)) => vec![address.into()],
         Some(UrlHost::Ipv6(address)) => vec![address.into()],
@@ -148,10 +149,7 @@ impl World {
     ) -> Result<(), String> {
         let failed = |error: &dyn std::fmt::Display| format!("the journey cannot begin: {error}");
         let secret = Value::String(key.expose().to_owned());
-        self.engine
-            .set_secret(self.account, "probeKey", &secret, 1)
-            .await
-            .map_err(|error| failed(&error))?;
+        self.engine.set_secret(self.account, "probeKey", &secret, 1).await.map_err(|error| failed(&error))?;
         let workflow = self.save(journey).await?;
         let started = self
             .engine

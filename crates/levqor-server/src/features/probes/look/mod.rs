@@ -10,8 +10,6 @@ mod http;
 mod journey;
 mod reach;
 mod tls;
-#[cfg(test)]
-mod tests;
 
 use std::{sync::Arc, time::Duration};
 
