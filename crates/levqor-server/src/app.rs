@@ -25,6 +25,7 @@ use crate::{
         metrics::{self, Counter, Metrics},
         oidc::OidcSettings,
         policies::service::Policies,
+        probes::ProbeSettings,
         tamper::TamperSettings,
     },
     gateway::{Bounds, Callers, GatewaySettings, Rates, Reputation},
@@ -86,6 +87,7 @@ pub struct Settings {
     pub ai: AiSettings,
     pub site: Site,
     pub gateway: GatewaySettings,
+    pub probes: ProbeSettings,
     /// The files that are guarded; None: none are.
     pub tamper: Option<TamperSettings>,
     /// Where the blueprint and its lock are, to be looked at again.
@@ -140,6 +142,7 @@ impl Default for Settings {
             ai: AiSettings::default(),
             site: Site::default(),
             gateway: GatewaySettings::default(),
+            probes: ProbeSettings::default(),
             tamper: None,
             blueprint: Origin::default(),
             jobs: JobSettings::default(),

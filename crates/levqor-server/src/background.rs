@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, jobs, keyring, metrics, regions, runs, tamper},
+    features::{audit, drift, health, jobs, keyring, metrics, probes, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -67,6 +67,10 @@ enum Job {
     RunJobs,
     /// Writes how many requests came from which country.
     WriteCountries,
+    /// Looks at regions and other targets from outside: waits for the next moment by itself.
+    RunProbes,
+    /// Makes verdicts of what all nodes see, and misses jobs elsewhere.
+    JudgeProbes,
 }
 
 /// Every job, and how often it runs.
@@ -97,6 +101,8 @@ const JOBS: [(Job, Duration); 21] = [
     (Job::CheckDrift, drift::EVERY),
     (Job::RunJobs, Duration::from_millis(10)),
     (Job::WriteCountries, Duration::from_secs(60)),
+    (Job::RunProbes, Duration::from_millis(250)),
+    (Job::JudgeProbes, Duration::from_millis(250)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -111,6 +117,10 @@ const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What nodes found that are gone.
 const DRIFT_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Single looks of probes.
+const PROBE_RESULTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Their daily sums, and what the regions thought.
+const PROBE_DAYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// What operators did with regions.
 const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Places of files whose nodes are gone, with what was agreed on there.
@@ -156,6 +166,8 @@ impl Job {
         match self {
             Job::GuardFiles | Job::ShareRates | Job::TellTampering => None,
             _ => Some([("job", self.name())]),
+            Job::RunProbes => "run_probes",
+            Job::JudgeProbes => "judge_probes",
         }
     }
 
@@ -163,6 +175,8 @@ impl Job {
     const fn first(self) -> Duration {
         match self {
             Job::CheckDrift => Duration::from_secs(5),
+            // A node that just begins to listen has nothing to say for itself yet.
+            Job::RunProbes => Duration::from_millis(500),
             _ => Duration::ZERO,
         }
     }
@@ -199,6 +213,8 @@ impl Job {
             Job::CheckDrift => drift::look_at_itself(app).await,
             Job::RunJobs => jobs::run(app).await,
             Job::WriteCountries => jobs::demand::write(app).await,
+            Job::RunProbes => probes::run(app).await,
+            Job::JudgeProbes => probes::judge(app).await,
         }
     }
 }
@@ -307,6 +323,7 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_acts(now - ACTS_KEPT).await?;
     app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
+    app.store.prune_probes(now - PROBE_RESULTS_KEPT, now - PROBE_DAYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_page_events(now.date().plus_days(-PAGE_EVENT_DAYS_KEPT)).await?;
     app.store.prune_series(app.settings.series_kept, now).await?;

@@ -64,7 +64,7 @@ CREATE TABLE probe_changes (
 CREATE INDEX probe_changes_at ON probe_changes (at, probe, target);
 
 -- Jobs elsewhere that say by a request that they are well.
-CREATE TABLE heartbeats (
+CREATE TABLE expected_heartbeats (
     name text NOT NULL,
     -- SHA-256 of the token.
     token_hash blob NOT NULL,
@@ -88,10 +88,10 @@ CREATE TABLE heartbeats (
     duration_us bigint,
     -- When it is down if nothing is heard.
     deadline bigint,
-    CONSTRAINT heartbeats_pk PRIMARY KEY (name),
-    CONSTRAINT heartbeats_token_unique UNIQUE (token_hash)
+    CONSTRAINT expected_heartbeats_pk PRIMARY KEY (name),
+    CONSTRAINT expected_heartbeats_token_unique UNIQUE (token_hash)
 ) WITHOUT ROWID;
-CREATE INDEX heartbeats_deadline ON heartbeats (deadline, name) WHERE state <> 'down';
+CREATE INDEX expected_heartbeats_deadline ON expected_heartbeats (deadline, name) WHERE state <> 'down';
 
 -- The last ones of each.
 CREATE TABLE heartbeat_pings (

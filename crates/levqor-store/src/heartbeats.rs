@@ -250,14 +250,15 @@ impl Store {
     /// Makes a heartbeat; false when there is one of that name, or when there are as many as may be.
     pub async fn create_heartbeat(&self, heartbeat: Heartbeat, hash: [u8; 32]) -> Result<bool, Error> {
         self.write(move |session| {
-            let count: i64 = session.scalar("SELECT count(*) FROM heartbeats", &[])?.unwrap_or_default();
+            let count: i64 =
+                session.scalar("SELECT count(*) FROM expected_heartbeats", &[])?.unwrap_or_default();
             if usize::try_from(count).unwrap_or(usize::MAX) >= HEARTBEATS_MAX {
                 return Ok(false);
             }
             let Heartbeat { name, prefix, period, grace, created_at, created_by, state, since, .. } =
                 &heartbeat;
             let added = session.execute(
-                "INSERT INTO heartbeats
+                "INSERT INTO expected_heartbeats
                      (name, token_hash, prefix, period_us, grace_us, created_at, created_by, state, since)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING",
                 params![
@@ -294,7 +295,7 @@ impl Store {
             (heartbeat.period, heartbeat.grace) = (period, grace);
             heartbeat.deadline = heartbeat.next_deadline();
             session.execute(
-                "UPDATE heartbeats SET period_us = $2, grace_us = $3, deadline = $4 WHERE name = $1",
+                "UPDATE expected_heartbeats SET period_us = $2, grace_us = $3, deadline = $4 WHERE name = $1",
                 params![name, micros(period), micros(grace), heartbeat.deadline],
             )?;
             let details = json!({ "period_s": period.as_secs(), "grace_s": grace.as_secs() });
@@ -307,7 +308,8 @@ impl Store {
     /// False: there is none of that name.
     pub async fn delete_heartbeat(&self, name: String, now: Timestamp) -> Result<bool, Error> {
         self.write(move |session| {
-            let deleted = session.execute("DELETE FROM heartbeats WHERE name = $1", params![name])?;
+            let deleted =
+                session.execute("DELETE FROM expected_heartbeats WHERE name = $1", params![name])?;
             if deleted == 0 {
                 return Ok(false);
             }
@@ -322,7 +324,7 @@ impl Store {
     pub async fn heartbeats(&self) -> Result<Vec<Heartbeat>, Error> {
         self.read(|session| {
             session.rows(
-                concat!("SELECT ", columns!(), " FROM heartbeats ORDER BY name LIMIT $1"),
+                concat!("SELECT ", columns!(), " FROM expected_heartbeats ORDER BY name LIMIT $1"),
                 params![HEARTBEATS_MAX],
                 Heartbeat::read,
             )
@@ -363,7 +365,7 @@ impl Store {
     ) -> Result<Option<Heartbeat>, Error> {
         self.write(move |session| {
             let found = session.row(
-                concat!("SELECT ", columns!(), " FROM heartbeats WHERE token_hash = $1"),
+                concat!("SELECT ", columns!(), " FROM expected_heartbeats WHERE token_hash = $1"),
                 params![hash],
                 Heartbeat::read,
             )?;
@@ -383,7 +385,7 @@ impl Store {
         let due = self
             .read(move |session| {
                 session.scalar::<i64>(
-                    "SELECT count(*) FROM heartbeats WHERE state <> 'down' AND deadline <= $1",
+                    "SELECT count(*) FROM expected_heartbeats WHERE state <> 'down' AND deadline <= $1",
                     params![now],
                 )
             })
@@ -396,7 +398,7 @@ impl Store {
                 concat!(
                     "SELECT ",
                     columns!(),
-                    " FROM heartbeats WHERE state <> 'down' AND deadline <= $1 ORDER BY deadline, name LIMIT $2"
+                    " FROM expected_heartbeats WHERE state <> 'down' AND deadline <= $1 ORDER BY deadline, name LIMIT $2"
                 ),
                 params![now, HEARTBEATS_MAX],
                 Heartbeat::read,
@@ -416,7 +418,7 @@ impl Store {
 
 fn by_name(session: &Session, name: &str) -> Result<Option<Heartbeat>, Error> {
     session.row(
-        concat!("SELECT ", columns!(), " FROM heartbeats WHERE name = $1"),
+        concat!("SELECT ", columns!(), " FROM expected_heartbeats WHERE name = $1"),
         params![name],
         Heartbeat::read,
     )
@@ -424,7 +426,7 @@ fn by_name(session: &Session, name: &str) -> Result<Option<Heartbeat>, Error> {
 
 fn save(session: &Session, before: &Heartbeat, now: &Heartbeat) -> Result<(), Error> {
     session.execute(
-        "UPDATE heartbeats SET state = $2, since = $3, reason = $4, pinged_at = $5, started_at = $6, ended_at = $7,
+        "UPDATE expected_heartbeats SET state = $2, since = $3, reason = $4, pinged_at = $5, started_at = $6, ended_at = $7,
              exit_code = $8, duration_us = $9, deadline = $10 WHERE name = $1",
         params![
             now.name,

@@ -104,6 +104,12 @@ pub enum Command {
     /// See whether a server really serves what was agreed: pages, API, limits, prices at Stripe.
     #[command(after_help = DRIFT_EXAMPLES)]
     Drift(DriftArgs),
+    /// What regions and other targets are like from outside: look, look again, look back (operators).
+    #[command(after_help = PROBES_EXAMPLES)]
+    Probes(ProbesArgs),
+    /// Jobs elsewhere that tell of themselves, and are missed when they do not (operators).
+    #[command(after_help = HEARTBEATS_EXAMPLES)]
+    Heartbeats(HeartbeatsArgs),
     /// The evidence log: what was done and by whom, and whether all of it is still there (operators).
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
@@ -354,6 +360,105 @@ pub struct AcknowledgeArgs {
     pub until: String,
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+const PROBES_EXAMPLES: &str = "\
+The exit code is 1 when something is down, or not known.
+
+Examples:
+  levqor probes list                       each probe, its targets, and how they are
+  levqor probes run journey                go the way of a customer now, in every region
+  levqor probes history reach --target us-east
+  levqor probes check probes.toml          what is wrong with a file of probes, with places";
+
+#[derive(Debug, Args)]
+pub struct ProbesArgs {
+    #[command(subcommand)]
+    pub command: ProbesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProbesCommand {
+    /// Show what is looked at, and how it is.
+    List(ClientArgs),
+    /// Have the server that answers look now.
+    Run {
+        /// The probe's name.
+        name: String,
+        /// Only at this target, such as a region's code.
+        #[arg(long, value_name = "TARGET")]
+        target: Option<String>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show what was seen: verdicts that changed, days, and the last looks.
+    History {
+        /// The probe's name.
+        name: String,
+        /// Of this target only.
+        #[arg(long, value_name = "TARGET")]
+        target: Option<String>,
+        /// As seen from this region only.
+        #[arg(long, value_name = "CODE")]
+        from: Option<String>,
+        /// Looks that are shown.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
+        limit: u64,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Check a file of probes, without a server.
+    Check {
+        /// Such as probes.toml.
+        file: PathBuf,
+    },
+}
+
+const HEARTBEATS_EXAMPLES: &str = "\
+A job calls its address when it has ended well; with /start behind it when it begins, with /fail or its exit code when it failed.
+
+Examples:
+  levqor heartbeats add nightly-backup --period 86400 --grace 3600
+  0 2 * * * backup.sh; curl -fsS -m 10 --retry 5 https://levqor.example/ping/TOKEN/$?
+  levqor heartbeats list";
+
+#[derive(Debug, Args)]
+pub struct HeartbeatsArgs {
+    #[command(subcommand)]
+    pub command: HeartbeatsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HeartbeatsCommand {
+    /// Show all of them; the exit code is 1 when one is down.
+    List(ClientArgs),
+    /// Make one, and print its address, which is shown this once.
+    Add {
+        /// Lower case letters, digits, dashes and underscores.
+        name: String,
+        /// How often the job ends, in seconds.
+        #[arg(long, value_name = "SECONDS")]
+        period: u64,
+        /// How late it may be, and how long it may take, in seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        grace: u64,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show one, and its last pings.
+    Show {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Delete one. Its address is nobody's from then on.
+    Remove {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
 }
 
 const AUDIT_EXAMPLES: &str = "\

@@ -32,6 +32,7 @@ pub mod nodes;
 pub mod oidc;
 pub mod plans;
 pub mod policies;
+pub mod probes;
 pub mod regions;
 pub mod reputation;
 pub mod runs;
@@ -92,5 +93,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(tamper::api())
         .merge(drift::api())
         .merge(jobs::api())
+        .merge(probes::api())
         .split_for_parts()
 }

@@ -52,6 +52,7 @@ const SESSION_SCHEME: &str = "session";
         (name = "regions", description = "Where Levqor runs"),
         (name = "business", description = "What people outside tell and ask: leads, support, consultations, feedback"),
         (name = "operations", description = "Health and metrics"),
+        (name = "heartbeats", description = "Jobs elsewhere that tell of themselves"),
     ),
     components(schemas(ProblemDocument, FieldError))
 )]

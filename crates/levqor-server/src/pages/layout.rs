@@ -37,6 +37,7 @@ pub enum Section {
     Tamper,
     Drift,
     Jobs,
+    Probes,
     Members,
     Account,
     Other,
@@ -60,6 +61,7 @@ impl Section {
                 | Section::Tamper
                 | Section::Drift
                 | Section::Jobs
+                | Section::Probes
                 | Section::Members
                 | Section::Account
         )
@@ -234,6 +236,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
         ("/admin/drift", "Drift", "pulse", Section::Drift),
         ("/admin/jobs", "Jobs", "clock", Section::Jobs),
+        ("/admin/probes", "Probes", "globe", Section::Probes),
         ("/admin/keys", "Server keys", "key", Section::ServerKeys),
         ("/admin/accounts", "Accounts", "layers", Section::Accounts),
         ("/admin/customers", "Customers", "mail", Section::Customers),

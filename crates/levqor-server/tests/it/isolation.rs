@@ -227,6 +227,11 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             ("versions", "{version}") => "0.1.0".to_owned(),
             ("tasks", "{task}") => "1".to_owned(),
             (_, "{what}") => "input".to_owned(),
+            // Of the platform, which no account has.
+            ("heartbeats", "{name}") => "nightly-backup".to_owned(),
+            ("probes", "{name}") => "reach".to_owned(),
+            ("ping", "{token}") => names(&things.webhook),
+            (_, "{signal}") => "start".to_owned(),
             // Nobody's, and everybody's.
             ("keyring", "{id}") => "rky_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("leads", "{id}") => "led_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
@@ -283,7 +288,7 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
                 .map(|kind| Ask { path: filled.clone(), kind: Kind::Own, body: event(&things.event, kind) })
                 .collect()
         }
-        ("POST", "/hooks/{token}") => ask(kind, json!({})),
+        ("POST", "/hooks/{token}" | "/ping/{token}" | "/ping/{token}/{signal}") => ask(kind, json!({})),
         ("POST", "/api/runs/{id}/cancel" | "/api/runs/{id}/suspend" | "/api/runs/{id}/resume") => {
             ask(kind, json!({}))
         }
@@ -326,7 +331,7 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
         ("POST", "/api/feedback/trial") => ask(kind, json!({ "rating": 5 })),
         ("POST", "/support/request") => ask(kind, json!({ "message": "how do I start a run every hour?" })),
         ("POST", "/support/consultation") => ask(kind, json!({ "name": "mine" })),
-        ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
+        ("POST" | "PATCH", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
         // Those of operators, whom none of these is.
         ("POST", path) if path.starts_with("/admin/") => ask(kind, json!({ "reason": "mine" })),
         // Forms.

@@ -53,8 +53,8 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM metric_series\n                 GROUP BY name, kind",
         // As many as there are probes and heartbeats: few, and all of them are wanted.
         "FROM probe_verdicts ORDER BY",
-        "FROM heartbeats ORDER BY name",
-        "SELECT count(*) FROM heartbeats",
+        "FROM expected_heartbeats ORDER BY name",
+        "SELECT count(*) FROM expected_heartbeats",
         // A walk over indexes that hold nothing else.
         "SELECT account_id, type FROM event_trigger_types",
         "FROM nodes",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::{Exit, cli::ClientArgs};
@@ -17,6 +18,17 @@ pub(super) async fn send(
 ) -> Result<Value, (Exit, String)> {
     must_have_key(client)?;
     send_as_anyone(client, path, body).await
+}
+
+/// A DELETE, which is answered with nothing.
+pub(super) async fn delete(client: &ClientArgs, path: &str) -> Result<(), (Exit, String)> {
+    must_have_key(client)?;
+    let answer = request(client, Method::DELETE, path, None, TIMEOUT).await?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    let problem = json_of(client, answer).await.err();
+    Err(problem.unwrap_or((Exit::Failed, "the server refused without a reason".to_owned())))
 }
 
 /// [`send`] of what may take its time.
@@ -67,6 +79,17 @@ async fn ask(
     body: Option<Value>,
     patience: Duration,
 ) -> Result<reqwest::Response, (Exit, String)> {
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    request(client, method, path, body, patience).await
+}
+
+async fn request(
+    client: &ClientArgs,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+    patience: Duration,
+) -> Result<reqwest::Response, (Exit, String)> {
     let failed = |problem: String| (Exit::Failed, problem);
     let base = client.url.trim_end_matches('/');
     if !matches!(url::Url::parse(base), Ok(url) if matches!(url.scheme(), "http" | "https")) {
@@ -80,9 +103,10 @@ async fn ask(
         .build()
         .map_err(|error| failed(format!("cannot make requests: {error}")))?;
     let url = format!("{base}/{path}");
+    let request = http.request(method, url);
     let request = match &body {
-        None => http.get(url),
-        Some(body) => http.post(url).header("content-type", "application/json").body(body.to_string()),
+        None => request,
+        Some(body) => request.header("content-type", "application/json").body(body.to_string()),
     };
     let request = match &client.key {
         Some(key) => request.bearer_auth(key),

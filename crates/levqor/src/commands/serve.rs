@@ -21,6 +21,7 @@ use levqor_server::{
     features::{
         ai::{Backends, Functions},
         policies::service::Policies,
+        probes::ProbeSettings,
         sign_in,
     },
     mail::{EmailFunction, Mailer},
@@ -469,6 +470,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         host: Host { processes: config.processes.allow, mail: config.mail.is_some() },
         runs_kept_days: config.runs_kept_days,
         ai: config.ai.clone(),
+        probes: ProbeSettings { definitions: config.probes.clone(), allow: config.egress.allow.clone() },
         site: config.site.clone(),
         blueprint: config.blueprint.clone(),
         jobs: config.jobs.clone(),

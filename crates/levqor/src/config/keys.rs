@@ -546,6 +546,13 @@ pub const KEYS: &[Key] = &[
         "a folder whose files replace policies of the same name, such as terms.md; read at the start; empty: the shipped policies",
     ),
     key(
+        "probes.file",
+        "LEVQOR_PROBES_FILE",
+        Shape::Text,
+        "",
+        "what is looked at besides Levqor's own probes, as the guide on probes shows it; empty: its own only",
+    ),
+    key(
         "tamper.watch",
         "LEVQOR_TAMPER_WATCH",
         Shape::List,

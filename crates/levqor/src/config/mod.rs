@@ -15,6 +15,7 @@ pub mod layers;
 mod oidc;
 #[cfg(test)]
 mod page;
+mod probes;
 mod processes;
 mod promises;
 mod secret;
@@ -28,7 +29,7 @@ use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess,
     error_reporter::ErrorReporter,
-    features::{ai::AiSettings, jobs::JobSettings, oidc::OidcSettings},
+    features::{ai::AiSettings, jobs::JobSettings, oidc::OidcSettings, probes::Definitions},
     gateway::GatewaySettings,
     mail::MailServer,
 };
@@ -37,6 +38,7 @@ use url::Url;
 
 use keys::{KEYS, Shape};
 use layers::{Complaint, Layers, Origin};
+pub use probes::{Unfit, probes};
 pub use processes::Processes;
 pub use promises::promised;
 
@@ -100,6 +102,9 @@ pub struct Config {
     pub file: PathBuf,
     /// What the platform does by itself, and what things cost.
     pub jobs: JobSettings,
+    pub probes: Definitions,
+    /// None: only Levqor's own.
+    pub probes_file: Option<PathBuf>,
     /// Files and folders that the operator wants guarded.
     pub tamper_watch: Vec<PathBuf>,
     /// None: a generated one is kept in the data directory (development only).
@@ -299,6 +304,7 @@ impl Reader<'_> {
         let oidc = self.oidc();
         let otlp_endpoint = self.otlp_endpoint();
         let jobs = self.jobs();
+        let probes = self.probes();
         self.email();
         self.log_filter();
         Some(Config {
@@ -361,6 +367,8 @@ impl Reader<'_> {
             policies_dir: self.policies_dir(),
             file: self.layers.config_file.clone(),
             jobs,
+            probes,
+            probes_file: Some(self.text("probes.file")).filter(|file| !file.is_empty()).map(PathBuf::from),
             tamper_watch: self.tamper_watch(),
             hmac_secret,
         })
@@ -688,6 +696,11 @@ mod tests {
                 "[events]\nsink_format = \"binary\"",
                 &[],
                 "levqor.toml:2: events.sink_format: \"binary\" is not known; use one of: structured, batch",
+            ),
+            (
+                "[probes]\nfile = \"/nonexistent/probes.toml\"",
+                &[],
+                "levqor.toml:2: probes.file: /nonexistent/probes.toml cannot be read",
             ),
             (
                 "[tamper]\nwatch = [\"/etc/x\", \"templates\"]",

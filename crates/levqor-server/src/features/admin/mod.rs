@@ -9,7 +9,7 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{audit, customer_care, drift, jobs, keyring, tamper};
+use super::{audit, customer_care, drift, jobs, keyring, probes, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
@@ -21,6 +21,7 @@ pub fn routes() -> Router<App> {
         .merge(drift::routes())
         .merge(jobs::routes())
         .merge(keyring::routes())
+        .merge(probes::routes())
         .merge(tamper::routes())
         .layer(axum::middleware::map_response(uncached))
 }

@@ -54,6 +54,7 @@ guides!(
     "jobs",
     "operating",
     "metrics",
+    "probes",
     "audit",
     "tamper",
     "rotating-keys",

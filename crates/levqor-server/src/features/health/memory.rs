@@ -72,7 +72,7 @@ impl Memory {
         let _ = self.listening.set(address);
     }
 
-    pub(super) fn listening(&self) -> Option<SocketAddr> {
+    pub(crate) fn listening(&self) -> Option<SocketAddr> {
         self.listening.get().copied()
     }
 

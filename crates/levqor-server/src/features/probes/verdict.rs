@@ -123,11 +123,6 @@ impl View {
             Some(_) | None => State::Unknown,
         }
     }
-
-    /// When the last look ended.
-    pub fn seen_at(&self) -> Option<Instant> {
-        self.seen_at
-    }
 }
 
 /// What the nodes of one region think together.
@@ -208,8 +203,8 @@ mod tests {
         /// still when it answers.
         fn look(&self, began: Duration) -> (Duration, bool) {
             let answered = began + self.answer;
-            let ill = self.is_ill(began)
-                || self.spans.iter().any(|(from, _)| *from > began && *from <= answered);
+            let ill =
+                self.is_ill(began) || self.spans.iter().any(|(from, _)| *from > began && *from <= answered);
             match (ill, self.ill) {
                 (false, _) => (answered, true),
                 (true, Ill::Refuses) => (began + ms(1), false),
@@ -265,7 +260,7 @@ mod tests {
     fn an_outage_is_a_verdict_within_five_seconds() {
         let random = SeededRandom::new(7);
         let mut latest = Duration::ZERO;
-        for round in 0..2_000 {
+        for round in 0..500 {
             let ill = if round % 2 == 0 { Ill::Refuses } else { Ill::Hangs };
             let outage = between(&random, 10_000, 11_000);
             let play = Play { spans: vec![(outage, ms(60_000))], ill, answer: between(&random, 1, 400) };
@@ -286,7 +281,8 @@ mod tests {
                 }
                 // A look ahead of the time of the outage would be no proof.
                 let state = |view: &View| view.state(start + judged, ms(3_000));
-                let own = if judged < outage { State::Up } else { State::Unknown };
+                // Its last word counts until it is old.
+                let own = if judged < outage + ms(3_000) { State::Up } else { State::Unknown };
                 let all = [("a", state(&views[0])), ("b", state(&views[1])), ("c", own)];
                 if tally(all).1.state() == State::Down {
                     break judged;
@@ -323,7 +319,7 @@ mod tests {
             // From unknown, too, an outage is confirmed.
             ("0-1:b 5-6:b 10-11:b 25-26:b", "???d"),
             ("0-1:g 10-11:b 20-21:b 30-31:g 40-41:b", "uuuuu"),
-            // One failure alone never is one, however long ago the one before was forgotten.
+            // Where looks are far apart, two in a row are enough.
             ("0-1:g 100-101:b 200-201:b", "uud"),
             // A look that hangs and began before the last good answer is of before.
             ("0-1:g 10-20:b 15-16:g 30-31:b 35-36:b 50-51:b", "uuuuuu"),

@@ -10,6 +10,7 @@ const PAGES: [&str; 7] = [
     "/admin/drift",
     "/admin/jobs",
     "/admin/keys",
+    "/admin/probes",
     "/admin/tamper",
 ];
 
@@ -74,6 +75,9 @@ async fn their_forms_want_a_token() {
         "/admin/jobs/kv_costs/run".to_owned(),
         "/admin/jobs/kv_costs/pause".to_owned(),
         "/admin/jobs/kv_costs/resume".to_owned(),
+        "/admin/heartbeats".to_owned(),
+        "/admin/heartbeats/job/delete".to_owned(),
+        "/admin/probes/database/run".to_owned(),
         "/admin/tamper/accept".to_owned(),
         "/admin/tamper/verify".to_owned(),
         "/admin/keys/rotate".to_owned(),
@@ -202,4 +206,38 @@ async fn a_server_that_guards_nothing_says_so() {
     assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
     let refused = operator.send("/admin/tamper/accept", &[("path", "/etc/x"), ("reason", "because")]).await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
+}
+
+#[tokio::test]
+async fn probes_are_looked_at_and_heartbeats_are_made() {
+    let operator = Operator::new().await;
+    let page = operator.see("/admin/probes").await;
+    assert!(
+        page.contains("No heartbeats yet") && page.contains("No region has said where it is reached"),
+        "{page}"
+    );
+    let looked = operator.send("/admin/probes/database/run", &[]).await;
+    assert_eq!(looked.header("location"), Some("/admin/probes?done=good"), "{}", looked.text());
+    assert!(operator.see("/admin/probes?done=good").await.contains("all of it is well"));
+    let nowhere = operator.send("/admin/probes/reach/run", &[]).await;
+    assert_eq!(nowhere.header("location"), Some("/admin/probes?done=bad"), "{}", nowhere.text());
+
+    let made = operator.send("/admin/heartbeats", &[("name", "backup"), ("period", "3600")]).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    assert_sound("/admin/heartbeats", &made);
+    assert!(made.text().contains("/ping/"), "{}", made.text());
+    let page = operator.see("/admin/probes").await;
+    assert!(page.contains("backup") && !page.contains("/ping/"), "the address is shown once: {page}");
+    let wrong = operator.send("/admin/heartbeats", &[("name", "other"), ("period", "often")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        wrong.text().contains("must be from 10 to") && wrong.text().contains("value=\"often\""),
+        "{}",
+        wrong.text()
+    );
+    let taken = operator.send("/admin/heartbeats", &[("name", "backup"), ("period", "60")]).await;
+    assert_eq!(taken.status, StatusCode::CONFLICT);
+    let deleted = operator.send("/admin/heartbeats/backup/delete", &[]).await;
+    assert_eq!(deleted.header("location"), Some("/admin/probes?done=deleted"), "{}", deleted.text());
+    assert!(operator.see("/admin/probes?done=deleted").await.contains("No heartbeats yet"));
 }

@@ -81,7 +81,9 @@ pub struct Http {
 #[derive(Debug, Clone)]
 pub enum At {
     /// To a node of every region.
-    Regions { path: String },
+    Regions {
+        path: String,
+    },
     Url(Url),
 }
 
@@ -216,7 +218,8 @@ impl Definitions {
         static READ: LazyLock<Definitions> = LazyLock::new(|| {
             let read = read::file(SHIPPED_FILE, SHIPPED, &shipped_document);
             // They are part of the program, and a test reads them.
-            read.map(|found| Definitions { probes: found.probes }).unwrap_or(Definitions { probes: Vec::new() })
+            read.map(|found| Definitions { probes: found.probes })
+                .unwrap_or(Definitions { probes: Vec::new() })
         });
         READ.clone()
     }
@@ -232,7 +235,11 @@ impl Definitions {
         document: &dyn Fn(&str) -> Result<String, String>,
     ) -> Result<Self, Vec<String>> {
         let found = read::file(file, text, &|name| {
-            if name == "journey.yaml" { document(name).or_else(|_| shipped_document(name)) } else { document(name) }
+            if name == "journey.yaml" {
+                document(name).or_else(|_| shipped_document(name))
+            } else {
+                document(name)
+            }
         })?;
         let mut probes = Vec::new();
         if found.shipped {

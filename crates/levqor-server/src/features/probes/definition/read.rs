@@ -166,8 +166,10 @@ fn probe(row: &Row<'_, '_>, name: &str, document: Document<'_>) -> Option<Defini
         "database" => Some(Kind::Database),
         "journey" => journey(row, document).map(Kind::Journey),
         other => {
-            let near = nearest(other, Kind::NAMES)
-                .map_or_else(|| format!("use one of {}", Kind::NAMES.join(", ")), |near| format!("did you mean `{near}`?"));
+            let near = nearest(other, Kind::NAMES).map_or_else(
+                || format!("use one of {}", Kind::NAMES.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
             row.complain_of("kind", format_args!("is {:?}; {near}", shown(other)));
             return None;
         }
@@ -202,10 +204,7 @@ fn probe(row: &Row<'_, '_>, name: &str, document: Document<'_>) -> Option<Defini
 fn severity(row: &Row<'_, '_>) -> Severity {
     let Some(word) = row.text("severity") else { return Severity::Major };
     word.parse().unwrap_or_else(|_| {
-        row.complain_of(
-            "severity",
-            format_args!("is {:?}; use one of critical, major, minor", shown(word)),
-        );
+        row.complain_of("severity", format_args!("is {:?}; use one of critical, major, minor", shown(word)));
         Severity::Major
     })
 }
@@ -241,7 +240,8 @@ pub(super) fn doubled_components(file: &str, probes: &[Arc<Definition>]) -> Vec<
     let mut complaints = Vec::new();
     for (number, probe) in probes.iter().enumerate() {
         let Some(component) = &probe.component else { continue };
-        if let Some(other) = probes[..number].iter().find(|other| other.component.as_ref() == Some(component)) {
+        if let Some(other) = probes[..number].iter().find(|other| other.component.as_ref() == Some(component))
+        {
             complaints.push(format!(
                 "{file}: the probes {:?} and {:?} have the component {component}; give each its own, or switch one off",
                 other.name, probe.name
@@ -265,7 +265,10 @@ fn networks(row: &Row<'_, '_>) -> Vec<Network> {
 fn http(row: &Row<'_, '_>, word: &str, document: Document<'_>) -> Option<Http> {
     let at = match (row.has("url"), row.has("path")) {
         (true, true) => {
-            row.complain_of("path", "stands beside url; a path goes to every region, a url to one place: keep one of them");
+            row.complain_of(
+                "path",
+                "stands beside url; a path goes to every region, a url to one place: keep one of them",
+            );
             None
         }
         (false, false) => {
@@ -275,9 +278,15 @@ fn http(row: &Row<'_, '_>, word: &str, document: Document<'_>) -> Option<Http> {
         (true, false) => row.text("url").and_then(|text| url(row, text, word)).map(At::Url),
         (false, true) => row.text("path").and_then(|text| {
             // Regions are reached as their nodes say it, be it with or without TLS.
-            let good = text.starts_with('/') && !text.starts_with("//") && text.len() <= 1_000 && text.bytes().all(|byte| byte.is_ascii_graphic());
+            let good = text.starts_with('/')
+                && !text.starts_with("//")
+                && text.len() <= 1_000
+                && text.bytes().all(|byte| byte.is_ascii_graphic());
             if !good {
-                row.complain_of("path", format_args!("is {:?}; begin it with one slash, without spaces", shown(text)));
+                row.complain_of(
+                    "path",
+                    format_args!("is {:?}; begin it with one slash, without spaces", shown(text)),
+                );
             }
             good.then(|| At::Regions { path: text.to_owned() })
         }),
@@ -307,7 +316,10 @@ fn http(row: &Row<'_, '_>, word: &str, document: Document<'_>) -> Option<Http> {
 
 fn url(row: &Row<'_, '_>, text: &str, word: &str) -> Option<Url> {
     let problem = match Url::parse(text) {
-        Err(error) => format!("is {:?}, which is no address: {error}; write it like https://shop.example/health", shown(text)),
+        Err(error) => format!(
+            "is {:?}, which is no address: {error}; write it like https://shop.example/health",
+            shown(text)
+        ),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             format!("has the scheme {}; use http or https", shown(url.scheme()))
         }
@@ -317,7 +329,9 @@ fn url(row: &Row<'_, '_>, text: &str, word: &str) -> Option<Url> {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             "has a user in it; write it into headers, as authorization".to_owned()
         }
-        Ok(url) if url.fragment().is_some() => "has a fragment (#…), which is not sent; leave it out".to_owned(),
+        Ok(url) if url.fragment().is_some() => {
+            "has a fragment (#…), which is not sent; leave it out".to_owned()
+        }
         Ok(url) => return Some(url),
     };
     row.complain_of("url", problem);
@@ -373,7 +387,10 @@ fn authorities(row: &Row<'_, '_>, document: Document<'_>) -> Arc<[CertificateDer
             Arc::default()
         }
         Err(problem) => {
-            row.complain_of("ca_file", format_args!("cannot be read: {problem}; name a file beside this one"));
+            row.complain_of(
+                "ca_file",
+                format_args!("cannot be read: {problem}; name a file beside this one"),
+            );
             Arc::default()
         }
     }
@@ -385,7 +402,10 @@ fn host_port(row: &Row<'_, '_>, key: &'static str) -> Option<HostPort> {
     if found.is_none() {
         row.complain_of(
             key,
-            format_args!("is {:?}; write a host and a port, such as db.example:5432 or [::1]:5432", shown(text)),
+            format_args!(
+                "is {:?}; write a host and a port, such as db.example:5432 or [::1]:5432",
+                shown(text)
+            ),
         );
     }
     found
@@ -393,7 +413,8 @@ fn host_port(row: &Row<'_, '_>, key: &'static str) -> Option<HostPort> {
 
 fn parse_host_port(text: &str) -> Option<HostPort> {
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return (address.port() != 0).then(|| HostPort { host: address.ip().to_string(), port: address.port() });
+        return (address.port() != 0)
+            .then(|| HostPort { host: address.ip().to_string(), port: address.port() });
     }
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port != 0 && text.is_ascii())?;
@@ -414,7 +435,10 @@ fn dns(row: &Row<'_, '_>) -> Option<Dns> {
     if let Some(name) = name
         && !is_host(name)
     {
-        row.complain_of("host", format_args!("is {:?}, which is no name; write it like shop.example", shown(name)));
+        row.complain_of(
+            "host",
+            format_args!("is {:?}, which is no name; write it like shop.example", shown(name)),
+        );
         return None;
     }
     let record = match row.text("record") {
@@ -442,7 +466,10 @@ fn dns(row: &Row<'_, '_>) -> Option<Dns> {
     if server.is_none() && !matches!(record, Record::A | Record::Aaaa) && !row.has("server") {
         row.complain_of(
             "record",
-            format_args!("is {}, which the system's resolver is not asked for; name a server", record.as_str()),
+            format_args!(
+                "is {}, which the system's resolver is not asked for; name a server",
+                record.as_str()
+            ),
         );
     }
     Some(Dns { name: name?.to_ascii_lowercase(), record, server })
@@ -456,7 +483,10 @@ fn tls(row: &Row<'_, '_>, document: Document<'_>) -> Option<Tls> {
     let server_name = given.map_or_else(|| at.host.clone(), str::to_owned);
     if ServerName::try_from(server_name.clone()).is_err() {
         let key = if given.is_some() { "server_name" } else { "address" };
-        row.complain_of(key, format_args!("names {:?}, which no certificate can be for", shown(&server_name)));
+        row.complain_of(
+            key,
+            format_args!("names {:?}, which no certificate can be for", shown(&server_name)),
+        );
     }
     Some(Tls { at, server_name, authorities })
 }
@@ -481,7 +511,10 @@ fn journey(row: &Row<'_, '_>, document: Document<'_>) -> Option<Journey> {
         Err(problem) => {
             row.complain_of(
                 "document",
-                format_args!("is {:?}, which cannot be used: {problem}; name a workflow beside this file", shown(file)),
+                format_args!(
+                    "is {:?}, which cannot be used: {problem}; name a workflow beside this file",
+                    shown(file)
+                ),
             );
             None
         }
@@ -491,10 +524,8 @@ fn journey(row: &Row<'_, '_>, document: Document<'_>) -> Option<Journey> {
 fn expect(row: &Row<'_, '_>, kind: &str) -> Expect {
     let Some(table) = row.table("expect") else { return Expect::default() };
     let is_http = matches!(kind, "http" | "https");
-    let mut expect = Expect {
-        latency: table.span("latency", Duration::from_millis(1), TIMEOUT_MAX),
-        ..Expect::default()
-    };
+    let mut expect =
+        Expect { latency: table.span("latency", Duration::from_millis(1), TIMEOUT_MAX), ..Expect::default() };
     if is_http {
         expect.status = statuses(&table);
         expect.body = table.text("body").and_then(|text| expression(&table, text));
@@ -517,12 +548,18 @@ fn expect(row: &Row<'_, '_>, kind: &str) -> Expect {
 
 fn expression(table: &Row<'_, '_>, text: &str) -> Option<Expression> {
     if text.chars().count() > EXPRESSION_CHARS_MAX {
-        table.complain_of("body", format_args!("is longer than {EXPRESSION_CHARS_MAX} characters; shorten it"));
+        table.complain_of(
+            "body",
+            format_args!("is longer than {EXPRESSION_CHARS_MAX} characters; shorten it"),
+        );
         return None;
     }
     Expression::compile(text, VARIABLES)
         .map_err(|error| {
-            table.complain_of("body", format_args!("is no jq expression: {error}; write one such as .status == \"ok\""));
+            table.complain_of(
+                "body",
+                format_args!("is no jq expression: {error}; write one such as .status == \"ok\""),
+            );
         })
         .ok()
 }

@@ -243,10 +243,8 @@ impl<'a, 'i> Row<'a, 'i> {
                 }
             };
             let shown = shown(key);
-            self.complaints.add(
-                name.span().start,
-                format_args!("{}: unknown key `{shown}`; {remedy}", self.place),
-            );
+            self.complaints
+                .add(name.span().start, format_args!("{}: unknown key `{shown}`; {remedy}", self.place));
         }
     }
 }
@@ -283,7 +281,7 @@ pub(super) fn span(text: &str) -> Option<Duration> {
 /// As files write it.
 pub(super) fn written(span: Duration) -> String {
     let millis = span.as_millis();
-    let unit = UNITS.iter().rev().find(|(_, unit)| millis % u128::from(*unit) == 0);
+    let unit = UNITS.iter().rev().find(|(_, unit)| millis.is_multiple_of(u128::from(*unit)));
     let (name, unit) = unit.copied().unwrap_or(("ms", 1));
     format!("{}{name}", millis / u128::from(unit))
 }

@@ -30,7 +30,10 @@ fn the_shipped_ones_are_read_whole() {
     assert_eq!(names, ["reach", "website", "database", "journey"]);
     assert_eq!(Definitions::shipped().probes.len(), names.len());
     let reach = Definitions::shipped().find("reach").cloned().unwrap();
-    assert_eq!((reach.every, reach.component.as_deref()), (Some(Duration::from_millis(500)), Some("network")));
+    assert_eq!(
+        (reach.every, reach.component.as_deref()),
+        (Some(Duration::from_millis(500)), Some("network"))
+    );
     assert!(reach.kind.is_of_regions() && reach.severity == Severity::Critical);
 }
 
@@ -118,24 +121,39 @@ fn what_is_wrong_is_named_with_its_place_and_a_remedy() {
         ("[[probes]\n".to_owned(), "probes.toml:1: "),
         ("[[probe]]\nname = \"a\"".to_owned(), "unknown key `probe`; did you mean `probes`?"),
         ("probes = [1]".to_owned(), "probes[0] is no table; write each probe under [[probes]]"),
-        ("[[probes]]\nkind = \"tcp\"".to_owned(), "probes.toml:1: probes[0]: name is missing; write name = \"shop\""),
-        ("[[probes]]\nname = \"A b\"\nkind = \"database\"".to_owned(), "probes.toml:2: probes[0] \"A b\": name is \"A b\"; it takes 1 to 40 lower case"),
+        (
+            "[[probes]]\nkind = \"tcp\"".to_owned(),
+            "probes.toml:1: probes[0]: name is missing; write name = \"shop\"",
+        ),
+        (
+            "[[probes]]\nname = \"A b\"\nkind = \"database\"".to_owned(),
+            "probes.toml:2: probes[0] \"A b\": name is \"A b\"; it takes 1 to 40 lower case",
+        ),
         (with(""), "kind is missing; write kind = \"http\""),
         (with("kind = \"htp\""), "probes.toml:3: probes[0] \"a\": kind is \"htp\"; did you mean `http`?"),
         (with("kind = \"smtp\""), "use one of http, https, tcp"),
         (with("kind = \"http\""), "neither url nor path is there"),
         (http("path = \"/x\""), "path stands beside url"),
-        (http("timout = \"1s\""), "probes.toml:5: probes[0] \"a\": unknown key `timout`; did you mean `timeout`?"),
+        (
+            http("timout = \"1s\""),
+            "probes.toml:5: probes[0] \"a\": unknown key `timout`; did you mean `timeout`?",
+        ),
         (http("record = \"A\""), "unknown key `record`; it belongs to the kind dns; leave it out here"),
         (http("every = \"100ms\""), "every is 100ms; it may be from 500ms to 1d"),
-        (http("every = \"soon\""), "every is \"soon\", which is no span; write a whole number with ms, s, m, h or d"),
+        (
+            http("every = \"soon\""),
+            "every is \"soon\", which is no span; write a whole number with ms, s, m, h or d",
+        ),
         (http("every = 5"), "every is of type integer; it takes a span in quotes"),
         (http("every = \"1s\"\ntimeout = \"5s\""), "timeout is more than 4 times as long as every"),
         (http("severity = \"high\""), "severity is \"high\"; use one of critical, major, minor"),
         (http("component = \"api\""), "component is api, which nodes tell of themselves"),
         (http("component = \"shop\"\nevery = \"1m\""), "look at least every 10s"),
         (http("component = \"website\""), "the probes \"website\" and \"a\" have the component website"),
-        (http("allow = [\"10.0.0.1/8\"]"), "allow has an entry that is none: \"10.0.0.1/8\" is not a network"),
+        (
+            http("allow = [\"10.0.0.1/8\"]"),
+            "allow has an entry that is none: \"10.0.0.1/8\" is not a network",
+        ),
         (http("method = \"GTE\""), "method is \"GTE\"; did you mean `GET`?"),
         (http("body = \"x\""), "body does not go with GET; write method = \"POST\""),
         (http("redirects = 6"), "redirects is 6; give a number from 0 to 5"),
@@ -155,17 +173,29 @@ fn what_is_wrong_is_named_with_its_place_and_a_remedy() {
         (with("kind = \"http\"\nurl = \"a.example\""), "which is no address"),
         (with("kind = \"http\"\npath = \"health\""), "begin it with one slash"),
         (with("kind = \"http\"\npath = \"//evil.example/\""), "begin it with one slash"),
-        (with("kind = \"tcp\"\naddress = \"a.example\""), "address is \"a.example\"; write a host and a port"),
+        (
+            with("kind = \"tcp\"\naddress = \"a.example\""),
+            "address is \"a.example\"; write a host and a port",
+        ),
         (with("kind = \"tcp\"\naddress = \"a.example:0\""), "write a host and a port"),
-        (with("kind = \"tcp\"\naddress = \"a:1\"\nexpect = { certificate_days = 3 }"), "there is no certificate"),
+        (
+            with("kind = \"tcp\"\naddress = \"a:1\"\nexpect = { certificate_days = 3 }"),
+            "there is no certificate",
+        ),
         (with("kind = \"dns\"\nhost = \"a b\""), "which is no name"),
         (with("kind = \"dns\"\nhost = \"a.example\"\nrecord = \"MX\""), "name a server"),
         (with("kind = \"dns\"\nhost = \"a.example\"\nrecord = \"AAA\""), "did you mean `AAAA`?"),
         (with("kind = \"dns\"\nhost = \"a.example\"\nserver = \"ns\""), "write the address of a name server"),
         (with("kind = \"journey\"\ndocument = \"none.yaml\""), "which cannot be used: there is no such file"),
         (with("kind = \"journey\"\ndocument = \"broken.yaml\""), "it is not valid at /do/0/a"),
-        (with("kind = \"journey\"\ndocument = \"mine.yaml\"\nevery = \"10s\""), "every is 10s; it may be from 1m to 1d"),
-        (format!("{}{}", with("kind = \"database\""), with("kind = \"database\"")), "name is the name of a probe above already"),
+        (
+            with("kind = \"journey\"\ndocument = \"mine.yaml\"\nevery = \"10s\""),
+            "every is 10s; it may be from 1m to 1d",
+        ),
+        (
+            format!("{}{}", with("kind = \"database\""), with("kind = \"database\"")),
+            "name is the name of a probe above already",
+        ),
     ];
     for (text, expected) in rows {
         let complaints = read(&text).expect_err(&text);
@@ -186,10 +216,22 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn spans_are_read_as_they_are_written() {
-    for (text, millis) in
-        [("500ms", Some(500)), ("1s", Some(1_000)), ("90s", Some(90_000)), ("2m", Some(120_000)), ("1h", Some(3_600_000)), ("1d", Some(86_400_000)),
-         ("", None), ("5", None), ("s", None), ("-1s", None), ("1.5s", None), ("1 s", None), ("99999999999999999999s", None), ("18446744073709551615d", None)]
-    {
+    for (text, millis) in [
+        ("500ms", Some(500)),
+        ("1s", Some(1_000)),
+        ("90s", Some(90_000)),
+        ("2m", Some(120_000)),
+        ("1h", Some(3_600_000)),
+        ("1d", Some(86_400_000)),
+        ("", None),
+        ("5", None),
+        ("s", None),
+        ("-1s", None),
+        ("1.5s", None),
+        ("1 s", None),
+        ("99999999999999999999s", None),
+        ("18446744073709551615d", None),
+    ] {
         assert_eq!(span(text), millis.map(Duration::from_millis), "{text}");
     }
     for text in ["500ms", "1s", "90s", "2m", "1h", "1d"] {
@@ -199,11 +241,42 @@ fn spans_are_read_as_they_are_written() {
 
 /// A word of the format, or something else.
 fn word() -> impl Strategy<Value = String> {
-    let known = [
-        "name", "kind", "http", "url", "path", "expect", "body", "status", "every", "timeout", "allow", "off", "probes", "shipped",
-        "headers", "address", "document", "journey", "dns", "record", "component", "1s", "[[probes]]", "[", "]", "{", "}", "=", "\"", "\n", ",", "true", "200",
+    const KNOWN: &[&str] = &[
+        "name",
+        "kind",
+        "http",
+        "url",
+        "path",
+        "expect",
+        "body",
+        "status",
+        "every",
+        "timeout",
+        "allow",
+        "off",
+        "probes",
+        "shipped",
+        "headers",
+        "address",
+        "document",
+        "journey",
+        "dns",
+        "record",
+        "component",
+        "1s",
+        "[[probes]]",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        "\"",
+        "\n",
+        ",",
+        "true",
+        "200",
     ];
-    prop_oneof![3 => proptest::sample::select(&known[..]).prop_map(str::to_owned), 1 => ".{0,12}"]
+    prop_oneof![3 => proptest::sample::select(KNOWN).prop_map(str::to_owned), 1 => ".{0,12}"]
 }
 
 /// The value of a key: of any type, right or wrong.
@@ -221,11 +294,32 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn row() -> impl Strategy<Value = String> {
-    let keys = [
-        "name", "kind", "url", "path", "every", "timeout", "severity", "allow", "expect", "headers", "method", "body", "redirects", "address",
-        "host", "record", "server", "document", "component", "off", "ca_file", "answer_bytes_max", "nmae",
+    const KEYS: &[&str] = &[
+        "name",
+        "kind",
+        "url",
+        "path",
+        "every",
+        "timeout",
+        "severity",
+        "allow",
+        "expect",
+        "headers",
+        "method",
+        "body",
+        "redirects",
+        "address",
+        "host",
+        "record",
+        "server",
+        "document",
+        "component",
+        "off",
+        "ca_file",
+        "answer_bytes_max",
+        "nmae",
     ];
-    proptest::collection::btree_map(proptest::sample::select(&keys[..]), value(), 0..8).prop_map(|pairs| {
+    proptest::collection::btree_map(proptest::sample::select(KEYS), value(), 0..8).prop_map(|pairs| {
         let lines: String = pairs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         format!("[[probes]]\n{lines}")
     })
