@@ -13,6 +13,7 @@ mod id;
 mod keyring;
 pub mod limits;
 mod money;
+mod near;
 mod plan_usage;
 mod policy;
 mod problem;
@@ -45,6 +46,7 @@ pub use id::{
 };
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
+pub use near::{did_you_mean, nearest};
 pub use plan_usage::UsageCount;
 pub use policy::{Misfire, Overlap, Priority};
 pub use problem::ProblemCode;
