@@ -33,6 +33,17 @@ pub struct Patience {
     pub clear_after: Duration,
 }
 
+impl Patience {
+    /// Of what spends a budget: the windows have waited already.
+    pub const BURN: Self = Self { fire_after: Duration::ZERO, clear_after: Duration::from_secs(60) };
+    /// Of what cannot be looked at.
+    pub const UNKNOWN: Self =
+        Self { fire_after: Duration::from_secs(60), clear_after: Duration::from_secs(60) };
+    /// Of everything else.
+    pub const USUAL: Self =
+        Self { fire_after: Duration::from_secs(30), clear_after: Duration::from_secs(60) };
+}
+
 /// An alert that is open, as far as its life is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Track {
@@ -211,7 +222,8 @@ mod tests {
                 'h' => Verdict::Holds,
                 _ => Verdict::Unknown,
             };
-            let severity = if letter.eq_ignore_ascii_case(&'w') { Severity::Critical } else { Severity::Major };
+            let severity =
+                if letter.eq_ignore_ascii_case(&'w') { Severity::Critical } else { Severity::Major };
             let said = Said {
                 verdict,
                 severity,

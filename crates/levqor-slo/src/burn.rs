@@ -119,7 +119,7 @@ pub fn tiers(target_ppm: u32) -> [Tier; 6] {
     const HOUR: u64 = 3_600;
     const DAY: u64 = 24 * HOUR;
     [
-        tier(TierKind::Outage, Severity::Critical, (10, 10, 0), (400.0 * allowed).clamp(0.4, 0.9)),
+        tier(TierKind::Outage, Severity::Critical, (10, 10, 0), (300.0 * allowed).clamp(0.3, 0.9)),
         tier(TierKind::Sudden, Severity::Critical, (60, 20, 0), (70.0 * allowed).clamp(0.02, 0.5)),
         tier(TierKind::Fast, Severity::Critical, (HOUR, 300, HOUR / 4), burn(14.4)),
         tier(TierKind::Steady, Severity::Major, (6 * HOUR, HOUR / 2, 3 * HOUR), burn(6.0)),
@@ -148,9 +148,7 @@ fn window(ledger: &Ledger, now: Timestamp, span: Duration, target_ppm: u32) -> W
 /// Judges an objective by the built-in tiers. `fresh` is false when what the counts come from has said nothing lately: then nothing is
 /// known, whatever the windows say.
 pub fn judge(objective: &Objective, ledger: &Ledger, now: Timestamp, fresh: bool) -> Judgement {
-    let age = ledger
-        .first_within(now, Grain::Hour.span())
-        .map_or(Duration::ZERO, |first| now.since(first));
+    let age = ledger.first_within(now, Grain::Hour.span()).map_or(Duration::ZERO, |first| now.since(first));
     let failing = |tier: &Tier| fails(objective, ledger, now, tier, age);
     let (calling, waiting): (Vec<Tier>, Vec<Tier>) =
         tiers(objective.target_ppm).into_iter().partition(|tier| tier.severity < Severity::Minor);
@@ -269,7 +267,11 @@ mod tests {
             title: "API".to_owned(),
             description: None,
             service: "levqor".to_owned(),
-            indicator: Indicator::Ratio { part: Part::Bad, counted: source("errors"), total: source("requests") },
+            indicator: Indicator::Ratio {
+                part: Part::Bad,
+                counted: source("errors"),
+                total: source("requests"),
+            },
             target_ppm,
             window: Duration::from_secs(30 * 86_400),
             expects_traffic: None,
@@ -296,7 +298,7 @@ mod tests {
     #[test]
     fn the_tiers_of_three_nines_are_those_of_the_workbook() {
         let shares = tiers(999_000).map(|tier| (tier.share * 1e6).round() as u64);
-        assert_eq!(shares, [400_000, 70_000, 14_400, 6_000, 3_000, 1_000]);
+        assert_eq!(shares, [300_000, 70_000, 14_400, 6_000, 3_000, 1_000]);
         // Where the budget is large, no tier asks for more than all events.
         for target in [1, 500_000, 900_000, 999_999] {
             let shares = tiers(target).map(|tier| tier.share);

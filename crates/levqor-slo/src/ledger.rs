@@ -31,10 +31,7 @@ impl Count {
 
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self {
-            good: self.good.saturating_add(other.good),
-            total: self.total.saturating_add(other.total),
-        }
+        Self { good: self.good.saturating_add(other.good), total: self.total.saturating_add(other.total) }
     }
 }
 
@@ -196,7 +193,8 @@ impl Ledger {
     /// When the newest step with an event began; None: there is none before `now`.
     pub fn last(&self, now: Timestamp) -> Option<Timestamp> {
         let now = now.as_seconds();
-        let newest = |steps: &Steps| steps.rows.iter().rev().find(|step| step.start <= now).map(|step| step.start);
+        let newest =
+            |steps: &Steps| steps.rows.iter().rev().find(|step| step.start <= now).map(|step| step.start);
         self.steps.iter().filter_map(newest).max().map(Timestamp::from_seconds)
     }
 
@@ -249,7 +247,12 @@ mod tests {
     fn what_is_read_again_takes_the_place_of_what_was_there() {
         let mut ledger = Ledger::default();
         let ten = Grain::TenSeconds;
-        ledger.put(ten, at(-100), at(0), &[(at(-30), count(1, 1)), (at(-20), count(1, 1)), (at(0), count(1, 1))]);
+        ledger.put(
+            ten,
+            at(-100),
+            at(0),
+            &[(at(-30), count(1, 1)), (at(-20), count(1, 1)), (at(0), count(1, 1))],
+        );
         ledger.put(ten, at(-20), at(9), &[(at(-20), count(2, 5)), (at(0), count(3, 3))]);
         assert_eq!(ledger.sum(at(9), Duration::from_secs(60)), count(6, 9));
         // The clock went back: what is later stays for when it comes.

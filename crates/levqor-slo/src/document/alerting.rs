@@ -228,12 +228,7 @@ fn threshold_of(node: &Node<'_>, issues: &mut Issues) -> Option<u64> {
 }
 
 /// A document that stands inside another one: its name and its `spec`.
-fn inline<'a>(
-    node: &Node<'a>,
-    kind: &str,
-    by_name: &str,
-    issues: &mut Issues,
-) -> Option<(String, Node<'a>)> {
+fn inline<'a>(node: &Node<'a>, kind: &str, by_name: &str, issues: &mut Issues) -> Option<(String, Node<'a>)> {
     let mut fields = node.object(issues)?;
     let what = format!("write `{by_name}` with a name, or `kind: {kind}`, `metadata` and `spec`");
     if let Some(found) = fields.take("kind")

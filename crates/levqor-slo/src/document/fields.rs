@@ -56,7 +56,10 @@ impl<'a> Node<'a> {
     pub(super) fn object(&self, issues: &mut Issues) -> Option<Fields<'a>> {
         match &self.tree.kind {
             Kind::Object(members) => Some(Fields {
-                members: members.iter().map(|(key, line, value)| (key.as_str(), *line, value, false)).collect(),
+                members: members
+                    .iter()
+                    .map(|(key, line, value)| (key.as_str(), *line, value, false))
+                    .collect(),
                 place: self.place.clone(),
             }),
             _ => {
@@ -105,7 +108,10 @@ impl<'a> Node<'a> {
                 items
                     .iter()
                     .enumerate()
-                    .map(|(number, tree)| Node { tree, place: self.place.inside(&number.to_string(), tree.line) })
+                    .map(|(number, tree)| Node {
+                        tree,
+                        place: self.place.inside(&number.to_string(), tree.line),
+                    })
                     .collect(),
             ),
             _ => {

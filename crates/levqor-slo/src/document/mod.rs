@@ -404,7 +404,10 @@ fn find<'a, T>(
         let hint = did_you_mean(&reference.name, all.keys().map(String::as_str));
         issues.add(
             &reference.place,
-            format!("there is no {kind} called {:?}{hint}; add a document of that kind", clip(&reference.name)),
+            format!(
+                "there is no {kind} called {:?}{hint}; add a document of that kind",
+                clip(&reference.name)
+            ),
         );
     }
     found

@@ -76,16 +76,15 @@ fn source_type(node: &Node<'_>, issues: &mut Issues) -> Option<()> {
     let hint = did_you_mean(text, [LEVQOR]);
     issues.add(
         &node.place,
-        format!("metrics of the type {:?} cannot be read{hint}; only Levqor's own are: write levqor", clip(text)),
+        format!(
+            "metrics of the type {:?} cannot be read{hint}; only Levqor's own are: write levqor",
+            clip(text)
+        ),
     );
     None
 }
 
-fn threshold_metric(
-    node: &Node<'_>,
-    sources: &mut Vec<Reference>,
-    issues: &mut Issues,
-) -> Option<Metric> {
+fn threshold_metric(node: &Node<'_>, sources: &mut Vec<Reference>, issues: &mut Issues) -> Option<Metric> {
     let (source, scale) = metric(node, true, sources, issues)?;
     if matches!(source, Source::Evidence { .. }) {
         let remedy = "a threshold needs a series with values; for evidence use `ratioMetric`";
@@ -255,7 +254,8 @@ fn unit(series: &Node<'_>, node: &Node<'_>, issues: &mut Issues) -> Option<f64> 
         Some(micros / 1_000.0)
     } else {
         let name = clip(name);
-        issues.add(&node.place, format!("the series {name} is none of times (…_us, …_ms); leave the unit out"));
+        issues
+            .add(&node.place, format!("the series {name} is none of times (…_us, …_ms); leave the unit out"));
         None
     }
 }
@@ -274,6 +274,10 @@ fn word(node: &Node<'_>, issues: &mut Issues) -> Option<String> {
 }
 
 fn is_word(text: &str) -> bool {
-    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(inside) && !text.starts_with(|first: char| first.is_ascii_digit())
+    let inside =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+    !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(inside)
+        && !text.starts_with(|first: char| first.is_ascii_digit())
 }

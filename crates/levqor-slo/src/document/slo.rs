@@ -96,10 +96,16 @@ pub(super) fn slo(meta: &Meta, node: &Node<'_>, issues: &mut Issues) -> Option<S
 
 impl SloDocument {
     /// Its objectives, now that the indicator is known.
-    pub(super) fn objectives(self, sli: &SliDocument, policies: &[Policy], issues: &mut Issues) -> Vec<Objective> {
+    pub(super) fn objectives(
+        self,
+        sli: &SliDocument,
+        policies: &[Policy],
+        issues: &mut Issues,
+    ) -> Vec<Objective> {
         let alone = self.goals.len() == 1;
         if let (Metric::Threshold { .. }, Some(second)) = (&sli.metric, self.goals.get(1)) {
-            issues.add(&second.place, "with a `thresholdMetric` there is one objective; write an SLO for each");
+            issues
+                .add(&second.place, "with a `thresholdMetric` there is one objective; write an SLO for each");
             return Vec::new();
         }
         let mut objectives = Vec::new();
@@ -117,7 +123,10 @@ impl SloDocument {
                     continue;
                 }
                 (Metric::Threshold { .. }, None) => {
-                    issues.add(&goal.place, "a `thresholdMetric` needs `op` and `value`; write op: lte and value: …");
+                    issues.add(
+                        &goal.place,
+                        "a `thresholdMetric` needs `op` and `value`; write op: lte and value: …",
+                    );
                     continue;
                 }
             };
@@ -277,7 +286,10 @@ fn share(node: &Node<'_>, scale: f64, example: &str, issues: &mut Issues) -> Opt
         return Some(ppm as u32);
     }
     let most = 999_999.0 / scale;
-    issues.add(&node.place, format!("{number} leaves no budget, or is no target; write up to {most}, like {example}"));
+    issues.add(
+        &node.place,
+        format!("{number} leaves no budget, or is no target; write up to {most}, like {example}"),
+    );
     None
 }
 
@@ -310,7 +322,9 @@ fn annotations(meta: &Meta, issues: &mut Issues) -> Option<(Option<Duration>, u6
     for (key, value, place) in &meta.annotations {
         match key.as_str() {
             "levqor.dev/expects-traffic" => match duration::parse(value) {
-                Ok(seconds) if (60..=86_400).contains(&seconds) => expects = Some(Duration::from_secs(seconds)),
+                Ok(seconds) if (60..=86_400).contains(&seconds) => {
+                    expects = Some(Duration::from_secs(seconds))
+                }
                 Ok(_) => {
                     good = false;
                     issues.add(place, format!("{value} is not from 1m to 1d"));

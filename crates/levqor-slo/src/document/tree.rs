@@ -159,8 +159,9 @@ fn tree(text: &str) -> Result<Tree, (u32, String)> {
         non_finite_float_policy: NonFiniteFloatPolicy::Reject,
         with_snippet: false,
     };
-    let read =
-        serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| Tree::deserialize(reader));
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
+        Tree::deserialize(reader)
+    });
     match read {
         Ok(tree) => Ok(tree),
         // Only comments.
@@ -186,7 +187,9 @@ fn explain(error: &YamlError) -> (u32, String) {
         | YamlError::AliasReplayLimitExceeded { .. }
         | YamlError::AliasExpansionLimitExceeded { .. }
         | YamlError::AliasReplayStackDepthExceeded { .. } => {
-            format!("the document is nested deeper than {DEPTH_MAX}, or too large; split it, or write aliases out")
+            format!(
+                "the document is nested deeper than {DEPTH_MAX}, or too large; split it, or write aliases out"
+            )
         }
         YamlError::AliasError { error, .. } => return explain(error),
         YamlError::WithSnippet { error, .. } => return explain(error),
