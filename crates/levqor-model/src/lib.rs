@@ -30,7 +30,7 @@ mod signing;
 pub mod tamper;
 mod time;
 
-pub use alert::AlertState;
+pub use alert::{AlertState, NotificationState};
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };

@@ -221,6 +221,7 @@ pub fn judge_policy(
     let verdict = if unknown(objective, ledger, now, fresh).is_some() {
         Verdict::Unknown
     } else if seen.total >= objective.minimum_events
+        && seen.total - seen.good >= MINIMUM_BAD
         && seen.burn_milli.is_some_and(|burn| burn >= policy.burn_milli)
     {
         Verdict::Fails

@@ -60,6 +60,7 @@ pub mod schedules;
 pub mod secrets;
 pub mod sessions;
 pub mod sink;
+pub mod slo;
 pub mod state;
 pub mod tamper;
 pub mod timers;

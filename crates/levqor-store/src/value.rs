@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use levqor_model::{
     AccountId, ActionItemId, AlertId, AlertState, ApprovalId, ConsultationId, Date, IncidentId, InvitationId,
-    KeyId, KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, Priority, RegionCode,
+    KeyId, KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, NotificationState, Priority, RegionCode,
     Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId,
     TicketId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
@@ -337,7 +337,7 @@ macro_rules! as_word {
     };
 }
 
-as_word!(AlertState, KeyPurpose, KeyState, Role, RunStatus, Severity, TriggerKind);
+as_word!(AlertState, KeyPurpose, KeyState, NotificationState, Role, RunStatus, Severity, TriggerKind);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -349,7 +349,7 @@ macro_rules! from_text {
     };
 }
 
-from_text!(AlertState, KeyPurpose, KeyState, RegionCode, RunStatus, Severity, TriggerKind);
+from_text!(AlertState, KeyPurpose, KeyState, NotificationState, RegionCode, RunStatus, Severity, TriggerKind);
 
 /// Wraps what [`Column::read`] said with the name of the column.
 pub(crate) fn decode<T: Column>(name: &str, cell: Cell<'_>) -> Result<T, Error> {
