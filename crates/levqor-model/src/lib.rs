@@ -59,7 +59,7 @@ pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
 pub use scope::{NoScope, Scope, Scopes};
 pub use secret::Secret;
 pub use series::{
-    Histogram, Point, SeriesKind, SeriesPoints, SeriesQuery, put_varint, step_start, take_varint,
+    Histogram, Point, SeriesKind, SeriesPoints, SeriesQuery, Values, put_varint, step_start, take_varint,
 };
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

@@ -8,11 +8,13 @@
 //! steps, by how many nodes or in how many parts they came.
 
 mod histogram;
+mod values;
 mod varint;
 
 use std::{collections::BTreeMap, time::Duration};
 
 pub use histogram::Histogram;
+pub use values::Values;
 pub use varint::{put_varint, take_varint};
 
 use crate::Timestamp;
@@ -72,26 +74,6 @@ impl Point {
         Self { at, count: 1, sum: value, min: value, max: value, last: value, histogram: None }
     }
 
-    /// Values with their distribution; None: there are none.
-    pub fn of_histogram(
-        at: Timestamp,
-        histogram: Histogram,
-        sum: f64,
-        range: (f64, f64),
-        last: f64,
-    ) -> Option<Self> {
-        let count = histogram.count();
-        (count > 0).then_some(Self {
-            at,
-            count,
-            sum,
-            min: range.0,
-            max: range.1,
-            last,
-            histogram: Some(histogram),
-        })
-    }
-
     /// Takes what another one has seen, which is as late or later. `at` stays.
     pub fn merge(&mut self, other: &Point) {
         self.count = self.count.saturating_add(other.count);
@@ -141,11 +123,9 @@ mod tests {
     use super::*;
 
     fn observed(values: &[u32]) -> Option<Point> {
-        let mut histogram = Histogram::default();
-        values.iter().for_each(|value| histogram.add(u64::from(*value)));
-        let sum = values.iter().map(|value| f64::from(*value)).sum();
-        let range = (f64::from(*values.iter().min()?), f64::from(*values.iter().max()?));
-        Point::of_histogram(Timestamp::default(), histogram, sum, range, f64::from(*values.last()?))
+        let mut observed = Values::default();
+        values.iter().for_each(|value| observed.add(u64::from(*value)));
+        observed.into_point(Timestamp::default())
     }
 
     proptest! {

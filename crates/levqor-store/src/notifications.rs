@@ -336,7 +336,11 @@ impl Store {
             let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
             match state {
                 None => session.rows(
-                    concat!("SELECT ", columns!(), " FROM notifications WHERE id < $1 ORDER BY id DESC LIMIT $2"),
+                    concat!(
+                        "SELECT ",
+                        columns!(),
+                        " FROM notifications WHERE id < $1 ORDER BY id DESC LIMIT $2"
+                    ),
                     params![before, limit],
                     Notification::read,
                 ),

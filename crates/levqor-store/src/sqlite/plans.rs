@@ -45,6 +45,9 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM audit_chains",
         // A row for each node that looked at itself in the last days, from an index's end.
         "FROM drift_results ORDER BY at DESC",
+        // When a series is new, and when somebody asks for the names: a walk over their index.
+        "SELECT count(*) FROM metric_series",
+        "FROM metric_series\n                 GROUP BY name, kind",
         // A walk over indexes that hold nothing else.
         "SELECT account_id, type FROM event_trigger_types",
         "FROM nodes",

@@ -239,7 +239,8 @@ async fn a_message_for_several_has_a_copy_for_each() {
     store.notify(vec![message(&random, "a", Severity::Critical)]).await.unwrap();
     let [claimed] =
         store.claim_notifications(NOW, Duration::from_secs(30), 10).await.unwrap().try_into().unwrap();
-    let copies = || ["mail", "pager"].map(|name| (NotificationId::new(NOW, &random), name.to_owned())).to_vec();
+    let copies =
+        || ["mail", "pager"].map(|name| (NotificationId::new(NOW, &random), name.to_owned())).to_vec();
     assert!(store.split_notification((claimed.id, 1), copies(), NOW).await.unwrap());
     assert!(!store.split_notification((claimed.id, 1), copies(), NOW).await.unwrap());
     let mut due = store.claim_notifications(NOW, Duration::from_secs(30), 10).await.unwrap();
@@ -268,7 +269,10 @@ async fn objectives_have_a_last_look_and_a_history() {
         burn_milli: Some(2),
     };
     store.keep_slos(vec![state(NOW, "{}")], vec![moment(0, None), moment(1, Some(1))]).await.unwrap();
-    store.keep_slos(vec![state(after(5), "[]")], vec![moment(1, Some(-5)), moment(6, Some(7))]).await.unwrap();
+    store
+        .keep_slos(vec![state(after(5), "[]")], vec![moment(1, Some(-5)), moment(6, Some(7))])
+        .await
+        .unwrap();
     assert_eq!(store.slo_states().await.unwrap(), [state(after(5), "[]")]);
     let history = |step: u64| async move {
         let span = (begin, begin + Duration::from_secs(86_400));

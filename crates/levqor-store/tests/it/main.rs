@@ -18,6 +18,7 @@ mod idempotency;
 mod invitations;
 mod keyring;
 mod members;
+mod metrics;
 mod model;
 mod nodes;
 mod queue;

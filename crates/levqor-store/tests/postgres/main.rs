@@ -25,6 +25,8 @@ mod invitations;
 mod keyring;
 #[path = "../it/members.rs"]
 mod members;
+#[path = "../it/metrics.rs"]
+mod metrics;
 #[path = "../it/model.rs"]
 mod model;
 #[path = "../it/nodes.rs"]
