@@ -19,6 +19,7 @@ use crate::{
     background,
     features::{
         ai::{AiSettings, Backends},
+        alerts::{AlertSettings, SloSettings},
         health,
         metrics::{Counter, Metrics},
         oidc::OidcSettings,
@@ -79,6 +80,10 @@ pub struct Settings {
     /// Days that runs are kept after their end where their workflow does not say it; None is for good.
     pub runs_kept_days: Option<u32>,
     pub ai: AiSettings,
+    /// To whom messages go.
+    pub alerts: AlertSettings,
+    /// The objectives.
+    pub slos: SloSettings,
     pub site: Site,
     pub gateway: GatewaySettings,
     /// The files that are guarded; None: none are.
@@ -124,6 +129,8 @@ impl Default for Settings {
             host: levqor_flow::document::Host::default(),
             runs_kept_days: None,
             ai: AiSettings::default(),
+            alerts: AlertSettings::default(),
+            slos: SloSettings::default(),
             site: Site::default(),
             gateway: GatewaySettings::default(),
             tamper: None,

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, keyring, regions, runs, tamper},
+    features::{alerts, audit, drift, health, keyring, regions, runs, slo, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -59,10 +59,14 @@ enum Job {
     TellTampering,
     /// Looks whether what is served is what was agreed.
     CheckDrift,
+    /// Judges objectives and all that should hold, and has people told.
+    WatchAlerts,
+    /// Brings messages to those who are to have them.
+    DeliverNotifications,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 19] = [
+const JOBS: [(Job, Duration); 21] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -84,6 +88,8 @@ const JOBS: [(Job, Duration); 19] = [
     (Job::GuardFiles, Duration::from_millis(10)),
     (Job::TellTampering, Duration::from_millis(200)),
     (Job::CheckDrift, drift::EVERY),
+    (Job::WatchAlerts, Duration::from_secs(2)),
+    (Job::DeliverNotifications, Duration::from_secs(1)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -129,6 +135,8 @@ impl Job {
             Job::GuardFiles => "guard_files",
             Job::TellTampering => "tell_tampering",
             Job::CheckDrift => "check_drift",
+            Job::WatchAlerts => "watch_alerts",
+            Job::DeliverNotifications => "deliver_notifications",
         }
     }
 
@@ -136,6 +144,8 @@ impl Job {
     const fn first(self) -> Duration {
         match self {
             Job::CheckDrift => Duration::from_secs(5),
+            // Others have said by then how they are.
+            Job::WatchAlerts => Duration::from_secs(8),
             _ => Duration::ZERO,
         }
     }
@@ -168,6 +178,8 @@ impl Job {
             Job::GuardFiles => tamper::guard(app).await,
             Job::TellTampering => tamper::tell(app).await,
             Job::CheckDrift => drift::look_at_itself(app).await,
+            Job::WatchAlerts => alerts::look(app).await,
+            Job::DeliverNotifications => alerts::delivery::deliver(app).await,
         }
     }
 }
@@ -211,7 +223,12 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
     match job {
         // A node that is alone keeps all of it in memory.
         Job::PruneCallers if !app.store.is_shared() => Ok(false),
-        Job::TurnKeys | Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns | Job::PruneCallers
+        Job::TurnKeys
+        | Job::PruneStore
+        | Job::ArchiveRuns
+        | Job::PruneRuns
+        | Job::PruneCallers
+        | Job::WatchAlerts
             if app.store.is_shared() =>
         {
             app.store.take_duty(job.name(), app.node, app.now()).await
@@ -257,5 +274,7 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
+    alerts::prune(app).await?;
+    slo::prune(app).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

@@ -20,8 +20,8 @@ pub use burn::{
     Budget, Judgement, MINIMUM_BAD, Tier, TierKind, Trouble, Window, budget, judge, judge_policy, tiers,
 };
 pub use document::{
-    Catalogue, FILE_BYTES_MAX, FILES_MAX, Indicator, Issue, OBJECTIVES_MAX, Objective, Part, Policy, Source,
-    Threshold, read,
+    Catalogue, FILE_BYTES_MAX, FILES_MAX, Indicator, Issue, OBJECTIVES_MAX, Objective, Part, Policy, SHIPPED,
+    Source, Threshold, read,
 };
 pub use ledger::{Count, GRAINS, Grain, Ledger};
 pub use silence::{Matcher, MatcherField, SilenceError, Silencing};

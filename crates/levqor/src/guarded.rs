@@ -33,6 +33,9 @@ pub fn guarded(config: &Config, data_dir: &DataDir) -> io::Result<TamperSettings
     if let Some(path) = &config.policies_dir {
         add(Subject::Policies, path);
     }
+    if let Some(path) = &config.slo_dir {
+        add(Subject::Configuration, path);
+    }
     for path in &config.tamper_watch {
         add(Subject::Named, path);
     }

@@ -12,6 +12,7 @@ use crate::{App, openapi, pages};
 pub mod account;
 pub mod admin;
 pub mod ai;
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 pub mod dashboard;
@@ -36,6 +37,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod site;
+pub mod slo;
 pub mod status_page;
 pub mod tamper;
 pub mod triggers;
@@ -85,5 +87,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(audit::api())
         .merge(tamper::api())
         .merge(drift::api())
+        .merge(slo::api())
+        .merge(alerts::api())
         .split_for_parts()
 }

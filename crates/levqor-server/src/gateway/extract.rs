@@ -8,7 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    ApprovalId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId, WorkflowId, limits,
+    AlertId, ApprovalId, InvitationId, KeyId, NotificationId, ProblemCode, RingKeyId, RunId, SessionId,
+    SilenceId, UserId, WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -203,6 +204,21 @@ impl PathId for SessionId {
 impl PathId for RingKeyId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "key of the server";
+}
+
+impl PathId for AlertId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "alert";
+}
+
+impl PathId for NotificationId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "message";
+}
+
+impl PathId for SilenceId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "silence";
 }
 
 /// The id that stands first in the address. A text that is no id leads nowhere: 404.

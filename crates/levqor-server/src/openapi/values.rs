@@ -8,13 +8,16 @@ use utoipa::openapi::{
 
 /// What stands before `{id}` in a path, and how ids of that begin.
 const PREFIXES: &[(&str, &str)] = &[
+    ("alerts", "alr"),
     ("approvals", "apr"),
     ("invitations", "inv"),
     ("keyring", "rky"),
     ("keys", "key"),
     ("members", "usr"),
+    ("notifications", "ntf"),
     ("runs", "run"),
     ("sessions", "ses"),
+    ("silences", "sil"),
     ("triggers", "whk"),
     ("workflows", "wf"),
 ];

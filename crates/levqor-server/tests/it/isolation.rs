@@ -228,6 +228,10 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             ("tasks", "{task}") => "1".to_owned(),
             (_, "{what}") => "input".to_owned(),
             // Nobody's, and everybody's.
+            ("alerts", "{id}") => "alr_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("silences", "{id}") => "sil_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("notifications", "{id}") => "ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("slos", "{name}") => "requests".to_owned(),
             ("keyring", "{id}") => "rky_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("regions", "{code}") => "eu-west".to_owned(),
             ("reputation", "{address}") => "192.0.2.99".to_owned(),
@@ -310,6 +314,7 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
             Kind::Narrows,
             json!({ "query": "how do I start a run every hour?", "context": { "account": account } }),
         ),
+        ("PATCH", "/api/ops/silences/{id}") => ask(kind, json!({ "reason": "mine" })),
         ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
         // Those of operators, whom none of these is.
         ("POST", path) if path.starts_with("/admin/") => ask(kind, json!({ "reason": "mine" })),

@@ -163,7 +163,7 @@ impl<'a> Fields<'a> {
             .iter_mut()
             .map(|(key, line, tree, taken)| {
                 *taken = true;
-                (*key, Node { tree: *tree, place: place.inside(key, *line) })
+                (*key, Node { tree, place: place.inside(key, *line) })
             })
             .collect()
     }

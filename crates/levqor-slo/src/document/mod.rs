@@ -150,6 +150,9 @@ pub struct Catalogue {
     pub services: BTreeMap<String, String>,
 }
 
+/// The file with what is shipped, and its text. Documents of other files take the place of those in it that have their names.
+pub const SHIPPED: (&str, &str) = ("slo/levqor.yaml", include_str!("../../../../slo/levqor.yaml"));
+
 /// Reads files that refer to each other. Without issues, the catalogue is whole; with some, it has what could be understood.
 pub fn read(files: &[(String, String)]) -> (Catalogue, Vec<Issue>) {
     let (mut issues, mut all) = (Issues::default(), Documents::default());
@@ -386,6 +389,10 @@ impl Documents {
 fn keep<T>(all: &mut BTreeMap<String, T>, kind: &str, meta: &Meta, read: Option<T>, issues: &mut Issues) {
     let Some(read) = read else { return };
     if all.contains_key(&meta.name) {
+        if meta.place.file == SHIPPED.0 {
+            // It comes last, and gives way.
+            return;
+        }
         let message = format!("another {kind} is called {:?} already; rename one of them", meta.name);
         issues.add(&meta.place, message);
     } else {

@@ -186,11 +186,7 @@ fn explain(error: &YamlError) -> (u32, String) {
         | YamlError::AliasReplayCounterOverflow { .. }
         | YamlError::AliasReplayLimitExceeded { .. }
         | YamlError::AliasExpansionLimitExceeded { .. }
-        | YamlError::AliasReplayStackDepthExceeded { .. } => {
-            format!(
-                "the document is nested deeper than {DEPTH_MAX}, or too large; split it, or write aliases out"
-            )
-        }
+        | YamlError::AliasReplayStackDepthExceeded { .. } => too_large(),
         YamlError::AliasError { error, .. } => return explain(error),
         YamlError::WithSnippet { error, .. } => return explain(error),
         other => {

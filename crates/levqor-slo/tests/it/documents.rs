@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levqor_model::Severity;
-use levqor_slo::{Indicator, Part, Source, Threshold, read};
+use levqor_slo::{Indicator, Part, SHIPPED, Source, Threshold, read};
 
 const SERVICE: &str = "apiVersion: openslo/v1\nkind: Service\nmetadata:\n  name: shop\n---\n";
 
@@ -309,4 +309,32 @@ fn names_are_unique_over_all_files() {
         issues.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["again.yaml:4: /metadata/name: another SLO is called \"orders\" already; rename one of them"]
     );
+}
+
+#[test]
+fn what_is_shipped_is_right_and_gives_way_to_documents_of_its_name() {
+    let shipped = (SHIPPED.0.to_owned(), SHIPPED.1.to_owned());
+    let (catalogue, issues) = read(std::slice::from_ref(&shipped));
+    assert_eq!(issues, []);
+    let targets: Vec<_> = catalogue
+        .objectives
+        .iter()
+        .map(|objective| (objective.name.as_str(), objective.target_ppm))
+        .collect();
+    assert_eq!(
+        targets,
+        [
+            ("availability", 999_000),
+            ("error-rate", 950_000),
+            ("latency", 950_000),
+            ("requests", 999_000),
+            ("run-start", 990_000),
+        ]
+    );
+    let own = slo(&[("name: orders\n", "name: requests\n"), ("target: 0.999", "target: 0.5")]);
+    let (catalogue, issues) = read(&[("own.yaml".to_owned(), format!("{SERVICE}{own}")), shipped]);
+    assert_eq!(issues, []);
+    let requests = catalogue.objectives.iter().find(|objective| objective.name == "requests").unwrap();
+    assert_eq!((requests.target_ppm, requests.file.as_str()), (500_000, "own.yaml"));
+    assert_eq!(catalogue.objectives.len(), 5);
 }

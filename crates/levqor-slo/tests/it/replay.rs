@@ -260,9 +260,12 @@ fn play(history: &History) -> Vec<(i64, Rule, Event)> {
     told
 }
 
+/// A kind of history, how many of it there are, and how one is made.
+type Kind = (&'static str, usize, fn(&Dice) -> History);
+
 /// Histories by kind; there are a thousand in all.
 fn histories() -> Vec<History> {
-    let kinds: [(&'static str, usize, fn(&Dice) -> History); 13] = [
+    let kinds: [Kind; 13] = [
         ("full outage", 200, full_outage),
         ("one of ten fails", 150, one_of_ten),
         ("fast burn", 60, fast_burn),

@@ -30,6 +30,16 @@ pub(super) async fn send_within(
     json_of(client, ask(client, path, body, patience).await?).await
 }
 
+/// A DELETE, which answers nothing.
+pub(super) async fn delete(client: &ClientArgs, path: &str) -> Result<(), (Exit, String)> {
+    must_have_key(client)?;
+    let answer = request(client, reqwest::Method::DELETE, path, None, TIMEOUT).await?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    json_of(client, answer).await.map(drop)
+}
+
 /// A GET whose answer is read piece by piece.
 pub(super) async fn open(
     client: &ClientArgs,
@@ -67,6 +77,17 @@ async fn ask(
     body: Option<Value>,
     patience: Duration,
 ) -> Result<reqwest::Response, (Exit, String)> {
+    let method = if body.is_none() { reqwest::Method::GET } else { reqwest::Method::POST };
+    request(client, method, path, body, patience).await
+}
+
+async fn request(
+    client: &ClientArgs,
+    method: reqwest::Method,
+    path: &str,
+    body: Option<Value>,
+    patience: Duration,
+) -> Result<reqwest::Response, (Exit, String)> {
     let failed = |problem: String| (Exit::Failed, problem);
     let base = client.url.trim_end_matches('/');
     if !matches!(url::Url::parse(base), Ok(url) if matches!(url.scheme(), "http" | "https")) {
@@ -80,9 +101,10 @@ async fn ask(
         .build()
         .map_err(|error| failed(format!("cannot make requests: {error}")))?;
     let url = format!("{base}/{path}");
+    let request = http.request(method, url);
     let request = match &body {
-        None => http.get(url),
-        Some(body) => http.post(url).header("content-type", "application/json").body(body.to_string()),
+        None => request,
+        Some(body) => request.header("content-type", "application/json").body(body.to_string()),
     };
     let request = match &client.key {
         Some(key) => request.bearer_auth(key),

@@ -9,16 +9,18 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{audit, drift, keyring, tamper};
+use super::{alerts, audit, drift, keyring, slo, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin", get(overview::page))
         .route("/admin/accounts", get(accounts::page))
+        .merge(alerts::routes())
         .merge(audit::routes())
         .merge(drift::routes())
         .merge(keyring::routes())
+        .merge(slo::routes())
         .merge(tamper::routes())
         .layer(axum::middleware::map_response(uncached))
 }

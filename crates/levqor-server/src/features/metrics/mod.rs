@@ -2,6 +2,7 @@
 //!
 //! Other features count with [`crate::App::count`]; the gateway counts requests.
 
+mod conditions;
 mod counter;
 mod exposition;
 mod latency;
@@ -9,6 +10,7 @@ mod memory;
 mod routes;
 mod totals;
 
+pub(crate) use conditions::conditions;
 pub use counter::Counter;
 pub use memory::Metrics;
 pub use routes::api;
