@@ -1,5 +1,6 @@
 //! One call of everything, for tests that look at all statements at once.
 
+mod alerts;
 mod metrics;
 mod trust;
 
@@ -56,6 +57,8 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_keyring(store, account, &random).await;
     trust::touch_drift(store, &random).await;
     trust::touch_tamper(store, &random).await;
+    alerts::touch_alerts(store, &random).await;
+    alerts::touch_notifications(store, &random).await;
     metrics::touch_metrics(store).await;
 }
 

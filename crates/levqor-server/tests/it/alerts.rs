@@ -251,7 +251,7 @@ fn message(test: &TestApp, dedup: &str) -> NewNotification {
 #[tokio::test]
 async fn a_receiver_that_refuses_is_tried_again_and_others_do_not_wait_for_it() {
     let stub = HttpStub::start().await;
-    stub.route(Route::new("/pager").replies(2, Reply::status(500)));
+    stub.route(Route::new("/pager").replies(2, Reply::status(500)).reply(Reply::status(200)));
     let test = TestApp::with(destinations(&stub, &["pager", "chat"])).await;
     test.store.notify(vec![message(&test, "a")]).await.unwrap();
     for _ in 0..40 {
