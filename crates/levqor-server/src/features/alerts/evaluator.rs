@@ -82,8 +82,12 @@ async fn tell_hooks(app: &App, told: &mut Told, open: &[Alert], moves: &[levqor_
                 now.remove(&one.alert.id);
                 over.push(&one.alert);
             }
-            AlertStep::Dropped => drop(now.remove(&one.alert.id)),
-            _ => drop(now.insert(one.alert.id, &one.alert)),
+            AlertStep::Dropped => {
+                now.remove(&one.alert.id);
+            }
+            _ => {
+                now.insert(one.alert.id, &one.alert);
+            }
         }
     }
     let firing: Vec<&Alert> = now.into_values().filter(|alert| alert.state == AlertState::Firing).collect();

@@ -10,7 +10,6 @@ use crate::App;
 ///
 /// # Errors
 /// None; the form is that of all sources.
-#[expect(clippy::unused_async, reason = "the form is that of all sources")]
 pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
     let (jobs, alive) = app.metrics.jobs();
     let (depth, capacity) = app.store.queue_depth();

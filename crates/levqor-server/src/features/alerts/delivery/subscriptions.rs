@@ -17,7 +17,6 @@ pub enum Resolved {
 ///
 /// # Errors
 /// When the store cannot be asked; the message is tried again.
-#[expect(clippy::unused_async, reason = "whoever keeps the subscriptions asks the store")]
 pub(super) async fn resolve(_app: &App, id: &str) -> Result<Resolved, Error> {
     Ok(Resolved::Gone(format!("there is no subscription {id}")))
 }
