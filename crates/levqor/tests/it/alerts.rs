@@ -62,7 +62,7 @@ fn documents_are_checked_without_a_server() {
     let checked = levqor(&["check", "--config", &config]);
     assert_eq!(checked.status.code(), Some(2));
     assert!(
-        text(&checked.stderr).contains("bad.yml:15: /spec/objectives/0/target: 99 leaves no budget"),
+        text(&checked.stderr).contains("bad.yml:14: /spec/objectives/0/target: 99 leaves no budget"),
         "{}",
         text(&checked.stderr)
     );
