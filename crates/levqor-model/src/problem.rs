@@ -55,6 +55,10 @@ problems! {
     ApprovalClosed = 409 "approval-closed" "The decision is not open any more",
     /// It was held or cancelled before.
     ConsultationEnded = 409 "consultation-ended" "The consultation has ended already",
+    /// Somebody has it already, or it is over.
+    AlertTaken = 409 "alert-taken" "The alert waits for nobody",
+    /// It is tried still, or was delivered.
+    MessageNotGivenUp = 409 "message-not-given-up" "The message was not given up",
     /// Another act of the region is not over.
     RegionBusy = 409 "region-busy" "Something else is being done with the region",
     RegionNotReady = 409 "region-not-ready" "The regions are not ready for this",

@@ -20,6 +20,7 @@ use crate::{
     error_reporter::ErrorReporter,
     features::{
         ai::{AiSettings, Backends},
+        alerts::{AlertSettings, SloSettings},
         health,
         jobs::{self, JobSettings},
         metrics::{self, Counter, Metrics},
@@ -85,6 +86,10 @@ pub struct Settings {
     /// Days that runs are kept after their end where their workflow does not say it; None is for good.
     pub runs_kept_days: Option<u32>,
     pub ai: AiSettings,
+    /// To whom messages go.
+    pub alerts: AlertSettings,
+    /// The objectives.
+    pub slos: SloSettings,
     pub site: Site,
     pub gateway: GatewaySettings,
     pub probes: ProbeSettings,
@@ -140,6 +145,8 @@ impl Default for Settings {
             host: levqor_flow::document::Host::default(),
             runs_kept_days: None,
             ai: AiSettings::default(),
+            alerts: AlertSettings::default(),
+            slos: SloSettings::default(),
             site: Site::default(),
             gateway: GatewaySettings::default(),
             probes: ProbeSettings::default(),

@@ -13,7 +13,10 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, jobs, keyring, metrics, probes, regions, runs, tamper},
+    features::{
+        alerts, audit, drift, health, incidents, jobs, keyring, metrics, probes, regions, runs, slo,
+        status_page, tamper,
+    },
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -30,6 +33,8 @@ enum Job {
     /// Notes when API keys were used last.
     NoteKeyUse,
     /// Observes the node itself: the evidence behind the status page.
+    ObserveHealth,
+    /// Stores what was observed.
     SampleHealth,
     /// Tells the other nodes how this one is, and measures how far the other regions are.
     MeasureRegions,
@@ -71,17 +76,32 @@ enum Job {
     RunProbes,
     /// Makes verdicts of what all nodes see, and misses jobs elsewhere.
     JudgeProbes,
+    /// Judges objectives and all that should hold, and has people told.
+    WatchAlerts,
+    /// Brings messages to those who are to have them.
+    DeliverNotifications,
+    /// Has alerts open, join and calm incidents.
+    MatchAlerts,
+    /// Tells the next ones when nobody deals with an incident, and writes up those that are over.
+    LookAfterIncidents,
+    /// Makes the status page that is served until the next time.
+    KeepStatus,
+    /// Tells subscribers of maintenance that began or ended.
+    TellMaintenance,
+    /// Counts and signs the uptime of days that are over.
+    SealUptime,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 21] = [
+const JOBS: [(Job, Duration); 33] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     // Twice a step: when the process is killed, less than a step is lost.
     (Job::RecordSeries, Duration::from_secs(5)),
     (Job::RollUpSeries, Duration::from_secs(10)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
-    // Evidence counts as fresh for 15 s, so one sample may be late or lost.
-    (Job::SampleHealth, Duration::from_secs(5)),
+    // What is bad for two seconds is shown within five.
+    (Job::ObserveHealth, Duration::from_secs(1)),
+    (Job::SampleHealth, Duration::from_millis(500)),
     (Job::MeasureRegions, Duration::from_secs(5)),
     (Job::GoOnWithActs, Duration::from_millis(500)),
     // Well before a ring is too old to decide by.
@@ -103,6 +123,13 @@ const JOBS: [(Job, Duration); 21] = [
     (Job::WriteCountries, Duration::from_secs(60)),
     (Job::RunProbes, Duration::from_millis(250)),
     (Job::JudgeProbes, Duration::from_millis(250)),
+    (Job::WatchAlerts, Duration::from_secs(2)),
+    (Job::DeliverNotifications, Duration::from_secs(1)),
+    (Job::MatchAlerts, Duration::from_secs(2)),
+    (Job::LookAfterIncidents, Duration::from_secs(1)),
+    (Job::KeepStatus, Duration::from_secs(1)),
+    (Job::TellMaintenance, Duration::from_secs(5)),
+    (Job::SealUptime, Duration::from_secs(600)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -117,10 +144,6 @@ const FIRINGS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const STATE_CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What nodes found that are gone.
 const DRIFT_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Single looks of probes.
-const PROBE_RESULTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Their daily sums, and what the regions thought.
-const PROBE_DAYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// What operators did with regions.
 const ACTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Places of files whose nodes are gone, with what was agreed on there.
@@ -129,6 +152,10 @@ const PLACES_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const KEYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Days of counted looks and clicks: more than a year, so that one can be compared with the one before.
 const PAGE_EVENT_DAYS_KEPT: i64 = 760;
+/// Single looks of probes.
+const PROBE_RESULTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Their daily sums, and what the regions thought.
+const PROBE_DAYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Single observations; their daily sums stay for good.
 const SAMPLES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -139,6 +166,7 @@ impl Job {
             Job::RecordSeries => "record_series",
             Job::RollUpSeries => "roll_up_series",
             Job::NoteKeyUse => "note_key_use",
+            Job::ObserveHealth => "observe_health",
             Job::SampleHealth => "sample_health",
             Job::MeasureRegions => "measure_regions",
             Job::GoOnWithActs => "go_on_with_acts",
@@ -158,6 +186,15 @@ impl Job {
             Job::CheckDrift => "check_drift",
             Job::RunJobs => "run_jobs",
             Job::WriteCountries => "write_countries",
+            Job::RunProbes => "run_probes",
+            Job::JudgeProbes => "judge_probes",
+            Job::WatchAlerts => "watch_alerts",
+            Job::DeliverNotifications => "deliver_notifications",
+            Job::MatchAlerts => "match_alerts",
+            Job::LookAfterIncidents => "look_after_incidents",
+            Job::KeepStatus => "keep_status",
+            Job::TellMaintenance => "tell_maintenance",
+            Job::SealUptime => "seal_uptime",
         }
     }
 
@@ -166,8 +203,6 @@ impl Job {
         match self {
             Job::GuardFiles | Job::ShareRates | Job::TellTampering => None,
             _ => Some([("job", self.name())]),
-            Job::RunProbes => "run_probes",
-            Job::JudgeProbes => "judge_probes",
         }
     }
 
@@ -177,6 +212,8 @@ impl Job {
             Job::CheckDrift => Duration::from_secs(5),
             // A node that just begins to listen has nothing to say for itself yet.
             Job::RunProbes => Duration::from_millis(500),
+            // Others have said by then how they are.
+            Job::WatchAlerts => Duration::from_secs(8),
             _ => Duration::ZERO,
         }
     }
@@ -187,7 +224,11 @@ impl Job {
             Job::RecordSeries => metrics::record(app).await,
             Job::RollUpSeries => metrics::roll_up(app).await,
             Job::NoteKeyUse => note_key_use(app).await,
-            Job::SampleHealth => health::service::sample(app).await,
+            Job::ObserveHealth => {
+                health::service::observe(app).await;
+                Ok(())
+            }
+            Job::SampleHealth => health::service::tell(app).await,
             Job::MeasureRegions => regions::look_around(app).await,
             Job::GoOnWithActs => regions::look_at_acts(app).await,
             Job::LookAtKeys => keyring::look(app).await,
@@ -215,6 +256,16 @@ impl Job {
             Job::WriteCountries => jobs::demand::write(app).await,
             Job::RunProbes => probes::run(app).await,
             Job::JudgeProbes => probes::judge(app).await,
+            Job::WatchAlerts => alerts::look(app).await,
+            Job::DeliverNotifications => alerts::delivery::deliver(app).await,
+            Job::MatchAlerts => incidents::match_alerts(app).await,
+            Job::LookAfterIncidents => incidents::look_after(app).await,
+            Job::KeepStatus => {
+                status_page::keep(app).await;
+                Ok(())
+            }
+            Job::TellMaintenance => status_page::tell_maintenance(app).await,
+            Job::SealUptime => status_page::seal_uptime(app).await,
         }
     }
 }
@@ -277,6 +328,11 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
         | Job::ArchiveRuns
         | Job::PruneRuns
         | Job::PruneCallers
+        | Job::WatchAlerts
+        | Job::MatchAlerts
+        | Job::LookAfterIncidents
+        | Job::TellMaintenance
+        | Job::SealUptime
             if app.store.is_shared() =>
         {
             app.store.take_duty(job.name(), app.node, app.now()).await
@@ -323,10 +379,15 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_acts(now - ACTS_KEPT).await?;
     app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
-    app.store.prune_probes(now - PROBE_RESULTS_KEPT, now - PROBE_DAYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_page_events(now.date().plus_days(-PAGE_EVENT_DAYS_KEPT)).await?;
     app.store.prune_series(app.settings.series_kept, now).await?;
     jobs::prune(app).await?;
+    alerts::prune(app).await?;
+    slo::prune(app).await?;
+    app.store.prune_probes(now - PROBE_RESULTS_KEPT, now - PROBE_DAYS_KEPT).await?;
+    app.store.prune_declarations(now - ACTS_KEPT).await?;
+    app.store.prune_maintenance(now - ACTS_KEPT).await?;
+    app.store.prune_subscriptions(now - status_page::UNCONFIRMED_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await
 }

@@ -72,6 +72,7 @@ pub mod schedules;
 pub mod secrets;
 pub mod sessions;
 pub mod sink;
+pub mod slo;
 pub mod state;
 pub mod stored_bytes;
 pub mod subscriptions;

@@ -54,6 +54,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     32 "0032_incidents",
     33 "0033_status",
     34 "0034_jobs",
+    29 "0029_metrics",
+    31 "0031_alerts",
 ];
 
 /// The version that this build knows.

@@ -1,5 +1,6 @@
 //! One call of everything, for tests that look at all statements at once.
 
+mod alerts;
 mod business;
 mod jobs;
 mod metrics;
@@ -61,6 +62,8 @@ pub(crate) async fn touch_everything(store: &Store) {
     trust::touch_probes(store, &random).await;
     trust::touch_tamper(store, &random).await;
     business::touch_business(store, &random).await;
+    alerts::touch_alerts(store, &random).await;
+    alerts::touch_notifications(store, &random).await;
     metrics::touch_metrics(store).await;
 }
 

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use levqor_model::{
     AccountId, ActionItemId, AlertId, AlertState, ApprovalId, ConsultationId, ConsultationState, Date,
     DeclarationId, FeedbackId, IncidentId, IncidentLevel, IncidentState, InvitationId, KeyId, KeyPurpose,
-    KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, Priority, RegionCode, Residency,
-    RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId, TicketId,
-    TicketState, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, NotificationState, Priority, RegionCode,
+    Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId,
+    TicketId, TicketState, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -353,6 +353,7 @@ as_word!(
     TicketState,
     TriggerKind
 );
+as_word!(AlertState, KeyPurpose, KeyState, NotificationState, Role, RunStatus, Severity, TriggerKind);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -377,6 +378,7 @@ from_text!(
     TicketState,
     TriggerKind
 );
+from_text!(AlertState, KeyPurpose, KeyState, NotificationState, RegionCode, RunStatus, Severity, TriggerKind);
 
 /// Wraps what [`Column::read`] said with the name of the column.
 pub(crate) fn decode<T: Column>(name: &str, cell: Cell<'_>) -> Result<T, Error> {

@@ -134,6 +134,15 @@ pub enum Command {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
     },
+    /// Show what is not as it should be, take it on, or silence it for a while (operators).
+    #[command(after_help = ALERTS_EXAMPLES)]
+    Alerts(AlertsArgs),
+    /// Show messages to people and other systems, and try again those that did not arrive (operators).
+    #[command(after_help = NOTIFICATIONS_EXAMPLES)]
+    Notifications(NotificationsArgs),
+    /// Service level objectives: what is left of their budgets (operators), and whether a document is right.
+    #[command(after_help = SLO_EXAMPLES)]
+    Slo(SloArgs),
 }
 
 const DEMO_EXAMPLES: &str = "\
@@ -360,6 +369,138 @@ pub struct AcknowledgeArgs {
     pub until: String,
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+const ALERTS_EXAMPLES: &str = "\
+Examples:
+  levqor alerts                            what is open now, the worst first
+  levqor alerts --all                      also what is over
+  levqor alerts acknowledge alr_01J… --note 'looking at it'
+  levqor alerts silence --rule 'nodes.*' --hours 2 --reason 'work on the rack'
+  levqor alerts silences
+  levqor alerts unsilence sil_01J…";
+
+#[derive(Debug, Args)]
+pub struct AlertsArgs {
+    /// Without it, what is open is shown.
+    #[command(subcommand)]
+    pub command: Option<AlertsCommand>,
+    /// Also what is over.
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// Take an alert on: it goes on firing, and nobody else needs to be called.
+    Acknowledge {
+        /// Its id, as `levqor alerts` shows it.
+        id: String,
+        #[arg(long, value_name = "WORDS")]
+        note: Option<String>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show the silences that are not over.
+    Silences(ClientArgs),
+    /// Have alerts of a kind tell nobody for a while.
+    Silence(SilenceArgs),
+    /// End a silence now.
+    Unsilence {
+        /// Its id, as `levqor alerts silences` shows it.
+        id: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct SilenceArgs {
+    /// The rule; * stands for any letters, such as slo.*
+    #[arg(long, value_name = "PATTERN")]
+    pub rule: String,
+    /// Which one of the things that the rule is about.
+    #[arg(long, value_name = "PATTERN", default_value = "*")]
+    pub subject: String,
+    /// For how long; at most 720.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub hours: u32,
+    /// Why, for whoever reads it later.
+    #[arg(long, value_name = "WORDS")]
+    pub reason: String,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+const NOTIFICATIONS_EXAMPLES: &str = "\
+Examples:
+  levqor notifications                     the newest messages, and where they are
+  levqor notifications --state dead        what was given up, and why
+  levqor notifications retry ntf_01J…
+  levqor notifications dismiss ntf_01J… --reason 'told them by telephone'";
+
+#[derive(Debug, Args)]
+pub struct NotificationsArgs {
+    /// Without it, messages are shown.
+    #[command(subcommand)]
+    pub command: Option<NotificationsCommand>,
+    /// In this state only: waiting, delivered, split, undeliverable, dead or dismissed.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotificationsCommand {
+    /// Have a message tried anew that was given up.
+    Retry {
+        /// Its id, as `levqor notifications` shows it.
+        id: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Say that it was seen that a message was not delivered.
+    Dismiss {
+        /// Its id, as `levqor notifications` shows it.
+        id: String,
+        #[arg(long, value_name = "WORDS")]
+        reason: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+const SLO_EXAMPLES: &str = "\
+Examples:
+  levqor slo list                          all objectives, and what is left of their budgets
+  levqor slo history requests              how a budget went
+  levqor slo validate shop.yaml            whether OpenSLO documents are right, without a server";
+
+#[derive(Debug, Args)]
+pub struct SloArgs {
+    #[command(subcommand)]
+    pub command: SloCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SloCommand {
+    /// Show all objectives of a server (operators).
+    List(ClientArgs),
+    /// Show how the budget of an objective went in the last 30 days (operators).
+    History {
+        /// Its name, as `levqor slo list` shows it.
+        name: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Check OpenSLO documents and say what is wrong, with places.
+    Validate {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 const PROBES_EXAMPLES: &str = "\

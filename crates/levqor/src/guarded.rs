@@ -33,7 +33,7 @@ pub fn guarded(config: &Config, data_dir: &DataDir) -> io::Result<TamperSettings
     if let Some(path) = &config.policies_dir {
         add(Subject::Policies, path);
     }
-    if let Some(path) = &config.probes_file {
+    for path in [&config.probes_file, &config.slo_dir].into_iter().flatten() {
         add(Subject::Configuration, path);
     }
     for path in &config.tamper_watch {

@@ -12,6 +12,7 @@ use crate::{App, openapi, pages};
 pub mod account;
 pub mod admin;
 pub mod ai;
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 pub mod customer_care;
@@ -40,6 +41,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod site;
+pub mod slo;
 pub mod status_page;
 pub mod tamper;
 pub mod triggers;
@@ -94,5 +96,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(drift::api())
         .merge(jobs::api())
         .merge(probes::api())
+        .merge(slo::api())
+        .merge(alerts::api())
         .split_for_parts()
 }

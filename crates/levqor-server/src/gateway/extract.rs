@@ -8,8 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    ApprovalId, ConsultationId, InvitationId, KeyId, LeadId, ProblemCode, RingKeyId, RunId, SessionId,
-    TicketId, UserId, WorkflowId, limits,
+    AlertId, ApprovalId, ConsultationId, InvitationId, KeyId, LeadId, NotificationId, ProblemCode, RingKeyId,
+    RunId, SessionId, SilenceId, TicketId, UserId, WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -219,6 +219,21 @@ impl PathId for ConsultationId {
 impl PathId for LeadId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "lead";
+}
+
+impl PathId for AlertId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "alert";
+}
+
+impl PathId for NotificationId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "message";
+}
+
+impl PathId for SilenceId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "silence";
 }
 
 /// The id that stands first in the address. A text that is no id leads nowhere: 404.

@@ -8,6 +8,7 @@ use utoipa::openapi::{
 
 /// What stands before `{id}` in a path, and how ids of that begin.
 const PREFIXES: &[(&str, &str)] = &[
+    ("alerts", "alr"),
     ("approvals", "apr"),
     ("consultations", "csl"),
     ("invitations", "inv"),
@@ -15,9 +16,11 @@ const PREFIXES: &[(&str, &str)] = &[
     ("keys", "key"),
     ("leads", "led"),
     ("members", "usr"),
+    ("notifications", "ntf"),
     ("runs", "run"),
     ("sessions", "ses"),
     ("tickets", "tkt"),
+    ("silences", "sil"),
     ("triggers", "whk"),
     ("workflows", "wf"),
 ];

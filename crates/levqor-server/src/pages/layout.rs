@@ -30,6 +30,9 @@ pub enum Section {
     Secrets,
     Approvals,
     Admin,
+    Alerts,
+    Notifications,
+    Slos,
     Audit,
     ServerKeys,
     Accounts,
@@ -54,6 +57,9 @@ impl Section {
                 | Section::Secrets
                 | Section::Keys
                 | Section::Admin
+                | Section::Alerts
+                | Section::Notifications
+                | Section::Slos
                 | Section::Audit
                 | Section::ServerKeys
                 | Section::Accounts
@@ -232,6 +238,9 @@ fn side(view: &View, section: Section) -> Markup {
     let operator = view.reader.as_ref().is_some_and(|reader| reader.actor.operator);
     let operations = [
         ("/admin", "Operations", "shield", Section::Admin),
+        ("/admin/slos", "Objectives", "pulse", Section::Slos),
+        ("/admin/alerts", "Alerts", "alert", Section::Alerts),
+        ("/admin/notifications", "Messages", "mail", Section::Notifications),
         ("/admin/audit", "Evidence log", "book", Section::Audit),
         ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
         ("/admin/drift", "Drift", "pulse", Section::Drift),

@@ -233,6 +233,10 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             ("ping", "{token}") => names(&things.webhook),
             (_, "{signal}") => "start".to_owned(),
             // Nobody's, and everybody's.
+            ("alerts", "{id}") => "alr_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("silences", "{id}") => "sil_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("notifications", "{id}") => "ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("slos", "{name}") => "requests".to_owned(),
             ("keyring", "{id}") => "rky_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("leads", "{id}") => "led_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("tickets", "{id}") => "tkt_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
@@ -332,6 +336,8 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
         ("POST", "/support/request") => ask(kind, json!({ "message": "how do I start a run every hour?" })),
         ("POST", "/support/consultation") => ask(kind, json!({ "name": "mine" })),
         ("POST" | "PATCH", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
+        ("PATCH", "/api/ops/silences/{id}") => ask(kind, json!({ "reason": "mine" })),
+        ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
         // Those of operators, whom none of these is.
         ("POST", path) if path.starts_with("/admin/") => ask(kind, json!({ "reason": "mine" })),
         // Forms.

@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod ai;
+mod alerts;
 mod approvals;
 mod asvs;
 mod audit;
@@ -45,6 +46,7 @@ mod serve;
 mod sessions;
 mod shared_rates;
 mod sign_in_attacks;
+mod slo;
 mod slow_clients;
 mod smuggling;
 mod support;

@@ -71,7 +71,19 @@ fn expected(access: Access, caller: &Caller) -> Gate {
 /// A path of the rule that leads to the handler, with ids that nothing has.
 pub fn concrete(path: &str) -> String {
     let ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    let nouns = ["workflows", "runs", "approvals", "invitations", "sessions", "members", "admin", "keyring"];
+    let nouns = [
+        "workflows",
+        "runs",
+        "approvals",
+        "invitations",
+        "sessions",
+        "members",
+        "alerts",
+        "silences",
+        "notifications",
+        "admin",
+        "keyring",
+    ];
     let before_id = path.split("/{id}").next().unwrap();
     let prefix = match before_id.rsplit('/').find(|part| nouns.contains(part)) {
         Some("workflows") => "wf_",
@@ -80,6 +92,9 @@ pub fn concrete(path: &str) -> String {
         Some("invitations") => "inv_",
         Some("sessions") => "ses_",
         Some("members") => "usr_",
+        Some("alerts") => "alr_",
+        Some("silences") => "sil_",
+        Some("notifications") => "ntf_",
         Some("admin" | "keyring") => "rky_",
         _ => "key_",
     };
@@ -87,6 +102,7 @@ pub fn concrete(path: &str) -> String {
         ("{id}", format!("{prefix}{ulid}")),
         ("{webhook}", format!("whk_{ulid}")),
         ("{version}", "0.1.0".to_owned()),
+        ("slos/{name}", "slos/requests".to_owned()),
         ("{code}", "eu-west".to_owned()),
         ("{address}", "192.0.2.99".to_owned()),
         ("{slug}", "getting-started".to_owned()),

@@ -87,6 +87,10 @@ async fn statements_find_their_rows_by_an_index() {
         "SELECT at / 86400000000 AS day",
         "SELECT count(*) FROM users",
         "SELECT count(*) FROM api_keys",
+        // Walks over an index that holds only what is open.
+        "FROM alerts WHERE ended_at IS NULL",
+        // A row for each objective.
+        "FROM slo_states",
         // Walks over the live runs, now and then or when a node is gone: an index by owner would cost each run more.
         "WHERE ended_at IS NULL AND owner",
     ];

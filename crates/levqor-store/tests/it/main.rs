@@ -7,6 +7,7 @@ mod backend;
 mod support;
 
 mod accounts;
+mod alerts;
 mod archive;
 mod audit;
 mod business;

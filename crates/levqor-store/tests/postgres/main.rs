@@ -4,6 +4,8 @@
 
 #[path = "../it/accounts.rs"]
 mod accounts;
+#[path = "../it/alerts.rs"]
+mod alerts;
 #[path = "../it/archive.rs"]
 mod archive;
 #[path = "../it/audit.rs"]

@@ -2,6 +2,7 @@
 
 use std::io::{stderr, stdout};
 
+use levqor_server::features::slo;
 use serde_json::json;
 
 use crate::{
@@ -18,9 +19,10 @@ pub fn check(flags: &Flags, as_json: bool) -> Exit {
         .err()
         .map(|all| all.0.iter().map(ToString::to_string).collect())
         .unwrap_or_default();
-    // The folder of policies is looked at when the rest is in order, as at a start.
+    // The folders of policies and of objectives are looked at when the rest is in order, as at a start.
     if let Ok(config) = &resolved {
         complaints.extend(super::serve::policies(config).err().unwrap_or_default());
+        complaints.extend(slo::catalogue(config.slo_dir.as_deref()).err().unwrap_or_default());
     }
     if as_json {
         say(format_args!("{:#}", report(&layers, &complaints)));

@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+pub mod alerts;
 pub mod approvals;
 pub mod ask;
 pub mod audit;
@@ -17,11 +18,13 @@ pub mod keys;
 pub mod metrics;
 pub mod migrate;
 pub mod nodes;
+pub mod notifications;
 pub mod probes;
 pub mod region;
 pub mod regions;
 pub mod run;
 pub mod serve;
+pub mod slo;
 pub mod status;
 pub mod tamper;
 pub mod validate;

@@ -20,9 +20,10 @@ use levqor_server::{
     App, Environment, Parts, Settings,
     features::{
         ai::{Backends, Functions},
+        alerts::SloSettings,
         policies::service::Policies,
         probes::ProbeSettings,
-        sign_in,
+        sign_in, slo,
     },
     mail::{EmailFunction, Mailer},
     otlp::{Exporter, TelemetrySettings},
@@ -90,6 +91,7 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
         .map_err(Failure::Refused)?;
     warn_of_reserved_keys(&layers);
     let policies = policies(&config).map_err(|complaints| Failure::Refused(complaints.join("\n")))?;
+    slos(&config)?;
     warn_of_missing_contact(&config);
     // The cheap refusals come first, so that a start that fails leaves nothing behind.
     let listener = listen(config.listen).await?;
@@ -243,6 +245,7 @@ async fn run(
     let mut settings = settings(config, data_dir, public_url.clone());
     settings.telemetry = exporter;
     settings.tamper = Some(guarded(config, data_dir).context("what is to be guarded cannot be found")?);
+    settings.slos = slos(config)?;
     if settings.advertise_url.is_none() && !address.ip().is_unspecified() {
         settings.advertise_url = Some(format!("http://{address}"));
     }
@@ -471,6 +474,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         runs_kept_days: config.runs_kept_days,
         ai: config.ai.clone(),
         probes: ProbeSettings { definitions: config.probes.clone(), allow: config.egress.allow.clone() },
+        alerts: config.alerts.clone(),
         site: config.site.clone(),
         blueprint: config.blueprint.clone(),
         jobs: config.jobs.clone(),
@@ -488,6 +492,13 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
 pub fn policies(config: &Config) -> Result<Policies, Vec<String>> {
     let blueprint = blueprint::read(&config.blueprint).map_err(|problem| vec![problem])?;
     Policies::load(&blueprint, &config.site, config.policies_dir.as_deref())
+}
+
+/// The shipped objectives, and those of the operator's folder.
+fn slos(config: &Config) -> Result<SloSettings, Failure> {
+    let read = slo::catalogue(config.slo_dir.as_deref());
+    read.map(|catalogue| SloSettings(Arc::new(catalogue)))
+        .map_err(|complaints| Failure::Refused(format!("slo.dir: {}", complaints.join("\n"))))
 }
 
 fn warn_of_missing_contact(config: &Config) {

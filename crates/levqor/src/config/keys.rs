@@ -289,6 +289,37 @@ pub const KEYS: &[Key] = &[
         "one event in each request, or up to 100",
     ),
     key(
+        "alerts.mail_to",
+        "LEVQOR_ALERTS_MAIL_TO",
+        Shape::List,
+        "",
+        "addresses that are told of alerts by mail; the destination `mail`",
+    ),
+    key(
+        "alerts.webhook_url",
+        "LEVQOR_ALERTS_WEBHOOK_URL",
+        Shape::Text,
+        "",
+        "a webhook that is told of alerts, as Standard Webhooks has it; the destination `webhook`",
+    )
+    .secret(),
+    key(
+        "alerts.webhook_secret",
+        "LEVQOR_ALERTS_WEBHOOK_SECRET",
+        Shape::Text,
+        "",
+        "signs what goes to that webhook: whsec_ and 24 to 64 bytes in Base 64; empty: it is not signed",
+    )
+    .secret(),
+    key(
+        "alerts.slack_url",
+        "LEVQOR_ALERTS_SLACK_URL",
+        Shape::Text,
+        "",
+        "an incoming webhook of Slack, Mattermost or the like that is told of alerts; the destination `chat`",
+    )
+    .secret(),
+    key(
         "ai.anonymous_per_minute",
         "LEVQOR_AI_ANONYMOUS_PER_MINUTE",
         Shape::Number(0, 100_000),
@@ -537,6 +568,13 @@ pub const KEYS: &[Key] = &[
         Shape::Text,
         "",
         "whose law the terms are under, such as England and Wales; empty: that of the operator's place",
+    ),
+    key(
+        "slo.dir",
+        "LEVQOR_SLO_DIR",
+        Shape::Text,
+        "",
+        "a folder with OpenSLO documents of your own, beside the shipped ones; empty: there are none",
     ),
     key(
         "site.policies_dir",

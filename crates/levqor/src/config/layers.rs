@@ -61,6 +61,21 @@ pub struct AiProvider {
     pub regions: Option<Vec<String>>,
 }
 
+/// A destination of the file's list.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertDestination {
+    pub name: String,
+    pub mail: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "secret")]
+    pub webhook: Option<Secret>,
+    /// Signs what goes to the webhook.
+    #[serde(default, deserialize_with = "secret")]
+    pub secret: Option<Secret>,
+    #[serde(default, deserialize_with = "secret")]
+    pub slack: Option<Secret>,
+}
+
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     serde::Deserialize::deserialize(deserializer).map(|text: String| Some(Secret::new(text)))
 }
@@ -72,6 +87,9 @@ pub struct Layers {
     pub regions: RegionRegistry,
     pub regions_origin: Origin,
     pub ai_providers: Vec<AiProvider>,
+    pub alert_destinations: Vec<AlertDestination>,
+    /// Names of destinations by route.
+    pub alert_routes: BTreeMap<String, Vec<String>>,
     /// The file that was read, or that would have been.
     pub config_file: PathBuf,
     pub complaints: Vec<Complaint>,
@@ -89,6 +107,8 @@ impl Layers {
             regions: RegionRegistry::default(),
             regions_origin: Origin::Default,
             ai_providers: Vec::new(),
+            alert_destinations: Vec::new(),
+            alert_routes: BTreeMap::new(),
             config_file: PathBuf::new(),
             complaints: Vec::new(),
         }
@@ -124,6 +144,10 @@ impl Layers {
                 self.file_ai_providers(path, text, line);
                 continue;
             }
+            if full == "alerts.destinations" || full == "alerts.routes" {
+                self.file_alerts(path, text, line, &full);
+                continue;
+            }
             if let Some(key) = find(&full) {
                 match file_value(key, value.get_ref()) {
                     Ok(value) => {
@@ -140,7 +164,15 @@ impl Layers {
             {
                 self.table(path, text, &full, inner);
             } else {
-                let hint = nearest(&full, KEYS.iter().map(|key| key.name).chain(["regions", "ai.providers"]));
+                let hint = nearest(
+                    &full,
+                    KEYS.iter().map(|key| key.name).chain([
+                        "regions",
+                        "ai.providers",
+                        "alerts.destinations",
+                        "alerts.routes",
+                    ]),
+                );
                 self.complain(format!("{path}:{line}: unknown key {full}; {}", remedy(hint)));
             }
         }
@@ -181,6 +213,32 @@ impl Layers {
             Err(error) => self.complain(format!(
                 "{path}:{line}: ai.providers: {}; each [[ai.providers]] takes name, base_url, model and, optionally, \
                  api_key and regions",
+                error.message()
+            )),
+        }
+    }
+
+    /// `[[alerts.destinations]]` and `[alerts.routes]`.
+    fn file_alerts(&mut self, path: &str, text: &str, line: usize, name: &str) {
+        #[derive(serde::Deserialize)]
+        struct File {
+            alerts: Alerts,
+        }
+        #[derive(serde::Deserialize)]
+        struct Alerts {
+            #[serde(default)]
+            destinations: Vec<AlertDestination>,
+            #[serde(default)]
+            routes: BTreeMap<String, Vec<String>>,
+        }
+        match toml::from_str::<File>(text) {
+            Ok(file) => {
+                self.alert_destinations = file.alerts.destinations;
+                self.alert_routes = file.alerts.routes;
+            }
+            Err(error) => self.complain(format!(
+                "{path}:{line}: {name}: {}; each [[alerts.destinations]] takes name and one of mail, webhook (with or \
+                 without secret) and slack, and [alerts.routes] a list of their names for each route",
                 error.message()
             )),
         }

@@ -5,6 +5,7 @@
 //! touches the world.
 
 mod ai;
+mod alerts;
 mod database;
 mod error_reporter;
 mod events;
@@ -29,7 +30,9 @@ use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess,
     error_reporter::ErrorReporter,
-    features::{ai::AiSettings, jobs::JobSettings, oidc::OidcSettings, probes::Definitions},
+    features::{
+        ai::AiSettings, alerts::AlertSettings, jobs::JobSettings, oidc::OidcSettings, probes::Definitions,
+    },
     gateway::GatewaySettings,
     mail::MailServer,
 };
@@ -82,6 +85,8 @@ pub struct Config {
     pub runs_kept_days: Option<u32>,
     pub anonymous_ai_per_minute: u32,
     pub ai: AiSettings,
+    /// Who is told of alerts.
+    pub alerts: AlertSettings,
     pub gateway: GatewaySettings,
     /// None: people sign in by a link only.
     pub oidc: Option<OidcSettings>,
@@ -98,6 +103,8 @@ pub struct Config {
     pub error_reporter: Option<ErrorReporter>,
     /// Whose files replace policies.
     pub policies_dir: Option<PathBuf>,
+    /// With OpenSLO documents beside the shipped ones.
+    pub slo_dir: Option<PathBuf>,
     /// The file that was read, or that would have been.
     pub file: PathBuf,
     /// What the platform does by itself, and what things cost.
@@ -296,6 +303,7 @@ impl Reader<'_> {
         let advertise_url = self.url("advertise_url", listen);
         let has_advertised = !self.text("advertise_url").is_empty();
         let ai = self.ai(region.as_ref());
+        let alerts = self.alerts();
         let database = self.database();
         let site = self.site();
         let gateway = self.gateway();
@@ -351,6 +359,7 @@ impl Reader<'_> {
             anonymous_ai_per_minute: u32::try_from(self.number("ai.anonymous_per_minute"))
                 .unwrap_or(u32::MAX),
             ai,
+            alerts,
             gateway,
             oidc,
             metrics_public: self.text("metrics.public") == "true",
@@ -365,6 +374,7 @@ impl Reader<'_> {
             stripe,
             error_reporter,
             policies_dir: self.policies_dir(),
+            slo_dir: Some(self.text("slo.dir")).filter(|folder| !folder.is_empty()).map(PathBuf::from),
             file: self.layers.config_file.clone(),
             jobs,
             probes,
@@ -707,6 +717,45 @@ mod tests {
                 &[],
                 "levqor.toml:2: tamper.watch: \"templates\" is no absolute path; write it from the root on",
             ),
+            (
+                "[alerts]\nmail_to = [\"nobody\"]",
+                &[("SMTP_URL", "smtp://127.0.0.1"), ("LEVQOR_MAIL_FROM", "a@b.example")],
+                "levqor.toml:2: alerts.mail_to: \"nobody\" is no address",
+            ),
+            ("[alerts]\nmail_to = [\"a@b.example\"]", &[], "mail.smtp_url: is empty, and alerts go by mail"),
+            (
+                "",
+                &[("LEVQOR_ALERTS_SLACK_URL", "hooks.example/hunter2")],
+                "environment LEVQOR_ALERTS_SLACK_URL: alerts.slack_url: the address is none of http or https",
+            ),
+            (
+                "",
+                &[
+                    ("LEVQOR_ALERTS_WEBHOOK_URL", "https://h.example/"),
+                    ("LEVQOR_ALERTS_WEBHOOK_SECRET", "hunter2"),
+                ],
+                "alerts.webhook_url: the secret is not whsec_ and 24 to 64 bytes in Base 64",
+            ),
+            (
+                "",
+                &[("LEVQOR_ALERTS_WEBHOOK_SECRET", "hunter2")],
+                "alerts.webhook_url: is empty, and alerts.webhook_secret is set",
+            ),
+            (
+                "[[alerts.destinations]]\nname = \"pager\"\nwebhook = \"https://h.example/hunter2\"\nslack = \"https://h.example/hunter2\"",
+                &[],
+                "alerts.destinations: \"pager\": give exactly one of mail, webhook and slack",
+            ),
+            (
+                "[[alerts.destinations]]\nname = \"pager\"\nwebhok = \"https://h.example/\"",
+                &[],
+                "levqor.toml:1: alerts.destinations: unknown field `webhok`",
+            ),
+            (
+                "[alerts.routes]\ncritical = [\"pagr\"]\n[[alerts.destinations]]\nname = \"pager\"\nwebhook = \"https://h.example/\"",
+                &[],
+                "alerts.routes: \"critical\": there is no destination \"pagr\"; did you mean `pager`?; known are: pager",
+            ),
             ("[[regions]]\ncode = \"EU\"", &[], "levqor.toml:1: regions:"),
             (
                 "[site]\ncontact_email = \"help\"",
@@ -781,6 +830,21 @@ mod tests {
         let local = local.unwrap().ai.providers;
         assert_eq!((local[0].key.as_ref(), local[0].model.as_str()), (None, "tiny"));
         assert!(resolved("", &[]).unwrap().ai.providers.is_empty());
+    }
+
+    #[test]
+    fn destinations_come_from_the_list_and_from_the_environment() {
+        let file = "[[alerts.destinations]]\nname = \"pager\"\nwebhook = \"https://h.example/hunter2\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n\
+                    [alerts.routes]\ncritical = [\"pager\", \"chat\"]\n";
+        let config = resolved(file, &[("LEVQOR_ALERTS_SLACK_URL", "http://10.0.0.7/hunter2")]).unwrap();
+        let shown = format!("{:?}", config.alerts);
+        assert!(
+            shown.contains("\"pager\", kind: webhook") && shown.contains("\"chat\", kind: chat"),
+            "{shown}"
+        );
+        assert!(!shown.contains("hunter2") && !shown.contains("whsec"), "{shown}");
+        assert_eq!(config.alerts.routes["critical"], ["pager", "chat"]);
+        assert!(resolved("", &[]).unwrap().alerts.destinations.is_empty());
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub fn page() -> String {
          built-in backend last. `api_key` and `regions` (whose nodes ask it) may be left out:\n\n\
          ```toml\n[[ai.providers]]\nname = \"local\"\nbase_url = \"http://127.0.0.1:8080/v1\"\nmodel = \"small\"\n\
          api_key = \"…\"\nregions = [\"eu-west\"]\n```\n\n\
+         Who is told of alerts is a list, too, besides `alerts.mail_to`, `alerts.webhook_url` and `alerts.slack_url`, and routes say\n\
+         who is told of what; a route that is not there goes to all of them:\n\n\
+         ```toml\n[[alerts.destinations]]\nname = \"pager\"\nwebhook = \"https://pager.example.com/hooks/…\"\nsecret = \"whsec_…\"\n\n\
+         [[alerts.destinations]]\nname = \"team\"\nmail = [\"ops@example.com\"]\n\n\
+         [alerts.routes]\ncritical = [\"pager\", \"team\"]\nmajor = [\"team\"]\nminor = []\ndigest = [\"team\"]\n```\n\n\
          Client commands take `--url` or `LEVQOR_URL` and `--key` or `LEVQOR_API_KEY`.\n",
     );
     text

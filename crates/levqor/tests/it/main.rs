@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
 
+mod alerts;
 mod api;
 mod approvals;
 mod audit;

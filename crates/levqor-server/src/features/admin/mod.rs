@@ -9,19 +9,21 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{audit, customer_care, drift, jobs, keyring, probes, tamper};
+use super::{alerts, audit, customer_care, drift, jobs, keyring, probes, slo, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin", get(overview::page))
         .route("/admin/accounts", get(accounts::page))
+        .merge(alerts::routes())
         .merge(audit::routes())
         .merge(customer_care::admin_routes())
         .merge(drift::routes())
         .merge(jobs::routes())
         .merge(keyring::routes())
         .merge(probes::routes())
+        .merge(slo::routes())
         .merge(tamper::routes())
         .layer(axum::middleware::map_response(uncached))
 }

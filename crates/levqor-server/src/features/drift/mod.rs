@@ -8,11 +8,13 @@
 //! The files are read anew each time, so that a blueprint or a lock that was changed under a running server is seen: it still serves
 //! the old one.
 
+mod conditions;
 mod own;
 mod pages;
 mod routes;
 mod service;
 
+pub(crate) use conditions::conditions;
 pub use pages::routes;
 pub use routes::api;
 pub(crate) use service::{EVERY, last, look_at_itself, standings};

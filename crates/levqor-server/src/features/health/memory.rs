@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,6 +30,8 @@ const WAITING_MAX: usize = 1_000;
 pub(crate) struct Memory {
     listening: OnceLock<SocketAddr>,
     last_look: AtomicI64,
+    /// Free bytes where the database lives, as they were last; the largest number: nobody knows.
+    disk_free: AtomicU64,
     waiting: Mutex<VecDeque<Sample>>,
     last: Arc<Mutex<Option<Verdict>>>,
     /// Held while somebody looks.
@@ -58,6 +60,7 @@ impl Default for Memory {
         Self {
             listening: OnceLock::new(),
             last_look: AtomicI64::new(i64::MIN),
+            disk_free: AtomicU64::new(u64::MAX),
             waiting: Mutex::default(),
             last: Arc::default(),
             looks: Arc::default(),
@@ -74,6 +77,16 @@ impl Memory {
 
     pub(crate) fn listening(&self) -> Option<SocketAddr> {
         self.listening.get().copied()
+    }
+
+    /// Notes how much of the disk is free.
+    pub(super) fn note_disk_free(&self, bytes: Option<u64>) {
+        self.disk_free.store(bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How much of the disk was free last. None: nobody has looked, or the system does not tell.
+    pub(super) fn disk_free(&self) -> Option<u64> {
+        Some(self.disk_free.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
     }
 
     /// How far `now` lies before the time of the last look. A clock that was set right again is right from then on.

@@ -96,6 +96,7 @@ pub async fn assess(app: &App) -> Readiness {
         format!("the schema is at {}, this build expects {}", found.migration, found.migration_expected)
     });
     let ahead = clock_ahead(app).await;
+    app.health.note_disk_free(found.disk_free_bytes);
     let min = app.settings.disk_free_bytes_min;
     let disk = found
         .disk_free_bytes

@@ -13,6 +13,7 @@
 //! the code and stand in `catalogue`; labels have few values, and what is too much goes to "other".
 
 mod catalogue;
+mod conditions;
 mod counter;
 mod exposition;
 mod key;
@@ -27,6 +28,7 @@ mod steps;
 mod tally;
 mod totals;
 
+pub(crate) use conditions::conditions;
 pub use counter::Counter;
 pub use memory::Metrics;
 pub(crate) use record::{record, roll_up};

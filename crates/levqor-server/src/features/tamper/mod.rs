@@ -11,6 +11,7 @@
 //! Invariant: a finding ends when what is there is as agreed again, or when an operator agrees to exactly what was found.
 
 mod board;
+mod conditions;
 mod file;
 mod guard;
 mod keeper;
@@ -33,6 +34,7 @@ use levqor_model::{
 use levqor_store::Error;
 use tracing::{error, info};
 
+pub(crate) use conditions::conditions;
 pub use pages::routes;
 pub use routes::api;
 pub(crate) use service::{Standing, ask_for_new_hashes, standings};

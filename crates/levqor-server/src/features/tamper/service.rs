@@ -48,7 +48,10 @@ pub(super) struct Place {
 }
 
 /// Places whose node lives or has only fallen silent, and others where something was found; by their names.
-pub(super) async fn places(app: &App) -> Result<Vec<Place>, Problem> {
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn places(app: &App) -> Result<Vec<Place>, levqor_store::Error> {
     let (states, findings) = app.store.tampering(app.now()).await?;
     let mut by_place: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
     for finding in findings {

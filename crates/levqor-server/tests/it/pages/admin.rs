@@ -11,6 +11,15 @@ const PAGES: [&str; 7] = [
     "/admin/jobs",
     "/admin/keys",
     "/admin/probes",
+const PAGES: [&str; 9] = [
+    "/admin",
+    "/admin/accounts",
+    "/admin/alerts",
+    "/admin/audit",
+    "/admin/drift",
+    "/admin/keys",
+    "/admin/notifications",
+    "/admin/slos",
     "/admin/tamper",
 ];
 
@@ -70,6 +79,11 @@ async fn their_forms_want_a_token() {
     let before = operator.app.store.keyring_history().await.unwrap();
     let active = before[0].id;
     for path in [
+        "/admin/alerts/alr_01ARZ3NDEKTSV4RRFFQ69G5FAV/acknowledge".to_owned(),
+        "/admin/alerts/silences".to_owned(),
+        "/admin/alerts/silences/sil_01ARZ3NDEKTSV4RRFFQ69G5FAV/end".to_owned(),
+        "/admin/notifications/ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV/dismiss".to_owned(),
+        "/admin/notifications/ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV/retry".to_owned(),
         "/admin/audit/verify".to_owned(),
         "/admin/drift/check".to_owned(),
         "/admin/jobs/kv_costs/run".to_owned(),

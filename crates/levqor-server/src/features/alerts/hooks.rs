@@ -1,0 +1,17 @@
+//! What else happens when an alert fires, gets worse, or is over.
+//!
+//! Each is told at least once: again after the node has changed that looks, so it must know an alert by its id.
+
+use levqor_store::alerts::Alert;
+
+use crate::App;
+
+/// Tells everybody who wants to know. Their failures are theirs: an alert does not wait for them.
+pub(super) async fn after(app: &App, alert: &Alert) {
+    // One line each: features::incidents::on_alert(app, alert).await;
+    let _ = app;
+    tracing::info!(
+        alert.id = %alert.id, rule = alert.rule, subject = alert.subject, severity = %alert.severity,
+        "alert {} of {} {}: {}", alert.id, alert.rule, alert.state, alert.summary
+    );
+}

@@ -1,0 +1,219 @@
+//! From what happened to what people read: one message for what happens at once, of one rule, to one route.
+
+use std::collections::BTreeMap;
+
+use levqor_model::{NotificationId, Severity, Timestamp};
+use levqor_slo::alert::{Event, escalate_after};
+use levqor_store::{
+    alerts::Alert,
+    notifications::{ABOUT_UNSENT, NewNotification, Target},
+};
+use serde_json::{Value, json};
+
+use super::plan::{News, worst};
+
+/// Alerts that one message names.
+const NAMED_MAX: usize = 20;
+/// Longest subject, in characters.
+const SUBJECT_CHARS_MAX: usize = 150;
+
+/// What is grouped: who is told, what happened, and of which rule.
+type Group<'a> = (String, &'static str, &'a str);
+
+/// The messages, each with the alerts that it names. `new_id` gives ids.
+pub(super) fn messages(
+    news: &[News],
+    public_url: &str,
+    now: Timestamp,
+    mut new_id: impl FnMut() -> NotificationId,
+) -> Vec<NewNotification> {
+    let mut groups: BTreeMap<Group<'_>, Vec<&News>> = BTreeMap::new();
+    for one in news {
+        let routes =
+            if one.routes.is_empty() { vec![one.alert.severity.to_string()] } else { one.routes.clone() };
+        for route in routes {
+            groups.entry((route, word(one.event), one.alert.rule.as_str())).or_default().push(one);
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((route, word, rule), group)| message(route, word, rule, &group, public_url, now, new_id()))
+        .collect()
+}
+
+const fn word(event: Event) -> &'static str {
+    match event {
+        Event::Raised => "worse",
+        Event::Resolved => "resolved",
+        Event::Told | Event::Fired | Event::Nothing | Event::Kept | Event::Dropped => "firing",
+    }
+}
+
+fn message(
+    route: String,
+    word: &'static str,
+    rule: &str,
+    group: &[&News],
+    public_url: &str,
+    now: Timestamp,
+    id: NotificationId,
+) -> NewNotification {
+    let severity = worst(group);
+    let first = &group[0].alert;
+    let what = match group {
+        [_] => first.summary.clone(),
+        _ => format!("{} alerts of {rule}", group.len()),
+    };
+    let head = match word {
+        "resolved" => "over",
+        word => word,
+    };
+    let subject: String = format!("[{severity}] {head}: {what}")
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .take(SUBJECT_CHARS_MAX)
+        .collect();
+    let mut dedup = format!("alert:{}:{word}:{}:{route}", first.id, first.version);
+    if rule.starts_with("notifications.") {
+        dedup.insert_str(0, ABOUT_UNSENT);
+    }
+    NewNotification {
+        id,
+        dedup,
+        target: Target::Route(route),
+        severity,
+        subject,
+        body: body(word, group, public_url),
+        data: data(word, rule, severity, group, public_url),
+        at: now,
+    }
+}
+
+fn body(word: &str, group: &[&News], public_url: &str) -> String {
+    let mut text = String::new();
+    for News { alert, .. } in group.iter().take(NAMED_MAX) {
+        text.push_str(&format!("{}\n", alert.summary));
+        let subject = if alert.subject.is_empty() { String::new() } else { format!(" of {}", alert.subject) };
+        text.push_str(&format!("  {}{subject}, {}, since {}\n", alert.rule, alert.severity, alert.began_at));
+        if let (Some(ended), Some(why)) = (alert.ended_at, &alert.ending) {
+            text.push_str(&format!("  over at {ended}: {why}\n"));
+        }
+    }
+    if group.len() > NAMED_MAX {
+        text.push_str(&format!("and {} more\n", group.len() - NAMED_MAX));
+    }
+    text.push_str(&format!("\n{public_url}/admin/alerts\n"));
+    if word != "resolved" {
+        text.push_str("Acknowledge it there, or by `levqor alerts acknowledge ID`.\n");
+    }
+    text
+}
+
+fn data(word: &str, rule: &str, severity: Severity, group: &[&News], public_url: &str) -> Value {
+    let alerts: Vec<Value> = group.iter().take(NAMED_MAX).map(|news| of(&news.alert)).collect();
+    let escalation = escalate_after(severity).filter(|_| word != "resolved");
+    json!({
+        "type": format!("alert.{word}"),
+        "rule": rule,
+        "severity": severity,
+        "alerts": alerts,
+        "alerts_total": group.len(),
+        "url": format!("{public_url}/admin/alerts"),
+        // A hint: whoever has not acknowledged it by then may not have seen it.
+        "escalate_after_seconds": escalation.map(|span| span.as_secs()),
+    })
+}
+
+/// An alert, for programs.
+fn of(alert: &Alert) -> Value {
+    json!({
+        "id": alert.id, "rule": alert.rule, "subject": alert.subject, "severity": alert.severity, "state": alert.state,
+        "summary": alert.summary, "details": alert.details, "began_at": alert.began_at, "firing_at": alert.firing_at,
+        "ended_at": alert.ended_at, "ending": alert.ending,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_model::{AlertId, AlertState, SeededRandom};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_500_000);
+
+    fn news(rule: &str, subject: &str, severity: Severity, event: Event, routes: &[&str]) -> News {
+        let ended = event == Event::Resolved;
+        let number = subject.bytes().map(u64::from).sum();
+        News {
+            alert: Alert {
+                id: AlertId::new(NOW, &SeededRandom::new(number)),
+                rule: rule.to_owned(),
+                subject: subject.to_owned(),
+                source: "test".to_owned(),
+                severity,
+                state: if ended { AlertState::Resolved } else { AlertState::Firing },
+                summary: format!("{subject} is\nlost"),
+                details: json!({ "a": 1 }),
+                began_at: NOW,
+                firing_at: Some(NOW),
+                ended_at: ended.then_some(NOW),
+                seen_at: NOW,
+                held_us: 0,
+                flaps: 0,
+                told: true,
+                silence: None,
+                ending: ended.then(|| "it holds again".to_owned()),
+                acknowledged: None,
+                version: 3,
+            },
+            event,
+            routes: routes.iter().map(|route| (*route).to_owned()).collect(),
+        }
+    }
+
+    fn written(news: &[News]) -> Vec<NewNotification> {
+        let random = SeededRandom::new(1);
+        messages(news, "https://levqor.example", NOW, || NotificationId::new(NOW, &random))
+    }
+
+    #[test]
+    fn what_happens_at_once_is_one_message() {
+        let mut all: Vec<_> = (0..30)
+            .map(|number| news("nodes.lost", &format!("n{number}"), Severity::Major, Event::Fired, &[]))
+            .collect();
+        all.push(news("disk.free", "", Severity::Critical, Event::Fired, &[]));
+        all.push(news("disk.free", "", Severity::Critical, Event::Resolved, &["pager", "chat"]));
+        let written = written(&all);
+        let shown: Vec<_> =
+            written.iter().map(|message| format!("{} {}", message.target.text(), message.subject)).collect();
+        assert_eq!(
+            shown,
+            [
+                "route:chat [critical] over:  is lost",
+                "route:critical [critical] firing:  is lost",
+                "route:major [major] firing: 30 alerts of nodes.lost",
+                "route:pager [critical] over:  is lost",
+            ]
+        );
+        let many = &written[2];
+        assert!(
+            many.body.contains("and 10 more") && many.body.contains("https://levqor.example/admin/alerts")
+        );
+        assert_eq!(many.data["alerts"].as_array().unwrap().len(), 20);
+        assert_eq!(
+            (many.data["alerts_total"].as_u64(), many.data["type"].as_str()),
+            (Some(30), Some("alert.firing"))
+        );
+        assert_eq!(many.data["escalate_after_seconds"], 3_600);
+        assert!(written[0].body.contains("it holds again") && !written[0].body.contains("Acknowledge"));
+        let mut dedups: Vec<_> = written.iter().map(|message| message.dedup.clone()).collect();
+        dedups.dedup();
+        assert_eq!(dedups.len(), 4);
+    }
+
+    #[test]
+    fn what_is_about_unsent_messages_is_not_counted_as_one() {
+        let written = written(&[news("notifications.unsent", "dead", Severity::Critical, Event::Fired, &[])]);
+        assert!(written[0].dedup.starts_with("unsent:alert:alr_"), "{}", written[0].dedup);
+    }
+}

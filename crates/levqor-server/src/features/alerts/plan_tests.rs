@@ -1,0 +1,183 @@
+//! Looks in virtual time, through the plan alone.
+
+use std::time::Duration;
+
+use levqor_model::SeededRandom;
+use levqor_slo::{Matcher, MatcherField, alert::Patience};
+use serde_json::json;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_500_000);
+
+fn at(seconds: u64) -> Timestamp {
+    NOW + Duration::from_secs(seconds)
+}
+
+fn said(rule: &str, subject: &str, verdict: Verdict) -> Said {
+    Said::of(Condition {
+        rule: rule.to_owned(),
+        subject: subject.to_owned(),
+        verdict,
+        severity: Severity::Major,
+        summary: format!("{rule} of {subject}"),
+        details: json!({}),
+    })
+    .patient(Patience { fire_after: Duration::from_secs(10), clear_after: Duration::from_secs(10) })
+}
+
+/// Alerts as a store would have them, moved on look by look.
+#[derive(Default)]
+struct World {
+    open: Vec<Alert>,
+    ended: Vec<Alert>,
+    silences: Vec<(SilenceId, Silencing)>,
+    told: Vec<String>,
+    writes: usize,
+}
+
+impl World {
+    fn look(&mut self, seconds: u64, answers: &[Answer]) {
+        let said = flatten(answers);
+        let before = self
+            .ended
+            .iter()
+            .map(|alert| {
+                let before = Before { ended_at: alert.ended_at.unwrap(), flaps: alert.flaps };
+                ((alert.rule.clone(), alert.subject.clone()), before)
+            })
+            .collect();
+        let random = SeededRandom::new(seconds + 1);
+        let known = Known { open: &self.open, silences: &self.silences, before: &before, now: at(seconds) };
+        let plan = plan(answers, &said, &known, || AlertId::new(at(seconds), &random));
+        self.writes += plan.moves.len();
+        for AlertMove { alert, was, step } in plan.moves {
+            let place = self.open.iter().position(|open| open.id == alert.id);
+            assert_eq!(place.map(|place| self.open[place].version), was);
+            if let Some(place) = place {
+                self.open.remove(place);
+            }
+            if alert.state.is_open() && step != AlertStep::Dropped {
+                self.open.push(alert);
+            } else if step != AlertStep::Dropped {
+                self.ended.push(alert);
+            }
+        }
+        let news = plan.news.iter();
+        self.told.extend(
+            news.map(|news| format!("{seconds} {:?} {}/{}", news.event, news.alert.rule, news.alert.subject)),
+        );
+    }
+
+    fn says(&mut self, seconds: u64, all: &[Said]) {
+        self.look(seconds, &[Answer { source: "test", said: Ok(all.to_vec()) }]);
+    }
+}
+
+#[test]
+fn an_alert_lives_and_is_told_twice() {
+    let mut world = World::default();
+    for seconds in (0..40).step_by(2) {
+        let verdict = if seconds < 20 { Verdict::Fails } else { Verdict::Holds };
+        world.says(seconds, &[said("nodes.full", "a", verdict)]);
+    }
+    assert_eq!(world.told, ["10 Fired nodes.full/a", "30 Resolved nodes.full/a"]);
+    assert_eq!(world.ended[0].ending.as_deref(), Some("it holds again"));
+    assert_eq!((world.ended[0].began_at, world.ended[0].firing_at), (at(0), Some(at(10))));
+    // Nothing is written while it only goes on firing.
+    assert!(world.writes <= 14, "{}", world.writes);
+}
+
+#[test]
+fn what_is_unknown_is_an_alert_of_its_own() {
+    let mut world = World::default();
+    for seconds in (0..200).step_by(10) {
+        world.says(seconds, &[said("nodes.full", "a", Verdict::Unknown)]);
+    }
+    assert_eq!(world.told, ["60 Fired nodes.full.unknown/a"]);
+    assert_eq!(world.open[0].severity, Severity::Minor);
+    // And none where that is not asked for.
+    let mut world = World::default();
+    for seconds in (0..200).step_by(10) {
+        world.says(seconds, &[said("nodes.full", "a", Verdict::Unknown).quiet_when_unknown()]);
+    }
+    assert_eq!(world.told, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_gone_is_over_and_a_source_that_does_not_answer_ends_nothing() {
+    let mut world = World::default();
+    for seconds in (0..20).step_by(2) {
+        world.says(seconds, &[said("nodes.full", "a", Verdict::Fails)]);
+    }
+    for seconds in (20..60).step_by(2) {
+        world.look(seconds, &[Answer { source: "test", said: Err("away".to_owned()) }]);
+    }
+    assert_eq!(world.told, ["10 Fired nodes.full/a"]);
+    for seconds in (60..200).step_by(2) {
+        world.says(seconds, &[]);
+    }
+    assert_eq!(world.told.len(), 2, "{:?}", world.told);
+    assert_eq!(world.ended[0].ending.as_deref(), Some("it is not looked at any more"));
+}
+
+#[test]
+fn a_silence_puts_off_the_message_and_its_end_tells_it() {
+    let random = SeededRandom::new(3);
+    let matchers = vec![Matcher { field: MatcherField::Rule, pattern: "nodes.*".to_owned() }];
+    let silencing = Silencing { matchers, begins_at: at(0), ends_at: at(30) };
+    let id = SilenceId::new(NOW, &random);
+    let mut world = World { silences: vec![(id, silencing)], ..World::default() };
+    for seconds in (0..60).step_by(2) {
+        let verdict = if seconds < 40 { Verdict::Fails } else { Verdict::Holds };
+        world.says(seconds, &[said("nodes.full", "a", verdict)]);
+        if seconds == 20 {
+            assert_eq!((world.open[0].silence, world.open[0].told), (Some(id), false));
+        }
+    }
+    assert_eq!(world.told, ["30 Told nodes.full/a", "50 Resolved nodes.full/a"]);
+    // What began and ended in the silence is not told at all, and is kept.
+    let mut world = World { silences: world.silences, ..World::default() };
+    for seconds in (0..29).step_by(2) {
+        let verdict = if seconds < 12 { Verdict::Fails } else { Verdict::Holds };
+        world.says(seconds, &[said("nodes.full", "a", verdict)]);
+    }
+    assert_eq!((world.told.len(), world.ended.len()), (0, 1));
+}
+
+#[test]
+fn the_lesser_alert_keeps_quiet_while_the_worse_one_speaks() {
+    let mut world = World::default();
+    for seconds in (0..60).step_by(2) {
+        let fast = if seconds < 30 { Verdict::Fails } else { Verdict::Holds };
+        world.says(seconds, &[said("slo.burn", "api", fast), said("slo.slow_burn", "api", Verdict::Fails)]);
+    }
+    assert_eq!(
+        world.told,
+        ["10 Fired slo.burn/api", "40 Resolved slo.burn/api", "42 Told slo.slow_burn/api"]
+    );
+}
+
+#[test]
+fn of_two_answers_about_the_same_the_worse_counts() {
+    let mut world = World::default();
+    let answer = |source, verdict| Answer { source, said: Ok(vec![said("x.y", "a", verdict)]) };
+    for seconds in (0..20).step_by(2) {
+        world.look(seconds, &[answer("one", Verdict::Fails), answer("two", Verdict::Holds)]);
+    }
+    assert_eq!(world.told, ["10 Fired x.y/a"]);
+}
+
+#[test]
+fn alerts_are_bounded() {
+    let mut world = World::default();
+    let many: Vec<_> =
+        (0..OPEN_MAX + 5).map(|number| said("x.y", &format!("{number:05}"), Verdict::Fails)).collect();
+    let answers = [Answer { source: "test", said: Ok(many) }];
+    world.look(0, &answers);
+    assert_eq!(world.open.len(), OPEN_MAX);
+    let said = flatten(&answers);
+    let (before, random) = (BTreeMap::new(), SeededRandom::new(1));
+    let known = Known { open: &world.open, silences: &[], before: &before, now: at(2) };
+    assert_eq!(plan(&answers, &said, &known, || AlertId::new(NOW, &random)).left_out, 5);
+}

@@ -1,0 +1,74 @@
+//! A condition, and how it is dealt with.
+
+use levqor_model::{Condition, Severity, Verdict};
+use levqor_slo::alert::Patience;
+
+use super::rules;
+
+/// What is said of one thing, and what becomes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) condition: Condition,
+    pub(crate) patience: Patience,
+    /// Routes of the configuration; empty: those of the severity.
+    pub(crate) routes: Vec<String>,
+    /// That nothing is known of it is an alert of its own.
+    pub(crate) tells_unknown: bool,
+    /// People are told when it is over.
+    pub(crate) tells_over: bool,
+}
+
+impl Said {
+    /// As its rule has it.
+    pub(crate) fn of(condition: Condition) -> Self {
+        let patience = rules::patience(&condition.rule);
+        Self { condition, patience, routes: Vec::new(), tells_unknown: true, tells_over: true }
+    }
+
+    pub(crate) fn patient(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    pub(crate) fn routed(self, routes: Vec<String>) -> Self {
+        Self { routes, ..self }
+    }
+
+    pub(crate) fn quiet_when_unknown(self) -> Self {
+        Self { tells_unknown: false, ..self }
+    }
+
+    pub(crate) fn silent_when_over(self) -> Self {
+        Self { tells_over: false, ..self }
+    }
+
+    /// What is said of whether it is known.
+    pub(super) fn of_knowledge(&self) -> Option<Self> {
+        if !self.tells_unknown {
+            return None;
+        }
+        let unknown = self.condition.verdict == Verdict::Unknown;
+        let condition = Condition {
+            rule: format!("{}.unknown", self.condition.rule),
+            subject: self.condition.subject.clone(),
+            verdict: if unknown { Verdict::Fails } else { Verdict::Holds },
+            // Whoever cannot see has a problem, though not yet that one.
+            severity: match self.condition.severity {
+                Severity::Critical => Severity::Major,
+                Severity::Major | Severity::Minor => Severity::Minor,
+            },
+            summary: if unknown {
+                format!("it cannot be told whether all is well: {}", self.condition.summary)
+            } else {
+                self.condition.summary.clone()
+            },
+            details: self.condition.details.clone(),
+        };
+        Some(Self {
+            condition,
+            patience: rules::patience_of_unknown(&self.condition.rule),
+            routes: self.routes.clone(),
+            tells_unknown: false,
+            tells_over: self.tells_over,
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! `levqor alerts`: what is not as it should be, who has it, and what is silenced.
+
+use std::time::Duration;
+
+use levqor_model::{AlertId, Clock, SilenceId, SystemClock};
+use serde_json::{Value, json};
+
+use super::client::{delete, or_tell, send, word};
+use crate::{
+    Exit,
+    cli::{AlertsArgs, AlertsCommand, ClientArgs, SilenceArgs},
+    console::{say, table},
+};
+
+pub async fn alerts(args: &AlertsArgs, as_json: bool) -> Exit {
+    let asked = match &args.command {
+        None => list(&args.client, args.all).await,
+        Some(AlertsCommand::Acknowledge { id, note, client }) => acknowledge(client, id, note).await,
+        Some(AlertsCommand::Silences(client)) => send(client, "api/ops/silences", None).await,
+        Some(AlertsCommand::Silence(args)) => silence(args).await,
+        Some(AlertsCommand::Unsilence { id, client }) => unsilence(client, id).await,
+    };
+    let found = match or_tell(asked) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    if as_json {
+        say(format_args!("{found:#}"));
+        return Exit::Done;
+    }
+    match &args.command {
+        None => show(&found),
+        Some(AlertsCommand::Acknowledge { .. }) => {
+            say(format_args!("{} is yours: {}", word(&found["id"]), word(&found["summary"])));
+        }
+        Some(AlertsCommand::Silences(_)) => show_silences(&found),
+        Some(AlertsCommand::Silence(_)) => {
+            say(format_args!("{} is on until {}", word(&found["id"]), word(&found["ends_at"])));
+        }
+        Some(AlertsCommand::Unsilence { id, .. }) => say(format_args!("{id} is over")),
+    }
+    Exit::Done
+}
+
+async fn list(client: &ClientArgs, all: bool) -> Result<Value, (Exit, String)> {
+    if all {
+        return send(client, "api/ops/alerts?limit=200", None).await;
+    }
+    let mut firing = send(client, "api/ops/alerts?state=firing&limit=200", None).await?;
+    let pending = send(client, "api/ops/alerts?state=pending&limit=200", None).await?;
+    if let (Some(list), Some(more)) = (firing["alerts"].as_array_mut(), pending["alerts"].as_array()) {
+        list.extend(more.iter().cloned());
+        let rank = |alert: &Value| {
+            let severities = ["critical", "major", "minor"];
+            severities.iter().position(|severity| alert["severity"] == **severity).unwrap_or(severities.len())
+        };
+        list.sort_by_key(|alert| (alert["state"] != "firing", rank(alert)));
+    }
+    Ok(firing)
+}
+
+fn show(found: &Value) {
+    let rows: Vec<_> = found["alerts"].as_array().into_iter().flatten().map(row).collect();
+    if rows.is_empty() {
+        say(format_args!("nothing is open"));
+    } else {
+        let heads = ["id", "severity", "state", "rule", "subject", "since", "who", "what"];
+        say(format_args!("{}", table(&heads, rows.into_iter())));
+    }
+}
+
+fn row(alert: &Value) -> Vec<String> {
+    let who = match (&alert["acknowledged"]["by"], &alert["silence"]) {
+        (Value::String(by), _) => by.clone(),
+        (_, Value::String(_)) => "silenced".to_owned(),
+        _ => "-".to_owned(),
+    };
+    let mut row = ["id", "severity", "state", "rule", "subject", "began_at"]
+        .map(|member| word(&alert[member]))
+        .to_vec();
+    row.extend([who, word(&alert["summary"])]);
+    row
+}
+
+fn show_silences(found: &Value) {
+    let rows: Vec<_> = found["silences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|silence| {
+            let matchers: Vec<_> = silence["matchers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|matcher| format!("{}={}", word(&matcher["field"]), word(&matcher["pattern"])))
+                .collect();
+            vec![
+                word(&silence["id"]),
+                matchers.join(" "),
+                word(&silence["ends_at"]),
+                word(&silence["reason"]),
+                word(&silence["created_by"]),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        say(format_args!("nothing is silenced"));
+    } else {
+        say(format_args!("{}", table(&["id", "about", "until", "reason", "by"], rows.into_iter())));
+    }
+}
+
+async fn acknowledge(client: &ClientArgs, id: &str, note: &Option<String>) -> Result<Value, (Exit, String)> {
+    let id: AlertId = id.parse().map_err(|error| {
+        (Exit::WrongUse, format!("{id:?} is not the id of an alert: {error}; `levqor alerts` lists them"))
+    })?;
+    let body = note.as_ref().map_or_else(|| json!({}), |note| json!({ "note": note }));
+    send(client, &format!("api/ops/alerts/{id}/acknowledge"), Some(body)).await
+}
+
+async fn silence(args: &SilenceArgs) -> Result<Value, (Exit, String)> {
+    let ends_at = SystemClock.now() + Duration::from_secs(u64::from(args.hours) * 3_600);
+    let body = json!({
+        "matchers": [
+            { "field": "rule", "pattern": args.rule },
+            { "field": "subject", "pattern": args.subject },
+        ],
+        "reason": args.reason,
+        "ends_at": ends_at,
+    });
+    send(&args.client, "api/ops/silences", Some(body)).await
+}
+
+async fn unsilence(client: &ClientArgs, id: &str) -> Result<Value, (Exit, String)> {
+    let id: SilenceId = id.parse().map_err(|error| {
+        let problem =
+            format!("{id:?} is not the id of a silence: {error}; `levqor alerts silences` lists them");
+        (Exit::WrongUse, problem)
+    })?;
+    delete(client, &format!("api/ops/silences/{id}")).await?;
+    Ok(json!({ "id": id, "ended": true }))
+}

@@ -1,0 +1,71 @@
+//! `levqor notifications`: messages to people and other systems, and those that did not arrive.
+
+use levqor_model::{NotificationId, NotificationState};
+use serde_json::{Value, json};
+
+use super::client::{or_tell, send, word};
+use crate::{
+    Exit,
+    cli::{ClientArgs, NotificationsArgs, NotificationsCommand},
+    console::{say, table},
+};
+
+pub async fn notifications(args: &NotificationsArgs, as_json: bool) -> Exit {
+    let asked = match &args.command {
+        None => list(&args.client, args.state.as_deref()).await,
+        Some(NotificationsCommand::Retry { id, client }) => act(client, id, "retry", json!({})).await,
+        Some(NotificationsCommand::Dismiss { id, reason, client }) => {
+            act(client, id, "dismiss", json!({ "reason": reason })).await
+        }
+    };
+    let found = match or_tell(asked) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    if as_json {
+        say(format_args!("{found:#}"));
+    } else if args.command.is_some() {
+        say(format_args!("{} is {}", word(&found["id"]), word(&found["state"])));
+    } else {
+        let rows: Vec<_> = found["notifications"].as_array().into_iter().flatten().map(row).collect();
+        if rows.is_empty() {
+            say(format_args!("no messages"));
+        } else {
+            let heads = ["id", "state", "to", "attempts", "made", "subject", "problem"];
+            say(format_args!("{}", table(&heads, rows.into_iter())));
+        }
+    }
+    Exit::Done
+}
+
+async fn list(client: &ClientArgs, state: Option<&str>) -> Result<Value, (Exit, String)> {
+    let state = state.map(str::parse::<NotificationState>).transpose();
+    let state = state.map_err(|error| (Exit::WrongUse, format!("--state: {error}")))?;
+    let filter = state.map_or_else(String::new, |state| format!("&state={state}"));
+    send(client, &format!("api/ops/notifications?limit=100{filter}"), None).await
+}
+
+fn row(message: &Value) -> Vec<String> {
+    let to = match &message["destination"] {
+        Value::String(destination) => destination.clone(),
+        _ => word(&message["target"]),
+    };
+    vec![
+        word(&message["id"]),
+        word(&message["state"]),
+        to,
+        word(&message["attempts"]),
+        word(&message["created_at"]),
+        word(&message["subject"]),
+        word(&message["problem"]),
+    ]
+}
+
+async fn act(client: &ClientArgs, id: &str, verb: &str, body: Value) -> Result<Value, (Exit, String)> {
+    let id: NotificationId = id.parse().map_err(|error| {
+        let problem =
+            format!("{id:?} is not the id of a message: {error}; `levqor notifications` lists them");
+        (Exit::WrongUse, problem)
+    })?;
+    send(client, &format!("api/ops/notifications/{id}/{verb}"), Some(body)).await
+}
