@@ -19,6 +19,7 @@ mod mail;
 mod migrate;
 mod nodes;
 mod pages;
+mod probes;
 mod region_verbs;
 mod regions;
 mod replica;
