@@ -69,10 +69,7 @@ async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
                 ]);
             }
         }
-        say(table(
-            &["probe", "kind", "target", "state", "since", "latency", "seen from", "why"],
-            rows.into_iter(),
-        ));
+        say(table(&["probe", "kind", "target", "state", "since", "latency", "seen from", "why"], rows));
         let state = word(&found["state"]).to_uppercase();
         say(format_args!("\n{}", paint(&format!("PROBES: {state}"), tone(&found["state"]), &stdout())));
     }
@@ -172,7 +169,7 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
 }
 
 fn check(file: &Path, as_json: bool) -> Exit {
-    let (names, complaints) = match config::probes(file) {
+    let (names, complaints): (Vec<String>, Vec<String>) = match config::probes(file) {
         Ok(found) => (found.probes.iter().map(|probe| probe.name.clone()).collect(), Vec::new()),
         Err(config::Unfit::Unreadable(problem)) => (Vec::new(), vec![problem]),
         Err(config::Unfit::Wrong(complaints)) => (Vec::new(), complaints),

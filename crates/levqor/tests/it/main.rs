@@ -20,6 +20,7 @@ mod mail;
 mod migrate;
 mod nodes;
 mod pages;
+mod probes;
 mod region_verbs;
 mod regions;
 mod replica;
