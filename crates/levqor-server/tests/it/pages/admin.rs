@@ -3,23 +3,20 @@
 use super::*;
 use crate::support::sign_in_operator;
 
-const PAGES: [&str; 7] = [
-    "/admin",
-    "/admin/accounts",
-    "/admin/audit",
-    "/admin/drift",
-    "/admin/jobs",
-    "/admin/keys",
-    "/admin/probes",
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 14] = [
     "/admin",
     "/admin/accounts",
     "/admin/alerts",
     "/admin/audit",
+    "/admin/customers",
     "/admin/drift",
+    "/admin/incidents",
+    "/admin/jobs",
     "/admin/keys",
     "/admin/notifications",
+    "/admin/probes",
     "/admin/slos",
+    "/admin/status",
     "/admin/tamper",
 ];
 
