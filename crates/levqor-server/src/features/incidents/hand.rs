@@ -22,6 +22,7 @@ use levqor_model::{
 use levqor_store::{
     incidents::{Act, EntryKind, Escalation, Incident, IncidentAlert, NewEntry, Wait},
     notifications::{NewNotification, Target},
+    subscriptions::Announcement,
 };
 use serde_json::{Value, json};
 
@@ -313,6 +314,27 @@ impl Hand {
         let Escalation { waits_for: Some(wait), step, next_at, .. } = &mut incident.escalation else { return };
         let latest = self.now + self.policy.pause(level, *wait, *step);
         *next_at = Some(next_at.map_or(latest, |at| at.min(latest)));
+    }
+
+    /// The same act, which tells everybody what is said for everybody.
+    pub(super) fn announced(&self, mut act: Act) -> Act {
+        let is_said = |entry: &&NewEntry| entry.public && entry.kind.is_update() && !entry.text.is_empty();
+        let Some(said) = act.entries.iter().rfind(is_said) else { return act };
+        let incident = &act.incident;
+        let Incident { id, title, level, state, components, version, .. } = incident;
+        let about = if components.is_empty() { String::new() } else { format!("\nAbout: {}", components.join(", ")) };
+        act.announcement = Some(Announcement {
+            dedup: format!("incident:{id}:{version}:public"),
+            severity: level.severity(),
+            subject: format!("{title}: {state}"),
+            body: format!("{}\n{about}\nState: {state}\n{}/status\n", said.text, self.public_url),
+            data: json!({ "incident": id, "title": title, "state": state, "text": said.text, "components": components,
+                "opened_at": incident.opened_at, "resolved_at": incident.resolved_at }),
+            parts: components.clone(),
+            site: self.public_url.clone(),
+            at: self.now,
+        });
+        act
     }
 
     /// To the people of its severity.
