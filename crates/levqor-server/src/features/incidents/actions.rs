@@ -117,7 +117,7 @@ async fn kept(app: &App, by: &str, incident: IncidentId, change: ActionItemChang
             Err(Problem::field("/text", "the incident has as many action items as it may have; change one that is there"))
         }
         ActionItemChange::Now(item) | ActionItemChange::Moved(item) => {
-            measured(app, by, incident).await?;
+            writings::list_actions(app, by, incident).await?;
             Ok(item)
         }
     }
@@ -137,15 +137,6 @@ async fn kept_of(
         }
         change => kept(app, by, incident, change).await,
     }
-}
-
-/// The postmortem lists them, when there is one.
-async fn measured(app: &App, by: &str, incident: IncidentId) -> Result<(), Problem> {
-    if app.store.postmortem(incident).await?.is_some() {
-        let incident = service::find(app, incident).await?;
-        writings::measure(app, by, &incident).await?;
-    }
-    Ok(())
 }
 
 fn missing(id: ActionItemId) -> Problem {

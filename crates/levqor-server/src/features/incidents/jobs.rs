@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_model::{AlertState, NotificationId, Severity};
+use levqor_model::{AlertId, AlertState, NotificationId, Severity};
 use levqor_store::{
     Error,
     alerts::Alert,
@@ -84,7 +84,7 @@ pub(crate) async fn match_alerts(app: &App) -> Result<(), Error> {
     for alert in open.iter().filter(is_news).take(ROUND_MAX) {
         on_alert(app, alert).await?;
     }
-    let is_over = |id: &&levqor_model::AlertId| !open.iter().any(|alert| alert.id == **id);
+    let is_over = |id: &&AlertId| !open.iter().any(|alert| alert.id == **id);
     for id in going_on.iter().filter(is_over).take(ROUND_MAX) {
         if let Some(alert) = app.store.alert(*id).await? {
             on_alert(app, &alert).await?;

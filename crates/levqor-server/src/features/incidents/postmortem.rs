@@ -5,7 +5,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use levqor_model::{Date, IncidentRole, Timestamp};
+use levqor_model::{Date, IncidentId, IncidentRole, Timestamp};
 use levqor_store::incidents::{ActionItem, Incident, IncidentAlert, SampleSum};
 
 use super::{
@@ -151,20 +151,36 @@ pub(super) fn draft(facts: &Facts) -> String {
     text
 }
 
-/// What is measured anew, in the places where it stood; what somebody has taken out stays out.
-pub(super) fn measured_anew(text: &str, facts: &Facts) -> String {
+/// Puts what was measured anew into the places where it stood; what somebody has taken out stays out.
+pub(super) fn measured_anew(text: &str, blocks: &[(&'static str, String)]) -> String {
     let mut text = text.to_owned();
-    for (name, block) in blocks(facts) {
+    for (name, block) in blocks {
         let begin = begin(name);
         let Some(start) = text.find(&begin) else { continue };
         let Some(length) = text[start..].find(END) else { continue };
-        // A mark within a block that was left open belongs to the next one.
+        // The end belongs to the next block: somebody has taken out the one of this.
         if text[start + begin.len()..start + length].contains("<!-- measured:") {
             continue;
         }
-        text.replace_range(start..start + length + END.len(), marked(name, &block).trim_end());
+        text.replace_range(start..start + length + END.len(), marked(name, block).trim_end());
     }
     text
+}
+
+/// What is measured anew when an incident is over again. Its impact only when the evidence of all of that time is still there: what was
+/// measured of it before says more.
+pub(super) fn blocks_anew(facts: &Facts) -> Vec<(&'static str, String)> {
+    let is_whole = facts.impact.oldest_sample.is_some_and(|oldest| oldest <= facts.impact.from);
+    blocks(facts).into_iter().filter(|(name, _)| *name != "impact" || is_whole).collect()
+}
+
+/// The action items only.
+pub(super) fn actions_anew(
+    incident: IncidentId,
+    actions: &[(ActionItem, Option<String>)],
+    today: Date,
+) -> Vec<(&'static str, String)> {
+    vec![("actions", of_actions(incident, actions, today))]
 }
 
 /// Puts words into a part: where it says that they are to be written, or else behind what is there. None: there is no such heading.
@@ -220,7 +236,7 @@ fn blocks(facts: &Facts) -> [(&'static str, String); 5] {
         ("timeline", of_timeline(facts)),
         ("impact", of_impact(facts)),
         ("resolution", of_resolution(facts)),
-        ("actions", of_actions(facts)),
+        ("actions", of_actions(facts.incident.id, &facts.actions, facts.measured_at.date())),
     ]
 }
 
@@ -371,16 +387,15 @@ fn of_resolution(facts: &Facts) -> String {
     format!("Resolved at {} by {}. {words}", clock(at), cell(by))
 }
 
-fn of_actions(facts: &Facts) -> String {
-    if facts.actions.is_empty() {
+fn of_actions(incident: IncidentId, actions: &[(ActionItem, Option<String>)], today: Date) -> String {
+    if actions.is_empty() {
         return format!(
-            "{UNWRITTEN}what is to be done so that it does not happen again, each with an owner and a day (`levqor incidents action {} …`).",
-            facts.incident.id
+            "{UNWRITTEN}what is to be done so that it does not happen again, each with an owner and a day \
+             (`levqor incidents action add {incident}`)."
         );
     }
-    let today: Date = facts.measured_at.date();
     let mut text = "| what | owner | due | state |\n| --- | --- | --- | --- |\n".to_owned();
-    for (item, owner) in &facts.actions {
+    for (item, owner) in actions {
         let state = match item.done_at {
             Some(at) => format!("done {}", at.date()),
             None if item.is_overdue(today) => "overdue".to_owned(),

@@ -1,9 +1,11 @@
 //! Postmortems: begun when an incident is over, measured anew when more is known, and written on by people.
 
-use levqor_model::{IncidentId, ProblemCode};
+use std::collections::BTreeMap;
+
+use levqor_model::{IncidentId, IncidentRole, ProblemCode, UserId};
 use levqor_store::{
     Error,
-    incidents::{ActionItems, EntryKind, Incident, NewPostmortem, Postmortem, Written},
+    incidents::{ActionItem, ActionItems, EntryKind, Incident, NewPostmortem, Postmortem, Written},
 };
 
 use super::{
@@ -12,7 +14,6 @@ use super::{
     service, timeline,
 };
 use crate::{App, Problem};
-use levqor_model::IncidentRole;
 
 /// Items that a postmortem lists.
 const ACTIONS_MAX: usize = 200;
@@ -37,7 +38,8 @@ pub(super) async fn measure(app: &App, by: &str, incident: &Incident) -> Result<
         };
         Some(app.store.begin_postmortem(new).await?)
     } else {
-        let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &facts));
+        let blocks = postmortem::blocks_anew(&facts);
+        let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &blocks));
         match app.store.write_postmortem(incident.id, None, by.to_owned(), app.now(), change).await? {
             Written::Now(postmortem) | Written::Moved(postmortem) => Some(postmortem),
             Written::Missing => None,
@@ -47,6 +49,32 @@ pub(super) async fn measure(app: &App, by: &str, incident: &Incident) -> Result<
         files::write(app, &postmortem.name, &postmortem.text).await;
     }
     Ok(written)
+}
+
+/// Lists the action items anew, when there is a postmortem that lists them.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(super) async fn list_actions(app: &App, by: &str, id: IncidentId) -> Result<(), Error> {
+    if app.store.postmortem(id).await?.is_none() {
+        return Ok(());
+    }
+    let items = app.store.action_items(ActionItems::Of(id), ACTIONS_MAX).await?;
+    let names = service::addresses(app, items.iter().filter_map(|item| item.owner)).await?;
+    let blocks = postmortem::actions_anew(id, &named(items, &names), app.now().date());
+    let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &blocks));
+    if let Written::Now(postmortem) =
+        app.store.write_postmortem(id, None, by.to_owned(), app.now(), change).await?
+    {
+        files::write(app, &postmortem.name, &postmortem.text).await;
+    }
+    Ok(())
+}
+
+/// Items with how their owners are called.
+fn named(items: Vec<ActionItem>, names: &BTreeMap<UserId, String>) -> Vec<(ActionItem, Option<String>)> {
+    let name = |user: UserId| names.get(&user).cloned().unwrap_or_else(|| user.to_string());
+    items.into_iter().map(|item| (item.clone(), item.owner.map(name))).collect()
 }
 
 async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
@@ -62,13 +90,13 @@ async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
     let roles: Vec<_> = roles.collect();
     let ids = roles.iter().map(|(_, user)| *user).chain(items.iter().filter_map(|item| item.owner));
     let names = service::addresses(app, ids.collect::<Vec<_>>()).await?;
-    let named = |user| names.get(&user).cloned().unwrap_or_else(|| user.to_string());
+    let name = |user: UserId| names.get(&user).cloned().unwrap_or_else(|| user.to_string());
     Ok(Facts {
         alerts: store.incident_alerts(incident.id).await?,
         impact: impact::measure(app, began, until).await?,
         last_words: last.map_or_else(String::new, |entry| entry.text.clone()),
-        actions: items.into_iter().map(|item| (item.clone(), item.owner.map(named))).collect(),
-        people: roles.into_iter().map(|(role, user)| (role, named(user))).collect(),
+        people: roles.into_iter().map(|(role, user)| (role, name(user))).collect(),
+        actions: named(items, &names),
         timeline: timeline.into_iter().filter(is_of_the_incident).collect(),
         measured_at: now,
         incident: incident.clone(),
@@ -111,7 +139,7 @@ pub(super) async fn write(
 ) -> Result<Postmortem, Problem> {
     find(app, by, id).await?;
     let text = document(text)?;
-    let written = app.store.write_postmortem(id, Some(version), by.to_owned(), app.now(), |_| Some(text)).await?;
+    let written = app.store.write_postmortem(id, Some(version), by.to_owned(), app.now(), move |_| Some(text)).await?;
     kept(app, id, written).await
 }
 
