@@ -1,6 +1,6 @@
 //! Action items: what is to be done, by whom and until when; tracked until it is.
 
-use levqor_model::{ActionItemId, Date, IncidentId, Timestamp};
+use levqor_model::{ActionItemId, Date, IncidentId, ProblemCode, Timestamp};
 use levqor_store::incidents::{ActionItem, ActionItemChange};
 
 use super::{
@@ -137,6 +137,15 @@ async fn kept_of(
         }
         change => kept(app, by, incident, change).await,
     }
+}
+
+/// # Errors
+/// 404.
+pub(super) fn item_of(text: &str) -> Result<ActionItemId, Problem> {
+    text.parse().map_err(|error| {
+        let shown: String = text.chars().take(64).collect();
+        Problem::new(ProblemCode::NotFound, format!("{shown:?} is not the id of an action item: {error}"))
+    })
 }
 
 fn missing(id: ActionItemId) -> Problem {

@@ -202,3 +202,16 @@ fn document(text: &str) -> Result<String, Problem> {
     };
     Err(Problem::field("/text", problem))
 }
+
+/// Where words go; None: at the end.
+///
+/// # Errors
+/// 422.
+pub(super) fn part_of(word: Option<&str>) -> Result<Option<Part>, Problem> {
+    let Some(word) = word else { return Ok(None) };
+    let known = Part::ALL.map(Part::word).join(", ");
+    let shown: String = word.chars().take(64).collect();
+    Part::parse(word)
+        .map(Some)
+        .ok_or_else(|| Problem::field("/part", format!("{shown:?} is not one of {known}; leave it out to add at the end")))
+}

@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use levqor_model::{ActionItemId, IncidentId, ProblemCode};
+use levqor_model::IncidentId;
 use levqor_store::incidents::{ActionItem, ActionItems};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::super::{
     actions::{self, ItemChange, NewItem},
-    postmortem::Part,
     service,
     views::{ActionItemView, PostmortemSummaryView, PostmortemView},
     writings,
@@ -164,18 +163,8 @@ async fn append_postmortem(
     Id(id): Id<IncidentId>,
     Body(body): Body<AppendPostmortem>,
 ) -> Result<Json<PostmortemView>, Problem> {
-    let part = part_of(body.part.as_deref())?;
+    let part = writings::part_of(body.part.as_deref())?;
     Ok(Json(writings::append(&app, &actor.by.words(), id, part, &body.text).await?.into()))
-}
-
-/// None: at the end.
-pub(in super::super) fn part_of(word: Option<&str>) -> Result<Option<Part>, Problem> {
-    let Some(word) = word else { return Ok(None) };
-    let known = Part::ALL.map(Part::word).join(", ");
-    let shown: String = word.chars().take(64).collect();
-    Part::parse(word)
-        .map(Some)
-        .ok_or_else(|| Problem::field("/part", format!("{shown:?} is not one of {known}; leave it out to add at the end")))
 }
 
 async fn shown(app: &App, item: ActionItem) -> Result<ActionItemView, Problem> {
@@ -226,15 +215,8 @@ async fn change_action_item(
 ) -> Result<Json<ActionItemView>, Problem> {
     let ChangeActionItem { version, text, owner, due, done } = body;
     let change = ItemChange { version, text, owner, due, done };
-    let item = actions::change(&app, &actor.by.words(), id, item_of(&item)?, change).await?;
+    let item = actions::change(&app, &actor.by.words(), id, actions::item_of(&item)?, change).await?;
     Ok(Json(shown(&app, item).await?))
-}
-
-pub(in super::super) fn item_of(text: &str) -> Result<ActionItemId, Problem> {
-    text.parse().map_err(|error| {
-        let shown: String = text.chars().take(64).collect();
-        Problem::new(ProblemCode::NotFound, format!("{shown:?} is not the id of an action item: {error}"))
-    })
 }
 
 /// What is to be done after incidents.
