@@ -20,6 +20,7 @@ use crate::{
     features::{
         ai::{AiSettings, Backends},
         health,
+        incidents::IncidentSettings,
         metrics::{Counter, Metrics},
         oidc::OidcSettings,
         policies::service::Policies,
@@ -89,6 +90,7 @@ pub struct Settings {
     pub stripe: Option<StripeAccess>,
     /// Another system that signs people in; None: only links do.
     pub oidc: Option<OidcSettings>,
+    pub incidents: IncidentSettings,
 }
 
 /// How Stripe is asked.
@@ -130,6 +132,7 @@ impl Default for Settings {
             blueprint: Origin::default(),
             stripe: None,
             oidc: None,
+            incidents: IncidentSettings::default(),
         }
     }
 }

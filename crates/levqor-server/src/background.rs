@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, keyring, regions, runs, tamper},
+    features::{audit, drift, health, incidents, keyring, regions, runs, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -59,10 +59,14 @@ enum Job {
     TellTampering,
     /// Looks whether what is served is what was agreed.
     CheckDrift,
+    /// Has alerts open, join and calm incidents.
+    MatchAlerts,
+    /// Tells the next ones when nobody deals with an incident, and writes up those that are over.
+    LookAfterIncidents,
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 19] = [
+const JOBS: [(Job, Duration); 21] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
     // Evidence counts as fresh for 15 s, so one sample may be late or lost.
@@ -84,6 +88,8 @@ const JOBS: [(Job, Duration); 19] = [
     (Job::GuardFiles, Duration::from_millis(10)),
     (Job::TellTampering, Duration::from_millis(200)),
     (Job::CheckDrift, drift::EVERY),
+    (Job::MatchAlerts, Duration::from_secs(2)),
+    (Job::LookAfterIncidents, Duration::from_secs(1)),
 ];
 
 /// Per-second counts older than this are in no window any more.
@@ -129,6 +135,8 @@ impl Job {
             Job::GuardFiles => "guard_files",
             Job::TellTampering => "tell_tampering",
             Job::CheckDrift => "check_drift",
+            Job::MatchAlerts => "match_alerts",
+            Job::LookAfterIncidents => "look_after_incidents",
         }
     }
 
@@ -168,6 +176,8 @@ impl Job {
             Job::GuardFiles => tamper::guard(app).await,
             Job::TellTampering => tamper::tell(app).await,
             Job::CheckDrift => drift::look_at_itself(app).await,
+            Job::MatchAlerts => incidents::match_alerts(app).await,
+            Job::LookAfterIncidents => incidents::look_after(app).await,
         }
     }
 }
@@ -211,7 +221,13 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
     match job {
         // A node that is alone keeps all of it in memory.
         Job::PruneCallers if !app.store.is_shared() => Ok(false),
-        Job::TurnKeys | Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns | Job::PruneCallers
+        Job::TurnKeys
+        | Job::PruneStore
+        | Job::ArchiveRuns
+        | Job::PruneRuns
+        | Job::PruneCallers
+        | Job::MatchAlerts
+        | Job::LookAfterIncidents
             if app.store.is_shared() =>
         {
             app.store.take_duty(job.name(), app.node, app.now()).await

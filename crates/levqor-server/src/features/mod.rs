@@ -20,6 +20,7 @@ pub mod drift;
 pub mod events;
 pub mod health;
 pub mod home;
+pub mod incidents;
 pub mod invitations;
 pub mod keyring;
 pub mod keys;
@@ -85,5 +86,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(audit::api())
         .merge(tamper::api())
         .merge(drift::api())
+        .merge(incidents::api())
         .split_for_parts()
 }

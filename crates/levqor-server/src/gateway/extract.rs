@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    ApprovalId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId, WorkflowId, limits,
+    ApprovalId, IncidentId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId, WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -173,6 +173,11 @@ impl PathId for RunId {
 impl PathId for ApprovalId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "approval";
+}
+
+impl PathId for IncidentId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "incident";
 }
 
 impl PathId for WorkflowId {

@@ -8,7 +8,9 @@ use utoipa::openapi::{
 
 /// What stands before `{id}` in a path, and how ids of that begin.
 const PREFIXES: &[(&str, &str)] = &[
+    ("action-items", "act"),
     ("approvals", "apr"),
+    ("incidents", "inc"),
     ("invitations", "inv"),
     ("keyring", "rky"),
     ("keys", "key"),
@@ -39,7 +41,7 @@ fn pattern(path: &str, parameter: &Parameter) -> Option<String> {
             let before = path.split(&place).next()?.rsplit('/').next()?;
             let (_, prefix) = PREFIXES.iter().find(|(segment, _)| *segment == before)?;
             // The secrets of accounts are named, not numbered; versions have numbers of their own.
-            matches!(parameter.name.as_str(), "id" | "webhook").then(|| of_id(prefix))
+            matches!(parameter.name.as_str(), "id" | "item" | "webhook").then(|| of_id(prefix))
         }
         ParameterIn::Query => match parameter.name.as_str() {
             "cursor" => Some("^[A-Za-z0-9_-]+$".to_owned()),

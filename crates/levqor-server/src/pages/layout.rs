@@ -35,6 +35,7 @@ pub enum Section {
     Accounts,
     Tamper,
     Drift,
+    Incidents,
     Members,
     Account,
     Other,
@@ -56,6 +57,7 @@ impl Section {
                 | Section::Accounts
                 | Section::Tamper
                 | Section::Drift
+                | Section::Incidents
                 | Section::Members
                 | Section::Account
         )
@@ -224,6 +226,7 @@ fn side(view: &View, section: Section) -> Markup {
     let operator = view.reader.as_ref().is_some_and(|reader| reader.actor.operator);
     let operations = [
         ("/admin", "Operations", "shield", Section::Admin),
+        ("/admin/incidents", "Incidents", "alert", Section::Incidents),
         ("/admin/audit", "Evidence log", "book", Section::Audit),
         ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
         ("/admin/drift", "Drift", "pulse", Section::Drift),

@@ -17,6 +17,7 @@ mod gateway;
 mod health;
 mod hostile_input;
 mod idempotency;
+mod incidents;
 mod invitations;
 mod isolation;
 mod keyring;

@@ -71,12 +71,23 @@ fn expected(access: Access, caller: &Caller) -> Gate {
 /// A path of the rule that leads to the handler, with ids that nothing has.
 fn concrete(path: &str) -> String {
     let ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    let nouns = ["workflows", "runs", "approvals", "invitations", "sessions", "members", "admin", "keyring"];
+    let nouns = [
+        "workflows",
+        "runs",
+        "approvals",
+        "incidents",
+        "invitations",
+        "sessions",
+        "members",
+        "admin",
+        "keyring",
+    ];
     let before_id = path.split("/{id}").next().unwrap();
     let prefix = match before_id.rsplit('/').find(|part| nouns.contains(part)) {
         Some("workflows") => "wf_",
         Some("runs") => "run_",
         Some("approvals") => "apr_",
+        Some("incidents") => "inc_",
         Some("invitations") => "inv_",
         Some("sessions") => "ses_",
         Some("members") => "usr_",
@@ -85,6 +96,7 @@ fn concrete(path: &str) -> String {
     };
     let rows = [
         ("{id}", format!("{prefix}{ulid}")),
+        ("{item}", format!("act_{ulid}")),
         ("{webhook}", format!("whk_{ulid}")),
         ("{version}", "0.1.0".to_owned()),
         ("{code}", "eu-west".to_owned()),

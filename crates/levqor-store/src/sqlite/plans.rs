@@ -62,6 +62,9 @@ async fn statements_find_their_rows_by_an_index() {
         // One row for each machine.
         "FROM tamper_states",
         "FROM tamper_findings",
+        // A walk over an index of those that are open, or over the day's last ones, when an operator asks.
+        "FROM incidents WHERE resolved_at IS NULL ORDER BY incident_id DESC",
+        "FROM incident_alerts WHERE ended_at IS NULL",
         // Walks over the live runs, now and then or when a node is gone: an index by owner would cost each run more.
         "WHERE ended_at IS NULL AND owner",
     ];

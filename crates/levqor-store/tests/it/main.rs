@@ -14,6 +14,7 @@ mod events;
 mod files;
 mod health;
 mod idempotency;
+mod incidents;
 mod invitations;
 mod keyring;
 mod members;

@@ -17,6 +17,8 @@ mod events;
 mod health;
 #[path = "../it/idempotency.rs"]
 mod idempotency;
+#[path = "../it/incidents.rs"]
+mod incidents;
 #[path = "../it/invitations.rs"]
 mod invitations;
 #[path = "../it/keyring.rs"]

@@ -8,6 +8,7 @@ mod ai;
 mod database;
 mod events;
 mod gateway;
+mod incidents;
 pub mod keys;
 pub mod layers;
 mod oidc;
@@ -25,7 +26,7 @@ use levqor_engine::{egress::Network, sink::Sink};
 use levqor_model::{Region, RegionRegistry, Secret};
 use levqor_server::{
     Environment, Site, StripeAccess,
-    features::{ai::AiSettings, oidc::OidcSettings},
+    features::{ai::AiSettings, incidents::IncidentSettings, oidc::OidcSettings},
     gateway::GatewaySettings,
     mail::MailServer,
 };
@@ -79,6 +80,7 @@ pub struct Config {
     pub gateway: GatewaySettings,
     /// None: people sign in by a link only.
     pub oidc: Option<OidcSettings>,
+    pub incidents: IncidentSettings,
     pub metrics_public: bool,
     pub site: Site,
     pub blueprint: levqor_drift::Origin,
@@ -280,6 +282,7 @@ impl Reader<'_> {
         let gateway = self.gateway();
         let stripe = self.stripe();
         let oidc = self.oidc();
+        let incidents = self.incidents();
         self.email();
         self.log_filter();
         Some(Config {
@@ -328,6 +331,7 @@ impl Reader<'_> {
             ai,
             gateway,
             oidc,
+            incidents,
             metrics_public: self.text("metrics.public") == "true",
             site,
             blueprint: self.blueprint(),

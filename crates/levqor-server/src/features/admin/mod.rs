@@ -9,7 +9,7 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{audit, drift, keyring, tamper};
+use super::{audit, drift, incidents, keyring, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
@@ -18,6 +18,7 @@ pub fn routes() -> Router<App> {
         .route("/admin/accounts", get(accounts::page))
         .merge(audit::routes())
         .merge(drift::routes())
+        .merge(incidents::routes())
         .merge(keyring::routes())
         .merge(tamper::routes())
         .layer(axum::middleware::map_response(uncached))

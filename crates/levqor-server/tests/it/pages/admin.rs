@@ -3,8 +3,15 @@
 use super::*;
 use crate::support::sign_in_operator;
 
-const PAGES: [&str; 6] =
-    ["/admin", "/admin/accounts", "/admin/audit", "/admin/drift", "/admin/keys", "/admin/tamper"];
+const PAGES: [&str; 7] = [
+    "/admin",
+    "/admin/accounts",
+    "/admin/audit",
+    "/admin/drift",
+    "/admin/incidents",
+    "/admin/keys",
+    "/admin/tamper",
+];
 
 /// A browser of an operator who is signed in.
 struct Operator {
