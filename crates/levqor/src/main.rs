@@ -77,6 +77,8 @@ async fn run(cli: Cli) -> Exit {
         Command::Drift(args) => commands::drift::drift(&flags, &args, cli.json).await,
         Command::Audit(args) => commands::audit::audit(&args, cli.json).await,
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
+        Command::Incidents(args) => commands::incidents::incidents(&args, cli.json).await,
+        Command::Postmortem(args) => commands::incidents::postmortem(&args, cli.json).await,
         Command::Keys(args) => commands::keys::keys(&flags, &args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod drift;
 pub mod edge;
 pub mod given_secrets;
+pub mod incidents;
 pub mod keys;
 pub mod migrate;
 pub mod nodes;

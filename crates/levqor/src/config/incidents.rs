@@ -38,9 +38,7 @@ impl Reader<'_> {
             .filter(|minutes| (1..=MINUTES_MAX).contains(minutes))
             .collect();
         match <[u64; 4]>::try_from(numbers) {
-            Ok(minutes) if list.len() == 4 => {
-                Some(minutes.map(|minutes| Duration::from_secs(minutes * 60)))
-            }
+            Ok(minutes) if list.len() == 4 => Some(minutes.map(|minutes| Duration::from_secs(minutes * 60))),
             _ => {
                 let shown = list.join(",");
                 self.complain(
@@ -70,7 +68,11 @@ impl Reader<'_> {
             );
         }
         if routes.len() > ROUTES_MAX {
-            self.complain(NAME, format!("has more than {ROUTES_MAX} routes"), "name those that are told in turn");
+            self.complain(
+                NAME,
+                format!("has more than {ROUTES_MAX} routes"),
+                "name those that are told in turn",
+            );
         }
         routes
     }
@@ -89,7 +91,11 @@ impl Reader<'_> {
             }
         }
         if rules.len() > RULES_MAX {
-            self.complain(NAME, format!("has more than {RULES_MAX} rules"), "write rules for the beginnings of names");
+            self.complain(
+                NAME,
+                format!("has more than {RULES_MAX} rules"),
+                "write rules for the beginnings of names",
+            );
         }
         rules
     }
