@@ -28,3 +28,21 @@ impl AlertState {
         matches!(self, AlertState::Pending | AlertState::Firing)
     }
 }
+
+words!(
+    /// Where a message to people or to other systems is.
+    NotificationState, "waiting, delivered, split, undeliverable, dead, dismissed" {
+        /// It is tried, or tried again.
+        Waiting = "waiting",
+        /// Whoever it goes to has taken it.
+        Delivered = "delivered",
+        /// It goes to several destinations, each of which has a copy.
+        Split = "split",
+        /// Nobody is named to whom it could go.
+        Undeliverable = "undeliverable",
+        /// It was tried often enough.
+        Dead = "dead",
+        /// It was not delivered, and an operator has seen that.
+        Dismissed = "dismissed",
+    }
+);

@@ -14,6 +14,7 @@ mod incident;
 mod keyring;
 pub mod limits;
 mod money;
+mod near;
 mod plan_usage;
 mod policy;
 mod problem;
@@ -31,7 +32,7 @@ pub mod tamper;
 mod time;
 pub mod uptime;
 
-pub use alert::AlertState;
+pub use alert::{AlertState, NotificationState};
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
@@ -48,6 +49,7 @@ pub use id::{
 pub use incident::{IncidentLevel, IncidentRole, IncidentState};
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
+pub use near::{did_you_mean, nearest};
 pub use plan_usage::UsageCount;
 pub use policy::{Misfire, Overlap, Priority};
 pub use problem::ProblemCode;

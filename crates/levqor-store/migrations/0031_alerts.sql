@@ -83,3 +83,4 @@ ALTER TABLE notifications ADD COLUMN destination text;
 ALTER TABLE notifications ADD COLUMN copy_of text;
 -- When it was tried last.
 ALTER TABLE notifications ADD COLUMN attempted_at bigint;
+CREATE INDEX notifications_state_id ON notifications (state, id);

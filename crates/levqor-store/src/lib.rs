@@ -63,6 +63,7 @@ pub mod schedules;
 pub mod secrets;
 pub mod sessions;
 pub mod sink;
+pub mod slo;
 pub mod state;
 pub mod subscriptions;
 pub mod tamper;

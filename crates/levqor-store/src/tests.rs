@@ -1,5 +1,6 @@
 //! One call of everything, for tests that look at all statements at once.
 
+mod metrics;
 mod trust;
 
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_keyring(store, account, &random).await;
     trust::touch_drift(store, &random).await;
     trust::touch_tamper(store, &random).await;
+    metrics::touch_metrics(store).await;
 }
 
 async fn touch_keyring(store: &Store, account: AccountId, random: &SeededRandom) {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use levqor_model::{
     AccountId, ActionItemId, AlertId, AlertState, ApprovalId, ConsultationId, Date, DeclarationId,
     IncidentId, IncidentLevel, IncidentState, InvitationId, KeyId, KeyPurpose, KeyState, LeadId, LinkId,
-    MaintenanceId, NodeId, NotificationId, Priority, RegionCode, Residency, RingKeyId, Role, RunId,
+    MaintenanceId, NodeId, NotificationId, NotificationState, Priority, RegionCode, Residency, RingKeyId, Role, RunId,
     RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId, TicketId, Timestamp, TriggerKind,
     UserId, WebhookId, WorkflowId,
 };
@@ -345,6 +345,7 @@ as_word!(
     IncidentState,
     KeyPurpose,
     KeyState,
+    NotificationState,
     Role,
     RunStatus,
     Severity,
@@ -367,6 +368,7 @@ from_text!(
     IncidentState,
     KeyPurpose,
     KeyState,
+    NotificationState,
     RegionCode,
     RunStatus,
     Severity,

@@ -65,19 +65,12 @@ fn answer(session: &Session, query: &SeriesQuery) -> Result<SeriesAnswer, Error>
         places: wanted.iter().enumerate().map(|(place, (number, _))| (*number, place)).collect(),
         points: BTreeMap::new(),
     };
-    let mut whole = true;
-    if !wanted.is_empty() {
-        for finer in Grain::ALL {
-            let is_last = finer == grain;
-            // What a coarser grain has of it is read there.
-            whole = whole
-                && collected.read(session, query, finer, false)?
-                && (!is_last || collected.read(session, query, finer, true)?);
-            if is_last {
-                break;
-            }
-        }
+    let mut whole = !wanted.is_empty() && collected.read(session, query, grain, true)?;
+    // The finer ones are newer: what a coarser one has of them is read there.
+    for finer in Grain::ALL.into_iter().rev().skip_while(|finer| *finer != grain) {
+        whole = whole && collected.read(session, query, finer, false)?;
     }
+    let whole = whole || wanted.is_empty();
     let mut series: Vec<_> = wanted
         .into_iter()
         .map(|(_, series)| SeriesPoints { labels: series.labels, points: Vec::new() })

@@ -45,6 +45,9 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM audit_chains",
         // A row for each node that looked at itself in the last days, from an index's end.
         "FROM drift_results ORDER BY at DESC",
+        // When a series is new, and when somebody asks for the names: a walk over their index.
+        "SELECT count(*) FROM metric_series",
+        "FROM metric_series\n                 GROUP BY name, kind",
         // A walk over indexes that hold nothing else.
         "SELECT account_id, type FROM event_trigger_types",
         "FROM nodes",
@@ -65,6 +68,10 @@ async fn statements_find_their_rows_by_an_index() {
         // A walk over an index of those that are open, or over the day's last ones, when an operator asks.
         "FROM incidents WHERE resolved_at IS NULL ORDER BY incident_id DESC",
         "FROM incident_alerts WHERE ended_at IS NULL",
+        // Walks over an index that holds only what is open.
+        "FROM alerts WHERE ended_at IS NULL",
+        // A row for each objective.
+        "FROM slo_states",
         // Walks over the live runs, now and then or when a node is gone: an index by owner would cost each run more.
         "WHERE ended_at IS NULL AND owner",
     ];

@@ -7,6 +7,7 @@ mod backend;
 mod support;
 
 mod accounts;
+mod alerts;
 mod archive;
 mod audit;
 mod drift;
@@ -18,6 +19,7 @@ mod incidents;
 mod invitations;
 mod keyring;
 mod members;
+mod metrics;
 mod model;
 mod nodes;
 mod queue;

@@ -4,6 +4,8 @@
 
 #[path = "../it/accounts.rs"]
 mod accounts;
+#[path = "../it/alerts.rs"]
+mod alerts;
 #[path = "../it/archive.rs"]
 mod archive;
 #[path = "../it/audit.rs"]
@@ -25,6 +27,8 @@ mod invitations;
 mod keyring;
 #[path = "../it/members.rs"]
 mod members;
+#[path = "../it/metrics.rs"]
+mod metrics;
 #[path = "../it/model.rs"]
 mod model;
 #[path = "../it/nodes.rs"]
