@@ -1,5 +1,6 @@
 //! One call of everything, for tests that look at all statements at once.
 
+mod incidents;
 mod metrics;
 mod trust;
 
@@ -55,6 +56,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
     trust::touch_drift(store, &random).await;
+    incidents::touch_incidents(store, &random).await;
     trust::touch_tamper(store, &random).await;
     metrics::touch_metrics(store).await;
 }

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use levqor_model::{
     AccountId, ActionItemId, AlertId, AlertState, ApprovalId, ConsultationId, Date, DeclarationId,
     IncidentId, IncidentLevel, IncidentState, InvitationId, KeyId, KeyPurpose, KeyState, LeadId, LinkId,
-    MaintenanceId, NodeId, NotificationId, NotificationState, Priority, RegionCode, Residency, RingKeyId, Role, RunId,
-    RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId, TicketId, Timestamp, TriggerKind,
-    UserId, WebhookId, WorkflowId,
+    MaintenanceId, NodeId, NotificationId, NotificationState, Priority, RegionCode, Residency, RingKeyId,
+    Role, RunId, RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId, TicketId, Timestamp,
+    TriggerKind, UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;

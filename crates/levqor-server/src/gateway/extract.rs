@@ -8,7 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    ApprovalId, IncidentId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId, WorkflowId, limits,
+    ApprovalId, IncidentId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId,
+    WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;

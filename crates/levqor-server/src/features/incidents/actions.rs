@@ -36,7 +36,12 @@ pub(super) struct ItemChange {
 
 /// # Errors
 /// 404; 422.
-pub(super) async fn add(app: &App, by: &str, incident: IncidentId, new: NewItem) -> Result<ActionItem, Problem> {
+pub(super) async fn add(
+    app: &App,
+    by: &str,
+    incident: IncidentId,
+    new: NewItem,
+) -> Result<ActionItem, Problem> {
     let now = app.now();
     let item = ActionItem {
         id: ActionItemId::new(now, &*app.random),
@@ -110,12 +115,18 @@ pub(super) async fn change(
     }
 }
 
-async fn kept(app: &App, by: &str, incident: IncidentId, change: ActionItemChange) -> Result<ActionItem, Problem> {
+async fn kept(
+    app: &App,
+    by: &str,
+    incident: IncidentId,
+    change: ActionItemChange,
+) -> Result<ActionItem, Problem> {
     match change {
         ActionItemChange::Missing => Err(service::missing(incident)),
-        ActionItemChange::Full => {
-            Err(Problem::field("/text", "the incident has as many action items as it may have; change one that is there"))
-        }
+        ActionItemChange::Full => Err(Problem::field(
+            "/text",
+            "the incident has as many action items as it may have; change one that is there",
+        )),
         ActionItemChange::Now(item) | ActionItemChange::Moved(item) => {
             writings::list_actions(app, by, incident).await?;
             Ok(item)
@@ -171,7 +182,10 @@ fn day(text: &str, now: Timestamp) -> Result<Date, Problem> {
     let (today, last) = (now.date(), now.date().plus_days(DUE_DAYS_MAX));
     match text.trim().parse::<Date>() {
         Ok(day) if day >= today && day <= last => Ok(day),
-        Ok(day) => Err(Problem::field("/due", format!("{day} is not from {today} to {last}; give the last day on which it may be done"))),
+        Ok(day) => Err(Problem::field(
+            "/due",
+            format!("{day} is not from {today} to {last}; give the last day on which it may be done"),
+        )),
         Err(error) => Err(Problem::field("/due", format!("{error}; write a day like {last}"))),
     }
 }

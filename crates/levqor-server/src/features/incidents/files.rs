@@ -71,7 +71,11 @@ mod tests {
         let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["2026-11-24-hooks.md"]);
         for name in ["", "../x", "/etc/x", "a/b", "a.b", "A", "a\0", "é", &"a".repeat(101)] {
-            assert_eq!(write_file(&folder, name, "x").unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name:?}");
+            assert_eq!(
+                write_file(&folder, name, "x").unwrap_err().kind(),
+                io::ErrorKind::InvalidInput,
+                "{name:?}"
+            );
         }
         // A link that waits there leads nowhere: it is replaced, and what it points to stays as it is.
         let elsewhere = directory.path().join("elsewhere");

@@ -137,7 +137,10 @@ async fn tell_overdue(app: &App, item: ActionItem) -> Result<(), Error> {
         target: Target::Route(Severity::Minor.as_str().to_owned()),
         severity: Severity::Minor,
         subject: format!("Overdue since {due}: {}", item.text),
-        body: format!("An action item of incident {incident} was to be done until {due}, and {owner}:\n\n{}\n\n{url}\n", item.text),
+        body: format!(
+            "An action item of incident {incident} was to be done until {due}, and {owner}:\n\n{}\n\n{url}\n",
+            item.text
+        ),
         data: json!({ "event": "action_item_overdue", "item": id, "incident": incident, "due": due, "owner": item.owner, "url": url }),
         at: now,
     };

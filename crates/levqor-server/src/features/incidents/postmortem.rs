@@ -194,7 +194,8 @@ pub(super) fn written(text: &str, part: Part, words: &str) -> Option<String> {
     let (before, after) = match within.iter().position(|line| line.starts_with(UNWRITTEN)) {
         Some(place) => (&within[..place], &within[place + 1..]),
         None => {
-            let place = within.iter().position(|line| line.starts_with("<!-- measured:")).unwrap_or(within.len());
+            let place =
+                within.iter().position(|line| line.starts_with("<!-- measured:")).unwrap_or(within.len());
             within.split_at(place)
         }
     };
@@ -246,7 +247,14 @@ fn of_facts(facts: &Facts) -> String {
     let detected = detected_at(facts);
     let mut rows = vec![
         ("Incident", format!("{}, {}", incident.id, incident.level.title())),
-        ("About", if incident.components.is_empty() { "nothing named".to_owned() } else { list(&incident.components) }),
+        (
+            "About",
+            if incident.components.is_empty() {
+                "nothing named".to_owned()
+            } else {
+                list(&incident.components)
+            },
+        ),
         ("Began", incident.began_at.map_or_else(unknown, clock)),
         ("Detected", clock(detected)),
         ("Acknowledged", incident.acknowledged_at.map_or_else(|| "by nobody".to_owned(), clock)),
@@ -291,7 +299,13 @@ fn of_timeline(facts: &Facts) -> String {
     let lines = &facts.timeline;
     for line in lines.iter().take(LINES_MAX) {
         let mark = if line.source == Source::Evidence { "evidence: " } else { "" };
-        let _ = writeln!(text, "| {} | {mark}{} | {} |", clock(line.at).replace(" UTC", ""), cell(&shortened(&line.text)), cell(&line.who));
+        let _ = writeln!(
+            text,
+            "| {} | {mark}{} | {} |",
+            clock(line.at).replace(" UTC", ""),
+            cell(&shortened(&line.text)),
+            cell(&line.who)
+        );
     }
     if lines.len() > LINES_MAX {
         let _ = write!(text, "\n{} lines more are in the incident's timeline.\n", lines.len() - LINES_MAX);
@@ -315,12 +329,22 @@ fn of_impact(facts: &Facts) -> String {
     } else {
         text.push_str("| alert | severity | fired | over after |\n| --- | --- | --- | --- |\n");
         for alert in &facts.alerts {
-            let name = if alert.subject.is_empty() { alert.rule.clone() } else { format!("{} ({})", alert.rule, alert.subject) };
+            let name = if alert.subject.is_empty() {
+                alert.rule.clone()
+            } else {
+                format!("{} ({})", alert.rule, alert.subject)
+            };
             let over = alert.ended_at.map_or_else(
                 || "it goes on".to_owned(),
                 |at| duration_words(rounded(at.since(alert.firing_at))),
             );
-            let _ = writeln!(text, "| {} | {} | {} | {over} |", cell(&name), alert.severity, clock(alert.firing_at));
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {over} |",
+                cell(&name),
+                alert.severity,
+                clock(alert.firing_at)
+            );
         }
     }
     text
@@ -329,7 +353,9 @@ fn of_impact(facts: &Facts) -> String {
 fn of_samples(text: &mut String, impact: &Impact) {
     let is_whole = impact.oldest_sample.is_some_and(|oldest| oldest <= impact.from);
     if impact.samples.is_empty() {
-        text.push_str("Of that time no observation of any part is kept: how the parts were is not known.\n\n");
+        text.push_str(
+            "Of that time no observation of any part is kept: how the parts were is not known.\n\n",
+        );
         return;
     }
     if !is_whole && let Some(oldest) = impact.oldest_sample {
@@ -345,7 +371,8 @@ fn of_samples(text: &mut String, impact: &Impact) {
     let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), clock);
     for SampleSum { region, component, total, bad, first_bad, last_bad } in bad {
         // Rounded down: it is never said to have been better than it was.
-        let share = percent_down(*total - *bad, *total).map_or_else(|| "-".to_owned(), |good| format!("{good} good"));
+        let share =
+            percent_down(*total - *bad, *total).map_or_else(|| "-".to_owned(), |good| format!("{good} good"));
         let _ = writeln!(
             text,
             "| {} | {total} | {bad} | {share} | {} | {} |",
@@ -364,13 +391,22 @@ fn of_requests(text: &mut String, impact: &Impact) {
     } else {
         text.push_str("| region | requests | failed (5xx) | p95 |\n| --- | --- | --- | --- |\n");
         for (region, requests) in &impact.http {
-            let p95 = requests.p95_us.map_or_else(|| "-".to_owned(), |us| duration_words(Duration::from_micros(us)));
-            let _ = writeln!(text, "| {} | {:.0} | {:.0} | {p95} |", cell(region), requests.total, requests.failed);
+            let p95 = requests
+                .p95_us
+                .map_or_else(|| "-".to_owned(), |us| duration_words(Duration::from_micros(us)));
+            let _ = writeln!(
+                text,
+                "| {} | {:.0} | {:.0} | {p95} |",
+                cell(region),
+                requests.total,
+                requests.failed
+            );
         }
         text.push_str("\nRequests that no region answered at all are in no region's count.\n\n");
     }
     if !impact.runs.is_empty() {
-        let counts: Vec<_> = impact.runs.iter().map(|(status, count)| format!("{count:.0} {status}")).collect();
+        let counts: Vec<_> =
+            impact.runs.iter().map(|(status, count)| format!("{count:.0} {status}")).collect();
         let _ = write!(text, "Runs that ended: {}.\n\n", cell(&counts.join(", ")));
     }
 }

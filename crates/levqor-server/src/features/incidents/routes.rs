@@ -14,8 +14,8 @@ use super::{
     hand::Update,
     service::{self, Opening, Words},
     views::{
-        ActionItemView, IncidentDetail, IncidentLevelName, IncidentLineView, IncidentRoleName, IncidentStateName,
-        IncidentView,
+        ActionItemView, IncidentDetail, IncidentLevelName, IncidentLineView, IncidentRoleName,
+        IncidentStateName, IncidentView,
     },
 };
 use crate::{
@@ -188,7 +188,10 @@ fn roles(incident: &Incident) -> Vec<levqor_model::UserId> {
     params(IncidentsQuery),
     responses((status = 200, body = Incidents), Refusals)
 )]
-async fn list(State(app): State<App>, Query(query): Query<IncidentsQuery>) -> Result<Json<Incidents>, Problem> {
+async fn list(
+    State(app): State<App>,
+    Query(query): Query<IncidentsQuery>,
+) -> Result<Json<Incidents>, Problem> {
     let limit = page_limit(query.limit)?;
     let before: Option<IncidentId> = query.cursor.map(|cursor| cursor.last("incidents")).transpose()?;
     let store = app.store.views();
@@ -373,10 +376,7 @@ async fn reopen(
     params(("id" = String, Path, description = "The incident's id")),
     responses((status = 200, body = IncidentTimeline), Refusals)
 )]
-async fn timeline(
-    State(app): State<App>,
-    Id(id): Id<IncidentId>,
-) -> Result<Json<IncidentTimeline>, Problem> {
+async fn timeline(State(app): State<App>, Id(id): Id<IncidentId>) -> Result<Json<IncidentTimeline>, Problem> {
     let incident = service::find(&app, id).await?;
     let (lines, cut) = service::timeline(&app, &incident).await?;
     Ok(Json(IncidentTimeline { timeline: lines.into_iter().map(Into::into).collect(), cut }))

@@ -170,9 +170,10 @@ pub(super) async fn assign(
 pub(super) async fn resolve(app: &App, by: &str, id: IncidentId, words: Words) -> Result<Incident, Problem> {
     let Words { version, text, public } = words;
     let text = said(&text, public)?;
-    let incident =
-        change(app, by, id, move |hand, incident, alerts| hand.resolve(incident, alerts, version, text, public))
-            .await?;
+    let incident = change(app, by, id, move |hand, incident, alerts| {
+        hand.resolve(incident, alerts, version, text, public)
+    })
+    .await?;
     writings::measure(app, by, &incident).await?;
     Ok(incident)
 }
@@ -235,7 +236,10 @@ fn refused(refusal: Refusal) -> Problem {
         ),
         Refusal::Open(incident) | Refusal::Done(incident) => Problem::new(
             ProblemCode::IncidentOpen,
-            format!("incident {} is {}, and this is for incidents that are over", incident.id, incident.state),
+            format!(
+                "incident {} is {}, and this is for incidents that are over",
+                incident.id, incident.state
+            ),
         ),
         Refusal::Alerts(alerts) => {
             const NAMED: usize = 5;
@@ -244,13 +248,17 @@ fn refused(refusal: Refusal) -> Problem {
                 .take(NAMED)
                 .map(|alert| format!("{} ({})", alert.rule, alert.summary))
                 .collect();
-            let more =
-                alerts.len().checked_sub(NAMED).filter(|more| *more > 0).map_or_else(String::new, |more| {
-                    format!(" and {more} more")
-                });
+            let more = alerts
+                .len()
+                .checked_sub(NAMED)
+                .filter(|more| *more > 0)
+                .map_or_else(String::new, |more| format!(" and {more} more"));
             Problem::new(
                 ProblemCode::IncidentOpen,
-                format!("alerts of it go on, so it is not over: {}{more}; resolve it when they are over", named.join("; ")),
+                format!(
+                    "alerts of it go on, so it is not over: {}{more}; resolve it when they are over",
+                    named.join("; ")
+                ),
             )
         }
     }
@@ -276,7 +284,10 @@ pub(super) async fn person(app: &App, pointer: &str, name: &str) -> Result<User,
     };
     let shown: String = name.chars().take(100).collect();
     found.ok_or_else(|| {
-        Problem::field(pointer, format!("nobody has the id or the address {shown:?}; give one that signs in here"))
+        Problem::field(
+            pointer,
+            format!("nobody has the id or the address {shown:?}; give one that signs in here"),
+        )
     })
 }
 
@@ -365,9 +376,11 @@ fn components_of(components: Vec<String>) -> Result<Vec<String>, Problem> {
     let mut unique: Vec<String> = Vec::new();
     for (place, component) in components.into_iter().enumerate() {
         let parts: Vec<_> = component.split('/').collect();
-        if component.len() > COMPONENT_CHARS_MAX || parts.len() > 2 || !parts.iter().all(|part| is_word(part)) {
+        if component.len() > COMPONENT_CHARS_MAX || parts.len() > 2 || !parts.iter().all(|part| is_word(part))
+        {
             let shown: String = component.chars().take(COMPONENT_CHARS_MAX).collect();
-            let words = format!("{shown:?} is no part of the platform; write it like eu-west/api, eu-west or api");
+            let words =
+                format!("{shown:?} is no part of the platform; write it like eu-west/api, eu-west or api");
             return Err(Problem::field(format!("/components/{place}"), words));
         }
         if !unique.contains(&component) {

@@ -252,11 +252,7 @@ impl IncidentView {
     pub(super) fn new(incident: Incident, people: &BTreeMap<UserId, String>) -> Self {
         let roles = IncidentRole::ALL.iter().filter_map(|role| {
             let user = incident.role(*role)?;
-            Some(IncidentRoleView {
-                role: *role,
-                user: user.to_string(),
-                email: people.get(&user).cloned(),
-            })
+            Some(IncidentRoleView { role: *role, user: user.to_string(), email: people.get(&user).cloned() })
         });
         Self {
             roles: roles.collect(),

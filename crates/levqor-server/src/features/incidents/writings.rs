@@ -139,7 +139,8 @@ pub(super) async fn write(
 ) -> Result<Postmortem, Problem> {
     find(app, by, id).await?;
     let text = document(text)?;
-    let written = app.store.write_postmortem(id, Some(version), by.to_owned(), app.now(), move |_| Some(text)).await?;
+    let written =
+        app.store.write_postmortem(id, Some(version), by.to_owned(), app.now(), move |_| Some(text)).await?;
     kept(app, id, written).await
 }
 
@@ -165,7 +166,9 @@ pub(super) async fn append(
     };
     let Some(now) = with(&there.text) else {
         let heading = part.map_or("", Part::heading);
-        let words = format!("the postmortem has no heading \"## {heading}\" any more; leave the part out to add it at the end");
+        let words = format!(
+            "the postmortem has no heading \"## {heading}\" any more; leave the part out to add it at the end"
+        );
         return Err(Problem::field("/part", words));
     };
     document(&now)?;
@@ -211,7 +214,7 @@ pub(super) fn part_of(word: Option<&str>) -> Result<Option<Part>, Problem> {
     let Some(word) = word else { return Ok(None) };
     let known = Part::ALL.map(Part::word).join(", ");
     let shown: String = word.chars().take(64).collect();
-    Part::parse(word)
-        .map(Some)
-        .ok_or_else(|| Problem::field("/part", format!("{shown:?} is not one of {known}; leave it out to add at the end")))
+    Part::parse(word).map(Some).ok_or_else(|| {
+        Problem::field("/part", format!("{shown:?} is not one of {known}; leave it out to add at the end"))
+    })
 }

@@ -60,8 +60,11 @@ pub(super) async fn page(
     let next = incidents.last().filter(|_| more).map(|last| format!("{list}{join}before={}", last.id));
     let items = store.action_items(ActionItems::Open, ITEMS).await?;
     let people = service::addresses(&app, items.iter().filter_map(|item| item.owner)).await?;
-    let (other, words) =
-        if all { ("/admin/incidents", "Only open ones") } else { ("/admin/incidents?all=yes", "Show those that are over, too") };
+    let (other, words) = if all {
+        ("/admin/incidents", "Only open ones")
+    } else {
+        ("/admin/incidents?all=yes", "Show those that are over, too")
+    };
     let body = html! {
         (told(asked.done.as_deref()))
         (page_head("Incidents", &html! {

@@ -65,7 +65,11 @@ impl Shown<'_> {
         let Self { page, incident, kept, typed, problem } = self;
         let way = format!("/admin/incidents/{}", incident.id);
         // The page has a first heading of its own.
-        let text = kept.text.strip_prefix("# ").and_then(|rest| rest.split_once('\n')).map_or(kept.text.as_str(), |(_, rest)| rest);
+        let text = kept
+            .text
+            .strip_prefix("# ")
+            .and_then(|rest| rest.split_once('\n'))
+            .map_or(kept.text.as_str(), |(_, rest)| rest);
         let rendered = markdown::render(text, "/docs/");
         let unwritten = postmortem::unwritten(&kept.text);
         let body = html! {
@@ -139,8 +143,13 @@ pub(super) async fn write(
         Err(problem) if matches!(problem.code, ProblemCode::IncidentMoved | ProblemCode::InvalidFields) => {
             let incident = service::find(&app, id).await?;
             let kept = writings::find(&app, &by, id).await?;
-            let shown =
-                Shown { page: &page, incident: &incident, kept: &kept, typed: Some(&form.text), problem: Some(&problem) };
+            let shown = Shown {
+                page: &page,
+                incident: &incident,
+                kept: &kept,
+                typed: Some(&form.text),
+                problem: Some(&problem),
+            };
             Ok((problem.status(), shown.render(&view, None)).into_response())
         }
         Err(problem) => Err(problem),
