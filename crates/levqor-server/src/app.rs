@@ -20,7 +20,7 @@ use crate::{
     features::{
         ai::{AiSettings, Backends},
         health,
-        incidents::IncidentSettings,
+        incidents::{self, IncidentSettings},
         metrics::{Counter, Metrics},
         oidc::OidcSettings,
         policies::service::Policies,
@@ -234,6 +234,15 @@ impl App {
     pub async fn share_callers(&self) -> Result<(), levqor_store::Error> {
         Rates::share(self).await?;
         Reputation::share(self).await
+    }
+
+    /// One round of what a node does by itself about incidents, for whoever moves the clock by hand.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn look_after_incidents(&self) -> Result<(), levqor_store::Error> {
+        incidents::match_alerts(self).await?;
+        incidents::look_after(self).await
     }
 
     /// The memory of a feature that is no business of others: made on first use, one of each type for the app's life.
