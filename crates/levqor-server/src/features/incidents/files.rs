@@ -45,9 +45,10 @@ fn write_file(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
     let path = folder.join(format!("{name}.md"));
     let beside = folder.join(format!("{name}.md.new"));
     // What somebody put there is not written through.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    if let Err(error) = fs::remove_file(&beside)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
     file.write_all(text.as_bytes())?;

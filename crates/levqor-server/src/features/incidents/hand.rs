@@ -316,7 +316,7 @@ impl Hand {
     /// A worse level waits no longer than it would from now on.
     fn hasten(&self, incident: &mut Incident) {
         let level = incident.level;
-        let Escalation { waits_for: Some(wait), step, next_at, .. } = &mut incident.escalation else {
+        let Escalation { waits_for: Some(wait), step, next_at } = &mut incident.escalation else {
             return;
         };
         let latest = self.now + self.policy.pause(level, *wait, *step);

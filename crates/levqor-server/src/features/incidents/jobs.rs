@@ -125,7 +125,7 @@ async fn tell_overdue(app: &App, item: ActionItem) -> Result<(), Error> {
     let owner = match item.owner {
         None => "nobody has taken it on".to_owned(),
         Some(id) => {
-            let known = service::addresses(app, [id]).await?;
+            let known = service::addresses(app, vec![id]).await?;
             format!("its owner is {}", known.get(&id).cloned().unwrap_or_else(|| id.to_string()))
         }
     };

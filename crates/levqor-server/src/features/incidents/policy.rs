@@ -142,7 +142,7 @@ impl FromStr for AlertRule {
         }
         let level = match level {
             "none" => None,
-            word => Some(word.parse().map_err(|error| format!("{text:?}: {error}, none"))?),
+            word => Some(word.parse::<IncidentLevel>().map_err(|error| format!("{text:?}: {error}, none"))?),
         };
         let minutes: Option<u64> = minutes
             .map(|minutes| match minutes.parse() {

@@ -201,7 +201,7 @@ async fn list(
         store.incidents_open_before(before, limit + 1).await?
     };
     let (found, next_cursor) = cut(found, limit, "incidents", |incident| incident.id);
-    let people = service::addresses(&app, found.iter().flat_map(roles).collect::<Vec<_>>()).await?;
+    let people = service::addresses(&app, found.iter().flat_map(roles).collect()).await?;
     let incidents = found.into_iter().map(|incident| IncidentView::new(incident, &people)).collect();
     Ok(Json(Incidents { incidents, next_cursor }))
 }
@@ -239,7 +239,7 @@ async fn get(State(app): State<App>, Id(id): Id<IncidentId>) -> Result<Json<Inci
     let incident = service::find(&app, id).await?;
     let items = app.store.action_items(ActionItems::Of(id), ITEMS_MAX).await?;
     let ids = roles(&incident).into_iter().chain(items.iter().filter_map(|item| item.owner));
-    let people = service::addresses(&app, ids.collect::<Vec<_>>()).await?;
+    let people = service::addresses(&app, ids.collect()).await?;
     let now = app.now();
     Ok(Json(IncidentDetail {
         alerts: app.store.incident_alerts(id).await?.into_iter().map(Into::into).collect(),

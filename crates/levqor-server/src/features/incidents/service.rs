@@ -294,7 +294,7 @@ pub(super) async fn person(app: &App, pointer: &str, name: &str) -> Result<User,
 /// The addresses of people.
 pub(super) async fn addresses(
     app: &App,
-    ids: impl IntoIterator<Item = UserId>,
+    ids: Vec<UserId>,
 ) -> Result<BTreeMap<UserId, String>, Error> {
     let mut known = BTreeMap::new();
     for id in ids {

@@ -60,7 +60,7 @@ pub(super) async fn list_actions(app: &App, by: &str, id: IncidentId) -> Result<
         return Ok(());
     }
     let items = app.store.action_items(ActionItems::Of(id), ACTIONS_MAX).await?;
-    let names = service::addresses(app, items.iter().filter_map(|item| item.owner)).await?;
+    let names = service::addresses(app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let blocks = postmortem::actions_anew(id, &named(items, &names), app.now().date());
     let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &blocks));
     if let Written::Now(postmortem) =
@@ -89,7 +89,7 @@ async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
     let roles = IncidentRole::ALL.iter().filter_map(|role| Some((*role, incident.role(*role)?)));
     let roles: Vec<_> = roles.collect();
     let ids = roles.iter().map(|(_, user)| *user).chain(items.iter().filter_map(|item| item.owner));
-    let names = service::addresses(app, ids.collect::<Vec<_>>()).await?;
+    let names = service::addresses(app, ids.collect()).await?;
     let name = |user: UserId| names.get(&user).cloned().unwrap_or_else(|| user.to_string());
     Ok(Facts {
         alerts: store.incident_alerts(incident.id).await?,

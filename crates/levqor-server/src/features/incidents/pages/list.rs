@@ -59,7 +59,7 @@ pub(super) async fn page(
     let join = if all { '&' } else { '?' };
     let next = incidents.last().filter(|_| more).map(|last| format!("{list}{join}before={}", last.id));
     let items = store.action_items(ActionItems::Open, ITEMS).await?;
-    let people = service::addresses(&app, items.iter().filter_map(|item| item.owner)).await?;
+    let people = service::addresses(&app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let (other, words) = if all {
         ("/admin/incidents", "Only open ones")
     } else {

@@ -74,7 +74,7 @@ impl Shown<'_> {
         let unwritten = postmortem::unwritten(&kept.text);
         let body = html! {
             (told(done))
-            (crumbs(&[("/admin/incidents", "Incidents"), (&way, &incident.title)], "Postmortem"))
+            (crumbs(&[("/admin/incidents", "Incidents"), (way.as_str(), incident.title.as_str())], "Postmortem"))
             (page_head(&incident.title, &html! {
                 "Postmortem, written last " (ago(kept.written_at, view.now)) " by " (kept.written_by) "."
             }, &html! {

@@ -168,7 +168,7 @@ async fn append_postmortem(
 }
 
 async fn shown(app: &App, item: ActionItem) -> Result<ActionItemView, Problem> {
-    let people = service::addresses(app, item.owner).await?;
+    let people = service::addresses(app, item.owner.into_iter().collect()).await?;
     Ok(ActionItemView::new(item, &people, app.now()))
 }
 
@@ -235,7 +235,7 @@ async fn action_items(
     let now = app.now();
     let which = if query.overdue { ActionItems::Overdue(now.date()) } else { ActionItems::Open };
     let items = app.store.views().action_items(which, page_limit(query.limit)?).await?;
-    let people = service::addresses(&app, items.iter().filter_map(|item| item.owner)).await?;
+    let people = service::addresses(&app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let action_items = items.into_iter().map(|item| ActionItemView::new(item, &people, now)).collect();
     Ok(Json(ActionItemList { action_items }))
 }
