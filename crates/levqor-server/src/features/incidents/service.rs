@@ -292,10 +292,7 @@ pub(super) async fn person(app: &App, pointer: &str, name: &str) -> Result<User,
 }
 
 /// The addresses of people.
-pub(super) async fn addresses(
-    app: &App,
-    ids: Vec<UserId>,
-) -> Result<BTreeMap<UserId, String>, Error> {
+pub(super) async fn addresses(app: &App, ids: Vec<UserId>) -> Result<BTreeMap<UserId, String>, Error> {
     let mut known = BTreeMap::new();
     for id in ids {
         if !known.contains_key(&id)
