@@ -20,6 +20,7 @@ use crate::{
     backlog::Backlog,
     cluster::{self, Cluster},
     core::{Core, URGENT_PLACES},
+    courier::Courier,
     definitions::Definitions,
     drains::Drains,
     ends::Ends,
@@ -82,6 +83,7 @@ impl Engine {
             let client = sink.client(&egress, &surroundings.runtime_version);
             (sink, client.sensing(Arc::clone(&clock), Arc::clone(&random)))
         });
+        let courier = Courier::new(&egress, &surroundings.runtime_version);
         let client = faults
             .client(egress, &surroundings.runtime_version)
             .sensing(Arc::clone(&clock), Arc::clone(&random));
@@ -128,6 +130,7 @@ impl Engine {
             drains,
             surroundings,
             client,
+            courier,
             handlers,
             vault,
             registry: Arc::new(Registry::new(Arc::clone(&backlog))),
@@ -180,6 +183,11 @@ impl Engine {
         }
         let stop = Arc::new(StopOnDrop(Arc::clone(&core)));
         Ok(Self { core, _stop: stop })
+    }
+
+    /// Brings messages of the server's own to addresses outside.
+    pub fn courier(&self) -> &Courier {
+        &self.core.courier
     }
 
     /// Accepts a run; durable when this returns.

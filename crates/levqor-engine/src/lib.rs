@@ -28,6 +28,7 @@ mod backlog;
 mod catalogs;
 pub mod cluster;
 mod core;
+pub mod courier;
 mod definitions;
 mod drains;
 mod driver;

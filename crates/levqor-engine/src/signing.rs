@@ -23,12 +23,17 @@ pub(crate) fn signed(
 ) -> Option<Vec<(String, String)>> {
     let digest = Sha256::digest(message_key.as_bytes());
     let id = digest[..16].iter().fold(String::from("msg_"), |id, byte| format!("{id}{byte:02x}"));
+    signed_as(secret, &id, seconds, body)
+}
+
+/// The headers of a message with this id. None when the secret is none.
+pub(crate) fn signed_as(secret: &str, id: &str, seconds: i64, body: &str) -> Option<Vec<(String, String)>> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key(secret)?).ok()?;
     mac.update(format!("{id}.{seconds}.{body}").as_bytes());
     let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
     let header = |name: &str, value: String| (name.to_owned(), value);
     Some(vec![
-        header("webhook-id", id),
+        header("webhook-id", id.to_owned()),
         header("webhook-timestamp", seconds.to_string()),
         header("webhook-signature", format!("v1,{signature}")),
     ])

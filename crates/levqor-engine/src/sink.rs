@@ -30,7 +30,7 @@ use url::Url;
 use crate::{
     Engine, Error,
     core::Core,
-    egress::{self, Network, host_of},
+    egress::{self, Network, PRIVATE, host_of},
     fault::Point,
     signing,
 };
@@ -51,11 +51,6 @@ const BACKOFF_MOST: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// What a delivery may still take when the engine stops.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Networks that are private, and that the name of a sink may lead to. Addresses of this machine's link are not among them:
-/// metadata services live there.
-const PRIVATE: [&str; 7] =
-    ["10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"];
 
 /// Where the life of runs is told, and how.
 #[derive(Clone)]

@@ -149,7 +149,7 @@ fn window(ledger: &Ledger, now: Timestamp, span: Duration, target_ppm: u32) -> W
 /// known, whatever the windows say.
 pub fn judge(objective: &Objective, ledger: &Ledger, now: Timestamp, fresh: bool) -> Judgement {
     let age = ledger.first_within(now, Grain::Hour.span()).map_or(Duration::ZERO, |first| now.since(first));
-    let failing = |tier: &Tier| fails(objective, ledger, now, tier, age);
+    let failing = |tier: &Tier| fails(objective, ledger, settled(ledger, now), tier, age);
     let (calling, waiting): (Vec<Tier>, Vec<Tier>) =
         tiers(objective.target_ppm).into_iter().partition(|tier| tier.severity < Severity::Minor);
     let trouble = calling.iter().find_map(failing);
@@ -170,6 +170,16 @@ pub fn judge(objective: &Objective, ledger: &Ledger, now: Timestamp, fresh: bool
         slow,
         windows,
         budget: budget(objective, ledger, now),
+    }
+}
+
+/// Up to when counts are there, when that is not long ago: nodes tell what a step has seen when it is over, so the newest is empty for a
+/// while, and the shortest windows would see nothing.
+fn settled(ledger: &Ledger, now: Timestamp) -> Timestamp {
+    const LATE_MAX: Duration = Duration::from_secs(30);
+    match ledger.last(now) {
+        Some(last) if now.since(last) <= LATE_MAX => (last + Grain::TenSeconds.step()).min(now),
+        _ => now,
     }
 }
 

@@ -29,6 +29,11 @@ pub use policy::{Network, Policy};
 use levqor_flow::{definition::HttpOutput, machine::HttpRequest};
 use serde_json::Value;
 
+/// Networks that are private, and that the name of an address may lead to which an operator gives. Addresses of this machine's link are not among them:
+/// metadata services live there.
+pub(crate) const PRIVATE: [&str; 7] =
+    ["10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"];
+
 /// A message of our own: a `POST` of a text, which follows no redirect.
 pub(crate) fn post(key: String, uri: String, headers: Vec<(String, String)>, body: String) -> HttpRequest {
     HttpRequest {

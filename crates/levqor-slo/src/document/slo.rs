@@ -97,7 +97,7 @@ pub(super) fn slo(meta: &Meta, node: &Node<'_>, issues: &mut Issues) -> Option<S
 impl SloDocument {
     /// Its objectives, now that the indicator is known.
     pub(super) fn objectives(
-        self,
+        &self,
         sli: &SliDocument,
         policies: &[Policy],
         issues: &mut Issues,

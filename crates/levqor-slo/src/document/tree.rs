@@ -195,13 +195,24 @@ fn explain(error: &YamlError) -> (u32, String) {
         YamlError::WithSnippet { error, .. } => return explain(error),
         other => {
             let text = other.to_string();
+            if text.contains("recursion limit") {
+                // The scanner sees deep flow collections before the visitor does.
+                return (line_of(error), too_large());
+            }
             let line = text.lines().next().unwrap_or_default();
             let line = line.split(" at line ").next().unwrap_or(line);
             format!("this is not YAML: {}", super::clip(line))
         }
     };
-    let line = error.location().map_or(1, |place| u32::try_from(place.line()).unwrap_or(1));
-    (line.max(1), message)
+    (line_of(error), message)
+}
+
+fn too_large() -> String {
+    format!("the document is nested deeper than {DEPTH_MAX}, or too large; split it, or write aliases out")
+}
+
+fn line_of(error: &YamlError) -> u32 {
+    error.location().map_or(1, |place| u32::try_from(place.line()).unwrap_or(1)).max(1)
 }
 
 impl<'de> Deserialize<'de> for Tree {

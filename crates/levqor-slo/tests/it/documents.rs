@@ -109,7 +109,7 @@ spec:
     // One name is not of the form that the standard asks for.
     let shown: Vec<_> = issues.iter().map(ToString::to_string).collect();
     assert_eq!(shown.len(), 1, "{shown:#?}");
-    assert!(shown[0].starts_with("shop.yaml:29: /metadata/name: \"OnCall\" is no name"), "{shown:#?}");
+    assert!(shown[0].starts_with("shop.yaml:30: /metadata/name: \"OnCall\" is no name"), "{shown:#?}");
     let [objective] = catalogue.objectives.as_slice() else { panic!("{catalogue:#?}") };
     assert_eq!(objective.title, "Orders are quick");
     assert_eq!((objective.target_ppm, objective.minimum_events), (950_000, 3));
@@ -164,7 +164,7 @@ fn what_is_wrong_is_named_with_its_place_and_the_remedy() {
             &[("kind: SLO", "kind: SLo")],
             "shop.yaml:7: /kind: \"SLo\" is no kind of document; did you mean `SLO`?",
         ),
-        (&[("  name: orders\n", "")], "/metadata: must be an object, and this is empty"),
+        (&[("  name: orders\n", "")], "`metadata` is missing: it has the document's `name`"),
         (&[("name: orders\n", "name: Orders\n")], "shop.yaml:9: /metadata/name: \"Orders\" is no name"),
         (
             &[("service: shop", "service: shp")],
