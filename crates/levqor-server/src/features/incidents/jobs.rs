@@ -29,7 +29,7 @@ const WRITTEN_UP_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub(crate) async fn on_alert(app: &App, alert: &Alert) -> Result<(), Error> {
+pub async fn on_alert(app: &App, alert: &Alert) -> Result<(), Error> {
     let Some(news) = news(alert) else { return Ok(()) };
     let since = app.now() - REOPENED_WITHIN;
     let hand = hand(app, BY);

@@ -26,8 +26,9 @@ mod timeline;
 mod views;
 mod writings;
 
+pub use jobs::on_alert;
 pub use pages::routes;
 pub use policy::{AlertRule, IncidentSettings, LevelTimes};
 pub use routes::api;
 
-pub(crate) use jobs::{look_after, match_alerts, on_alert};
+pub(crate) use jobs::{look_after, match_alerts};

@@ -205,7 +205,8 @@ fn the_name_is_of_letters_and_the_day_only() {
 proptest! {
     #[test]
     fn no_title_leads_out_of_the_folder(title in ".{0,300}") {
-        prop_assert!(is_name(&name(&Incident { title, ..incident() })));
+        let incident = Incident { title, ..incident() };
+        prop_assert!(is_name(&name(&incident)));
     }
 
     #[test]

@@ -210,12 +210,12 @@ async fn change_action_item(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<IncidentId>,
-    Path((_, item)): Path<(String, String)>,
+    path: Path<(String, String)>,
     Body(body): Body<ChangeActionItem>,
 ) -> Result<Json<ActionItemView>, Problem> {
     let ChangeActionItem { version, text, owner, due, done } = body;
     let change = ItemChange { version, text, owner, due, done };
-    let item = actions::change(&app, &actor.by.words(), id, actions::item_of(&item)?, change).await?;
+    let item = actions::change(&app, &actor.by.words(), id, actions::item_of(&path.1)?, change).await?;
     Ok(Json(shown(&app, item).await?))
 }
 
