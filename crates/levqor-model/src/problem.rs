@@ -62,6 +62,11 @@ problems! {
     /// Another act of the region is not over.
     RegionBusy = 409 "region-busy" "Something else is being done with the region",
     RegionNotReady = 409 "region-not-ready" "The regions are not ready for this",
+    /// Somebody was first.
+    IncidentMoved = 409 "incident-moved" "Somebody else has changed it meanwhile",
+    IncidentResolved = 409 "incident-resolved" "The incident is over",
+    /// It is not over, and cannot be, or is not yet.
+    IncidentOpen = 409 "incident-open" "The incident is not over",
     /// Something still needs the key, or there are too many of them.
     KeyInUse = 409 "key-in-use" "The key is still needed",
     IdempotencyConflict = 409 "idempotency-conflict" "A request with the same Idempotency-Key is being processed",

@@ -22,6 +22,7 @@ use crate::{
         ai::{AiSettings, Backends},
         alerts::{AlertSettings, SloSettings},
         health,
+        incidents::{self, IncidentSettings},
         jobs::{self, JobSettings},
         metrics::{self, Counter, Metrics},
         oidc::OidcSettings,
@@ -109,6 +110,7 @@ pub struct Settings {
     pub series_kept: SeriesKept,
     /// Where OpenTelemetry goes; None: nowhere.
     pub telemetry: Option<Exporter>,
+    pub incidents: IncidentSettings,
 }
 
 /// How Stripe is asked.
@@ -158,6 +160,7 @@ impl Default for Settings {
             error_reporter: None,
             series_kept: SeriesKept::DEFAULT,
             telemetry: None,
+            incidents: IncidentSettings::default(),
         }
     }
 }
@@ -293,6 +296,15 @@ impl App {
     /// When the store cannot be asked.
     pub async fn run_due_jobs(&self) -> Result<usize, levqor_store::Error> {
         jobs::round(self).await
+    }
+
+    /// One round of what a node does by itself about incidents, for whoever moves the clock by hand.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn look_after_incidents(&self) -> Result<(), levqor_store::Error> {
+        incidents::match_alerts(self).await?;
+        incidents::look_after(self).await
     }
 
     /// The memory of a feature that is no business of others: made on first use, one of each type for the app's life.

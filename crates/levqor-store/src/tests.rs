@@ -2,6 +2,7 @@
 
 mod alerts;
 mod business;
+mod incidents;
 mod jobs;
 mod metrics;
 mod trust;
@@ -60,6 +61,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     jobs::touch_jobs(store, account, &random).await;
     trust::touch_drift(store, &random).await;
     trust::touch_probes(store, &random).await;
+    incidents::touch_incidents(store, &random).await;
     trust::touch_tamper(store, &random).await;
     business::touch_business(store, &random).await;
     alerts::touch_alerts(store, &random).await;

@@ -1,11 +1,17 @@
 //! The command line.
 
+mod incidents;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use levqor_model::{KeyPurpose, Secret};
 
 use crate::config::Flags;
+pub use incidents::{
+    ActionCommand, IncidentsArgs, IncidentsCommand, PostmortemArgs, PostmortemCommand, SeenIncident,
+};
+use incidents::{INCIDENTS_EXAMPLES, POSTMORTEM_EXAMPLES};
 
 /// AI workflow automation that keeps running when a region does not.
 ///
@@ -33,6 +39,7 @@ Examples:
   levqor regions                           show the regions of a running server
   levqor status                            ask a running server how it is
   levqor drift                             see whether it serves what was agreed
+  levqor incidents                         see what people deal with now
   levqor migrate --dry-run                 see what a move to PostgreSQL would copy";
 
 /// Settings that the command line can give; they beat the environment and the file.
@@ -124,6 +131,12 @@ pub enum Command {
     Keys(KeysArgs),
     /// Show the decisions that runs wait for, and decide.
     Approvals(ApprovalsArgs),
+    /// Disturbances that people deal with, and what is to be done after them (operators).
+    #[command(after_help = INCIDENTS_EXAMPLES)]
+    Incidents(IncidentsArgs),
+    /// What is written about incidents that are over (operators).
+    #[command(after_help = POSTMORTEM_EXAMPLES)]
+    Postmortem(PostmortemArgs),
     /// Watch the loss of a region: three regions and an edge on this machine, one of which is killed.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),

@@ -83,6 +83,8 @@ async fn run(cli: Cli) -> Exit {
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
         Command::Jobs(args) => commands::jobs::jobs(&args, cli.json).await,
         Command::Heartbeats(args) => commands::heartbeats::heartbeats(&args, cli.json).await,
+        Command::Incidents(args) => commands::incidents::incidents(&args, cli.json).await,
+        Command::Postmortem(args) => commands::incidents::postmortem(&args, cli.json).await,
         Command::Keys(args) => commands::keys::keys(&flags, &args, cli.json).await,
         Command::Metrics(args) => commands::metrics::metrics(&args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,

@@ -22,6 +22,7 @@ pub mod drift;
 pub mod events;
 pub mod health;
 pub mod home;
+pub mod incidents;
 pub mod invitations;
 pub mod jobs;
 pub mod keyring;
@@ -98,5 +99,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(probes::api())
         .merge(slo::api())
         .merge(alerts::api())
+        .merge(incidents::api())
         .split_for_parts()
 }

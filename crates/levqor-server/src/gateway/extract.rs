@@ -8,8 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    AlertId, ApprovalId, ConsultationId, InvitationId, KeyId, LeadId, NotificationId, ProblemCode, RingKeyId,
-    RunId, SessionId, SilenceId, TicketId, UserId, WorkflowId, limits,
+    AlertId, ApprovalId, ConsultationId, IncidentId, InvitationId, KeyId, LeadId, NotificationId,
+    ProblemCode, RingKeyId, RunId, SessionId, SilenceId, TicketId, UserId, WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -174,6 +174,11 @@ impl PathId for RunId {
 impl PathId for ApprovalId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "approval";
+}
+
+impl PathId for IncidentId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "incident";
 }
 
 impl PathId for WorkflowId {

@@ -11,6 +11,9 @@ const PREFIXES: &[(&str, &str)] = &[
     ("alerts", "alr"),
     ("approvals", "apr"),
     ("consultations", "csl"),
+    ("action-items", "act"),
+    ("approvals", "apr"),
+    ("incidents", "inc"),
     ("invitations", "inv"),
     ("keyring", "rky"),
     ("keys", "key"),
@@ -45,7 +48,7 @@ fn pattern(path: &str, parameter: &Parameter) -> Option<String> {
             let before = path.split(&place).next()?.rsplit('/').next()?;
             let (_, prefix) = PREFIXES.iter().find(|(segment, _)| *segment == before)?;
             // The secrets of accounts are named, not numbered; versions have numbers of their own.
-            matches!(parameter.name.as_str(), "id" | "webhook").then(|| of_id(prefix))
+            matches!(parameter.name.as_str(), "id" | "item" | "webhook").then(|| of_id(prefix))
         }
         ParameterIn::Query => match parameter.name.as_str() {
             "cursor" => Some("^[A-Za-z0-9_-]+$".to_owned()),

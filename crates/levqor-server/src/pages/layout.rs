@@ -41,6 +41,7 @@ pub enum Section {
     Drift,
     Jobs,
     Probes,
+    Incidents,
     Members,
     Account,
     Other,
@@ -68,6 +69,7 @@ impl Section {
                 | Section::Drift
                 | Section::Jobs
                 | Section::Probes
+                | Section::Incidents
                 | Section::Members
                 | Section::Account
         )
@@ -241,6 +243,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/admin/slos", "Objectives", "pulse", Section::Slos),
         ("/admin/alerts", "Alerts", "alert", Section::Alerts),
         ("/admin/notifications", "Messages", "mail", Section::Notifications),
+        ("/admin/incidents", "Incidents", "alert", Section::Incidents),
         ("/admin/audit", "Evidence log", "book", Section::Audit),
         ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
         ("/admin/drift", "Drift", "pulse", Section::Drift),

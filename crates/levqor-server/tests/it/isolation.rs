@@ -243,6 +243,8 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             ("consultations", "{id}") => "csl_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("jobs", "{id}") => "kv_costs".to_owned(),
             ("regions", "{code}") => "eu-west".to_owned(),
+            ("incidents", "{id}") => "inc_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("action-items", "{item}") => "act_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("reputation", "{address}") => "192.0.2.99".to_owned(),
             ("docs" | "problems", "{slug}") => "getting-started".to_owned(),
             ("assets", "{file}") => "mark.svg".to_owned(),

@@ -20,6 +20,7 @@ mod health;
 mod heartbeats;
 mod hostile_input;
 mod idempotency;
+mod incidents;
 mod invitations;
 mod isolation;
 mod jobs;

@@ -81,6 +81,7 @@ pub fn concrete(path: &str) -> String {
         "alerts",
         "silences",
         "notifications",
+        "incidents",
         "admin",
         "keyring",
     ];
@@ -89,6 +90,7 @@ pub fn concrete(path: &str) -> String {
         Some("workflows") => "wf_",
         Some("runs") => "run_",
         Some("approvals") => "apr_",
+        Some("incidents") => "inc_",
         Some("invitations") => "inv_",
         Some("sessions") => "ses_",
         Some("members") => "usr_",
@@ -100,6 +102,7 @@ pub fn concrete(path: &str) -> String {
     };
     let rows = [
         ("{id}", format!("{prefix}{ulid}")),
+        ("{item}", format!("act_{ulid}")),
         ("{webhook}", format!("whk_{ulid}")),
         ("{version}", "0.1.0".to_owned()),
         ("slos/{name}", "slos/requests".to_owned()),

@@ -37,6 +37,11 @@ impl Store {
         .await
     }
 
+    /// What an alert may belong to; incidents that are over since `since` count, too.
+    pub async fn alert_situation(&self, alert: AlertId, since: Timestamp) -> Result<Situation, Error> {
+        self.read(move |session| situation(session, alert, since)).await
+    }
+
     /// Has `decide` say what an alert makes of incidents; as it was written. None: nothing. Incidents that are over since `since` are
     /// seen, too. An incident whose version is 0 is new.
     pub async fn alert_incident(

@@ -46,6 +46,27 @@ impl Store {
         .await
     }
 
+    /// Those that are not over, newest first, those before `before`.
+    pub async fn incidents_open_before(
+        &self,
+        before: Option<IncidentId>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, Error> {
+        self.view(move |session| {
+            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM incidents WHERE resolved_at IS NULL AND incident_id < $1 ORDER BY incident_id DESC LIMIT $2"
+                ),
+                params![before, limit],
+                Incident::read,
+            )
+        })
+        .await
+    }
+
     /// One of them.
     pub async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, Error> {
         self.read(move |session| find(session, id)).await

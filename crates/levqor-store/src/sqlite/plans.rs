@@ -87,6 +87,13 @@ async fn statements_find_their_rows_by_an_index() {
         "SELECT at / 86400000000 AS day",
         "SELECT count(*) FROM users",
         "SELECT count(*) FROM api_keys",
+        // A walk over an index of those that are open, or over the day's last ones, when an operator asks.
+        "FROM incidents WHERE resolved_at IS NULL ORDER BY incident_id DESC",
+        "FROM incident_alerts WHERE ended_at IS NULL",
+        // All that there are, to be told.
+        "FROM status_subscriptions WHERE confirmed_at IS NOT NULL",
+        // From an index's beginning.
+        "SELECT at FROM samples ORDER BY at LIMIT 1",
         // Walks over an index that holds only what is open.
         "FROM alerts WHERE ended_at IS NULL",
         // A row for each objective.

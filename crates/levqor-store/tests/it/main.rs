@@ -17,6 +17,7 @@ mod files;
 mod health;
 mod heartbeats;
 mod idempotency;
+mod incidents;
 mod invitations;
 mod jobs;
 mod keyring;

@@ -21,6 +21,8 @@ mod health;
 mod heartbeats;
 #[path = "../it/idempotency.rs"]
 mod idempotency;
+#[path = "../it/incidents.rs"]
+mod incidents;
 #[path = "../it/invitations.rs"]
 mod invitations;
 #[path = "../it/jobs.rs"]

@@ -13,6 +13,7 @@ pub mod drift;
 pub mod edge;
 pub mod given_secrets;
 pub mod heartbeats;
+pub mod incidents;
 pub mod jobs;
 pub mod keys;
 pub mod metrics;

@@ -468,6 +468,7 @@ fn settings(config: &Config, data_dir: &DataDir, public_url: String) -> Settings
         header_timeout: config.limits.head_timeout,
         gateway: config.gateway.clone(),
         oidc: config.oidc.clone(),
+        incidents: config.incidents.clone(),
         anonymous_ai_per_minute: config.anonymous_ai_per_minute,
         data_dir: Some(data_dir.path().to_owned()),
         host: Host { processes: config.processes.allow, mail: config.mail.is_some() },

@@ -647,6 +647,43 @@ pub const KEYS: &[Key] = &[
         "",
         "what a GiB costs you that is kept for 30 days, such as 0.12; empty: reports say that storage is not priced",
     ),
+    key(
+        "incidents.routes",
+        "LEVQOR_INCIDENTS_ROUTES",
+        Shape::List,
+        "",
+        "routes of messages that are told one after the other when nobody acknowledges an incident or says how it stands, such as \
+         duty, lead; empty: the route of its severity again",
+    ),
+    key(
+        "incidents.acknowledge_minutes",
+        "LEVQOR_INCIDENTS_ACKNOWLEDGE_MINUTES",
+        Shape::List,
+        "240,30,10,5",
+        "minutes until an incident of L1, L2, L3 and L4 must be acknowledged",
+    ),
+    key(
+        "incidents.update_minutes",
+        "LEVQOR_INCIDENTS_UPDATE_MINUTES",
+        Shape::List,
+        "1440,120,30,15",
+        "minutes until somebody must say again how an incident of L1, L2, L3 and L4 stands",
+    ),
+    key(
+        "incidents.rules",
+        "LEVQOR_INCIDENTS_RULES",
+        Shape::List,
+        "",
+        "which alerts are incidents, as rule=level, such as probe=l2, slo.latency=none; with :minutes it is over by itself so long \
+         after its last alert; without one critical alerts are, as L3, those of tamper detection as L4",
+    ),
+    key(
+        "incidents.postmortems_dir",
+        "LEVQOR_INCIDENTS_POSTMORTEMS_DIR",
+        Shape::Text,
+        "",
+        "the folder that postmortems are written to; empty: postmortems in the data directory",
+    ),
 ];
 
 /// Variables that start with `LEVQOR_` and belong to client commands, not to the server's configuration.

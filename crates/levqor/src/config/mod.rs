@@ -10,6 +10,7 @@ mod database;
 mod error_reporter;
 mod events;
 mod gateway;
+mod incidents;
 mod jobs;
 pub mod keys;
 pub mod layers;
@@ -33,6 +34,7 @@ use levqor_server::{
     features::{
         ai::AiSettings, alerts::AlertSettings, jobs::JobSettings, oidc::OidcSettings, probes::Definitions,
     },
+    features::{ai::AiSettings, incidents::IncidentSettings, oidc::OidcSettings},
     gateway::GatewaySettings,
     mail::MailServer,
 };
@@ -90,6 +92,7 @@ pub struct Config {
     pub gateway: GatewaySettings,
     /// None: people sign in by a link only.
     pub oidc: Option<OidcSettings>,
+    pub incidents: IncidentSettings,
     pub metrics_public: bool,
     /// How long stored series are kept.
     pub series_kept: SeriesKept,
@@ -313,6 +316,7 @@ impl Reader<'_> {
         let otlp_endpoint = self.otlp_endpoint();
         let jobs = self.jobs();
         let probes = self.probes();
+        let incidents = self.incidents();
         self.email();
         self.log_filter();
         Some(Config {
@@ -362,6 +366,7 @@ impl Reader<'_> {
             alerts,
             gateway,
             oidc,
+            incidents,
             metrics_public: self.text("metrics.public") == "true",
             series_kept: SeriesKept {
                 fine: self.days("metrics.fine_days"),

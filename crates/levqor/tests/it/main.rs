@@ -15,6 +15,7 @@ mod drift;
 mod edge;
 mod events;
 mod examples;
+mod incidents;
 mod keys;
 mod mail;
 mod migrate;

@@ -9,7 +9,7 @@ mod overview;
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
 
-use super::{alerts, audit, customer_care, drift, jobs, keyring, probes, slo, tamper};
+use super::{alerts, audit, customer_care, drift, incidents, jobs, keyring, probes, slo, tamper};
 use crate::{App, pages::uncached};
 
 pub fn routes() -> Router<App> {
@@ -21,6 +21,7 @@ pub fn routes() -> Router<App> {
         .merge(customer_care::admin_routes())
         .merge(drift::routes())
         .merge(jobs::routes())
+        .merge(incidents::routes())
         .merge(keyring::routes())
         .merge(probes::routes())
         .merge(slo::routes())

@@ -22,6 +22,7 @@ use levqor_model::{
 use levqor_store::{
     incidents::{Act, EntryKind, Escalation, Incident, IncidentAlert, NewEntry, Wait},
     notifications::{NewNotification, Target},
+    subscriptions::Announcement,
 };
 use serde_json::{Value, json};
 
@@ -145,7 +146,8 @@ impl Hand {
             notifications.push(self.message(&incident, "raised", &text));
             self.hasten(&mut incident);
         }
-        let details = json!({ "state": incident.state, "level": incident.level, "public": public, "changes": changes });
+        let details =
+            json!({ "state": incident.state, "level": incident.level, "public": public, "changes": changes });
         Ok(Act { entries, notifications, ..self.act(incident, "incident.updated", details) })
     }
 
@@ -238,7 +240,11 @@ impl Hand {
         Ok(Act {
             entries: vec![self.entry(EntryKind::Resolved, text, public)],
             notifications: vec![message],
-            ..self.act(incident, "incident.resolved", json!({ "public": public, "open_for_seconds": seconds }))
+            ..self.act(
+                incident,
+                "incident.resolved",
+                json!({ "public": public, "open_for_seconds": seconds }),
+            )
         })
     }
 
@@ -310,16 +316,41 @@ impl Hand {
     /// A worse level waits no longer than it would from now on.
     fn hasten(&self, incident: &mut Incident) {
         let level = incident.level;
-        let Escalation { waits_for: Some(wait), step, next_at, .. } = &mut incident.escalation else { return };
+        let Escalation { waits_for: Some(wait), step, next_at } = &mut incident.escalation else {
+            return;
+        };
         let latest = self.now + self.policy.pause(level, *wait, *step);
         *next_at = Some(next_at.map_or(latest, |at| at.min(latest)));
+    }
+
+    /// The same act, which tells everybody what is said for everybody.
+    pub(super) fn announced(&self, mut act: Act) -> Act {
+        let is_said = |entry: &&NewEntry| entry.public && entry.kind.is_update() && !entry.text.is_empty();
+        let Some(said) = act.entries.iter().rfind(is_said) else { return act };
+        let incident = &act.incident;
+        let Incident { id, title, level, state, components, version, .. } = incident;
+        let about =
+            if components.is_empty() { String::new() } else { format!("\nAbout: {}", components.join(", ")) };
+        act.announcement = Some(Announcement {
+            dedup: format!("incident:{id}:{version}:public"),
+            severity: level.severity(),
+            subject: format!("{title}: {state}"),
+            body: format!("{}\n{about}\nState: {state}\n{}/status\n", said.text, self.public_url),
+            data: json!({ "incident": id, "title": title, "state": state, "text": said.text, "components": components,
+                "opened_at": incident.opened_at, "resolved_at": incident.resolved_at }),
+            parts: components.clone(),
+            site: self.public_url.clone(),
+            at: self.now,
+        });
+        act
     }
 
     /// To the people of its severity.
     fn message(&self, incident: &Incident, what: &str, text: &str) -> NewNotification {
         let target = Target::Route(incident.level.severity().as_str().to_owned());
         let said = if text.is_empty() { String::new() } else { format!("\n\n{text}") };
-        let words = format!("The incident \"{}\" ({}) was {what}.{said}", incident.title, incident.level.title());
+        let words =
+            format!("The incident \"{}\" ({}) was {what}.{said}", incident.title, incident.level.title());
         self.notification(incident, &target, what, &words, json!({ "event": what }))
     }
 
@@ -354,7 +385,10 @@ impl Hand {
             target: target.clone(),
             severity: level.severity(),
             subject: format!("[{}] {title}: {what}", level.as_str().to_uppercase()),
-            body: format!("{words}\n\nState: {state}{components}\nOpen since: {}\n{link}\n", clock(incident.opened_at)),
+            body: format!(
+                "{words}\n\nState: {state}{components}\nOpen since: {}\n{link}\n",
+                clock(incident.opened_at)
+            ),
             data,
             at: self.now,
         }

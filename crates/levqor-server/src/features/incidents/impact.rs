@@ -41,7 +41,8 @@ pub(super) struct Requests {
 pub(super) async fn measure(app: &App, from: Timestamp, until: Timestamp) -> Result<Impact, Error> {
     let store = app.store.views();
     let step = Duration::from_secs((until.since(from).as_secs() / POINTS_MAX).max(60));
-    let series = |name: &str| SeriesQuery { name: name.to_owned(), labels: Vec::new(), from, to: until, step };
+    let series =
+        |name: &str| SeriesQuery { name: name.to_owned(), labels: Vec::new(), from, to: until, step };
     let mut http: BTreeMap<String, Requests> = BTreeMap::new();
     for counted in store.series(series("http_requests")).await? {
         let sum: f64 = counted.points.iter().map(|point| point.sum).sum();

@@ -142,7 +142,7 @@ impl FromStr for AlertRule {
         }
         let level = match level {
             "none" => None,
-            word => Some(word.parse().map_err(|error| format!("{text:?}: {error}, none"))?),
+            word => Some(word.parse::<IncidentLevel>().map_err(|error| format!("{text:?}: {error}, none"))?),
         };
         let minutes: Option<u64> = minutes
             .map(|minutes| match minutes.parse() {
@@ -204,16 +204,12 @@ mod tests {
         assert_eq!(told(2), "route:lead");
         assert_eq!(told(3), "route:critical route:duty route:lead");
         assert_eq!(told(400), told(3));
-        let minutes =
-            |step| own.pause(IncidentLevel::L3, Wait::Acknowledgement, step).as_secs() / MINUTE;
+        let minutes = |step| own.pause(IncidentLevel::L3, Wait::Acknowledgement, step).as_secs() / MINUTE;
         let pauses: Vec<_> = [0, 1, 2, 3, 4, 9, 12, u32::MAX].into_iter().map(minutes).collect();
         assert_eq!(pauses, [10, 10, 10, 20, 40, 1_280, 1_440, 1_440]);
         // A level whose own time is longer than a day keeps it.
         let slow = IncidentSettings { levels: [times(10_000, 1); 4], ..settings(&[], &[]) };
-        assert_eq!(
-            slow.pause(IncidentLevel::L1, Wait::Acknowledgement, 9).as_secs() / MINUTE,
-            10_000
-        );
+        assert_eq!(slow.pause(IncidentLevel::L1, Wait::Acknowledgement, 9).as_secs() / MINUTE, 10_000);
     }
 
     #[test]

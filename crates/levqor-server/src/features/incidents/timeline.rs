@@ -114,7 +114,8 @@ fn of_alert(alert: &IncidentAlert) -> Vec<Line> {
         public: false,
         link: Some(query_of("/admin/audit", [("subject", Some(id.to_string().as_str()))])),
     };
-    let mut lines = vec![line(*firing_at, 1, "alert.fired", format!("alert {name} fired, {severity}: {summary}"))];
+    let mut lines =
+        vec![line(*firing_at, 1, "alert.fired", format!("alert {name} fired, {severity}: {summary}"))];
     if began_at < firing_at {
         lines.push(line(*began_at, 0, "alert.began", format!("what alert {name} is about began")));
     }

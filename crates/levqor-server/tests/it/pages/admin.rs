@@ -252,3 +252,95 @@ async fn probes_are_looked_at_and_heartbeats_are_made() {
     assert_eq!(deleted.header("location"), Some("/admin/probes?done=deleted"), "{}", deleted.text());
     assert!(operator.see("/admin/probes?done=deleted").await.contains("No heartbeats yet"));
 }
+
+#[tokio::test]
+async fn an_incident_is_led_from_its_page() {
+    let operator = Operator::new().await;
+    let empty = operator.see("/admin/incidents").await;
+    assert!(empty.contains("No incident is open"), "{empty}");
+    let fields = [
+        ("title", "Hooks <b>fail</b>"),
+        ("level", "l3"),
+        ("components", "eu-west/hooks, us-east"),
+        ("text", "We look."),
+        ("public", "yes"),
+        ("began_at", ""),
+    ];
+    let opened = operator.send("/admin/incidents", &fields).await;
+    let to = opened.header("location").unwrap_or_else(|| panic!("{}", opened.text())).to_owned();
+    let path = to.split('?').next().unwrap();
+    let text = operator.see(&to).await;
+    for part in [
+        "Hooks &lt;b&gt;fail&lt;/b&gt;",
+        "I deal with it",
+        "Nobody has said yet",
+        "eu-west/hooks, us-east",
+        "opened: We look.",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    operator.send(&format!("{path}/acknowledge"), &[]).await;
+    let update = [("version", "2"), ("text", "A disk."), ("state", "identified"), ("level", "l4")];
+    let updated = operator.send(&format!("{path}/update"), &update).await;
+    assert_eq!(
+        updated.header("location"),
+        Some(format!("{path}?done=updated").as_str()),
+        "{}",
+        updated.text()
+    );
+    let again = operator.send(&format!("{path}/update"), &update).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.text());
+    operator.send(&format!("{path}/note"), &[("text", "sda")]).await;
+    let role = [("version", "4"), ("role", "operations"), ("user", "operator@example.com")];
+    operator.send(&format!("{path}/assign"), &role).await;
+    let item = [("text", "Watch the disk"), ("owner", ""), ("due", "2026-12-24")];
+    operator.send(&format!("{path}/action-items"), &item).await;
+    let text = operator.see(path).await;
+    for part in
+        ["L4 critical", "identified: A disk.", "sda", "operations: operator@example.com", "Watch the disk"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let resolved = operator.send(&format!("{path}/resolve"), &[("version", "5"), ("text", "Emptied.")]).await;
+    assert_eq!(
+        resolved.header("location"),
+        Some(format!("{path}?done=resolved").as_str()),
+        "{}",
+        resolved.text()
+    );
+
+    let postmortem = format!("{path}/postmortem");
+    let text = operator.see(&postmortem).await;
+    for part in ["To be written by people", "<h2 id=\"root-cause\">", "Watch the disk", "Emptied."] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let added = operator
+        .send(
+            &format!("{postmortem}/append"),
+            &[("part", "root_cause"), ("text", "<script>x</script>Nobody.")],
+        )
+        .await;
+    assert_eq!(
+        added.header("location"),
+        Some(format!("{postmortem}?done=written").as_str()),
+        "{}",
+        added.text()
+    );
+    let text = operator.see(&postmortem).await;
+    assert!(text.contains("Nobody.") && !text.contains("<script>x"), "{text}");
+    // Nobody's words are lost when somebody else was first.
+    let stale = operator.send(&postmortem, &[("version", "1"), ("text", "# Mine\n\nWords.\n")]).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT);
+    assert_sound(&postmortem, &stale);
+    assert!(stale.text().contains("# Mine") && stale.text().contains("was not kept"), "{}", stale.text());
+    let file =
+        operator.app.page(&format!("{postmortem}/file")).header("cookie", &operator.cookie).send().await;
+    assert_eq!(file.header("content-type"), Some("text/markdown; charset=utf-8"));
+    let name = file.header("content-disposition").unwrap();
+    assert_eq!(name, "attachment; filename=\"2026-11-24-hooks-b-fail-b.md\"");
+    assert!(file.text().starts_with("# Hooks &lt;b>fail&lt;/b>\n"), "{}", file.text());
+    let over = operator.see("/admin/incidents?all=yes").await;
+    assert!(over.contains("resolved") && over.contains("Watch the disk"), "{over}");
+    operator.send(&format!("{path}/reopen"), &[("version", "6"), ("text", "No.")]).await;
+    assert!(operator.see(path).await.contains("investigating"));
+}

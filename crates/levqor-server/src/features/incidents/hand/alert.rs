@@ -213,7 +213,8 @@ fn title(news: &News) -> String {
     if !news.components.is_empty() {
         return format!("{} is disturbed", named(news)).chars().take(TITLE_CHARS_MAX).collect();
     }
-    let words: String = news.summary.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let words: String =
+        news.summary.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let words = words.trim();
     if words.is_empty() {
         return format!("{} {}", news.rule, news.subject).trim().chars().take(TITLE_CHARS_MAX).collect();
