@@ -16,6 +16,8 @@ use axum::{
     routing::{get, post},
 };
 
+pub(in crate::features) use pages::require_own_form;
+
 use crate::App;
 
 pub fn routes() -> Router<App> {
