@@ -3,12 +3,14 @@
 //! Every other crate speaks these words; this one knows nothing of async, SQL or HTTP. Values of these
 //! types are valid by construction: they are parsed at the edge and trusted inside.
 
+mod alert;
 pub mod audit;
 mod blueprint;
 mod blueprint_lock;
 mod condition;
 mod deviation;
 mod id;
+mod incident;
 mod keyring;
 pub mod limits;
 mod money;
@@ -23,11 +25,13 @@ mod role;
 mod run_status;
 mod scope;
 mod secret;
+mod series;
 mod signing;
 pub mod tamper;
 mod time;
 pub mod uptime;
 
+pub use alert::AlertState;
 pub use blueprint::{
     Addon, Blueprint, BlueprintError, FairUse, Lifecycle, Package, Plan, ServiceCredit, Trial, Uptime,
 };
@@ -41,6 +45,7 @@ pub use id::{
     IncidentId, InvitationId, KeyId, LeadId, LinkId, MaintenanceId, NodeId, NotificationId, RequestId,
     RingKeyId, RunId, SessionId, SilenceId, SubscriptionId, TicketId, UserId, WebhookId, WorkflowId,
 };
+pub use incident::{IncidentLevel, IncidentRole, IncidentState};
 pub use keyring::{KeyPurpose, KeyState};
 pub use money::{Currency, Money, MoneyError};
 pub use plan_usage::UsageCount;
@@ -54,5 +59,8 @@ pub use role::Role;
 pub use run_status::{RunStatus, TaskStatus, TriggerKind, UnknownWord};
 pub use scope::{NoScope, Scope, Scopes};
 pub use secret::Secret;
+pub use series::{
+    Histogram, Point, SeriesKind, SeriesPoints, SeriesQuery, Values, put_varint, step_start, take_varint,
+};
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

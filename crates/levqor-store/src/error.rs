@@ -14,6 +14,8 @@ pub enum Conflict {
     UserEmail,
     /// The trigger is not where it was read any more: somebody else has moved it on, or the workflow was saved anew.
     TriggerMoved,
+    /// The alert is not as it was read any more: somebody else has moved it on.
+    AlertMoved,
     Other,
 }
 

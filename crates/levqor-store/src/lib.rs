@@ -28,6 +28,7 @@ mod value;
 
 pub mod accounts;
 pub mod ai_requests;
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 #[cfg(feature = "bench-support")]
@@ -42,12 +43,14 @@ pub mod foreign_identities;
 pub mod health;
 pub mod hints;
 pub mod idempotency;
+pub mod incidents;
 pub mod invitations;
 pub mod keyring;
 pub mod keys;
 pub mod listeners;
 pub mod maintenance;
 pub mod members;
+pub mod metrics;
 pub mod nodes;
 pub mod notifications;
 pub mod nudges;

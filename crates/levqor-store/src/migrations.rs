@@ -47,6 +47,9 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     26 "0026_drift",
     27 "0027_identity",
     28 "0028_notifications",
+    29 "0029_metrics",
+    31 "0031_alerts",
+    32 "0032_incidents",
     33 "0033_status",
 ];
 

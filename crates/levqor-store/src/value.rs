@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 
 use levqor_model::{
-    AccountId, ActionItemId, AlertId, ApprovalId, ConsultationId, Date, DeclarationId, IncidentId,
-    InvitationId, KeyId, KeyPurpose, KeyState, LeadId, LinkId, MaintenanceId, NodeId, NotificationId,
-    Priority, RegionCode, Residency, RingKeyId, Role, RunId, RunStatus, Scopes, SessionId, Severity,
-    SilenceId, SubscriptionId, TicketId, Timestamp, TriggerKind, UserId, WebhookId, WorkflowId,
+    AccountId, ActionItemId, AlertId, AlertState, ApprovalId, ConsultationId, Date, DeclarationId,
+    IncidentId, IncidentLevel, IncidentState, InvitationId, KeyId, KeyPurpose, KeyState, LeadId, LinkId,
+    MaintenanceId, NodeId, NotificationId, Priority, RegionCode, Residency, RingKeyId, Role, RunId,
+    RunStatus, Scopes, SessionId, Severity, SilenceId, SubscriptionId, TicketId, Timestamp, TriggerKind,
+    UserId, WebhookId, WorkflowId,
 };
 
 use crate::Error;
@@ -338,7 +339,17 @@ macro_rules! as_word {
     };
 }
 
-as_word!(KeyPurpose, KeyState, Role, RunStatus, Severity, TriggerKind);
+as_word!(
+    AlertState,
+    IncidentLevel,
+    IncidentState,
+    KeyPurpose,
+    KeyState,
+    Role,
+    RunStatus,
+    Severity,
+    TriggerKind
+);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -350,7 +361,17 @@ macro_rules! from_text {
     };
 }
 
-from_text!(KeyPurpose, KeyState, RegionCode, RunStatus, Severity, TriggerKind);
+from_text!(
+    AlertState,
+    IncidentLevel,
+    IncidentState,
+    KeyPurpose,
+    KeyState,
+    RegionCode,
+    RunStatus,
+    Severity,
+    TriggerKind
+);
 
 /// Wraps what [`Column::read`] said with the name of the column.
 pub(crate) fn decode<T: Column>(name: &str, cell: Cell<'_>) -> Result<T, Error> {

@@ -46,7 +46,7 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-fn read(row: &mut Row<'_>) -> Result<Record, Error> {
+pub(crate) fn read(row: &mut Row<'_>) -> Result<Record, Error> {
     Ok(Record {
         chain: row.take()?,
         seq: row.take()?,

@@ -1,0 +1,145 @@
+//! What is done by itself: alerts make incidents, others are told when nothing comes, and what is over is written up.
+
+use std::time::Duration;
+
+use levqor_model::{AlertId, AlertState, NotificationId, Severity};
+use levqor_store::{
+    Error,
+    alerts::Alert,
+    incidents::ActionItem,
+    notifications::{NewNotification, Target},
+};
+use serde_json::json;
+
+use super::{
+    hand::{News, REOPENED_WITHIN},
+    service::{self, decided, hand},
+    writings,
+};
+use crate::App;
+
+/// How the evidence log calls what no person did.
+const BY: &str = "levqor";
+/// Incidents, alerts and items of one round; the next one goes on.
+const ROUND_MAX: usize = 100;
+/// How long after the end of an incident its postmortem is begun at the latest.
+const WRITTEN_UP_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// An alert has fired, got worse, or is over. It may be told late, twice, and in any order.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn on_alert(app: &App, alert: &Alert) -> Result<(), Error> {
+    let Some(news) = news(alert) else { return Ok(()) };
+    let since = app.now() - REOPENED_WITHIN;
+    let hand = hand(app, BY);
+    // Looked at first: nearly always it changes nothing, and writers wait for each other.
+    let situation = app.store.alert_situation(alert.id, since).await?;
+    if hand.alert(situation, &news).is_none() {
+        return Ok(());
+    }
+    let changed = app
+        .store
+        .alert_incident(alert.id, since, move |situation| {
+            hand.alert(situation, &news).map(|act| hand.announced(act))
+        })
+        .await?;
+    if let Some(incident) = changed {
+        tracing::warn!(incident.id = %incident.id, alert.id = %alert.id, "alert {} belongs to incident {}, which is {}", alert.rule, incident.id, incident.state);
+    }
+    Ok(())
+}
+
+/// None: it is nobody's business yet.
+fn news(alert: &Alert) -> Option<News> {
+    let firing_at = alert.firing_at?;
+    let ended_at = match alert.state {
+        AlertState::Pending => return None,
+        AlertState::Firing => None,
+        AlertState::Resolved => Some(alert.ended_at?),
+    };
+    Some(News {
+        alert: alert.id,
+        rule: alert.rule.clone(),
+        subject: alert.subject.clone(),
+        severity: alert.severity,
+        summary: alert.summary.clone(),
+        components: News::components(&alert.details),
+        began_at: alert.began_at,
+        firing_at,
+        ended_at,
+        silenced: alert.silence.is_some(),
+    })
+}
+
+/// Holds all alerts that are open, and those that incidents are about, against incidents: whatever was told or not, and whoever was not
+/// there to hear it.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn match_alerts(app: &App) -> Result<(), Error> {
+    let open = app.store.open_alerts().await?;
+    let going_on = app.store.incident_alerts_going_on(ROUND_MAX * 10).await?;
+    let is_news = |alert: &&Alert| alert.state == AlertState::Firing && !going_on.contains(&alert.id);
+    for alert in open.iter().filter(is_news).take(ROUND_MAX) {
+        on_alert(app, alert).await?;
+    }
+    let is_over = |id: &&AlertId| !open.iter().any(|alert| alert.id == **id);
+    for id in going_on.iter().filter(is_over).take(ROUND_MAX) {
+        if let Some(alert) = app.store.alert(*id).await? {
+            on_alert(app, &alert).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes each step whose time has come.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn look_after(app: &App) -> Result<(), Error> {
+    let now = app.now();
+    for id in app.store.incidents_to_escalate(now, ROUND_MAX).await? {
+        // What has changed since, and does not need it any more, refuses.
+        if let Some(Ok(incident)) = decided(app, BY, id, |hand, incident, _| hand.escalate(incident)).await? {
+            let step = incident.escalation.step;
+            tracing::warn!(incident.id = %id, step, "incident {id} waits for somebody; the next ones are told");
+        }
+    }
+    for id in app.store.incidents_to_settle(now, ROUND_MAX).await? {
+        decided(app, BY, id, |hand, incident, alerts| hand.settle(incident, alerts)).await?;
+    }
+    for id in app.store.incidents_without_postmortem(now - WRITTEN_UP_WITHIN, ROUND_MAX).await? {
+        if let Some(incident) = app.store.incident(id).await? {
+            writings::measure(app, BY, &incident).await?;
+        }
+    }
+    for item in app.store.untold_action_items(now.date(), ROUND_MAX).await? {
+        tell_overdue(app, item).await?;
+    }
+    Ok(())
+}
+
+async fn tell_overdue(app: &App, item: ActionItem) -> Result<(), Error> {
+    let now = app.now();
+    let owner = match item.owner {
+        None => "nobody has taken it on".to_owned(),
+        Some(id) => {
+            let known = service::addresses(app, [id]).await?;
+            format!("its owner is {}", known.get(&id).cloned().unwrap_or_else(|| id.to_string()))
+        }
+    };
+    let (id, incident, due) = (item.id, item.incident, item.due);
+    let url = format!("{}/admin/incidents/{incident}", app.settings.public_url);
+    let notification = NewNotification {
+        id: NotificationId::new(now, &*app.random),
+        dedup: format!("action_item:{id}:overdue:{due}"),
+        target: Target::Route(Severity::Minor.as_str().to_owned()),
+        severity: Severity::Minor,
+        subject: format!("Overdue since {due}: {}", item.text),
+        body: format!("An action item of incident {incident} was to be done until {due}, and {owner}:\n\n{}\n\n{url}\n", item.text),
+        data: json!({ "event": "action_item_overdue", "item": id, "incident": incident, "due": due, "owner": item.owner, "url": url }),
+        at: now,
+    };
+    app.store.tell_action_item(item, notification, now).await.map(drop)
+}

@@ -1,0 +1,158 @@
+//! All incidents, what is to be done after them, and the form that opens one.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use levqor_model::{IncidentId, Timestamp, UserId};
+use levqor_store::incidents::{ActionItem, ActionItems, Incident};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{super::service, fields, level_badge, state_badge, told};
+use crate::{
+    App, Problem,
+    gateway::{PageActor, Query},
+    pages::{
+        Page, Section, View, chosen,
+        components::{
+            badge::{Tone, badge},
+            form,
+            icon::icon,
+            note::{empty, page_head},
+            table::{pager, table},
+            time::ago,
+        },
+        duration_words,
+    },
+};
+
+/// Incidents on one page.
+const INCIDENTS: usize = 50;
+/// Action items that are shown.
+const ITEMS: usize = 50;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    /// Also those that are over.
+    all: Option<String>,
+    before: Option<String>,
+    done: Option<String>,
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    page: PageActor,
+    view: View,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Problem> {
+    let all = asked.all.is_some();
+    let before: Option<IncidentId> = chosen("before", asked.before.as_deref())?;
+    let store = app.store.views();
+    let mut incidents = if all {
+        store.incidents(before, INCIDENTS + 1).await?
+    } else {
+        store.incidents_open_before(before, INCIDENTS + 1).await?
+    };
+    let more = incidents.len() > INCIDENTS;
+    incidents.truncate(INCIDENTS);
+    let list = if all { "/admin/incidents?all=yes" } else { "/admin/incidents" };
+    let join = if all { '&' } else { '?' };
+    let next = incidents.last().filter(|_| more).map(|last| format!("{list}{join}before={}", last.id));
+    let items = store.action_items(ActionItems::Open, ITEMS).await?;
+    let people = service::addresses(&app, items.iter().filter_map(|item| item.owner)).await?;
+    let (other, words) =
+        if all { ("/admin/incidents", "Only open ones") } else { ("/admin/incidents?all=yes", "Show those that are over, too") };
+    let body = html! {
+        (told(asked.done.as_deref()))
+        (page_head("Incidents", &html! {
+            "Disturbances that people deal with. " a href="/docs/incidents" { "How it works" }
+        }, &html! { a.button.plain href=(other) { (words) } }))
+        div.stack {
+            section.card aria-label="Incidents" {
+                @if incidents.is_empty() {
+                    (empty("shield", if all { "No incidents here" } else { "No incident is open" },
+                        "Alerts that are critical open one, and so can you. That none is open says nothing of what nobody measures.", &html! {}))
+                } @else {
+                    (table("Incidents", &[("Incident", false), ("Level", false), ("State", false), ("Acknowledged", false), ("Lasts", false)], &html! {
+                        @for incident in &incidents { (row(incident, view.now)) }
+                    }))
+                }
+                (pager(before.map(|_| list), next.as_deref()))
+            }
+            div.grid.main-aside {
+                (to_do(&items, &people, view.now))
+                (opening(&page.csrf))
+            }
+        }
+    };
+    Ok(Page::new("Incidents", Section::Incidents, body).render(&view))
+}
+
+fn row(incident: &Incident, now: Timestamp) -> Markup {
+    let lasted = incident.resolved_at.unwrap_or(now).since(incident.opened_at);
+    html! {
+        tr {
+            th scope="row" {
+                div {
+                    a href={ "/admin/incidents/" (incident.id) } { (incident.title) }
+                    div.small.faint {
+                        "opened " (ago(incident.opened_at, now)) " by " (incident.opened_by)
+                        @if incident.public { " · public" }
+                    }
+                }
+            }
+            td data-label="Level" { (level_badge(incident.level)) }
+            td data-label="State" { (state_badge(incident.state)) }
+            td data-label="Acknowledged" {
+                @match incident.acknowledged_at {
+                    Some(at) => (ago(at, now)),
+                    None if incident.is_open() => (badge(Tone::Bad, "cross-ring", "by nobody")),
+                    None => span.faint { "by nobody" },
+                }
+            }
+            td data-label="Lasts" { (duration_words(std::time::Duration::from_secs(lasted.as_secs()))) }
+        }
+    }
+}
+
+fn to_do(items: &[ActionItem], people: &BTreeMap<UserId, String>, now: Timestamp) -> Markup {
+    html! {
+        section.card aria-labelledby="to-do" {
+            header { h2 id="to-do" { "To be done after incidents" } }
+            @if items.is_empty() {
+                (empty("check", "Nothing is open", "Each incident has its action items on its page.", &html! {}))
+            } @else {
+                ul.lines {
+                    @for item in items {
+                        li {
+                            a.main href={ "/admin/incidents/" (item.incident) "#action-items" } { (item.text) }
+                            span.small.faint {
+                                (item.owner.and_then(|owner| people.get(&owner).map(String::as_str)).unwrap_or("nobody yet"))
+                                ", until " (item.due)
+                            }
+                            @if item.is_overdue(now.date()) { (badge(Tone::Bad, "clock", "overdue")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn opening(csrf: &str) -> Markup {
+    html! {
+        section.card aria-labelledby="open-one" {
+            header { h2 id="open-one" { "Open an incident" } }
+            form.body.stack method="post" action="/admin/incidents" {
+                (form::csrf(csrf))
+                (fields::line("open-title", "title", "What is wrong", "", Some("In a few words. Everybody may read it when it is public.")))
+                (fields::choice("open-level", "level", "Level", None, &fields::levels(), Some("l2")))
+                (fields::line("open-components", "components", "Parts", "", Some("Such as eu-west/hooks, eu-west or hooks; commas between them.")))
+                (fields::area("open-text", "text", "How it stands", 4, "", None))
+                (fields::line("open-began", "began_at", "Since when", "", Some("Such as 2026-12-24T09:30:00Z; empty when nobody knows.")))
+                (fields::check("open-public", "public", "Tell everybody: the status page shows it"))
+                button.button.primary type="submit" { (icon("alert")) "Open" }
+            }
+        }
+    }
+}
