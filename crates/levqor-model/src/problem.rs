@@ -55,6 +55,8 @@ problems! {
     ApprovalClosed = 409 "approval-closed" "The decision is not open any more",
     /// Another act of the region is not over.
     RegionBusy = 409 "region-busy" "Something else is being done with the region",
+    /// It has begun, or is over, or was cancelled.
+    MaintenancePhase = 409 "maintenance-phase" "The maintenance is in another phase",
     RegionNotReady = 409 "region-not-ready" "The regions are not ready for this",
     /// Something still needs the key, or there are too many of them.
     KeyInUse = 409 "key-in-use" "The key is still needed",

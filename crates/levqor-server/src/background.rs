@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::{
     App,
-    features::{audit, drift, health, keyring, regions, runs, tamper},
+    features::{audit, drift, health, keyring, regions, runs, status_page, tamper},
     gateway::{Rates, Reputation},
     problem::chain,
 };
@@ -26,7 +26,15 @@ enum Job {
     /// Notes when API keys were used last.
     NoteKeyUse,
     /// Observes the node itself: the evidence behind the status page.
+    ObserveHealth,
+    /// Stores what was observed.
     SampleHealth,
+    /// Makes the status page that is served until the next time.
+    KeepStatus,
+    /// Tells subscribers of maintenance that began or ended.
+    TellMaintenance,
+    /// Counts and signs the uptime of days that are over.
+    SealUptime,
     /// Tells the other nodes how this one is, and measures how far the other regions are.
     MeasureRegions,
     /// Goes on with what operators do with regions.
@@ -62,11 +70,15 @@ enum Job {
 }
 
 /// Every job, and how often it runs.
-const JOBS: [(Job, Duration); 19] = [
+const JOBS: [(Job, Duration); 23] = [
     (Job::WriteCounts, Duration::from_secs(1)),
     (Job::NoteKeyUse, Duration::from_secs(5)),
-    // Evidence counts as fresh for 15 s, so one sample may be late or lost.
-    (Job::SampleHealth, Duration::from_secs(5)),
+    // What is bad for two seconds is shown within five.
+    (Job::ObserveHealth, Duration::from_secs(1)),
+    (Job::SampleHealth, Duration::from_millis(500)),
+    (Job::KeepStatus, Duration::from_secs(1)),
+    (Job::TellMaintenance, Duration::from_secs(5)),
+    (Job::SealUptime, Duration::from_secs(600)),
     (Job::MeasureRegions, Duration::from_secs(5)),
     (Job::GoOnWithActs, Duration::from_millis(500)),
     // Well before a ring is too old to decide by.
@@ -112,7 +124,11 @@ impl Job {
         match self {
             Job::WriteCounts => "write_counts",
             Job::NoteKeyUse => "note_key_use",
+            Job::ObserveHealth => "observe_health",
             Job::SampleHealth => "sample_health",
+            Job::KeepStatus => "keep_status",
+            Job::TellMaintenance => "tell_maintenance",
+            Job::SealUptime => "seal_uptime",
             Job::MeasureRegions => "measure_regions",
             Job::GoOnWithActs => "go_on_with_acts",
             Job::LookAtKeys => "look_at_keys",
@@ -144,7 +160,17 @@ impl Job {
         match self {
             Job::WriteCounts => app.metrics.flush(&app.store, app.now()).await,
             Job::NoteKeyUse => note_key_use(app).await,
-            Job::SampleHealth => health::service::sample(app).await,
+            Job::ObserveHealth => {
+                health::service::observe(app).await;
+                Ok(())
+            }
+            Job::SampleHealth => health::service::tell(app).await,
+            Job::KeepStatus => {
+                status_page::keep(app).await;
+                Ok(())
+            }
+            Job::TellMaintenance => status_page::tell_maintenance(app).await,
+            Job::SealUptime => status_page::seal_uptime(app).await,
             Job::MeasureRegions => regions::look_around(app).await,
             Job::GoOnWithActs => regions::look_at_acts(app).await,
             Job::LookAtKeys => keyring::look(app).await,
@@ -211,7 +237,13 @@ async fn may_run(job: Job, app: &App) -> Result<bool, levqor_store::Error> {
     match job {
         // A node that is alone keeps all of it in memory.
         Job::PruneCallers if !app.store.is_shared() => Ok(false),
-        Job::TurnKeys | Job::PruneStore | Job::ArchiveRuns | Job::PruneRuns | Job::PruneCallers
+        Job::TurnKeys
+        | Job::PruneStore
+        | Job::ArchiveRuns
+        | Job::PruneRuns
+        | Job::PruneCallers
+        | Job::TellMaintenance
+        | Job::SealUptime
             if app.store.is_shared() =>
         {
             app.store.take_duty(job.name(), app.node, app.now()).await
@@ -255,6 +287,9 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_firings(now - FIRINGS_KEPT).await?;
     app.store.prune_acts(now - ACTS_KEPT).await?;
     app.store.prune_drift(now - DRIFT_KEPT).await?;
+    app.store.prune_declarations(now - ACTS_KEPT).await?;
+    app.store.prune_maintenance(now - ACTS_KEPT).await?;
+    app.store.prune_subscriptions(now - status_page::UNCONFIRMED_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
     app.store.prune_samples(now - SAMPLES_KEPT).await

@@ -1,5 +1,6 @@
 //! One call of everything, for tests that look at all statements at once.
 
+mod status;
 mod trust;
 
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
+    status::touch_status(store, &random).await;
     trust::touch_drift(store, &random).await;
     trust::touch_tamper(store, &random).await;
 }

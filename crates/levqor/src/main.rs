@@ -78,6 +78,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Audit(args) => commands::audit::audit(&args, cli.json).await,
         Command::Approvals(args) => commands::approvals::approvals(&args, cli.json).await,
         Command::Keys(args) => commands::keys::keys(&flags, &args, cli.json).await,
+        Command::Maintenance(args) => commands::maintenance::maintenance(&args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,
         Command::Region(args) => commands::region::region(&args, cli.json).await,

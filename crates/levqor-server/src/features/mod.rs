@@ -85,5 +85,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(audit::api())
         .merge(tamper::api())
         .merge(drift::api())
+        .merge(status_page::api())
         .split_for_parts()
 }

@@ -8,7 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    ApprovalId, InvitationId, KeyId, ProblemCode, RingKeyId, RunId, SessionId, UserId, WorkflowId, limits,
+    ApprovalId, DeclarationId, InvitationId, KeyId, MaintenanceId, ProblemCode, RingKeyId, RunId, SessionId,
+    SubscriptionId, UserId, WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -198,6 +199,21 @@ impl PathId for InvitationId {
 impl PathId for SessionId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "session";
+}
+
+impl PathId for DeclarationId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "declaration";
+}
+
+impl PathId for MaintenanceId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "maintenance";
+}
+
+impl PathId for SubscriptionId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "subscription";
 }
 
 impl PathId for RingKeyId {

@@ -50,6 +50,7 @@ const SESSION_SCHEME: &str = "session";
         (name = "members", description = "Who belongs to the account, and who is invited"),
         (name = "sessions", description = "Where somebody is signed in"),
         (name = "regions", description = "Where Levqor runs"),
+        (name = "status", description = "How the platform is, by evidence; also as Statuspage has it"),
         (name = "operations", description = "Health and metrics"),
     ),
     components(schemas(ProblemDocument, FieldError))

@@ -9,12 +9,15 @@ use utoipa::openapi::{
 /// What stands before `{id}` in a path, and how ids of that begin.
 const PREFIXES: &[(&str, &str)] = &[
     ("approvals", "apr"),
+    ("declarations", "dcl"),
     ("invitations", "inv"),
     ("keyring", "rky"),
     ("keys", "key"),
+    ("maintenance", "mnt"),
     ("members", "usr"),
     ("runs", "run"),
     ("sessions", "ses"),
+    ("subscriptions", "sub"),
     ("triggers", "whk"),
     ("workflows", "wf"),
 ];

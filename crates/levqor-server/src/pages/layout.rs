@@ -35,6 +35,7 @@ pub enum Section {
     Accounts,
     Tamper,
     Drift,
+    StatusPage,
     Members,
     Account,
     Other,
@@ -56,6 +57,7 @@ impl Section {
                 | Section::Accounts
                 | Section::Tamper
                 | Section::Drift
+                | Section::StatusPage
                 | Section::Members
                 | Section::Account
         )
@@ -227,6 +229,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/admin/audit", "Evidence log", "book", Section::Audit),
         ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
         ("/admin/drift", "Drift", "pulse", Section::Drift),
+        ("/admin/status", "Status page", "edit", Section::StatusPage),
         ("/admin/keys", "Server keys", "key", Section::ServerKeys),
         ("/admin/accounts", "Accounts", "layers", Section::Accounts),
     ];

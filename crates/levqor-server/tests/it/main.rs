@@ -43,6 +43,7 @@ mod shared_rates;
 mod sign_in_attacks;
 mod slow_clients;
 mod smuggling;
+mod status;
 mod support;
 mod tamper;
 mod triggers;

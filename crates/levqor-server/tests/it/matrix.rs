@@ -71,7 +71,19 @@ fn expected(access: Access, caller: &Caller) -> Gate {
 /// A path of the rule that leads to the handler, with ids that nothing has.
 fn concrete(path: &str) -> String {
     let ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    let nouns = ["workflows", "runs", "approvals", "invitations", "sessions", "members", "admin", "keyring"];
+    let nouns = [
+        "workflows",
+        "runs",
+        "approvals",
+        "invitations",
+        "sessions",
+        "members",
+        "admin",
+        "keyring",
+        "declarations",
+        "maintenance",
+        "subscriptions",
+    ];
     let before_id = path.split("/{id}").next().unwrap();
     let prefix = match before_id.rsplit('/').find(|part| nouns.contains(part)) {
         Some("workflows") => "wf_",
@@ -81,6 +93,9 @@ fn concrete(path: &str) -> String {
         Some("sessions") => "ses_",
         Some("members") => "usr_",
         Some("admin" | "keyring") => "rky_",
+        Some("declarations") => "dcl_",
+        Some("maintenance") => "mnt_",
+        Some("subscriptions") => "sub_",
         _ => "key_",
     };
     let rows = [

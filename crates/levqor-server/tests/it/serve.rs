@@ -59,7 +59,7 @@ async fn a_node_answers_observes_itself_and_stops() {
     .await;
     assert!(api.good, "{api:?}");
     let metrics = test.get("/api/metrics/app").send().await.json();
-    assert_eq!(metrics["scheduler"], serde_json::json!({ "jobs": 19, "running": 19 }));
+    assert_eq!(metrics["scheduler"], serde_json::json!({ "jobs": 23, "running": 23 }));
     let address = served.address;
     served.stopped().await;
     assert!(TcpStream::connect(address).await.is_err());

@@ -41,6 +41,11 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM queued_runs ORDER BY place LIMIT 1",
         "WHERE buffered > 0 AND NOT EXISTS",
         "WHERE cancels",
+        // All who are told, when they are told; how many there are, when one more wants to be.
+        "FROM status_subscriptions WHERE confirmed_at IS NOT NULL",
+        "SELECT count(*) FROM status_subscriptions WHERE created_at <=",
+        // Walks from the end of the key.
+        "FROM uptime_records ORDER BY day DESC LIMIT 1",
         // A row for each start of a process; all of them are wanted.
         "FROM audit_chains",
         // A row for each node that looked at itself in the last days, from an index's end.

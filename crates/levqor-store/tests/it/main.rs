@@ -28,6 +28,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod sink;
+mod status;
 mod stress;
 mod tamper;
 mod timers;

@@ -12,6 +12,7 @@ pub mod drift;
 pub mod edge;
 pub mod given_secrets;
 pub mod keys;
+pub mod maintenance;
 pub mod migrate;
 pub mod nodes;
 pub mod region;

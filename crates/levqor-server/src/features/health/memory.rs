@@ -142,7 +142,7 @@ impl Memory {
     }
 
     /// Remembers what was seen, for whoever asks while the store is away.
-    pub(super) fn saw(&self, seen: &[Sample]) {
+    pub(crate) fn saw(&self, seen: &[Sample]) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.extend(seen.iter().cloned());
         let Some(newest) = recent.iter().map(|sample| sample.at).max() else { return };
@@ -158,7 +158,7 @@ impl Memory {
     }
 
     /// What of it says something new: a change and what follows it, and every few seconds that nothing has changed.
-    pub(super) fn worth_telling(&self, mut seen: Vec<Sample>) -> Vec<Sample> {
+    pub(crate) fn worth_telling(&self, mut seen: Vec<Sample>) -> Vec<Sample> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|sample| {
             let last = told.get(&sample.component).copied();

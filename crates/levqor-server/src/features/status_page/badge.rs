@@ -1,6 +1,9 @@
 //! `/status/badge.svg`: the state as a small picture for other pages. A picture cannot grow older by itself, so it says of when it is.
 
-use axum::{extract::State, response::{IntoResponse, Response}};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderValue, StatusCode, header};
 use levqor_model::Timestamp;
 use maud::{Markup, html};
@@ -43,7 +46,9 @@ pub(super) async fn badge(State(app): State<App>, Query(asked): Query<Asked>) ->
 fn chosen(report: &Report, asked: &Asked) -> Result<(String, Health), Problem> {
     let none = |name: &str, value: &str| {
         let shown: String = value.chars().take(64).collect();
-        Problem::not_found(format!("{name}: no part that is observed is called {shown:?}; /api/status lists them"))
+        Problem::not_found(format!(
+            "{name}: no part that is observed is called {shown:?}; /api/status lists them"
+        ))
     };
     match (&asked.region, &asked.component) {
         (None, None) => Ok(("levqor".to_owned(), report.state)),
@@ -70,10 +75,8 @@ fn drawn(label: &str, state: Health, newest: Option<Timestamp>) -> Markup {
         Health::Down => "#b0241c",
         Health::Unknown => "#5b616c",
     };
-    let of = newest.map_or_else(
-        || "no evidence".to_owned(),
-        |at| at.to_jiff().strftime("%H:%M UTC").to_string(),
-    );
+    let of =
+        newest.map_or_else(|| "no evidence".to_owned(), |at| at.to_jiff().strftime("%H:%M UTC").to_string());
     let word = format!("{}, {of}", state.as_str());
     let whole = newest.map_or_else(
         || format!("{label}: {}, there is no evidence", state.as_str()),
@@ -103,7 +106,12 @@ mod tests {
     fn a_picture_says_of_when_it_is() {
         let at: Timestamp = "2026-11-24T07:01:41Z".parse().unwrap();
         let shown = drawn("eu-west <api>", Health::Operational, Some(at)).into_string();
-        for part in ["operational, 07:01 UTC", "by evidence of 2026-11-24T07:01:41.000000Z", "eu-west &lt;api&gt;", "#0f6e46"] {
+        for part in [
+            "operational, 07:01 UTC",
+            "by evidence of 2026-11-24T07:01:41.000000Z",
+            "eu-west &lt;api&gt;",
+            "#0f6e46",
+        ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         let unknown = drawn("levqor", Health::Unknown, None).into_string();

@@ -113,7 +113,12 @@ fn errors(title: &str, hours: &[Hour]) -> Markup {
                 .map(|share| if hour.bad() > 0 { share.max(1) } else { share }),
             class: "bad",
             title: if hour.total > 0 {
-                format!("{}: {} bad of {}", clock(hour.at), hour.bad(), plural(hour.total, "sample", "samples"))
+                format!(
+                    "{}: {} bad of {}",
+                    clock(hour.at),
+                    hour.bad(),
+                    plural(hour.total, "sample", "samples")
+                )
             } else {
                 format!("{}: no data", clock(hour.at))
             },
@@ -187,7 +192,9 @@ mod tests {
         assert_eq!((hours[21].good, hours[21].total, hours[21].mean_us()), (660, 720, Some(2_000)));
         assert_eq!((hours[22].total, hours[23].bad(), hours[23].mean_us()), (0, 10, None));
         let shown = last_day("eu-west", "api", "API", &all, now).into_string();
-        for part in ["70 bad of 730 samples", "2.0 ms", "24 Nov 11:00: no data", "id=\"day-eu-west-api\"", "<table"] {
+        for part in
+            ["70 bad of 730 samples", "2.0 ms", "24 Nov 11:00: no data", "id=\"day-eu-west-api\"", "<table"]
+        {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         assert_eq!(last_day("eu-west", "mail", "Mail", &all, now).into_string(), "");

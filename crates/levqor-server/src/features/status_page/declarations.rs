@@ -64,11 +64,12 @@ pub(super) async fn declare(app: &App, actor: &Actor, wish: Wish) -> Result<Decl
 ///
 /// # Errors
 /// 404.
-pub(super) async fn withdraw(app: &App, id: DeclarationId) -> Result<(), Problem> {
+pub(super) async fn withdraw(app: &App, id: DeclarationId) -> Result<Declaration, Problem> {
     let gone = app.store.withdraw_declaration(id, app.now()).await?;
-    gone.ok_or_else(|| Problem::not_found(format!("declaration {id} does not exist, or it has ended")))?;
+    let gone =
+        gone.ok_or_else(|| Problem::not_found(format!("declaration {id} does not exist, or it has ended")))?;
     snapshot::changed(app).await;
-    Ok(())
+    Ok(gone)
 }
 
 /// A name that stands for nothing would say nothing to anybody.

@@ -2,16 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{
-    service::FRESH,
-    snapshot::Snapshot,
-};
+use super::{service::FRESH, snapshot::Snapshot};
 use crate::{
     features::metrics::Counter,
-    pages::{
-        components::time::utc,
-        count,
-    },
+    pages::{components::time::utc, count},
 };
 
 /// What is counted of the business, with the words for readers.

@@ -70,7 +70,12 @@ fn entries(snapshot: &Snapshot, site: &str) -> Vec<Entry> {
             title: format!("Maintenance: {}", window.title),
             published: window.created_at,
             updated,
-            text: format!("{word}, {} to {}.\n\n{}", utc(window.starts_at), utc(window.ends_at), window.words),
+            text: format!(
+                "{word}, {} to {}.\n\n{}",
+                utc(window.starts_at),
+                utc(window.ends_at),
+                window.words
+            ),
         });
     }
     all.sort_by_key(|entry| std::cmp::Reverse(entry.updated));
@@ -80,10 +85,9 @@ fn entries(snapshot: &Snapshot, site: &str) -> Vec<Entry> {
 fn feed(snapshot: &Snapshot, site: &str) -> String {
     let entries = entries(snapshot, site);
     // Without any, the feed is as old as what it could be about.
-    let updated = entries.first().map_or_else(
-        || snapshot.report.newest.unwrap_or(snapshot.report.at),
-        |newest| newest.updated,
-    );
+    let updated = entries
+        .first()
+        .map_or_else(|| snapshot.report.newest.unwrap_or(snapshot.report.at), |newest| newest.updated);
     let body = html! {
         feed xmlns="http://www.w3.org/2005/Atom" {
             id { (site) "/status" }
@@ -133,7 +137,10 @@ fn calendar_of(windows: &[Window], now: Timestamp, site: &str) -> String {
         let words = format!("{}\n\n{}", window.words, window.parts.join(", "));
         line(&format!("DESCRIPTION:{}", text_of(words.trim())));
         line(&format!("URL:{site}/status#maintenance-{}", window.id));
-        line(&format!("STATUS:{}", if window.phase(now) == Phase::Cancelled { "CANCELLED" } else { "CONFIRMED" }));
+        line(&format!(
+            "STATUS:{}",
+            if window.phase(now) == Phase::Cancelled { "CANCELLED" } else { "CONFIRMED" }
+        ));
         line("TRANSP:TRANSPARENT");
         line("END:VEVENT");
     }

@@ -44,7 +44,10 @@ pub(super) async fn schedule(app: &App, actor: &Actor, plan: Plan) -> Result<Win
     let title = text("/title", &title, TITLE_CHARS_MAX)?;
     let words = words.trim().replace("\r\n", "\n");
     if words.chars().count() > WORDS_CHARS_MAX {
-        return Err(Problem::field("/words", format!("is longer than {WORDS_CHARS_MAX} characters; shorten it")));
+        return Err(Problem::field(
+            "/words",
+            format!("is longer than {WORDS_CHARS_MAX} characters; shorten it"),
+        ));
     }
     if words.chars().any(|char| char.is_control() && !matches!(char, '\n' | '\t')) {
         return Err(Problem::field("/words", "has a character that is none; leave it out"));
@@ -173,7 +176,12 @@ fn announcement(app: &App, window: &Window, phase: Phase, at: Timestamp, reason:
     if phase == Phase::Scheduled && !window.words.is_empty() {
         body.push_str(&format!("{}\n\n", window.words));
     }
-    body.push_str(&format!("From {} to {}.\nAbout: {}\n", utc(window.starts_at), utc(window.ends_at), window.parts.join(", ")));
+    body.push_str(&format!(
+        "From {} to {}.\nAbout: {}\n",
+        utc(window.starts_at),
+        utc(window.ends_at),
+        window.parts.join(", ")
+    ));
     body.push_str(&format!("\n{site}/status#maintenance-{}", window.id));
     Announcement {
         dedup: format!("maintenance/{}/{}", window.id, phase.as_str()),

@@ -188,6 +188,9 @@ mod tests {
         let small = rendered.answer(View::Api, &asked(header::ACCEPT_ENCODING, "gzip"), || unreachable!());
         assert_eq!(small.headers()[header::CONTENT_ENCODING], "gzip");
         assert_eq!(small.headers()[header::ETAG].to_str().unwrap(), tag);
-        assert_eq!(rendered.answer(View::Page(Theme::Dark), &none, Vec::new).headers()["content-type"], "text/html; charset=utf-8");
+        assert_eq!(
+            rendered.answer(View::Page(Theme::Dark), &none, Vec::new).headers()["content-type"],
+            "text/html; charset=utf-8"
+        );
     }
 }

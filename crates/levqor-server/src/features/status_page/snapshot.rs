@@ -28,7 +28,7 @@ use levqor_store::{
 use super::{
     incidents::{self, Disturbance},
     rendered::Rendered,
-    service::{DAYS, Evidence, FRESH, Report, assess},
+    service::{DAYS, Evidence, FRESH, Report, State, assess},
     voices::LOOKS_BACK,
 };
 use crate::{App, features::regions};
@@ -73,6 +73,8 @@ pub(super) struct Snapshot {
     pub(super) read_at: Option<Timestamp>,
     /// Why it cannot be read now.
     pub(super) trouble: Option<String>,
+    /// When something in it is too old to be told.
+    turns_at: Option<Timestamp>,
     pub(super) rendered: Rendered,
 }
 
@@ -116,14 +118,21 @@ pub(super) async fn current(app: &App) -> Arc<Snapshot> {
     }
     let found = locked(&memory.snapshot).clone();
     match found {
-        Some(found) if is_new(&found, app.now()) => found,
+        Some(found) if is_new_at(found.report.at, found.turns_at, app.now()) => found,
         _ => make(app, &memory),
     }
 }
 
-/// A clock that was set back makes nothing new.
-fn is_new(snapshot: &Snapshot, now: Timestamp) -> bool {
-    now.since(snapshot.report.at) <= STALE && snapshot.report.at <= now
+/// Whether what was made then may be served now. A clock that was set back makes nothing new.
+pub(super) fn is_new_at(made_at: Timestamp, turns_at: Option<Timestamp>, now: Timestamp) -> bool {
+    now.since(made_at) <= STALE && made_at <= now && turns_at.is_none_or(|turns| now < turns)
+}
+
+/// When the first part of which something is known is not known any more, if nobody says anything new.
+pub(super) fn turns_at(report: &Report) -> Option<Timestamp> {
+    let parts = report.regions.iter().flat_map(|region| &region.components);
+    let known = parts.filter(|part| part.measured != State::Unknown);
+    known.filter_map(|part| part.at).min().map(|at| at + FRESH)
 }
 
 /// Something was changed here: whoever asks next sees it.
@@ -204,10 +213,15 @@ async fn slow(app: &App, memory: &Memory, now: Timestamp) -> Result<Known, Error
     }
     let from = now - CHARTED;
     // What was complete when it was read has not changed since, but for what came late: one more is read again.
-    let again = known.slow_at.filter(|_| !known.buckets.is_empty()).map_or(from, |at| (at - BUCKET * 2).max(from));
+    let again =
+        known.slow_at.filter(|_| !known.buckets.is_empty()).map_or(from, |at| (at - BUCKET * 2).max(from));
     let again = Timestamp::from_seconds(again.as_seconds().div_euclid(1_800) * 1_800);
-    let mut buckets: Vec<SampleBucket> =
-        known.buckets.iter().filter(|bucket| bucket.at < again && bucket.at + BUCKET > from).cloned().collect();
+    let mut buckets: Vec<SampleBucket> = known
+        .buckets
+        .iter()
+        .filter(|bucket| bucket.at < again && bucket.at + BUCKET > from)
+        .cloned()
+        .collect();
     buckets.extend(store.sample_buckets(again).await?);
     buckets.sort_by(|left, right| {
         (&left.region, &left.component, left.at).cmp(&(&right.region, &right.component, right.at))
@@ -235,6 +249,7 @@ fn make(app: &App, memory: &Memory) -> Arc<Snapshot> {
     let report = assess(&evidence, now);
     let windows = evidence.windows.into_iter().filter(|window| window.cancelled_at.is_none()).collect();
     let snapshot = Arc::new(Snapshot {
+        turns_at: turns_at(&report),
         report,
         disturbances: known.disturbances.clone(),
         windows,

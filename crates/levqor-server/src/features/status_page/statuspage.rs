@@ -260,7 +260,9 @@ impl Teller<'_> {
         // Texts and numbers always have a JSON form.
         match view {
             View::Status => serde_json::to_vec(&StatuspageStatusDocument { page, status: self.status() }),
-            View::Components => serde_json::to_vec(&StatuspageComponents { page, components: self.components() }),
+            View::Components => {
+                serde_json::to_vec(&StatuspageComponents { page, components: self.components() })
+            }
             View::Incidents => serde_json::to_vec(&StatuspageIncidents { page, incidents: incidents(false) }),
             View::Unresolved => serde_json::to_vec(&StatuspageIncidents { page, incidents: incidents(true) }),
             View::Maintenances | View::Upcoming | View::Active => {
@@ -301,7 +303,9 @@ impl Teller<'_> {
     fn status(&self) -> StatuspageStatus {
         let report = &self.snapshot.report;
         let in_use = || report.regions.iter().filter(|region| !region.planned);
-        let any = |wanted: fn(&ComponentReport) -> bool| in_use().any(|region| region.components.iter().any(wanted));
+        let any = |wanted: fn(&ComponentReport) -> bool| {
+            in_use().any(|region| region.components.iter().any(wanted))
+        };
         let (indicator, description) = match report.state {
             Health::Operational if any(|component| component.in_maintenance) => {
                 ("maintenance", "Service Under Maintenance")
@@ -479,7 +483,9 @@ impl Teller<'_> {
             name: window.title.clone(),
             status: phase.as_str(),
             created_at: time(window.created_at),
-            updated_at: updates.first().map_or_else(|| time(window.updated_at), |last| last.updated_at.clone()),
+            updated_at: updates
+                .first()
+                .map_or_else(|| time(window.updated_at), |last| last.updated_at.clone()),
             monitoring_at: None,
             resolved_at: (phase == Phase::Completed).then(|| time(window.ends_at)),
             impact: "maintenance",

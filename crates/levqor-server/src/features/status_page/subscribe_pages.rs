@@ -74,7 +74,10 @@ pub(super) async fn subscribe(
 fn card(app: &App, form: &Form, problem: Option<&Problem>) -> Markup {
     let error = |pointer: &str| {
         let errors = problem.into_iter().flat_map(|problem| &problem.errors);
-        errors.into_iter().find(|error| error.pointer.starts_with(pointer)).map(|error| error.message.as_str())
+        errors
+            .into_iter()
+            .find(|error| error.pointer.starts_with(pointer))
+            .map(|error| error.message.as_str())
     };
     let mut email = Field::text("email", "E-mail", &form.email).error(error("/email"));
     email.kind = "email";

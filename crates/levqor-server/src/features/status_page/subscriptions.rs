@@ -5,15 +5,11 @@
 use std::{net::IpAddr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use levqor_model::{
-    NotificationId, ProblemCode, Random, Secret, Severity, SubscriptionId, Timestamp,
-};
+use levqor_model::{NotificationId, ProblemCode, Random, Secret, Severity, SubscriptionId, Timestamp};
 use levqor_store::{
     Error,
     notifications::{NewNotification, Target},
-    subscriptions::{
-        NewSubscription, Subscribed, Subscription, SubscriptionBounds, SubscriptionKind,
-    },
+    subscriptions::{NewSubscription, Subscribed, Subscription, SubscriptionBounds, SubscriptionKind},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -207,7 +203,10 @@ fn checked(app: &App, wish: Wish) -> Result<Wish, Problem> {
         }
     };
     if parts.len() > PARTS_MAX {
-        return Err(Problem::field("/parts", format!("names more than {PARTS_MAX} parts; leave it out for all")));
+        return Err(Problem::field(
+            "/parts",
+            format!("names more than {PARTS_MAX} parts; leave it out for all"),
+        ));
     }
     for (place, part) in parts.iter().enumerate() {
         if !parts::is_pattern(part) {
