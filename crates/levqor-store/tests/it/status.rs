@@ -232,9 +232,9 @@ async fn maintenance_is_told_once_at_each_step() {
     let expected = [
         ("maintenance.scheduled", 1),
         ("maintenance.scheduled", 0),
+        ("maintenance.cancelled", 0),
         ("maintenance.began", 1),
         ("maintenance.ended", 1),
-        ("maintenance.cancelled", 0),
     ];
     assert_eq!(found, expected.map(|(kind, told)| (kind.to_owned(), told)));
     store.prune_maintenance(after(151)).await.unwrap();

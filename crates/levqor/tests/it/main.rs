@@ -26,4 +26,5 @@ mod secrets;
 mod sentence;
 mod site;
 mod start;
+mod status;
 mod tamper;

@@ -39,8 +39,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::App;
 
-#[expect(unused_imports, reason = "for the delivery of messages, which asks where they go")]
-pub(crate) use subscriptions::{Recipient, recipient};
+// For the delivery of messages, which asks where they go.
+pub use subscriptions::{Recipient, recipient};
 
 pub fn api() -> OpenApiRouter<App> {
     routes::api().merge(statuspage::api()).merge(ops::api())

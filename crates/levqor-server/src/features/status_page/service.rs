@@ -356,14 +356,17 @@ fn is_future(at: Timestamp, now: Timestamp) -> bool {
 /// The last [`DAYS`] days, and what was stored of them.
 struct History<'a> {
     dates: Vec<Date>,
-    stored: BTreeMap<(&'a str, &'a str), BTreeMap<Date, (i64, i64)>>,
+    /// Good samples and all of them, by region and component.
+    stored: BTreeMap<(&'a str, &'a str), Sums>,
 }
+
+type Sums = BTreeMap<Date, (i64, i64)>;
 
 impl<'a> History<'a> {
     fn new(days: &'a [SampleDay], today: Date) -> Self {
         let dates: Vec<Date> = (0..DAYS).rev().map(|back| today.plus_days(-back)).collect();
         let shown: BTreeSet<Date> = dates.iter().copied().collect();
-        let mut stored: BTreeMap<_, BTreeMap<Date, (i64, i64)>> = BTreeMap::new();
+        let mut stored: BTreeMap<_, Sums> = BTreeMap::new();
         for day in days.iter().filter(|day| shown.contains(&day.day)) {
             let part = stored.entry((day.region.as_str(), day.component.as_str())).or_default();
             let sums = part.entry(day.day).or_default();

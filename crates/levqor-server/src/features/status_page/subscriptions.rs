@@ -47,21 +47,21 @@ pub(super) struct Wish {
 
 /// Where a message for a subscription goes.
 #[derive(Debug, Clone)]
-pub(crate) struct Recipient {
-    pub(crate) kind: SubscriptionKind,
+pub struct Recipient {
+    pub kind: SubscriptionKind,
     /// A mail address, or an address to post to.
-    pub(crate) address: String,
+    pub address: String,
     /// Of webhooks: `whsec_…`, as Standard Webhooks has it.
-    pub(crate) secret: Option<Secret>,
+    pub secret: Option<Secret>,
     /// For `List-Unsubscribe`; a POST to it ends the subscription (RFC 8058).
-    pub(crate) unsubscribe_url: String,
+    pub unsubscribe_url: String,
 }
 
 /// Whoever is behind a notification's [`Target::Subscription`]; None: they want no more, and nothing is to be sent.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) async fn recipient(app: &App, id: SubscriptionId) -> Result<Option<Recipient>, Error> {
+pub async fn recipient(app: &App, id: SubscriptionId) -> Result<Option<Recipient>, Error> {
     let Some(found) = app.store.subscription(id).await? else { return Ok(None) };
     let secret = match found.kind {
         SubscriptionKind::Email => None,
