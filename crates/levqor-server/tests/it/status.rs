@@ -153,20 +153,16 @@ async fn operators_make_it_worse_with_words_for_a_while() {
     assert_eq!(state(&test).await, "operational", "it has ended");
     let down = operate(&test, Method::POST, path, &body(json!("down"), "2026-11-24T13:00:00Z")).await.json();
     assert_eq!(state(&test).await, "degraded");
-    let gone = operate(
-        &test,
-        Method::POST,
-        &format!("{path}/{}/withdraw", down["id"].as_str().unwrap()),
-        &json!({}),
-    );
-    assert_eq!(gone.await.status, StatusCode::OK);
+    let path = format!("{path}/{}/withdraw", down["id"].as_str().unwrap());
+    let gone = operate(&test, Method::POST, &path, &json!({})).await;
+    assert_eq!(gone.status, StatusCode::OK);
     assert_eq!(state(&test).await, "operational");
     // What is measured as down stays so, whatever is said.
     observe(&test, &[("database", false)]).await;
     operate(
         &test,
         Method::POST,
-        path,
+        "/api/ops/status/declarations",
         &json!({ "part": "*/*", "words": "all is well", "until": "2026-11-24T13:00:00Z" }),
     )
     .await;

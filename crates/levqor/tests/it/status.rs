@@ -26,6 +26,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A day, its record, and what it was counted from.
+type Shown = (Date, SignedUptime, Vec<Observation>);
+
 /// The observations of a day: one each five seconds of an hour, one of them bad.
 fn seen(day: Date) -> Vec<Observation> {
     (0..720)
@@ -40,7 +43,7 @@ fn seen(day: Date) -> Vec<Observation> {
 }
 
 /// A server that shows these days.
-async fn showing(days: &[(Date, SignedUptime, Vec<Observation>)]) -> HttpStub {
+async fn showing(days: &[Shown]) -> HttpStub {
     let stub = HttpStub::start().await;
     let list: Vec<Value> = days
         .iter()
@@ -76,7 +79,7 @@ async fn signed_days_hold_and_changed_ones_are_named() {
     let one = UptimeRecord::of(first, &seen(first), String::new()).sign(&key);
     let two = UptimeRecord::of(second, &seen(second), one.sha256.clone()).sign(&key);
     let days = vec![(first, one.clone(), seen(first)), (second, two.clone(), seen(second))];
-    let run = async |days: &[(Date, SignedUptime, Vec<Observation>)], more: &[&str]| {
+    let run = async |days: &[Shown], more: &[&str]| {
         let stub = showing(days).await;
         let url = stub.url("");
         let mut arguments = vec!["status", "verify", "--url", url.as_str()];
@@ -100,7 +103,7 @@ async fn signed_days_hold_and_changed_ones_are_named() {
     let (code, told, _) = run(&days, &["--public-key", &other]).await;
     assert!(code == Some(1) && told.contains("not by"), "{told}");
 
-    let changed = |change: &dyn Fn(&mut Vec<(Date, SignedUptime, Vec<Observation>)>)| {
+    let changed = |change: &dyn Fn(&mut Vec<Shown>)| {
         let mut days = days.clone();
         change(&mut days);
         days

@@ -119,7 +119,7 @@ mod tests {
                 }
             })
             .collect();
-        samples.sort_by(|left, right| right.at.cmp(&left.at));
+        samples.sort_by_key(|sample| std::cmp::Reverse(sample.at));
         state(&samples.iter().collect::<Vec<_>>(), now)
     }
 

@@ -3,8 +3,15 @@
 use super::*;
 use crate::support::sign_in_operator;
 
-const PAGES: [&str; 6] =
-    ["/admin", "/admin/accounts", "/admin/audit", "/admin/drift", "/admin/keys", "/admin/tamper"];
+const PAGES: [&str; 7] = [
+    "/admin",
+    "/admin/accounts",
+    "/admin/audit",
+    "/admin/drift",
+    "/admin/keys",
+    "/admin/status",
+    "/admin/tamper",
+];
 
 /// A browser of an operator who is signed in.
 struct Operator {
@@ -64,6 +71,8 @@ async fn their_forms_want_a_token() {
     for path in [
         "/admin/audit/verify".to_owned(),
         "/admin/drift/check".to_owned(),
+        "/admin/status/declarations".to_owned(),
+        "/admin/status/maintenance".to_owned(),
         "/admin/tamper/accept".to_owned(),
         "/admin/tamper/verify".to_owned(),
         "/admin/keys/rotate".to_owned(),
