@@ -12,6 +12,8 @@ const SHOWN_MAX: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Disturbance {
     pub(super) id: IncidentId,
+    /// Grows with every change: what was read of it once need not be read again.
+    version: i64,
     pub(super) title: String,
     pub(super) level: IncidentLevel,
     pub(super) state: IncidentState,
@@ -45,10 +47,19 @@ impl Disturbance {
     }
 }
 
-/// Those that are open or were over after that moment: open ones first, then the newest.
-pub(super) async fn read(app: &App, since: Timestamp) -> Result<Vec<Disturbance>, Error> {
+/// Those that are open or were over after that moment: open ones first, then the newest. `known` is what was read before.
+pub(super) async fn read(
+    app: &App,
+    since: Timestamp,
+    known: &[Disturbance],
+) -> Result<Vec<Disturbance>, Error> {
     let mut found = Vec::new();
     for incident in app.store.incidents_since(since, SHOWN_MAX).await?.into_iter().filter(|one| one.public) {
+        let same = |one: &&Disturbance| one.id == incident.id && one.version == incident.version;
+        if let Some(same) = known.iter().find(same) {
+            found.push(same.clone());
+            continue;
+        }
         let updates = app.store.incident_updates(incident.id).await?;
         let public = updates.into_iter().filter(|update| update.public);
         found.push(Disturbance {
@@ -56,6 +67,7 @@ pub(super) async fn read(app: &App, since: Timestamp) -> Result<Vec<Disturbance>
                 .map(|update| Update { at: update.at, state: update.state, text: update.text })
                 .collect(),
             id: incident.id,
+            version: incident.version,
             title: incident.title,
             level: incident.level,
             state: incident.state,

@@ -193,7 +193,7 @@ async fn quick(app: &App, before: &Known, now: Timestamp) -> Result<Known, Error
     };
     Ok(Known {
         evidence,
-        disturbances: incidents::read(app, now - SHOWN).await?,
+        disturbances: incidents::read(app, now - SHOWN, &before.disturbances).await?,
         read_at: Some(now),
         trouble: None,
         ..before.clone()
