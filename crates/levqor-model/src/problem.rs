@@ -61,6 +61,8 @@ problems! {
     MessageNotGivenUp = 409 "message-not-given-up" "The message was not given up",
     /// Another act of the region is not over.
     RegionBusy = 409 "region-busy" "Something else is being done with the region",
+    /// It has begun, or is over, or was cancelled.
+    MaintenancePhase = 409 "maintenance-phase" "The maintenance is in another phase",
     RegionNotReady = 409 "region-not-ready" "The regions are not ready for this",
     /// Somebody was first.
     IncidentMoved = 409 "incident-moved" "Somebody else has changed it meanwhile",

@@ -307,7 +307,8 @@ mod tests {
 
     #[test]
     fn time_is_counted_as_far_as_somebody_speaks() {
-        let rows: [(&str, &[(i64, i64, i64, i64)]); 9] = [
+        type Tally = (i64, i64, i64, i64);
+        let rows: [(&str, &[Tally]); 9] = [
             ("", &[]),
             // One that is alone speaks for 15 s.
             ("api a good 100", &[(1, 1, 15, 0)]),

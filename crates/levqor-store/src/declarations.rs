@@ -118,7 +118,7 @@ impl Store {
                 params![now, DECLARATIONS_MAX],
                 Declaration::read,
             )?;
-            held.sort_by(|left, right| right.id.cmp(&left.id));
+            held.sort_by_key(|said| std::cmp::Reverse(said.id));
             Ok(held)
         })
         .await

@@ -5,6 +5,7 @@ mod business;
 mod incidents;
 mod jobs;
 mod metrics;
+mod status;
 mod trust;
 
 use std::time::Duration;
@@ -59,6 +60,7 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
     jobs::touch_jobs(store, account, &random).await;
+    status::touch_status(store, &random).await;
     trust::touch_drift(store, &random).await;
     trust::touch_probes(store, &random).await;
     incidents::touch_incidents(store, &random).await;

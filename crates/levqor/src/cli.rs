@@ -93,8 +93,9 @@ pub enum Command {
     Ask(AskArgs),
     /// Explain the effective configuration: each value and where it comes from.
     Check,
-    /// Ask a running server how it is.
-    Status(ClientArgs),
+    /// Ask a running server how it is; count its signed days again; say something on its status page.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
     /// What was measured: stored series, and how they went over a time.
     #[command(after_help = METRICS_EXAMPLES)]
     Metrics(MetricsArgs),
@@ -156,6 +157,9 @@ pub enum Command {
     /// Service level objectives: what is left of their budgets (operators), and whether a document is right.
     #[command(after_help = SLO_EXAMPLES)]
     Slo(SloArgs),
+    /// When operators work on the platform: plan it, cancel it, end it (operators).
+    #[command(after_help = MAINTENANCE_EXAMPLES)]
+    Maintenance(MaintenanceArgs),
 }
 
 const DEMO_EXAMPLES: &str = "\
@@ -231,6 +235,123 @@ pub struct AskArgs {
     /// Write the drafted workflow to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+}
+
+const STATUS_EXAMPLES: &str = "\
+A part is region/component, with * for all of them. What is said ends by itself, and cannot make anything better than it is measured.
+
+Examples:
+  levqor status                            how a server is
+  levqor status verify --days 7            check signatures and chain, count the samples again
+  levqor status declare 'eu-west/api' --state degraded --words 'some requests are slow' --for 2h
+  levqor status withdraw dcl_01J…";
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Without it, the server is asked how it is.
+    #[command(subcommand)]
+    pub command: Option<StatusCommand>,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StatusCommand {
+    /// Check the signed uptime of days and count it again from the samples; exit code 1 when something is off.
+    Verify {
+        /// Only this day, such as 2026-11-24.
+        #[arg(long, value_name = "DAY", conflicts_with = "days")]
+        day: Option<String>,
+        /// The last so many days.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=400))]
+        days: u16,
+        /// Who signs; without it the server's own word is taken.
+        #[arg(long, value_name = "KEY")]
+        public_key: Option<String>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Add words to the status page, or call a part worse than it is measured (operators).
+    Declare {
+        /// region/component, with * for all of them.
+        part: String,
+        /// degraded or down; only words when it is left out.
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+        /// What everybody reads.
+        #[arg(long, value_name = "WORDS")]
+        words: String,
+        /// For how long, such as 30m, 2h or 3d; at most 7d.
+        #[arg(long = "for", value_name = "TIME", default_value = "24h")]
+        lasts: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show what operators say now.
+    Declarations(ClientArgs),
+    /// Take back what was said (operators).
+    Withdraw {
+        /// The declaration's id, such as dcl_01J….
+        id: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+const MAINTENANCE_EXAMPLES: &str = "\
+Subscribers are told when it is scheduled, when it begins and when it is over. It explains what is seen and hides no outage.
+
+Examples:
+  levqor maintenance schedule 'A new disk' --parts 'eu-west/database' --from 2026-12-31T22:00Z --until 2026-12-31T23:00Z
+  levqor maintenance list
+  levqor maintenance end mnt_01J…";
+
+#[derive(Debug, Args)]
+pub struct MaintenanceArgs {
+    #[command(subcommand)]
+    pub command: MaintenanceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MaintenanceCommand {
+    /// Show what is planned, goes on, and was in the last 90 days.
+    List(ClientArgs),
+    /// Plan it.
+    Schedule {
+        /// In a few words.
+        title: String,
+        /// What is worked on: region/component, with * for all of them; several may be given.
+        #[arg(long, value_name = "PART", required = true, value_delimiter = ',')]
+        parts: Vec<String>,
+        /// When it begins (RFC 3339).
+        #[arg(long, value_name = "TIME")]
+        from: String,
+        /// When it is over (RFC 3339).
+        #[arg(long, value_name = "TIME")]
+        until: String,
+        /// What it means for people.
+        #[arg(long, value_name = "WORDS", default_value = "")]
+        words: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// It does not take place; only before it begins.
+    Cancel {
+        /// Its id, such as mnt_01J….
+        id: String,
+        /// Why, for those who were told of it.
+        #[arg(long, value_name = "WORDS")]
+        reason: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// It is over before its time.
+    End {
+        /// Its id, such as mnt_01J….
+        id: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
 }
 
 const METRICS_EXAMPLES: &str = "\

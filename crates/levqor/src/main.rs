@@ -87,6 +87,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Postmortem(args) => commands::incidents::postmortem(&args, cli.json).await,
         Command::Keys(args) => commands::keys::keys(&flags, &args, cli.json).await,
         Command::Metrics(args) => commands::metrics::metrics(&args, cli.json).await,
+        Command::Maintenance(args) => commands::maintenance::maintenance(&args, cli.json).await,
         Command::Nodes(args) => commands::nodes::nodes(&args, cli.json).await,
         Command::Probes(args) => commands::probes::probes(&args, cli.json).await,
         Command::Regions(args) => commands::regions::regions(&args, cli.json).await,

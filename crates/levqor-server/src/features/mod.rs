@@ -100,5 +100,6 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(slo::api())
         .merge(alerts::api())
         .merge(incidents::api())
+        .merge(status_page::api())
         .split_for_parts()
 }

@@ -13,7 +13,7 @@ use levqor_model::audit::masked_address;
 use levqor_store::audit::{self, Author};
 
 use super::{
-    ClientAddress, RequestName,
+    Access, ClientAddress, RequestName,
     access::{Access, access_of, route_of},
     authenticate,
 };
@@ -25,7 +25,8 @@ const VISITOR: &str = "visitor";
 pub(super) async fn attribute(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let identity = match access_of(&parts.method, route_of(&parts.extensions)) {
-        // Nobody is asked who they are, and what the sender of a message says of itself is not meant for us.
+        // Nobody is asked who they are, nor is a database that may be away; and what the sender of a message says of itself is
+        // not meant for us.
         Access::Open | Access::Secret => None,
         // Asked before by the steps around this one, where it matters.
         _ => authenticate::identity(&mut parts, &app).await.ok().flatten(),

@@ -129,8 +129,13 @@ fn tell(asked: &Asked, status: StatusCode, latency: Duration, cause: Option<&Cau
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     let Client { address, country, fingerprint } = asked.client;
     let (network, country) = (address.masked(), country.as_ref().map(Country::as_str));
-    // Probes and scrapes ask every few seconds; their lines would hide the others.
-    let probe = asked.own || matches!(route, "/health" | "/ready" | "/metrics");
+    // Probes, scrapes and open status pages ask every few seconds; their lines would hide the others.
+    let probe = asked.own
+        || matches!(
+            route,
+            "/health" | "/ready" | "/metrics" | "/status" | "/status/badge.svg" | "/api/status"
+        )
+        || route.starts_with("/api/v2/");
     if probe && !status.is_server_error() {
         debug!(http.method = %method, http.route = route, http.status = code, latency_us, "{method} {route} {code}");
     } else {

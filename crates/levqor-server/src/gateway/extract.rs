@@ -8,8 +8,9 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 use levqor_model::{
-    AlertId, ApprovalId, ConsultationId, IncidentId, InvitationId, KeyId, LeadId, NotificationId,
-    ProblemCode, RingKeyId, RunId, SessionId, SilenceId, TicketId, UserId, WorkflowId, limits,
+    AlertId, ApprovalId, ConsultationId, DeclarationId, IncidentId, InvitationId, KeyId, LeadId,
+    MaintenanceId, NotificationId, ProblemCode, RingKeyId, RunId, SessionId, SilenceId, SubscriptionId,
+    TicketId, UserId, WorkflowId, limits,
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -204,6 +205,21 @@ impl PathId for InvitationId {
 impl PathId for SessionId {
     const MISSING: ProblemCode = ProblemCode::NotFound;
     const NOUN: &'static str = "session";
+}
+
+impl PathId for DeclarationId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "declaration";
+}
+
+impl PathId for MaintenanceId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "maintenance";
+}
+
+impl PathId for SubscriptionId {
+    const MISSING: ProblemCode = ProblemCode::NotFound;
+    const NOUN: &'static str = "subscription";
 }
 
 impl PathId for RingKeyId {

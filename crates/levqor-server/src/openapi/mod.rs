@@ -51,6 +51,7 @@ const SESSION_SCHEME: &str = "session";
         (name = "sessions", description = "Where somebody is signed in"),
         (name = "regions", description = "Where Levqor runs"),
         (name = "business", description = "What people outside tell and ask: leads, support, consultations, feedback"),
+        (name = "status", description = "How the platform is, by evidence; also as Statuspage has it"),
         (name = "operations", description = "Health and metrics"),
         (name = "heartbeats", description = "Jobs elsewhere that tell of themselves"),
     ),

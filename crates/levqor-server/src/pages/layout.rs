@@ -42,6 +42,7 @@ pub enum Section {
     Jobs,
     Probes,
     Incidents,
+    StatusPage,
     Members,
     Account,
     Other,
@@ -70,6 +71,7 @@ impl Section {
                 | Section::Jobs
                 | Section::Probes
                 | Section::Incidents
+                | Section::StatusPage
                 | Section::Members
                 | Section::Account
         )
@@ -249,6 +251,7 @@ fn side(view: &View, section: Section) -> Markup {
         ("/admin/drift", "Drift", "pulse", Section::Drift),
         ("/admin/jobs", "Jobs", "clock", Section::Jobs),
         ("/admin/probes", "Probes", "globe", Section::Probes),
+        ("/admin/status", "Status page", "edit", Section::StatusPage),
         ("/admin/keys", "Server keys", "key", Section::ServerKeys),
         ("/admin/accounts", "Accounts", "layers", Section::Accounts),
         ("/admin/customers", "Customers", "mail", Section::Customers),

@@ -27,6 +27,7 @@ use axum::{
 pub use console::{Button, Done, chosen, uncached};
 pub use errors::{not_found, problem_page};
 pub use form_data::{FormData, from_this_site};
+pub(crate) use kept::{holds, tag};
 pub use layout::{Page, Section};
 pub use text::{count, duration_words, percent_down, plural};
 pub use theme::Theme;

@@ -224,6 +224,12 @@ fn filled(path: &str, things: &Things) -> (String, Kind) {
             ("hooks", "{token}") => names(&things.webhook),
             ("invitations", "{token}") => names(&things.invitation),
             ("link", "{token}") => names(&things.member),
+            // Nobody's account has a part in these.
+            ("confirm" | "unsubscribe", "{token}") => "0123456789".to_owned(),
+            ("uptime", "{date}") => "2026-11-23".to_owned(),
+            ("declarations", "{id}") => "dcl_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("maintenance", "{id}") => "mnt_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            ("subscriptions", "{id}") => "sub_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             ("versions", "{version}") => "0.1.0".to_owned(),
             ("tasks", "{task}") => "1".to_owned(),
             (_, "{what}") => "input".to_owned(),
@@ -342,7 +348,10 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
         ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
         // Those of operators, whom none of these is.
         ("POST", path) if path.starts_with("/admin/") => ask(kind, json!({ "reason": "mine" })),
+        ("POST", "/api/status/subscriptions") => ask(kind, json!({ "email": "nobody@d.example" })),
         // Forms.
+        ("POST", "/status/subscribe") => ask(kind, json!({ "email": "nobody@d.example" })),
+        ("POST", "/status/confirm/{token}" | "/status/unsubscribe/{token}") => ask(kind, json!({})),
         ("POST", "/draft") => ask(kind, json!({ "query": "every hour fetch https://a.example" })),
         ("POST", "/theme") => ask(kind, json!({ "theme": "dark", "next": "/" })),
         ("POST", "/signin") => ask(kind, json!({ "email": "nobody@d.example" })),

@@ -50,6 +50,7 @@ mod sign_in_attacks;
 mod slo;
 mod slow_clients;
 mod smuggling;
+mod status;
 mod support;
 mod tamper;
 mod triggers;

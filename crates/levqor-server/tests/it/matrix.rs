@@ -84,6 +84,9 @@ pub fn concrete(path: &str) -> String {
         "incidents",
         "admin",
         "keyring",
+        "declarations",
+        "maintenance",
+        "subscriptions",
     ];
     let before_id = path.split("/{id}").next().unwrap();
     let prefix = match before_id.rsplit('/').find(|part| nouns.contains(part)) {
@@ -98,6 +101,9 @@ pub fn concrete(path: &str) -> String {
         Some("silences") => "sil_",
         Some("notifications") => "ntf_",
         Some("admin" | "keyring") => "rky_",
+        Some("declarations") => "dcl_",
+        Some("maintenance") => "mnt_",
+        Some("subscriptions") => "sub_",
         _ => "key_",
     };
     let rows = [

@@ -70,8 +70,15 @@ pub const SITE: &[&str] = &[
 ];
 
 /// What else everybody may read.
-const PUBLIC: [&str; 6] =
-    ["/draft", "/signin", "/docs/getting-started", "/docs/api", "/docs/problems", "/docs/problems/not-found"];
+const PUBLIC: [&str; 7] = [
+    "/draft",
+    "/signin",
+    "/status/subscribe",
+    "/docs/getting-started",
+    "/docs/api",
+    "/docs/problems",
+    "/docs/problems/not-found",
+];
 
 const CONSOLE: [&str; 7] = [
     "/dashboard",

@@ -44,6 +44,11 @@ async fn statements_find_their_rows_by_an_index() {
         // Walks over an index from its end, or sums over a bounded time.
         "FROM leads ORDER BY id DESC",
         "FROM trial_feedback ORDER BY id DESC",
+        // All who are told, when they are told; how many there are, when one more wants to be.
+        "FROM status_subscriptions WHERE confirmed_at IS NOT NULL",
+        "SELECT count(*) FROM status_subscriptions WHERE created_at <=",
+        // Walks from the end of the key.
+        "FROM uptime_records ORDER BY day DESC LIMIT 1",
         // A row for each start of a process; all of them are wanted.
         "FROM audit_chains",
         // A row for each node that looked at itself in the last days, from an index's end.

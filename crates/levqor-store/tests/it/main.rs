@@ -35,6 +35,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod sink;
+mod status;
 mod stress;
 mod tamper;
 mod timers;

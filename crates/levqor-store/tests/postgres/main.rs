@@ -58,6 +58,8 @@ mod schedules;
 mod secrets;
 #[path = "../it/sink.rs"]
 mod sink;
+#[path = "../it/status.rs"]
+mod status;
 #[path = "../it/stress.rs"]
 mod stress;
 #[path = "../it/support.rs"]

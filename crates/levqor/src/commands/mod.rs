@@ -16,6 +16,7 @@ pub mod heartbeats;
 pub mod incidents;
 pub mod jobs;
 pub mod keys;
+pub mod maintenance;
 pub mod metrics;
 pub mod migrate;
 pub mod nodes;

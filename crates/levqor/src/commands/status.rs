@@ -1,4 +1,7 @@
-//! `levqor status`: how a running server is, in a terminal.
+//! `levqor status`: how a running server is, in a terminal; what its operators say, and whether its signed days hold.
+
+mod declare;
+mod verify;
 
 use std::{io::stdout, time::Duration};
 
@@ -6,14 +9,30 @@ use serde_json::{Value, json};
 
 use crate::{
     Exit,
-    cli::ClientArgs,
+    cli::{ClientArgs, StatusArgs, StatusCommand},
     console::{Tone, paint, say, table},
 };
 
 /// Longest time for one answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-pub async fn status(args: &ClientArgs, as_json: bool) -> Exit {
+pub async fn status(args: &StatusArgs, as_json: bool) -> Exit {
+    match &args.command {
+        None => ask(&args.client, as_json).await,
+        Some(StatusCommand::Verify { day, days, public_key, client }) => {
+            let wanted =
+                verify::Wanted { day: day.as_deref(), days: *days, public_key: public_key.as_deref() };
+            verify::verify(client, &wanted, as_json).await
+        }
+        Some(StatusCommand::Declare { part, state, words, lasts, client }) => {
+            declare::declare(client, part, state.as_deref(), words, lasts, as_json).await
+        }
+        Some(StatusCommand::Declarations(client)) => declare::list(client, as_json).await,
+        Some(StatusCommand::Withdraw { id, client }) => declare::withdraw(client, id, as_json).await,
+    }
+}
+
+async fn ask(args: &ClientArgs, as_json: bool) -> Exit {
     let client = match reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build() {
         Ok(client) => client,
         Err(error) => {

@@ -29,5 +29,6 @@ mod secrets;
 mod sentence;
 mod site;
 mod start;
+mod status;
 mod tamper;
 mod telemetry;

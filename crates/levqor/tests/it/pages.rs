@@ -175,6 +175,7 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("admin-keys", "/admin/keys".to_owned()),
         ("admin-tamper", "/admin/tamper".to_owned()),
         ("admin-drift", "/admin/drift".to_owned()),
+        ("admin-status", "/admin/status".to_owned()),
         ("admin-accounts", "/admin/accounts".to_owned()),
         ("nowhere", "/no/such/page".to_owned()),
     ]

@@ -9,5 +9,5 @@ mod witness;
 
 pub use pages::routes;
 pub use routes::api;
-pub(crate) use service::{Verdict, seal, verify};
+pub(crate) use service::{Verdict, seal, signing_key, verify};
 pub(crate) use witness::witness;

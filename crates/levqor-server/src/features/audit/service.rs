@@ -33,8 +33,8 @@ pub(super) fn memory(app: &App) -> Arc<Memory> {
     app.memory(|_| Memory::default())
 }
 
-/// What signs checkpoints.
-pub(super) async fn signing_key(app: &App) -> Result<Arc<SigningKey>, Error> {
+/// What signs checkpoints, and days of uptime.
+pub(crate) async fn signing_key(app: &App) -> Result<Arc<SigningKey>, Error> {
     let memory = memory(app);
     let made = || async {
         agreed_key(app, AUDIT_SEED).await.map(Arc::new).map_err(|error| Error::Unavailable(error.to_string()))

@@ -50,6 +50,7 @@ guides!(
     "demo",
     "plans",
     "site",
+    "status",
     "drift",
     "jobs",
     "operating",

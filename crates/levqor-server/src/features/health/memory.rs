@@ -1,7 +1,7 @@
 //! What health keeps in memory: the last verdict, when it looked last, samples that the store could not take yet.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -25,6 +25,14 @@ const VERDICT_STANDS: Duration = Duration::from_millis(1_500);
 const VERDICT_MAX: Duration = Duration::from_secs(15);
 /// Samples that wait for the store: nearly an hour of them. The oldest go first.
 const WAITING_MAX: usize = 1_000;
+/// How far back this node's own samples are remembered, for a status page without a database.
+const RECENT: Duration = Duration::from_secs(40);
+/// The same, in samples.
+const RECENT_MAX: usize = 1_000;
+/// What goes on as it was is told so often; evidence counts as fresh for 15 s.
+const TELL_EVERY: Duration = Duration::from_millis(4_500);
+/// For so long after a change everything is told.
+const TELL_ALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -33,9 +41,22 @@ pub(crate) struct Memory {
     /// Free bytes where the database lives, as they were last; the largest number: nobody knows.
     disk_free: AtomicU64,
     waiting: Mutex<VecDeque<Sample>>,
+    /// What this node saw lately, the oldest first.
+    recent: Mutex<VecDeque<Sample>>,
+    /// What was told of each component last.
+    told: Mutex<BTreeMap<String, Told>>,
     last: Arc<Mutex<Option<Verdict>>>,
     /// Held while somebody looks.
     looks: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What was told of a component.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    good: bool,
+    at: Timestamp,
+    /// When it was another word.
+    changed_at: Timestamp,
 }
 
 /// What was found, and when the look began.
@@ -62,6 +83,8 @@ impl Default for Memory {
             last_look: AtomicI64::new(i64::MIN),
             disk_free: AtomicU64::new(u64::MAX),
             waiting: Mutex::default(),
+            recent: Mutex::default(),
+            told: Mutex::default(),
             last: Arc::default(),
             looks: Arc::default(),
         }
@@ -131,6 +154,52 @@ impl Memory {
         locked(&self.last).clone().filter(|last| last.at.elapsed() < VERDICT_MAX)
     }
 
+    /// Remembers what was seen, for whoever asks while the store is away.
+    pub(crate) fn saw(&self, seen: &[Sample]) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.extend(seen.iter().cloned());
+        let Some(newest) = recent.iter().map(|sample| sample.at).max() else { return };
+        while recent.len() > RECENT_MAX || recent.front().is_some_and(|first| newest.since(first.at) > RECENT)
+        {
+            recent.pop_front();
+        }
+    }
+
+    /// What this node saw lately.
+    pub(crate) fn recent(&self) -> Vec<Sample> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// What of it says something new: a change and what follows it, and every few seconds that nothing has changed.
+    pub(crate) fn worth_telling(&self, mut seen: Vec<Sample>) -> Vec<Sample> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|sample| {
+            let last = told.get(&sample.component).copied();
+            let changed = last.is_none_or(|last| last.good != sample.good);
+            let changed_at = match last {
+                Some(last) if !changed => last.changed_at,
+                _ => sample.at,
+            };
+            let due = last.is_none_or(|last| sample.at.since(last.at) >= TELL_EVERY || sample.at < last.at);
+            let worth = changed || due || sample.at.since(changed_at) <= TELL_ALL;
+            if worth {
+                let now = Told { good: sample.good, at: sample.at, changed_at };
+                told.insert(sample.component.clone(), now);
+            }
+            worth
+        });
+        seen
+    }
+
+    /// Has it wait for the store.
+    pub(super) fn wait(&self, samples: Vec<Sample>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(samples);
+        while waiting.len() > WAITING_MAX {
+            waiting.pop_front();
+        }
+    }
+
     /// Adds `new` to what waits, and takes all of it.
     pub(super) fn take_waiting(&self, new: Vec<Sample>) -> Vec<Sample> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,6 +252,35 @@ mod tests {
         assert_eq!(memory.verdict(judge()).await, Some(good()));
         assert_eq!(memory.verdict(judge()).await, Some(good()));
         assert_eq!(looks.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn changes_are_told_at_once_and_the_rest_now_and_then() {
+        let memory = Memory::default();
+        let node = levqor_model::NodeId::new(Timestamp::from_seconds(1), &levqor_model::SeededRandom::new(1));
+        let mut told = String::new();
+        // A look each second: well, ill from the 20th to the 32nd, well again.
+        for second in 0..60_i64 {
+            let sample = Sample {
+                region: "eu-west".parse().unwrap(),
+                node,
+                component: "api".to_owned(),
+                at: Timestamp::from_seconds(1_000 + second),
+                good: !(20..32).contains(&second),
+                latency_us: None,
+                reason: None,
+            };
+            memory.saw(std::slice::from_ref(&sample));
+            for sample in memory.worth_telling(vec![sample]) {
+                told.push_str(&format!("{}{second} ", if sample.good { '+' } else { '-' }));
+            }
+        }
+        assert_eq!(
+            told,
+            "+0 +1 +2 +3 +4 +5 +10 +15 -20 -21 -22 -23 -24 -25 -30 +32 +33 +34 +35 +36 +37 +42 +47 +52 +57 "
+        );
+        let recent = memory.recent();
+        assert_eq!((recent.len(), recent[0].at), (41, Timestamp::from_seconds(1_019)));
     }
 
     #[tokio::test]

@@ -20,6 +20,9 @@ const CLOCK_MIN_SECONDS: i64 = 1_735_689_600;
 /// Who asks for readiness wants an answer soon, also when the database hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A look at the node is over by then; a database that says nothing for so long is down for whoever waits for it.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What was found about one thing that the node depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -74,7 +77,7 @@ pub async fn readiness(app: &App) -> Readiness {
         let app = app.clone();
         async move { assess(&app).await }
     };
-    let Some(mut found) = app.health.verdict(judge).await else { return without_answer(app) };
+    let Some(mut found) = app.health.verdict(judge).await else { return without_answer(app, PATIENCE) };
     for check in found.checks.iter_mut().filter(|check| check.name == "engine") {
         check.failure = engine_failure(app);
     }
@@ -84,7 +87,7 @@ pub async fn readiness(app: &App) -> Readiness {
 /// Judges everything now.
 pub async fn assess(app: &App) -> Readiness {
     let Ok(found) = tokio::time::timeout(PATIENCE, app.store.readiness()).await else {
-        return without_answer(app);
+        return without_answer(app, PATIENCE);
     };
     let check = |name, failure: Option<String>| Check { name, failure, latency_us: None };
     let timed = |name, result: &Result<u64, String>| Check {
@@ -138,10 +141,10 @@ pub(crate) fn ahead_failure((ahead, took): (i64, i64)) -> Option<String> {
 }
 
 /// When the database says nothing at all, nothing that is in it is good.
-fn without_answer(app: &App) -> Readiness {
+fn without_answer(app: &App, patience: Duration) -> Readiness {
     let silent = |name| Check {
         name,
-        failure: Some(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+        failure: Some(format!("the database did not answer within {} s", patience.as_secs())),
         latency_us: None,
     };
     let mut checks: Vec<_> =
@@ -184,12 +187,57 @@ fn engine_failure(app: &App) -> Option<String> {
     app.engine.failure()
 }
 
-/// Observes this node and records what was seen. What the store cannot take now is recorded later, with its own time.
+/// Looks at this node, and remembers what was seen; what says something new waits for the store. The store is not waited for, so that
+/// its silence is seen like everything else.
+pub(crate) async fn observe(app: &App) {
+    let seen = look(app).await;
+    app.health.saw(&seen);
+    app.health.wait(app.health.worth_telling(seen));
+}
+
+/// Records what waits for it. What the store cannot take now is recorded later, with its own time.
+///
+/// # Errors
+/// When the store cannot be reached.
+pub(crate) async fn tell(app: &App) -> Result<(), levqor_store::Error> {
+    record(app, Vec::new()).await
+}
+
+/// Observes this node and records what was seen: a round of both at once, for whoever moves the clock by hand.
 ///
 /// # Errors
 /// When the store cannot be reached.
 pub async fn sample(app: &App) -> Result<(), levqor_store::Error> {
-    let readiness = readiness(app).await;
+    let seen = look(app).await;
+    app.health.saw(&seen);
+    record(app, seen).await
+}
+
+async fn record(app: &App, seen: Vec<Sample>) -> Result<(), levqor_store::Error> {
+    let samples = app.health.take_waiting(seen);
+    if samples.is_empty() {
+        return Ok(());
+    }
+    let result = app.store.add_samples(samples.clone()).await;
+    if result.is_err() {
+        app.health.give_back_waiting(samples);
+    }
+    result
+}
+
+/// What is to be seen of this node now.
+async fn look(app: &App) -> Vec<Sample> {
+    let begun = app.now();
+    // A process that does not listen has no API to observe.
+    let api = async {
+        match app.health.listening() {
+            Some(address) => Some(probe(address).await),
+            None => None,
+        }
+    };
+    let (found, api) = tokio::join!(tokio::time::timeout(LOOK_PATIENCE, readiness(app)), api);
+    let silent = found.is_err();
+    let readiness = found.unwrap_or_else(|_| without_answer(app, LOOK_PATIENCE));
     let at = app.now();
     let sample = |component: &str, latency: Option<Duration>, reason: Option<String>| Sample {
         region: app.region.code.clone(),
@@ -214,24 +262,23 @@ pub async fn sample(app: &App) -> Result<(), levqor_store::Error> {
         ),
         sample("engine", None, readiness.failure_of(&["lease", "clock", "engine"])),
     ];
+    if silent {
+        // It was asked then, and has said nothing until now.
+        let before: Vec<Sample> =
+            samples.iter().map(|sample| Sample { at: begun, ..sample.clone() }).collect();
+        samples.splice(0..0, before);
+    }
     let stuck = app.engine.stuck();
     if stuck.looked {
         // No reason to take the node out of service: the others are well.
         samples.push(sample("runs", None, stuck.sentence()));
     }
-    // A process that does not listen has no API to observe.
-    if let Some(address) = app.health.listening() {
-        samples.push(match probe(address).await {
-            Ok(latency) => sample("api", Some(latency), None),
-            Err(reason) => sample("api", None, Some(reason)),
-        });
+    match api {
+        Some(Ok(latency)) => samples.push(sample("api", Some(latency), None)),
+        Some(Err(reason)) => samples.push(sample("api", None, Some(reason))),
+        None => {}
     }
-    let samples = app.health.take_waiting(samples);
-    let result = app.store.add_samples(samples.clone()).await;
-    if result.is_err() {
-        app.health.give_back_waiting(samples);
-    }
-    result
+    samples
 }
 
 #[cfg(test)]

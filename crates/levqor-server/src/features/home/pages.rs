@@ -30,9 +30,7 @@ use crate::{
 };
 
 pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
-    let report = status_page::service::present(&app)
-        .await
-        .unwrap_or_else(|_| status_page::service::unreadable(app.regions.all(), app.now()));
+    let report = status_page::service::present(&app).await;
     let body = html! {
         (hero())
         (how())

@@ -15,6 +15,8 @@ use axum::{
     routing::{get, post},
 };
 
+pub(in crate::features) use pages::require_own_form;
+
 use crate::App;
 
 pub fn routes() -> Router<App> {

@@ -1,64 +1,94 @@
-//! `/status`.
+//! `/status`: the same bytes for all who ask, whoever they are, so that it can be given to very many and without a database.
 
 use axum::extract::State;
-use levqor_model::Timestamp;
+use axum::response::Response;
+use http::HeaderMap;
+use levqor_model::{IncidentLevel, IncidentState, Timestamp};
+use levqor_store::{
+    declarations::{Declaration, Declared},
+    maintenance::{Phase, Window},
+};
 use maud::{Markup, html};
 
-use super::service::{self, ComponentReport, DAYS, Day, FRESH, RegionReport, Report, State as Health};
+use super::{
+    charts, facts,
+    incidents::Disturbance,
+    rendered,
+    service::{Capability, ComponentReport, DAYS, Day, FRESH, RegionReport, Report, State as Health},
+    snapshot::{self, Snapshot},
+};
 use crate::{
     App,
-    features::metrics::Counter,
     pages::{
-        Page, Section, View,
+        Page, Section, Theme, View,
         components::{
             badge::{Tone, badge, region_badge},
             charts::{Bar, day_bars},
-            icon::icon,
-            time::{ago, utc},
+            icon::{icon, icon_address},
+            note::note,
+            table::table,
+            time::{age, ago, moment, utc},
         },
-        count, duration_words, percent_down, plural,
+        duration_words, percent_down, plural,
     },
 };
 
-/// Seconds after which the page asks again.
-const REFRESH_SECONDS: u32 = 15;
+/// Seconds after which the page asks again. Evidence is up to 5 s old when it is served, so that a page that asks in vain is never
+/// green with evidence older than [`FRESH`] by much, also where there are no scripts.
+const REFRESH_SECONDS: u32 = 5;
+const REFRESH_SECONDS_WITHOUT_SCRIPTS: u32 = 10;
+/// Incidents and windows of the past that are shown.
+const PAST: usize = 12;
 
-/// What is counted of the business, with the words for readers.
-const BUSINESS: [Counter; 7] = [
-    Counter::ConsultationsBooked,
-    Counter::ConsultationsRun,
-    Counter::SupportAutoRequests,
-    Counter::SupportAutoEscalations,
-    Counter::LifecycleTicks,
-    Counter::PricingCtaClicks,
-    Counter::TrialFeedbackSubmissions,
-];
+pub(super) async fn status(State(app): State<App>, headers: HeaderMap) -> Response {
+    let snapshot = snapshot::current(&app).await;
+    let theme = Theme::of(&headers);
+    let make = || page(&app, &snapshot, theme).into_string().into_bytes();
+    snapshot.rendered.answer(rendered::View::Page(theme), &headers, make)
+}
 
-pub(super) async fn status(State(app): State<App>, view: View) -> Markup {
-    let report = match service::report(&app).await {
-        Ok(report) => report,
-        Err(error) => {
-            tracing::warn!("the status page cannot read its evidence: {error}");
-            service::unreadable(app.regions.all(), view.now)
-        }
-    };
-    let totals = app.store.totals().await.ok();
+/// A view of nobody in particular.
+pub(super) fn view(app: &App, theme: Theme, path: &str, now: Timestamp) -> View {
+    View {
+        theme,
+        path: path.to_owned(),
+        reader: None,
+        region: app.region.code.to_string(),
+        version: app.settings.version.clone(),
+        public_url: app.settings.public_url.clone(),
+        operator: app.settings.site.operator_name.clone(),
+        known: None,
+        now,
+    }
+}
+
+fn page(app: &App, snapshot: &Snapshot, theme: Theme) -> Markup {
+    let (report, now) = (&snapshot.report, snapshot.report.at);
+    let old = snapshot.age().map(|age| format!("{:.1}", age.as_secs_f64()));
+    let in_use: Vec<&RegionReport> = report.regions.iter().filter(|region| !region.planned).collect();
     let body = html! {
         div.wide.band.tight {
-            div.stack-l id="status" data-live="on" data-refresh=(REFRESH_SECONDS) {
-                (verdict(&report, view.now))
-                @for region in report.regions.iter().filter(|region| !region.planned) { (in_use(region, view.now)) }
+            div.stack-l id="status" data-live="on" data-refresh=(REFRESH_SECONDS) data-evidence-age=[old] data-fresh=(FRESH.as_secs()) {
+                (verdict(report, now))
+                (trouble(snapshot, now))
+                @for said in &report.declarations { (declaration(said, now)) }
+                (open_incidents(snapshot, now))
+                (maintenance(snapshot, now))
+                @if in_use.len() > 1 { (capabilities(&report.capabilities)) }
+                @for region in &in_use { (of_region(region, snapshot, now)) }
                 (planned(&report.regions))
-                (business(totals.as_deref()))
-                (method(view.now))
+                (past(snapshot, now))
+                (subscribe())
+                (facts::business(snapshot.totals.as_deref()))
+                (facts::method(snapshot))
             }
         }
     };
     Page::new("Status", Section::Status, body)
         .describe("The state of Levqor, computed from stored samples.")
         .at("/status")
-        .refresh_every(Some(REFRESH_SECONDS))
-        .render(&view)
+        .refresh_every(Some(REFRESH_SECONDS_WITHOUT_SCRIPTS))
+        .render(&view(app, theme, "/status", now))
 }
 
 /// Colour, picture and word of a state.
@@ -71,34 +101,177 @@ fn look(state: Health) -> (Tone, &'static str) {
     }
 }
 
-fn state_badge(state: Health) -> Markup {
+pub(super) fn state_badge(state: Health) -> Markup {
     let (tone, picture) = look(state);
-    badge(tone, picture, state.as_str())
+    html! {
+        span class={ "badge " (tone.class()) } data-state=(state.as_str()) { (icon(picture)) (state.as_str()) }
+    }
+}
+
+pub(super) const fn title(state: Health) -> &'static str {
+    match state {
+        Health::Operational => "All observed parts are operational",
+        Health::Degraded => "Some parts are not well",
+        Health::Down => "Levqor is down",
+        Health::Unknown => "Unknown: there is no fresh evidence",
+    }
 }
 
 fn verdict(report: &Report, now: Timestamp) -> Markup {
     let (tone, picture) = look(report.state);
-    let title = match report.state {
-        Health::Operational => "All observed parts are operational",
-        Health::Degraded => "Some parts are down",
-        Health::Down => "Levqor is down",
-        Health::Unknown => "Unknown: there is no fresh evidence",
-    };
     html! {
-        div class={ "verdict " (tone.class()) } role="status" {
+        div class={ "verdict " (tone.class()) } role="status" data-unknown-icon=(icon_address("question")) {
             (icon(picture))
             div {
-                h1 { (title) }
+                h1 { (title(report.state)) }
                 p.quiet.small {
                     span.mono { (report.state.as_str()) }
-                    @if let Some(at) = report.newest { ", newest evidence " (ago(at, now)) } @else { ", no evidence yet" }
+                    @if let Some(at) = report.newest {
+                        ", newest evidence " (ago(at, now)) ", of " span.nums { (utc(at)) }
+                    } @else { ", no evidence yet" }
                 }
             }
         }
     }
 }
 
-fn in_use(region: &RegionReport, now: Timestamp) -> Markup {
+/// The database is away, and what that means for what is shown.
+fn trouble(snapshot: &Snapshot, now: Timestamp) -> Markup {
+    let Some(_) = &snapshot.trouble else { return html! {} };
+    html! {
+        (note(Tone::Warn, &html! {
+            p {
+                strong { "The evidence cannot be read from the database now." } " "
+                @match snapshot.read_at {
+                    Some(at) => { "What is shown was read " (age(at, now)) ", at " (utc(at)) ", or seen by this node itself. " }
+                    None => "What is shown was seen by this node itself. ",
+                }
+                "What nobody confirms turns to unknown after " (FRESH.as_secs()) " s."
+            }
+        }))
+    }
+}
+
+fn declaration(said: &Declaration, now: Timestamp) -> Markup {
+    let tone = match said.state {
+        Some(Declared::Down) => Tone::Bad,
+        Some(Declared::Degraded) => Tone::Warn,
+        None => Tone::Idle,
+    };
+    html! {
+        (note(tone, &html! {
+            p { (said.words) }
+            p.small.quiet {
+                "Said by the operators " (ago(said.at, now)) " of " code { (said.part) }
+                @if let Some(state) = said.state { ", which they call " (state.as_str()) }
+                ", until " (moment(said.ends_at)) "."
+            }
+        }))
+    }
+}
+
+const fn impact(level: IncidentLevel) -> (Tone, &'static str) {
+    match level {
+        IncidentLevel::L1 | IncidentLevel::L2 => (Tone::Warn, "alert"),
+        IncidentLevel::L3 | IncidentLevel::L4 => (Tone::Bad, "cross-ring"),
+    }
+}
+
+fn open_incidents(snapshot: &Snapshot, now: Timestamp) -> Markup {
+    let open: Vec<&Disturbance> = snapshot.disturbances.iter().filter(|one| one.is_open()).collect();
+    html! {
+        @if !open.is_empty() {
+            section.card aria-labelledby="incidents" {
+                header { h2 id="incidents" { "Incidents" } }
+                ul.told { @for one in open { (incident(one, now, true)) } }
+            }
+        }
+    }
+}
+
+fn incident(one: &Disturbance, now: Timestamp, whole: bool) -> Markup {
+    let (tone, picture) = if one.is_open() { impact(one.level) } else { (Tone::Idle, "check") };
+    let updates = html! {
+        @if !one.updates.is_empty() {
+            ul.updates {
+                @for update in one.updates.iter().rev() {
+                    li {
+                        p { (update.text) }
+                        p.small.quiet { (update.state.as_str()) ", " (ago(update.at, now)) ", " (moment(update.at)) }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        li id={ "incident-" (one.id) } {
+            div.row.between { h3 { (one.title) } (badge(tone, picture, one.state.as_str())) }
+            p.small.quiet {
+                (one.level.title()) ", began " (moment(one.began_at))
+                @match one.resolved_at {
+                    Some(at) => { ", over after " (duration_words(at.since(one.began_at))) }
+                    None => { ", " (ago(one.began_at, now)) }
+                }
+                @if !one.parts.is_empty() { ": " (one.parts.join(", ")) }
+            }
+            @if whole { (updates) } @else if !one.updates.is_empty() {
+                details id={ "updates-" (one.id) } { summary { "What was said" } (updates) }
+            }
+        }
+    }
+}
+
+fn maintenance(snapshot: &Snapshot, now: Timestamp) -> Markup {
+    let open = |window: &&Window| matches!(window.phase(now), Phase::InProgress | Phase::Scheduled);
+    let windows: Vec<&Window> = snapshot.windows.iter().filter(open).collect();
+    html! {
+        @if !windows.is_empty() {
+            section.card aria-labelledby="maintenance" {
+                header { h2 id="maintenance" { "Maintenance" } }
+                ul.told { @for one in windows { (window(one, now)) } }
+            }
+        }
+    }
+}
+
+fn window(one: &Window, now: Timestamp) -> Markup {
+    let (tone, picture, word) = match one.phase(now) {
+        Phase::InProgress => (Tone::Run, "turn", "in progress"),
+        Phase::Scheduled => (Tone::Accent, "clock", "scheduled"),
+        Phase::Completed => (Tone::Idle, "check", "completed"),
+        Phase::Cancelled => (Tone::Idle, "skip", "cancelled"),
+    };
+    html! {
+        li id={ "maintenance-" (one.id) } {
+            div.row.between { h3 { (one.title) } (badge(tone, picture, word)) }
+            p.small.quiet { (moment(one.starts_at)) " to " (moment(one.ends_at)) ": " (one.parts.join(", ")) }
+            @if !one.words.is_empty() { p { (one.words) } }
+        }
+    }
+}
+
+fn capabilities(all: &[Capability]) -> Markup {
+    html! {
+        section.card aria-labelledby="capabilities" {
+            header { h2 id="capabilities" { "What works" } }
+            (table("Each part over all regions", &[("Part", false), ("Everywhere", false), ("By region", false)], &html! {
+                @for one in all {
+                    tr {
+                        th scope="row" { span { (one.title) " " span.small.faint { (one.does) } } }
+                        td data-label="Everywhere" { (state_badge(one.state)) }
+                        td data-label="By region" {
+                            span.row {
+                                @for (code, state) in &one.regions { span.nowrap { code { (code) } " " (state_badge(*state)) } }
+                            }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+fn of_region(region: &RegionReport, snapshot: &Snapshot, now: Timestamp) -> Markup {
     html! {
         section.card aria-labelledby={ "region-" (region.code) } {
             header {
@@ -112,12 +285,12 @@ fn in_use(region: &RegionReport, now: Timestamp) -> Markup {
             @if !region.facts.is_empty() {
                 div.component { p.small.quiet.nums { (region.facts.join(" · ")) } }
             }
-            @for component in &region.components { (row(component, now)) }
+            @for component in &region.components { (row(&region.code, component, snapshot, now)) }
         }
     }
 }
 
-fn row(component: &ComponentReport, now: Timestamp) -> Markup {
+fn row(region: &str, component: &ComponentReport, snapshot: &Snapshot, now: Timestamp) -> Markup {
     let label = format!("{}: samples of the last {DAYS} days", component.title);
     html! {
         div.component {
@@ -125,6 +298,7 @@ fn row(component: &ComponentReport, now: Timestamp) -> Markup {
                 div.row {
                     h3 { (component.title) }
                     span.small.faint { (component.does) }
+                    @if component.in_maintenance { (badge(Tone::Run, "turn", "maintenance")) }
                 }
                 (state_badge(component.state))
             }
@@ -135,12 +309,16 @@ fn row(component: &ComponentReport, now: Timestamp) -> Markup {
                 span { "today" }
             }
             p.small.quiet {
+                @if component.state != component.measured {
+                    "Measured as " (component.measured.as_str()) "; the operators call it " (component.state.as_str()) ". "
+                }
                 @if let Some(at) = component.at {
                     "Newest sample " (ago(at, now))
                     @if let Some(latency) = component.latency { ", answered in " (duration_words(latency)) }
                     @if let Some(reason) = &component.reason { ": " (reason) }
                 } @else { "No sample yet." }
             }
+            (charts::last_day(region, &component.name, &component.title, &snapshot.buckets, now))
         }
     }
 }
@@ -197,47 +375,42 @@ fn planned(regions: &[RegionReport]) -> Markup {
     }
 }
 
-fn business(totals: Option<&[(String, i64)]>) -> Markup {
+/// What is over.
+fn past(snapshot: &Snapshot, now: Timestamp) -> Markup {
+    let incidents: Vec<&Disturbance> =
+        snapshot.disturbances.iter().filter(|one| one.state == IncidentState::Resolved).take(PAST).collect();
+    let over = |window: &&Window| window.phase(now) == Phase::Completed;
+    let windows: Vec<&Window> = snapshot.windows.iter().rev().filter(over).take(PAST).collect();
     html! {
-        section.card aria-labelledby="business" {
-            header { h2 id="business" { "Business metrics tracked" } }
-            @if let Some(totals) = totals {
-                dl.figures {
-                    @for counter in BUSINESS {
-                        div {
-                            dt { (counter.help()) code.small.faint { (counter.name()) } }
-                            dd { (count(total(totals, counter.name()))) }
-                        }
-                    }
-                }
+        section.card aria-labelledby="past" {
+            header { h2 id="past" { "The last " (DAYS) " days" } a.small href="/status/history.atom" { "Feed" } }
+            @if incidents.is_empty() && windows.is_empty() {
+                div.body { p.quiet { "No incident was told of, and nothing was maintained." } }
             } @else {
-                div.body { p.quiet { "The totals cannot be read now." } }
+                ul.told {
+                    @for one in incidents { (incident(one, now, false)) }
+                    @for one in windows { (window(one, now)) }
+                }
             }
         }
     }
 }
 
-fn total(totals: &[(String, i64)], name: &str) -> i64 {
-    totals.iter().find(|(found, _)| found == name).map_or(0, |(_, total)| *total)
-}
-
-fn method(now: Timestamp) -> Markup {
+fn subscribe() -> Markup {
     html! {
-        section.stack aria-labelledby="method" {
-            h2 id="method" { "How this is computed" }
-            p.quiet {
-                "Each node samples its parts several times a minute and stores the result. A part is operational when its newest sample is "
-                "good and at most " (FRESH.as_secs()) " seconds old; without such a sample it is unknown. Uptime is the share of good samples. "
-                "Grey days are days without samples: they count neither for nor against."
-            }
-            ul.legend {
-                @for (class, word) in [("good", "all samples good"), ("warn", "some bad"), ("bad", "half or more bad"), ("none", "no data")] {
-                    li { svg.bars viewBox="0 0 8 8" aria-hidden="true" { rect class=(class) width="8" height="8" rx="1.5" {} } (word) }
+        section.card aria-labelledby="hear" {
+            header { h2 id="hear" { "Hear of it" } }
+            div.body.stack {
+                p { "Incidents and maintenance, by mail or as a signed webhook. " a href="/status/subscribe" { "Subscribe" } }
+                p.small {
+                    a href="/status/history.atom" { "Atom feed" } ", "
+                    a href="/status/maintenance.ics" { "calendar of maintenance" } ", "
+                    a href="/api/status" { "JSON" } ", "
+                    a href="/api/v2/summary.json" { "JSON as Statuspage has it" } ", "
+                    a href="/status/badge.svg" { "badge" } ", "
+                    a href="/api/status/uptime" { "signed uptime records" } ". "
+                    a href="/docs/status" { "How to use them" }
                 }
-            }
-            p.small {
-                "Raw figures: " a href="/metrics" { "/metrics" } " and " a href="/api/metrics/app" { "/api/metrics/app" }
-                ". Computed at " time.nums datetime=(now) { (utc(now)) } "; this page asks again every " (REFRESH_SECONDS) " seconds."
             }
         }
     }

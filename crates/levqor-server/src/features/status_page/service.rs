@@ -1,36 +1,44 @@
-//! What the samples prove about the platform, and what they do not.
+//! What the evidence proves about the platform, what it does not, and what people say of it.
 //!
-//! Invariant: nothing is called operational without a good sample that is at most [`FRESH`] old. Absent and old
-//! evidence give `unknown`, whatever was true before.
+//! ```text
+//! samples ─► voices: a component in a region ─┬─► region ─► the whole
+//!                 declarations: only worse ───┘  └─► capability: the component in all regions
+//! ```
+//!
+//! Invariants: nothing is called operational without a good sample that is at most [`FRESH`] old. Absent and old evidence give `unknown`,
+//! whatever was true before. People make it worse and never better; maintenance explains and changes nothing.
 
-use std::time::Duration;
-
-use levqor_model::{Date, Region, RegionStatus, Timestamp};
-use levqor_store::health::{Sample, SampleDay};
-
-use crate::{
-    App,
-    features::regions::{self, service::RegionNow},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 
+use levqor_model::{Date, Region, RegionStatus, Timestamp, uptime::SPEAKS_FOR};
+use levqor_store::{
+    declarations::{Declaration, Declared},
+    health::{Sample, SampleDay},
+    maintenance::{Phase, Window},
+    subscriptions::meets,
+};
+
+use super::{parts, snapshot, voices};
+use crate::{App, features::regions::service::RegionNow};
+
 /// How old the newest sample may be and still speak for the present.
-pub const FRESH: Duration = Duration::from_secs(15);
+pub const FRESH: Duration = SPEAKS_FOR;
 /// Days that the bars show.
 pub const DAYS: i64 = 90;
-/// What every region in use must show samples of, with the words for readers.
-pub const COMPONENTS: [(&str, &str, &str); 3] = [
-    ("api", "API and pages", "answers requests"),
-    ("database", "Database", "commits and reads"),
-    ("engine", "Engine", "drives runs and timers"),
-];
+/// A part of which nothing was seen for so long is not there any more.
+const GONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a part is; the later, the worse for whoever relies on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     Operational,
-    Degraded,
-    Down,
     /// No fresh evidence.
     Unknown,
+    Degraded,
+    Down,
 }
 
 impl State {
@@ -42,28 +50,46 @@ impl State {
             State::Unknown => "unknown",
         }
     }
+
+    /// With what an operator says of it: never better than it was.
+    fn declared(self, declared: Option<Declared>) -> Self {
+        let said = match declared {
+            None => return self,
+            Some(Declared::Degraded) => State::Degraded,
+            Some(Declared::Down) => State::Down,
+        };
+        self.max(said)
+    }
 }
 
 /// All that the verdict is made from.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
     pub regions: Vec<Region>,
-    /// The newest sample of each component in each region.
+    /// Samples of the last time, and the newest of each component in each region; one that is there twice counts once.
     pub samples: Vec<Sample>,
     pub days: Vec<SampleDay>,
     /// When each region was first observed, by code.
     pub first: Vec<(String, Timestamp)>,
     /// What is so in each region now, as the regions' API tells it.
     pub now: Vec<RegionNow>,
+    pub declarations: Vec<Declaration>,
+    pub windows: Vec<Window>,
 }
 
 /// The verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    /// When it was made.
+    pub at: Timestamp,
     pub state: State,
     /// The newest sample of all.
     pub newest: Option<Timestamp>,
     pub regions: Vec<RegionReport>,
+    /// What the platform can do, over all regions in use.
+    pub capabilities: Vec<Capability>,
+    /// What operators say now, and of what.
+    pub declarations: Vec<Declaration>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +113,11 @@ pub struct ComponentReport {
     pub title: String,
     /// What it does, in two or three words.
     pub does: String,
+    /// As measured, or worse when somebody says so.
     pub state: State,
+    pub measured: State,
+    /// Whether operators work on it now.
+    pub in_maintenance: bool,
     /// When the newest sample was taken.
     pub at: Option<Timestamp>,
     pub latency: Option<Duration>,
@@ -100,6 +130,18 @@ pub struct ComponentReport {
     pub days: Vec<Day>,
 }
 
+/// A component over all regions in use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Capability {
+    pub name: String,
+    pub title: String,
+    pub does: String,
+    /// Operational: everywhere. Down: wherever it was observed. Degraded: something between.
+    pub state: State,
+    /// By the code of the region.
+    pub regions: Vec<(String, State)>,
+}
+
 /// A day's samples; `total == 0` is a day without evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
@@ -108,43 +150,34 @@ pub struct Day {
     pub total: i64,
 }
 
-/// Reads the evidence and judges it.
-///
-/// # Errors
-/// When the store cannot be asked; the page says then that it knows nothing.
-pub async fn report(app: &App) -> Result<Report, levqor_store::Error> {
-    let now = app.now();
-    let samples = app.store.views().latest_samples().await?;
-    let days = app.store.views().sample_days(now.date().plus_days(1 - DAYS)).await?;
-    let mut first = Vec::new();
-    for region in app.regions.all() {
-        if let Some(at) = app.store.views().first_sample_at(region.code.clone()).await? {
-            first.push((region.code.to_string(), at));
+/// The report of now.
+pub async fn present(app: &App) -> Report {
+    snapshot::current(app).await.report.clone()
+}
+
+/// The samples of one component in one region, the newest first, with those of the future left out.
+type Seen<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Sample>>;
+
+fn seen(evidence: &Evidence, now: Timestamp) -> Seen<'_> {
+    let mut all: Vec<&Sample> = evidence.samples.iter().filter(|sample| !is_future(sample.at, now)).collect();
+    all.sort_by(|left, right| right.at.cmp(&left.at).then_with(|| left.node.cmp(&right.node)));
+    let mut seen = Seen::new();
+    for sample in all {
+        let own = seen.entry((sample.region.as_str(), sample.component.as_str())).or_default();
+        // The same one may come from the store and from memory.
+        if !own.iter().rev().take_while(|one| one.at == sample.at).any(|one| one.node == sample.node) {
+            own.push(sample);
         }
     }
-    let there = regions::service::all(app).await?;
-    Ok(assess(&Evidence { regions: app.regions.all().to_vec(), samples, days, first, now: there }, now))
-}
-
-/// The report without history, for pages that show only the present.
-///
-/// # Errors
-/// When the store cannot be asked.
-pub async fn present(app: &App) -> Result<Report, levqor_store::Error> {
-    let samples = app.store.views().latest_samples().await?;
-    let regions = app.regions.all().to_vec();
-    Ok(assess(&Evidence { regions, samples, ..Evidence::default() }, app.now()))
-}
-
-/// The report when the evidence itself cannot be read.
-pub fn unreadable(regions: &[Region], now: Timestamp) -> Report {
-    assess(&Evidence { regions: regions.to_vec(), ..Evidence::default() }, now)
+    seen
 }
 
 /// Judges the evidence. Pure.
 pub fn assess(evidence: &Evidence, now: Timestamp) -> Report {
+    let seen = seen(evidence, now);
+    let history = History::new(&evidence.days, now.date());
     let regions: Vec<_> =
-        evidence.regions.iter().map(|region| assess_region(region, evidence, now)).collect();
+        evidence.regions.iter().map(|region| assess_region(region, evidence, &seen, &history, now)).collect();
     let in_use: Vec<_> = regions.iter().filter(|region| !region.planned).collect();
     let components: Vec<_> = in_use
         .iter()
@@ -152,8 +185,11 @@ pub fn assess(evidence: &Evidence, now: Timestamp) -> Report {
         .map(|component| (component.name.as_str(), component.state))
         .collect();
     Report {
+        at: now,
         state: overall(&components),
         newest: evidence.samples.iter().map(|sample| sample.at).filter(|at| !is_future(*at, now)).max(),
+        capabilities: capabilities(&in_use),
+        declarations: evidence.declarations.iter().filter(|one| one.ends_at > now).cloned().collect(),
         regions,
     }
 }
@@ -161,53 +197,102 @@ pub fn assess(evidence: &Evidence, now: Timestamp) -> Report {
 /// The state of a whole from (component, state) of its parts.
 ///
 /// Down: nothing is known to work, or the API or the database is down wherever it was observed; nobody can use the
-/// platform then. Anything else that is down degrades it. Without anything down, one unknown part is enough for unknown.
+/// platform then. Anything else that is not well degrades it. Without anything like that, one unknown part is enough for unknown.
 fn overall(parts: &[(&str, State)]) -> State {
-    let down = |part: &&(&str, State)| part.1 == State::Down;
-    let good = |part: &&(&str, State)| part.1 == State::Operational;
-    if parts.iter().any(|part| down(&part)) {
+    let ill = |state: State| matches!(state, State::Down | State::Degraded);
+    if parts.iter().any(|part| ill(part.1)) {
         let dead = |name: &str| {
             let mut same = parts.iter().filter(|part| part.0 == name);
-            same.clone().any(|part| part.1 == State::Down) && same.all(|part| part.1 != State::Operational)
+            let down = same.clone().any(|part| part.1 == State::Down);
+            down && same.all(|part| matches!(part.1, State::Down | State::Unknown))
         };
-        if !parts.iter().any(|part| good(&part)) || dead("api") || dead("database") {
-            return State::Down;
-        }
-        return State::Degraded;
+        let works = parts.iter().any(|part| matches!(part.1, State::Operational | State::Degraded));
+        return if !works || dead("api") || dead("database") { State::Down } else { State::Degraded };
     }
-    if !parts.is_empty() && parts.iter().all(|part| good(&part)) {
+    if !parts.is_empty() && parts.iter().all(|part| part.1 == State::Operational) {
         State::Operational
     } else {
         State::Unknown
     }
 }
 
-fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> RegionReport {
-    let code = region.code.as_str();
-    let now_there = evidence.now.iter().find(|there| there.region.code == region.code);
-    let samples: Vec<_> = evidence.samples.iter().filter(|sample| sample.region == region.code).collect();
-    let is_empty = now_there.is_none_or(|there| there.nodes.is_empty());
-    let planned = region.declared == RegionStatus::Planned && samples.is_empty() && is_empty;
-    let since = evidence.first.iter().find(|(found, _)| found == code).map(|(_, at)| *at);
-    let mut components = Vec::new();
-    if !planned {
-        for (name, title, does) in COMPONENTS {
-            components.push((name.to_owned(), title.to_owned(), does.to_owned()));
-        }
-        for sample in &samples {
-            if !components.iter().any(|(name, ..)| *name == sample.component) {
-                components.push((sample.component.clone(), sample.component.clone(), "observed".to_owned()));
+/// What the regions in use say of each component together.
+fn capabilities(in_use: &[&RegionReport]) -> Vec<Capability> {
+    let mut all: Vec<Capability> = Vec::new();
+    for region in in_use {
+        for component in &region.components {
+            let there = (region.code.clone(), component.state);
+            match all.iter_mut().find(|capability| capability.name == component.name) {
+                Some(capability) => capability.regions.push(there),
+                None => all.push(Capability {
+                    name: component.name.clone(),
+                    title: component.title.clone(),
+                    does: component.does.clone(),
+                    state: State::Unknown,
+                    regions: vec![there],
+                }),
             }
         }
     }
-    let components: Vec<_> = components
+    for capability in &mut all {
+        let is = |state: State| capability.regions.iter().any(|(_, there)| *there == state);
+        capability.state = if is(State::Degraded) || (is(State::Down) && is(State::Operational)) {
+            State::Degraded
+        } else if is(State::Down) {
+            State::Down
+        } else if is(State::Unknown) {
+            State::Unknown
+        } else {
+            State::Operational
+        };
+    }
+    all
+}
+
+fn assess_region(
+    region: &Region,
+    evidence: &Evidence,
+    seen: &Seen<'_>,
+    history: &History<'_>,
+    now: Timestamp,
+) -> RegionReport {
+    let code = region.code.as_str();
+    let now_there = evidence.now.iter().find(|there| there.region.code == region.code);
+    let own: BTreeMap<&str, &Vec<&Sample>> = seen
+        .iter()
+        .filter(|((found, _), _)| *found == code)
+        .map(|((_, component), samples)| (*component, samples))
+        .collect();
+    let is_empty = now_there.is_none_or(|there| there.nodes.is_empty());
+    let planned = region.declared == RegionStatus::Planned && own.is_empty() && is_empty;
+    let since = evidence.first.iter().find(|(found, _)| found == code).map(|(_, at)| *at);
+    let mut names: Vec<&str> = Vec::new();
+    if !planned {
+        names.extend(parts::REQUIRED);
+        let there = own.iter().filter(|(name, samples)| {
+            let newest = samples.first().map(|sample| sample.at);
+            !parts::REQUIRED.contains(name) && newest.is_some_and(|at| now.since(at) <= GONE)
+        });
+        let mut others: Vec<&str> = there.map(|(name, _)| *name).collect();
+        others.sort_by_key(|name| (parts::place(name), *name));
+        names.extend(others);
+    }
+    let none = Vec::new();
+    let components: Vec<_> = names
         .into_iter()
-        .map(|(name, title, does)| {
-            let newest =
-                samples.iter().filter(|sample| sample.component == name).max_by_key(|sample| sample.at);
-            let days = days_of(evidence, code, &name, now.date());
+        .map(|name| {
+            let samples = own.get(name).copied().unwrap_or(&none);
+            let measured = voices::state(samples, now);
+            let part = format!("{code}/{name}");
+            let newest = samples.first();
+            let days = history.days(code, name);
+            let (title, does) = parts::words(name);
             ComponentReport {
-                state: state_of(newest.copied(), now),
+                state: measured.declared(declared(&evidence.declarations, &part, now)),
+                measured,
+                in_maintenance: evidence.windows.iter().any(|window| {
+                    window.phase(now) == Phase::InProgress && window.parts.iter().any(|own| meets(own, &part))
+                }),
                 at: newest.map(|sample| sample.at),
                 latency: newest
                     .and_then(|sample| sample.latency_us)
@@ -217,7 +302,7 @@ fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> Region
                 good: days.iter().map(|day| day.good).sum(),
                 total: days.iter().map(|day| day.total).sum(),
                 since,
-                name,
+                name: name.to_owned(),
                 title,
                 does,
                 days,
@@ -239,6 +324,18 @@ fn assess_region(region: &Region, evidence: &Evidence, now: Timestamp) -> Region
     }
 }
 
+/// The worst that is said of a part now.
+fn declared(declarations: &[Declaration], part: &str, now: Timestamp) -> Option<Declared> {
+    let mut worst = None;
+    for said in declarations.iter().filter(|said| said.ends_at > now && meets(&said.part, part)) {
+        worst = match (worst, said.state) {
+            (Some(Declared::Down), _) | (_, Some(Declared::Down)) => Some(Declared::Down),
+            (found, said) => found.or(said),
+        };
+    }
+    worst
+}
+
 fn facts(there: &RegionNow) -> Vec<String> {
     let live = there.nodes.len();
     let mut facts = vec![format!("{live} live {}", if live == 1 { "node" } else { "nodes" })];
@@ -256,32 +353,37 @@ fn is_future(at: Timestamp, now: Timestamp) -> bool {
     at > now + FRESH
 }
 
-fn state_of(newest: Option<&Sample>, now: Timestamp) -> State {
-    match newest {
-        Some(sample) if now.since(sample.at) <= FRESH && !is_future(sample.at, now) => {
-            if sample.good {
-                State::Operational
-            } else {
-                State::Down
-            }
-        }
-        Some(_) | None => State::Unknown,
-    }
+/// The last [`DAYS`] days, and what was stored of them.
+struct History<'a> {
+    dates: Vec<Date>,
+    /// Good samples and all of them, by region and component.
+    stored: BTreeMap<(&'a str, &'a str), Sums>,
 }
 
-fn days_of(evidence: &Evidence, region: &str, component: &str, today: Date) -> Vec<Day> {
-    (0..DAYS)
-        .rev()
-        .map(|back| {
-            let date = today.plus_days(-back);
-            let (good, total) = evidence
-                .days
-                .iter()
-                .filter(|day| day.day == date && day.region == region && day.component == component)
-                .fold((0, 0), |(good, total), day| (good + day.good, total + day.total));
-            Day { date, good, total }
-        })
-        .collect()
+type Sums = BTreeMap<Date, (i64, i64)>;
+
+impl<'a> History<'a> {
+    fn new(days: &'a [SampleDay], today: Date) -> Self {
+        let dates: Vec<Date> = (0..DAYS).rev().map(|back| today.plus_days(-back)).collect();
+        let shown: BTreeSet<Date> = dates.iter().copied().collect();
+        let mut stored: BTreeMap<_, Sums> = BTreeMap::new();
+        for day in days.iter().filter(|day| shown.contains(&day.day)) {
+            let part = stored.entry((day.region.as_str(), day.component.as_str())).or_default();
+            let sums = part.entry(day.day).or_default();
+            *sums = (sums.0 + day.good, sums.1 + day.total);
+        }
+        Self { dates, stored }
+    }
+
+    /// All days that are shown, also those without evidence.
+    fn days(&self, region: &str, component: &str) -> Vec<Day> {
+        let stored = self.stored.get(&(region, component));
+        let of = |date: &Date| {
+            let (good, total) = stored.and_then(|stored| stored.get(date)).copied().unwrap_or_default();
+            Day { date: *date, good, total }
+        };
+        self.dates.iter().map(of).collect()
+    }
 }
 
 #[cfg(test)]
@@ -394,7 +496,7 @@ mod tests {
             samples: samples("eu-west/api good 1"),
             days: vec![day(2, 9, 10), day(0, 5, 5), day(200, 1, 1)],
             first: vec![("eu-west".to_owned(), now() - Duration::from_secs(200_000))],
-            now: Vec::new(),
+            ..Evidence::default()
         };
         let report = assess(&evidence, now());
         let api = &report.regions[0].components[0];
@@ -405,8 +507,102 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_evidence_is_unknown() {
-        let report = unreadable(RegionRegistry::default().all(), now());
-        assert_eq!((report.state, report.newest), (State::Unknown, None));
+    fn people_make_it_worse_and_never_better() {
+        let said = |part: &str, state, seconds: i64| Declaration {
+            id: levqor_model::DeclarationId::new(now(), &SeededRandom::new(2)),
+            part: part.to_owned(),
+            state,
+            words: "we look into it".to_owned(),
+            actor: "user".to_owned(),
+            at: now(),
+            ends_at: Timestamp::from_seconds(NOW + seconds),
+        };
+        const GOOD: &str = "eu-west/api good 1, eu-west/database good 1, eu-west/engine good 1";
+        const ILL: &str = "eu-west/api good 1, eu-west/database good 1, eu-west/engine bad 1";
+        let (degraded, down) = (Some(Declared::Degraded), Some(Declared::Down));
+        let rows = [
+            (GOOD, vec![], State::Operational, State::Operational),
+            (GOOD, vec![said("*/*", None, 60)], State::Operational, State::Operational),
+            (GOOD, vec![said("eu-west/engine", degraded, 60)], State::Degraded, State::Degraded),
+            (GOOD, vec![said("eu-west/engine", degraded, 0)], State::Operational, State::Operational),
+            (GOOD, vec![said("us-east/*", down, 60)], State::Operational, State::Operational),
+            (GOOD, vec![said("*/engine", degraded, 60), said("*/*", down, 60)], State::Down, State::Down),
+            // What is measured as down stays so.
+            (ILL, vec![said("eu-west/engine", degraded, 60)], State::Down, State::Degraded),
+            // Of the rest nothing is known.
+            ("", vec![said("eu-west/engine", degraded, 60)], State::Degraded, State::Degraded),
+        ];
+        for (evidence, declarations, engine, whole) in rows {
+            let shown = format!("{evidence}; {declarations:?}");
+            let evidence = Evidence {
+                regions: RegionRegistry::default().all().to_vec(),
+                samples: samples(evidence),
+                declarations,
+                ..Evidence::default()
+            };
+            let report = assess(&evidence, now());
+            let found = &report.regions[0].components[2];
+            assert_eq!((found.name.as_str(), found.state), ("engine", engine), "{shown}");
+            assert_eq!(report.state, whole, "{shown}");
+        }
+    }
+
+    #[test]
+    fn maintenance_explains_and_hides_nothing() {
+        let window = Window {
+            id: levqor_model::MaintenanceId::new(now(), &SeededRandom::new(2)),
+            title: "A new disk".to_owned(),
+            words: String::new(),
+            parts: vec!["eu-west/*".to_owned()],
+            starts_at: now() - Duration::from_secs(60),
+            ends_at: now() + Duration::from_secs(60),
+            actor: "user".to_owned(),
+            created_at: now(),
+            updated_at: now(),
+            cancelled_at: None,
+            told: Phase::Scheduled,
+        };
+        let evidence = Evidence {
+            regions: RegionRegistry::default().all().to_vec(),
+            samples: samples("eu-west/api good 1, eu-west/database bad 1, us-east/api good 1"),
+            windows: vec![window],
+            ..Evidence::default()
+        };
+        let report = assess(&evidence, now());
+        let shown: Vec<_> = report.regions[0]
+            .components
+            .iter()
+            .map(|component| (component.state, component.in_maintenance))
+            .collect();
+        assert_eq!(shown, [(State::Operational, true), (State::Down, true), (State::Unknown, true)]);
+        assert!(!report.regions[1].components[0].in_maintenance);
+        assert_eq!(report.state, State::Down);
+    }
+
+    #[test]
+    fn capabilities_are_judged_over_all_regions() {
+        const EU: &str = "eu-west/api good 1, eu-west/database good 1, eu-west/engine good 1";
+        let rows = [
+            ("us-east/api good 1, us-east/database good 1, us-east/engine good 1", State::Operational),
+            ("us-east/api good 1, us-east/database good 1, us-east/engine bad 1", State::Degraded),
+            ("us-east/api good 1, us-east/database good 1", State::Unknown),
+        ];
+        for (us, engine) in rows {
+            let report = judge(&format!("{EU}, {us}"));
+            let found = report.capabilities.iter().find(|one| one.name == "engine").unwrap();
+            assert_eq!((found.state, found.regions.len()), (engine, 2), "{us}");
+        }
+        let down = judge("eu-west/api bad 1, us-east/api bad 1");
+        assert_eq!(down.capabilities[0].state, State::Down);
+    }
+
+    #[test]
+    fn what_is_silent_for_a_week_is_gone() {
+        let names = |text: &str| -> Vec<String> {
+            judge(text).regions[0].components.iter().map(|component| component.name.clone()).collect()
+        };
+        assert_eq!(names("eu-west/mail good 604800"), ["api", "database", "engine", "mail"]);
+        assert_eq!(names("eu-west/mail good 604801"), ["api", "database", "engine"]);
+        assert_eq!(names("eu-west/zeta good 1, eu-west/runs good 1")[3..], ["runs", "zeta"]);
     }
 }

@@ -71,7 +71,39 @@
     setTimeout(() => (button.textContent = before), 1600);
   });
 
+  // The status page: what was good when the page was made says nothing once its evidence is too old. How old the evidence was then is
+  // the server's word, so no clock of this device matters; what has passed since is counted from when the page was asked for.
+  let heard = 0;
+  const unknown = "Unknown: this page has heard nothing new";
+  function silence() {
+    const board = document.querySelector("[data-evidence-age]");
+    if (!board) return;
+    const passed = (performance.now() - heard) / 1000;
+    const old = Number.parseFloat(board.dataset.evidenceAge) + passed;
+    if (old <= Number(board.dataset.fresh)) return;
+    const verdict = board.querySelector(".verdict");
+    if (verdict && !verdict.classList.contains("stale")) {
+      verdict.className = "verdict idle stale";
+      verdict.querySelector("use")?.setAttribute("href", verdict.dataset.unknownIcon);
+    }
+    const title = verdict?.querySelector("h1");
+    if (title) title.textContent = `${unknown} for ${Math.floor(passed)} s`;
+    for (const badge of board.querySelectorAll("[data-state]:not([data-state=unknown])")) {
+      badge.dataset.state = "unknown";
+      for (const tone of ["good", "warn", "bad"]) badge.classList.remove(tone);
+      badge.classList.add("idle");
+      badge.lastChild.textContent = "unknown";
+      badge.querySelector("use")?.setAttribute("href", verdict.dataset.unknownIcon);
+    }
+  }
+  setInterval(silence, 1000);
+
   // Live regions: the page is fetched again and every [data-live] part is replaced by its namesake.
+  function take(old, next) {
+    old.dataset.live = next.dataset.live;
+    if (next.dataset.evidenceAge === undefined) delete old.dataset.evidenceAge;
+    else old.dataset.evidenceAge = next.dataset.evidenceAge;
+  }
   let busy = false;
   let again = false;
   async function refresh() {
@@ -80,8 +112,13 @@
       return;
     }
     busy = true;
+    const asked = performance.now();
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      const answer = await fetch(location.href, {
+        headers: { Accept: "text/html" },
+        cache: "no-store",
+        signal: AbortSignal.timeout(30000),
+      });
       if (answer.redirected && new URL(answer.url).pathname === "/signin") {
         // The session has ended: say so instead of growing old in silence.
         location.assign(answer.url);
@@ -92,7 +129,7 @@
       for (const old of document.querySelectorAll("[data-live][id]")) {
         const next = fresh.getElementById(old.id);
         if (!next || old.innerHTML === next.innerHTML) {
-          if (next) old.dataset.live = next.dataset.live;
+          if (next) take(old, next);
           continue;
         }
         const open = [...old.querySelectorAll("details[open][id]")].map((one) => one.id);
@@ -100,14 +137,16 @@
           ? document.activeElement.closest("[id]")?.id
           : undefined;
         old.replaceChildren(...next.childNodes);
-        old.dataset.live = next.dataset.live;
+        take(old, next);
         for (const id of open) document.getElementById(id)?.setAttribute("open", "");
         if (focused) {
           const target = document.getElementById(focused);
           (target?.tagName === "DETAILS" ? target.querySelector("summary") : target)?.focus({ preventScroll: true });
         }
       }
+      heard = asked;
       ages();
+      silence();
     } catch {
       // The next tick or event tries again; the shown ages tell how old the picture is.
     } finally {

@@ -25,6 +25,39 @@ pub fn day_bars(label: &str, bars: &[Bar]) -> Markup {
     }
 }
 
+/// One column of a chart: how high it is in thousandths of the whole, or that nothing is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub height: Option<u32>,
+    /// `level` or `bad`.
+    pub class: &'static str,
+    /// What a pointer over it reads.
+    pub title: String,
+}
+
+/// Columns over the whole width, oldest first. `label` says in words what they show; a time of which nothing is known is marked.
+pub fn columns(label: &str, columns: &[Column]) -> Markup {
+    let width = columns.len() * 10;
+    html! {
+        svg.columns viewBox={ "0 0 " (width) " 1000" } preserveAspectRatio="none" role="img" aria-label=(label) {
+            title { (label) }
+            @for (place, column) in columns.iter().enumerate() {
+                @match column.height {
+                    Some(height) => {
+                        // What is there is seen, however little it is.
+                        @let height = if height == 0 { 0 } else { height.clamp(20, 1_000) };
+                        rect class=(column.class) x=(place * 10 + 1) y=(1_000 - height) width="8" height=(height) {
+                            title { (column.title) }
+                        }
+                    }
+                    None => rect.none x=(place * 10 + 1) y="940" width="8" height="60" { title { (column.title) } }
+                }
+            }
+            line.ground x1="0" y1="998" x2=(width) y2="998" {}
+        }
+    }
+}
+
 /// How much of a limit is used. `label` says it in words.
 pub fn meter(label: &str, used: i64, limit: i64) -> Markup {
     let share = if limit > 0 { used.clamp(0, limit) as f64 / limit as f64 } else { 0.0 };
@@ -80,6 +113,18 @@ mod tests {
                 shown.contains(&format!("class=\"{class}\" width=\"{width}\"")),
                 "{used}/{limit}: {shown}"
             );
+        }
+    }
+
+    #[test]
+    fn a_column_is_as_high_as_its_value_and_nothing_known_is_no_zero() {
+        let column = |height| Column { height, class: "level", title: "x".to_owned() };
+        let shown =
+            columns("y", &[column(Some(500)), column(Some(1)), column(Some(0)), column(None)]).into_string();
+        for part in
+            ["y=\"500\" width=\"8\" height=\"500\"", "height=\"20\"", "height=\"0\"", "class=\"none\""]
+        {
+            assert!(shown.contains(part), "{part}: {shown}");
         }
     }
 

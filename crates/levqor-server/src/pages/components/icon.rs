@@ -52,3 +52,8 @@ pub(crate) const ALL: &[&str] = &[
 pub fn icon(name: &str) -> Markup {
     html! { svg.icon aria-hidden="true" { use href={ (assets::icons()) "#" (name) } {} } }
 }
+
+/// Where a picture is, for scripts that put another one in its place.
+pub fn icon_address(name: &str) -> String {
+    format!("{}#{name}", assets::icons())
+}

@@ -89,6 +89,8 @@ async fn their_forms_want_a_token() {
         "/admin/heartbeats".to_owned(),
         "/admin/heartbeats/job/delete".to_owned(),
         "/admin/probes/database/run".to_owned(),
+        "/admin/status/declarations".to_owned(),
+        "/admin/status/maintenance".to_owned(),
         "/admin/tamper/accept".to_owned(),
         "/admin/tamper/verify".to_owned(),
         "/admin/keys/rotate".to_owned(),

@@ -1,0 +1,70 @@
+//! `levqor maintenance list|schedule|cancel|end`: when operators work on the platform.
+
+use serde_json::{Value, json};
+
+use super::client::{or_tell, send, word};
+use crate::{
+    Exit,
+    cli::{ClientArgs, MaintenanceArgs, MaintenanceCommand},
+    console::{say, table},
+};
+
+const PATH: &str = "api/ops/maintenance";
+
+pub async fn maintenance(args: &MaintenanceArgs, as_json: bool) -> Exit {
+    let outcome = match &args.command {
+        MaintenanceCommand::List(client) => list(client, as_json).await,
+        MaintenanceCommand::Schedule { title, parts, from, until, words, client } => {
+            let body = json!({ "title": title, "parts": parts, "starts_at": from, "ends_at": until, "words": words });
+            act(client, PATH, body, as_json).await
+        }
+        MaintenanceCommand::Cancel { id, reason, client } => {
+            of(client, id, "cancel", json!({ "reason": reason }), as_json).await
+        }
+        MaintenanceCommand::End { id, client } => of(client, id, "end", json!({}), as_json).await,
+    };
+    outcome.unwrap_or_else(|exit| exit)
+}
+
+async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
+    let found = or_tell(send(client, PATH, None).await)?;
+    let all = found["maintenance"].as_array().map_or(&[][..], Vec::as_slice);
+    if as_json {
+        say(format_args!("{found:#}"));
+    } else if all.is_empty() {
+        say("nothing is planned, and nothing was in the last 90 days");
+    } else {
+        say(table(&["id", "status", "from", "until", "parts", "title"], all.iter().map(row)));
+    }
+    Ok(Exit::Done)
+}
+
+async fn of(client: &ClientArgs, id: &str, verb: &str, body: Value, as_json: bool) -> Result<Exit, Exit> {
+    if !id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+        eprintln!("levqor: {id:?} is not the id of maintenance; `levqor maintenance list` shows them");
+        return Err(Exit::WrongUse);
+    }
+    act(client, &format!("{PATH}/{id}/{verb}"), body, as_json).await
+}
+
+async fn act(client: &ClientArgs, path: &str, body: Value, as_json: bool) -> Result<Exit, Exit> {
+    let done = or_tell(send(client, path, Some(body)).await)?;
+    if as_json {
+        say(format_args!("{done:#}"));
+    } else {
+        say(table(&["id", "status", "from", "until", "parts", "title"], [row(&done)]));
+    }
+    Ok(Exit::Done)
+}
+
+fn row(window: &Value) -> Vec<String> {
+    let parts: Vec<String> = window["parts"].as_array().into_iter().flatten().map(word).collect();
+    vec![
+        word(&window["id"]),
+        word(&window["status"]),
+        word(&window["starts_at"]),
+        word(&window["ends_at"]),
+        parts.join(", "),
+        word(&window["title"]),
+    ]
+}
