@@ -261,7 +261,11 @@ impl From<levqor_store::Error> for Problem {
                 "that version exists already with other content; raise document.version",
             ),
             Error::Conflict(
-                Conflict::UserEmail | Conflict::TriggerMoved | Conflict::WorkflowMoved | Conflict::Other,
+                Conflict::UserEmail
+                | Conflict::AlertMoved
+                | Conflict::TriggerMoved
+                | Conflict::WorkflowMoved
+                | Conflict::Other,
             )
             | Error::Corrupt(_)
             | Error::Open { .. }
