@@ -265,6 +265,9 @@ impl From<levqor_store::Error> for Problem {
                 | Conflict::TriggerMoved
                 | Conflict::WorkflowMoved
                 | Conflict::AlertMoved
+                | Conflict::AlertMoved
+                | Conflict::TriggerMoved
+                | Conflict::WorkflowMoved
                 | Conflict::Other,
             )
             | Error::Corrupt(_)

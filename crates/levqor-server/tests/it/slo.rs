@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::StatusCode;
-use levqor_model::{Histogram, Point, SeriesKind, Timestamp};
+use levqor_model::{Point, SeriesKind, Timestamp, Values};
 use levqor_server::features::alerts::look;
 use levqor_store::{
     health::Sample,
@@ -42,12 +42,9 @@ impl Measured<'_> {
         if failed > 0 {
             points.push(("http_requests", bad, Point::of(at, f64::from(failed))));
         }
-        let mut histogram = Histogram::default();
-        (0..requests).for_each(|_| histogram.add(millis * 1_000));
-        points.extend(
-            Point::of_histogram(at, histogram, 0.0, (0.0, 0.0), 0.0)
-                .map(|point| ("http_duration_us", duration, point)),
-        );
+        let mut values = Values::default();
+        (0..requests).for_each(|_| values.add(millis * 1_000));
+        points.extend(values.into_point(at).map(|point| ("http_duration_us", duration, point)));
         self.batches += 1;
         let batch = SeriesBatch::new(
             self.batches,

@@ -220,18 +220,18 @@ fn whole(value: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use levqor_model::Histogram;
+    use levqor_model::Values;
 
     use super::*;
 
     #[test]
     fn a_histogram_is_split_at_the_threshold() {
-        let mut histogram = Histogram::default();
+        let mut values = Values::default();
         for value in [1_000, 1_000_000, 1_900_000, 3_000_000, 9_000_000] {
-            histogram.add(value);
+            values.add(value);
         }
         let at = Timestamp::from_seconds(0);
-        let point = Point::of_histogram(at, histogram, 0.0, (0.0, 0.0), 0.0).unwrap();
+        let point = values.into_point(at).unwrap();
         let seconds = |value: f64, at_most| Some(Threshold { at_most, value: value * 1e6 });
         assert_eq!(events(&point, seconds(2.0, true)), Count { good: 3, total: 5 });
         assert_eq!(events(&point, seconds(2.0, false)), Count { good: 2, total: 5 });
