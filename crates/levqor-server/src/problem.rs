@@ -262,9 +262,6 @@ impl From<levqor_store::Error> for Problem {
             ),
             Error::Conflict(
                 Conflict::UserEmail
-                | Conflict::TriggerMoved
-                | Conflict::WorkflowMoved
-                | Conflict::AlertMoved
                 | Conflict::AlertMoved
                 | Conflict::TriggerMoved
                 | Conflict::WorkflowMoved

@@ -38,10 +38,13 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     if let Some(first) = found.accounts.first() {
         store.put_state(first.id, TOTAL_KEY, value(&found.total, &found.amounts), now).await?;
     }
+    let total = match found.amounts.sum() {
+        Some(amount) => format!("{} in all", costs::shown(Some(amount), prices)),
+        None => "nothing has a price".to_owned(),
+    };
     let summary = format!(
-        "The costs from {from} on of {} are under {KEY} in their key-value stores: {} in all.",
+        "The costs from {from} on of {} are under {KEY} in their key-value stores: {total}.",
         plural(written, "account", "accounts"),
-        costs::shown(found.amounts.sum(), prices)
     );
     output(
         summary,
