@@ -307,8 +307,8 @@ as_text!(
     ApprovalId,
     ConsultationId,
     Date,
-    FeedbackId,
     DeclarationId,
+    FeedbackId,
     IncidentId,
     InvitationId,
     KeyId,
@@ -354,7 +354,6 @@ as_word!(
     TicketState,
     TriggerKind
 );
-as_word!(AlertState, KeyPurpose, KeyState, NotificationState, Role, RunStatus, Severity, TriggerKind);
 
 macro_rules! from_text {
     ($($name:ident),+) => {
@@ -367,8 +366,8 @@ macro_rules! from_text {
 }
 
 from_text!(
-    ConsultationState,
     AlertState,
+    ConsultationState,
     IncidentLevel,
     IncidentState,
     KeyPurpose,
@@ -380,7 +379,6 @@ from_text!(
     TicketState,
     TriggerKind
 );
-from_text!(AlertState, KeyPurpose, KeyState, NotificationState, RegionCode, RunStatus, Severity, TriggerKind);
 
 /// Wraps what [`Column::read`] said with the name of the column.
 pub(crate) fn decode<T: Column>(name: &str, cell: Cell<'_>) -> Result<T, Error> {
