@@ -152,12 +152,25 @@ impl Store {
     }
 
     /// Where accounts came from: the source of the lead with the address of an owner. Accounts without one are not there.
-    ///
-    /// No leads are kept yet, so nobody's source is known.
     pub async fn account_sources(
         &self,
-        _accounts: Vec<AccountId>,
+        accounts: Vec<AccountId>,
     ) -> Result<BTreeMap<AccountId, String>, Error> {
-        Ok(BTreeMap::new())
+        self.view(move |session| {
+            let mut sources = BTreeMap::new();
+            for account in &accounts {
+                let source: Option<String> = session.scalar(
+                    "SELECT l.source FROM memberships m JOIN users u ON u.user_id = m.user_id
+                     JOIN leads l ON l.email = u.email
+                     WHERE m.account_id = $1 AND m.role = 'owner' ORDER BY l.id LIMIT 1",
+                    params![account],
+                )?;
+                if let Some(source) = source {
+                    sources.insert(*account, source);
+                }
+            }
+            Ok(sources)
+        })
+        .await
     }
 }

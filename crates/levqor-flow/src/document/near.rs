@@ -1,4 +1,4 @@
 //! "Did you mean …", in the words of documents.
 
 pub(super) use levqor_model::did_you_mean;
-pub(crate) use levqor_model::nearest;
+pub use levqor_model::nearest;

@@ -2,7 +2,10 @@
 
 use lettre::{
     Message as Mime,
-    message::{Mailbox, MultiPart, SinglePart, header::ContentType},
+    message::{
+        Mailbox, MultiPart, SinglePart,
+        header::{ContentType, Header, HeaderName, HeaderValue},
+    },
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -17,6 +20,44 @@ pub struct Message {
     pub subject: String,
     pub text: String,
     pub html: Option<String>,
+    /// A POST to it has them never written to again (RFC 8058); None: they did not subscribe to anything.
+    pub unsubscribe_url: Option<String>,
+}
+
+/// `List-Unsubscribe` (RFC 2369).
+#[derive(Debug, Clone)]
+struct ListUnsubscribe(String);
+
+impl Header for ListUnsubscribe {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
+
+/// `List-Unsubscribe-Post` (RFC 8058).
+#[derive(Debug, Clone)]
+struct ListUnsubscribePost;
+
+impl Header for ListUnsubscribePost {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe-Post")
+    }
+
+    fn parse(_text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "List-Unsubscribe=One-Click".to_owned())
+    }
 }
 
 /// A member that is not what a message needs.
@@ -51,6 +92,7 @@ impl Message {
             subject,
             text: text("text").unwrap_or_default(),
             html: text("html"),
+            unsubscribe_url: None,
         })
     }
 
@@ -60,6 +102,13 @@ impl Message {
     /// [`Invalid`] when the address is none.
     pub fn plain(to: &str, subject: &str, text: String) -> Result<Self, Invalid> {
         Self::read(&serde_json::json!({ "to": to, "subject": subject, "text": text }))
+    }
+
+    /// The same message, with a way out for its reader. `url` is one of this server.
+    #[must_use]
+    pub fn unsubscribed_by(mut self, url: &str) -> Self {
+        self.unsubscribe_url = Some(url.to_owned());
+        self
     }
 
     /// As it goes over the line. Addresses of `bcc` stand only in the envelope.
@@ -76,6 +125,9 @@ impl Message {
         }
         if let Some(mailbox) = &self.reply_to {
             builder = builder.reply_to(mailbox.clone());
+        }
+        if let Some(address) = &self.unsubscribe_url {
+            builder = builder.header(ListUnsubscribe(format!("<{address}>"))).header(ListUnsubscribePost);
         }
         let plain = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(self.text.clone());
         match &self.html {

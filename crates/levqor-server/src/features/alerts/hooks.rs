@@ -4,12 +4,14 @@
 
 use levqor_store::alerts::Alert;
 
-use crate::App;
+use crate::{App, features::incidents, problem::chain};
 
 /// Tells everybody who wants to know. Their failures are theirs: an alert does not wait for them.
 pub(super) async fn after(app: &App, alert: &Alert) {
-    // One line each: features::incidents::on_alert(app, alert).await;
-    let _ = app;
+    if let Err(error) = incidents::on_alert(app, alert).await {
+        // Alerts and incidents are held against each other again in a moment.
+        tracing::warn!(alert.id = %alert.id, "alert {} was not held against incidents: {}", alert.id, chain(&error));
+    }
     tracing::info!(
         alert.id = %alert.id, rule = alert.rule, subject = alert.subject, severity = %alert.severity,
         "alert {} of {} {}: {}", alert.id, alert.rule, alert.state, alert.summary

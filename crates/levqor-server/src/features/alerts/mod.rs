@@ -30,3 +30,4 @@ pub use routes::api;
 pub(crate) use said::Said;
 pub(crate) use service::prune;
 pub use settings::{AlertSettings, Destination, DestinationKind, SloSettings};
+pub(crate) use sources::{Conditions, conditions};

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Said, plan::Answer};
 use crate::{
     App,
-    features::{drift, events, health, metrics, nodes, slo, tamper},
+    features::{customer_care, drift, events, health, jobs, metrics, nodes, probes, slo, tamper},
     problem::chain,
 };
 
@@ -27,19 +27,47 @@ const UNDELIVERABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Asks all sources. One line each.
 pub(super) async fn gather(app: &App) -> Vec<Answer> {
-    let mut answers = vec![
-        bounded("slo", slo::judge_all(app)).await,
+    let mut answers = vec![bounded("slo", slo::judge_all(app)).await];
+    answers.extend(of_features(app).await);
+    let own = answers.iter().map(of_source).collect();
+    answers.push(Answer { source: "alerts", said: Ok(own) });
+    answers
+}
+
+/// What features say of themselves; objectives are judged apart, since that is remembered.
+async fn of_features(app: &App) -> Vec<Answer> {
+    vec![
         of("health", health::conditions(app)).await,
         of("nodes", nodes::conditions(app)).await,
         of("tamper", tamper::conditions(app)).await,
         of("drift", drift::conditions(app)).await,
         of("events", events::conditions(app)).await,
         of("metrics", metrics::conditions(app)).await,
+        of("jobs", jobs::conditions(app)).await,
+        of("probes", probes::conditions(app)).await,
+        of("customers", customer_care::conditions(app)).await,
         of("notifications", unsent(app)).await,
-    ];
-    let own = answers.iter().map(of_source).collect();
-    answers.push(Answer { source: "alerts", said: Ok(own) });
-    answers
+    ]
+}
+
+/// What features say of themselves now.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    pub(crate) all: Vec<Condition>,
+    /// Sources that could not be asked.
+    pub(crate) silent: Vec<&'static str>,
+}
+
+/// Asks all features, without any alert beginning or ending by it.
+pub(crate) async fn conditions(app: &App) -> Conditions {
+    let mut found = Conditions::default();
+    for answer in of_features(app).await {
+        match answer.said {
+            Ok(said) => found.all.extend(said.into_iter().map(|said| said.condition)),
+            Err(_) => found.silent.push(answer.source),
+        }
+    }
+    found
 }
 
 async fn of(source: &'static str, asked: impl Future<Output = Result<Vec<Condition>, Error>>) -> Answer {

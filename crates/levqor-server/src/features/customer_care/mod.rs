@@ -8,6 +8,7 @@
 //! Invariant: whoever asks for a person gets one: a request that the assistant cannot answer is kept, and people are told of it, in one
 //! transaction.
 
+mod conditions;
 mod form;
 mod ops;
 mod pages;
@@ -34,4 +35,5 @@ pub(super) fn admin_routes() -> Router<App> {
     pages::routes()
 }
 
+pub(in crate::features) use conditions::conditions;
 pub(in crate::features) use form::{Typed, consultation_form, support_form};

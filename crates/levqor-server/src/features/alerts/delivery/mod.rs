@@ -93,7 +93,7 @@ async fn handle(app: &App, message: Notification) -> Result<(), Error> {
             let destinations = app.settings.alerts.of_route(route, message.severity);
             match destinations.as_slice() {
                 [] => undeliverable(app, &message, route).await,
-                [one] => attempt(app, &message, one).await,
+                [one] => attempt(app, &message, one, None).await,
                 several => split(app, &message, several).await,
             }
         }
@@ -105,7 +105,9 @@ async fn handle(app: &App, message: Notification) -> Result<(), Error> {
                     .await
                     .map(drop)
             }
-            Resolved::To(destination) => attempt(app, &message, &destination).await,
+            Resolved::To { destination, unsubscribe_url } => {
+                attempt(app, &message, &destination, Some(&unsubscribe_url)).await
+            }
         },
     }
 }
@@ -125,8 +127,13 @@ async fn split(app: &App, message: &Notification, several: &[&Destination]) -> R
     app.store.split_notification((message.id, message.attempts), copies, now).await.map(drop)
 }
 
-async fn attempt(app: &App, message: &Notification, to: &Destination) -> Result<(), Error> {
-    let sent = send::send(app, message, to).await;
+async fn attempt(
+    app: &App,
+    message: &Notification,
+    to: &Destination,
+    unsubscribe_url: Option<&str>,
+) -> Result<(), Error> {
+    let sent = send::send(app, message, to, unsubscribe_url).await;
     let now = app.now();
     match sent {
         Ok(()) => app.store.notification_delivered(message.id, to.name.clone(), now).await,

@@ -25,11 +25,16 @@ pub(super) struct NotSent {
 ///
 /// # Errors
 /// [`NotSent`], without secrets and without addresses but their hosts.
-pub(super) async fn send(app: &App, message: &Notification, to: &Destination) -> Result<(), NotSent> {
+pub(super) async fn send(
+    app: &App,
+    message: &Notification,
+    to: &Destination,
+    unsubscribe_url: Option<&str>,
+) -> Result<(), NotSent> {
     // Strangers may only name public addresses.
     let near = matches!(message.target, Target::Route(_));
     match &to.kind {
-        DestinationKind::Mail { to } => mail(app, message, to).await,
+        DestinationKind::Mail { to } => mail(app, message, to, unsubscribe_url).await,
         DestinationKind::Webhook { url, secret } => {
             let parcel = Parcel {
                 id: message.id.to_string(),
@@ -87,7 +92,12 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-async fn mail(app: &App, message: &Notification, to: &[String]) -> Result<(), NotSent> {
+async fn mail(
+    app: &App,
+    message: &Notification,
+    to: &[String],
+    unsubscribe_url: Option<&str>,
+) -> Result<(), NotSent> {
     let Some(mailer) = &app.mailer else {
         let problem = "no mail server is configured; set SMTP_URL and LEVQOR_MAIL_FROM".to_owned();
         return Err(NotSent { problem, for_good: false });
@@ -95,6 +105,7 @@ async fn mail(app: &App, message: &Notification, to: &[String]) -> Result<(), No
     let input = json!({ "to": to, "subject": message.subject, "text": message.body });
     let mail =
         Message::read(&input).map_err(|invalid| NotSent { problem: invalid.to_string(), for_good: true })?;
+    let mail = unsubscribe_url.map_or(mail.clone(), |address| mail.unsubscribed_by(address));
     // The key gives the Message-ID, which is the same whenever it is sent again.
     match mailer.send(&message.id.to_string(), &mail).await {
         Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Alerts as they stand, conditions of jobs, and whether messages get out.
+//! Alerts as they stand, everything that should hold, and whether messages get out.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,10 @@ use levqor_model::{Condition, Verdict};
 use serde_json::{Value, json};
 
 use super::{Context, Done, facts, output};
-use crate::{features::jobs, pages::plural};
+use crate::{
+    features::alerts::{self, Conditions},
+    pages::plural,
+};
 
 /// A message that waits for longer does not get out.
 const WAITS: Duration = Duration::from_secs(5 * 60);
@@ -15,19 +18,19 @@ const LISTED_MAX: usize = 50;
 
 pub(in super::super) async fn work(context: &Context) -> Done {
     let app = &context.app;
-    let all = jobs::conditions(app).await?;
+    let Conditions { all, silent } = alerts::conditions(app).await;
     let failing: Vec<&Condition> = all.iter().filter(|one| one.verdict != Verdict::Holds).collect();
-    let alerts = facts::alerts(context).await?;
+    let open = facts::alerts(context).await?;
     let outbox = app.store.outbox_state(app.now() - WAITS).await?;
     let mut by_rule: BTreeMap<&str, usize> = BTreeMap::new();
     for one in &failing {
         *by_rule.entry(one.rule.as_str()).or_default() += 1;
     }
     let conditions = match failing.len() {
-        0 => format!("All {} conditions of jobs hold", all.len()),
+        0 => format!("All {} conditions hold", all.len()),
         count => {
             let words: Vec<String> = failing.iter().take(3).map(|one| one.summary.clone()).collect();
-            format!("{count} of {} conditions of jobs do not hold: {}", all.len(), words.join("; "))
+            format!("{count} of {} conditions do not hold: {}", all.len(), words.join("; "))
         }
     };
     let messages = match (outbox.late, outbox.dead) {
@@ -43,10 +46,14 @@ pub(in super::super) async fn work(context: &Context) -> Done {
         .take(LISTED_MAX)
         .map(|one| json!({ "rule": one.rule, "subject": one.subject, "summary": one.summary, "details": one.details }))
         .collect();
+    let silence = match silent.as_slice() {
+        [] => String::new(),
+        some => format!(" Not asked, since they did not answer: {}.", some.join(", ")),
+    };
     output(
-        format!("{}. {conditions}; {messages}.", alerts.line),
+        format!("{}. {conditions}; {messages}.{silence}", open.line),
         json!({
-            "alerts": alerts.data, "conditions": all.len(), "not_holding": by_rule, "listed": listed,
+            "alerts": open.data, "conditions": all.len(), "sources_without_answer": silent, "not_holding": by_rule, "listed": listed,
             "messages": { "waiting": outbox.waiting, "late": outbox.late, "dead": outbox.dead },
         }),
     )

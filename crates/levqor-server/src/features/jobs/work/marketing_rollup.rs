@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Context, DAY, Done, Failure, output, parts, percent};
 use crate::{
-    features::metrics::Counter,
+    features::{marketing::service as marketing, metrics::Counter},
     pages::{count, plural},
 };
 
@@ -18,6 +18,8 @@ const COUNTED: [Counter; 4] = [
     Counter::SupportAutoRequests,
     Counter::TrialFeedbackSubmissions,
 ];
+/// Pages, buttons and sources that are named.
+const NAMED_MAX: usize = 50;
 /// Results before this one that are looked at, to say what has come since.
 const RESULTS_MAX: usize = 20;
 
@@ -36,12 +38,16 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     };
     let opened = context.store().accounts_opened(from, end).await?;
     let (with_workflow, with_run) = context.store().first_steps(from, end).await?;
-    let leads = parts::leads(context, from).await?;
+    let sources = parts::leads(context, from).await?;
+    let leads: i64 = sources.iter().map(|(_, leads)| leads).sum();
+    let last = end.date().plus_days(-1);
+    let events = marketing::funnel(&context.app, from.date(), last).await?;
     let clicks = Counter::PricingCtaClicks.name();
     let share = |part: i64| percent(part, opened).map_or_else(String::new, |share| format!(" ({share})"));
     let summary = format!(
-        "In 30 days: {}, {} opened, {}{} with a workflow, {}{} with a run. Clicks on prices: {} in all{}.",
-        leads.map_or_else(|| "leads are not stored".to_owned(), |leads| plural(leads, "lead", "leads")),
+        "In 30 days: {}, {}, {} opened, {}{} with a workflow, {}{} with a run. Clicks on prices: {} in all{}.",
+        plural(leads, "lead", "leads"),
+        plural(events.views.iter().map(|(_, views)| views).sum(), "page view", "page views"),
         plural(opened, "account was", "accounts were"),
         count(with_workflow),
         share(with_workflow),
@@ -55,9 +61,16 @@ pub(in super::super) async fn work(context: &Context) -> Done {
         summary,
         json!({
             "from": from, "until": end, "totals": totals, "since_last": new, "leads": leads,
+            "lead_sources": named(sources), "page_views": named(events.views), "cta_clicks": named(events.clicks),
             "funnel": { "opened": opened, "with_workflow": with_workflow, "with_run": with_run },
         }),
     )
+}
+
+/// The first of a list of sums, as objects.
+fn named(sums: Vec<(String, i64)>) -> Vec<Value> {
+    let listed = sums.into_iter().take(NAMED_MAX);
+    listed.map(|(name, count)| json!({ "name": name, "count": count })).collect()
 }
 
 /// The totals of the last rollup that was done for another due time.

@@ -1,9 +1,12 @@
 //! What jobs need of parts that may not be there: each answer says so when there is nobody to ask.
 
+use std::collections::BTreeMap;
+
 use levqor_model::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Context, Failure};
+use crate::error_reporter::Occurrence;
 
 /// How an objective stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,14 +28,27 @@ pub(super) async fn budgets(context: &Context) -> Result<Vec<Budget>, Failure> {
         .collect())
 }
 
-/// Sends a marked event through the error reporter. None: no DSN is configured.
-pub(super) async fn send_marked_error(_context: &Context) -> Result<Option<Value>, Failure> {
-    Ok(None)
+/// Sends a marked event through the error reporter, and waits for the collector's answer. None: no DSN is configured.
+pub(super) async fn send_marked_error(context: &Context) -> Result<Option<Value>, Failure> {
+    let Some(reporter) = &context.app.settings.error_reporter else { return Ok(None) };
+    let event = Occurrence {
+        at: context.app.now(),
+        message: "This is a test of the error reporter; nothing is wrong.".to_owned(),
+        logger: "levqor.sentry_test".to_owned(),
+        is_error: false,
+        tags: BTreeMap::from([("test".to_owned(), "yes".to_owned())]),
+    };
+    let id = reporter.confirm(&event).await.map_err(|problem| Failure::Other(problem.to_string()))?;
+    let told = reporter.told();
+    Ok(Some(json!({
+        "event": id, "collector": reporter.host(),
+        "since_start": { "delivered": told.delivered, "failed": told.failed, "dropped": told.dropped },
+    })))
 }
 
-/// How many leads were stored from `from` on. None: leads are not stored.
-pub(super) async fn leads(_context: &Context, _from: Timestamp) -> Result<Option<i64>, Failure> {
-    Ok(None)
+/// How many leads were stored from `from` on, and by which source.
+pub(super) async fn leads(context: &Context, from: Timestamp) -> Result<Vec<(String, i64)>, Failure> {
+    Ok(context.store().lead_sources(from, context.app.now()).await?)
 }
 
 /// When the last backup ended well. None: none is known.

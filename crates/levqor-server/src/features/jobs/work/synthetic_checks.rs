@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{Context, Done, output};
+use crate::features::probes;
 
 /// What a region has not gone through for longer is not known.
 const FRESH: Duration = Duration::from_secs(30 * 60);
@@ -20,12 +21,36 @@ struct Last {
 }
 
 pub(in super::super) async fn work(context: &Context) -> Done {
+    let gone = probes::synthetic(&context.app).await?;
+    let journeys: Vec<Value> = gone
+        .iter()
+        .map(|journey| {
+            json!({
+                "probe": journey.probe, "region": journey.region, "fault": journey.fault,
+                "latency_us": journey.latency_us,
+                "steps": journey.steps.iter().map(|(name, status, micros)| json!({
+                    "name": name, "status": status, "latency_us": micros,
+                })).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let failed: Vec<String> = gone
+        .iter()
+        .filter_map(|journey| {
+            Some(format!("{} of {} ended early: {}", journey.probe, journey.region, journey.fault.as_ref()?))
+        })
+        .collect();
+    let walked = match (gone.len(), failed.len()) {
+        (0, _) => "No journey was gone: no region has said where it is reached. ".to_owned(),
+        (all, 0) => format!("{all} journeys came to their end. "),
+        (all, bad) => format!("{bad} of {all} journeys did not come to their end: {}. ", failed.join("; ")),
+    };
     let (store, now) = (&context.app.store, context.app.now());
     let verdicts = store.probe_verdicts().await?;
     if verdicts.is_empty() {
         return output(
-            "Nothing is probed yet, so no journey is known to work.",
-            json!({ "probes": [], "known": false }),
+            format!("{walked}Nothing is probed yet, so nothing is known to work."),
+            json!({ "journeys": journeys, "probes": [], "known": false }),
         );
     }
     let (mut good, mut bad, mut told) = (0, Vec::new(), Vec::new());
@@ -68,10 +93,10 @@ pub(in super::super) async fn work(context: &Context) -> Done {
             "reason": verdict.reason, "regions": seen,
         }));
     }
-    let mut summary = format!("{good} of {} work from every region that looked", verdicts.len());
+    let mut summary = format!("{walked}{good} of {} work from every region that looked", verdicts.len());
     if !bad.is_empty() {
         summary.push_str(&format!("; {}", bad.iter().take(5).cloned().collect::<Vec<_>>().join("; ")));
     }
     summary.push('.');
-    output(summary, json!({ "probes": told, "good": good, "known": true }))
+    output(summary, json!({ "journeys": journeys, "probes": told, "good": good, "known": true }))
 }

@@ -18,7 +18,7 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     let used = store.usage(None, day.plus_days(-6), day).await?;
     let used_before = store.usage(None, day.plus_days(-13), day.plus_days(-7)).await?;
     let plans = store.accounts_by_plan().await?;
-    let leads = parts::leads(context, week).await?;
+    let leads: i64 = parts::leads(context, week).await?.iter().map(|(_, leads)| leads).sum();
     let change = |now: i64, before: i64| match now - before {
         0 => "as before".to_owned(),
         more @ 1.. => format!("{} more than before", count(more)),
