@@ -55,6 +55,6 @@ impl Message {
     }
 
     fn head(&mut self, field: u64, kind: u64) {
-        put_varint(field << 3 | kind, &mut self.0);
+        put_varint((field << 3) | kind, &mut self.0);
     }
 }

@@ -295,7 +295,7 @@ fn read_labels(text: &str) -> Result<Vec<(String, String)>, Error> {
         let Ok(Value::Object(members)) = serde_json::from_str(text) else {
             return Err(wrong("labels", format!("is no JSON object; {REMEDY}")));
         };
-        let pair = |(label, value)| match value {
+        let pair = |(label, value): (String, Value)| match value {
             Value::String(value) => Ok((label, value)),
             other => {
                 Err(wrong("labels", format!("the value of {label:?} is {other}, which is no text; {REMEDY}")))
