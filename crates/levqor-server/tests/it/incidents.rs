@@ -414,7 +414,7 @@ async fn the_timeline_has_what_operators_and_nodes_did() {
     let path = opened(&test, "l3").await;
     test.advance(60);
     test.store.stop_node(first.id, test.app.now()).await.unwrap();
-    let rotated = post(&test, "/api/ops/keyring/rotate", &json!({ "purposes": ["webhooks"] })).await;
+    let rotated = post(&test, "/api/ops/keyring/rotate", &json!({ "purpose": "webhooks" })).await;
     assert!(rotated.status.is_success(), "{}", rotated.text());
     test.advance(60);
     let timeline = read(&test, &format!("{path}/timeline")).await;

@@ -365,7 +365,7 @@ fn components_of(components: Vec<String>) -> Result<Vec<String>, Problem> {
         return Err(Problem::field("/components", words));
     }
     let is_word = |word: &str| {
-        !word.is_empty()
+        word.starts_with(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit())
             && word.bytes().all(|byte| {
                 byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.')
             })
