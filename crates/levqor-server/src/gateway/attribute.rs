@@ -14,7 +14,7 @@ use levqor_store::audit::{self, Author};
 
 use super::{
     Access, ClientAddress, RequestName,
-    access::{Access, access_of, route_of},
+    access::{access_of, route_of},
     authenticate,
 };
 use crate::App;

@@ -72,7 +72,7 @@ async fn a_change_is_made_once_whoever_makes_it() {
     assert!(store.move_alerts(begin(begun.clone()), vec![]).await.unwrap());
     // Another node has seen the same.
     assert!(!store.move_alerts(begin(alert(&random, "a")), vec![]).await.unwrap());
-    assert_eq!(store.open_alerts().await.unwrap(), [begun.clone()]);
+    assert_eq!(store.open_alerts().await.unwrap(), std::slice::from_ref(&begun));
 
     let fired = Alert {
         state: AlertState::Firing,
@@ -157,7 +157,7 @@ async fn silences_begin_change_and_end() {
         ends_at: after(60),
     };
     assert!(store.create_silence(silence.clone()).await.unwrap());
-    assert_eq!(store.silences(NOW).await.unwrap(), [silence.clone()]);
+    assert_eq!(store.silences(NOW).await.unwrap(), std::slice::from_ref(&silence));
     let changed = store.change_silence(silence.id, after(90), "longer".to_owned(), after(1)).await.unwrap();
     assert_eq!(changed.unwrap().ends_at, after(90));
     let (ended, now) = store.end_silence(silence.id, after(10)).await.unwrap().unwrap();

@@ -69,7 +69,7 @@ async fn what_is_said_ends_by_itself_or_is_taken_back() {
         assert!(store.declare(one.clone()).await.unwrap());
     }
     assert_eq!(store.declarations(NOW).await.unwrap().len(), 2);
-    assert_eq!(store.declarations(after(10)).await.unwrap(), [second.clone()]);
+    assert_eq!(store.declarations(after(10)).await.unwrap(), std::slice::from_ref(&second));
     assert_eq!(store.withdraw_declaration(first.id, after(11)).await.unwrap(), None, "it has ended");
     assert_eq!(store.withdraw_declaration(second.id, after(11)).await.unwrap(), Some(second));
     assert_eq!(store.declarations(NOW).await.unwrap(), [first]);
@@ -125,7 +125,7 @@ async fn nobody_is_told_before_they_have_confirmed_it_and_nothing_is_kept_afterw
     assert_eq!(store.subscription(confirmed.id).await.unwrap(), Some(confirmed.clone()));
     assert_eq!(store.subscriptions(None, 10).await.unwrap().len(), 2);
     store.prune_subscriptions(after(10)).await.unwrap();
-    assert_eq!(store.subscriptions(None, 10).await.unwrap(), [confirmed.clone()]);
+    assert_eq!(store.subscriptions(None, 10).await.unwrap(), std::slice::from_ref(&confirmed));
     assert_eq!(store.unsubscribe("farewell-9".to_owned(), after(8)).await.unwrap(), None);
     assert_eq!(store.unsubscribe("farewell-1".to_owned(), after(8)).await.unwrap(), Some(confirmed.clone()));
     assert_eq!(store.subscription(confirmed.id).await.unwrap(), None);

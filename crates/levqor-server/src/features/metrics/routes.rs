@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     App,
-    features::{drift, jobs, tamper},
+    features::jobs,
     problem::{Refusals, chain},
 };
 
