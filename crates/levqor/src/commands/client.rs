@@ -42,16 +42,6 @@ pub(super) async fn send_within(
     json_of(client, ask(client, path, body, patience).await?).await
 }
 
-/// A DELETE, which answers nothing.
-pub(super) async fn delete(client: &ClientArgs, path: &str) -> Result<(), (Exit, String)> {
-    must_have_key(client)?;
-    let answer = request(client, reqwest::Method::DELETE, path, None, TIMEOUT).await?;
-    if answer.status().is_success() {
-        return Ok(());
-    }
-    json_of(client, answer).await.map(drop)
-}
-
 /// A GET whose answer is read piece by piece.
 pub(super) async fn open(
     client: &ClientArgs,

@@ -31,7 +31,7 @@ impl Reader<'_> {
 
     /// Of L1 to L4.
     fn minutes(&mut self, name: &'static str) -> Option<[Duration; 4]> {
-        let list = self.listed(name);
+        let list = self.words_of(name);
         let numbers: Vec<u64> = list
             .iter()
             .filter_map(|text| text.parse().ok())
@@ -53,7 +53,7 @@ impl Reader<'_> {
 
     fn routes(&mut self) -> Vec<String> {
         const NAME: &str = "incidents.routes";
-        let routes = self.listed(NAME);
+        let routes = self.words_of(NAME);
         let is_name = |route: &String| {
             route.len() <= 64
                 && route
@@ -80,7 +80,7 @@ impl Reader<'_> {
     fn rules(&mut self) -> Vec<levqor_server::features::incidents::AlertRule> {
         const NAME: &str = "incidents.rules";
         let mut rules = Vec::new();
-        for text in self.listed(NAME) {
+        for text in self.words_of(NAME) {
             match text.parse() {
                 Ok(rule) => rules.push(rule),
                 Err(problem) => self.complain(
@@ -100,7 +100,7 @@ impl Reader<'_> {
         rules
     }
 
-    fn listed(&self, name: &str) -> Vec<String> {
+    fn words_of(&self, name: &str) -> Vec<String> {
         let list = self.text(name).split(',').map(str::trim).filter(|part| !part.is_empty());
         list.map(str::to_owned).collect()
     }

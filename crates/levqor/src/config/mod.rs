@@ -32,9 +32,9 @@ use levqor_server::{
     Environment, Site, StripeAccess,
     error_reporter::ErrorReporter,
     features::{
-        ai::AiSettings, alerts::AlertSettings, jobs::JobSettings, oidc::OidcSettings, probes::Definitions,
+        ai::AiSettings, alerts::AlertSettings, incidents::IncidentSettings, jobs::JobSettings,
+        oidc::OidcSettings, probes::Definitions,
     },
-    features::{ai::AiSettings, incidents::IncidentSettings, oidc::OidcSettings},
     gateway::GatewaySettings,
     mail::MailServer,
 };

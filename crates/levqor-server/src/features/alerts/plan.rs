@@ -118,7 +118,7 @@ pub(super) fn plan(
         }
         let covered = rules::covered_by(rule)
             .is_some_and(|other| firing.contains(&(other.to_owned(), subject.clone())));
-        let looked = Looked { source: *source, said, ending: "it holds again", covered };
+        let looked = Looked { source, said, ending: "it holds again", covered };
         let fires = look(&mut plan, alert, &looked, known, &mut new_id);
         if fires {
             firing.insert((rule.clone(), subject.clone()));

@@ -71,8 +71,11 @@ pub(super) struct Answer {
     pub(super) from: Timestamp,
     pub(super) to: Timestamp,
     pub(super) step: Duration,
-    pub(super) series: Vec<(BTreeMap<String, String>, Vec<(Timestamp, f64)>)>,
+    pub(super) series: Vec<Line>,
 }
+
+/// The labels of a series, and its values by the start of their steps.
+pub(super) type Line = (BTreeMap<String, String>, Vec<(Timestamp, f64)>);
 
 fn wrong(name: &'static str, message: impl Into<String>) -> Error {
     Error::Parameter { name, message: message.into() }

@@ -181,7 +181,7 @@ impl From<Trouble> for TroubleReport {
 
 impl Report {
     /// As it is to be shown: what is old says nothing of now.
-    pub(super) fn as_of(mut self, now: Timestamp, fresh: std::time::Duration) -> Self {
+    pub(super) fn seen_at(mut self, now: Timestamp, fresh: std::time::Duration) -> Self {
         if now.since(self.at) > fresh {
             self.status = Standing::Unknown;
             self.unknown = Some(format!("nobody has judged it since {}", self.at));

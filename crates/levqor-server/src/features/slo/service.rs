@@ -299,7 +299,7 @@ pub(super) async fn reports(app: &App) -> Result<Vec<Report>, Error> {
         let state = kept.iter().find(|state| state.slo == objective.name);
         // What a node of another version has written in another form is not known.
         let report = state.and_then(|state| serde_json::from_str::<Report>(&state.report).ok());
-        report.map_or_else(|| nobody(objective, now), |report| report.as_of(now, FRESH))
+        report.map_or_else(|| nobody(objective, now), |report| report.seen_at(now, FRESH))
     });
     Ok(found.collect())
 }
