@@ -43,6 +43,7 @@ async fn statements_find_their_rows_by_an_index() {
         "WHERE cancels",
         // Walks over an index from its end, or sums over a bounded time.
         "FROM leads ORDER BY id DESC",
+        "SELECT source, count(*) FROM leads WHERE created_at",
         "FROM trial_feedback ORDER BY id DESC",
         // All who are told, when they are told; how many there are, when one more wants to be.
         "FROM status_subscriptions WHERE confirmed_at IS NOT NULL",
