@@ -251,7 +251,7 @@ const STATUS_EXAMPLES: &str = "\
 A part is region/component, with * for all of them. What is said ends by itself, and cannot make anything better than it is measured.
 
 Examples:
-  levqor status                            how a server is
+  levqor status                            how a server is; with a key of an operator, whether everything is all right (exit code 0) or not (1)
   levqor status verify --days 7            check signatures and chain, count the samples again
   levqor status declare 'eu-west/api' --state degraded --words 'some requests are slow' --for 2h
   levqor status withdraw dcl_01J…";

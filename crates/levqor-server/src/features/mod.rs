@@ -75,6 +75,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(metrics::api())
         .merge(regions::api())
         .merge(nodes::api())
+        .merge(admin::api())
         .merge(keyring::api())
         .merge(reputation::api())
         .merge(plans::api())

@@ -92,6 +92,7 @@ pub const RULES: &[ApiRule] = &[
     (Method::GET, "/api/regions/{code}", Anyone, None),
     (Method::GET, "/api/regions/snapshot", Anyone, None),
     (Method::GET, "/api/ops/nodes", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/overview", OPERATOR, OPERATE),
     (Method::GET, "/api/ops/reputation", OPERATOR, OPERATE),
     (Method::DELETE, "/api/ops/reputation/{address}", OPERATOR, OPERATE),
     (Method::GET, "/api/ops/regions", OPERATOR, OPERATE),

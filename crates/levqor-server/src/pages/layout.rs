@@ -242,19 +242,19 @@ fn side(view: &View, section: Section) -> Markup {
     let operator = view.reader.as_ref().is_some_and(|reader| reader.actor.operator);
     let operations = [
         ("/admin", "Operations", "shield", Section::Admin),
-        ("/admin/slos", "Objectives", "pulse", Section::Slos),
+        ("/admin/incidents", "Incidents", "people", Section::Incidents),
         ("/admin/alerts", "Alerts", "alert", Section::Alerts),
+        ("/admin/slos", "Objectives", "check-ring", Section::Slos),
+        ("/admin/probes", "Probes", "globe", Section::Probes),
+        ("/admin/jobs", "Jobs", "clock", Section::Jobs),
         ("/admin/notifications", "Messages", "mail", Section::Notifications),
-        ("/admin/incidents", "Incidents", "alert", Section::Incidents),
+        ("/admin/status", "Status page", "pulse", Section::StatusPage),
         ("/admin/audit", "Evidence log", "book", Section::Audit),
         ("/admin/tamper", "Tamper detection", "lock", Section::Tamper),
-        ("/admin/drift", "Drift", "pulse", Section::Drift),
-        ("/admin/jobs", "Jobs", "clock", Section::Jobs),
-        ("/admin/probes", "Probes", "globe", Section::Probes),
-        ("/admin/status", "Status page", "edit", Section::StatusPage),
+        ("/admin/drift", "Drift", "turn", Section::Drift),
         ("/admin/keys", "Server keys", "key", Section::ServerKeys),
         ("/admin/accounts", "Accounts", "layers", Section::Accounts),
-        ("/admin/customers", "Customers", "mail", Section::Customers),
+        ("/admin/customers", "Customers", "question", Section::Customers),
     ];
     html! {
         div.side {

@@ -31,6 +31,7 @@ mod members;
 mod metrics;
 mod oidc;
 mod openapi;
+mod overview;
 mod pages;
 mod paths;
 mod probes;

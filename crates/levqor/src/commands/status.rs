@@ -1,6 +1,8 @@
-//! `levqor status`: how a running server is, in a terminal; what its operators say, and whether its signed days hold.
+//! `levqor status`: how a running server is, in a terminal (with a key of an operator: how everything is); what its operators say, and
+//! whether its signed days hold.
 
 mod declare;
+mod overview;
 mod verify;
 
 use std::{io::stdout, time::Duration};
@@ -73,11 +75,34 @@ async fn ask(args: &ClientArgs, as_json: bool) -> Exit {
     let metrics = get(&client, args, &format!("{base}/api/metrics/app")).await.unwrap_or_default();
     let regions = get(&client, args, &format!("{base}/api/regions")).await.unwrap_or_default();
     let is_ready = ready["status"] == "ready";
+    let everything = match &args.key {
+        Some(_) => get(&client, args, &format!("{base}/api/ops/overview")).await.unwrap_or_default(),
+        None => Value::Null,
+    };
+    let operates = overview::is_overview(&everything);
     if as_json {
-        let all = json!({ "url": base, "reachable": true, "health": health, "ready": ready, "metrics": metrics, "regions": regions });
+        let mut all = json!({ "url": base, "reachable": true, "health": health, "ready": ready, "metrics": metrics, "regions": regions });
+        if operates {
+            all["overview"] = everything.clone();
+        }
         say(format_args!("{all:#}"));
+    } else if operates {
+        head(base, &health, is_ready);
+        say(format_args!("\n{}", overview::shown(&everything, &|word, tone| paint(word, tone, &stdout()))));
+        dependencies(&ready);
+        figures(&metrics);
     } else {
         show(base, &health, &ready, &metrics, &regions, is_ready);
+    }
+    if operates {
+        return if is_ready && overview::is_all_right(&everything) { Exit::Done } else { Exit::Failed };
+    }
+    // A key that is no operator's is told 403, and an older server 404: these see what everybody sees. Anything else hides how it is.
+    if let (Some(status @ 500..), Some(detail)) =
+        (everything["status"].as_u64(), everything["detail"].as_str())
+    {
+        eprintln!("levqor: how everything is was refused with {status}: {detail}");
+        return Exit::Failed;
     }
     // A problem document in place of the figures: most often a key that the server does not know.
     if let (Some(status), Some(detail)) = (metrics["status"].as_u64(), metrics["detail"].as_str()) {
@@ -108,6 +133,18 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Value, is_ready: bool) {
+    head(base, health, is_ready);
+    dependencies(ready);
+    figures(metrics);
+    if let Some(list) = regions["regions"].as_array() {
+        let rows = list
+            .iter()
+            .map(|region| vec![text(&region["code"]), text(&region["name"]), text(&region["status"])]);
+        say(format_args!("\n{}", table(&["region", "name", "status"], rows)));
+    }
+}
+
+fn head(base: &str, health: &Value, is_ready: bool) {
     let word = if is_ready {
         paint("ready", Tone::Good, &stdout())
     } else {
@@ -120,12 +157,18 @@ fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Va
         text(&health["region"]),
         text(&health["uptime_seconds"])
     ));
+}
+
+fn dependencies(ready: &Value) {
     if let Some(checks) = ready["checks"].as_object() {
         let rows = checks
             .iter()
             .map(|(name, check)| vec![name.clone(), verdict(&check["ok"]), text(&check["detail"])]);
         say(format_args!("\n{}", table(&["dependency", "state", "detail"], rows)));
     }
+}
+
+fn figures(metrics: &Value) {
     let figures = [
         ("requests", &metrics["requests_total"]),
         ("errors, last 5 min", &metrics["errors_last_5m"]),
@@ -142,12 +185,6 @@ fn show(base: &str, health: &Value, ready: &Value, metrics: &Value, regions: &Va
             figures.iter().map(|(name, value)| vec![(*name).to_owned(), text(value)])
         )
     ));
-    if let Some(list) = regions["regions"].as_array() {
-        let rows = list
-            .iter()
-            .map(|region| vec![text(&region["code"]), text(&region["name"]), text(&region["status"])]);
-        say(format_args!("\n{}", table(&["region", "name", "status"], rows)));
-    }
 }
 
 /// What a check says of its dependency; a dash when it says nothing.

@@ -2,9 +2,21 @@
 //!
 //! Each of these pages stands in the folder of its feature (`audit/pages.rs`, `keyring/pages.rs`, …); here are the first one, the list of
 //! accounts, and the way from one to the other. The gateway lets operators in and nobody else.
+//!
+//! ```text
+//! features (regions, slo, alerts, …) ─► service (asks each on its own) ─► rules (what matters) ─► verdict (the worst)
+//!                                                  └► page, GET /api/ops/overview, /admin/events
+//! ```
 
 mod accounts;
+mod cards;
+mod events;
+mod facts;
 mod overview;
+mod routes;
+mod rules;
+mod service;
+mod verdict;
 
 use axum::{Router, routing::get};
 use url::form_urlencoded::Serializer;
@@ -12,10 +24,13 @@ use url::form_urlencoded::Serializer;
 use super::{alerts, audit, customer_care, drift, incidents, jobs, keyring, probes, slo, tamper};
 use crate::{App, pages::uncached};
 
+pub use routes::api;
+
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin", get(overview::page))
         .route("/admin/accounts", get(accounts::page))
+        .route("/admin/events", get(events::stream))
         .merge(alerts::routes())
         .merge(audit::routes())
         .merge(customer_care::admin_routes())

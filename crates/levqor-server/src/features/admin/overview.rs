@@ -1,118 +1,190 @@
-//! `/admin`: where operators begin.
+//! `/admin`: one screen that answers whether everything is all right, and if not, what and since when.
+//!
+//! Works without scripts by being loaded again; with them it is drawn anew when `/admin/events` says that something is another.
 
 use axum::extract::State;
 use levqor_model::{KeyPurpose, KeyState, Timestamp, audit::Record};
-use levqor_store::{audit::Filter, keyring::KeptKey, nodes::Node};
+use levqor_store::{audit::Filter, keyring::KeptKey};
 use maud::{Markup, html};
 
+use super::{
+    cards::{self, look},
+    facts::{Overview, Part, Standing},
+    service,
+};
 use crate::{
-    App, Problem,
+    App,
     gateway::PageActor,
     pages::{
         Page, Section, View,
-        components::{icon::icon, note::page_head, time::ago},
-        count, plural,
+        components::{badge::badge, icon::icon, time::ago},
+        count,
     },
 };
 
 /// Records that are shown.
 const LATEST: usize = 8;
+/// Seconds after which a page with scripts looks by itself, also when it is told nothing.
+const REFRESH_SECONDS: u32 = 15;
+/// The same without scripts.
+const REFRESH_SECONDS_WITHOUT_SCRIPTS: u32 = 30;
 
-pub(super) async fn page(State(app): State<App>, _page: PageActor, view: View) -> Result<Markup, Problem> {
-    let nodes = app.store.nodes(Some(app.now())).await?;
-    let accounts = app.store.accounts_count().await?;
-    let latest = app.store.views().audit_records(Filter::default(), None, LATEST).await?;
-    let keys = app.store.keyring(None).await?.map(|(_, keys)| keys).unwrap_or_default();
-    let suspects = app.reputation.suspects(app.now()).len();
-    let tiles = [
-        ("Regions", "pin", count(by_region(&nodes).len() as i64), "/status"),
-        ("Live nodes", "layers", count(nodes.len() as i64), "/status"),
-        ("Accounts", "home", count(accounts), "/admin/accounts"),
-        ("Suspicious addresses", "shield", count(suspects as i64), "/docs/operating"),
-    ];
+pub(super) async fn page(State(app): State<App>, page: PageActor, view: View) -> Markup {
+    let views = app.store.views();
+    let (overview, latest, keys) = tokio::join!(
+        service::look(&app),
+        views.audit_records(Filter::default(), None, LATEST),
+        app.store.keyring(None),
+    );
+    let latest = latest.ok();
+    let keys = keys.map(|found| found.map(|(_, keys)| keys).unwrap_or_default()).ok();
+    let now = view.now;
     let body = html! {
-        (page_head("Operations", &html! { "Levqor " (view.version) ", this answer from region " (view.region) "." }, &html! {}))
-        div.stack {
-            section aria-label="Now" {
-                div.tiles {
-                    @for (word, picture, number, path) in tiles {
-                        a href=(path) {
-                            span.eyebrow { (icon(picture)) (word) }
-                            span.figure-number { (number) }
-                        }
-                    }
-                }
-            }
+        div.stack id="overview" data-live="on" data-refresh=(REFRESH_SECONDS) data-events="/admin/events" {
+            (verdict(&overview, &view))
+            (figures(&overview))
             div.grid.main-aside {
-                (records(&latest, view.now))
                 div.stack {
-                    (regions(&nodes))
-                    (server_keys(&keys, view.now))
+                    (parts(&overview.parts, now))
+                    (cards::regions(&overview))
+                    (cards::alerts(&overview, &page.csrf, now))
+                    (cards::incidents(&overview, now))
+                    (cards::slos(&overview))
+                    (cards::nodes(&overview, now))
+                }
+                div.stack {
+                    (cards::jobs(&overview, now))
+                    (cards::probes(&overview, now))
+                    (cards::queues(&overview, now))
+                    (cards::costs(&overview, now))
+                    (cards::trust(&overview, now))
+                    (records(latest.as_deref(), now))
+                    (server_keys(keys.as_deref(), now))
                 }
             }
         }
     };
-    Ok(Page::new("Operations", Section::Admin, body).refresh_every(Some(30)).render(&view))
+    Page::new("Operations", Section::Admin, body)
+        .refresh_every(Some(REFRESH_SECONDS_WITHOUT_SCRIPTS))
+        .render(&view)
 }
 
-fn records(latest: &[Record], now: Timestamp) -> Markup {
+fn verdict(overview: &Overview, view: &View) -> Markup {
+    let found = &overview.verdict;
+    let (tone, picture) = look(found.standing);
+    html! {
+        div class={ "verdict " (tone.class()) } role="status" {
+            (icon(picture))
+            div {
+                h1 { (found.standing.title()) }
+                p {
+                    @match &found.link { Some(link) => a href=(link) { (found.sentence) }, None => (found.sentence) }
+                    @match (found.since, found.standing) {
+                        (Some(since), _) => { ", since " (ago(since, view.now)) },
+                        (None, Standing::AllRight) => "",
+                        (None, _) => ", nobody knows since when",
+                    }
+                    "."
+                    @if found.parts_not_right > 1 { " " (found.parts_not_right) " parts are not all right." }
+                }
+                p.quiet.small {
+                    "Levqor " (view.version) ", this answer from region " (view.region) ", " (ago(overview.at, view.now)) "."
+                    @if !found.not_set_up.is_empty() { " Not set up here: " (found.not_set_up.join(", ")) "." }
+                }
+            }
+        }
+    }
+}
+
+fn figures(overview: &Overview) -> Markup {
+    let known = |number: Option<usize>| {
+        number.map_or_else(|| "–".to_owned(), |number| count(i64::try_from(number).unwrap_or(i64::MAX)))
+    };
+    let with_nodes = overview.regions.as_ref().map(|all| all.iter().filter(|one| one.nodes_live > 0).count());
+    let live = overview.regions.as_ref().map(|all| all.iter().map(|one| one.nodes_live).sum::<usize>());
+    let accounts = overview.accounts.map_or_else(|| "–".to_owned(), count);
+    let tiles = [
+        ("Regions", "pin", known(with_nodes), "/status"),
+        ("Live nodes", "layers", known(live), "#nodes"),
+        ("Accounts", "home", accounts, "/admin/accounts"),
+        ("Suspicious addresses", "shield", known(Some(overview.suspicious_addresses)), "/docs/operating"),
+    ];
+    html! {
+        section aria-label="Now" {
+            div.tiles {
+                @for (word, picture, number, path) in tiles {
+                    a href=(path) {
+                        span.eyebrow { (icon(picture)) (word) }
+                        span.figure-number { (number) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Every part in one line, so that nothing is looked for.
+fn parts(parts: &[Part], now: Timestamp) -> Markup {
+    html! {
+        section.card aria-labelledby="parts" {
+            header { h2 id="parts" { "What is looked at" } }
+            ul.lines {
+                @for part in parts {
+                    @let (tone, picture) = look(part.standing);
+                    li {
+                        (badge(tone, picture, part.standing.as_str()))
+                        a.main href=(part.link) { (part.name) }
+                        span.small { (part.sentence) }
+                        @if let Some(since) = part.since { span.small.faint { "since " (ago(since, now)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn records(latest: Option<&[Record]>, now: Timestamp) -> Markup {
     html! {
         section.card aria-labelledby="latest" {
             header { h2 id="latest" { "Done last" } a.small href="/admin/audit" { "All" } }
-            ul.lines {
-                @for record in latest {
-                    li {
-                        (icon("book"))
-                        a.main href={ "/admin/audit?kind=" (record.kind) } { (record.kind) }
-                        span.small.faint { (record.author) ", " (ago(record.at, now)) }
+            @match latest {
+                None => (cards::unknown("The evidence log could not be read.")),
+                Some(latest) => ul.lines {
+                    @for record in latest {
+                        li {
+                            (icon("book"))
+                            a.main href={ "/admin/audit?kind=" (record.kind) } { (record.kind) }
+                            span.small.faint { (record.author) ", " (ago(record.at, now)) }
+                        }
                     }
-                }
+                },
             }
         }
     }
 }
 
-/// How many nodes live in each region.
-fn by_region(nodes: &[Node]) -> Vec<(&str, i64)> {
-    let mut regions: Vec<(&str, i64)> = Vec::new();
-    for node in nodes {
-        match regions.iter_mut().find(|(code, _)| *code == node.region.as_str()) {
-            Some((_, nodes)) => *nodes += 1,
-            None => regions.push((node.region.as_str(), 1)),
-        }
-    }
-    regions
-}
-
-fn regions(nodes: &[Node]) -> Markup {
-    html! {
-        section.card aria-labelledby="regions" {
-            header { h2 id="regions" { "Regions" } a.small href="/status" { "Status" } }
-            ul.lines {
-                @for (code, nodes) in by_region(nodes) {
-                    li { (icon("pin")) span.main { (code) } span.small.faint { (plural(nodes, "live node", "live nodes")) } }
-                }
-            }
-        }
-    }
-}
-
-fn server_keys(keys: &[KeptKey], now: Timestamp) -> Markup {
-    let active =
-        |purpose: KeyPurpose| keys.iter().find(|key| key.purpose == purpose && key.state == KeyState::Active);
+fn server_keys(keys: Option<&[KeptKey]>, now: Timestamp) -> Markup {
+    let active = |keys: &[KeptKey], purpose: KeyPurpose| {
+        keys.iter()
+            .find(|key| key.purpose == purpose && key.state == KeyState::Active)
+            .map(|key| key.activates_at)
+    };
     html! {
         section.card aria-labelledby="keys" {
             header { h2 id="keys" { "Server keys" } a.small href="/admin/keys" { "All" } }
-            ul.lines {
-                @for purpose in KeyPurpose::ALL {
-                    li {
-                        (icon("key"))
-                        span.main { (purpose) }
-                        span.small.faint {
-                            @match active(*purpose) { Some(key) => { "active since " (ago(key.activates_at, now)) }, None => "no active key" }
+            @match keys {
+                None => (cards::unknown("The keyring could not be read.")),
+                Some(keys) => ul.lines {
+                    @for purpose in KeyPurpose::ALL {
+                        li {
+                            (icon("key"))
+                            span.main { (purpose) }
+                            span.small.faint {
+                                @match active(keys, *purpose) { Some(at) => { "active since " (ago(at, now)) }, None => "no active key" }
+                            }
                         }
                     }
-                }
+                },
             }
         }
     }

@@ -22,7 +22,7 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, levqor_store
     Ok(judge(&app.store.jobs().await?, app.now()))
 }
 
-fn judge(all: &[JobNow], now: Timestamp) -> Vec<Condition> {
+pub(super) fn judge(all: &[JobNow], now: Timestamp) -> Vec<Condition> {
     // Rows of other builds are none of ours.
     let known: Vec<(&Job, &JobNow)> =
         all.iter().filter_map(|found| Some((list::find(&found.job.id)?, found))).collect();

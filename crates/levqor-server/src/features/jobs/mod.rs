@@ -9,6 +9,7 @@
 //! `not priced`, never zero.
 
 mod conditions;
+mod glance;
 mod list;
 mod pages;
 mod routes;
@@ -18,6 +19,7 @@ mod settings;
 mod work;
 
 pub(crate) use conditions::conditions;
+pub(crate) use glance::{Glance, glance};
 pub use pages::routes;
 pub use routes::api;
 pub(crate) use scheduler::{counts, prune, round, run};

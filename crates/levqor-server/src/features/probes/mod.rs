@@ -17,6 +17,7 @@ mod account;
 mod board;
 mod conditions;
 mod definition;
+mod glance;
 pub mod heartbeats;
 mod judge;
 mod look;
@@ -33,6 +34,7 @@ use levqor_engine::egress::Network;
 
 pub use conditions::conditions;
 pub use definition::{Definitions, FILE_BYTES_MAX as DEFINITIONS_BYTES_MAX};
+pub(crate) use glance::{Glance, glance};
 pub(crate) use judge::judge;
 pub use pages::routes;
 pub use routes::api;

@@ -9,6 +9,7 @@
 
 mod charts;
 mod files;
+mod glance;
 mod pages;
 mod reading;
 mod report;
@@ -16,6 +17,7 @@ mod routes;
 mod service;
 
 pub use files::{catalogue, catalogue_of};
+pub(crate) use glance::{Glance, glance, judged_lately};
 pub use pages::routes;
 pub use routes::api;
 pub(crate) use service::{judge_all, prune};

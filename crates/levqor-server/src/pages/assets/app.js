@@ -180,7 +180,7 @@
         if (live.dataset.live === "done") source.close();
       }, 150);
     };
-    for (const name of ["run", "task", "gap", "end"]) source.addEventListener(name, soon);
+    for (const name of ["run", "task", "gap", "end", "changed"]) source.addEventListener(name, soon);
     source.addEventListener("error", soon);
   }
 

@@ -13,6 +13,7 @@ pub mod note;
 pub mod operator;
 pub mod promise;
 pub mod promise_tables;
+pub mod region_map;
 pub mod table;
 pub mod time;
 pub mod waterfall;

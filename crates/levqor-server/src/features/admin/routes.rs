@@ -1,0 +1,25 @@
+//! `GET /api/ops/overview`.
+
+use axum::{Json, extract::State};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{facts::Overview, service};
+use crate::{App, problem::Refusals};
+
+pub fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(overview))
+}
+
+/// Whether everything is all right, and if not, what and since when.
+///
+/// Each part is asked on its own. One that cannot be asked is `unknown` with the reason, and its facts are left out; the verdict is the
+/// worst of all parts, and `unknown` is never good.
+#[utoipa::path(
+    get,
+    path = "/api/ops/overview",
+    tag = "operations",
+    responses((status = 200, body = Overview), Refusals)
+)]
+async fn overview(State(app): State<App>) -> Json<Overview> {
+    Json(service::look(&app).await)
+}
