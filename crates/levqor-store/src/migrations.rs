@@ -47,15 +47,13 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     26 "0026_drift",
     27 "0027_identity",
     28 "0028_notifications",
-    35 "0035_business",
     29 "0029_metrics",
     30 "0030_probes",
     31 "0031_alerts",
     32 "0032_incidents",
     33 "0033_status",
     34 "0034_jobs",
-    29 "0029_metrics",
-    31 "0031_alerts",
+    35 "0035_business",
 ];
 
 /// The version that this build knows.
