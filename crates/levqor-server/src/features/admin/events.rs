@@ -4,8 +4,8 @@
 //! session ─► begun ─► changed … ─► the session ends, the node stops, or the reader is gone
 //! ```
 //!
-//! Everything is asked once a second for all who watch. Streams have places like all others of the node; who gets none has a page that
-//! looks by itself every few seconds.
+//! Everything is asked once a second for all who watch. Streams have places like all others of the node and of an account; who gets none
+//! has a page that looks by itself every few seconds.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -37,10 +37,10 @@ struct Over;
 
 pub(super) async fn stream(
     State(app): State<App>,
-    _page: PageActor,
+    page: PageActor,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let place = app.bounds.stream()?;
+    let place = app.bounds.stream(page.actor.account_id)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let feeding = async move {
         // Nobody acts on a reader that is gone.

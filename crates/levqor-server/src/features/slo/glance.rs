@@ -1,6 +1,5 @@
 //! How it stands with all objectives, for whoever only reports it.
 
-use levqor_model::Timestamp;
 use levqor_store::Error;
 
 use super::{report::Standing, service};
