@@ -297,7 +297,7 @@ async fn who_watches_is_told_of_changes_until_the_session_ends() {
     let token = cookie.strip_prefix(&format!("{SESSION_COOKIE}=")).unwrap();
     let now = test.app.now();
     let session = test.store.session_by_hash(token_hash(token), now).await.unwrap().unwrap();
-    test.store.revoke_session(session.id, now).await.unwrap();
+    test.store.revoke_session_of(session.user_id, session.id, now).await.unwrap();
     test.app.forget_callers();
     assert_eq!(next(&mut body).await, None);
 }

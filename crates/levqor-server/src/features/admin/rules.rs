@@ -351,7 +351,8 @@ mod tests {
 
     #[test]
     fn regions_are_down_drained_or_active() {
-        let rows: &[(&[(&str, &'static str)], Standing, &str)] = &[
+        type Row<'a> = (&'a [(&'a str, &'static str)], Standing, &'a str);
+        let rows: &[Row<'_>] = &[
             (
                 &[("eu-west", "active"), ("ap-south", "planned")],
                 Standing::AllRight,
@@ -535,7 +536,8 @@ mod tests {
             change(&mut job);
             job
         };
-        let rows: [(fn(&mut JobFact), Standing); 7] = [
+        type Change = fn(&mut JobFact);
+        let rows: [(Change, Standing); 7] = [
             (|_| {}, Standing::AllRight),
             (|job| job.failures = 1, Standing::Attention),
             (|job| job.failures = 3, Standing::Trouble),
@@ -546,7 +548,7 @@ mod tests {
         ];
         for (change, standing) in rows {
             let one = job(change);
-            assert_eq!(jobs(&[one.clone()]).standing, standing, "{one:?}");
+            assert_eq!(jobs(std::slice::from_ref(&one)).standing, standing, "{one:?}");
             // Beside one that is well, it is the same.
             assert_eq!(jobs(&[job(|_| {}), one]).standing, standing);
         }
@@ -570,7 +572,8 @@ mod tests {
             messages_dead: 0,
             messages_undeliverable: 0,
         };
-        let rows: [(fn(&mut QueuesFact), Standing); 11] = [
+        type Change = fn(&mut QueuesFact);
+        let rows: [(Change, Standing); 11] = [
             (|_| {}, Standing::AllRight),
             (|found| found.store_waiting = 80, Standing::Attention),
             (|found| found.store_waiting = 100, Standing::Trouble),

@@ -19,7 +19,7 @@ mod settings;
 mod work;
 
 pub(crate) use conditions::conditions;
-pub(crate) use glance::{Glance, glance};
+pub(crate) use glance::glance;
 pub use pages::routes;
 pub use routes::api;
 pub(crate) use scheduler::{counts, prune, round, run};
