@@ -59,6 +59,9 @@ pub(crate) async fn touch_everything(store: &Store) {
     touch_operations(store, account, &random).await;
     touch_audit(store, account, &random).await;
     touch_keyring(store, account, &random).await;
+    // Before others have anything to tell.
+    alerts::touch_alerts(store, &random).await;
+    alerts::touch_notifications(store, &random).await;
     jobs::touch_jobs(store, account, &random).await;
     status::touch_status(store, &random).await;
     trust::touch_drift(store, &random).await;
@@ -66,8 +69,6 @@ pub(crate) async fn touch_everything(store: &Store) {
     incidents::touch_incidents(store, &random).await;
     trust::touch_tamper(store, &random).await;
     business::touch_business(store, &random).await;
-    alerts::touch_alerts(store, &random).await;
-    alerts::touch_notifications(store, &random).await;
     metrics::touch_metrics(store).await;
 }
 

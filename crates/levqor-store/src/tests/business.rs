@@ -29,7 +29,7 @@ pub(super) async fn touch_business(store: &Store, random: &SeededRandom) {
         data: json!({}),
         at: NOW,
     };
-    store.notify(vec![told("a")]).await.unwrap();
+    store.notify(vec![told("told")]).await.unwrap();
     let lead = LeadId::new(NOW, random);
     for _ in 0..2 {
         store.keep_lead(lead, "a@b.example".to_owned(), "s".to_owned(), true, NOW).await.unwrap();

@@ -11,6 +11,8 @@ mod archive;
 #[path = "../it/audit.rs"]
 mod audit;
 mod backend;
+#[path = "../it/business.rs"]
+mod business;
 #[path = "../it/drift.rs"]
 mod drift;
 #[path = "../it/events.rs"]
