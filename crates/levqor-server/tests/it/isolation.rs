@@ -348,9 +348,11 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
         ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
         // Those of operators, whom none of these is.
         ("POST", path) if path.starts_with("/admin/") => ask(kind, json!({ "reason": "mine" })),
-        ("POST", "/api/status/subscriptions") => ask(kind, json!({ "email": "nobody@d.example" })),
+        ("POST", "/api/status/subscriptions") => {
+            ask(kind, json!({ "url": "https://hooks.d.example/levqor" }))
+        }
         // Forms.
-        ("POST", "/status/subscribe") => ask(kind, json!({ "email": "nobody@d.example" })),
+        ("POST", "/status/subscribe") => ask(kind, json!({ "url": "https://hooks.d.example/levqor" })),
         ("POST", "/status/confirm/{token}" | "/status/unsubscribe/{token}") => ask(kind, json!({})),
         ("POST", "/draft") => ask(kind, json!({ "query": "every hour fetch https://a.example" })),
         ("POST", "/theme") => ask(kind, json!({ "theme": "dark", "next": "/" })),

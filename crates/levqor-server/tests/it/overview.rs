@@ -133,7 +133,7 @@ async fn an_incident_and_an_alert_are_told_with_their_cause_and_since_when() {
     let verdict = &overview["verdict"];
     assert_eq!((&verdict["standing"], &verdict["part"]), (&json!("trouble"), &json!("alerts")), "{overview}");
     assert_eq!(verdict["link"], format!("/admin/alerts#{id}"));
-    assert_eq!(verdict["since"], "2026-11-24T11:59:00Z");
+    assert_eq!(verdict["since"], "2026-11-24T11:59:00.000000Z");
     assert_eq!(overview["alerts"]["firing"], 1);
     // Of two that are as bad, the one that people deal with is told.
     open_incident(&test, "l4").await;
@@ -218,11 +218,11 @@ async fn a_paused_job_a_late_request_and_a_message_to_nobody() {
         (&json!("attention"), &json!("/admin/jobs/kv_costs")),
         "{jobs}"
     );
-    assert_eq!(jobs["since"], "2026-11-24T12:00:00Z");
+    assert_eq!(jobs["since"], "2026-11-24T12:00:00.000000Z");
     let tickets = part(&overview, "tickets");
     assert_eq!(
         (&tickets["standing"], &tickets["since"]),
-        (&json!("attention"), &json!("2026-11-24T11:00:00Z")),
+        (&json!("attention"), &json!("2026-11-24T11:00:00.000000Z")),
         "{tickets}"
     );
     assert_eq!(overview["queues"]["messages_waiting"], 1);

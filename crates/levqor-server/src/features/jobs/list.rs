@@ -145,8 +145,8 @@ mod tests {
             ("synthetic_checks", "every 15 minutes"),
             ("kv_costs", "every hour"),
             ("scaling_check", "every hour"),
-            ("health_monitor", "every 6 hours from 00:00 UTC"),
-            ("security_tamper_check", "every 6 hours from 00:00 UTC"),
+            ("health_monitor", "every day at 00:00, 06:00, 12:00 and 18:00 UTC"),
+            ("security_tamper_check", "every day at 00:00, 06:00, 12:00 and 18:00 UTC"),
         ];
         let found: Vec<(&str, String)> =
             JOBS.iter().map(|job| (job.id, job.spec().unwrap().describe())).collect();

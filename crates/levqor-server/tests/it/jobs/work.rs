@@ -464,7 +464,7 @@ async fn what_is_unusual_is_found() {
     let (summary, data) = done(&test, "intelligence_monitor").await;
     assert!(
         summary.starts_with("requests are unusually high: 400, usual are 100; too little history of"),
-        "{summary}"
+        "{summary}: {data}"
     );
     assert_eq!((&data["unusual"], &data["series"][1]["verdict"]), (&json!(1), &json!("usual")), "{data}");
 }

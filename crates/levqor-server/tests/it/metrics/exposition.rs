@@ -175,8 +175,8 @@ async fn what_is_scraped_keeps_the_rules() {
     let test = TestApp::new().await;
     let families = checked(&test.get("/metrics").send().await.text());
     assert!(families["levqor_uptime_seconds"].samples.len() == 1);
-    for rest in [GREET, FAULT] {
-        let workflow = test.save("some", rest).await;
+    for (name, rest) in [("greets", GREET), ("fails", FAULT)] {
+        let workflow = test.save(name, rest).await;
         test.start(&workflow, 10, &json!({ "name": "Ada" })).await;
     }
     for path in ["/health", "/api/regions/mars", "/nothing", "/api/metrics/app", "/%22%0a"] {

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::support::{Answer, TestApp};
 
+/// More addresses than any site of ours has.
+const ADDRESSES_MAX: usize = 2_000;
+
 /// What a tag of a page makes a browser ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Leads {
@@ -76,6 +79,7 @@ async fn crawl(app: &TestApp) -> Crawl {
         if crawl.seen.contains_key(&path) {
             continue;
         }
+        assert!(crawl.seen.len() < ADDRESSES_MAX, "the ways never end; the last one is {path}, from {from}");
         let answer = app.page(&path).send().await;
         let text = answer.text();
         let ids = tags(&text).iter().filter_map(|tag| tag.get("id").map(str::to_owned)).collect();

@@ -34,6 +34,11 @@ fn read_tag(tag: &str) -> Option<Tag> {
     while !rest.is_empty() {
         let (key, after) =
             rest.split_at(rest.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(rest.len()));
+        if key.is_empty() {
+            // Not an attribute: a script that compares, say.
+            rest = rest[1..].trim_start();
+            continue;
+        }
         let quoted = after.strip_prefix("=\"").and_then(|after| after.split_once('"'));
         let (value, after) = quoted.unwrap_or(("", after));
         attributes.push((key.to_owned(), unescaped(value)));

@@ -53,7 +53,7 @@ pub(in super::super) async fn work(context: &Context) -> Done {
         None => costs::NOT_PRICED.to_owned(),
     };
     let summary = format!(
-        "The next {AHEAD} days, by the last {days} and at 95 %: {}; cost: {cost_words}.",
+        "The next {AHEAD} days, by the last {days} days and at 95 %: {}; cost: {cost_words}.",
         words.join(", ")
     );
     output(
