@@ -59,7 +59,7 @@ async fn a_node_answers_observes_itself_and_stops() {
     .await;
     assert!(api.good, "{api:?}");
     let metrics = test.get("/metrics").send().await.text();
-    assert!(metrics.contains("\nlevqor_background_jobs 33\n"), "{metrics}");
+    assert!(metrics.contains("\nlevqor_background_jobs{region=\"eu-west\"} 33\n"), "{metrics}");
     let address = served.address;
     served.stopped().await;
     assert!(TcpStream::connect(address).await.is_err());

@@ -182,7 +182,9 @@ async fn budgets_have_a_history_and_bad_questions_are_refused() {
         let call = test.get(&path).key(&test.keys.operator);
         async { call.send().await }
     };
-    let points = get("?step=600").await.json()["points"].as_array().unwrap().clone();
+    let answer = get("?step=600").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let points = answer.json()["points"].as_array().unwrap().clone();
     assert_eq!(points.len(), 3, "{points:#?}");
     assert_eq!((&points[2]["left_percent"], &points[2]["bad"]), (&Value::from(100.0), &Value::from(0)));
     for (query, problem) in [

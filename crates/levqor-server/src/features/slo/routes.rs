@@ -108,8 +108,10 @@ async fn history(
 ) -> Result<Json<BudgetHistory>, Problem> {
     let now = app.now();
     let to = query.to.unwrap_or(now);
-    let from = query.from.unwrap_or(to - Duration::from_secs(DAYS * 86_400));
     let step = query.step.unwrap_or(3_600);
+    // As far back as there may be points.
+    let back = (DAYS * 86_400).min(step.saturating_mul(POINTS_MAX));
+    let from = query.from.unwrap_or(to - Duration::from_secs(back));
     if !(600..=86_400).contains(&step) || step % HISTORY_STEP.as_secs() != 0 {
         return Err(Problem::parameter("step", format!("{step} is no multiple of 600 from 600 to 86400")));
     }

@@ -461,6 +461,7 @@ async fn what_is_unusual_is_found() {
         let by = if quarter == 1 { 400.0 } else { 100.0 };
         grows(&test, "http_requests", &[("status", "2xx")], minutes_before(&test, 15 * quarter), by).await;
     }
+    test.app.keep_series().await.unwrap();
     let (summary, data) = done(&test, "intelligence_monitor").await;
     assert!(
         summary.starts_with("requests are unusually high: 400, usual are 100; too little history of"),

@@ -188,6 +188,8 @@ async fn the_sitemap_has_every_public_page_and_nothing_else() {
             "/metrics",
             "/openapi.json",
             "/.well-known/",
+            // What belongs to the status page: its feeds, its badge, and the form to subscribe.
+            "/status/",
         ];
         !hidden.iter().any(|start| path.starts_with(start))
     });
