@@ -24,7 +24,9 @@ const RULES: [(&str, Patience); 6] = [
 ];
 
 /// Rules of what cannot be looked at: what is looked at every hour may be late by more than what is looked at every few seconds.
-const UNKNOWN: [(&str, Patience); 3] = [
+const UNKNOWN: [(&str, Patience); 4] = [
+    // A job asks for them every quarter of an hour.
+    ("probes.asked", patience_of(1_200, 60)),
     ("health.component", patience_of(15, 30)),
     ("drift", patience_of(900, 60)),
     ("tamper", patience_of(120, 60)),

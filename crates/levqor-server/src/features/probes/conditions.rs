@@ -21,7 +21,10 @@ pub async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
         for ((probe, target), verdict) in &verdicts {
             if *probe == definition.name {
                 conditions.push(of_target(definition, target, verdict));
-                conditions.push(of_dispute(definition, target, verdict));
+                // Of what nobody has looked at yet there is one thing to say, not two.
+                if definition.every.is_some() || verdict.state != State::Unknown {
+                    conditions.push(of_dispute(definition, target, verdict));
+                }
             }
         }
     }
@@ -40,7 +43,8 @@ fn of_target(definition: &Definition, target: &str, verdict: &Verdict) -> Condit
         }
     };
     Condition {
-        rule: "probes.verdict".to_owned(),
+        // What is only looked at when it is asked for may be unknown for longer.
+        rule: if definition.every.is_some() { "probes.verdict" } else { "probes.asked" }.to_owned(),
         subject: format!("{name}/{target}"),
         verdict: holds,
         severity: definition.severity,

@@ -46,7 +46,7 @@ async fn list(State(app): State<App>) -> Result<Json<Slos>, Problem> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
-    /// From this moment on; 30 days ago when left out.
+    /// From this moment on; when left out, 30 days ago, or as far back as 2,000 points reach.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<Timestamp>,
     /// Before this moment; now when left out.

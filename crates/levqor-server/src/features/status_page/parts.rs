@@ -4,12 +4,13 @@
 pub(super) const REQUIRED: [&str; 3] = ["api", "database", "engine"];
 
 /// Name, title, and what it does in a few words; in the order in which they are shown.
-const KNOWN: [(&str, &str, &str); 14] = [
+const KNOWN: [(&str, &str, &str); 15] = [
     ("api", "API and pages", "answers requests"),
     ("database", "Database", "commits and reads"),
     ("engine", "Engine", "drives runs and timers"),
     ("runs", "Runs", "begin, go on and end"),
     ("website", "Website", "shows the public pages"),
+    ("network", "Network", "leads from every region here"),
     ("signin", "Sign-in", "lets people in"),
     ("hooks", "Webhooks", "take messages that start runs"),
     ("schedules", "Schedules", "start runs in time"),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{Context, Done, output};
-use crate::features::probes;
+use crate::{features::probes, pages::plural};
 
 /// What a region has not gone through for longer is not known.
 const FRESH: Duration = Duration::from_secs(30 * 60);
@@ -40,10 +40,15 @@ pub(in super::super) async fn work(context: &Context) -> Done {
             Some(format!("{} of {} ended early: {}", journey.probe, journey.region, journey.fault.as_ref()?))
         })
         .collect();
+    let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let walked = match (gone.len(), failed.len()) {
         (0, _) => "No journey was gone: no region has said where it is reached. ".to_owned(),
-        (all, 0) => format!("{all} journeys came to their end. "),
-        (all, bad) => format!("{bad} of {all} journeys did not come to their end: {}. ", failed.join("; ")),
+        (all, 0) => format!("{} came to the end. ", plural(whole(all), "journey", "journeys")),
+        (all, bad) => format!(
+            "{bad} of {} did not come to the end: {}. ",
+            plural(whole(all), "journey", "journeys"),
+            failed.join("; ")
+        ),
     };
     let (store, now) = (&context.app.store, context.app.now());
     let verdicts = store.probe_verdicts().await?;
