@@ -82,7 +82,7 @@ async fn an_incident_is_led_and_written_up_from_the_command_line() {
     assert!(added["text"].as_str().unwrap().contains("## Root cause\n\nNobody watched.\n"), "{added}");
     let shown = text(&run(&server, "postmortem", &["show", id]).stdout);
     assert!(shown.starts_with("# Hooks fail\n") && shown.contains("| Watch the disk |"), "{shown}");
-    let file = directory.path().join("postmortems").join(added["file"].as_str().unwrap());
+    let file = directory.path().join("data").join("postmortems").join(added["file"].as_str().unwrap());
     assert_eq!(fs::read_to_string(&file).unwrap().trim_end(), shown.trim_end());
     let own = directory.path().join("own.md");
     fs::write(&own, "# Mine\n").unwrap();

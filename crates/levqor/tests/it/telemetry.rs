@@ -130,7 +130,7 @@ async fn series_are_asked_for_in_a_terminal() {
     let run = |arguments: &[&str]| {
         let ran = Command::new(env!("CARGO_BIN_EXE_levqor"))
             .args(arguments)
-            .args(["--url", &url])
+            .args(["--url", &url, "--key", &levqor.key])
             .env_remove("LEVQOR_REGION")
             .output()
             .unwrap();

@@ -39,7 +39,7 @@ pub struct Column {
 pub fn columns(label: &str, columns: &[Column]) -> Markup {
     let width = columns.len() * 10;
     html! {
-        svg.columns viewBox={ "0 0 " (width) " 1000" } preserveAspectRatio="none" role="img" aria-label=(label) {
+        svg.column-chart viewBox={ "0 0 " (width) " 1000" } preserveAspectRatio="none" role="img" aria-label=(label) {
             title { (label) }
             @for (place, column) in columns.iter().enumerate() {
                 @match column.height {
