@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::service::{self, Asker, Booking, Outcome, Request};
 use crate::{
     App, Problem,
-    features::{marketing::service::refuse_programs, sign_in::pages::require_own_form},
+    features::{marketing::service::refuse_programs, sign_in::require_own_form},
     gateway::ClientAddress,
     pages::{
         FormData, Page, Section, View,

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use levqor_model::Date;
 use serde_json::{Value, json};
 
+use super::super::settings::Prices;
 use super::{
     Context, Done, Failure,
     costs::{self, OWN_BACKEND, Quantities},
     forecast::{self, DAYS_MIN, Forecast},
     number, output,
 };
-use crate::features::jobs::settings::Prices;
 
 /// Days that are looked back, and ahead.
 const BACK: i64 = 90;

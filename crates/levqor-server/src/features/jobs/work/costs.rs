@@ -6,8 +6,8 @@ use levqor_model::{AccountId, Date, Timestamp};
 use levqor_store::{ai_requests::AiUse, stored_bytes::StoredBytes};
 use serde_json::{Value, json};
 
+use super::super::settings::{Price, Prices};
 use super::{Context, Failure, PAGE};
-use crate::features::jobs::settings::{Price, Prices};
 
 /// The backend that costs nothing.
 pub(super) const OWN_BACKEND: &str = "builtin";
