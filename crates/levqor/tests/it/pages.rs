@@ -177,6 +177,13 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("admin-drift", "/admin/drift".to_owned()),
         ("admin-status", "/admin/status".to_owned()),
         ("admin-accounts", "/admin/accounts".to_owned()),
+        ("admin-alerts", "/admin/alerts".to_owned()),
+        ("admin-notifications", "/admin/notifications".to_owned()),
+        ("admin-slos", "/admin/slos".to_owned()),
+        ("admin-jobs", "/admin/jobs".to_owned()),
+        ("admin-probes", "/admin/probes".to_owned()),
+        ("admin-incidents", "/admin/incidents".to_owned()),
+        ("admin-job", "/admin/jobs/daily_ops_summary".to_owned()),
         ("nowhere", "/no/such/page".to_owned()),
     ]
 }
