@@ -170,7 +170,11 @@ pub(super) fn probes(found: &ProbesFact) -> Part {
         matters.push(Matter::new(standing, sentence, PROBES).since(Some(one.since)));
     }
     let up = found.targets.iter().filter(|one| one.state == "up").count();
-    let good = format!("{} up", many(up, "target is", "targets are"));
+    let mut good = format!("{} up", many(up, "target is", "targets are"));
+    let waiting = found.targets.iter().filter(|one| one.state == "unknown" && !one.by_itself).count();
+    if waiting > 0 {
+        good.push_str(&format!("; {} not asked for yet", many(waiting, "is", "are")));
+    }
     Part::of("probes", PROBES, good, matters)
 }
 

@@ -61,6 +61,7 @@ pub(in super::super) async fn page(
             (told(&app.settings.alerts))
             section.card aria-label="Messages" {
                 header {
+                    h2.visually-hidden { "Messages" }
                     nav.row aria-label="By state" {
                         a.button.slim href="/admin/notifications" aria-current=[word.is_none().then_some("page")] { "all" }
                         @for one in NotificationState::ALL {

@@ -72,6 +72,7 @@ pub(super) async fn page(
         }, &html! { a.button.plain href=(other) { (words) } }))
         div.stack {
             section.card aria-label="Incidents" {
+                h2.visually-hidden { "Incidents" }
                 @if incidents.is_empty() {
                     (empty("shield", if all { "No incidents here" } else { "No incident is open" },
                         "Alerts that are critical open one, and so can you. That none is open says nothing of what nobody measures.", &html! {}))
