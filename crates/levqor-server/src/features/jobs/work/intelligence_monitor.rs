@@ -14,8 +14,8 @@ use super::{
 };
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
-/// Days that say what is usual at a time of the day.
-const DAYS: u32 = 14;
+/// Days that say what is usual at a time of the day: as many as are read by the minute, since a longer time is read by the hour.
+const DAYS: u32 = 13;
 
 /// How a series is read.
 #[derive(Debug, Clone, Copy)]
