@@ -15,7 +15,7 @@ CREATE TABLE notifications (
     -- waiting, delivered, dead.
     state text NOT NULL,
     attempts bigint NOT NULL DEFAULT 0,
-    -- When it is tried next; while somebody tries, when others may.
+    -- When it is tried next; while somebody tries, when others may. Only what waits has one.
     next_at bigint,
     ended_at bigint,
     -- Why the last attempt failed.
@@ -23,6 +23,6 @@ CREATE TABLE notifications (
     CONSTRAINT notifications_pk PRIMARY KEY (id),
     CONSTRAINT notifications_dedup_unique UNIQUE (dedup)
 ) WITHOUT ROWID;
-CREATE INDEX notifications_due ON notifications (next_at, id) WHERE state = 'waiting';
+CREATE INDEX notifications_due ON notifications (next_at, id) WHERE next_at IS NOT NULL;
 CREATE INDEX notifications_state ON notifications (state, created_at, id);
 CREATE INDEX notifications_created ON notifications (created_at, id);

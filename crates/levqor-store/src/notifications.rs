@@ -187,7 +187,7 @@ impl Store {
             .read(move |session| {
                 let now = session.now(now)?;
                 session.scalar::<i64>(
-                    "SELECT 1 FROM notifications WHERE state = 'waiting' AND next_at <= $1 ORDER BY next_at LIMIT 1",
+                    "SELECT 1 FROM notifications WHERE next_at <= $1 ORDER BY next_at, id LIMIT 1",
                     params![now],
                 )
             })
@@ -200,7 +200,7 @@ impl Store {
             session.rows(
                 concat!(
                     "UPDATE notifications SET next_at = $2, attempts = attempts + 1, attempted_at = $1
-                     WHERE id IN (SELECT id FROM notifications WHERE state = 'waiting' AND next_at <= $1
+                     WHERE id IN (SELECT id FROM notifications WHERE next_at <= $1
                          ORDER BY next_at, id LIMIT $3)
                      RETURNING ",
                     columns!()

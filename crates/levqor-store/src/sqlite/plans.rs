@@ -50,6 +50,8 @@ async fn statements_find_their_rows_by_an_index() {
         "SELECT count(*) FROM status_subscriptions WHERE created_at <=",
         // Walks from the end of the key.
         "FROM uptime_records ORDER BY day DESC LIMIT 1",
+        // The few leads with the address of an owner.
+        "FROM memberships m JOIN users u",
         // A row for each start of a process; all of them are wanted.
         "FROM audit_chains",
         // A row for each node that looked at itself in the last days, from an index's end.
