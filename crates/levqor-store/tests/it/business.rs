@@ -153,8 +153,8 @@ async fn an_address_books_few_consultations_and_each_ends_once() {
         state: ConsultationState::Booked,
         ended_at: None,
     };
-    let (first, second) = (consultation(after(20)), consultation(after(10)));
-    let third = Consultation { created_at: after(13), ..consultation(after(30)) };
+    let (first, second) = (consultation(after(200)), consultation(after(100)));
+    let third = Consultation { created_at: after(13), ..consultation(after(300)) };
     let book = async |new: &Consultation| {
         store.book_consultation(new.clone(), told(&new.id.to_string()), 2).await.unwrap()
     };
