@@ -102,7 +102,10 @@ impl Driver {
         let mut turn = self.turn();
         let status = self.status();
         self.tell(&mut turn, status);
-        let waiting_for = if self.events.is_empty() && status != RunStatus::Waiting {
+        // Work of several slices, after which something is done that no entry but the acceptance stands for: the row says
+        // so, and a run that comes back knows by it how far it had come.
+        let is_told = !self.took_slices || self.run.waiting_for.is_some() || turn.effects.is_empty();
+        let waiting_for = if self.events.is_empty() && status != RunStatus::Waiting && is_told {
             self.run.waiting_for.clone()
         } else {
             self.waiting_for()
@@ -351,6 +354,7 @@ impl Driver {
         self.run.waiting_for = append.waiting_for;
         self.listening.written();
         self.events.clear();
+        self.took_slices = false;
     }
 
     fn append(&mut self, status: RunStatus, waiting_for: Option<String>, turn: &Turn) -> Append {

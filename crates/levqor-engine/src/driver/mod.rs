@@ -95,6 +95,10 @@ pub(crate) struct Driver {
     suspended_before: i64,
     /// For a run that came back, until its first append: the effects whose ends its journal had.
     resumed: Option<HashSet<EffectId>>,
+    /// A run that came back does what it had done before, to where its effects were performed.
+    does_again: bool,
+    /// The work since the last append was too long for one slice: wishes could come in between.
+    took_slices: bool,
     last_at: Timestamp,
     /// What must not be shown of the run.
     mask: Mask,
@@ -130,6 +134,8 @@ impl Driver {
             listening: Listening::default(),
             suspended_before,
             resumed: None,
+            does_again: false,
+            took_slices: false,
             last_at,
             mask: Mask::default(),
             told,
@@ -199,6 +205,7 @@ impl Driver {
             self.heed_wish();
         }
         self.settle().await?;
+        self.does_again = false;
         if self.resumed.is_some() {
             if self.events.is_empty() {
                 self.follow_watchers().await;

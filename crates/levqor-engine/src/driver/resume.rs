@@ -187,6 +187,10 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Box<Stored>) -> Result<Dr
     let Stored { run, workflow, events } = *stored;
     let last_at = events.last().map_or(run.created_at, Event::at);
     let unwritten = run.next_seq == 0;
+    // Since its acceptance nothing was journalled, but its row tells what it waits for: that was asked for.
+    let does_again = run.next_seq == 1
+        && run.status != RunStatus::Pending
+        && run.waiting_for.as_ref().is_some_and(|words| !words.starts_with(CANNOT_GO_ON));
     let ended: HashSet<EffectId> = events
         .iter()
         .filter_map(|event| match event {
@@ -244,6 +248,7 @@ async fn restore(core: &Arc<Core>, seat: Seat, stored: Box<Stored>) -> Result<Dr
     driver.has_started = stood_still;
     driver.last_at = last_at;
     driver.resumed = Some(ended);
+    driver.does_again = does_again;
     if unwritten {
         driver.events.extend(first.clone());
     }

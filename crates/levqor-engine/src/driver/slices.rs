@@ -19,12 +19,15 @@ impl Driver {
         loop {
             match progress {
                 Ok(Progress::Idle) => return Ok(()),
+                // Its effects were performed: who stopped the run before them would take them out of its history.
+                Ok(Progress::More) if self.does_again => {}
                 Ok(Progress::More) => {
                     self.cancel_if_asked();
                     self.heed_wish();
                 }
                 Err(MustAbort(error)) => self.abort(error),
             }
+            self.took_slices = true;
             progress = self.slice_elsewhere().await?;
         }
     }

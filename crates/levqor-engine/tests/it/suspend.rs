@@ -76,6 +76,37 @@ async fn a_result_that_comes_while_a_run_is_suspended_survives_everything() {
 }
 
 #[tokio::test]
+async fn what_was_sent_before_a_crash_stays_in_the_history() {
+    let world = World::new().await;
+    let gate = Arc::new(Gate { asked: Mutex::default(), answers: tokio::sync::Semaphore::new(0) });
+    let client = egress::Client::new(world.policy.clone(), "test");
+    let faults = || Faults::default().calling(gate.clone(), client.clone());
+    // More than one slice of work, and its call comes last.
+    let sets: String = (0..40).map(|nth| format!("  - s{nth}: {{ set: {{ n: {nth} }} }}\n")).collect();
+    let last = "  - ask: { call: http, with: { method: post, endpoint: 'STUB/last' } }";
+    let workflow = world.save("long", "1.0.0", &format!("do:\n{sets}{last}")).await;
+
+    let engine = world.engine_with(faults()).await;
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        runs.push(world.start(&engine, workflow, json!({})).await);
+    }
+    wait_until("the calls", || gate.asked.lock().unwrap().len() == runs.len()).await;
+    engine.halt().await;
+    let engine = world.engine_with(faults()).await;
+    for run in &runs {
+        engine.suspend(world.account, *run, "ada").await.unwrap();
+    }
+    for run in &runs {
+        let entries = world.store.journal(*run, None, 10).await.unwrap();
+        let events: Vec<serde_json::Value> =
+            entries.iter().flat_map(|entry| serde_json::from_str::<Vec<_>>(&entry.events).unwrap()).collect();
+        let begun = events.iter().find_map(|event| event.get("tasks_begun"));
+        assert_eq!(begun, Some(&json!(41)), "{events:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_wait_is_over_late_and_a_timeout_is_not_used_up() {
     let world = World::new().await;
     world.stub.route(Route::new("/hang").reply(Reply::hang()));
