@@ -45,12 +45,14 @@ pub(super) async fn look(
 ) -> Result<(), String> {
     let allow = allowed(app, definition);
     let (mut url, reach) = match &request.at {
-        At::Url(url) => (url.clone(), Reach::written(url.host_str().unwrap_or_default(), &allow)),
+        At::Url(url) => {
+            (url.clone(), Reach::written(url.host_str().unwrap_or_default(), port_of(url), &allow))
+        }
         At::Regions { path } => {
             let base = address_of(target, attempt)?;
             let url = Url::parse(&format!("{base}{path}"))
                 .map_err(|error| format!("the node says that it is reached at {base:?}: {error}"))?;
-            let reach = Reach::node(url.host_str().unwrap_or_default(), &allow);
+            let reach = Reach::node(url.host_str().unwrap_or_default(), port_of(&url), &allow);
             (url, reach)
         }
     };
@@ -87,6 +89,11 @@ pub(super) async fn look(
         url = next;
     };
     judge(&definition.expect, answer, &target.name, began.elapsed()).await
+}
+
+/// Addresses of http and https always have one.
+fn port_of(url: &Url) -> u16 {
+    url.port_or_known_default().unwrap_or_default()
 }
 
 fn location(url: &Url, headers: &HeaderMap) -> Option<Url> {

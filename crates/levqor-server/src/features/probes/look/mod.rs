@@ -112,12 +112,12 @@ async fn once(
     match &definition.kind {
         Kind::Http(http) => http::look(app, definition, http, target, attempt, found).await,
         Kind::Tcp(at) => {
-            let reach = reach::Reach::written(&at.host, &allowed(app, definition));
+            let reach = reach::Reach::written(&at.host, at.port, &allowed(app, definition));
             reach::connect(&reach, &at.host, at.port).await.map(drop)
         }
         Kind::Dns(dns) => dns::look(&definition.expect, dns, &*app.random).await,
         Kind::Tls(tls) => {
-            let reach = reach::Reach::written(&tls.at.host, &allowed(app, definition));
+            let reach = reach::Reach::written(&tls.at.host, tls.at.port, &allowed(app, definition));
             let stream = reach::connect(&reach, &tls.at.host, tls.at.port).await?;
             let verifier = eyes.verifiers.of(&tls.authorities).await?;
             tls::shake_hands(stream, &tls.server_name, verifier, &mut found.certificate).await.map(drop)
