@@ -146,6 +146,41 @@ async fn answers_are_held_against_what_is_expected() {
 }
 
 #[tokio::test]
+async fn a_redirect_leads_to_no_other_port_and_takes_no_secrets_along() {
+    let (stub, beside) = (HttpStub::start().await, HttpStub::start().await);
+    let elsewhere = beside.url("/ok");
+    stub.route(Route::new("/moved").reply(Reply::redirect(307, &elsewhere)));
+    let row = |name: &str, rest: &str| {
+        let url = stub.url("/moved");
+        format!("[[probes]]\nname = \"{name}\"\nkind = \"http\"\nurl = \"{url}\"\nredirects = 1\n{rest}\n")
+    };
+    let test = probing(
+        &[
+            row("unwritten", ""),
+            row(
+                "told",
+                "allow = [\"127.0.0.0/8\"]\nheaders = { x-api-key = \"secret\", authorization = \"Bearer secret\", accept = \"text/html\" }",
+            ),
+            row("posted", "allow = [\"127.0.0.0/8\"]\nmethod = \"POST\"\nbody = \"secret\""),
+        ]
+        .concat(),
+    )
+    .await;
+    let (good, reason, _) = look(&test, "unwritten").await;
+    assert!(!good && reason.contains("a loopback address; add it to the probe's allow"), "{reason}");
+    assert!(look(&test, "told").await.0);
+    let asked = beside.requests();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!((asked[0].header("x-api-key"), asked[0].header("authorization")), (None, None));
+    assert_eq!(asked[0].header("accept"), Some("text/html"));
+    let first = stub.requests().into_iter().find(|request| request.header("x-api-key").is_some());
+    assert!(first.is_some(), "who is written is told");
+    let (good, reason, _) = look(&test, "posted").await;
+    assert!(!good && reason.contains("which is not told what is posted"), "{reason}");
+    assert_eq!(beside.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_target_that_hangs_or_streams_is_cut_off() {
     let silent = listener(|mut stream| async move {
         let _ = stream.read(&mut [0; 1]).await;
