@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use levqor_model::{Verdict, audit::Record};
+use levqor_model::{Condition, Verdict, audit::Record};
 use levqor_server::features::probes::{Definitions, conditions, synthetic};
 use levqor_store::{audit::Filter, health::Sample};
 use levqor_testkit::{HttpStub, Reply, Route, wait_for};
@@ -418,6 +418,10 @@ async fn a_customers_whole_way_is_gone() {
     assert!(!keys[0].operator && keys[0].expires_at.is_some() && keys[0].scopes.is_some(), "{keys:?}");
     assert!(synthetic(&test.app).await.unwrap()[0].fault.is_none(), "the key is good for another one");
     assert_eq!(test.store.keys_of(account, None, 10).await.unwrap().len(), 1);
+    // One that somebody revoked is not tried again.
+    test.store.revoke_key(account, keys[0].id, test.app.now()).await.unwrap();
+    assert!(synthetic(&test.app).await.unwrap()[0].fault.is_none());
+    assert_eq!(test.store.keys_of(account, None, 10).await.unwrap().len(), 2);
     served.stopped().await;
 }
 
@@ -432,6 +436,17 @@ async fn a_journey_that_fails_says_where() {
     .await;
     let fault = gone.fault.unwrap();
     assert!(fault.starts_with("at look: ") && fault.contains("404"), "{fault}");
+    // It was gone twice, so that it is known by now that this was no blip.
+    wait_for("the verdict", || async {
+        let all = conditions(&test.app).await.unwrap();
+        let fails =
+            |condition: &Condition| condition.rule == "probes.asked" && condition.verdict == Verdict::Fails;
+        all.iter().any(fails).then_some(())
+    })
+    .await;
+    // However often it fails, it needs no other key.
+    let account = "acc_0000000000PR0BES0000000000".parse().unwrap();
+    assert_eq!(test.store.keys_of(account, None, 10).await.unwrap().len(), 1);
     served.stopped().await;
 }
 
