@@ -66,7 +66,10 @@ pub(in super::super) async fn change(
     let now = find(app, name).await?;
     let spans =
         spans(period_seconds.unwrap_or(now.period.as_secs()), grace_seconds.unwrap_or(now.grace.as_secs()))?;
-    app.store.change_heartbeat(name.to_owned(), spans, app.now()).await?.ok_or_else(|| missing(name))
+    let changed = app.store.change_heartbeat(name.to_owned(), spans, app.now()).await?;
+    let mut changed = changed.ok_or_else(|| missing(name))?;
+    changed.look(app.now());
+    Ok(changed)
 }
 
 /// # Errors
@@ -75,16 +78,24 @@ pub(in super::super) async fn delete(app: &App, name: &str) -> Result<(), Proble
     if app.store.delete_heartbeat(name.to_owned(), app.now()).await? { Ok(()) } else { Err(missing(name)) }
 }
 
+/// All of them as of now: whose deadline is over is down, also before the job that looks for such has come by.
+///
 /// # Errors
 /// When the store cannot be asked.
 pub(in super::super) async fn all(app: &App) -> Result<Vec<Heartbeat>, Error> {
-    app.store.heartbeats().await
+    let (mut heartbeats, now) = (app.store.heartbeats().await?, app.now());
+    heartbeats.iter_mut().for_each(|heartbeat| heartbeat.look(now));
+    Ok(heartbeats)
 }
 
+/// As of now.
+///
 /// # Errors
 /// 404.
 pub(super) async fn find(app: &App, name: &str) -> Result<Heartbeat, Problem> {
-    app.store.heartbeat(name.to_owned()).await?.ok_or_else(|| missing(name))
+    let mut found = app.store.heartbeat(name.to_owned()).await?.ok_or_else(|| missing(name))?;
+    found.look(app.now());
+    Ok(found)
 }
 
 /// # Errors
