@@ -31,7 +31,7 @@ pub(in super::super) struct Wish {
 /// Makes a heartbeat; its token, which can be seen this one time.
 ///
 /// # Errors
-/// 422 for what is not allowed; 409 when the name is taken, or when there are as many as may be.
+/// 422 for what is not allowed, and when there are as many as may be; 409 when the name is taken.
 pub(in super::super) async fn create(
     app: &App,
     actor: &Actor,
@@ -43,11 +43,11 @@ pub(in super::super) async fn create(
     let prefix = token.chars().take(SHOWN).collect();
     let heartbeat = Heartbeat::new(name.clone(), prefix, spans, actor.by.words(), app.now());
     if !app.store.create_heartbeat(heartbeat.clone(), token_hash(&token)).await? {
-        let words = if app.store.heartbeat(name.clone()).await?.is_some() {
-            format!("there is a heartbeat {name:?} already; choose another name, or delete that one")
-        } else {
-            format!("there are {HEARTBEATS_MAX} heartbeats, and no more can be; delete some")
-        };
+        if app.store.heartbeat(name.clone()).await?.is_none() {
+            let words = format!("there are {HEARTBEATS_MAX} heartbeats, and no more can be; delete some");
+            return Err(Problem::field("/name", words));
+        }
+        let words = format!("there is a heartbeat {name:?} already; choose another name, or delete that one");
         return Err(Problem::new(ProblemCode::NameTaken, words));
     }
     Ok((heartbeat, token))
