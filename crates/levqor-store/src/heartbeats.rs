@@ -215,8 +215,9 @@ impl Heartbeat {
             Some(started) if started + self.grace <= now => {
                 format!("it began at {started} and has not ended within {} s", self.grace.as_secs())
             }
-            _ => format!(
-                "nothing was heard for {} s, which is its period and its grace",
+            started => format!(
+                "{} for {} s, which is its period and its grace",
+                if started.is_some() { "it runs, and has not ended" } else { "nothing was heard" },
                 (self.period + self.grace).as_secs()
             ),
         };
@@ -363,6 +364,16 @@ impl Store {
         ping: Ping,
         now: Timestamp,
     ) -> Result<Option<Heartbeat>, Error> {
+        // Asked first: who guesses addresses must not hold up those who write.
+        let known = self
+            .read(move |session| {
+                session
+                    .scalar::<i64>("SELECT 1 FROM expected_heartbeats WHERE token_hash = $1", params![hash])
+            })
+            .await?;
+        if known.is_none() {
+            return Ok(None);
+        }
         self.write(move |session| {
             let found = session.row(
                 concat!("SELECT ", columns!(), " FROM expected_heartbeats WHERE token_hash = $1"),
@@ -546,6 +557,32 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn who_guesses_addresses_does_not_wait_for_those_who_write() {
+        let folder = levqor_testkit::temp_dir();
+        let store = Store::open(crate::Options::file(folder.path().join("levqor.db"))).unwrap();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (go_on, goes_on) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::spawn({
+            let store = store.clone();
+            async move {
+                store
+                    .write(move |_| {
+                        let _ = begun.send(());
+                        let _ = goes_on.recv();
+                        Ok(())
+                    })
+                    .await
+            }
+        });
+        has_begun.await.unwrap();
+        let guessed = store.ping_heartbeat([9; 32], Ping::Success, NOW);
+        let guessed = tokio::time::timeout(Duration::from_secs(10), guessed).await;
+        assert_eq!(guessed.unwrap().unwrap(), None);
+        go_on.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+    }
+
     #[test]
     fn it_says_why_it_is_down_and_how_long_it_took() {
         let spans = (Duration::from_secs(60), Duration::from_secs(10));
@@ -560,6 +597,14 @@ mod tests {
             Some("nothing was heard for 70 s, which is its period and its grace")
         );
         assert_eq!(beat.since, after(80));
+        let mut late = beat.clone();
+        late.hear(Ping::Success, after(100));
+        late.hear(Ping::Start, after(165));
+        late.look(after(170));
+        assert_eq!(
+            late.reason.as_deref(),
+            Some("it runs, and has not ended for 70 s, which is its period and its grace")
+        );
         beat.hear(Ping::Fail { exit_code: Some(2) }, after(90));
         assert_eq!(beat.reason.as_deref(), Some("it ended with exit code 2"));
         assert_eq!(beat.since, after(80), "it is down since then");

@@ -272,6 +272,17 @@ impl Store {
         .await
     }
 
+    /// Forgets keys of the account that ended before that moment: where the platform makes one after the other for itself.
+    pub async fn forget_ended_keys(&self, account: AccountId, before: Timestamp) -> Result<u64, Error> {
+        self.write(move |session| {
+            session.execute(
+                "DELETE FROM api_keys WHERE account_id = $1 AND expires_at < $2",
+                params![account, before],
+            )
+        })
+        .await
+    }
+
     /// Keys of the account that open something at that moment.
     pub async fn live_keys(&self, account: AccountId, at: Timestamp) -> Result<usize, Error> {
         let keys: Option<u64> = self

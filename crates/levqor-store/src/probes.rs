@@ -16,6 +16,8 @@ use crate::{
 
 /// Nodes, and verdicts, that are listed.
 const LISTED_MAX: usize = 10_000;
+/// A target at which nobody has looked on so many days is none any more.
+const VERDICT_DAYS: i64 = 7;
 
 /// What a node sees of all targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,7 +291,7 @@ impl Store {
         .await
     }
 
-    /// Forgets single results of before one moment, and days, changes and nodes of before another.
+    /// Forgets single results of before one moment, days and changes of before another, and verdicts on what nobody looks at any more.
     pub async fn prune_probes(&self, results: Timestamp, history: Timestamp) -> Result<(), Error> {
         self.prune(
             "DELETE FROM probe_results WHERE (at, probe, target, node_id) IN
@@ -309,8 +311,14 @@ impl Store {
             history,
         )
         .await?;
-        let day = history.date();
+        let (day, looked) = (history.date(), results.date().plus_days(1 - VERDICT_DAYS));
         self.write(move |session| {
+            session.execute(
+                "DELETE FROM probe_verdicts WHERE NOT EXISTS
+                    (SELECT 1 FROM probe_days WHERE probe_days.probe = probe_verdicts.probe AND probe_days.day >= $1
+                         AND probe_days.target = probe_verdicts.target)",
+                params![looked],
+            )?;
             session
                 .execute(
                     "DELETE FROM probe_days WHERE (day, probe, target, region) IN

@@ -170,6 +170,7 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
     let spare = ApiKey { id: KeyId::new(NOW, random), hash: [7; 32], ..key.clone() };
     store.create_key(spare).await.unwrap();
     store.live_keys(account, NOW).await.unwrap();
+    store.forget_ended_keys(account, NOW).await.unwrap();
     store.revoke_key(account, key.id, NOW).await.unwrap();
 
     let secret = SealedSecret {

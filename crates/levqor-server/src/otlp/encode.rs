@@ -7,7 +7,7 @@ use levqor_model::{Point, SeriesKind, Timestamp};
 use super::{
     Attribute, Span, SpanKind, TelemetrySettings,
     protobuf::Message,
-    sums::{Name, Sums},
+    sums::{Sum, Sums},
 };
 
 /// The name under which everything is told.
@@ -45,7 +45,10 @@ pub(super) fn metrics(settings: &TelemetrySettings, sums: &Sums) -> Vec<u8> {
         resource_metrics.message(2, |scope_metrics| {
             scope_metrics.message(1, |scope| put_scope(scope, settings));
             for (name, series) in &sums.names {
-                scope_metrics.message(2, |metric| put_metric(metric, name, series, sums));
+                let told = sums.of(series);
+                if !told.is_empty() {
+                    scope_metrics.message(2, |metric| put_metric(metric, name, series.kind, &told, sums));
+                }
             }
         });
     });
@@ -99,17 +102,18 @@ fn put_span(message: &mut Message, span: &Span) {
 }
 
 /// `Metric`.
-fn put_metric(metric: &mut Message, name: &str, series: &Name, sums: &Sums) {
+fn put_metric(metric: &mut Message, name: &str, kind: SeriesKind, told: &[&Sum], sums: &Sums) {
     metric.text(1, &format!("{SERVICE}.{name}"));
     if name.ends_with("_us") {
         metric.text(3, "us");
     }
     let times = (sums.began_at, sums.told_at);
-    let each = series.series.values();
-    match series.kind {
+    let each = told.iter();
+    match kind {
         SeriesKind::Gauge => metric.message(5, |gauge| {
             each.for_each(|sum| {
-                gauge.message(1, |point| put_number(point, &sum.labels, times, sum.point.last))
+                let times = (sums.began_at, sum.told_at);
+                gauge.message(1, |point| put_number(point, &sum.labels, times, sum.point.last));
             });
         }),
         SeriesKind::Counter => metric.message(7, |counter| {

@@ -222,6 +222,25 @@ async fn what_is_left_is_sent_at_the_end() {
     assert!(!stub.requests_to("/v1/metrics").is_empty());
 }
 
+#[tokio::test]
+async fn a_level_that_nobody_looks_at_any_more_is_not_told() {
+    let settings = settings(&HttpStub::start().await);
+    let mut sums = Sums::new(NOW);
+    let names = |sums: &Sums| {
+        let request = ExportMetricsServiceRequest::decode(&*encode::metrics(&settings, sums)).unwrap();
+        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+        metrics.iter().map(|metric| metric.name.clone()).collect::<Vec<_>>()
+    };
+    let level = |name: &str| (series(name, SeriesKind::Gauge, "x"), Point::of(NOW, 1.0));
+    let count = (series("requests", SeriesKind::Counter, "2xx"), Point::of(NOW, 1.0));
+    sums.add(NOW, vec![level("findings"), level("depth"), count]);
+    assert_eq!(names(&sums), ["levqor.depth", "levqor.findings", "levqor.requests"]);
+    sums.add(NOW + Duration::from_secs(90), vec![level("depth")]);
+    assert_eq!(names(&sums), ["levqor.depth", "levqor.requests"], "a sum stays what it is");
+    sums.add(NOW + Duration::from_secs(100), vec![level("findings")]);
+    assert_eq!(names(&sums), ["levqor.depth", "levqor.findings", "levqor.requests"]);
+}
+
 #[test]
 fn series_without_a_place_are_counted() {
     let mut sums = Sums::new(NOW);

@@ -60,6 +60,9 @@ async fn a_job_is_expected_heard_and_missed() {
         "down",
         "before anybody has looked for missed ones"
     );
+    assert_eq!(verdict(&test).await, Verdict::Fails, "nor do alerts wait for that");
+    let reason = state(&test, "nightly-backup").await["reason"].clone();
+    assert!(reason.as_str().unwrap().starts_with("nothing was heard for 3900 s"), "{reason}");
     test.store.miss_heartbeats(test.app.now()).await.unwrap();
     assert_eq!(verdict(&test).await, Verdict::Fails);
     // By every method, and in every way.

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use levqor_model::{Verdict, audit::Record};
+use levqor_model::{Condition, Verdict, audit::Record};
 use levqor_server::features::probes::{Definitions, conditions, synthetic};
 use levqor_store::{audit::Filter, health::Sample};
 use levqor_testkit::{HttpStub, Reply, Route, wait_for};
@@ -143,6 +143,41 @@ async fn answers_are_held_against_what_is_expected() {
     assert_eq!((posted.text().as_str(), posted.header("authorization")), ("{}", Some("Bearer x")));
     let agent = posted.header("user-agent").unwrap().to_owned();
     assert!(agent.starts_with("levqor-probe/"), "{agent}");
+}
+
+#[tokio::test]
+async fn a_redirect_leads_to_no_other_port_and_takes_no_secrets_along() {
+    let (stub, beside) = (HttpStub::start().await, HttpStub::start().await);
+    let elsewhere = beside.url("/ok");
+    stub.route(Route::new("/moved").reply(Reply::redirect(307, &elsewhere)));
+    let row = |name: &str, rest: &str| {
+        let url = stub.url("/moved");
+        format!("[[probes]]\nname = \"{name}\"\nkind = \"http\"\nurl = \"{url}\"\nredirects = 1\n{rest}\n")
+    };
+    let test = probing(
+        &[
+            row("unwritten", ""),
+            row(
+                "told",
+                "allow = [\"127.0.0.0/8\"]\nheaders = { x-api-key = \"secret\", authorization = \"Bearer secret\", accept = \"text/html\" }",
+            ),
+            row("posted", "allow = [\"127.0.0.0/8\"]\nmethod = \"POST\"\nbody = \"secret\""),
+        ]
+        .concat(),
+    )
+    .await;
+    let (good, reason, _) = look(&test, "unwritten").await;
+    assert!(!good && reason.contains("a loopback address; add it to the probe's allow"), "{reason}");
+    assert!(look(&test, "told").await.0);
+    let asked = beside.requests();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!((asked[0].header("x-api-key"), asked[0].header("authorization")), (None, None));
+    assert_eq!(asked[0].header("accept"), Some("text/html"));
+    let first = stub.requests().into_iter().find(|request| request.header("x-api-key").is_some());
+    assert!(first.is_some(), "who is written is told");
+    let (good, reason, _) = look(&test, "posted").await;
+    assert!(!good && reason.contains("which is not told what is posted"), "{reason}");
+    assert_eq!(beside.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -383,6 +418,10 @@ async fn a_customers_whole_way_is_gone() {
     assert!(!keys[0].operator && keys[0].expires_at.is_some() && keys[0].scopes.is_some(), "{keys:?}");
     assert!(synthetic(&test.app).await.unwrap()[0].fault.is_none(), "the key is good for another one");
     assert_eq!(test.store.keys_of(account, None, 10).await.unwrap().len(), 1);
+    // One that somebody revoked is not tried again.
+    test.store.revoke_key(account, keys[0].id, test.app.now()).await.unwrap();
+    assert!(synthetic(&test.app).await.unwrap()[0].fault.is_none());
+    assert_eq!(test.store.keys_of(account, None, 10).await.unwrap().len(), 2);
     served.stopped().await;
 }
 
@@ -397,6 +436,17 @@ async fn a_journey_that_fails_says_where() {
     .await;
     let fault = gone.fault.unwrap();
     assert!(fault.starts_with("at look: ") && fault.contains("404"), "{fault}");
+    // It was gone twice, so that it is known by now that this was no blip.
+    wait_for("the verdict", || async {
+        let all = conditions(&test.app).await.unwrap();
+        let fails =
+            |condition: &Condition| condition.rule == "probes.asked" && condition.verdict == Verdict::Fails;
+        all.iter().any(fails).then_some(())
+    })
+    .await;
+    // However often it fails, it needs no other key.
+    let account = "acc_0000000000PR0BES0000000000".parse().unwrap();
+    assert_eq!(test.store.keys_of(account, None, 10).await.unwrap().len(), 1);
     served.stopped().await;
 }
 

@@ -31,6 +31,10 @@ pub use read::SeriesAnswer;
 
 /// Series that the database remembers, of all nodes and all time that is kept; what is new beyond has no place of its own.
 pub const SERIES_KEPT_MAX: i64 = 50_000;
+/// Those of one name: what explodes there takes no place from others.
+pub const SERIES_OF_NAME_KEPT_MAX: i64 = 10_000;
+/// What stands for the values of labels when there is no place for them.
+pub const OTHER: &str = "other";
 
 /// How fine what is kept is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,14 @@ pub struct Series {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     pub kind: SeriesKind,
+}
+
+impl Series {
+    /// What has a place however many there are, since there are few of them: one without labels besides the region, and where
+    /// everything goes that has no place of its own.
+    fn is_reserved(&self) -> bool {
+        self.labels.iter().all(|(label, value)| label == "region" || value == OTHER)
+    }
 }
 
 /// What one node has seen in one step of ten seconds, packed for [`crate::Store::add_series_points`].

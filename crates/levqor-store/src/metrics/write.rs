@@ -1,15 +1,29 @@
 //! What nodes write: the numbers of series that are new to them, and what a step has seen.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use levqor_model::{Timestamp, step_start};
 
-use super::{Grain, SERIES_KEPT_MAX, Series, SeriesBatch};
+use super::{Grain, SERIES_KEPT_MAX, SERIES_OF_NAME_KEPT_MAX, Series, SeriesBatch};
 use crate::{Conflict, Error, Session, Store, params};
 
 /// Series that one transaction looks up: a few milliseconds of the writer's time when all of them are new.
 const LOOKED_UP: usize = 250;
+/// Series without a point for so long give their place to new ones when their name has none left: those of processes that are gone.
+const DEAD_AFTER: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+/// So many of them at once.
+const DEAD_MAX: usize = 1_000;
+
+/// Places that are left, as far as they were asked for.
+#[derive(Debug, Default)]
+struct Room {
+    all: Option<i64>,
+    of_names: BTreeMap<String, i64>,
+}
 
 impl Store {
-    /// The numbers of series, which are given to those that are new. None: there are [`SERIES_KEPT_MAX`] already.
+    /// The numbers of series, which are given to those that are new. None: there are [`SERIES_KEPT_MAX`] already, or
+    /// [`SERIES_OF_NAME_KEPT_MAX`] of that name.
     pub async fn series_numbers(
         &self,
         series: Vec<Series>,
@@ -20,7 +34,7 @@ impl Store {
             let some = some.to_vec();
             let found = self
                 .write(move |session| {
-                    let mut room = None;
+                    let mut room = Room::default();
                     some.iter()
                         .map(|series| number(session, series, now, &mut room))
                         .collect::<Result<Vec<_>, _>>()
@@ -72,12 +86,46 @@ pub(super) fn insert(
         .map(drop)
 }
 
-fn number(
-    session: &Session,
-    series: &Series,
-    now: Timestamp,
-    room: &mut Option<i64>,
-) -> Result<Option<i64>, Error> {
+impl Room {
+    /// Takes a place; false: there is none.
+    fn take(&mut self, session: &Session, name: &str, now: Timestamp) -> Result<bool, Error> {
+        let all = match self.all {
+            Some(left) => left,
+            None => {
+                let there: Option<i64> = session.scalar("SELECT count(*) FROM metric_series", &[])?;
+                SERIES_KEPT_MAX - there.unwrap_or_default()
+            }
+        };
+        let of_name = match self.of_names.get(name) {
+            Some(left) => *left,
+            None => left_of_name(session, name, now)?,
+        };
+        let is_there = all > 0 && of_name > 0;
+        let taken = i64::from(is_there);
+        self.all = Some(all - taken);
+        self.of_names.insert(name.to_owned(), of_name - taken);
+        Ok(is_there)
+    }
+}
+
+/// Places that are left for series of that name.
+fn left_of_name(session: &Session, name: &str, now: Timestamp) -> Result<i64, Error> {
+    let there: Option<i64> =
+        session.scalar("SELECT count(*) FROM metric_series WHERE name = $1", params![name])?;
+    let left = SERIES_OF_NAME_KEPT_MAX - there.unwrap_or_default();
+    if left > 0 {
+        return Ok(left);
+    }
+    let given = session.execute(
+        "DELETE FROM metric_series WHERE series_id IN
+            (SELECT series_id FROM metric_series WHERE name = $1 AND last_at < $2 ORDER BY last_at, series_id LIMIT $3)",
+        params![name, now - DEAD_AFTER, DEAD_MAX],
+    )?;
+    Ok(left + i64::try_from(given).unwrap_or_default())
+}
+
+fn number(session: &Session, series: &Series, now: Timestamp, room: &mut Room) -> Result<Option<i64>, Error> {
+    let is_reserved = series.is_reserved();
     let Series { name, labels, kind } = series;
     // Texts by texts, which always have a JSON form, in the order of their names.
     let labels = serde_json::to_string(labels).unwrap_or_default();
@@ -88,15 +136,7 @@ fn number(
     if known.is_some() {
         return Ok(known);
     }
-    let left = match *room {
-        Some(left) => left,
-        None => {
-            let there: Option<i64> = session.scalar("SELECT count(*) FROM metric_series", &[])?;
-            SERIES_KEPT_MAX - there.unwrap_or_default()
-        }
-    };
-    *room = Some(left - 1);
-    if left <= 0 {
+    if !is_reserved && !room.take(session, name, now)? {
         return Ok(None);
     }
     let number: Option<i64> = session.scalar(

@@ -61,6 +61,7 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM metric_series\n                 GROUP BY name, kind",
         // As many as there are probes and heartbeats: few, and all of them are wanted.
         "FROM probe_verdicts ORDER BY",
+        "DELETE FROM probe_verdicts WHERE NOT EXISTS",
         "FROM expected_heartbeats ORDER BY name",
         "SELECT count(*) FROM expected_heartbeats",
         // A walk over indexes that hold nothing else.

@@ -173,6 +173,13 @@ async fn keys_are_found_by_hash_and_revoked_once() {
     assert_eq!(store.revoke_key(account, keys[2].id, NOW).await, Ok(Revocation::Missing));
     assert_eq!(store.key_by_hash([2; 32]).await.unwrap().unwrap().revoked_at, Some(later));
     assert_eq!(store.live_keys(account, later).await, Ok(1));
+
+    // Of those that end by themselves; which are revoked stays to be read.
+    assert_eq!(store.forget_ended_keys(account, NOW).await, Ok(0), "it ended at that moment, and not before");
+    assert_eq!(store.forget_ended_keys(world.account_id(), later).await, Ok(0), "of others");
+    assert_eq!(store.forget_ended_keys(account, later).await, Ok(1));
+    let left: Vec<_> = store.keys_of(account, None, 9).await.unwrap().into_iter().map(|key| key.id).collect();
+    assert_eq!(left, [keys[0].id, keys[2].id]);
 }
 
 #[tokio::test]

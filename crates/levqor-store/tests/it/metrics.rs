@@ -8,7 +8,7 @@ use std::{
 use levqor_model::{Point, SeriesKind, SeriesPoints, SeriesQuery, Timestamp, Values};
 use levqor_store::{
     Error,
-    metrics::{Series, SeriesAnswer, SeriesBatch, SeriesKept},
+    metrics::{OTHER, SERIES_OF_NAME_KEPT_MAX, Series, SeriesAnswer, SeriesBatch, SeriesKept},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -247,6 +247,32 @@ async fn a_series_is_given_its_number_once() {
     assert_eq!(first[0], first[2]);
     assert_ne!(first[0], first[1]);
     assert_eq!(metrics.world.store.series_numbers(asked, BEGIN).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn one_name_takes_no_place_from_others_and_what_is_dead_gives_its_own() {
+    let store = Metrics::new().world.store;
+    let series = |name: &str, node: &str| Series {
+        name: name.to_owned(),
+        labels: labels(&[("node", node), ("region", "eu-west")]),
+        kind: SeriesKind::Gauge,
+    };
+    let places = usize::try_from(SERIES_OF_NAME_KEPT_MAX).unwrap();
+    let all = (0..places + 3).map(|node| series("uptime", &format!("node-{node:05}"))).collect();
+    let numbers = store.series_numbers(all, BEGIN).await.unwrap();
+    assert!(numbers[..places].iter().all(Option::is_some));
+    assert_eq!(numbers[places..], [None, None, None]);
+    // Others have theirs, and so has what stands for those that have none.
+    let asked = vec![series("depth", "node-1"), series("uptime", OTHER), series("uptime", "node-99999")];
+    let found = store.series_numbers(asked, BEGIN).await.unwrap();
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
+    // Days later nobody has written to them.
+    let later = BEGIN + seconds(3 * 86_400);
+    let found = store.series_numbers(vec![series("uptime", "node-99999")], later).await.unwrap();
+    assert!(found[0].is_some());
+    let names = store.series_names().await.unwrap();
+    let uptime = names.iter().find(|name| name.name == "uptime").unwrap();
+    assert_eq!(uptime.series, SERIES_OF_NAME_KEPT_MAX + 1 - 1_000 + 1);
 }
 
 #[tokio::test]

@@ -109,6 +109,22 @@ async fn a_verdict_is_noted_once_however_many_nodes_tell_it() {
     assert!(store.note_probe_verdict(verdict("up", after(20))).await.unwrap());
     let changes = store.probe_changes("reach".to_owned(), 10).await.unwrap();
     assert_eq!(changes, [verdict("up", after(20)), verdict("down", after(10)), verdict("up", NOW)]);
+    // What is still looked at stays, and what nobody looks at any more goes.
+    let day = |date| ProbeDay {
+        probe: "reach".to_owned(),
+        target: "us-east".to_owned(),
+        region: region("eu-west"),
+        day: date,
+        good: 1,
+        total: 1,
+        latency_sum_us: 1,
+        latency_max_us: 1,
+    };
+    store.add_probe_results(Vec::new(), vec![day(NOW.date())]).await.unwrap();
+    store.prune_probes(after(6 * 86_400), NOW).await.unwrap();
+    assert_eq!(store.probe_verdicts().await.unwrap(), [verdict("up", after(20))]);
+    store.prune_probes(after(7 * 86_400), NOW).await.unwrap();
+    assert!(store.probe_verdicts().await.unwrap().is_empty());
     let filter = Filter { kind: Some("probe".to_owned()), ..Filter::default() };
     let records = store.audit_records(filter, None, 10).await.unwrap();
     assert_eq!(records.len(), 3);

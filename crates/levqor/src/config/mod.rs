@@ -318,6 +318,7 @@ impl Reader<'_> {
         let otlp_endpoint = self.otlp_endpoint();
         let jobs = self.jobs();
         let probes = self.probes();
+        let series_kept = self.series_kept();
         let incidents = self.incidents();
         self.email();
         self.log_filter();
@@ -370,11 +371,7 @@ impl Reader<'_> {
             oidc,
             incidents,
             metrics_public: self.text("metrics.public") == "true",
-            series_kept: SeriesKept {
-                fine: self.days("metrics.fine_days"),
-                minute: self.days("metrics.minute_days"),
-                hour: self.days("metrics.hour_days"),
-            },
+            series_kept,
             otlp_endpoint,
             site,
             blueprint: self.blueprint(),
@@ -389,6 +386,30 @@ impl Reader<'_> {
             tamper_watch: self.tamper_watch(),
             hmac_secret,
         })
+    }
+
+    /// What is finer is kept no longer than what is coarser, which questions about longer times are answered by.
+    fn series_kept(&mut self) -> SeriesKept {
+        let kept = SeriesKept {
+            fine: self.days("metrics.fine_days"),
+            minute: self.days("metrics.minute_days"),
+            hour: self.days("metrics.hour_days"),
+        };
+        let orders = [
+            ("metrics.fine_days", kept.fine, "metrics.minute_days", kept.minute),
+            ("metrics.minute_days", kept.minute, "metrics.hour_days", kept.hour),
+        ];
+        for (finer, longer, coarser, days) in orders {
+            // What is no number has its complaint already.
+            if longer > days && !days.is_zero() {
+                self.complain(
+                    finer,
+                    format_args!("is more than {coarser}"),
+                    "keep finer steps for no longer than coarser ones",
+                );
+            }
+        }
+        kept
     }
 
     /// A collector's address.

@@ -47,6 +47,12 @@ fn each_mistake_names_the_place_the_problem_and_the_remedy() {
             &[],
             "levqor.toml:2: limits.effects: \"0\" is not a whole number from 1 to 100000",
         ),
+        (
+            "[metrics]\nfine_days = 9\nminute_days = 8",
+            &[],
+            "levqor.toml:2: metrics.fine_days: is more than metrics.minute_days; keep finer steps for no longer than coarser ones",
+        ),
+        ("", &[("LEVQOR_METRICS_HOUR_DAYS", "29")], "metrics.minute_days: is more than metrics.hour_days"),
         ("listen = \"x", &[], "levqor.toml:1:"),
         (
             "",

@@ -64,7 +64,7 @@ impl Answers {
 pub(super) struct Exposition {
     pub(super) answers: Answers,
     pub(super) looks: Vec<Look>,
-    /// The totals that survive restarts.
+    /// What this process has counted of what has a total. Whoever scrapes each node adds them up.
     pub(super) totals: Vec<(Counter, i64)>,
 }
 

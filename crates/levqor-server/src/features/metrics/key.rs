@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use levqor_model::SeriesKind;
-use levqor_store::metrics::Series;
+use levqor_store::metrics::{OTHER, Series};
 
 /// Characters of a label's value; longer ones end there.
 const VALUE_CHARS_MAX: usize = 120;
-
-/// What stands for the values of labels when there is no place for them.
-const OTHER: &str = "other";
 
 /// A name with its labels, without the region, which all of them have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

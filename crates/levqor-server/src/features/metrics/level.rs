@@ -55,7 +55,8 @@ pub(super) enum Shape {
 pub(super) enum Whose {
     /// Each node has its own, and its name is a label of the stored series.
     Node,
-    /// Nodes of a region add up to, or say, the same thing.
+    /// Nodes of a region have one series. Of a counter they add up; of a gauge each look of each node is one, so that its mean, least
+    /// and most are those of a node.
     Region,
 }
 

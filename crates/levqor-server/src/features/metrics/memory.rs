@@ -90,6 +90,11 @@ impl Metrics {
         self.totals().total(counter)
     }
 
+    /// What this process has counted since it began.
+    pub(super) fn own(&self, counter: Counter) -> i64 {
+        self.totals().own(counter)
+    }
+
     /// Of the last five minutes.
     pub fn last_5m(&self, counter: Counter, now: Timestamp) -> i64 {
         self.totals().last_5m(counter, now)
@@ -197,6 +202,23 @@ impl Metrics {
             })
             .await
             .copied()
+    }
+
+    /// Reads what all nodes have counted, when there are others.
+    ///
+    /// # Errors
+    /// When the store cannot be read; what was known stays.
+    pub(super) async fn refresh(&self, store: &Store, now: Timestamp) -> Result<(), levqor_store::Error> {
+        self.restore(store, now).await?;
+        if !store.is_shared() {
+            return Ok(());
+        }
+        // What is on its way to the store is neither in it nor pending.
+        let _nobody_writes = self.flushing.lock().await;
+        let totals = store.totals().await?;
+        let buckets = store.buckets_since(now - Duration::from_secs(WINDOW as u64)).await?;
+        self.totals().renew(&totals, &buckets);
+        Ok(())
     }
 
     /// Writes what was counted since the last time.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use levqor_model::{Point, SeriesKind, SeriesPoints, SeriesQuery, Timestamp, step_start};
+use levqor_model::{Point, SeriesKind, SeriesPoints, SeriesQuery, Timestamp, nearest, step_start};
 use levqor_store::metrics::{Grain, Series, SeriesName};
 use serde_json::Value;
 
@@ -148,7 +148,8 @@ async fn nothing_found(
     let some = app.store.views().series_of_name(name.to_owned(), 1).await?;
     let Some(Series { labels: has, kind, .. }) = some.first() else {
         return known.ok_or_else(|| {
-            let near = nearest(name).map(|near| format!(" did you mean {near}?")).unwrap_or_default();
+            let near = nearest(name, catalogue::all().map(|entry| entry.name));
+            let near = near.map(|near| format!(" did you mean {near}?")).unwrap_or_default();
             let name = clip(name);
             wrong("name", format!("no series is called {name:?};{near} GET /api/metrics/series lists all"))
         });
@@ -413,29 +414,6 @@ fn clip(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-/// The name that was probably meant.
-fn nearest(name: &str) -> Option<&'static str> {
-    let name = clip(name);
-    let near = catalogue::all().map(|entry| (distance(&name, entry.name), entry.name));
-    near.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= 3).map(|(_, near)| near)
-}
-
-/// Letters to add, drop or exchange to make one of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (place, another) in other.iter().enumerate() {
-            let exchanged = diagonal + usize::from(letter != *another);
-            diagonal = row[place + 1];
-            row[place + 1] = exchanged.min(row[place] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -595,9 +573,7 @@ mod tests {
             ("nothing_like_it_at_all", None),
         ];
         for (name, expected) in rows {
-            assert_eq!(nearest(name), expected, "{name}");
+            assert_eq!(nearest(name, catalogue::all().map(|entry| entry.name)), expected, "{name}");
         }
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
     }
 }

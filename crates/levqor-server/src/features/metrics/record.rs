@@ -38,6 +38,8 @@ pub(crate) async fn record(app: &App) -> Result<(), levqor_store::Error> {
             let (keys, series): (Vec<_>, Vec<_>) = unknown.into_iter().unzip();
             let numbers = app.store.series_numbers(series, app.now()).await?;
             app.metrics.kept().steps.learn(app.now(), keys.into_iter().zip(numbers));
+            // What stands for those that have no place may be new itself.
+            continue;
         }
         let Some(batch) = app.metrics.kept().steps.batch(|| app.random.u64()) else { return Ok(()) };
         app.store.add_series_points(batch, app.now()).await?;

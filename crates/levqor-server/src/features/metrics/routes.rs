@@ -25,7 +25,7 @@ pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(metrics)).routes(routes!(app_metrics)).merge(series::api())
 }
 
-/// What the server counts, for people and dashboards. Totals survive restarts; `last_5m` is a window that slides by the second.
+/// What the server counts, for people and dashboards. Totals are those of all nodes and survive restarts; `last_5m` is a window that slides by the second.
 #[derive(Debug, Serialize, ToSchema)]
 struct AppMetrics {
     /// `ok`, or `degraded` when the database did not answer; `runs` is null then.
@@ -105,7 +105,8 @@ struct Scheduler {
 #[utoipa::path(get, path = "/api/metrics/app", tag = "operations", responses((status = 200, body = AppMetrics), Refusals))]
 async fn app_metrics(State(app): State<App>) -> Json<AppMetrics> {
     let now = app.now();
-    let runs = runs(&app).await;
+    let is_whole = app.metrics.refresh(&app.store, now).await.inspect_err(told).is_ok();
+    let runs = if is_whole { runs(&app).await } else { None };
     absorb(&app);
     let metrics = &app.metrics;
     let total = |counter| metrics.total(counter);
@@ -155,17 +156,16 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let runs = runs(&app).await;
     absorb(&app);
     let looks = level::around(&app, runs).await;
-    let totals = Counter::ALL.iter().map(|counter| (*counter, app.metrics.total(*counter))).collect();
+    let totals = Counter::ALL.iter().map(|counter| (*counter, app.metrics.own(*counter))).collect();
     let text = Exposition { answers: app.metrics.answers(), looks, totals }.text(&app);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }
 
-/// Runs by status, after the counts of earlier processes are read. Metrics answer also without the store, so its errors
-/// are only logged.
+/// Runs by status. Metrics answer also without the store, so its errors are only logged.
 async fn runs(app: &App) -> Option<RunCounts> {
-    let found = async {
-        app.metrics.restore(&app.store, app.now()).await?;
-        app.store.run_counts(None).await
-    };
-    found.await.inspect_err(|error| warn!("metrics are shown without the database: {}", chain(error))).ok()
+    app.store.run_counts(None).await.inspect_err(told).ok()
+}
+
+fn told(error: &levqor_store::Error) {
+    warn!("metrics are shown without the database: {}", chain(error));
 }

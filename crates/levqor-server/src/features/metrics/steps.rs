@@ -112,6 +112,8 @@ impl Steps {
     }
 
     pub(super) fn add(&mut self, step: Timestamp, key: Key, point: Point) {
+        // Also when there is place: the database forgets series, too, and is asked anew for one that comes back.
+        self.forget_idle(step);
         let key = self.place_of(key, step);
         let points = self.open.entry(step).or_default();
         points.entry(key).and_modify(|there| there.merge(&point)).or_insert(point);
@@ -157,7 +159,7 @@ impl Steps {
         next.filter(is_unknown).map(|key| (Arc::clone(key), key.series(region))).collect()
     }
 
-    /// What the database said about them.
+    /// What the database said about them. What has no place there goes to what stands for it, unless it was tried already.
     pub(super) fn learn(
         &mut self,
         now: Timestamp,
@@ -165,11 +167,29 @@ impl Steps {
     ) {
         for (key, number) in numbers {
             let number = number.map_or(Number::None, Number::Is);
-            self.known.entry(key).or_insert(Known { number, seen_at: now }).number = number;
+            self.known.entry(Arc::clone(&key)).or_insert(Known { number, seen_at: now }).number = number;
+            if number == Number::None {
+                self.move_to_other(&key, now);
+            }
         }
     }
 
-    /// The step to be written next. Those of its series that have no place in the database are counted as crowded.
+    fn move_to_other(&mut self, key: &Key, now: Timestamp) {
+        let other = self.place_of_other(key, now);
+        if *other == *key {
+            return;
+        }
+        let waiting = self.waiting.iter_mut().filter(|waiting| waiting.batch.is_none());
+        let parts = waiting.map(|waiting| &mut waiting.points).chain(self.open.values_mut());
+        for points in parts {
+            let Some(point) = points.remove(key) else { continue };
+            self.crowded += 1;
+            points.entry(Arc::clone(&other)).and_modify(|there| there.merge(&point)).or_insert(point);
+        }
+    }
+
+    /// The step to be written next. Those of its series that have no place in the database, and were tried before that was known, are
+    /// counted as crowded.
     pub(super) fn batch(&mut self, draw: impl FnOnce() -> u64) -> Option<SeriesBatch> {
         let waiting = self.waiting.front_mut()?;
         let is_first = waiting.batch.is_none();
@@ -204,31 +224,36 @@ impl Steps {
         if let Some(place) = self.find(&key, step) {
             return place;
         }
-        if !self.has_place(&key) {
-            self.forget_idle(step);
+        // Known, and not found: the database has no place for it.
+        if !self.known.contains_key(&key) && self.has_place(&key) {
+            return self.make_place(key, step);
         }
-        let key = if self.has_place(&key) {
-            key
-        } else {
-            self.crowded += 1;
-            let other = key.other();
-            // There are few: names are written in the code. They may be beyond the bound.
-            if let Some(place) = self.find(&other, step) {
-                return place;
-            }
-            other
-        };
+        self.crowded += 1;
+        self.place_of_other(&key, step)
+    }
+
+    /// There are few of these: names are written in the code. They may be beyond the bound.
+    fn place_of_other(&mut self, key: &Key, step: Timestamp) -> Arc<Key> {
+        let other = key.other();
+        if let Some(place) = self.find(&other, step) {
+            return place;
+        }
+        let known = self.known.get_key_value(&other).map(|(place, _)| Arc::clone(place));
+        known.unwrap_or_else(|| self.make_place(other, step))
+    }
+
+    fn make_place(&mut self, key: Key, step: Timestamp) -> Arc<Key> {
         let key = Arc::new(key);
         *self.of_name.entry(key.name).or_default() += 1;
         self.known.insert(Arc::clone(&key), Known { number: Number::Unknown, seen_at: step });
         key
     }
 
+    /// Of those that the database has no place for it gives none, and they grow old: then it is asked again.
     fn find(&mut self, key: &Key, step: Timestamp) -> Option<Arc<Key>> {
         let place = self.known.get_key_value(key).map(|(place, _)| Arc::clone(place))?;
-        if let Some(known) = self.known.get_mut(key) {
-            known.seen_at = known.seen_at.max(step);
-        }
+        let known = self.known.get_mut(key).filter(|known| known.number != Number::None)?;
+        known.seen_at = known.seen_at.max(step);
         Some(place)
     }
 
@@ -370,16 +395,55 @@ mod tests {
     }
 
     #[test]
-    fn series_without_a_place_in_the_database_are_told() {
+    fn series_without_a_place_in_the_database_are_counted_as_other_and_told() {
         let mut steps = Steps::new();
+        let asked = |steps: &Steps| {
+            let unknown = steps.unknown("eu-west").into_iter();
+            unknown.map(|(_, series)| series.labels["route"].clone()).collect::<Vec<_>>()
+        };
         steps.add(at(0), key("/a"), whole(at(0), 1));
         steps.close(|_, _| {});
+        steps.add(at(0), key("/a"), whole(at(0), 2));
         let new = steps.unknown("eu-west");
         steps.learn(at(0), new.into_iter().map(|(key, _)| (key, None)));
-        for _ in 0..2 {
+        assert_eq!(asked(&steps), ["other"]);
+        let new = steps.unknown("eu-west");
+        steps.learn(at(0), new.into_iter().map(|(key, _)| (key, Some(9))));
+        steps.add(at(0), key("/a"), whole(at(0), 4));
+        steps.close(|_, _| {});
+        assert!(asked(&steps).is_empty());
+        assert_eq!((sum(&steps), steps.waiting.len(), steps.waiting[0].points.len()), (7.0, 1, 1));
+        assert_eq!((steps.take_crowded(), steps.batch(|| 1).is_some()), (3, true));
+        assert_eq!(steps.take_crowded(), 0, "nothing was left out");
+        steps.written();
+        // It is asked for again now and then: there may be place by then.
+        steps.add(at(20 * 60), key("/a"), whole(at(20 * 60), 1));
+        steps.close(|_, _| {});
+        assert_eq!((asked(&steps), steps.take_crowded()), (vec!["/a".to_owned()], 0));
+    }
+
+    #[test]
+    fn a_series_that_comes_back_after_a_while_is_asked_for_again() {
+        let mut steps = Steps::new();
+        let round = |steps: &mut Steps, second: i64, routes: &[&str]| {
+            for route in routes {
+                steps.add(at(second), key(route), whole(at(second), 1));
+            }
+            steps.close(|_, _| {});
+            let new = steps.unknown("eu-west");
+            let asked: Vec<_> = new.iter().map(|(_, series)| series.labels["route"].clone()).collect();
+            steps.learn(at(second), new.into_iter().map(|(key, _)| (key, Some(7))));
             assert!(steps.batch(|| 1).is_some());
-        }
-        assert_eq!(steps.take_crowded(), 1);
+            steps.written();
+            asked
+        };
+        assert_eq!(round(&mut steps, 0, &["/a"]), ["/a"]);
+        assert_eq!(round(&mut steps, 10 * 60, &["/a"]), [""; 0]);
+        assert_eq!(round(&mut steps, 24 * 60, &["/b"]), ["/b"]);
+        assert_eq!(steps.series(), 2);
+        assert_eq!(round(&mut steps, 26 * 60, &["/b"]), [""; 0]);
+        assert_eq!(steps.series(), 1, "and costs no memory meanwhile");
+        assert_eq!(round(&mut steps, 27 * 60, &["/a"]), ["/a"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use levqor_model::{Point, SeriesKind, Timestamp, Values, step_start};
-use levqor_store::metrics::Grain;
+use levqor_store::metrics::{Grain, OTHER};
 
 use super::key::Key;
 
@@ -23,8 +23,6 @@ const PARTS: usize = 16;
 const SERIES_MAX: usize = 2_000;
 /// Steps that wait in one part when nobody takes them; later ones go into the last of them.
 const STEPS_MAX: usize = 30;
-/// A route that has no place of its own, and requests without a route.
-const OTHER: &str = "other";
 
 #[derive(Debug)]
 pub(super) struct Tallies {

@@ -4,6 +4,7 @@
 //! add ─► total, second's bucket ─┐
 //!    └─► pending ─► take ─► store.add_counts (one write a second) ─► on failure: give back
 //! start: store.totals + buckets of the last five minutes ─► restore
+//! asked, with other nodes beside this one ─► the same ─► renew
 //! ```
 //!
 //! Invariant: what the store has plus `pending` is what `total` says, once restored. At most a second of counts is lost
@@ -29,22 +30,27 @@ struct Slot {
     counts: [i64; COUNTERS],
 }
 
+const EMPTY: Slot = Slot { second: i64::MIN, counts: [0; COUNTERS] };
+
 #[derive(Debug)]
 pub(super) struct Totals {
     totals: [i64; COUNTERS],
+    /// Of this process alone.
+    own: [i64; COUNTERS],
     ring: Vec<Slot>,
     pending: HashMap<(Counter, i64), i64>,
 }
 
 impl Totals {
     pub(super) fn new() -> Self {
-        let empty = Slot { second: i64::MIN, counts: [0; COUNTERS] };
-        Self { totals: [0; COUNTERS], ring: vec![empty; WINDOW as usize], pending: HashMap::new() }
+        let (none, ring) = ([0; COUNTERS], vec![EMPTY; WINDOW as usize]);
+        Self { totals: none, own: none, ring, pending: HashMap::new() }
     }
 
     pub(super) fn add(&mut self, counter: Counter, now: Timestamp, by: i64) {
         let second = now.as_seconds();
         self.totals[counter.index()] += by;
+        self.own[counter.index()] += by;
         self.add_to_ring(counter, second, by);
         *self.pending.entry((counter, second)).or_insert(0) += by;
     }
@@ -62,6 +68,11 @@ impl Totals {
 
     pub(super) fn total(&self, counter: Counter) -> i64 {
         self.totals[counter.index()]
+    }
+
+    /// What this process has counted since it began.
+    pub(super) fn own(&self, counter: Counter) -> i64 {
+        self.own[counter.index()]
     }
 
     /// Counts of the last five minutes: the current second and the [`WINDOW`] - 1 before it.
@@ -85,6 +96,18 @@ impl Totals {
             if let Some(counter) = Counter::parse(name) {
                 self.add_to_ring(counter, at.as_seconds(), *count);
             }
+        }
+    }
+
+    /// What the store has now, with what is still to be written: other nodes have counted, too.
+    pub(super) fn renew(&mut self, totals: &[(String, i64)], buckets: &[(String, Timestamp, i64)]) {
+        self.totals = [0; COUNTERS];
+        self.ring.fill(EMPTY);
+        self.restore(totals, buckets);
+        let pending: Vec<_> = self.pending.iter().map(|(of, by)| (*of, *by)).collect();
+        for ((counter, second), by) in pending {
+            self.totals[counter.index()] += by;
+            self.add_to_ring(counter, second, by);
         }
     }
 
@@ -181,5 +204,23 @@ mod tests {
         assert_eq!(totals.total(Counter::Requests), 41);
         assert_eq!(totals.last_5m(Counter::Requests, at(100)), 5);
         assert_eq!(totals.last_5m(Counter::Requests, at(350)), 1);
+        assert_eq!(totals.own(Counter::Requests), 1);
+    }
+
+    #[test]
+    fn what_others_have_counted_is_read_beside_what_waits_here() {
+        let mut totals = Totals::new();
+        totals.add(Counter::Requests, at(100), 1);
+        let written = totals.take_pending();
+        totals.add(Counter::Requests, at(101), 2);
+        // The store has this process's first one, and seven of others.
+        let (all, buckets) = ([("requests".to_owned(), 8)], [("requests".to_owned(), at(100), 8)]);
+        for _ in 0..2 {
+            totals.renew(&all, &buckets);
+            assert_eq!(totals.total(Counter::Requests), 10);
+            assert_eq!(totals.last_5m(Counter::Requests, at(101)), 10);
+            assert_eq!(totals.own(Counter::Requests), 3);
+        }
+        assert_eq!((written.len(), totals.take_pending().len()), (1, 1));
     }
 }

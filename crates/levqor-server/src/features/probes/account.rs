@@ -1,4 +1,7 @@
 //! The account that journeys act as: nobody's, with a key that lives for a day and is known to this process alone.
+//!
+//! A journey that fails is no reason for another key: only one that was taken away is. So a platform that is ill for a week has as many
+//! keys of journeys as one that is well.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -22,7 +25,15 @@ const LEFT_AFTER: Duration = Duration::from_secs(10 * 60);
 const LEFT_MAX: usize = 200;
 
 #[derive(Debug, Default)]
-struct Kept(Mutex<Option<(Secret, Timestamp)>>);
+struct Kept(Mutex<Option<Known>>);
+
+/// The key of this process.
+#[derive(Debug, Clone)]
+struct Known {
+    id: KeyId,
+    key: Secret,
+    since: Timestamp,
+}
 
 fn kept(app: &App) -> std::sync::Arc<Kept> {
     app.memory(|_| Kept::default())
@@ -32,26 +43,29 @@ fn kept(app: &App) -> std::sync::Arc<Kept> {
 pub(super) async fn key(app: &App) -> Result<Secret, String> {
     let (kept, now) = (kept(app), app.now());
     let known = kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((key, since)) = known
+    let failed = |error: Error| format!("no key could be made for the journey: {error}");
+    if let Some(Known { id, key, since }) = known
         && now.since(since) < RENEWED_AFTER
+        && is_live(app, id).await.map_err(failed)?
     {
         return Ok(key);
     }
-    let key = make(app).await.map_err(|error| format!("no key could be made for the journey: {error}"))?;
-    *kept.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((key.clone(), now));
-    Ok(key)
+    let known = make(app).await.map_err(failed)?;
+    *kept.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+    Ok(known.key)
 }
 
-/// The next journey gets another key.
-pub(super) fn forget_key(app: &App) {
-    *kept(app).0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+/// Whether nobody has revoked it, or given it another secret.
+async fn is_live(app: &App, key: KeyId) -> Result<bool, Error> {
+    let found = app.store.key(id()?, key).await?;
+    Ok(found.is_some_and(|found| found.revoked_at.is_none() && found.rotated_at.is_none()))
 }
 
 fn id() -> Result<AccountId, Error> {
     (*ACCOUNT).ok_or_else(|| Error::Decode("the probes' account has no id".to_owned()))
 }
 
-async fn make(app: &App) -> Result<Secret, Error> {
+async fn make(app: &App) -> Result<Known, Error> {
     let (id, now) = (id()?, app.now());
     if app.store.account(id).await?.is_none() {
         let plan = app.blueprint.plans.iter().max_by_key(|plan| plan.workflows);
@@ -83,16 +97,18 @@ async fn make(app: &App) -> Result<Secret, Error> {
         rotated_at: None,
         created_by: None,
     };
+    let key_id = key.id;
     app.store.create_key(key).await?;
-    Ok(new.key)
+    Ok(Known { id: key_id, key: new.key, since: now })
 }
 
-/// Takes away what journeys left that broke off.
+/// Takes away what journeys left that broke off, and keys that ended long ago.
 ///
 /// # Errors
 /// When the store cannot be asked.
 pub(super) async fn tidy(app: &App) -> Result<(), Error> {
     let (id, now) = (id()?, app.now());
+    app.store.forget_ended_keys(id, now - KEY_LIVES).await?;
     for workflow in app.store.workflows_of(id, None, LEFT_MAX).await? {
         if now.since(workflow.created_at) > LEFT_AFTER {
             app.store.delete_workflow(id, workflow.id, now).await?;

@@ -126,6 +126,7 @@ impl Board {
                 inner.results.pop_front();
             }
         }
+        watch.view.forget_old(look.ended, watch.fresh);
         watch.view.see(look.began, look.ended, good)
     }
 
@@ -258,6 +259,9 @@ mod tests {
         let entries = board.entries(start + Duration::from_secs(100));
         assert_eq!((entries.len(), entries[0].state, entries[0].latency_us), (1, State::Up, Some(5_000)));
         assert_eq!(board.entries(start + Duration::from_secs(104))[0].state, State::Unknown);
+        let later = Duration::from_secs(200);
+        board.see(&own, &definition, &target, &look(now + later, start + later, Some("no answer")));
+        assert_eq!(board.entries(start + later)[0].state, State::Unknown, "what was good is of long ago");
         board.retain(|_| false);
         assert!(board.entries(start).is_empty());
     }

@@ -7,7 +7,7 @@ use levqor_store::{
 };
 use serde_json::json;
 
-use super::{definition::Definition, judge::Verdict, memory, verdict::State};
+use super::{definition::Definition, heartbeats, judge::Verdict, memory, verdict::State};
 use crate::App;
 
 /// All conditions of now, also those that hold.
@@ -28,7 +28,7 @@ pub async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
             }
         }
     }
-    conditions.extend(app.store.heartbeats().await?.iter().map(of_heartbeat));
+    conditions.extend(heartbeats::service::all(app).await?.iter().map(of_heartbeat));
     Ok(conditions)
 }
 

@@ -42,7 +42,7 @@ const VERDICTS_FRESH: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Verdict {
     pub(super) state: State,
-    /// Since when it is up or down; of what is unknown, what it was last.
+    /// Since when it is up or down; None for what is unknown.
     pub(super) since: Option<Timestamp>,
     pub(super) reason: Option<String>,
     pub(super) votes: Votes,
@@ -208,7 +208,11 @@ fn decide(
     for definition in &app.settings.probes.definitions.probes {
         for target in memory.targets.of(definition) {
             let place = (definition.name.clone(), target.name);
-            let mut verdict = of_views(views.get(&place).map(Vec::as_slice).unwrap_or_default());
+            let seen = views.get(&place).map(Vec::as_slice).unwrap_or_default();
+            let mut verdict = match definition.every {
+                Some(_) => of_views(seen),
+                None => of_views(last_word(seen)),
+            };
             let last = settled.get(&place).copied();
             if verdict.state != State::Unknown && last.is_none_or(|(state, _)| state != verdict.state) {
                 let now = app.now();
@@ -222,7 +226,8 @@ fn decide(
                 });
                 tell(definition, &place.1, &verdict);
             }
-            verdict.since = settled.get(&place).map(|(_, since)| *since);
+            let known = settled.get(&place).filter(|_| verdict.state != State::Unknown);
+            verdict.since = known.map(|(_, since)| *since);
             verdicts.insert(place, verdict);
         }
     }
@@ -240,6 +245,13 @@ fn tell(definition: &Definition, target: &str, verdict: &Verdict) {
         (State::Down, _) => tracing::warn!("probe {name}: {target} is down: {reason}"),
         (State::Up | State::Unknown, _) => tracing::info!("probe {name}: {target} is {state}"),
     }
+}
+
+/// Of what is only looked at when somebody asks: whoever was asked last. What others saw half an hour ago is no vote against it.
+fn last_word(views: &[(String, Entry)]) -> &[(String, Entry)] {
+    let known = views.iter().enumerate().filter(|(_, (_, entry))| entry.state != State::Unknown);
+    let last = known.max_by_key(|(_, (_, entry))| entry.at).map(|(place, _)| place);
+    last.and_then(|place| views.get(place..=place)).unwrap_or_default()
 }
 
 /// What views of one target say together.
@@ -417,6 +429,26 @@ mod tests {
         assert!(disputed.is_disputed() && !of_views(&[view("a", Up, None)]).is_disputed());
         assert_eq!(disputed.regions[0].latency_us, Some(1_500));
         assert_eq!(disputed.regions[1].latency_us, None, "what failed has no latency");
+    }
+
+    #[test]
+    fn of_what_is_only_asked_for_the_last_word_counts() {
+        use State::{Down, Unknown, Up};
+        let at = |seconds: i64, (region, entry): (String, Entry)| {
+            (region, Entry { at: Some(Timestamp::from_seconds(seconds)), ..entry })
+        };
+        let (good, bad) = (view("a", Up, None), view("b", Down, Some("at run: it failed")));
+        let unsure = view("c", Unknown, Some("no answer"));
+        let rows = [
+            (vec![], Unknown),
+            (vec![at(1, unsure.clone())], Unknown),
+            (vec![at(1, good.clone()), at(2, bad.clone())], Down),
+            (vec![at(3, good.clone()), at(2, bad.clone())], Up),
+            (vec![at(1, good.clone()), at(2, bad.clone()), at(3, unsure)], Down),
+        ];
+        for (views, state) in rows {
+            assert_eq!(of_views(last_word(&views)).state, state, "{views:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `/admin/probes`.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::{Path, State},
@@ -218,8 +220,7 @@ fn of_probe(page: &PageActor, now: Timestamp, known: &Known) -> Markup {
                     p.small.quiet {
                         (definition.kind.as_str()) ", "
                         @match definition.every {
-                            Some(every) if every.subsec_millis() > 0 => { "every " (every.as_millis()) " ms" },
-                            Some(every) => { "every " (duration_words(every)) },
+                            Some(every) => { "every " (interval(every)) },
                             None => "when somebody asks",
                         }
                         @if let Some(component) = &definition.component { ", " code { (component) } " on the status page" }
@@ -294,6 +295,15 @@ fn latency(looks: &[Seen]) -> Markup {
     }
 }
 
+/// A span that somebody wrote, with no more digits than that took.
+fn interval(span: Duration) -> String {
+    match (span.as_secs(), span.subsec_millis()) {
+        (seconds @ 0..60, 0) => format!("{seconds} s"),
+        (_, 0) => duration_words(span),
+        _ => format!("{} ms", span.as_millis()),
+    }
+}
+
 fn shown_ms(micros: i64) -> String {
     let tenths = micros.max(0) / 100;
     if tenths >= 1_000 {
@@ -334,7 +344,7 @@ fn of_heartbeat(page: &PageActor, now: Timestamp, heartbeat: &Heartbeat) -> Mark
                 span.small.faint { (ago(heartbeat.since, now)) }
                 @if let Some(reason) = &heartbeat.reason { p.small { (reason) } }
             }
-            td data-label="Expected" { "every " (duration_words(heartbeat.period)) ", grace " (duration_words(heartbeat.grace)) }
+            td data-label="Expected" { "every " (interval(heartbeat.period)) ", grace " (interval(heartbeat.grace)) }
             td data-label="Last heard" {
                 @match heartbeat.pinged_at { Some(at) => (ago(at, now)), None => span.faint { "never" } }
                 @if let Some(duration) = heartbeat.duration { " " span.small.faint { "took " (duration.as_millis()) " ms" } }
@@ -381,6 +391,20 @@ fn make_card(page: &PageActor, shown: &Shown) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn intervals_are_shown_as_they_were_written() {
+        for (millis, shown) in [
+            (500, "500 ms"),
+            (1_500, "1500 ms"),
+            (10_000, "10 s"),
+            (59_000, "59 s"),
+            (90_000, "1 min 30 s"),
+            (86_400_000, "1 d"),
+        ] {
+            assert_eq!(interval(Duration::from_millis(millis)), shown);
+        }
+    }
 
     #[test]
     fn milliseconds_have_a_tenth_while_they_are_few() {

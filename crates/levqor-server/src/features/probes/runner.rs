@@ -22,11 +22,55 @@ const AT_ONCE_MAX: usize = 512;
 /// Targets come and go: so often is looked for new ones.
 const PLANNED_EVERY: Duration = Duration::from_secs(1);
 
-/// When a target is due, and how often it was looked at.
-#[derive(Debug, Clone, Copy)]
-struct Due {
+/// What this node looks at, and when it does so next.
+#[derive(Debug, Default)]
+struct Timetable(BTreeMap<Key, Mine>);
+
+#[derive(Debug)]
+struct Mine {
+    definition: Shared,
+    target: Target,
+    every: Duration,
     at: Instant,
+    /// How often it was looked at.
     attempt: usize,
+}
+
+impl Timetable {
+    /// Takes in what there is to look at: what is new has its turn soon, what was known keeps its time, what went is forgotten.
+    fn renew(&mut self, planned: Vec<(Key, Shared, Target, Duration)>, now: Instant) {
+        let mut before = std::mem::take(&mut self.0);
+        for (number, (key, definition, target, every)) in planned.into_iter().enumerate() {
+            let (at, attempt) = match before.remove(&key) {
+                Some(known) => (known.at, known.attempt),
+                // Not all of them in the same moment.
+                None => (now + spread(number).min(every), 0),
+            };
+            self.0.insert(key, Mine { definition, target, every, at, attempt });
+        }
+    }
+
+    /// What is to be looked at now: at most `room`, and those first that have waited longest.
+    fn due(&mut self, now: Instant, room: usize) -> Vec<(Shared, Target, usize)> {
+        let mut due: Vec<_> = self.0.values_mut().filter(|mine| mine.at <= now).collect();
+        due.sort_by_key(|mine| mine.at);
+        due.truncate(room);
+        let begin = |mine: &mut Mine| {
+            let attempt = mine.attempt;
+            mine.attempt = attempt.wrapping_add(1);
+            // What is late is not made up for.
+            let next = mine.at + mine.every;
+            mine.at = if next > now { next } else { now + mine.every };
+            (Arc::clone(&mine.definition), mine.target.clone(), attempt)
+        };
+        due.into_iter().map(begin).collect()
+    }
+
+    /// When to look at the timetable again, at the latest at `latest`. Without room what is due waits for a look to end.
+    fn wake(&self, latest: Instant, room: usize) -> Instant {
+        let next = self.0.values().map(|mine| mine.at).min().filter(|_| room > 0);
+        next.map_or(latest, |next| next.min(latest))
+    }
 }
 
 /// Looks until the node stops.
@@ -36,24 +80,23 @@ struct Due {
 pub(crate) async fn run(app: &App) -> Result<(), Error> {
     let memory = memory(app);
     let own = Observer { node: app.node, region: app.region.code.clone() };
-    let mut due: BTreeMap<Key, Due> = BTreeMap::new();
+    let mut timetable = Timetable::default();
+    let mut renewed_at: Option<Instant> = None;
     let mut on_their_way = FuturesUnordered::new();
     loop {
         let now = Instant::now();
-        let mut next = now + PLANNED_EVERY;
-        let planned = plan(app);
-        due.retain(|key, _| planned.iter().any(|(known, ..)| known == key));
-        for (number, (key, definition, target, every)) in planned.into_iter().enumerate() {
-            // Not all of them in the same moment.
-            let first = now + spread(number).min(every);
-            let mine = due.entry(key).or_insert(Due { at: first, attempt: 0 });
-            if mine.at <= now && on_their_way.len() < AT_ONCE_MAX {
-                let attempt = mine.attempt;
-                *mine = Due { at: (mine.at + every).max(now), attempt: attempt.wrapping_add(1) };
-                on_their_way.push(one(app.clone(), definition, target, attempt));
-            }
-            next = next.min(mine.at);
+        let renewed = renewed_at.filter(|at| now.duration_since(*at) < PLANNED_EVERY);
+        let renewed = renewed.unwrap_or_else(|| {
+            timetable.renew(plan(app), now);
+            now
+        });
+        renewed_at = Some(renewed);
+        for (definition, target, attempt) in
+            timetable.due(now, AT_ONCE_MAX.saturating_sub(on_their_way.len()))
+        {
+            on_their_way.push(one(app.clone(), definition, target, attempt));
         }
+        let wake = timetable.wake(renewed + PLANNED_EVERY, AT_ONCE_MAX.saturating_sub(on_their_way.len()));
         tokio::select! { biased;
             () = app.stopping.cancelled() => return Ok(()),
             Some((definition, target, seen)) = on_their_way.next(), if !on_their_way.is_empty() => {
@@ -61,7 +104,7 @@ pub(crate) async fn run(app: &App) -> Result<(), Error> {
                     memory.board.see(&own, &definition, &target, &seen);
                 }
             }
-            () = sleep_until(next) => {}
+            () = sleep_until(wake) => {}
         }
     }
 }
@@ -93,4 +136,53 @@ fn plan(app: &App) -> Vec<(Key, Shared, Target, Duration)> {
         }
     }
     planned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::definition::Definitions, *};
+
+    const EVERY: Duration = Duration::from_millis(500);
+
+    fn planned(names: &[&str]) -> Vec<(Key, Shared, Target, Duration)> {
+        let definition = Definitions::shipped().find("reach").cloned().unwrap();
+        let one = |name: &&str| {
+            let target = Target { name: (*name).to_owned(), region: None, addresses: Vec::new() };
+            let key: Key = ("reach".into(), target.name.clone());
+            (key, Arc::clone(&definition), target, EVERY)
+        };
+        names.iter().map(one).collect()
+    }
+
+    fn names(due: Vec<(Shared, Target, usize)>) -> Vec<String> {
+        due.into_iter().map(|(_, target, attempt)| format!("{}{attempt}", target.name)).collect()
+    }
+
+    #[test]
+    fn without_room_what_is_due_waits_and_those_that_wait_longest_are_first() {
+        let start = Instant::now();
+        let mut timetable = Timetable::default();
+        timetable.renew(planned(&["c", "b", "a"]), start);
+        let (now, latest) = (start + Duration::from_millis(200), start + Duration::from_secs(1));
+        assert_eq!(names(timetable.due(now, 2)), ["c0", "b0"]);
+        assert_eq!(names(timetable.due(now, 0)), [""; 0]);
+        assert_eq!(timetable.wake(latest, 0), latest, "nobody asks again and again meanwhile");
+        assert!(timetable.wake(latest, 1) <= now);
+        assert_eq!(names(timetable.due(now + EVERY, 2)), ["a0", "c1"]);
+    }
+
+    #[test]
+    fn what_is_late_is_not_made_up_for_and_what_stays_keeps_its_time() {
+        let start = Instant::now();
+        let mut timetable = Timetable::default();
+        timetable.renew(planned(&["a"]), start);
+        assert_eq!(names(timetable.due(start, 9)), ["a0"]);
+        let late = start + Duration::from_secs(30);
+        assert_eq!(names(timetable.due(late, 9)), ["a1"]);
+        assert_eq!(names(timetable.due(late, 9)), [""; 0], "once, however late it was");
+        timetable.renew(planned(&["b", "a"]), late);
+        assert_eq!(names(timetable.due(late + EVERY, 9)), ["b0", "a2"]);
+        timetable.renew(planned(&["b"]), late + EVERY);
+        assert_eq!(timetable.wake(late + EVERY * 9, 9), late + EVERY * 2);
+    }
 }

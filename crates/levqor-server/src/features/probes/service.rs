@@ -1,11 +1,14 @@
 //! What is known of probes, and looks that somebody asks for.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use levqor_model::{ProblemCode, Timestamp};
 use levqor_store::{
     Error,
     probes::{ProbeDay, ProbeFilter, ProbePlace, ProbeResult, ProbeVerdict},
 };
+use tokio::time::sleep_until;
 
 use super::{
     board::{Observer, Seen},
@@ -13,6 +16,7 @@ use super::{
     judge::Verdict,
     look::{Look, Shared, Step, Target, look},
     memory,
+    verdict::CONFIRM,
 };
 use crate::{
     App, Problem,
@@ -27,6 +31,8 @@ const RETRY_AFTER: u64 = 5;
 const CHANGES_MAX: usize = 50;
 /// Days that are told.
 const DAYS: i64 = 90;
+/// A journey that took longer to fail is not gone again: the job that goes them has other things to do.
+const AGAIN_WITHIN: Duration = Duration::from_secs(120);
 
 /// A probe, and what is known of its targets.
 #[derive(Debug)]
@@ -123,6 +129,27 @@ async fn looks(app: &App, definition: &Shared, targets: Vec<Target>) -> Vec<Aske
     join_all(targets.into_iter().enumerate().map(one)).await
 }
 
+/// Looks, and looks a second time where that failed: nobody does so before the next round, and one look tells no blip from an outage.
+async fn looks_twice(app: &App, definition: &Shared, targets: Vec<Target>) -> Vec<Asked> {
+    let mut asked = looks(app, definition, targets.clone()).await;
+    let failed = |one: &Asked| one.look.as_ref().filter(|look| !look.is_good()).map(|look| look.began);
+    let Some(began) = asked.iter().filter_map(failed).max() else { return asked };
+    if began.elapsed() > AGAIN_WITHIN {
+        return asked;
+    }
+    let mut again = targets;
+    again.retain(|target| asked.iter().any(|one| one.target == target.name && failed(one).is_some()));
+    sleep_until(began + CONFIRM).await;
+    for second in looks(app, definition, again).await {
+        if second.look.is_some()
+            && let Some(first) = asked.iter_mut().find(|first| first.target == second.target)
+        {
+            *first = second;
+        }
+    }
+    asked
+}
+
 /// A journey that was gone, as jobs report it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Journey {
@@ -137,7 +164,7 @@ pub struct Journey {
     pub steps: Vec<(String, String, i64)>,
 }
 
-/// Goes all journeys once, in every region that is known, and notes what was seen. Empty: no region is known yet, or no journey is
+/// Goes all journeys in every region that is known, those that fail twice, and notes what was seen. Empty: no region is known yet, or no journey is
 /// defined; that is no good result.
 ///
 /// # Errors
@@ -150,7 +177,7 @@ pub async fn synthetic(app: &App) -> Result<Vec<Journey>, Error> {
         }
         let mut targets = targets(app, definition).await?;
         targets.truncate(TARGETS_MAX);
-        for Asked { target, look } in looks(app, definition, targets).await {
+        for Asked { target, look } in looks_twice(app, definition, targets).await {
             let at = look.as_ref().map_or_else(|| app.now(), |look| look.at);
             let (fault, latency_us, steps) = match look {
                 Some(look) => (look.fault.clone(), micros(&look), told(look.steps)),

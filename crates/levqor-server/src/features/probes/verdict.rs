@@ -92,6 +92,13 @@ impl Default for View {
 }
 
 impl View {
+    /// Begins anew when the last look is older than `fresh` by then: what it was before is no word of now.
+    pub fn forget_old(&mut self, now: Instant, fresh: Duration) {
+        if self.seen_at.is_some_and(|seen| now.saturating_duration_since(seen) > fresh) {
+            *self = Self::default();
+        }
+    }
+
     /// Takes in a look. Looks may overlap, so they need not come in the order of their beginnings. True when the view changed.
     pub fn see(&mut self, began: Instant, ended: Instant, good: bool) -> bool {
         self.seen_at = Some(self.seen_at.map_or(ended, |seen| seen.max(ended)));
@@ -357,6 +364,13 @@ mod tests {
         view.see(start, start + ms(10), true);
         assert_eq!(view.state(start + ms(3_010), ms(3_000)), State::Up);
         assert_eq!(view.state(start + ms(3_011), ms(3_000)), State::Unknown);
+        // Nor is the next look, which fails, held against a good one of long ago.
+        view.forget_old(start + ms(9_000), ms(3_000));
+        view.see(start + ms(9_000), start + ms(9_001), false);
+        assert_eq!(view.state(start + ms(9_002), ms(3_000)), State::Unknown);
+        view.forget_old(start + ms(9_500), ms(3_000));
+        view.see(start + ms(9_500), start + ms(9_501), true);
+        assert_eq!(view.state(start + ms(9_502), ms(3_000)), State::Up);
     }
 
     #[test]

@@ -90,6 +90,29 @@ async fn a_process_that_writes_before_it_reads_counts_nothing_twice() {
 }
 
 #[tokio::test]
+async fn nodes_have_the_same_totals_and_each_process_what_it_has_counted() {
+    let nodes = TestApp::region(2, |_| {}).await;
+    for node in &nodes {
+        assert_eq!(ai_requests(node).await, (0, 0), "all have read the totals of before");
+    }
+    nodes[0].app.count(Counter::AiRequests);
+    for _ in 0..2 {
+        nodes[1].app.count(Counter::AiRequests);
+    }
+    nodes[1].app.flush().await;
+    assert_eq!(ai_requests(&nodes[0]).await, (3, 3), "also with what it has not written yet");
+    nodes[0].app.flush().await;
+    for node in &nodes {
+        assert_eq!(ai_requests(node).await, (3, 3));
+    }
+    for (node, own) in nodes.iter().zip([1, 2]) {
+        let text = node.get("/metrics").send().await.text();
+        let line = format!("levqor_ai_requests_total{{region=\"eu-west\"}} {own}");
+        assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn prometheus_reads_the_same_numbers() {
     let test = TestApp::new().await;
     test.app.count(Counter::AiRequests);

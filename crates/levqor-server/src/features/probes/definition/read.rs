@@ -19,7 +19,7 @@ use toml::de::{DeTable, DeValue};
 use url::Url;
 
 use super::{
-    At, Definition, Dns, Expect, HostPort, Http, Journey, Kind, Record, Tls, VARIABLES,
+    At, Definition, Definitions, Dns, Expect, HostPort, Http, Journey, Kind, Record, Tls, VARIABLES,
     row::{Complaints, Row, number_of, shown},
 };
 
@@ -141,6 +141,10 @@ fn whole(complaints: &Complaints<'_>, table: &DeTable<'_>, document: Document<'_
             row.complain_of("name", "is the name of a probe above already; give each its own");
         }
         if row.flag("off") == Some(true) {
+            // A row with a kind is a probe of the author's own, which rests.
+            if !row.has("kind") {
+                must_be_shipped(&row, name);
+            }
             found.off.insert(name.to_owned());
             continue;
         }
@@ -148,6 +152,26 @@ fn whole(complaints: &Complaints<'_>, table: &DeTable<'_>, document: Document<'_
             found.probes.push(Arc::new(probe));
         }
     }
+}
+
+/// What does not exist cannot be switched off: it was probably another that was meant, which is still looked at.
+fn must_be_shipped(row: &Row<'_, '_>, name: &str) {
+    let shipped = Definitions::shipped();
+    if shipped.find(name).is_some() {
+        return;
+    }
+    let names = || shipped.probes.iter().map(|probe| probe.name.as_str());
+    let remedy = nearest(name, names()).map_or_else(
+        || format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    row.complain_of(
+        "name",
+        format_args!(
+            "is {:?}, which is none of Levqor's own probes and so cannot be off; {remedy}",
+            shown(name)
+        ),
+    );
 }
 
 fn is_name(text: &str) -> bool {
@@ -197,6 +221,15 @@ fn probe(row: &Row<'_, '_>, name: &str, document: Document<'_>) -> Option<Defini
     let kind = kind?;
     if matches!(&kind, Kind::Tcp(_) | Kind::Database) && expect.certificate.is_some() {
         row.complain_of("expect", "has certificate_days, and there is no certificate; use the kind tls");
+    }
+    if let Kind::Http(Http { at: At::Url(url), redirects: 0, .. }) = &kind
+        && url.scheme() == "http"
+        && expect.certificate.is_some()
+    {
+        row.complain_of(
+            "expect",
+            "has certificate_days, and an address of http has no certificate; write https in url, or leave it out",
+        );
     }
     Some(Definition { name: name.to_owned(), kind, component, every, timeout, severity, allow, expect })
 }

@@ -182,6 +182,15 @@ fn what_is_wrong_is_named_with_its_place_and_a_remedy() {
             with("kind = \"tcp\"\naddress = \"a:1\"\nexpect = { certificate_days = 3 }"),
             "there is no certificate",
         ),
+        (
+            http("expect = { certificate_days = 3 }"),
+            "an address of http has no certificate; write https in url",
+        ),
+        (
+            "[[probes]]\nname = \"webiste\"\noff = true\n".to_owned(),
+            "probes.toml:2: probes[0] \"webiste\": name is \"webiste\", which is none of Levqor's own probes and so cannot be off; did you mean `website`?",
+        ),
+        (with("off = true"), "there are reach, website, database, journey"),
         (with("kind = \"dns\"\nhost = \"a b\""), "which is no name"),
         (with("kind = \"dns\"\nhost = \"a.example\"\nrecord = \"MX\""), "name a server"),
         (with("kind = \"dns\"\nhost = \"a.example\"\nrecord = \"AAA\""), "did you mean `AAAA`?"),

@@ -107,12 +107,10 @@ fn millis(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// In one word, as of now: whose deadline is over is down, also before the job that looks for such has come by.
+/// In one word.
 pub(in super::super) fn word(heartbeat: &Heartbeat, now: Timestamp) -> &'static str {
-    let mut looked = heartbeat.clone();
-    looked.look(now);
-    match looked.state {
-        BeatState::Up if looked.is_late(now) => "late",
+    match heartbeat.state {
+        BeatState::Up if heartbeat.is_late(now) => "late",
         state => state.as_str(),
     }
 }

@@ -31,7 +31,7 @@ pub(in super::super) struct Wish {
 /// Makes a heartbeat; its token, which can be seen this one time.
 ///
 /// # Errors
-/// 422 for what is not allowed; 409 when the name is taken, or when there are as many as may be.
+/// 422 for what is not allowed, and when there are as many as may be; 409 when the name is taken.
 pub(in super::super) async fn create(
     app: &App,
     actor: &Actor,
@@ -43,11 +43,11 @@ pub(in super::super) async fn create(
     let prefix = token.chars().take(SHOWN).collect();
     let heartbeat = Heartbeat::new(name.clone(), prefix, spans, actor.by.words(), app.now());
     if !app.store.create_heartbeat(heartbeat.clone(), token_hash(&token)).await? {
-        let words = if app.store.heartbeat(name.clone()).await?.is_some() {
-            format!("there is a heartbeat {name:?} already; choose another name, or delete that one")
-        } else {
-            format!("there are {HEARTBEATS_MAX} heartbeats, and no more can be; delete some")
-        };
+        if app.store.heartbeat(name.clone()).await?.is_none() {
+            let words = format!("there are {HEARTBEATS_MAX} heartbeats, and no more can be; delete some");
+            return Err(Problem::field("/name", words));
+        }
+        let words = format!("there is a heartbeat {name:?} already; choose another name, or delete that one");
         return Err(Problem::new(ProblemCode::NameTaken, words));
     }
     Ok((heartbeat, token))
@@ -66,7 +66,10 @@ pub(in super::super) async fn change(
     let now = find(app, name).await?;
     let spans =
         spans(period_seconds.unwrap_or(now.period.as_secs()), grace_seconds.unwrap_or(now.grace.as_secs()))?;
-    app.store.change_heartbeat(name.to_owned(), spans, app.now()).await?.ok_or_else(|| missing(name))
+    let changed = app.store.change_heartbeat(name.to_owned(), spans, app.now()).await?;
+    let mut changed = changed.ok_or_else(|| missing(name))?;
+    changed.look(app.now());
+    Ok(changed)
 }
 
 /// # Errors
@@ -75,16 +78,24 @@ pub(in super::super) async fn delete(app: &App, name: &str) -> Result<(), Proble
     if app.store.delete_heartbeat(name.to_owned(), app.now()).await? { Ok(()) } else { Err(missing(name)) }
 }
 
+/// All of them as of now: whose deadline is over is down, also before the job that looks for such has come by.
+///
 /// # Errors
 /// When the store cannot be asked.
 pub(in super::super) async fn all(app: &App) -> Result<Vec<Heartbeat>, Error> {
-    app.store.heartbeats().await
+    let (mut heartbeats, now) = (app.store.heartbeats().await?, app.now());
+    heartbeats.iter_mut().for_each(|heartbeat| heartbeat.look(now));
+    Ok(heartbeats)
 }
 
+/// As of now.
+///
 /// # Errors
 /// 404.
 pub(super) async fn find(app: &App, name: &str) -> Result<Heartbeat, Problem> {
-    app.store.heartbeat(name.to_owned()).await?.ok_or_else(|| missing(name))
+    let mut found = app.store.heartbeat(name.to_owned()).await?.ok_or_else(|| missing(name))?;
+    found.look(app.now());
+    Ok(found)
 }
 
 /// # Errors

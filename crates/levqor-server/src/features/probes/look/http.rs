@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -45,12 +45,14 @@ pub(super) async fn look(
 ) -> Result<(), String> {
     let allow = allowed(app, definition);
     let (mut url, reach) = match &request.at {
-        At::Url(url) => (url.clone(), Reach::written(url.host_str().unwrap_or_default(), &allow)),
+        At::Url(url) => {
+            (url.clone(), Reach::written(url.host_str().unwrap_or_default(), port_of(url), &allow))
+        }
         At::Regions { path } => {
             let base = address_of(target, attempt)?;
             let url = Url::parse(&format!("{base}{path}"))
                 .map_err(|error| format!("the node says that it is reached at {base:?}: {error}"))?;
-            let reach = Reach::node(url.host_str().unwrap_or_default(), &allow);
+            let reach = Reach::node(url.host_str().unwrap_or_default(), port_of(&url), &allow);
             (url, reach)
         }
     };
@@ -73,25 +75,44 @@ pub(super) async fn look(
         if !matches!(next.scheme(), "http" | "https") {
             return Err(format!("it was redirected to the scheme {}", next.scheme()));
         }
-        // Credentials are for whom they were written; what is posted is sent again only where the answer says so (RFC 9110, section 15.4).
-        if next.origin() != url.origin() {
-            headers.remove(header::AUTHORIZATION);
-            headers.remove(header::COOKIE);
-        }
+        // What is posted is sent again only where the answer says so (RFC 9110, section 15.4).
         if !matches!(answer.status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)
             && method != Method::HEAD
         {
             (method, body) = (Method::GET, None);
             headers.remove(header::CONTENT_TYPE);
         }
+        // Any header may be a credential, and a body may hold one: both are for whom they were written.
+        if next.origin() != url.origin() {
+            if body.is_some() {
+                let host = next.host_str().unwrap_or_default();
+                return Err(format!(
+                    "it was redirected to {host}, which is not told what is posted; write that address"
+                ));
+            }
+            headers = without_secrets(&headers);
+        }
         url = next;
     };
     judge(&definition.expect, answer, &target.name, began.elapsed()).await
 }
 
+/// Addresses of http and https always have one.
+fn port_of(url: &Url) -> u16 {
+    url.port_or_known_default().unwrap_or_default()
+}
+
 fn location(url: &Url, headers: &HeaderMap) -> Option<Url> {
     let location = std::str::from_utf8(headers.get(header::LOCATION)?.as_bytes()).ok()?;
     url.join(location).ok()
+}
+
+/// What of written headers strangers may be told.
+fn without_secrets(headers: &HeaderMap) -> HeaderMap {
+    const PLAIN: [HeaderName; 4] =
+        [header::ACCEPT, header::ACCEPT_LANGUAGE, header::CONTENT_TYPE, header::USER_AGENT];
+    let plain = headers.iter().filter(|(name, _)| PLAIN.contains(name));
+    plain.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// A request on its way.

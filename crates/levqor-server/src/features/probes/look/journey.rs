@@ -23,6 +23,7 @@ use levqor_model::{
 use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use url::{Host as UrlHost, Url};
 
 use super::{Target, address_of, allowed, reach::look_up};
@@ -57,19 +58,17 @@ pub(super) async fn go(
     attempt: usize,
     steps: &mut Vec<Step>,
 ) -> Result<(), String> {
+    let began = Instant::now();
     let url = address_of(target, attempt)?;
     let key = account::key(app).await?;
     let mut allow = allowed(app, definition);
     allow.extend(networks_of(url).await?);
     let world = World::new(allow).await?;
-    let patience = definition.timeout.saturating_sub(TELLING);
+    // Of its own time, so that it can still tell how far it came when that is over.
+    let patience = definition.timeout.saturating_sub(began.elapsed() + TELLING);
     let input = json!({ "url": url, "region": target.name, "nonce": nonce(app) });
     let outcome = world.walk(journey, key, input, patience, steps).await;
     world.end().await;
-    if outcome.is_err() {
-        // A key that somebody revoked is not tried again.
-        account::forget_key(app);
-    }
     outcome
 }
 

@@ -100,7 +100,8 @@ impl ServerCertVerifier for Witness {
     }
 }
 
-/// A handshake on a connection; until when the certificate is good is told in `ends`, be it trusted or not.
+/// A handshake on a connection; until when the certificate is good is told in `ends`, be it trusted or not. Of several, as redirects
+/// lead to them, the first to end counts.
 pub(super) async fn shake_hands(
     stream: TcpStream,
     server_name: &str,
@@ -122,8 +123,9 @@ pub(super) async fn shake_hands(
     config.resumption = Resumption::disabled();
     let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     let shown = witness.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
-    *ends = shown.as_ref().and_then(|shown| certificate::ends_at(shown));
-    shaken.map_err(|error| match *ends {
+    let until = shown.as_ref().and_then(|shown| certificate::ends_at(shown));
+    *ends = [*ends, until].into_iter().flatten().min();
+    shaken.map_err(|error| match until {
         Some(ends) => format!("no TLS: {error} (its certificate ends on {})", ends.date()),
         None => format!("no TLS: {error}"),
     })
