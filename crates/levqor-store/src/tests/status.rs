@@ -34,7 +34,7 @@ pub(super) async fn touch_status(store: &Store, random: &SeededRandom) {
     store.withdraw_declaration(said.id, NOW).await.unwrap();
     store.prune_declarations(NOW).await.unwrap();
     touch_maintenance(store, random).await;
-    store.recent_samples(NOW).await.unwrap();
+    store.recent_samples(NOW, NOW).await.unwrap();
     store.sample_buckets(NOW).await.unwrap();
     let day = NOW.date();
     store.first_sample_day().await.unwrap();

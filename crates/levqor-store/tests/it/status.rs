@@ -308,9 +308,12 @@ async fn samples_of_the_last_time_and_sums_of_half_hours() {
         sample(node, "engine", at(20), true),
     ];
     store.add_samples(samples.to_vec()).await.unwrap();
-    let recent = store.recent_samples(at(10)).await.unwrap();
-    let times: Vec<_> = recent.iter().map(|sample| sample.at).collect();
-    assert_eq!(times, [at(1_800), at(20), at(10)], "newest first");
+    let times = async |from, until| {
+        let recent = store.recent_samples(at(from), at(until)).await.unwrap();
+        recent.iter().map(|sample| sample.at).collect::<Vec<_>>()
+    };
+    assert_eq!(times(10, 1_800).await, [at(1_800), at(20), at(10)], "newest first");
+    assert_eq!(times(10, 1_799).await, [at(20), at(10)], "none of later");
     let bucket = |component: &str, second, good, total, timed| SampleBucket {
         region: "eu-west".to_owned(),
         component: component.to_owned(),

@@ -182,7 +182,7 @@ fn trouble(memory: &Memory, before: &Arc<Known>, why: String) {
 
 /// What is so now.
 async fn quick(app: &App, before: &Known, now: Timestamp) -> Result<Known, Error> {
-    let mut samples = app.store.recent_samples(now - LOOKS_BACK).await?;
+    let mut samples = app.store.recent_samples(now - LOOKS_BACK, now + FRESH).await?;
     samples.extend(app.store.latest_samples().await?);
     let evidence = Evidence {
         regions: app.regions.all().to_vec(),
