@@ -26,6 +26,7 @@ use levqor_store::{
 };
 
 use super::{
+    early::Early,
     incidents::{self, Disturbance},
     rendered::Rendered,
     service::{DAYS, Evidence, FRESH, Report, State, assess},
@@ -94,6 +95,8 @@ struct Memory {
     kept: AtomicBool,
     /// Held while somebody reads.
     reading: tokio::sync::Mutex<()>,
+    /// Samples whose time has not come.
+    early: Mutex<Early>,
 }
 
 fn memory(app: &App) -> Arc<Memory> {
@@ -246,6 +249,8 @@ fn make(app: &App, memory: &Memory) -> Arc<Snapshot> {
     // Seen here, whatever became of it on its way to the store.
     let own: Vec<Sample> = app.health.recent();
     evidence.samples.extend(own.into_iter().filter(|sample| now.since(sample.at) <= FRESH + LOOKS_BACK));
+    evidence.samples.retain(|sample| sample.at <= now + FRESH);
+    locked(&memory.early).settle(&mut evidence.samples, now);
     let report = assess(&evidence, now);
     let windows = evidence.windows.into_iter().filter(|window| window.cancelled_at.is_none()).collect();
     let snapshot = Arc::new(Snapshot {
