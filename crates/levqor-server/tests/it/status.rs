@@ -1,6 +1,6 @@
 //! The status page and what belongs to it, through the whole gateway.
 
-use std::{path::Path, time::Duration};
+use std::{future::poll_fn, path::Path, pin::pin, task::Poll, time::Duration};
 
 use http::{Method, StatusCode};
 use levqor_model::{
@@ -93,6 +93,20 @@ async fn it_is_served_from_memory_when_the_database_is_away_and_turns_unknown() 
     {
         assert_eq!(test.get(path).send().await.status, StatusCode::OK, "{path}");
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_first_look_at_the_database() {
+    let test = TestApp::new().await;
+    observe(&test, &WELL).await;
+    // The job has begun, and the database takes its time.
+    let mut first = pin!(keep(&test.app));
+    let waits = poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await;
+    assert!(waits);
+    let asked = tokio::time::timeout(Duration::from_secs(10), state(&test)).await;
+    assert_eq!(asked.as_deref(), Ok("unknown"), "what nobody has seen is not good");
+    first.await;
+    assert_eq!(state(&test).await, "operational");
 }
 
 #[tokio::test]
