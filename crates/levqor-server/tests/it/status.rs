@@ -105,6 +105,8 @@ async fn nobody_waits_for_the_first_look_at_the_database() {
     assert!(waits);
     let asked = tokio::time::timeout(Duration::from_secs(10), state(&test)).await;
     assert_eq!(asked.as_deref(), Ok("unknown"), "what nobody has seen is not good");
+    let told = test.get("/api/status").send().await.json();
+    assert_eq!(told["database_readable"], json!(false), "nor is the database, of which nobody knows");
     first.await;
     assert_eq!(state(&test).await, "operational");
 }
