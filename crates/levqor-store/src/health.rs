@@ -57,6 +57,8 @@ pub const BUCKET: Duration = Duration::from_secs(1_800);
 const RECENT_MAX: usize = 20_000;
 /// How far a sample's time may lie ahead: clocks of nodes differ a little.
 pub const AHEAD_MAX: Duration = Duration::from_secs(15);
+/// How much longer samples are kept of days that are not signed.
+const UNSIGNED_KEPT: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 /// Samples that are dropped at once.
 const DROPPED_AT_ONCE: usize = 10_000;
 
@@ -216,8 +218,11 @@ impl Store {
         .await
     }
 
-    /// Drops single samples; the daily sums and the newest of each component stay.
+    /// Drops single samples of before that moment; the daily sums and the newest of each component stay. Those of days that are not
+    /// signed yet stay for up to three weeks more: else a server that was off for long would sign that nobody had looked.
     pub async fn prune_samples(&self, before: Timestamp) -> Result<(), Error> {
+        let signed = self.last_uptime_record().await?.map(|last| last.day.plus_days(1).start());
+        let before = signed.map_or(before, |signed| before.min(signed.max(before - UNSIGNED_KEPT)));
         self.prune(
             "DELETE FROM samples WHERE (at, region, component, node_id) IN
                 (SELECT at, region, component, node_id FROM samples WHERE at < $1 LIMIT $2)",

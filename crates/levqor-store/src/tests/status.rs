@@ -41,7 +41,9 @@ pub(super) async fn touch_status(store: &Store, random: &SeededRandom) {
     store.observations(day, None, 1).await.unwrap();
     let key = levqor_model::SigningKey::from_seed(&[1; 32]).unwrap();
     let signed = UptimeRecord::of(day, &[], String::new()).sign(&key);
-    store.keep_uptime(KeptUptime { day, signed, sealed_at: NOW }).await.unwrap();
+    let there = store.observations(day, None, 10).await.unwrap().len() as u64;
+    let sealed_at = NOW + Duration::from_secs(2 * 86_400);
+    store.keep_uptime(KeptUptime { day, signed, sealed_at }, there).await.unwrap();
     store.last_uptime_record().await.unwrap();
     store.uptime_record(day).await.unwrap();
     store.uptime_records(None, 1).await.unwrap();

@@ -273,8 +273,13 @@ async fn a_signed_day_takes_nothing_more_and_can_be_counted_again() {
     let record = UptimeRecord::of(day, &all, String::new());
     let key = SigningKey::from_seed(&[3; 32]).unwrap();
     let kept = KeptUptime { day, signed: record.sign(&key), sealed_at: at(60_000) };
-    assert!(store.keep_uptime(kept.clone()).await.unwrap());
-    assert!(!store.keep_uptime(kept.clone()).await.unwrap(), "a day has one record");
+    // Not while something may come, nor when something has come that was not counted.
+    let early = KeptUptime { sealed_at: at(46_799), ..kept.clone() };
+    assert!(!store.keep_uptime(early, 4).await.unwrap(), "the day is not settled");
+    assert!(!store.keep_uptime(kept.clone(), 3).await.unwrap(), "one came that was not counted");
+    assert_eq!(store.uptime_record(day).await.unwrap(), None);
+    assert!(store.keep_uptime(kept.clone(), 4).await.unwrap());
+    assert!(!store.keep_uptime(kept.clone(), 4).await.unwrap(), "a day has one record");
     // What comes too late is left out, and the next day goes on.
     let next = day.plus_days(1).start();
     let late = vec![sample(node, "api", at(50), true), sample(node, "engine", next, true)];
@@ -287,12 +292,39 @@ async fn a_signed_day_takes_nothing_more_and_can_be_counted_again() {
         signed: UptimeRecord::of(day.plus_days(1), &[], kept.signed.sha256.clone()).sign(&key),
         sealed_at: at(200_000),
     };
-    store.keep_uptime(second.clone()).await.unwrap();
+    assert!(store.keep_uptime(second.clone(), 2).await.unwrap());
     assert_eq!(store.last_uptime_record().await.unwrap(), Some(second.clone()));
     assert_eq!(store.uptime_record(day).await.unwrap(), Some(kept.clone()));
     assert_eq!(store.uptime_records(None, 10).await.unwrap(), [second, kept.clone()]);
     assert_eq!(store.uptime_records(Some(day.plus_days(1)), 10).await.unwrap(), [kept]);
     assert_eq!(kinds(&world).await, ["status.uptime_sealed", "status.uptime_sealed"]);
+}
+
+#[tokio::test]
+async fn samples_stay_until_their_day_is_signed() {
+    let world = World::new();
+    let (store, node) = (&world.store, world.node_id());
+    let start = NOW.date().start();
+    let at = |day: u64| start + Duration::from_secs(day * 86_400 + 1);
+    let samples: Vec<_> = (0..30).map(|day| sample(node, "api", at(day), true)).collect();
+    store.add_samples(samples).await.unwrap();
+    let key = SigningKey::from_seed(&[3; 32]).unwrap();
+    let seal = async |number: u64| {
+        let day = at(number).date();
+        let seen = store.observations(day, None, 10).await.unwrap();
+        let signed = UptimeRecord::of(day, &seen, String::new()).sign(&key);
+        store.keep_uptime(KeptUptime { day, signed, sealed_at: at(40) }, seen.len() as u64).await.unwrap()
+    };
+    let kept = async |day: u64| !store.observations(at(day).date(), None, 1).await.unwrap().is_empty();
+    assert!(seal(2).await);
+    store.prune_samples(at(10)).await.unwrap();
+    assert!(!kept(2).await && kept(3).await, "the third day is not signed");
+    assert!(seal(3).await);
+    store.prune_samples(at(10)).await.unwrap();
+    assert!(!kept(3).await && kept(4).await);
+    // Not for ever.
+    store.prune_samples(at(29)).await.unwrap();
+    assert!(!kept(4).await && kept(8).await, "three weeks");
 }
 
 #[tokio::test]
