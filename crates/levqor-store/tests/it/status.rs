@@ -143,6 +143,36 @@ async fn nobody_is_told_before_they_have_confirmed_it_and_nothing_is_kept_afterw
     );
 }
 
+#[tokio::test]
+async fn a_mailbox_gets_few_links_whoever_asks() {
+    let world = World::new();
+    let store = &world.store;
+    let sent = async || store.notifications(None, None, 50).await.unwrap().len();
+    for number in 1..=6_u8 {
+        let found = wish(store, "ada@example.com", number, after(u64::from(number)), 9).await;
+        assert_eq!(found, Subscribed::Done, "who asks is not told");
+    }
+    assert_eq!(sent().await, 3, "in a day, of all nodes together");
+    let since = NOW - Duration::from_secs(86_400);
+    assert!(store.open_subscription([3; 32], since).await.unwrap().is_some(), "the last one sent works");
+    assert_eq!(store.open_subscription([6; 32], since).await.unwrap(), None);
+    assert_eq!(wish(store, "b@example.com", 7, after(8), 9).await, Subscribed::Done);
+    assert_eq!(wish(store, "ada@example.com", 8, after(86_400), 9).await, Subscribed::Done);
+    assert_eq!(sent().await, 5, "another address, another day");
+}
+
+#[tokio::test]
+async fn that_there_are_as_many_as_may_be_tells_nothing_of_who_is_known() {
+    let world = World::new();
+    let store = &world.store;
+    wish(store, "ada@example.com", 1, NOW, 9).await;
+    store.confirm_subscription([1; 32], NOW - Duration::from_secs(9), NOW).await.unwrap().unwrap();
+    wish(store, "b@example.com", 2, after(1), 9).await;
+    let known = wish(store, "ada@example.com", 3, after(2), 1).await;
+    let unknown = wish(store, "c@example.com", 4, after(2), 1).await;
+    assert_eq!((known, unknown), (Subscribed::Full, Subscribed::Full));
+}
+
 fn window(seed: u64, parts: &str) -> Window {
     Window {
         id: MaintenanceId::new(NOW, &SeededRandom::new(seed)),
