@@ -223,6 +223,8 @@ async fn maintenance_is_planned_told_and_hides_nothing() {
         all.iter().find(|one| one["name"] == "Database").unwrap()["status"].clone()
     };
     assert_eq!(database_there(&summary), "under_maintenance");
+    let group = summary["components"].as_array().unwrap().iter().find(|one| one["group"] == json!(true));
+    assert_eq!(group.unwrap()["status"], "under_maintenance", "as what is in it");
     assert_eq!(summary["status"]["indicator"], "maintenance");
     // An outage is one, also now.
     test.advance(1);
