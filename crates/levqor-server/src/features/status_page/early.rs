@@ -39,10 +39,8 @@ mod tests {
 
     use levqor_model::SeededRandom;
 
-    use super::{
-        super::{service::State, voices::state},
-        *,
-    };
+    use super::super::{service::State, voices::state};
+    use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_503_701);
 
