@@ -125,19 +125,40 @@ impl UptimeRecord {
                 }
             })
             .collect();
-        Self {
-            components,
-            day,
-            format: FORMAT,
-            previous,
-            speaks_for_us: i64::try_from(SPEAKS_FOR.as_micros()).unwrap_or(i64::MAX),
-        }
+        Self { components, day, format: FORMAT, previous, speaks_for_us: speaks_for_us() }
     }
 
     /// JSON without spaces, members in the order of their names (RFC 8785 for what occurs here: texts and whole numbers).
     pub fn canonical(&self) -> String {
         // Texts and numbers always have a JSON form.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Why no counting gives this: so that a record whose samples are not kept any more cannot say just anything.
+    fn check(&self) -> Result<(), String> {
+        if self.speaks_for_us != speaks_for_us() {
+            return Err(format!(
+                "an observation speaks for {} µs and not for {}",
+                self.speaks_for_us,
+                speaks_for_us()
+            ));
+        }
+        let name = |part: &ComponentDay| format!("{}/{}", part.region, part.component);
+        let place = |part: &ComponentDay| (part.region.clone(), part.component.clone());
+        if let Some(pair) = self.components.windows(2).find(|pair| place(&pair[0]) >= place(&pair[1])) {
+            return Err(format!("{} is there twice, or not in its place", name(&pair[1])));
+        }
+        let day_us = self.day.plus_days(1).start().as_micros() - self.day.start().as_micros();
+        let is_possible = |part: &&ComponentDay| {
+            (0..=part.total).contains(&part.good)
+                && part.good_us >= 0
+                && part.bad_us >= 0
+                && part.good_us.saturating_add(part.bad_us) <= day_us
+        };
+        match self.components.iter().find(|part| !is_possible(part)) {
+            Some(part) => Err(format!("{} has more than there can be", name(part))),
+            None => Ok(()),
+        }
     }
 
     pub fn sign(&self, key: &SigningKey) -> SignedUptime {
@@ -200,6 +221,7 @@ impl SignedUptime {
         if record.format != FORMAT {
             return Err(UptimeError::Format { found: record.format });
         }
+        record.check().map_err(UptimeError::Shape)?;
         if record.canonical() != self.text {
             return Err(UptimeError::NotCanonical);
         }
@@ -216,6 +238,10 @@ impl SignedUptime {
         }
         Ok(record)
     }
+}
+
+fn speaks_for_us() -> i64 {
+    i64::try_from(SPEAKS_FOR.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// For how long all were good, and for how long somebody was not, in microseconds. The observations are in the order of their times.
@@ -385,6 +411,29 @@ mod tests {
         );
         let moved = first.differences(&record("api a good 2, runs a good 1"));
         assert_eq!(moved, ["eu-west/api: the observations are others than those that were counted"]);
+    }
+
+    #[test]
+    fn what_no_counting_gives_does_not_hold_though_it_is_signed() {
+        let key = SigningKey::from_seed(&[1; 32]).unwrap();
+        let record = UptimeRecord::of(day(), &seen("api a good 1, runs a bad 6"), String::new());
+        let changed = |change: &dyn Fn(&mut UptimeRecord)| {
+            let mut record = record.clone();
+            change(&mut record);
+            record.sign(&key).verified(None).unwrap_err().to_string()
+        };
+        let rows: [(&str, String); 6] = [
+            // The second one would hide the first.
+            ("is there twice", changed(&|record| record.components.insert(0, record.components[0].clone()))),
+            ("not in its place", changed(&|record| record.components.reverse())),
+            ("has more than there can be", changed(&|record| record.components[0].good = 2)),
+            ("has more than there can be", changed(&|record| record.components[1].good_us = 86_400_000_000)),
+            ("has more than there can be", changed(&|record| record.components[1].bad_us = -1)),
+            ("speaks for 1 µs", changed(&|record| record.speaks_for_us = 1)),
+        ];
+        for (part, found) in rows {
+            assert!(found.contains(part), "{part}: {found}");
+        }
     }
 
     proptest! {

@@ -1,8 +1,15 @@
 //! Health samples: the evidence behind the status page.
 
-use levqor_model::{NodeId, RegionCode, Timestamp};
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::{Error, Row, Session, Store, params};
+use levqor_model::{Date, NodeId, RegionCode, Timestamp};
+use serde_json::json;
+
+use crate::{
+    Error, Row, Session, Store,
+    audit::{self, Note},
+    params,
+};
 
 /// One observation of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +30,7 @@ pub struct Sample {
 pub struct SampleDay {
     pub region: String,
     pub component: String,
-    pub day: levqor_model::Date,
+    pub day: Date,
     pub good: i64,
     pub total: i64,
 }
@@ -44,10 +51,16 @@ pub struct SampleBucket {
 }
 
 /// How long a [`SampleBucket`] is. The statement has the same number.
-pub const BUCKET: std::time::Duration = std::time::Duration::from_secs(1_800);
+pub const BUCKET: Duration = Duration::from_secs(1_800);
 
 /// Samples that are looked at for what is so now.
 const RECENT_MAX: usize = 20_000;
+/// How far a sample's time may lie ahead: clocks of nodes differ a little.
+pub const AHEAD_MAX: Duration = Duration::from_secs(15);
+/// How much longer samples are kept of days that are not signed.
+const UNSIGNED_KEPT: Duration = Duration::from_secs(21 * 24 * 60 * 60);
+/// Samples that are dropped at once.
+const DROPPED_AT_ONCE: usize = 10_000;
 
 impl Sample {
     fn read(row: &mut Row<'_>) -> Result<Self, Error> {
@@ -65,11 +78,13 @@ impl Sample {
 
 impl Store {
     /// A sample that is there already (same node, component and time) counts once. One of a day whose record is signed comes too late
-    /// and is left out.
+    /// and is left out, as is one that lies ahead of the database's clock: nobody knows when that was taken, and once its time comes it
+    /// would speak for it.
     pub async fn add_samples(&self, samples: Vec<Sample>) -> Result<(), Error> {
         self.write(move |session| {
-            let mut sealed: Vec<(levqor_model::Date, bool)> = Vec::new();
-            for sample in &samples {
+            let latest = session.own_clock()?.map(|now| now + AHEAD_MAX);
+            let mut sealed: Vec<(Date, bool)> = Vec::new();
+            for sample in samples.iter().filter(|sample| latest.is_none_or(|latest| sample.at <= latest)) {
                 let day = sample.at.date();
                 let is_sealed = match sealed.iter().find(|(known, _)| *known == day) {
                     Some((_, is_sealed)) => *is_sealed,
@@ -90,15 +105,40 @@ impl Store {
         .await
     }
 
-    /// Samples from that moment on, newest first: at most 20,000.
-    pub async fn recent_samples(&self, from: Timestamp) -> Result<Vec<Sample>, Error> {
+    /// Samples from that moment until the other one, both of them included, newest first: at most 20,000. There is an end, since
+    /// samples that a clock put far ahead would leave no place for others.
+    pub async fn recent_samples(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Sample>, Error> {
         self.view(move |session| {
             session.rows(
-                "SELECT region, node_id, component, at, good, latency_us, reason FROM samples WHERE at >= $1
-                 ORDER BY at DESC, region DESC, component DESC, node_id DESC LIMIT $2",
-                params![from, RECENT_MAX],
+                "SELECT region, node_id, component, at, good, latency_us, reason FROM samples
+                 WHERE at >= $1 AND at <= $2
+                 ORDER BY at DESC, region DESC, component DESC, node_id DESC LIMIT $3",
+                params![from, until, RECENT_MAX],
                 Sample::read,
             )
+        })
+        .await
+    }
+
+    /// Drops samples that lie ahead by more than [`AHEAD_MAX`], of the days' sums as well: they were taken by a clock that was put
+    /// right afterwards, and would speak for a time in which nobody looked. How many; more than 10,000 are left to the next time.
+    pub async fn drop_samples_ahead(&self, now: Timestamp) -> Result<usize, Error> {
+        // Nearly always there are none, and a look costs less than a write.
+        let found = self
+            .read(move |session| {
+                let latest = session.now(now)? + AHEAD_MAX;
+                session.scalar::<Timestamp>(
+                    "SELECT at FROM samples WHERE at > $1 ORDER BY at LIMIT 1",
+                    params![latest],
+                )
+            })
+            .await?;
+        if found.is_none() {
+            return Ok(0);
+        }
+        self.write(move |session| {
+            let now = session.now(now)?;
+            drop_after(session, now, now + AHEAD_MAX)
         })
         .await
     }
@@ -147,7 +187,7 @@ impl Store {
     }
 
     /// Sums per day from that day on, oldest first.
-    pub async fn sample_days(&self, from: levqor_model::Date) -> Result<Vec<SampleDay>, Error> {
+    pub async fn sample_days(&self, from: Date) -> Result<Vec<SampleDay>, Error> {
         self.view(move |session| {
             session.rows(
                 "SELECT region, component, day, good, total FROM sample_days
@@ -178,8 +218,11 @@ impl Store {
         .await
     }
 
-    /// Drops single samples; the daily sums and the newest of each component stay.
+    /// Drops single samples of before that moment; the daily sums and the newest of each component stay. Those of days that are not
+    /// signed yet stay for up to three weeks more: else a server that was off for long would sign that nobody had looked.
     pub async fn prune_samples(&self, before: Timestamp) -> Result<(), Error> {
+        let signed = self.last_uptime_record().await?.map(|last| last.day.plus_days(1).start());
+        let before = signed.map_or(before, |signed| before.min(signed.max(before - UNSIGNED_KEPT)));
         self.prune(
             "DELETE FROM samples WHERE (at, region, component, node_id) IN
                 (SELECT at, region, component, node_id FROM samples WHERE at < $1 LIMIT $2)",
@@ -188,6 +231,47 @@ impl Store {
         .await
         .map(drop)
     }
+}
+
+fn drop_after(session: &Session, now: Timestamp, latest: Timestamp) -> Result<usize, Error> {
+    let gone = session.rows(
+        "DELETE FROM samples WHERE (at, region, component, node_id) IN
+            (SELECT at, region, component, node_id FROM samples WHERE at > $1 ORDER BY at LIMIT $2)
+         RETURNING at, region, component, good",
+        params![latest, DROPPED_AT_ONCE],
+        |row| {
+            let (at, region, component): (Timestamp, String, String) =
+                (row.take()?, row.take()?, row.take()?);
+            Ok((at, region, component, row.take::<bool>()?))
+        },
+    )?;
+    let (Some(first), Some(last)) =
+        (gone.iter().map(|sample| sample.0).min(), gone.iter().map(|sample| sample.0).max())
+    else {
+        return Ok(0);
+    };
+    let mut sums: BTreeMap<(Date, &str, &str), (i64, i64)> = BTreeMap::new();
+    for (at, region, component, good) in &gone {
+        let sum = sums.entry((at.date(), region, component)).or_default();
+        *sum = (sum.0 + i64::from(*good), sum.1 + 1);
+    }
+    for ((day, region, component), (good, total)) in sums {
+        session.execute(
+            "UPDATE sample_days SET good = good - $4, total = total - $5
+             WHERE day = $1 AND region = $2 AND component = $3",
+            params![day, region, component, good, total],
+        )?;
+        session.execute(
+            "DELETE FROM sample_days WHERE day = $1 AND region = $2 AND component = $3 AND total <= 0",
+            params![day, region, component],
+        )?;
+    }
+    // The next sample of each is the newest then.
+    session.execute("DELETE FROM latest_samples WHERE at > $1", params![latest])?;
+    let details = json!({ "samples": gone.len(), "first": first, "last": last });
+    let kind = "status.samples_dropped";
+    audit::note(session, Note { kind, at: now, account: None, subject: "samples", details })?;
+    Ok(gone.len())
 }
 
 fn add(session: &Session, sample: &Sample) -> Result<(), Error> {

@@ -20,6 +20,9 @@ use crate::{
 /// Subscriptions that can be told in one transaction; no more are taken.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 
+/// Links to confirm that one address is sent in a day, whoever asks for them and from wherever.
+pub const LINKS_A_DAY: u32 = 3;
+
 /// How somebody is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionKind {
@@ -250,7 +253,8 @@ fn note(
 }
 
 impl Store {
-    /// Notes a wish, and sends what `message` makes for the subscription; true: it is confirmed already. Who asks again gets a new link.
+    /// Notes a wish, and sends what `message` makes for the subscription; true: it is confirmed already. Who asks again gets a new link,
+    /// up to [`LINKS_A_DAY`]; those messages are numbered here, and what `message` has for it is not looked at.
     pub async fn subscribe(
         &self,
         new: NewSubscription,
@@ -268,10 +272,7 @@ impl Store {
                 params![kind.as_str(), address],
                 Subscription::read,
             )?;
-            if let Some(known) = known.as_ref().filter(|known| known.confirmed_at.is_some()) {
-                notifications::enqueue(session, &message(known, true))?;
-                return Ok(Subscribed::Done);
-            }
+            // Before anything depends on whether the address is known: else the answer would tell, once there are as many as may be.
             let count = |sql: &'static str, since: Timestamp| -> Result<u64, Error> {
                 Ok(session.scalar(sql, params![since])?.unwrap_or_default())
             };
@@ -283,6 +284,10 @@ impl Store {
             if open >= bounds.open as u64 || all >= SUBSCRIPTIONS_MAX as u64 {
                 return Ok(Subscribed::Full);
             }
+            if let Some(known) = known.as_ref().filter(|known| known.confirmed_at.is_some()) {
+                notifications::enqueue(session, &message(known, true))?;
+                return Ok(Subscribed::Done);
+            }
             let wanted = Subscription {
                 // The first wish has the row; what is wanted now takes its place.
                 id: known.as_ref().map_or(id, |known| known.id),
@@ -293,6 +298,10 @@ impl Store {
                 created_at: at,
                 confirmed_at: None,
             };
+            if !send_link(session, &wanted, message(&wanted, false))? {
+                // The link that was sent last still works.
+                return Ok(Subscribed::Done);
+            }
             session.execute(
                 "INSERT INTO status_subscriptions (id, kind, address, parts, confirm_hash, farewell, created_at, confirmed_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, NULL)
@@ -308,7 +317,6 @@ impl Store {
                     at
                 ],
             )?;
-            notifications::enqueue(session, &message(&wanted, false))?;
             note(session, "subscription.requested", at, &wanted)?;
             Ok(Subscribed::Done)
         })
@@ -436,6 +444,18 @@ impl Store {
         .await
         .map(drop)
     }
+}
+
+/// Sends a link, unless the address got as many of them today as it may, from whichever node.
+fn send_link(session: &Session, wanted: &Subscription, message: NewNotification) -> Result<bool, Error> {
+    let mut message = message;
+    for number in 1..=LINKS_A_DAY {
+        message.dedup = format!("subscription/{}/confirm/{}/{number}", wanted.id, wanted.created_at.date());
+        if notifications::enqueue(session, &message)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn open(session: &Session, hash: [u8; 32], since: Timestamp) -> Result<Option<Subscription>, Error> {

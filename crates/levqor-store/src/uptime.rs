@@ -1,5 +1,7 @@
 //! The signed records of each day, and the observations that they are counted from.
 
+use std::time::Duration;
+
 use levqor_model::{
     Date, Timestamp,
     uptime::{Observation, SignedUptime},
@@ -11,6 +13,9 @@ use crate::{
     audit::{self, Note},
     params,
 };
+
+/// What nodes could not store in time may come so long after the end of the day.
+pub const SETTLES: Duration = Duration::from_secs(60 * 60);
 
 /// A record of a day as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +48,23 @@ impl KeptUptime {
 }
 
 impl Store {
-    /// Keeps the record of a day; false: there is one. From then on no observation is added to the day.
-    pub async fn keep_uptime(&self, kept: KeptUptime) -> Result<bool, Error> {
+    /// Keeps the record of a day that was counted from so many observations. From then on no observation is added to the day, so what is
+    /// signed is what anybody can count again. False: there is a record; or there are other observations by now, and they are to be
+    /// counted again; or the day is not settled by the database's clock, whatever that of the node says.
+    pub async fn keep_uptime(&self, kept: KeptUptime, counted: u64) -> Result<bool, Error> {
         self.write(move |session| {
             let KeptUptime { day, signed: SignedUptime { text, sha256, signature, key }, sealed_at } = &kept;
+            let end = day.plus_days(1).start();
+            if session.now(*sealed_at)? < end + SETTLES {
+                return Ok(false);
+            }
+            let there: Option<u64> = session.scalar(
+                "SELECT count(*) FROM samples WHERE at >= $1 AND at < $2",
+                params![day.start(), end],
+            )?;
+            if there.unwrap_or_default() != counted {
+                return Ok(false);
+            }
             let added = session.execute(
                 concat!(
                     "INSERT INTO uptime_records (",
@@ -121,7 +139,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Observation>, Error> {
         let until = day.plus_days(1).start();
-        let after = after.unwrap_or(Observation {
+        // A place in another day is none in this one.
+        let after = after.filter(|after| after.at >= day.start()).unwrap_or(Observation {
             region: String::new(),
             component: String::new(),
             at: day.start(),

@@ -1,6 +1,6 @@
 //! The status page and what belongs to it, through the whole gateway.
 
-use std::{path::Path, time::Duration};
+use std::{future::poll_fn, path::Path, pin::pin, task::Poll, time::Duration};
 
 use http::{Method, StatusCode};
 use levqor_model::{
@@ -93,6 +93,22 @@ async fn it_is_served_from_memory_when_the_database_is_away_and_turns_unknown() 
     {
         assert_eq!(test.get(path).send().await.status, StatusCode::OK, "{path}");
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_first_look_at_the_database() {
+    let test = TestApp::new().await;
+    observe(&test, &WELL).await;
+    // The job has begun, and the database takes its time.
+    let mut first = pin!(keep(&test.app));
+    let waits = poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await;
+    assert!(waits);
+    let asked = tokio::time::timeout(Duration::from_secs(10), state(&test)).await;
+    assert_eq!(asked.as_deref(), Ok("unknown"), "what nobody has seen is not good");
+    let told = test.get("/api/status").send().await.json();
+    assert_eq!(told["database_readable"], json!(false), "nor is the database, of which nobody knows");
+    first.await;
+    assert_eq!(state(&test).await, "operational");
 }
 
 #[tokio::test]
@@ -207,6 +223,8 @@ async fn maintenance_is_planned_told_and_hides_nothing() {
         all.iter().find(|one| one["name"] == "Database").unwrap()["status"].clone()
     };
     assert_eq!(database_there(&summary), "under_maintenance");
+    let group = summary["components"].as_array().unwrap().iter().find(|one| one["group"] == json!(true));
+    assert_eq!(group.unwrap()["status"], "under_maintenance", "as what is in it");
     assert_eq!(summary["status"]["indicator"], "maintenance");
     // An outage is one, also now.
     test.advance(1);

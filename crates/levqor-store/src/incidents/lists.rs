@@ -28,6 +28,29 @@ impl Store {
         .await
     }
 
+    /// Those that everybody may see and that are not over, whatever else there is, and then those that were over after that moment, the
+    /// newest first: in all so many.
+    pub async fn public_incidents(&self, since: Timestamp, limit: usize) -> Result<Vec<Incident>, Error> {
+        self.view(move |session| {
+            let mut all = open(session, OPEN_MAX)?;
+            all.retain(|incident| incident.public);
+            all.truncate(limit);
+            let over = session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM incidents WHERE resolved_at IS NOT NULL AND resolved_at >= $1 AND public
+                     ORDER BY resolved_at DESC, incident_id DESC LIMIT $2"
+                ),
+                params![since, limit - all.len()],
+                Incident::read,
+            )?;
+            all.extend(over);
+            Ok(all)
+        })
+        .await
+    }
+
     /// All of them, newest first, those before `before`.
     pub async fn incidents(&self, before: Option<IncidentId>, limit: usize) -> Result<Vec<Incident>, Error> {
         self.view(move |session| {

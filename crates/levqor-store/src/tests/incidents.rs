@@ -107,6 +107,7 @@ pub(super) async fn touch_incidents(store: &Store, random: &SeededRandom) {
     store.open_incidents().await.unwrap();
     store.incidents_open_before(None, 10).await.unwrap();
     store.incidents_since(NOW, 10).await.unwrap();
+    store.public_incidents(NOW, 10).await.unwrap();
     store.incidents(None, 10).await.unwrap();
     store.incident(id).await.unwrap();
     store.incident_updates(id).await.unwrap();

@@ -34,14 +34,16 @@ pub(super) async fn touch_status(store: &Store, random: &SeededRandom) {
     store.withdraw_declaration(said.id, NOW).await.unwrap();
     store.prune_declarations(NOW).await.unwrap();
     touch_maintenance(store, random).await;
-    store.recent_samples(NOW).await.unwrap();
+    store.recent_samples(NOW, NOW).await.unwrap();
     store.sample_buckets(NOW).await.unwrap();
     let day = NOW.date();
     store.first_sample_day().await.unwrap();
     store.observations(day, None, 1).await.unwrap();
     let key = levqor_model::SigningKey::from_seed(&[1; 32]).unwrap();
     let signed = UptimeRecord::of(day, &[], String::new()).sign(&key);
-    store.keep_uptime(KeptUptime { day, signed, sealed_at: NOW }).await.unwrap();
+    let there = store.observations(day, None, 10).await.unwrap().len() as u64;
+    let sealed_at = NOW + Duration::from_secs(2 * 86_400);
+    store.keep_uptime(KeptUptime { day, signed, sealed_at }, there).await.unwrap();
     store.last_uptime_record().await.unwrap();
     store.uptime_record(day).await.unwrap();
     store.uptime_records(None, 1).await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use levqor_model::{AccountId, Timestamp};
 use levqor_store::{
     ai_requests::AiRequest,
+    audit::Filter,
     counters::Increment,
     health::{Sample, SampleDay},
 };
@@ -55,6 +56,48 @@ async fn samples_are_summed_by_day_and_the_newest_shown() {
     assert_eq!(store.latest_samples().await.unwrap().len(), 2, "the newest stay");
     assert_eq!(store.first_sample_at(region("eu-west")).await, Ok(Some(NOW)));
     assert_eq!(store.first_sample_at(region("us-east")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn what_a_clock_put_ahead_is_dropped_when_it_is_right_again() {
+    let world = World::new();
+    let (store, node) = (&world.store, world.node_id());
+    let sample = |component: &str, second, good| Sample {
+        region: region("eu-west"),
+        node,
+        component: component.to_owned(),
+        at: at(second),
+        good,
+        latency_us: None,
+        reason: None,
+    };
+    let samples = [
+        sample("api", 0, true),
+        sample("api", 15, true),
+        // An hour, and a day, ahead.
+        sample("api", 3_600, true),
+        sample("api", 3_605, false),
+        sample("engine", 100_000, true),
+    ];
+    store.add_samples(samples.to_vec()).await.unwrap();
+    assert_eq!(store.drop_samples_ahead(NOW).await, Ok(3), "clocks may differ by 15 s");
+    assert_eq!(store.drop_samples_ahead(NOW).await, Ok(0));
+    let day = SampleDay {
+        region: "eu-west".to_owned(),
+        component: "api".to_owned(),
+        day: NOW.date(),
+        good: 2,
+        total: 2,
+    };
+    assert_eq!(store.sample_days(NOW.date()).await.unwrap(), [day], "no sum counts them");
+    assert_eq!(store.recent_samples(NOW, at(1_000_000)).await.unwrap().len(), 2);
+    // What is said from now on is the newest, though it is earlier than what was said.
+    store.add_samples(vec![sample("api", 20, false), sample("engine", 20, true)]).await.unwrap();
+    assert_eq!(store.latest_samples().await.unwrap(), [sample("api", 20, false), sample("engine", 20, true)]);
+    let filter = Filter { kind: Some("status".to_owned()), ..Filter::default() };
+    let records = store.audit_records(filter, None, 10).await.unwrap();
+    assert_eq!(records.len(), 1, "evidence does not go in silence: {records:?}");
+    assert!(records[0].details.contains("\"samples\":3"), "{records:?}");
 }
 
 #[tokio::test]

@@ -285,6 +285,27 @@ async fn lists_are_in_order_and_say_what_is_due() {
 }
 
 #[tokio::test]
+async fn what_is_public_and_open_is_listed_whatever_else_there_is() {
+    let world = World::new();
+    let store = &world.store;
+    // The oldest one is open; many others are newer, over, or nobody's business.
+    for number in 1..=9 {
+        let mut one = incident(number);
+        one.resolved_at = (number > 3).then(|| after(number + 100));
+        one.public = number != 2 && number != 9;
+        store.open_incident(act(one, "incident.opened", after(number))).await.unwrap();
+    }
+    let names = async |since, limit| {
+        let found = store.public_incidents(after(since), limit).await.unwrap();
+        found.iter().map(|one| one.title.replace("number ", "")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(0, 50).await, "3 1 8 7 6 5 4");
+    assert_eq!(names(107, 50).await, "3 1 8 7");
+    assert_eq!(names(0, 4).await, "3 1 8 7", "what is open goes before what is over");
+    assert_eq!(names(0, 1).await, "3");
+}
+
+#[tokio::test]
 async fn postmortems_have_names_of_their_own_and_versions() {
     let world = World::new();
     let store = &world.store;

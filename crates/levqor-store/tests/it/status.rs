@@ -143,6 +143,36 @@ async fn nobody_is_told_before_they_have_confirmed_it_and_nothing_is_kept_afterw
     );
 }
 
+#[tokio::test]
+async fn a_mailbox_gets_few_links_whoever_asks() {
+    let world = World::new();
+    let store = &world.store;
+    let sent = async || store.notifications(None, None, 50).await.unwrap().len();
+    for number in 1..=6_u8 {
+        let found = wish(store, "ada@example.com", number, after(u64::from(number)), 9).await;
+        assert_eq!(found, Subscribed::Done, "who asks is not told");
+    }
+    assert_eq!(sent().await, 3, "in a day, of all nodes together");
+    let since = NOW - Duration::from_secs(86_400);
+    assert!(store.open_subscription([3; 32], since).await.unwrap().is_some(), "the last one sent works");
+    assert_eq!(store.open_subscription([6; 32], since).await.unwrap(), None);
+    assert_eq!(wish(store, "b@example.com", 7, after(8), 9).await, Subscribed::Done);
+    assert_eq!(wish(store, "ada@example.com", 8, after(86_400), 9).await, Subscribed::Done);
+    assert_eq!(sent().await, 5, "another address, another day");
+}
+
+#[tokio::test]
+async fn that_there_are_as_many_as_may_be_tells_nothing_of_who_is_known() {
+    let world = World::new();
+    let store = &world.store;
+    wish(store, "ada@example.com", 1, NOW, 9).await;
+    store.confirm_subscription([1; 32], NOW - Duration::from_secs(9), NOW).await.unwrap().unwrap();
+    wish(store, "b@example.com", 2, after(1), 9).await;
+    let known = wish(store, "ada@example.com", 3, after(2), 1).await;
+    let unknown = wish(store, "c@example.com", 4, after(2), 1).await;
+    assert_eq!((known, unknown), (Subscribed::Full, Subscribed::Full));
+}
+
 fn window(seed: u64, parts: &str) -> Window {
     Window {
         id: MaintenanceId::new(NOW, &SeededRandom::new(seed)),
@@ -273,8 +303,13 @@ async fn a_signed_day_takes_nothing_more_and_can_be_counted_again() {
     let record = UptimeRecord::of(day, &all, String::new());
     let key = SigningKey::from_seed(&[3; 32]).unwrap();
     let kept = KeptUptime { day, signed: record.sign(&key), sealed_at: at(60_000) };
-    assert!(store.keep_uptime(kept.clone()).await.unwrap());
-    assert!(!store.keep_uptime(kept.clone()).await.unwrap(), "a day has one record");
+    // Not while something may come, nor when something has come that was not counted.
+    let early = KeptUptime { sealed_at: at(46_799), ..kept.clone() };
+    assert!(!store.keep_uptime(early, 4).await.unwrap(), "the day is not settled");
+    assert!(!store.keep_uptime(kept.clone(), 3).await.unwrap(), "one came that was not counted");
+    assert_eq!(store.uptime_record(day).await.unwrap(), None);
+    assert!(store.keep_uptime(kept.clone(), 4).await.unwrap());
+    assert!(!store.keep_uptime(kept.clone(), 4).await.unwrap(), "a day has one record");
     // What comes too late is left out, and the next day goes on.
     let next = day.plus_days(1).start();
     let late = vec![sample(node, "api", at(50), true), sample(node, "engine", next, true)];
@@ -287,12 +322,39 @@ async fn a_signed_day_takes_nothing_more_and_can_be_counted_again() {
         signed: UptimeRecord::of(day.plus_days(1), &[], kept.signed.sha256.clone()).sign(&key),
         sealed_at: at(200_000),
     };
-    store.keep_uptime(second.clone()).await.unwrap();
+    assert!(store.keep_uptime(second.clone(), 2).await.unwrap());
     assert_eq!(store.last_uptime_record().await.unwrap(), Some(second.clone()));
     assert_eq!(store.uptime_record(day).await.unwrap(), Some(kept.clone()));
     assert_eq!(store.uptime_records(None, 10).await.unwrap(), [second, kept.clone()]);
     assert_eq!(store.uptime_records(Some(day.plus_days(1)), 10).await.unwrap(), [kept]);
     assert_eq!(kinds(&world).await, ["status.uptime_sealed", "status.uptime_sealed"]);
+}
+
+#[tokio::test]
+async fn samples_stay_until_their_day_is_signed() {
+    let world = World::new();
+    let (store, node) = (&world.store, world.node_id());
+    let start = NOW.date().start();
+    let at = |day: u64| start + Duration::from_secs(day * 86_400 + 1);
+    let samples: Vec<_> = (0..30).map(|day| sample(node, "api", at(day), true)).collect();
+    store.add_samples(samples).await.unwrap();
+    let key = SigningKey::from_seed(&[3; 32]).unwrap();
+    let seal = async |number: u64| {
+        let day = at(number).date();
+        let seen = store.observations(day, None, 10).await.unwrap();
+        let signed = UptimeRecord::of(day, &seen, String::new()).sign(&key);
+        store.keep_uptime(KeptUptime { day, signed, sealed_at: at(40) }, seen.len() as u64).await.unwrap()
+    };
+    let kept = async |day: u64| !store.observations(at(day).date(), None, 1).await.unwrap().is_empty();
+    assert!(seal(2).await);
+    store.prune_samples(at(10)).await.unwrap();
+    assert!(!kept(2).await && kept(3).await, "the third day is not signed");
+    assert!(seal(3).await);
+    store.prune_samples(at(10)).await.unwrap();
+    assert!(!kept(3).await && kept(4).await);
+    // Not for ever.
+    store.prune_samples(at(29)).await.unwrap();
+    assert!(!kept(4).await && kept(8).await, "three weeks");
 }
 
 #[tokio::test]
@@ -308,9 +370,12 @@ async fn samples_of_the_last_time_and_sums_of_half_hours() {
         sample(node, "engine", at(20), true),
     ];
     store.add_samples(samples.to_vec()).await.unwrap();
-    let recent = store.recent_samples(at(10)).await.unwrap();
-    let times: Vec<_> = recent.iter().map(|sample| sample.at).collect();
-    assert_eq!(times, [at(1_800), at(20), at(10)], "newest first");
+    let times = async |from, until| {
+        let recent = store.recent_samples(at(from), at(until)).await.unwrap();
+        recent.iter().map(|sample| sample.at).collect::<Vec<_>>()
+    };
+    assert_eq!(times(10, 1_800).await, [at(1_800), at(20), at(10)], "newest first");
+    assert_eq!(times(10, 1_799).await, [at(20), at(10)], "none of later");
     let bucket = |component: &str, second, good, total, timed| SampleBucket {
         region: "eu-west".to_owned(),
         component: component.to_owned(),

@@ -134,6 +134,17 @@ async fn signed_days_hold_and_changed_ones_are_named() {
         let (code, told, problem) = run(&days, &[]).await;
         assert!(code == Some(1) && told.contains(words), "{words}: {code:?} {told}{problem}");
     }
+    // What is left out at an end breaks no chain, and is noticed.
+    let (third, fourth) = (now.date().plus_days(-4), now.date().plus_days(-3));
+    let three = UptimeRecord::of(third, &seen(third), "ab".to_owned()).sign(&key);
+    let four = UptimeRecord::of(fourth, &seen(fourth), three.sha256.clone()).sign(&key);
+    let (code, told, _) = run(&[(third, three, seen(third)), (fourth, four, seen(fourth))], &[]).await;
+    assert!(
+        code == Some(1)
+            && told.contains("it follows a record that is not shown")
+            && told.contains("should be signed by now"),
+        "{told}"
+    );
     let (code, _, problem) = run(&days, &["--day", "yesterday"]).await;
     assert!(code == Some(2) && problem.contains("--day"), "{problem}");
 }

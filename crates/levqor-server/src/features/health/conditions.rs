@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use levqor_model::{Condition, Severity, Verdict};
-use levqor_store::{Error, health::Sample, nodes::Node};
+use levqor_model::{Condition, Severity, Timestamp, Verdict};
+use levqor_store::{
+    Error,
+    health::{AHEAD_MAX, Sample},
+    nodes::Node,
+};
 use serde_json::json;
 
 use crate::App;
@@ -29,7 +33,7 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
     let mut found: Vec<Condition> = samples
         .iter()
         .filter(|sample| now.since(sample.at) <= FORGOTTEN && !was_left(&nodes, sample.region.as_str()))
-        .map(|sample| of_component(sample, now.since(sample.at)))
+        .map(|sample| of_component(sample, now))
         .collect();
     found.extend(disk(app));
     Ok(found)
@@ -42,12 +46,15 @@ fn was_left(nodes: &[Node], region: &str) -> bool {
         && there.all(|node| node.stopped_at.is_some() && node.stop_reason.as_deref() == Some("drained"))
 }
 
-fn of_component(sample: &Sample, age: Duration) -> Condition {
+fn of_component(sample: &Sample, now: Timestamp) -> Condition {
     let Sample { region, component, good, reason, latency_us, at, .. } = sample;
     let is_own = OWN.contains(&component.as_str());
     let fresh = if is_own { FRESH } else { FRESH_OTHERS };
-    let (verdict, summary) = if age > fresh {
+    let (verdict, summary) = if now.since(*at) > fresh {
         (Verdict::Unknown, format!("{component} in {region} was observed last at {at}"))
+    } else if at.since(now) > AHEAD_MAX {
+        // Else a clock that was ahead once would have it well until that time comes.
+        (Verdict::Unknown, format!("{component} in {region} was observed at {at}, which has not come yet"))
     } else if *good {
         (Verdict::Holds, format!("{component} in {region} is well"))
     } else {
@@ -86,7 +93,7 @@ fn disk(app: &App) -> Option<Condition> {
 
 #[cfg(test)]
 mod tests {
-    use levqor_model::{NodeId, SeededRandom, Timestamp};
+    use levqor_model::{NodeId, SeededRandom};
 
     use super::*;
 
@@ -115,8 +122,18 @@ mod tests {
             ("website", true, 60, Verdict::Holds, Severity::Major),
             ("website", true, 181, Verdict::Unknown, Severity::Major),
         ] {
-            let found = of_component(&sample(component, good), Duration::from_secs(age));
+            let found = of_component(&sample(component, good), NOW + Duration::from_secs(age));
             assert_eq!((found.verdict, found.severity), (verdict, severity), "{component} {good} {age}");
+        }
+    }
+
+    #[test]
+    fn what_lies_far_ahead_is_no_evidence() {
+        for (ahead, good, verdict) in
+            [(15, true, Verdict::Holds), (16, true, Verdict::Unknown), (3_600, false, Verdict::Unknown)]
+        {
+            let found = of_component(&sample("api", good), NOW - Duration::from_secs(ahead));
+            assert_eq!(found.verdict, verdict, "{ahead} {good}");
         }
     }
 

@@ -157,8 +157,10 @@ impl Memory {
     /// Remembers what was seen, for whoever asks while the store is away.
     pub(crate) fn saw(&self, seen: &[Sample]) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(newest) = seen.iter().map(|sample| sample.at).max() else { return };
+        // What was said before the clock was set back would be taken for new once more.
+        recent.retain(|sample| sample.at <= newest);
         recent.extend(seen.iter().cloned());
-        let Some(newest) = recent.iter().map(|sample| sample.at).max() else { return };
         while recent.len() > RECENT_MAX || recent.front().is_some_and(|first| newest.since(first.at) > RECENT)
         {
             recent.pop_front();
@@ -281,6 +283,28 @@ mod tests {
         );
         let recent = memory.recent();
         assert_eq!((recent.len(), recent[0].at), (41, Timestamp::from_seconds(1_019)));
+    }
+
+    #[test]
+    fn what_was_said_before_the_clock_was_set_back_is_forgotten() {
+        let memory = Memory::default();
+        let sample = |second| Sample {
+            region: "eu-west".parse().unwrap(),
+            node: levqor_model::NodeId::new(Timestamp::from_seconds(1), &levqor_model::SeededRandom::new(1)),
+            component: "api".to_owned(),
+            at: Timestamp::from_seconds(second),
+            good: true,
+            latency_us: None,
+            reason: None,
+        };
+        for second in [990, 1_000, 1_100, 995] {
+            memory.saw(&[sample(second)]);
+        }
+        let times: Vec<i64> = memory.recent().iter().map(|sample| sample.at.as_seconds()).collect();
+        assert_eq!(times, [995], "what came before the jump was gone with it");
+        memory.saw(&[]);
+        memory.saw(&[sample(996), sample(995)]);
+        assert_eq!(memory.recent().len(), 3);
     }
 
     #[tokio::test]

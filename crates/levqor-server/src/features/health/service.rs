@@ -218,11 +218,20 @@ async fn record(app: &App, seen: Vec<Sample>) -> Result<(), levqor_store::Error>
     if samples.is_empty() {
         return Ok(());
     }
-    let result = app.store.add_samples(samples.clone()).await;
+    let result = add(app, samples.clone()).await;
     if result.is_err() {
         app.health.give_back_waiting(samples);
     }
     result
+}
+
+async fn add(app: &App, samples: Vec<Sample>) -> Result<(), levqor_store::Error> {
+    // What was seen before the clock was set back is of a time that has not come; once it comes, it would be taken for new.
+    let gone = app.store.drop_samples_ahead(app.now()).await?;
+    if gone > 0 {
+        tracing::warn!("the clock was set back: {gone} samples of a time that has not come were dropped");
+    }
+    app.store.add_samples(samples).await
 }
 
 /// What is to be seen of this node now.

@@ -113,7 +113,13 @@ fn feed(snapshot: &Snapshot, site: &str) -> String {
 
 /// Without characters that XML does not have.
 fn plain(text: &str) -> String {
-    text.chars().filter(|char| !char.is_control() || matches!(char, '\n' | '\t')).collect()
+    let is_there = |char: &char| match char {
+        '\n' | '\t' => true,
+        // One of these makes the whole feed unreadable (XML 1.0, section 2.2).
+        '\u{fffe}' | '\u{ffff}' => false,
+        char => !char.is_control(),
+    };
+    text.chars().filter(is_there).collect()
 }
 
 fn calendar_of(windows: &[Window], now: Timestamp, site: &str) -> String {
@@ -163,6 +169,7 @@ fn text_of(text: &str) -> String {
                 out.push(char);
             }
             '\n' => out.push_str("\\n"),
+            '\t' => out.push(' '),
             char if char.is_control() => {}
             char => out.push(char),
         }
@@ -189,6 +196,12 @@ mod tests {
     use levqor_model::{MaintenanceId, SeededRandom};
 
     use super::*;
+
+    #[test]
+    fn a_feed_has_only_characters_that_xml_has() {
+        assert_eq!(plain("a\u{0}\u{1b}\u{ffff}\u{fffe}b\r\n\tc\u{fffd}𝄞"), "ab\n\tc\u{fffd}𝄞");
+        assert_eq!(text_of("a\tb\u{7}"), "a b");
+    }
 
     #[test]
     fn a_calendar_has_short_lines_and_no_value_becomes_one() {

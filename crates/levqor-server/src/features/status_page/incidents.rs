@@ -54,7 +54,7 @@ pub(super) async fn read(
     known: &[Disturbance],
 ) -> Result<Vec<Disturbance>, Error> {
     let mut found = Vec::new();
-    for incident in app.store.incidents_since(since, SHOWN_MAX).await?.into_iter().filter(|one| one.public) {
+    for incident in app.store.public_incidents(since, SHOWN_MAX).await? {
         let same = |one: &&Disturbance| one.id == incident.id && one.version == incident.version;
         if let Some(same) = known.iter().find(same) {
             found.push(same.clone());

@@ -4,6 +4,7 @@
 //! health, probes ─► samples ─► service (with voices: who is believed) ─► snapshot, in memory ─┬─► pages, charts, facts
 //! operators ─────► declarations, maintenance ──────────┘                                      ├─► routes (JSON), statuspage (JSON as others have it)
 //! incidents ─────► incidents ──────────────────────────┘                                      └─► feeds, badge
+//! samples ahead of their time ─► early
 //! samples of a day ─► uptime (signed)        subscriptions, limits, subscribe_pages        ops, admin: for operators
 //! ```
 
@@ -11,6 +12,7 @@ mod admin;
 mod badge;
 mod charts;
 mod declarations;
+mod early;
 mod facts;
 mod feeds;
 mod incidents;

@@ -267,7 +267,8 @@ impl StatusReport {
             at: report.at,
             evidence_at: report.newest,
             fresh_seconds: FRESH.as_secs(),
-            database_readable: snapshot.trouble.is_none(),
+            // Before it was read for the first time, nobody knows that it can be.
+            database_readable: snapshot.trouble.is_none() && snapshot.read_at.is_some(),
             database_read_at: snapshot.read_at,
             regions: regions.collect(),
             capabilities: capabilities.collect(),

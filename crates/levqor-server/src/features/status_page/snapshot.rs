@@ -26,6 +26,7 @@ use levqor_store::{
 };
 
 use super::{
+    early::Early,
     incidents::{self, Disturbance},
     rendered::Rendered,
     service::{DAYS, Evidence, FRESH, Report, State, assess},
@@ -54,7 +55,9 @@ struct Known {
     totals: Option<Vec<(String, i64)>>,
     /// When all of what is read each second was read last.
     read_at: Option<Timestamp>,
+    /// When the history was read last, and when that was tried last.
     slow_at: Option<Timestamp>,
+    slow_tried_at: Option<Timestamp>,
     /// Why the last reading failed.
     trouble: Option<String>,
 }
@@ -94,6 +97,8 @@ struct Memory {
     kept: AtomicBool,
     /// Held while somebody reads.
     reading: tokio::sync::Mutex<()>,
+    /// Samples whose time has not come.
+    early: Mutex<Early>,
 }
 
 fn memory(app: &App) -> Arc<Memory> {
@@ -104,17 +109,23 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A round of the job.
+/// A round of the job. As soon as it has begun, nobody waits for the store: before the first answer of it, what nobody has seen here is
+/// unknown.
 pub(super) async fn keep(app: &App) {
-    read(app).await;
-    memory(app).kept.store(true, Ordering::Release);
+    let memory = memory(app);
+    memory.kept.store(true, Ordering::Release);
+    read(app, &memory, memory.reading.lock().await).await;
 }
 
 /// What is so now. Where the job does not run, it is read for each who asks.
 pub(super) async fn current(app: &App) -> Arc<Snapshot> {
     let memory = memory(app);
     if !memory.kept.load(Ordering::Acquire) {
-        return read(app).await;
+        let turn = memory.reading.lock().await;
+        // Meanwhile the job may have begun; else all who have waited would read one after the other.
+        if !memory.kept.load(Ordering::Acquire) {
+            return read(app, &memory, turn).await;
+        }
     }
     let found = locked(&memory.snapshot).clone();
     match found {
@@ -137,40 +148,47 @@ pub(super) fn turns_at(report: &Report) -> Option<Timestamp> {
 
 /// Something was changed here: whoever asks next sees it.
 pub(super) async fn changed(app: &App) {
-    read(app).await;
+    let memory = memory(app);
+    read(app, &memory, memory.reading.lock().await).await;
 }
 
 /// Reads what the store has, as far as it answers, and makes a snapshot of it.
-async fn read(app: &App) -> Arc<Snapshot> {
-    let memory = memory(app);
-    let turn = memory.reading.lock().await;
+async fn read(app: &App, memory: &Memory, turn: tokio::sync::MutexGuard<'_, ()>) -> Arc<Snapshot> {
     let now = app.now();
     let before = locked(&memory.known).clone();
     let read = match tokio::time::timeout(PATIENCE, quick(app, &before, now)).await {
         Ok(Ok(known)) => Some(known),
         Ok(Err(error)) => {
-            trouble(&memory, &before, error.to_string());
+            trouble(memory, &before, error.to_string());
             None
         }
         Err(_) => {
-            trouble(&memory, &before, format!("no answer within {} ms", PATIENCE.as_millis()));
+            trouble(memory, &before, format!("no answer within {} ms", PATIENCE.as_millis()));
             None
         }
     };
     if let Some(known) = read {
-        let due = known.slow_at.is_none_or(|at| now.since(at) >= SLOW_EVERY || at > now);
-        *locked(&memory.known) = Arc::new(known);
+        let due = known.slow_tried_at.is_none_or(|at| now.since(at) >= SLOW_EVERY || at > now);
         // Without the job nobody reads it later.
-        if due || !memory.kept.load(Ordering::Acquire) {
+        let wanted = due || !memory.kept.load(Ordering::Acquire);
+        // A history that cannot be read holds up what is so now only as often as one that can.
+        let slow_tried_at = if wanted { Some(now) } else { known.slow_tried_at };
+        *locked(&memory.known) = Arc::new(Known { slow_tried_at, ..known });
+        if wanted {
             // What is so now is told before the history is read.
-            make(app, &memory);
-            if let Ok(Ok(known)) = tokio::time::timeout(SLOW_PATIENCE, slow(app, &memory, now)).await {
-                *locked(&memory.known) = Arc::new(known);
+            make(app, memory);
+            match tokio::time::timeout(SLOW_PATIENCE, slow(app, memory, now)).await {
+                Ok(Ok(known)) => *locked(&memory.known) = Arc::new(known),
+                Ok(Err(error)) => tracing::warn!("the status page cannot read its history: {error}"),
+                Err(_) => {
+                    let seconds = SLOW_PATIENCE.as_secs();
+                    tracing::warn!("the status page cannot read its history: no answer within {seconds} s");
+                }
             }
         }
     }
     drop(turn);
-    make(app, &memory)
+    make(app, memory)
 }
 
 fn trouble(memory: &Memory, before: &Arc<Known>, why: String) {
@@ -182,21 +200,26 @@ fn trouble(memory: &Memory, before: &Arc<Known>, why: String) {
 
 /// What is so now.
 async fn quick(app: &App, before: &Known, now: Timestamp) -> Result<Known, Error> {
-    let mut samples = app.store.recent_samples(now - LOOKS_BACK).await?;
+    let mut samples = app.store.recent_samples(now - LOOKS_BACK, now + FRESH).await?;
     samples.extend(app.store.latest_samples().await?);
     let evidence = Evidence {
         regions: app.regions.all().to_vec(),
         samples,
         declarations: app.store.declarations(now).await?,
         windows: app.store.maintenance(now - SHOWN).await?,
-        ..before.evidence.clone()
+        days: before.evidence.days.clone(),
+        first: before.evidence.first.clone(),
+        now: before.evidence.now.clone(),
     };
     Ok(Known {
         evidence,
         disturbances: incidents::read(app, now - SHOWN, &before.disturbances).await?,
+        buckets: before.buckets.clone(),
+        totals: before.totals.clone(),
         read_at: Some(now),
+        slow_at: before.slow_at,
+        slow_tried_at: before.slow_tried_at,
         trouble: None,
-        ..before.clone()
     })
 }
 
@@ -246,6 +269,8 @@ fn make(app: &App, memory: &Memory) -> Arc<Snapshot> {
     // Seen here, whatever became of it on its way to the store.
     let own: Vec<Sample> = app.health.recent();
     evidence.samples.extend(own.into_iter().filter(|sample| now.since(sample.at) <= FRESH + LOOKS_BACK));
+    evidence.samples.retain(|sample| sample.at <= now + FRESH);
+    locked(&memory.early).settle(&mut evidence.samples, now);
     let report = assess(&evidence, now);
     let windows = evidence.windows.into_iter().filter(|window| window.cancelled_at.is_none()).collect();
     let snapshot = Arc::new(Snapshot {

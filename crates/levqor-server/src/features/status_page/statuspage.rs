@@ -341,6 +341,10 @@ impl Teller<'_> {
             id: group_id,
             name: region.name.clone(),
             status: match region.state {
+                // As what is in it.
+                Health::Operational if region.components.iter().any(|one| one.in_maintenance) => {
+                    "under_maintenance"
+                }
                 Health::Operational => "operational",
                 Health::Degraded if region.components.iter().any(|one| one.state == Health::Down) => {
                     "partial_outage"

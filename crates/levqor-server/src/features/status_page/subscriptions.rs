@@ -151,11 +151,10 @@ fn to_confirm(
     random: &dyn Random,
 ) -> NewNotification {
     let link = format!("{site}/status/confirm/{token}");
-    let digest = token_hash(token);
-    let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     NewNotification {
         id: NotificationId::new(at, random),
-        dedup: format!("subscription/{}/confirm/{short}", subscription.id),
+        // The store numbers them.
+        dedup: String::new(),
         target: Target::Subscription(subscription.id.to_string()),
         severity: Severity::Minor,
         subject: "Confirm that you want to hear of Levqor's state".to_owned(),

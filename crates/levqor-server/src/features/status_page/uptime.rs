@@ -1,17 +1,16 @@
 //! The signed record of each day: made when nothing more comes of it, and given to everybody with what it was counted from.
 
-use std::time::Duration;
-
 use levqor_model::{
     Date,
     uptime::{Observation, UptimeRecord},
 };
-use levqor_store::{Error, uptime::KeptUptime};
+use levqor_store::{
+    Error,
+    uptime::{KeptUptime, SETTLES},
+};
 
 use crate::{App, features::audit};
 
-/// What nodes could not store in time may come so long after the end of the day.
-const SETTLES: Duration = Duration::from_secs(60 * 60);
 /// Days back at which the first record begins; of what came before, single observations are not kept.
 const BACK: i64 = 6;
 /// Days that one round seals.
@@ -39,6 +38,7 @@ pub(crate) async fn seal(app: &App) -> Result<(), Error> {
             break;
         }
         let observations = all(app, day).await?;
+        let counted = u64::try_from(observations.len()).unwrap_or(u64::MAX);
         let key = audit::signing_key(app).await?;
         let before = std::mem::take(&mut previous);
         // Some hundred milliseconds of counting and hashing when there are many nodes.
@@ -46,8 +46,8 @@ pub(crate) async fn seal(app: &App) -> Result<(), Error> {
             tokio::task::spawn_blocking(move || UptimeRecord::of(day, &observations, before).sign(&key));
         let signed = signed.await.map_err(|error| Error::Unavailable(error.to_string()))?;
         previous.clone_from(&signed.sha256);
-        if !app.store.keep_uptime(KeptUptime { day, signed, sealed_at: now }).await? {
-            // Somebody else was faster; what they signed is the one to go on from.
+        if !app.store.keep_uptime(KeptUptime { day, signed, sealed_at: now }, counted).await? {
+            // Somebody else was faster, and what they signed is the one to go on from; or something came late, and it is counted again.
             break;
         }
         tracing::info!("the uptime of {day} is counted and signed");

@@ -74,6 +74,9 @@
   // The status page: what was good when the page was made says nothing once its evidence is too old. How old the evidence was then is
   // the server's word, so no clock of this device matters; what has passed since is counted from when the page was asked for.
   let heard = 0;
+  // A page that the browser had kept and shows once more says nothing of how long ago it was made.
+  const kept = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+  if (kept) heard = Number.NEGATIVE_INFINITY;
   const unknown = "Unknown: this page has heard nothing new";
   function silence() {
     const board = document.querySelector("[data-evidence-age]");
@@ -87,7 +90,7 @@
       verdict.querySelector("use")?.setAttribute("href", verdict.dataset.unknownIcon);
     }
     const title = verdict?.querySelector("h1");
-    if (title) title.textContent = `${unknown} for ${Math.floor(passed)} s`;
+    if (title) title.textContent = Number.isFinite(passed) ? `${unknown} for ${Math.floor(passed)} s` : unknown;
     for (const badge of board.querySelectorAll("[data-state]:not([data-state=unknown])")) {
       badge.dataset.state = "unknown";
       for (const tone of ["good", "warn", "bad"]) badge.classList.remove(tone);
@@ -161,6 +164,7 @@
   const live = document.querySelector("[data-live]");
   const seconds = Number(live?.dataset.refresh);
   if (seconds > 0) {
+    if (kept) refresh();
     setInterval(() => {
       if (!document.hidden && live.dataset.live !== "done") refresh();
     }, seconds * 1000);

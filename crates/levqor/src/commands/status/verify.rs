@@ -1,6 +1,6 @@
 //! `levqor status verify`: signed days of uptime, checked and counted again by whoever likes.
 
-use std::io::stdout;
+use std::{io::stdout, time::Duration};
 
 use levqor_model::{
     Clock, Date, PublicKey, SystemClock, Timestamp,
@@ -17,6 +17,10 @@ use crate::{
 
 /// Single observations are kept for so many days; of the last one, only part may be there.
 const EVIDENCE_DAYS: i64 = 6;
+/// A server that runs has signed a day so long after its end: an hour until it is settled, and time to come to it.
+const SIGNED_WITHIN: Duration = Duration::from_secs(3 * 60 * 60);
+/// No server signs a day with more observations; one that shows more shows no day.
+const OBSERVATIONS_MAX: usize = 2_100_000;
 
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
@@ -62,10 +66,17 @@ async fn all(client: &ClientArgs, wanted: &Wanted<'_>) -> Result<(Vec<Verdict>, 
         let problem = "no day is signed yet; a day is counted an hour after its end (UTC)";
         return Err((Exit::Failed, problem.to_owned()));
     }
+    let shown = days.len();
     let (mut verdicts, mut key, mut before) = (Vec::new(), given, None::<(Date, String)>);
     // Oldest first, so that each is held against the one before.
     for day in days {
-        let (verdict, signed) = one(client, day, key, before.as_ref()).await?;
+        let (mut verdict, signed, previous) = one(client, day, key, before.as_ref()).await?;
+        if wanted.day.is_none() {
+            let is_first = verdicts.is_empty() && shown < usize::from(wanted.days);
+            verdict.findings.extend(is_first.then(|| older(previous.as_deref())).flatten());
+            let is_last = verdicts.len() + 1 == shown;
+            verdict.findings.extend(is_last.then(|| newer(day, SystemClock.now())).flatten());
+        }
         // Without a key that was given, the first one that signs must be the only one.
         key = key.or_else(|| PublicKey::parse(&signed.key).ok());
         before = Some((day, signed.sha256));
@@ -75,15 +86,34 @@ async fn all(client: &ClientArgs, wanted: &Wanted<'_>) -> Result<(Vec<Verdict>, 
     Ok((verdicts, key))
 }
 
+/// What is wrong when a day is the last one that is shown: what is left out at the end breaks no chain.
+fn newer(last: Date, now: Timestamp) -> Option<String> {
+    let due = (now - SIGNED_WITHIN).date().plus_days(-1);
+    (last < due).then(|| format!("it is the last one that is shown, but {due} should be signed by now"))
+}
+
+/// What is wrong when a day is the first one that is shown, of fewer than were asked for. `previous`: what its record says that it follows.
+fn older(previous: Option<&str>) -> Option<String> {
+    let follows = previous.is_some_and(|hash| !hash.is_empty());
+    follows.then(|| "it follows a record that is not shown".to_owned())
+}
+
 /// The last days that are signed, oldest first.
 async fn listed(client: &ClientArgs, days: usize) -> Result<Vec<Date>, (Exit, String)> {
     let mut found: Vec<Date> = Vec::new();
     let mut cursor = String::new();
     while found.len() < days {
         let page = send_as_anyone(client, &format!("api/status/uptime?limit=200{cursor}"), None).await?;
+        let before = found.len();
         let all = page["days"].as_array().into_iter().flatten();
         found.extend(all.filter_map(|day| day["day"].as_str()?.parse::<Date>().ok()));
         match page["next_cursor"].as_str() {
+            Some(_) if found.len() == before => {
+                return Err((
+                    Exit::Failed,
+                    "the server's list of days has empty pages and no end".to_owned(),
+                ));
+            }
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
         }
@@ -93,12 +123,13 @@ async fn listed(client: &ClientArgs, days: usize) -> Result<Vec<Date>, (Exit, St
     Ok(found)
 }
 
+/// Holds a day against its signature, its samples and the day before; with what its record says that it follows.
 async fn one(
     client: &ClientArgs,
     day: Date,
     key: Option<PublicKey>,
     before: Option<&(Date, String)>,
-) -> Result<(Verdict, SignedUptime), (Exit, String)> {
+) -> Result<(Verdict, SignedUptime, Option<String>), (Exit, String)> {
     let found = send_as_anyone(client, &format!("api/status/uptime/{day}"), None).await?;
     let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
     let signed = SignedUptime {
@@ -112,7 +143,7 @@ async fn one(
         Ok(record) => record,
         Err(error) => {
             verdict.findings.push(error.to_string());
-            return Ok((verdict, signed));
+            return Ok((verdict, signed, None));
         }
     };
     if record.day != day {
@@ -138,7 +169,7 @@ async fn one(
         verdict.counted = Some(differences.is_empty());
         verdict.findings.extend(differences);
     }
-    Ok((verdict, signed))
+    Ok((verdict, signed, Some(record.previous)))
 }
 
 /// Of the time that is known how much was good, and how much of the day is known.
@@ -155,6 +186,7 @@ async fn observations(client: &ClientArgs, day: Date) -> Result<Vec<Observation>
     let mut cursor = String::new();
     loop {
         let page = send_as_anyone(client, &format!("api/status/uptime/{day}/evidence{cursor}"), None).await?;
+        let before = seen.len();
         for one in page["observations"].as_array().into_iter().flatten() {
             let read = observation(one);
             seen.push(
@@ -162,6 +194,9 @@ async fn observations(client: &ClientArgs, day: Date) -> Result<Vec<Observation>
             );
         }
         match page["next_cursor"].as_str() {
+            Some(_) if seen.len() == before || seen.len() > OBSERVATIONS_MAX => {
+                return Err((Exit::Failed, format!("the server's samples of {day} have no end")));
+            }
             Some(next) => cursor = format!("?cursor={next}"),
             None => return Ok(seen),
         }
@@ -227,6 +262,30 @@ fn tell(verdicts: &[Verdict], key: &PublicKey, given: bool, as_json: bool) -> Ex
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_at_the_ends_is_noticed() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let rows = [
+            ("2026-11-24", "2026-11-25T02:59:59Z", false),
+            ("2026-11-23", "2026-11-25T02:59:59Z", false),
+            // By now there is the record of yesterday.
+            ("2026-11-23", "2026-11-25T03:00:00Z", true),
+            ("2026-11-24", "2026-11-25T03:00:00Z", false),
+            ("2026-11-20", "2026-11-25T12:00:00Z", true),
+        ];
+        for (last, now, is_noticed) in rows {
+            let found = newer(day(last), now.parse().unwrap());
+            assert_eq!(found.is_some(), is_noticed, "{last} {now}: {found:?}");
+        }
+        assert!(
+            newer(day("2026-11-20"), "2026-11-25T12:00:00Z".parse().unwrap())
+                .unwrap()
+                .contains("2026-11-24 should")
+        );
+        assert_eq!((older(None), older(Some(""))), (None, None), "the first of all follows nothing");
+        assert!(older(Some("ab")).is_some());
+    }
 
     #[test]
     fn a_share_is_never_rounded_up() {
