@@ -32,7 +32,7 @@ const REFRESH_SECONDS_WITHOUT_SCRIPTS: u32 = 30;
 pub(super) async fn page(State(app): State<App>, page: PageActor, view: View) -> Markup {
     let views = app.store.views();
     let (overview, latest, keys) = tokio::join!(
-        service::look(&app),
+        service::look_now(&app),
         views.audit_records(Filter::default(), None, LATEST),
         app.store.keyring(None),
     );

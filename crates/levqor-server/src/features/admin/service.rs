@@ -2,10 +2,7 @@
 //!
 //! Each part is asked on its own and for a bounded time: what cannot be asked is unknown, and the others are told all the same.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use levqor_model::{AlertState, RegionStatus, Timestamp};
@@ -17,6 +14,7 @@ use super::{
         Overview, Part, PlaceFact, ProbeFact, ProbesFact, QueuesFact, RegionFact, SloFact, TicketsFact,
     },
     rules,
+    together::Together,
     verdict::verdict,
 };
 use crate::{
@@ -43,7 +41,7 @@ const UNDELIVERABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 type Known<T> = Result<T, String>;
 
 /// How everything is now. Never fails: what cannot be known is unknown.
-pub(super) async fn look(app: &App) -> Overview {
+async fn look(app: &App) -> Overview {
     let now = app.now();
     let (places, slos, alerts, incidents, probes, jobs, queues, costs, tickets, tamper, drift, accounts) = tokio::join!(
         answer(places(app).boxed()),
@@ -110,21 +108,20 @@ pub(super) async fn look(app: &App) -> Overview {
 
 #[derive(Debug, Default)]
 struct Memory {
-    kept: tokio::sync::Mutex<Option<(Instant, Arc<Overview>)>>,
+    overview: Together<Overview>,
 }
 
-/// [`look`], once for all who ask within [`KEPT`]: however many watch, everything is asked once a second.
+/// [`look`], once for all who ask meanwhile: who has just done something sees it, and however many open the page at once, everything is
+/// asked by one after the other.
+pub(super) async fn look_now(app: &App) -> Arc<Overview> {
+    let memory = app.memory(|_| Memory::default());
+    memory.overview.get(Duration::ZERO, || look(app)).await
+}
+
+/// [`look_now`], but what is not older than [`KEPT`] is enough: however many watch, everything is asked once a second.
 pub(super) async fn look_together(app: &App) -> Arc<Overview> {
     let memory = app.memory(|_| Memory::default());
-    let mut kept = memory.kept.lock().await;
-    if let Some((at, overview)) = &*kept
-        && at.elapsed() < KEPT
-    {
-        return Arc::clone(overview);
-    }
-    let overview = Arc::new(look(app).await);
-    *kept = Some((Instant::now(), Arc::clone(&overview)));
-    overview
+    memory.overview.get(KEPT, || look(app)).await
 }
 
 async fn answer<T>(asked: BoxFuture<'_, Known<T>>) -> Known<T> {
