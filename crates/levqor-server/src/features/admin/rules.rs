@@ -111,8 +111,13 @@ pub(super) fn nodes(found: &[NodeFact]) -> Part {
         };
         Some(Matter::new(standing, sentence, NODES).since(one.late_since))
     };
+    let mut matters: Vec<_> = found.iter().filter_map(matter).collect();
+    if found.is_empty() {
+        // Not even the one that answers: the others hold it for gone.
+        matters.push(Matter::new(Standing::Trouble, "No node is known to live", NODES));
+    }
     let good = format!("{} ready", many(found.len(), "node is", "nodes are"));
-    Part::of("nodes", NODES, good, found.iter().filter_map(matter).collect())
+    Part::of("nodes", NODES, good, matters)
 }
 
 pub(super) fn slos(found: &[SloFact]) -> Part {
@@ -170,7 +175,15 @@ pub(super) fn probes(found: &ProbesFact) -> Part {
         matters.push(Matter::new(standing, sentence, PROBES).since(Some(one.since)));
     }
     let up = found.targets.iter().filter(|one| one.state == "up").count();
+    let heard_of = found.heartbeats.iter().filter(|one| one.state == "up").count();
+    if matters.is_empty() && up + heard_of == 0 {
+        // Nobody needs to know anything yet, and nobody does.
+        return Part::not_set_up("probes", PROBES, "Nothing was probed yet, and no job elsewhere was heard of");
+    }
     let mut good = format!("{} up", many(up, "target is", "targets are"));
+    if !found.heartbeats.is_empty() {
+        good.push_str(&format!(", {} of", many(heard_of, "job elsewhere is heard", "jobs elsewhere are heard")));
+    }
     let waiting = found.targets.iter().filter(|one| one.state == "unknown" && !one.by_itself).count();
     if waiting > 0 {
         good.push_str(&format!("; {} not asked for yet", many(waiting, "is", "are")));
@@ -403,6 +416,7 @@ mod tests {
             assert_eq!(part.standing, standing, "{state}");
             assert!(part.sentence.contains(words), "{}", part.sentence);
         }
+        assert_eq!(nodes(&[]).standing, Standing::Trouble, "no node is not well");
     }
 
     #[test]
@@ -503,15 +517,21 @@ mod tests {
             (probe("down", true, true, false), Standing::Trouble),
             (probe("down", false, true, true), Standing::Attention),
             (probe("unknown", true, true, false), Standing::Unknown),
-            (probe("unknown", true, false, false), Standing::AllRight),
+            (probe("unknown", true, false, false), Standing::NotSetUp),
         ] {
             let found = ProbesFact { targets: vec![one.clone()], heartbeats: Vec::new() };
             assert_eq!(probes(&found).standing, standing, "{one:?}");
         }
+        let asked_for = vec![probe("up", true, true, false), probe("unknown", true, false, false)];
+        let found = probes(&ProbesFact { targets: asked_for, heartbeats: Vec::new() });
+        assert_eq!(
+            (found.standing, found.sentence.as_str()),
+            (Standing::AllRight, "1 target is up; 1 is not asked for yet")
+        );
         for (state, overdue, standing) in [
             ("up", false, Standing::AllRight),
             ("down", false, Standing::Attention),
-            ("new", false, Standing::AllRight),
+            ("new", false, Standing::NotSetUp),
             ("new", true, Standing::Unknown),
         ] {
             let beat = HeartbeatFact { name: "backup".to_owned(), state, overdue, since: NOW, reason: None };
