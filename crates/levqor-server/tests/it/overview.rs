@@ -182,6 +182,27 @@ async fn regions_and_nodes_that_are_not_ready() {
 }
 
 #[tokio::test]
+async fn a_node_that_has_not_looked_may_serve_anything() {
+    let test = calm().await;
+    let (now, id) = (test.app.now(), NodeId::new(test.app.now(), &*test.random));
+    let new = NewNode {
+        id,
+        region: "us-east".parse().unwrap(),
+        version: "0.1.0".to_owned(),
+        lease: Duration::from_secs(24 * 60 * 60),
+        alone: false,
+    };
+    test.store.register_node(new, now).await.unwrap();
+    let overview = see(&test).await;
+    assert_eq!(part(&overview, "drift")["standing"], "all_right", "it has just begun: {overview}");
+    test.advance(10 * 60);
+    let overview = see(&test).await;
+    let drift = part(&overview, "drift");
+    assert_eq!(drift["standing"], "unknown", "{overview}");
+    assert!(drift["sentence"].as_str().unwrap().starts_with("A node in us-east has not looked"), "{drift}");
+}
+
+#[tokio::test]
 async fn a_paused_job_a_late_request_and_a_message_to_nobody() {
     let test = calm().await;
     let path = "/api/ops/jobs/kv_costs/pause";

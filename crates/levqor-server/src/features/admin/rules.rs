@@ -178,11 +178,18 @@ pub(super) fn probes(found: &ProbesFact) -> Part {
     let heard_of = found.heartbeats.iter().filter(|one| one.state == "up").count();
     if matters.is_empty() && up + heard_of == 0 {
         // Nobody needs to know anything yet, and nobody does.
-        return Part::not_set_up("probes", PROBES, "Nothing was probed yet, and no job elsewhere was heard of");
+        return Part::not_set_up(
+            "probes",
+            PROBES,
+            "Nothing was probed yet, and no job elsewhere was heard of",
+        );
     }
     let mut good = format!("{} up", many(up, "target is", "targets are"));
     if !found.heartbeats.is_empty() {
-        good.push_str(&format!(", {} of", many(heard_of, "job elsewhere is heard", "jobs elsewhere are heard")));
+        good.push_str(&format!(
+            ", {} of",
+            many(heard_of, "job elsewhere is heard", "jobs elsewhere are heard")
+        ));
     }
     let waiting = found.targets.iter().filter(|one| one.state == "unknown" && !one.by_itself).count();
     if waiting > 0 {
@@ -316,13 +323,20 @@ pub(super) fn tamper(found: &[PlaceFact], guards: bool) -> Part {
     Part::of("tamper", TAMPER, good, matters)
 }
 
-/// `since`: when the first thing was found that counts, as this node knows it.
-pub(super) fn drift(found: &[DriftFact], since: Option<Timestamp>) -> Part {
+/// `silent`: the regions of nodes that live and have not looked lately. `since`: when the first thing was found that counts, as this node
+/// knows it.
+pub(super) fn drift(found: &[DriftFact], silent: &[String], since: Option<Timestamp>) -> Part {
     let fresh: Vec<_> = found.iter().filter(|one| one.fresh).collect();
     let mut matters = Vec::new();
     if fresh.is_empty() {
         let sentence = "No node has looked lately whether what is served is what was agreed";
         matters.push(Matter::new(Standing::Unknown, sentence, DRIFT));
+    } else {
+        for region in silent {
+            let sentence =
+                format!("A node in {region} has not looked lately whether what it serves is what was agreed");
+            matters.push(Matter::new(Standing::Unknown, sentence, DRIFT));
+        }
     }
     for one in fresh.iter().filter(|one| !one.pass) {
         let things = plural(i64::try_from(one.findings).unwrap_or(i64::MAX), "thing is", "things are");
@@ -643,8 +657,14 @@ mod tests {
             (vec![look(true, false)], Standing::Unknown),
             (vec![look(true, true), look(false, true)], Standing::Attention),
         ] {
-            assert_eq!(drift(&found, Some(NOW)).standing, standing, "{found:?}");
+            assert_eq!(drift(&found, &[], Some(NOW)).standing, standing, "{found:?}");
         }
+        // Of two nodes that live, one has not looked: what it serves is not known.
+        let half = drift(&[look(true, true)], &["us-east".to_owned()], None);
+        assert_eq!(half.standing, Standing::Unknown);
+        assert!(half.sentence.contains("A node in us-east has not looked lately"), "{}", half.sentence);
+        let worse = drift(&[look(false, true)], &["us-east".to_owned()], None);
+        assert_eq!(worse.standing, Standing::Attention, "what is known to be wrong is told first");
 
         let none = TicketsFact { open: 2, late: 0, late_since: None };
         assert_eq!(tickets(&none).standing, Standing::AllRight);

@@ -61,9 +61,9 @@ async fn look(app: &App) -> Overview {
         Ok((regions, nodes)) => (Ok(regions), Ok(nodes)),
         Err(reason) => (Err(reason.clone()), Err(reason)),
     };
-    let (drift, drifts_since) = match drift {
-        Ok((found, since)) => (Ok(found), since),
-        Err(reason) => (Err(reason), None),
+    let (drift, silent, drifts_since) = match drift {
+        Ok((found, silent, since)) => (Ok(found), silent, since),
+        Err(reason) => (Err(reason), Vec::new(), None),
     };
     let guards = app.settings.tamper.is_some();
     let parts = vec![
@@ -76,7 +76,7 @@ async fn look(app: &App) -> Overview {
         part("jobs", rules::JOBS, &jobs, |found| rules::jobs(found)),
         part("queues", rules::QUEUES, &queues, |found| rules::queues(found, now)),
         part("tamper", rules::TAMPER, &tamper, |found| rules::tamper(found, guards)),
-        part("drift", rules::DRIFT, &drift, |found| rules::drift(found, drifts_since)),
+        part("drift", rules::DRIFT, &drift, |found| rules::drift(found, &silent, drifts_since)),
         part("tickets", rules::CUSTOMERS, &tickets, rules::tickets),
     ];
     if let Err(reason) = &costs {
@@ -376,8 +376,9 @@ async fn guarded(app: &App) -> Known<Vec<PlaceFact>> {
     Ok(places.into_iter().map(fact).collect())
 }
 
-/// And when the first thing was found that counts, as this node knows it.
-async fn drifted(app: &App) -> Known<(Vec<DriftFact>, Option<Timestamp>)> {
+/// And where nodes live that have not looked, and when the first thing was found that counts, as this node knows it.
+async fn drifted(app: &App) -> Known<(Vec<DriftFact>, Vec<String>, Option<Timestamp>)> {
+    let silent = drift::silent_regions(app).await.map_err(told)?;
     let found = drift::standings(app).await.map_err(told)?.into_iter();
     let facts = found.map(|one| DriftFact {
         region: one.region.to_string(),
@@ -390,7 +391,7 @@ async fn drifted(app: &App) -> Known<(Vec<DriftFact>, Option<Timestamp>)> {
         let counting = report.findings.iter().filter(|finding| finding.acknowledged.is_none());
         counting.map(|finding| finding.since).min()
     });
-    Ok((facts.collect(), since))
+    Ok((facts.collect(), silent.iter().map(ToString::to_string).collect(), since))
 }
 
 #[cfg(test)]
