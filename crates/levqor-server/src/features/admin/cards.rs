@@ -3,7 +3,7 @@
 use levqor_model::Timestamp;
 use maud::{Markup, html};
 
-use super::facts::{AlertFact, NodeFact, Overview, RegionFact, SloFact, Standing};
+use super::facts::{AlertFact, CostsFact, NodeFact, Overview, RegionFact, SloFact, Standing};
 use crate::pages::{
     components::{
         badge::{Tone, badge},
@@ -393,10 +393,7 @@ pub(super) fn costs(overview: &Overview, now: Timestamp) -> Markup {
         section.card aria-labelledby="costs" {
             header { h2 id="costs" { "Costs and requests" } a.small href="/admin/jobs/cost_collector" { "All" span.visually-hidden { " of the costs" } } }
             div.body.stack {
-                @match &overview.costs {
-                    Some(costs) => p { (costs.summary) " " span.small.faint { "Collected " (ago(costs.at, now)) "." } },
-                    None => p.quiet { "What it costs is not known yet: costs are collected once a day." },
-                }
+                (spent(overview.costs.as_ref(), overview.costs_unknown.as_deref(), now))
                 @match &overview.tickets {
                     Some(tickets) => p {
                         a href="/admin/customers" { (plural(tickets.open, "support request waits", "support requests wait")) }
@@ -407,6 +404,19 @@ pub(super) fn costs(overview: &Overview, now: Timestamp) -> Markup {
                     None => p.quiet { "How many support requests wait is not known." },
                 }
             }
+        }
+    }
+}
+
+/// `unknown`: why costs cannot be read.
+fn spent(costs: Option<&CostsFact>, unknown: Option<&str>, now: Timestamp) -> Markup {
+    html! {
+        @match (costs, unknown) {
+            (Some(costs), _) => p { (costs.summary) " " span.small.faint { "Collected " (ago(costs.at, now)) "." } },
+            (None, Some(reason)) => p.quiet {
+                (badge(Tone::Idle, "question", "unknown")) " What it costs could not be read: " (reason)
+            },
+            (None, None) => p.quiet { "What it costs is not known yet: costs are collected once a day." },
         }
     }
 }
@@ -439,6 +449,20 @@ pub(super) fn trust(overview: &Overview, now: Timestamp) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn costs_that_cannot_be_read_are_not_costs_that_were_never_collected() {
+        let now = Timestamp::from_seconds(1_795_502_901);
+        let costs = CostsFact { summary: "2.00 USD in all.".to_owned(), at: now };
+        for (costs, unknown, words) in [
+            (Some(&costs), None, "2.00 USD in all. <span class=\"small faint\">Collected "),
+            (None, None, "costs are collected once a day"),
+            (None, Some("no answer within 4 s"), "could not be read: no answer within 4 s"),
+        ] {
+            let shown = spent(costs, unknown, now).into_string();
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
 
     #[test]
     fn a_budget_is_spent_between_nothing_and_all() {

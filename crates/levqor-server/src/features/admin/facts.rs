@@ -111,9 +111,12 @@ pub(super) struct Overview {
     pub(super) probes: Option<ProbesFact>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) queues: Option<QueuesFact>,
-    /// Left out while no cost was ever collected.
+    /// Left out while no cost was ever collected, and when they cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) costs: Option<CostsFact>,
+    /// Why costs cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) costs_unknown: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tickets: Option<TicketsFact>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,8 +5,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use levqor_model::{AlertState, RegionStatus, Timestamp};
-use levqor_store::{heartbeats::BeatState, jobs::FiringState};
+use levqor_model::{AlertState, RegionStatus, Timestamp, audit::Record};
+use levqor_store::{audit::Filter, heartbeats::BeatState, jobs::FiringState, keyring::KeptKey};
 
 use super::{
     facts::{
@@ -79,9 +79,10 @@ async fn look(app: &App) -> Overview {
         part("drift", rules::DRIFT, &drift, |found| rules::drift(found, &silent, drifts_since)),
         part("tickets", rules::CUSTOMERS, &tickets, rules::tickets),
     ];
-    if let Err(reason) = &costs {
-        tracing::warn!("what was spent last cannot be told: {reason}");
-    }
+    let (costs, costs_unknown) = match costs {
+        Ok(found) => (found, None),
+        Err(reason) => (None, Some(reason)),
+    };
     Overview {
         at: now,
         region: app.region.code.to_string(),
@@ -97,7 +98,8 @@ async fn look(app: &App) -> Overview {
         jobs: jobs.ok(),
         probes: probes.ok(),
         queues: queues.ok(),
-        costs: costs.ok().flatten(),
+        costs,
+        costs_unknown,
         tickets: tickets.ok(),
         tamper: tamper.ok(),
         drift: drift.ok(),
@@ -122,6 +124,18 @@ pub(super) async fn look_now(app: &App) -> Arc<Overview> {
 pub(super) async fn look_together(app: &App) -> Arc<Overview> {
     let memory = app.memory(|_| Memory::default());
     memory.overview.get(KEPT, || look(app)).await
+}
+
+/// What was done last, as the evidence log has it.
+pub(super) async fn latest_records(app: &App, limit: usize) -> Known<Vec<Record>> {
+    let asked = async { app.store.views().audit_records(Filter::default(), None, limit).await.map_err(told) };
+    answer(asked.boxed()).await
+}
+
+/// All keys of the server.
+pub(super) async fn server_keys(app: &App) -> Known<Vec<KeptKey>> {
+    let asked = async { app.store.keyring(None).await.map_err(told) };
+    Ok(answer(asked.boxed()).await?.map(|(_, keys)| keys).unwrap_or_default())
 }
 
 async fn answer<T>(asked: BoxFuture<'_, Known<T>>) -> Known<T> {
