@@ -39,7 +39,18 @@ async fn calm() -> TestApp {
     test.app.run_due_jobs().await.unwrap();
     let checked = test.post("/api/ops/drift/check").key(&test.keys.operator).send().await;
     assert_eq!(checked.status, StatusCode::OK, "{}", checked.text());
+    look_for_alerts(&test, false).await;
     test
+}
+
+/// A round of looking for alerts has ended, and nodes have told so.
+async fn look_for_alerts(test: &TestApp, fails: bool) {
+    let labels = [("job", "watch_alerts")];
+    test.app.observe("job_duration_us", &labels, 1_000);
+    if fails {
+        test.app.count_in("job_failures", &labels, 1);
+    }
+    test.app.keep_series().await.unwrap();
 }
 
 async fn see(test: &TestApp) -> Value {
@@ -123,6 +134,21 @@ async fn when_all_that_is_looked_at_is_well_it_says_so() {
     let overview = see(&test).await;
     assert_eq!(part(&overview, "drift")["standing"], "unknown", "{overview}");
     assert_ne!(overview["verdict"]["standing"], "all_right");
+}
+
+#[tokio::test]
+async fn that_nothing_fires_is_good_only_while_somebody_looks() {
+    // There is no objective, so no judgement says when somebody looked.
+    let test = calm().await;
+    assert_eq!(part(&see(&test).await, "alerts")["standing"], "all_right");
+    test.advance(120);
+    let overview = see(&test).await;
+    assert_eq!(part(&overview, "alerts")["standing"], "unknown", "{overview}");
+    assert_eq!(overview["alerts"]["looked_for"], false);
+    look_for_alerts(&test, true).await;
+    assert_eq!(see(&test).await["alerts"]["looked_for"], false, "a round that failed has seen nothing");
+    look_for_alerts(&test, false).await;
+    assert_eq!(see(&test).await["alerts"]["looked_for"], true);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub(super) fn incidents(found: &[IncidentFact]) -> Part {
 
 pub(super) fn alerts(found: &AlertsFact) -> Part {
     let mut matters = Vec::new();
-    if found.looked_for == Some(false) {
+    if !found.looked_for {
         let sentence = "Nobody has looked for alerts within the last minute, so what fires is not known";
         matters.push(Matter::new(Standing::Unknown, sentence, ALERTS));
     }
@@ -447,13 +447,13 @@ mod tests {
             silenced: true,
         };
         let rows = [
-            (None, Some(true), Standing::AllRight),
-            (None, None, Standing::AllRight),
-            (None, Some(false), Standing::Unknown),
-            (Some(("critical", "pending")), Some(true), Standing::AllRight),
-            (Some(("minor", "firing")), Some(true), Standing::Attention),
-            (Some(("major", "firing")), Some(false), Standing::Attention),
-            (Some(("critical", "firing")), Some(false), Standing::Trouble),
+            (None, true, Standing::AllRight),
+            (None, false, Standing::Unknown),
+            (Some(("critical", "pending")), true, Standing::AllRight),
+            (Some(("critical", "pending")), false, Standing::Unknown),
+            (Some(("minor", "firing")), true, Standing::Attention),
+            (Some(("major", "firing")), false, Standing::Attention),
+            (Some(("critical", "firing")), false, Standing::Trouble),
         ];
         for (one, looked_for, standing) in rows {
             let open: Vec<_> = one.map(|(severity, state)| alert(severity, state)).into_iter().collect();

@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use levqor_model::{AlertState, RegionStatus, Timestamp, audit::Record};
+use levqor_model::{AlertState, RegionStatus, SeriesQuery, Timestamp, audit::Record};
 use levqor_store::{audit::Filter, heartbeats::BeatState, jobs::FiringState, keyring::KeptKey};
 
 use super::{
@@ -31,6 +31,8 @@ const HEARTBEATS_SHOWN: usize = 100;
 const NODES_SHOWN: usize = 200;
 /// Firings that are looked through for the last costs.
 const FIRINGS_LOOKED_AT: usize = 20;
+/// Nodes tell what ten seconds have seen when those are over; a few may be late.
+const ROUNDS_FRESH: Duration = Duration::from_secs(60);
 /// What is collected once is told to all who ask within this time.
 const KEPT: Duration = Duration::from_secs(1);
 /// As alerts have it: a message that waits for longer is late, and one without a destination matters for so long.
@@ -248,8 +250,32 @@ async fn alerts(app: &App) -> Known<AlertsFact> {
         acknowledged_by: alert.acknowledged.map(|given| given.by),
         silenced: alert.silence.is_some(),
     });
-    let looked_for = slo::judged_lately(app).await.map_err(told)?;
+    let looked_for = match slo::judged_lately(app).await.map_err(told)? {
+        Some(judged) => judged,
+        None => rounds_lately(app).await?,
+    };
     Ok(AlertsFact { firing, pending, looked_for, open: open.collect() })
+}
+
+/// Whether some node has ended a round of looking for alerts, by what nodes measure of themselves: it is seen so where there is no objective
+/// whose judgement has a time.
+async fn rounds_lately(app: &App) -> Known<bool> {
+    let now = app.now();
+    let ask = |name: &str| {
+        app.store.series(SeriesQuery {
+            name: name.to_owned(),
+            labels: vec![("job".to_owned(), "watch_alerts".to_owned())],
+            from: now - ROUNDS_FRESH,
+            to: now,
+            step: Duration::from_secs(10),
+        })
+    };
+    let ended = ask("job_duration_us").await.map_err(told)?;
+    let failed = ask("job_failures").await.map_err(told)?;
+    let ended: u64 = ended.iter().flat_map(|one| &one.points).map(|point| point.count).sum();
+    let failed: f64 = failed.iter().flat_map(|one| &one.points).map(|point| point.sum).sum();
+    // Both are small.
+    Ok(ended as f64 > failed)
 }
 
 async fn incidents(app: &App) -> Known<Vec<IncidentFact>> {
