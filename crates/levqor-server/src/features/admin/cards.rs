@@ -30,6 +30,14 @@ pub(super) const fn look(standing: Standing) -> (Tone, &'static str) {
     }
 }
 
+/// That a card does not have all of them, and where they are.
+fn more(all: usize, page: &str) -> Markup {
+    let left = i64::try_from(all.saturating_sub(LINES)).unwrap_or(i64::MAX);
+    html! {
+        @if left > 0 { div.body { p.small { a href=(page) { (count(left)) " more" } } } }
+    }
+}
+
 pub(super) fn unknown(why: &str) -> Markup {
     html! { div.body { p.quiet { (badge(Tone::Idle, "question", "unknown")) " " (why) } } }
 }
@@ -218,6 +226,7 @@ pub(super) fn incidents(overview: &Overview, now: Timestamp) -> Markup {
                         }
                     }
                 }
+                (more(incidents.len(), "/admin/incidents"))
             }
         }
     })
@@ -308,6 +317,7 @@ pub(super) fn jobs(overview: &Overview, now: Timestamp) -> Markup {
                 }
                 @for (at, id) in next.iter().take(3) { (line("clock", id, &html! { "next " (ago(*at, now)) })) }
             }
+            (more(wrong.len(), "/admin/jobs"))
         }
     })
 }
@@ -331,6 +341,7 @@ pub(super) fn probes(overview: &Overview, now: Timestamp) -> Markup {
                 }
                 @if probes.targets.is_empty() { span.quiet { "Nothing is probed." } }
             }
+            @let (all_worse, all_missed) = (worse.len(), missed.len());
             @if !worse.is_empty() || !missed.is_empty() {
                 ul.lines {
                     @for one in worse.into_iter().take(LINES) {
@@ -353,6 +364,7 @@ pub(super) fn probes(overview: &Overview, now: Timestamp) -> Markup {
                         }
                     }
                 }
+                (more(all_worse.max(all_missed), "/admin/probes"))
             }
         }
     })
@@ -462,6 +474,13 @@ mod tests {
             let shown = spent(costs, unknown, now).into_string();
             assert!(shown.contains(words), "{words}: {shown}");
         }
+    }
+
+    #[test]
+    fn what_a_card_leaves_out_is_counted() {
+        assert_eq!(more(LINES, "/admin/jobs").into_string(), "");
+        let shown = more(LINES + 3, "/admin/jobs").into_string();
+        assert!(shown.contains("<a href=\"/admin/jobs\">3 more</a>"), "{shown}");
     }
 
     #[test]

@@ -309,10 +309,20 @@ async fn probed(app: &App) -> Known<ProbesFact> {
             }
         })
         .collect();
-    targets.sort_by_key(|one| one.state == "up" && !one.disputed);
+    // The worst first, so that none of them is left out for one that is better.
+    targets.sort_by_key(|one| match (one.state, one.disputed) {
+        ("down", _) => 0,
+        ("up", true) => 1,
+        ("up", false) => 3,
+        _ => 2,
+    });
     targets.truncate(TARGETS_SHOWN);
     let mut heartbeats = app.store.heartbeats().await.map_err(told)?;
-    heartbeats.sort_by_key(|beat| beat.state == BeatState::Up);
+    heartbeats.sort_by_key(|beat| match beat.state {
+        BeatState::Down => 0,
+        BeatState::New => 1,
+        BeatState::Up => 2,
+    });
     heartbeats.truncate(HEARTBEATS_SHOWN);
     let heartbeats = heartbeats.into_iter().map(|beat| HeartbeatFact {
         state: beat.state.as_str(),
