@@ -6,6 +6,7 @@ mod checker;
 mod ci;
 mod contract;
 mod crash;
+mod outage;
 mod packages;
 mod run;
 mod tidy;
@@ -37,6 +38,8 @@ enum Chore {
     Crash(crash::CrashArgs),
     /// Hurt regions that share a PostgreSQL, under load, and measure how the others go on.
     Chaos(chaos::ChaosArgs),
+    /// Lose a region of three and watch it to the end: page, alert, messages, incident, return, postmortem; each step with its seconds.
+    Outage(outage::OutageArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Contract(args) => contract::contract(&root, &args),
         Chore::Crash(args) => crash::crash(&root, &args),
         Chore::Chaos(args) => chaos::chaos(&root, &args),
+        Chore::Outage(args) => outage::outage(&root, &args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -39,7 +39,18 @@ async fn calm() -> TestApp {
     test.app.run_due_jobs().await.unwrap();
     let checked = test.post("/api/ops/drift/check").key(&test.keys.operator).send().await;
     assert_eq!(checked.status, StatusCode::OK, "{}", checked.text());
+    look_for_alerts(&test, false).await;
     test
+}
+
+/// A round of looking for alerts has ended, and nodes have told so.
+async fn look_for_alerts(test: &TestApp, fails: bool) {
+    let labels = [("job", "watch_alerts")];
+    test.app.observe("job_duration_us", &labels, 1_000);
+    if fails {
+        test.app.count_in("job_failures", &labels, 1);
+    }
+    test.app.keep_series().await.unwrap();
 }
 
 async fn see(test: &TestApp) -> Value {
@@ -126,6 +137,21 @@ async fn when_all_that_is_looked_at_is_well_it_says_so() {
 }
 
 #[tokio::test]
+async fn that_nothing_fires_is_good_only_while_somebody_looks() {
+    // There is no objective, so no judgement says when somebody looked.
+    let test = calm().await;
+    assert_eq!(part(&see(&test).await, "alerts")["standing"], "all_right");
+    test.advance(120);
+    let overview = see(&test).await;
+    assert_eq!(part(&overview, "alerts")["standing"], "unknown", "{overview}");
+    assert_eq!(overview["alerts"]["looked_for"], false);
+    look_for_alerts(&test, true).await;
+    assert_eq!(see(&test).await["alerts"]["looked_for"], false, "a round that failed has seen nothing");
+    look_for_alerts(&test, false).await;
+    assert_eq!(see(&test).await["alerts"]["looked_for"], true);
+}
+
+#[tokio::test]
 async fn an_incident_and_an_alert_are_told_with_their_cause_and_since_when() {
     let test = calm().await;
     let id = fire(&test, Severity::Critical).await;
@@ -179,6 +205,27 @@ async fn regions_and_nodes_that_are_not_ready() {
     let nodes = part(&overview, "nodes");
     assert_eq!(nodes["standing"], "attention", "{overview}");
     assert!(nodes["sentence"].as_str().unwrap().contains("us-east is not ready: disk: full"), "{nodes}");
+}
+
+#[tokio::test]
+async fn a_node_that_has_not_looked_may_serve_anything() {
+    let test = calm().await;
+    let (now, id) = (test.app.now(), NodeId::new(test.app.now(), &*test.random));
+    let new = NewNode {
+        id,
+        region: "us-east".parse().unwrap(),
+        version: "0.1.0".to_owned(),
+        lease: Duration::from_secs(24 * 60 * 60),
+        alone: false,
+    };
+    test.store.register_node(new, now).await.unwrap();
+    let overview = see(&test).await;
+    assert_eq!(part(&overview, "drift")["standing"], "all_right", "it has just begun: {overview}");
+    test.advance(10 * 60);
+    let overview = see(&test).await;
+    let drift = part(&overview, "drift");
+    assert_eq!(drift["standing"], "unknown", "{overview}");
+    assert!(drift["sentence"].as_str().unwrap().starts_with("A node in us-east has not looked"), "{drift}");
 }
 
 #[tokio::test]

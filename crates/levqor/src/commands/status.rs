@@ -17,6 +17,8 @@ use crate::{
 
 /// Longest time for one answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// A server asks its parts for up to four seconds, and may have begun to do so for somebody else.
+const TIMEOUT_OF_EVERYTHING: Duration = Duration::from_secs(12);
 
 pub async fn status(args: &StatusArgs, as_json: bool) -> Exit {
     match &args.command {
@@ -76,33 +78,34 @@ async fn ask(args: &ClientArgs, as_json: bool) -> Exit {
     let regions = get(&client, args, &format!("{base}/api/regions")).await.unwrap_or_default();
     let is_ready = ready["status"] == "ready";
     let everything = match &args.key {
-        Some(_) => get(&client, args, &format!("{base}/api/ops/overview")).await.unwrap_or_default(),
-        None => Value::Null,
+        Some(_) => ask_for_everything(args, base).await,
+        None => Everything::NotForUs,
     };
-    let operates = overview::is_overview(&everything);
     if as_json {
         let mut all = json!({ "url": base, "reachable": true, "health": health, "ready": ready, "metrics": metrics, "regions": regions });
-        if operates {
-            all["overview"] = everything.clone();
+        match &everything {
+            Everything::Known(everything) => all["overview"] = everything.clone(),
+            Everything::Hidden(problem) => all["overview_unknown"] = json!(problem),
+            Everything::NotForUs => {}
         }
         say(format_args!("{all:#}"));
-    } else if operates {
+    } else if let Everything::Known(everything) = &everything {
         head(base, &health, is_ready);
-        say(format_args!("\n{}", overview::shown(&everything, &|word, tone| paint(word, tone, &stdout()))));
+        say(format_args!("\n{}", overview::shown(everything, &|word, tone| paint(word, tone, &stdout()))));
         dependencies(&ready);
         figures(&metrics);
     } else {
         show(base, &health, &ready, &metrics, &regions, is_ready);
     }
-    if operates {
-        return if is_ready && overview::is_all_right(&everything) { Exit::Done } else { Exit::Failed };
-    }
-    // A key that is no operator's is told 403, and an older server 404: these see what everybody sees. Anything else hides how it is.
-    if let (Some(status @ 500..), Some(detail)) =
-        (everything["status"].as_u64(), everything["detail"].as_str())
-    {
-        eprintln!("levqor: how everything is was refused with {status}: {detail}");
-        return Exit::Failed;
+    match &everything {
+        Everything::Known(everything) => {
+            return if is_ready && overview::is_all_right(everything) { Exit::Done } else { Exit::Failed };
+        }
+        Everything::Hidden(problem) => {
+            eprintln!("levqor: how everything is cannot be told: {problem}");
+            return Exit::Failed;
+        }
+        Everything::NotForUs => {}
     }
     // A problem document in place of the figures: most often a key that the server does not know.
     if let (Some(status), Some(detail)) = (metrics["status"].as_u64(), metrics["detail"].as_str()) {
@@ -110,6 +113,38 @@ async fn ask(args: &ClientArgs, as_json: bool) -> Exit {
         return Exit::Failed;
     }
     if is_ready { Exit::Done } else { Exit::Failed }
+}
+
+/// What operators see.
+enum Everything {
+    Known(Value),
+    /// The key is no operator's, or the server is older: these see what everybody sees.
+    NotForUs,
+    /// An operator would see it, and does not: why. That hides how it is.
+    Hidden(String),
+}
+
+async fn ask_for_everything(args: &ClientArgs, base: &str) -> Everything {
+    let client = match reqwest::Client::builder().timeout(TIMEOUT_OF_EVERYTHING).no_proxy().build() {
+        Ok(client) => client,
+        Err(error) => return Everything::Hidden(cause(&error)),
+    };
+    told_of_everything(get(&client, args, &format!("{base}/api/ops/overview")).await)
+}
+
+fn told_of_everything(answer: Result<Value, String>) -> Everything {
+    match answer {
+        Err(problem) => Everything::Hidden(problem),
+        Ok(overview) if overview::is_overview(&overview) => Everything::Known(overview),
+        Ok(problem) => match (problem["status"].as_u64(), problem["detail"].as_str()) {
+            // With a key that the server does not know, the figures are refused, too, and that is told.
+            (Some(401 | 403 | 404), Some(_)) => Everything::NotForUs,
+            (Some(status), Some(detail)) => {
+                Everything::Hidden(format!("it was refused with {status}: {detail}"))
+            }
+            _ => Everything::Hidden("the answer is none of a Levqor server".to_owned()),
+        },
+    }
 }
 
 /// The JSON of an answer, also of a 503, which carries the reasons.
@@ -202,5 +237,33 @@ fn text(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_may_not_see_everything_is_content_with_less() {
+        let word = |answer| match told_of_everything(answer) {
+            Everything::Known(_) => "known".to_owned(),
+            Everything::NotForUs => "not for us".to_owned(),
+            Everything::Hidden(problem) => problem,
+        };
+        let refused = |status: u16| Ok(json!({ "status": status, "detail": "no" }));
+        for (answer, expected) in [
+            (Ok(json!({ "verdict": { "standing": "all_right" }, "parts": [] })), "known"),
+            (refused(401), "not for us"),
+            (refused(403), "not for us"),
+            (refused(404), "not for us"),
+            (refused(429), "it was refused with 429: no"),
+            (refused(500), "it was refused with 500: no"),
+            (refused(503), "it was refused with 503: no"),
+            (Err("operation timed out".to_owned()), "operation timed out"),
+            (Ok(json!({ "hello": "world" })), "the answer is none of a Levqor server"),
+        ] {
+            assert_eq!(word(answer.clone()), expected, "{answer:?}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The pages as a person uses them: signing in, a workflow from a sentence, a run that is watched and retried.
 
 use fantoccini::Locator;
+use levqor_model::{Clock, SystemClock};
 use levqor_testkit::{HttpStub, Reply, Route, temp_dir, wait_for};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     api::Levqor,
@@ -136,6 +137,45 @@ async fn a_person_suspends_a_run_lets_it_go_on_and_runs_it_again_with_changes() 
     browser.close().await;
 }
 
+/// Incidents as the API has them: one that people deal with, and one that is over and written up. Their ids.
+async fn incidents(levqor: &Levqor) -> (String, String) {
+    let post = async |path: &str, body: &Value| {
+        let (status, answer) = levqor.call(Method::POST, path, Some(body)).await;
+        assert!(matches!(status, 200 | 201), "{path}: {status} {answer}");
+        answer
+    };
+    let open = async |title: &str, level: &str, part: &str| {
+        let body = json!({
+            "title": title, "level": level, "components": [part], "public": true,
+            "text": "Since a few minutes some messages are refused. We look into it.",
+        });
+        let opened = post("/api/ops/incidents", &body).await;
+        let id = opened["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/ops/incidents/{id}");
+        post(&format!("{path}/acknowledge"), &json!({})).await;
+        let noted =
+            post(&format!("{path}/notes"), &json!({ "text": "The disk of the second node is full." })).await;
+        let update = json!({
+            "version": noted["version"], "state": "identified", "public": true,
+            "text": "A disk is full; we make room.",
+        });
+        post(&format!("{path}/updates"), &update).await;
+        let item =
+            json!({ "text": "Alert before a disk is full", "due": SystemClock.now().date().plus_days(7) });
+        post(&format!("{path}/action-items"), &item).await;
+        id
+    };
+    let over = open("Runs are late", "l3", "eu-west/engine").await;
+    let path = format!("/api/ops/incidents/{over}");
+    let seen = levqor.get(&path).await;
+    let end = json!({ "version": seen["version"], "text": "There is room again.", "public": true });
+    assert_eq!(post(&format!("{path}/resolve"), &end).await["state"], "resolved");
+    let words = json!({ "part": "root_cause", "text": "Logs of **one** workflow filled the disk." });
+    let written = post(&format!("{path}/postmortem/append"), &words).await;
+    assert!(written["text"].as_str().unwrap().contains("filled the disk"), "{written}");
+    (open("Hooks fail", "l2", "eu-west/hooks").await, over)
+}
+
 /// Every page that a signed-in operator can open, with a name for its picture.
 async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
     let workflows = levqor.get("/api/workflows").await;
@@ -150,6 +190,7 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         levqor.start(&levqor.create(&held).await, &json!({})).await["run_id"].as_str().unwrap().to_owned();
     let (status, body) = levqor.call(Method::POST, &format!("/api/runs/{held}/suspend"), None).await;
     assert_eq!(status, 200, "{body}");
+    let (going_on, over) = incidents(levqor).await;
     vec![
         ("home", "/".to_owned()),
         ("status", "/status".to_owned()),
@@ -183,6 +224,9 @@ async fn pages(levqor: &Levqor) -> Vec<(&'static str, String)> {
         ("admin-jobs", "/admin/jobs".to_owned()),
         ("admin-probes", "/admin/probes".to_owned()),
         ("admin-incidents", "/admin/incidents".to_owned()),
+        ("admin-incident", format!("/admin/incidents/{going_on}")),
+        ("admin-incident-over", format!("/admin/incidents/{over}")),
+        ("admin-postmortem", format!("/admin/incidents/{over}/postmortem")),
         ("admin-job", "/admin/jobs/daily_ops_summary".to_owned()),
         ("nowhere", "/no/such/page".to_owned()),
     ]
@@ -213,6 +257,27 @@ async fn every_page_has_manners_in_light_and_dark_and_on_a_phone() {
         assert_eq!(found, Vec::<String>::new());
         browser.close().await;
     }
+}
+
+#[tokio::test]
+async fn an_incident_is_watched_while_somebody_writes() {
+    let directory = temp_dir();
+    let levqor = Levqor::first(directory.path()).await;
+    let (going_on, _) = incidents(&levqor).await;
+    let browser = Browser::open(LIGHT).await;
+    sign_in(&browser, &levqor).await;
+    browser.go(&levqor.server.url(&format!("/admin/incidents/{going_on}"))).await;
+    says(&browser, "The disk of the second node is full.").await;
+    browser.type_into("#say-text", "There is room").await;
+    let path = format!("/api/ops/incidents/{going_on}/notes");
+    let body = json!({ "text": "It was a log of yesterday." });
+    let (status, noted) = levqor.call(Method::POST, &path, Some(&body)).await;
+    assert_eq!(status, 200, "{noted}");
+    // Nothing is clicked or loaded again, and what was typed stays.
+    says(&browser, "It was a log of yesterday.").await;
+    let typed = browser.script("return document.querySelector('#say-text').value").await;
+    assert_eq!(typed, "There is room");
+    browser.close().await;
 }
 
 #[tokio::test]

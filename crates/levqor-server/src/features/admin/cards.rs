@@ -3,7 +3,7 @@
 use levqor_model::Timestamp;
 use maud::{Markup, html};
 
-use super::facts::{AlertFact, NodeFact, Overview, RegionFact, SloFact, Standing};
+use super::facts::{AlertFact, CostsFact, NodeFact, Overview, RegionFact, SloFact, Standing};
 use crate::pages::{
     components::{
         badge::{Tone, badge},
@@ -27,6 +27,14 @@ pub(super) const fn look(standing: Standing) -> (Tone, &'static str) {
         Standing::Unknown => (Tone::Idle, "question"),
         Standing::Attention => (Tone::Warn, "alert"),
         Standing::Trouble => (Tone::Bad, "cross-ring"),
+    }
+}
+
+/// That a card does not have all of them, and where they are.
+fn more(all: usize, page: &str) -> Markup {
+    let left = i64::try_from(all.saturating_sub(LINES)).unwrap_or(i64::MAX);
+    html! {
+        @if left > 0 { div.body { p.small { a href=(page) { (count(left)) " more" } } } }
     }
 }
 
@@ -218,6 +226,7 @@ pub(super) fn incidents(overview: &Overview, now: Timestamp) -> Markup {
                         }
                     }
                 }
+                (more(incidents.len(), "/admin/incidents"))
             }
         }
     })
@@ -308,6 +317,7 @@ pub(super) fn jobs(overview: &Overview, now: Timestamp) -> Markup {
                 }
                 @for (at, id) in next.iter().take(3) { (line("clock", id, &html! { "next " (ago(*at, now)) })) }
             }
+            (more(wrong.len(), "/admin/jobs"))
         }
     })
 }
@@ -331,6 +341,7 @@ pub(super) fn probes(overview: &Overview, now: Timestamp) -> Markup {
                 }
                 @if probes.targets.is_empty() { span.quiet { "Nothing is probed." } }
             }
+            @let (all_worse, all_missed) = (worse.len(), missed.len());
             @if !worse.is_empty() || !missed.is_empty() {
                 ul.lines {
                     @for one in worse.into_iter().take(LINES) {
@@ -353,6 +364,7 @@ pub(super) fn probes(overview: &Overview, now: Timestamp) -> Markup {
                         }
                     }
                 }
+                (more(all_worse.max(all_missed), "/admin/probes"))
             }
         }
     })
@@ -393,10 +405,7 @@ pub(super) fn costs(overview: &Overview, now: Timestamp) -> Markup {
         section.card aria-labelledby="costs" {
             header { h2 id="costs" { "Costs and requests" } a.small href="/admin/jobs/cost_collector" { "All" span.visually-hidden { " of the costs" } } }
             div.body.stack {
-                @match &overview.costs {
-                    Some(costs) => p { (costs.summary) " " span.small.faint { "Collected " (ago(costs.at, now)) "." } },
-                    None => p.quiet { "What it costs is not known yet: costs are collected once a day." },
-                }
+                (spent(overview.costs.as_ref(), overview.costs_unknown.as_deref(), now))
                 @match &overview.tickets {
                     Some(tickets) => p {
                         a href="/admin/customers" { (plural(tickets.open, "support request waits", "support requests wait")) }
@@ -407,6 +416,19 @@ pub(super) fn costs(overview: &Overview, now: Timestamp) -> Markup {
                     None => p.quiet { "How many support requests wait is not known." },
                 }
             }
+        }
+    }
+}
+
+/// `unknown`: why costs cannot be read.
+fn spent(costs: Option<&CostsFact>, unknown: Option<&str>, now: Timestamp) -> Markup {
+    html! {
+        @match (costs, unknown) {
+            (Some(costs), _) => p { (costs.summary) " " span.small.faint { "Collected " (ago(costs.at, now)) "." } },
+            (None, Some(reason)) => p.quiet {
+                (badge(Tone::Idle, "question", "unknown")) " What it costs could not be read: " (reason)
+            },
+            (None, None) => p.quiet { "What it costs is not known yet: costs are collected once a day." },
         }
     }
 }
@@ -439,6 +461,27 @@ pub(super) fn trust(overview: &Overview, now: Timestamp) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn costs_that_cannot_be_read_are_not_costs_that_were_never_collected() {
+        let now = Timestamp::from_seconds(1_795_502_901);
+        let costs = CostsFact { summary: "2.00 USD in all.".to_owned(), at: now };
+        for (costs, unknown, words) in [
+            (Some(&costs), None, "2.00 USD in all. <span class=\"small faint\">Collected "),
+            (None, None, "costs are collected once a day"),
+            (None, Some("no answer within 4 s"), "could not be read: no answer within 4 s"),
+        ] {
+            let shown = spent(costs, unknown, now).into_string();
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_a_card_leaves_out_is_counted() {
+        assert_eq!(more(LINES, "/admin/jobs").into_string(), "");
+        let shown = more(LINES + 3, "/admin/jobs").into_string();
+        assert!(shown.contains("<a href=\"/admin/jobs\">3 more</a>"), "{shown}");
+    }
 
     #[test]
     fn a_budget_is_spent_between_nothing_and_all() {

@@ -111,9 +111,12 @@ pub(super) struct Overview {
     pub(super) probes: Option<ProbesFact>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) queues: Option<QueuesFact>,
-    /// Left out while no cost was ever collected.
+    /// Left out while no cost was ever collected, and when they cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) costs: Option<CostsFact>,
+    /// Why costs cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) costs_unknown: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tickets: Option<TicketsFact>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,9 +199,8 @@ pub(super) struct AlertsFact {
     pub(super) firing: usize,
     /// Not for long enough to tell anybody.
     pub(super) pending: usize,
-    /// Whether somebody has looked within the last minute; left out when that cannot be seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) looked_for: Option<bool>,
+    /// Whether somebody has looked within the last minute.
+    pub(super) looked_for: bool,
     /// Those that fire first, then the worst; at most 50.
     pub(super) open: Vec<AlertFact>,
 }

@@ -16,6 +16,7 @@ mod overview;
 mod routes;
 mod rules;
 mod service;
+mod together;
 mod verdict;
 
 use axum::{Router, routing::get};

@@ -4,7 +4,7 @@
 
 use axum::extract::State;
 use levqor_model::{KeyPurpose, KeyState, Timestamp, audit::Record};
-use levqor_store::{audit::Filter, keyring::KeptKey};
+use levqor_store::keyring::KeptKey;
 use maud::{Markup, html};
 
 use super::{
@@ -30,14 +30,11 @@ const REFRESH_SECONDS: u32 = 15;
 const REFRESH_SECONDS_WITHOUT_SCRIPTS: u32 = 30;
 
 pub(super) async fn page(State(app): State<App>, page: PageActor, view: View) -> Markup {
-    let views = app.store.views();
     let (overview, latest, keys) = tokio::join!(
-        service::look(&app),
-        views.audit_records(Filter::default(), None, LATEST),
-        app.store.keyring(None),
+        service::look_now(&app),
+        service::latest_records(&app, LATEST),
+        service::server_keys(&app),
     );
-    let latest = latest.ok();
-    let keys = keys.map(|found| found.map(|(_, keys)| keys).unwrap_or_default()).ok();
     let now = view.now;
     let body = html! {
         div.stack id="overview" data-live="on" data-refresh=(REFRESH_SECONDS) data-events="/admin/events" {
@@ -58,8 +55,8 @@ pub(super) async fn page(State(app): State<App>, page: PageActor, view: View) ->
                     (cards::queues(&overview, now))
                     (cards::costs(&overview, now))
                     (cards::trust(&overview, now))
-                    (records(latest.as_deref(), now))
-                    (server_keys(keys.as_deref(), now))
+                    (records(latest.as_deref().map_err(String::as_str), now))
+                    (server_keys(keys.as_deref().map_err(String::as_str), now))
                 }
             }
         }
@@ -143,13 +140,13 @@ fn parts(parts: &[Part], now: Timestamp) -> Markup {
     }
 }
 
-fn records(latest: Option<&[Record]>, now: Timestamp) -> Markup {
+fn records(latest: Result<&[Record], &str>, now: Timestamp) -> Markup {
     html! {
         section.card aria-labelledby="latest" {
             header { h2 id="latest" { "Done last" } a.small href="/admin/audit" { "All" } }
             @match latest {
-                None => (cards::unknown("The evidence log could not be read.")),
-                Some(latest) => ul.lines {
+                Err(reason) => (cards::unknown(&format!("The evidence log could not be read: {reason}"))),
+                Ok(latest) => ul.lines {
                     @for record in latest {
                         li {
                             (icon("book"))
@@ -163,7 +160,7 @@ fn records(latest: Option<&[Record]>, now: Timestamp) -> Markup {
     }
 }
 
-fn server_keys(keys: Option<&[KeptKey]>, now: Timestamp) -> Markup {
+fn server_keys(keys: Result<&[KeptKey], &str>, now: Timestamp) -> Markup {
     let active = |keys: &[KeptKey], purpose: KeyPurpose| {
         keys.iter()
             .find(|key| key.purpose == purpose && key.state == KeyState::Active)
@@ -173,8 +170,8 @@ fn server_keys(keys: Option<&[KeptKey]>, now: Timestamp) -> Markup {
         section.card aria-labelledby="keys" {
             header { h2 id="keys" { "Server keys" } a.small href="/admin/keys" { "All" } }
             @match keys {
-                None => (cards::unknown("The keyring could not be read.")),
-                Some(keys) => ul.lines {
+                Err(reason) => (cards::unknown(&format!("The keyring could not be read: {reason}"))),
+                Ok(keys) => ul.lines {
                     @for purpose in KeyPurpose::ALL {
                         li {
                             (icon("key"))
@@ -187,5 +184,26 @@ fn server_keys(keys: Option<&[KeptKey]>, now: Timestamp) -> Markup {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_says_so_and_why() {
+        let now = Timestamp::from_seconds(1_795_502_901);
+        let shown =
+            [records(Err("no answer within 4 s"), now), server_keys(Err("no answer within 4 s"), now)];
+        for card in shown.map(maud::PreEscaped::into_string) {
+            assert!(
+                card.contains("unknown") && card.contains("could not be read: no answer within 4 s"),
+                "{card}"
+            );
+            assert!(!card.contains("<ul"), "nothing is listed: {card}");
+        }
+        let none = server_keys(Ok(&[]), now).into_string();
+        assert!(none.contains("no active key"), "{none}");
     }
 }

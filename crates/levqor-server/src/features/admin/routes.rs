@@ -1,5 +1,7 @@
 //! `GET /api/ops/overview`.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -20,6 +22,6 @@ pub fn api() -> OpenApiRouter<App> {
     tag = "operations",
     responses((status = 200, body = Overview), Refusals)
 )]
-async fn overview(State(app): State<App>) -> Json<Overview> {
-    Json(service::look(&app).await)
+async fn overview(State(app): State<App>) -> Json<Arc<Overview>> {
+    Json(service::look_now(&app).await)
 }

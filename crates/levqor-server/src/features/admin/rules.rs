@@ -56,7 +56,7 @@ pub(super) fn incidents(found: &[IncidentFact]) -> Part {
 
 pub(super) fn alerts(found: &AlertsFact) -> Part {
     let mut matters = Vec::new();
-    if found.looked_for == Some(false) {
+    if !found.looked_for {
         let sentence = "Nobody has looked for alerts within the last minute, so what fires is not known";
         matters.push(Matter::new(Standing::Unknown, sentence, ALERTS));
     }
@@ -111,8 +111,13 @@ pub(super) fn nodes(found: &[NodeFact]) -> Part {
         };
         Some(Matter::new(standing, sentence, NODES).since(one.late_since))
     };
+    let mut matters: Vec<_> = found.iter().filter_map(matter).collect();
+    if found.is_empty() {
+        // Not even the one that answers: the others hold it for gone.
+        matters.push(Matter::new(Standing::Trouble, "No node is known to live", NODES));
+    }
     let good = format!("{} ready", many(found.len(), "node is", "nodes are"));
-    Part::of("nodes", NODES, good, found.iter().filter_map(matter).collect())
+    Part::of("nodes", NODES, good, matters)
 }
 
 pub(super) fn slos(found: &[SloFact]) -> Part {
@@ -170,7 +175,22 @@ pub(super) fn probes(found: &ProbesFact) -> Part {
         matters.push(Matter::new(standing, sentence, PROBES).since(Some(one.since)));
     }
     let up = found.targets.iter().filter(|one| one.state == "up").count();
+    let heard_of = found.heartbeats.iter().filter(|one| one.state == "up").count();
+    if matters.is_empty() && up + heard_of == 0 {
+        // Nobody needs to know anything yet, and nobody does.
+        return Part::not_set_up(
+            "probes",
+            PROBES,
+            "Nothing was probed yet, and no job elsewhere was heard of",
+        );
+    }
     let mut good = format!("{} up", many(up, "target is", "targets are"));
+    if !found.heartbeats.is_empty() {
+        good.push_str(&format!(
+            ", {} of",
+            many(heard_of, "job elsewhere is heard", "jobs elsewhere are heard")
+        ));
+    }
     let waiting = found.targets.iter().filter(|one| one.state == "unknown" && !one.by_itself).count();
     if waiting > 0 {
         good.push_str(&format!("; {} not asked for yet", many(waiting, "is", "are")));
@@ -303,13 +323,20 @@ pub(super) fn tamper(found: &[PlaceFact], guards: bool) -> Part {
     Part::of("tamper", TAMPER, good, matters)
 }
 
-/// `since`: when the first thing was found that counts, as this node knows it.
-pub(super) fn drift(found: &[DriftFact], since: Option<Timestamp>) -> Part {
+/// `silent`: the regions of nodes that live and have not looked lately. `since`: when the first thing was found that counts, as this node
+/// knows it.
+pub(super) fn drift(found: &[DriftFact], silent: &[String], since: Option<Timestamp>) -> Part {
     let fresh: Vec<_> = found.iter().filter(|one| one.fresh).collect();
     let mut matters = Vec::new();
     if fresh.is_empty() {
         let sentence = "No node has looked lately whether what is served is what was agreed";
         matters.push(Matter::new(Standing::Unknown, sentence, DRIFT));
+    } else {
+        for region in silent {
+            let sentence =
+                format!("A node in {region} has not looked lately whether what it serves is what was agreed");
+            matters.push(Matter::new(Standing::Unknown, sentence, DRIFT));
+        }
     }
     for one in fresh.iter().filter(|one| !one.pass) {
         let things = plural(i64::try_from(one.findings).unwrap_or(i64::MAX), "thing is", "things are");
@@ -403,6 +430,7 @@ mod tests {
             assert_eq!(part.standing, standing, "{state}");
             assert!(part.sentence.contains(words), "{}", part.sentence);
         }
+        assert_eq!(nodes(&[]).standing, Standing::Trouble, "no node is not well");
     }
 
     #[test]
@@ -419,13 +447,13 @@ mod tests {
             silenced: true,
         };
         let rows = [
-            (None, Some(true), Standing::AllRight),
-            (None, None, Standing::AllRight),
-            (None, Some(false), Standing::Unknown),
-            (Some(("critical", "pending")), Some(true), Standing::AllRight),
-            (Some(("minor", "firing")), Some(true), Standing::Attention),
-            (Some(("major", "firing")), Some(false), Standing::Attention),
-            (Some(("critical", "firing")), Some(false), Standing::Trouble),
+            (None, true, Standing::AllRight),
+            (None, false, Standing::Unknown),
+            (Some(("critical", "pending")), true, Standing::AllRight),
+            (Some(("critical", "pending")), false, Standing::Unknown),
+            (Some(("minor", "firing")), true, Standing::Attention),
+            (Some(("major", "firing")), false, Standing::Attention),
+            (Some(("critical", "firing")), false, Standing::Trouble),
         ];
         for (one, looked_for, standing) in rows {
             let open: Vec<_> = one.map(|(severity, state)| alert(severity, state)).into_iter().collect();
@@ -503,15 +531,21 @@ mod tests {
             (probe("down", true, true, false), Standing::Trouble),
             (probe("down", false, true, true), Standing::Attention),
             (probe("unknown", true, true, false), Standing::Unknown),
-            (probe("unknown", true, false, false), Standing::AllRight),
+            (probe("unknown", true, false, false), Standing::NotSetUp),
         ] {
             let found = ProbesFact { targets: vec![one.clone()], heartbeats: Vec::new() };
             assert_eq!(probes(&found).standing, standing, "{one:?}");
         }
+        let asked_for = vec![probe("up", true, true, false), probe("unknown", true, false, false)];
+        let found = probes(&ProbesFact { targets: asked_for, heartbeats: Vec::new() });
+        assert_eq!(
+            (found.standing, found.sentence.as_str()),
+            (Standing::AllRight, "1 target is up; 1 is not asked for yet")
+        );
         for (state, overdue, standing) in [
             ("up", false, Standing::AllRight),
             ("down", false, Standing::Attention),
-            ("new", false, Standing::AllRight),
+            ("new", false, Standing::NotSetUp),
             ("new", true, Standing::Unknown),
         ] {
             let beat = HeartbeatFact { name: "backup".to_owned(), state, overdue, since: NOW, reason: None };
@@ -623,8 +657,14 @@ mod tests {
             (vec![look(true, false)], Standing::Unknown),
             (vec![look(true, true), look(false, true)], Standing::Attention),
         ] {
-            assert_eq!(drift(&found, Some(NOW)).standing, standing, "{found:?}");
+            assert_eq!(drift(&found, &[], Some(NOW)).standing, standing, "{found:?}");
         }
+        // Of two nodes that live, one has not looked: what it serves is not known.
+        let half = drift(&[look(true, true)], &["us-east".to_owned()], None);
+        assert_eq!(half.standing, Standing::Unknown);
+        assert!(half.sentence.contains("A node in us-east has not looked lately"), "{}", half.sentence);
+        let worse = drift(&[look(false, true)], &["us-east".to_owned()], None);
+        assert_eq!(worse.standing, Standing::Attention, "what is known to be wrong is told first");
 
         let none = TicketsFact { open: 2, late: 0, late_since: None };
         assert_eq!(tickets(&none).standing, Standing::AllRight);

@@ -2,14 +2,11 @@
 //!
 //! Each part is asked on its own and for a bounded time: what cannot be asked is unknown, and the others are told all the same.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use levqor_model::{AlertState, RegionStatus, Timestamp};
-use levqor_store::{heartbeats::BeatState, jobs::FiringState};
+use levqor_model::{AlertState, RegionStatus, SeriesQuery, Timestamp, audit::Record};
+use levqor_store::{audit::Filter, heartbeats::BeatState, jobs::FiringState, keyring::KeptKey};
 
 use super::{
     facts::{
@@ -17,6 +14,7 @@ use super::{
         Overview, Part, PlaceFact, ProbeFact, ProbesFact, QueuesFact, RegionFact, SloFact, TicketsFact,
     },
     rules,
+    together::Together,
     verdict::verdict,
 };
 use crate::{
@@ -33,6 +31,8 @@ const HEARTBEATS_SHOWN: usize = 100;
 const NODES_SHOWN: usize = 200;
 /// Firings that are looked through for the last costs.
 const FIRINGS_LOOKED_AT: usize = 20;
+/// Nodes tell what ten seconds have seen when those are over; a few may be late.
+const ROUNDS_FRESH: Duration = Duration::from_secs(60);
 /// What is collected once is told to all who ask within this time.
 const KEPT: Duration = Duration::from_secs(1);
 /// As alerts have it: a message that waits for longer is late, and one without a destination matters for so long.
@@ -43,7 +43,7 @@ const UNDELIVERABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 type Known<T> = Result<T, String>;
 
 /// How everything is now. Never fails: what cannot be known is unknown.
-pub(super) async fn look(app: &App) -> Overview {
+async fn look(app: &App) -> Overview {
     let now = app.now();
     let (places, slos, alerts, incidents, probes, jobs, queues, costs, tickets, tamper, drift, accounts) = tokio::join!(
         answer(places(app).boxed()),
@@ -63,9 +63,9 @@ pub(super) async fn look(app: &App) -> Overview {
         Ok((regions, nodes)) => (Ok(regions), Ok(nodes)),
         Err(reason) => (Err(reason.clone()), Err(reason)),
     };
-    let (drift, drifts_since) = match drift {
-        Ok((found, since)) => (Ok(found), since),
-        Err(reason) => (Err(reason), None),
+    let (drift, silent, drifts_since) = match drift {
+        Ok((found, silent, since)) => (Ok(found), silent, since),
+        Err(reason) => (Err(reason), Vec::new(), None),
     };
     let guards = app.settings.tamper.is_some();
     let parts = vec![
@@ -78,12 +78,13 @@ pub(super) async fn look(app: &App) -> Overview {
         part("jobs", rules::JOBS, &jobs, |found| rules::jobs(found)),
         part("queues", rules::QUEUES, &queues, |found| rules::queues(found, now)),
         part("tamper", rules::TAMPER, &tamper, |found| rules::tamper(found, guards)),
-        part("drift", rules::DRIFT, &drift, |found| rules::drift(found, drifts_since)),
+        part("drift", rules::DRIFT, &drift, |found| rules::drift(found, &silent, drifts_since)),
         part("tickets", rules::CUSTOMERS, &tickets, rules::tickets),
     ];
-    if let Err(reason) = &costs {
-        tracing::warn!("what was spent last cannot be told: {reason}");
-    }
+    let (costs, costs_unknown) = match costs {
+        Ok(found) => (found, None),
+        Err(reason) => (None, Some(reason)),
+    };
     Overview {
         at: now,
         region: app.region.code.to_string(),
@@ -99,7 +100,8 @@ pub(super) async fn look(app: &App) -> Overview {
         jobs: jobs.ok(),
         probes: probes.ok(),
         queues: queues.ok(),
-        costs: costs.ok().flatten(),
+        costs,
+        costs_unknown,
         tickets: tickets.ok(),
         tamper: tamper.ok(),
         drift: drift.ok(),
@@ -110,21 +112,32 @@ pub(super) async fn look(app: &App) -> Overview {
 
 #[derive(Debug, Default)]
 struct Memory {
-    kept: tokio::sync::Mutex<Option<(Instant, Arc<Overview>)>>,
+    overview: Together<Overview>,
 }
 
-/// [`look`], once for all who ask within [`KEPT`]: however many watch, everything is asked once a second.
+/// [`look`], once for all who ask meanwhile: who has just done something sees it, and however many open the page at once, everything is
+/// asked by one after the other.
+pub(super) async fn look_now(app: &App) -> Arc<Overview> {
+    let memory = app.memory(|_| Memory::default());
+    memory.overview.get(Duration::ZERO, || look(app)).await
+}
+
+/// [`look_now`], but what is not older than [`KEPT`] is enough: however many watch, everything is asked once a second.
 pub(super) async fn look_together(app: &App) -> Arc<Overview> {
     let memory = app.memory(|_| Memory::default());
-    let mut kept = memory.kept.lock().await;
-    if let Some((at, overview)) = &*kept
-        && at.elapsed() < KEPT
-    {
-        return Arc::clone(overview);
-    }
-    let overview = Arc::new(look(app).await);
-    *kept = Some((Instant::now(), Arc::clone(&overview)));
-    overview
+    memory.overview.get(KEPT, || look(app)).await
+}
+
+/// What was done last, as the evidence log has it.
+pub(super) async fn latest_records(app: &App, limit: usize) -> Known<Vec<Record>> {
+    let asked = async { app.store.views().audit_records(Filter::default(), None, limit).await.map_err(told) };
+    answer(asked.boxed()).await
+}
+
+/// All keys of the server.
+pub(super) async fn server_keys(app: &App) -> Known<Vec<KeptKey>> {
+    let asked = async { app.store.keyring(None).await.map_err(told) };
+    Ok(answer(asked.boxed()).await?.map(|(_, keys)| keys).unwrap_or_default())
 }
 
 async fn answer<T>(asked: BoxFuture<'_, Known<T>>) -> Known<T> {
@@ -237,8 +250,32 @@ async fn alerts(app: &App) -> Known<AlertsFact> {
         acknowledged_by: alert.acknowledged.map(|given| given.by),
         silenced: alert.silence.is_some(),
     });
-    let looked_for = slo::judged_lately(app).await.map_err(told)?;
+    let looked_for = match slo::judged_lately(app).await.map_err(told)? {
+        Some(judged) => judged,
+        None => rounds_lately(app).await?,
+    };
     Ok(AlertsFact { firing, pending, looked_for, open: open.collect() })
+}
+
+/// Whether some node has ended a round of looking for alerts, by what nodes measure of themselves: it is seen so where there is no objective
+/// whose judgement has a time.
+async fn rounds_lately(app: &App) -> Known<bool> {
+    let now = app.now();
+    let ask = |name: &str| {
+        app.store.series(SeriesQuery {
+            name: name.to_owned(),
+            labels: vec![("job".to_owned(), "watch_alerts".to_owned())],
+            from: now - ROUNDS_FRESH,
+            to: now,
+            step: Duration::from_secs(10),
+        })
+    };
+    let ended = ask("job_duration_us").await.map_err(told)?;
+    let failed = ask("job_failures").await.map_err(told)?;
+    let ended: u64 = ended.iter().flat_map(|one| &one.points).map(|point| point.count).sum();
+    let failed: f64 = failed.iter().flat_map(|one| &one.points).map(|point| point.sum).sum();
+    // Both are small.
+    Ok(ended as f64 > failed)
 }
 
 async fn incidents(app: &App) -> Known<Vec<IncidentFact>> {
@@ -272,10 +309,20 @@ async fn probed(app: &App) -> Known<ProbesFact> {
             }
         })
         .collect();
-    targets.sort_by_key(|one| one.state == "up" && !one.disputed);
+    // The worst first, so that none of them is left out for one that is better.
+    targets.sort_by_key(|one| match (one.state, one.disputed) {
+        ("down", _) => 0,
+        ("up", true) => 1,
+        ("up", false) => 3,
+        _ => 2,
+    });
     targets.truncate(TARGETS_SHOWN);
     let mut heartbeats = app.store.heartbeats().await.map_err(told)?;
-    heartbeats.sort_by_key(|beat| beat.state == BeatState::Up);
+    heartbeats.sort_by_key(|beat| match beat.state {
+        BeatState::Down => 0,
+        BeatState::New => 1,
+        BeatState::Up => 2,
+    });
     heartbeats.truncate(HEARTBEATS_SHOWN);
     let heartbeats = heartbeats.into_iter().map(|beat| HeartbeatFact {
         state: beat.state.as_str(),
@@ -379,8 +426,9 @@ async fn guarded(app: &App) -> Known<Vec<PlaceFact>> {
     Ok(places.into_iter().map(fact).collect())
 }
 
-/// And when the first thing was found that counts, as this node knows it.
-async fn drifted(app: &App) -> Known<(Vec<DriftFact>, Option<Timestamp>)> {
+/// And where nodes live that have not looked, and when the first thing was found that counts, as this node knows it.
+async fn drifted(app: &App) -> Known<(Vec<DriftFact>, Vec<String>, Option<Timestamp>)> {
+    let silent = drift::silent_regions(app).await.map_err(told)?;
     let found = drift::standings(app).await.map_err(told)?.into_iter();
     let facts = found.map(|one| DriftFact {
         region: one.region.to_string(),
@@ -393,7 +441,7 @@ async fn drifted(app: &App) -> Known<(Vec<DriftFact>, Option<Timestamp>)> {
         let counting = report.findings.iter().filter(|finding| finding.acknowledged.is_none());
         counting.map(|finding| finding.since).min()
     });
-    Ok((facts.collect(), since))
+    Ok((facts.collect(), silent.iter().map(ToString::to_string).collect(), since))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Looking, and keeping what was found.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -308,14 +309,30 @@ pub(super) fn status(results: &[DriftResult], now: Timestamp) -> &'static str {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn overall(app: &App, results: &[DriftResult]) -> Result<&'static str, Error> {
-    let now = app.now();
-    let status = status(results, now);
+    let status = status(results, app.now());
     if status != "pass" {
         return Ok(status);
     }
+    Ok(if silent(app, results).await?.is_empty() { status } else { "unknown" })
+}
+
+/// Nodes that live, and have not looked lately though they had the time.
+async fn silent(app: &App, results: &[DriftResult]) -> Result<Vec<Node>, Error> {
+    let now = app.now();
     let has_looked =
         |node: &Node| results.iter().any(|result| result.node == node.id && is_fresh(result, now));
-    let live = app.store.nodes(Some(now)).await?;
-    let is_silent = |node: &Node| now.since(node.started_at) > FIRST_LOOK && !has_looked(node);
-    Ok(if live.iter().any(is_silent) { "unknown" } else { status })
+    let mut live = app.store.nodes(Some(now)).await?;
+    live.retain(|node| now.since(node.started_at) > FIRST_LOOK && !has_looked(node));
+    Ok(live)
+}
+
+/// The regions of nodes that live and have not looked lately; each of these nodes may serve anything.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn silent_regions(app: &App) -> Result<Vec<RegionCode>, Error> {
+    let silent = silent(app, &results(app).await?).await?;
+    // Once each, in order.
+    let regions: BTreeSet<RegionCode> = silent.into_iter().map(|node| node.region).collect();
+    Ok(regions.into_iter().collect())
 }

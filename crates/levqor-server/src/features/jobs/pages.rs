@@ -20,7 +20,7 @@ use crate::{
             badge::{Tone, badge, large_badge},
             form,
             icon::icon,
-            note::{crumbs, empty, page_head},
+            note::{LIVE_SECONDS, crumbs, empty, live_head},
             table::{pager, table},
             time::{age, ago, moment},
         },
@@ -56,11 +56,11 @@ async fn page(State(app): State<App>, _page: PageActor, view: View) -> Result<Ma
         (Tone::Good, "check-ring", format!("all {active} active"))
     };
     let body = html! {
-        (page_head("Jobs", &html! {
+        (live_head("Jobs", &html! {
             (large_badge(tone, picture, &word)) " "
             "What the platform does by itself, once in the whole cluster. " a href="/docs/jobs" { "How it works" }
         }, &html! {}))
-        section.card aria-label="Jobs" {
+        section.card id="jobs" data-live="on" data-refresh=(LIVE_SECONDS) aria-label="Jobs" {
             (table("Jobs", &[("Job", false), ("State", false), ("Last result", false), ("Next", false)], &html! {
                 @for one in &all { (row(one, view.now)) }
             }))
@@ -156,8 +156,8 @@ async fn one(
     let about = one.job.about;
     let body = html! {
         (crumbs(&[("/admin/jobs", "Jobs")], &id))
-        (page_head(&id, &html! { (state(&one)) " It does this: " (about) "." }, &actions))
-        div.stack {
+        (live_head(&id, &html! { (state(&one)) " It does this: " (about) "." }, &actions))
+        div.stack id="job" data-live="on" data-refresh=(LIVE_SECONDS) {
             (facts(&one, view.now))
             section.card aria-labelledby="history" {
                 header { h2 id="history" { "What came of it" } }
@@ -232,7 +232,7 @@ fn firing_row(firing: &JobFiring, now: Timestamp) -> Markup {
                 div {
                     (words(firing))
                     @if let Some(data) = firing.data.as_ref().filter(|data| data.chars().count() <= DATA_CHARS) {
-                        details.disclose { summary { "Data" } pre { code { (pretty(data)) } } }
+                        details.disclose id={ "data-" (firing.due_at.as_micros()) } { summary { "Data" } pre { code { (pretty(data)) } } }
                     }
                 }
             }

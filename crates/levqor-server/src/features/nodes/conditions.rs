@@ -1,8 +1,8 @@
 //! What alerts are told of nodes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use levqor_model::{Condition, RegionCode, Severity, Timestamp, Verdict};
+use levqor_model::{Condition, NodeId, RegionCode, Severity, Timestamp, Verdict};
 use levqor_store::{Error, nodes::Node};
 use serde_json::json;
 
@@ -10,6 +10,8 @@ use crate::App;
 
 /// For how long a node that is gone is missed.
 const MISSED_FOR: Duration = Duration::from_secs(10 * 60);
+/// As long as a lease: whoever takes the place of a node may begin before others know that it is gone.
+const LEASE: Duration = Duration::from_secs(6);
 /// What a node says of itself is fresh for this long.
 const FRESH: Duration = Duration::from_secs(20);
 
@@ -22,16 +24,19 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
     let live = app.store.nodes(Some(now)).await?;
     let states = app.store.node_states(now).await?;
     let left = |region: &RegionCode| live.iter().filter(|node| node.region == *region).count();
-    let mut found: Vec<Condition> = app
-        .store
-        .nodes(None)
-        .await?
-        .iter()
-        .filter_map(|node| {
-            let is_live = live.iter().any(|other| other.id == node.id);
-            of_node(node, is_live, left(&node.region), now)
-        })
-        .collect();
+    let mut missed = Vec::new();
+    let mut found = Vec::new();
+    for node in app.store.nodes(None).await? {
+        let is_live = live.iter().any(|other| other.id == node.id);
+        match is_lost(&node, is_live, now) {
+            Some(true) => missed.push(node),
+            Some(false) => found.push(of_node(&node, false, false, left(&node.region))),
+            None => {}
+        }
+    }
+    let replaced = replaced(&missed, &live);
+    let of_missed = |node: &Node| of_node(node, true, replaced.contains(&node.id), left(&node.region));
+    found.extend(missed.iter().map(of_missed));
     for state in &states {
         let Some(node) = live.iter().find(|node| node.id == state.node) else { continue };
         let verdict = match (state.age <= FRESH, state.ready) {
@@ -65,47 +70,80 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
     Ok(found)
 }
 
-/// None: it is gone, and nobody misses it.
-fn of_node(node: &Node, is_live: bool, left: usize, now: Timestamp) -> Option<Condition> {
-    let lost = match (node.stopped_at, node.stop_reason.as_deref()) {
-        (Some(at), Some("expired")) if now.since(at) <= MISSED_FOR => true,
-        (Some(_), _) => return None,
+/// None: it is nobody's loss, or long ago.
+fn is_lost(node: &Node, is_live: bool, now: Timestamp) -> Option<bool> {
+    match (node.stopped_at, node.stop_reason.as_deref()) {
+        // It will not come back under this name; after a while it is missed no more.
+        (Some(at), Some("expired")) if now.since(at) <= MISSED_FOR => Some(true),
+        (Some(_), _) => None,
         // Its lease is over, and nobody has stopped it yet.
-        (None, _) => !is_live,
-    };
-    Some(Condition {
+        (None, _) => Some(!is_live),
+    }
+}
+
+/// Those that are lost and whose place another one has taken: it lives there, and began after they were heard of last. Each takes one
+/// place, so that of two that are lost one is still missed.
+fn replaced(lost: &[Node], live: &[Node]) -> BTreeSet<NodeId> {
+    let mut lost: Vec<&Node> = lost.iter().collect();
+    lost.sort_by_key(|node| node.expires_at);
+    let mut free: Vec<&Node> = live.iter().collect();
+    free.sort_by_key(|node| node.started_at);
+    let mut replaced = BTreeSet::new();
+    for node in lost {
+        let heard_of = node.expires_at - LEASE;
+        let takes_it = |other: &&Node| other.region == node.region && other.started_at >= heard_of;
+        if let Some(place) = free.iter().position(takes_it) {
+            free.remove(place);
+            replaced.insert(node.id);
+        }
+    }
+    replaced
+}
+
+/// `left`: nodes that live in its region.
+fn of_node(node: &Node, lost: bool, replaced: bool, left: usize) -> Condition {
+    Condition {
         rule: "nodes.lost".to_owned(),
         subject: node.id.to_string(),
-        verdict: if lost { Verdict::Fails } else { Verdict::Holds },
+        verdict: if lost && !replaced { Verdict::Fails } else { Verdict::Holds },
         severity: if left == 0 { Severity::Critical } else { Severity::Major },
-        summary: if lost {
-            format!("node {} of {} is lost; {left} are left there", node.id, node.region)
-        } else {
-            format!("node {} of {} lives", node.id, node.region)
+        summary: match (lost, replaced) {
+            (true, true) => {
+                format!("node {} of {} is lost, and another took its place", node.id, node.region)
+            }
+            (true, false) => format!("node {} of {} is lost; {left} are left there", node.id, node.region),
+            (false, _) => format!("node {} of {} lives", node.id, node.region),
         },
         details: json!({ "region": node.region, "left": left, "stopped_at": node.stopped_at }),
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use levqor_model::{NodeId, SeededRandom};
+    use levqor_model::SeededRandom;
 
     use super::*;
 
-    #[test]
-    fn a_node_that_went_by_itself_is_not_missed() {
-        let now = Timestamp::from_seconds(1_795_500_000);
-        let node = |stopped: Option<(u64, &str)>| Node {
-            id: NodeId::new(now, &SeededRandom::new(1)),
-            region: "eu-west".parse().unwrap(),
+    fn now() -> Timestamp {
+        Timestamp::from_seconds(1_795_500_000)
+    }
+
+    /// Heard of last and begun so many seconds ago.
+    fn node(number: u64, region: &str, begun: u64, heard_of: u64) -> Node {
+        Node {
+            id: NodeId::new(now(), &SeededRandom::new(number)),
+            region: region.parse().unwrap(),
             version: String::new(),
             epoch: 1,
-            started_at: now,
-            expires_at: now,
-            stopped_at: stopped.map(|(ago, _)| now - Duration::from_secs(ago)),
-            stop_reason: stopped.map(|(_, why)| why.to_owned()),
-        };
+            started_at: now() - Duration::from_secs(begun),
+            expires_at: now() - Duration::from_secs(heard_of) + LEASE,
+            stopped_at: None,
+            stop_reason: None,
+        }
+    }
+
+    #[test]
+    fn a_node_that_went_by_itself_is_not_missed() {
         for (stopped, is_live, left, expected) in [
             (None, true, 1, Some((Verdict::Holds, Severity::Major))),
             (None, false, 1, Some((Verdict::Fails, Severity::Major))),
@@ -115,9 +153,39 @@ mod tests {
             (Some((5, "drained")), false, 0, None),
             (Some((5, "replaced")), false, 0, None),
         ] {
-            let found = of_node(&node(stopped), is_live, left, now);
+            let node = Node {
+                stopped_at: stopped.map(|(ago, _)| now() - Duration::from_secs(ago)),
+                stop_reason: stopped.map(|(_, why)| why.to_owned()),
+                ..node(1, "eu-west", 600, 11)
+            };
+            let found = is_lost(&node, is_live, now()).map(|lost| of_node(&node, lost, false, left));
             let found = found.map(|condition| (condition.verdict, condition.severity));
             assert_eq!(found, expected, "{stopped:?}");
         }
+    }
+
+    #[test]
+    fn a_node_whose_place_another_one_took_is_not_missed() {
+        let lost = [node(1, "eu-west", 600, 30), node(2, "eu-west", 600, 20)];
+        let (first, second) = (lost[0].id, lost[1].id);
+        type Row<'a> = (&'a [(&'a str, u64)], &'a [NodeId]);
+        let rows: &[Row<'_>] = &[
+            (&[], &[]),
+            // It lived there all the time, or lives elsewhere.
+            (&[("eu-west", 300), ("us-east", 5)], &[]),
+            // Before the lease was over, and after it.
+            (&[("eu-west", 29)], &[first]),
+            (&[("eu-west", 5)], &[first]),
+            (&[("eu-west", 29), ("eu-west", 19)], &[first, second]),
+            (&[("eu-west", 29), ("eu-west", 25)], &[first]),
+        ];
+        for (live, expected) in rows {
+            let live: Vec<_> =
+                (3..).zip(*live).map(|(n, (region, begun))| node(n, region, *begun, 1)).collect();
+            assert_eq!(replaced(&lost, &live), expected.iter().copied().collect(), "{live:?}");
+        }
+        let holds = of_node(&lost[0], true, true, 1);
+        assert_eq!(holds.verdict, Verdict::Holds);
+        assert!(holds.summary.ends_with("is lost, and another took its place"), "{}", holds.summary);
     }
 }

@@ -35,7 +35,7 @@ use crate::{
             code::{Language, code_block},
             form::{self, Field},
             icon::icon,
-            note::{empty, note, page_head},
+            note::{LIVE_SECONDS, as_it_was, empty, live_head, note},
             table::table,
             time::ago,
         },
@@ -170,20 +170,21 @@ async fn render(
     let (tone, picture, words) = overall(&probes);
     let body = html! {
         (asked.note())
-        (page_head("Probes", &html! {
+        (live_head("Probes", &html! {
             (large_badge(tone, picture, words)) " "
             "What regions and other targets are like from outside, and jobs that tell of themselves. "
             a href="/docs/probes" { "How it works" }
         }, &html! {}))
+        (as_it_was(view.now))
         div.stack {
-            @for known in &probes { (of_probe(page, view.now, known)) }
-            (of_heartbeats(page, view.now, &heartbeats))
+            div.stack id="targets" data-live="on" data-refresh=(LIVE_SECONDS) {
+                @for known in &probes { (of_probe(page, view.now, known)) }
+                (of_heartbeats(page, view.now, &heartbeats))
+            }
             (make_card(page, shown))
         }
     };
-    // Not while somebody copies an address, or reads what is wrong with a form.
-    let refresh = (shown.made.is_none() && shown.error.is_none()).then_some(10);
-    Ok(Page::new("Probes", Section::Probes, body).refresh_every(refresh).render(view))
+    Ok(Page::new("Probes", Section::Probes, body).render(view))
 }
 
 fn overall(probes: &[Known]) -> (Tone, &'static str, &'static str) {

@@ -20,7 +20,7 @@ use crate::{
         components::{
             badge::{Tone, badge},
             deviation::severity_badge,
-            note::{empty, page_head},
+            note::{LIVE_SECONDS, empty, page_head},
             table::table,
             time::ago,
         },
@@ -59,7 +59,7 @@ async fn page(State(app): State<App>, _page: PageActor, view: View) -> Result<Ma
             "What is promised of the service, and what is left of the budget for when it is not so. "
             a href="/docs/slos" { "How it works" }
         }, &html! {}))
-        div.stack {
+        div.stack id="objectives" data-live="on" data-refresh=(LIVE_SECONDS) {
             @if reports.is_empty() {
                 section.card { (empty("pulse", "No objectives", "Documents in the folder of slo.dir add some.", &html! {})) }
             }

@@ -25,7 +25,7 @@ use crate::{
             deviation::{severity_badge, values},
             form::{self, Field},
             icon::icon,
-            note::{empty, page_head},
+            note::{empty, live_head},
             time::ago,
         },
         count, plural,
@@ -79,7 +79,7 @@ async fn page(
     };
     let body = html! {
         (done.note(DONE))
-        (page_head("Tamper detection", &html! {
+        (live_head("Tamper detection", &html! {
             (verdict_badge(verdict, large_badge)) " "
             "The files that each node is made of, held against what was agreed. " a href="/docs/tamper" { "How it works" }
         }, &actions))

@@ -1,8 +1,9 @@
 //! Notes, empty states and the heads of pages: the places where a page speaks to its reader.
 
+use levqor_model::Timestamp;
 use maud::{Markup, html};
 
-use super::{badge::Tone, icon::icon};
+use super::{badge::Tone, icon::icon, time::moment};
 
 /// A remark beside the content.
 pub fn note(tone: Tone, content: &Markup) -> Markup {
@@ -43,6 +44,19 @@ pub fn crumbs(way: &[(&str, &str)], here: &str) -> Markup {
             }
         }
     }
+}
+
+/// Seconds after which what operators look at is drawn anew, where there are scripts. Nothing that people type into is in such a part.
+pub const LIVE_SECONDS: u32 = 10;
+
+/// A [`page_head`] that is drawn anew.
+pub fn live_head(title: &str, under: &Markup, actions: &Markup) -> Markup {
+    html! { div id="page-head" data-live="on" data-refresh=(LIVE_SECONDS) { (page_head(title, under, actions)) } }
+}
+
+/// For pages with fields, which are not loaded again without scripts, since what was typed would be lost.
+pub fn as_it_was(now: Timestamp) -> Markup {
+    html! { noscript { p.small.quiet { "As it was at " (moment(now)) "; load the page again to see what is new." } } }
 }
 
 /// Title, what stands under it, and what can be done.

@@ -71,6 +71,37 @@ async fn operators_see_them_and_others_are_not_shown_the_way() {
 }
 
 #[tokio::test]
+async fn what_they_watch_stays_new_and_what_they_type_is_not_lost() {
+    let operator = Operator::new().await;
+    operator.app.app.run_due_jobs().await.unwrap();
+    let body = [("title", "Hooks fail"), ("level", "l2"), ("components", ""), ("text", ""), ("began_at", "")];
+    let opened = operator.send("/admin/incidents", &body).await;
+    let incident = opened.header("location").unwrap().split('?').next().unwrap().to_owned();
+    let watched = [
+        ("/admin", "id=\"overview\" data-live=\"on\""),
+        ("/admin/alerts", "id=\"alerts-now\" data-live=\"on\""),
+        ("/admin/incidents", "id=\"incidents\" data-live=\"on\""),
+        (incident.as_str(), "id=\"what-happened\" data-live=\"on\""),
+        ("/admin/jobs", "id=\"jobs\" data-live=\"on\""),
+        ("/admin/jobs/kv_costs", "id=\"job\" data-live=\"on\""),
+        ("/admin/notifications", "id=\"messages\" data-live=\"on\""),
+        ("/admin/probes", "id=\"targets\" data-live=\"on\""),
+        ("/admin/slos", "id=\"objectives\" data-live=\"on\""),
+    ];
+    for (path, part) in watched {
+        let text = operator.see(path).await;
+        assert!(text.contains(part), "{path} has no {part}: {text}");
+        let types = text.contains("<textarea") || text.contains("type=\"text\"");
+        let loads_again = text.contains("http-equiv=\"refresh\"");
+        assert_ne!(
+            types, loads_again,
+            "{path}: without scripts it is loaded again, unless somebody types there"
+        );
+        assert_eq!(types, text.contains("<noscript><p class=\"small quiet\">As it was at "), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn their_forms_want_a_token() {
     let operator = Operator::new().await;
     let before = operator.app.store.keyring_history().await.unwrap();

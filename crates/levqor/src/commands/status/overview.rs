@@ -38,6 +38,7 @@ pub(super) fn shown(overview: &Value, paint: Paint<'_>) -> String {
     };
     add("Parts", &["part", "state", "what", "since"], parts(overview, paint));
     add("Regions", &["region", "state", "nodes", "runs", "round trips"], regions(overview, paint));
+    add("Nodes", &["node", "state", "region", "began", "why"], nodes(overview, paint));
     add("Objectives", &["objective", "state", "left", "burn of the last hour"], slos(overview, paint));
     add("Alerts", &["alert", "state", "what", "since", "who has it"], alerts(overview, paint));
     add("Incidents", &["incident", "level", "state", "title", "since"], incidents(overview));
@@ -45,6 +46,11 @@ pub(super) fn shown(overview: &Value, paint: Paint<'_>) -> String {
         "Jobs that run, fail, are late or paused",
         &["job", "state", "failures", "last"],
         jobs(overview, paint),
+    );
+    add(
+        "Probes and jobs elsewhere that are not well",
+        &["target", "state", "looked at by", "since", "why"],
+        probes(overview, paint),
     );
     add("Queues", &["queue", "waiting", "note"], queues(overview));
     out
@@ -71,8 +77,25 @@ fn verdict(overview: &Value, paint: Paint<'_>) -> String {
     if !not_set_up.is_empty() {
         out.push_str(&format!("\nNot set up here: {}", not_set_up.join(", ")));
     }
-    let costs = overview["costs"]["summary"].as_str().unwrap_or("not known yet");
-    out.push_str(&format!("\nCosts: {costs}"));
+    match (overview["costs"]["summary"].as_str(), overview["costs_unknown"].as_str()) {
+        (Some(costs), _) => {
+            out.push_str(&format!("\nCosts: {costs} Collected at {}.", text(&overview["costs"]["at"])));
+        }
+        (None, Some(reason)) => out.push_str(&format!("\nCosts: they could not be read: {reason}")),
+        (None, None) => out.push_str("\nCosts: not known yet"),
+    }
+    let (tickets, accounts) = (&overview["tickets"], &overview["accounts"]);
+    match tickets["open"].as_i64() {
+        Some(open) => {
+            out.push_str(&format!("\nSupport requests: {open} wait, {} late", text(&tickets["late"])));
+        }
+        None => out.push_str("\nSupport requests: how many wait is not known"),
+    }
+    out.push_str(&format!(
+        "\nAccounts: {}; suspicious addresses: {}",
+        text(accounts),
+        text(&overview["suspicious_addresses"])
+    ));
     out
 }
 
@@ -125,6 +148,57 @@ fn regions(overview: &Value, paint: Paint<'_>) -> Vec<Vec<String>> {
         ]
     };
     items(&overview["regions"]).iter().map(row).collect()
+}
+
+fn nodes(overview: &Value, paint: Paint<'_>) -> Vec<Vec<String>> {
+    let row = |node: &Value| {
+        let tone = match node["state"].as_str() {
+            Some("ready") => Tone::Good,
+            Some("not_ready") => Tone::Bad,
+            _ => Tone::Warning,
+        };
+        let why = match (node["reason"].as_str(), node["late_since"].as_str()) {
+            (Some(reason), _) => reason.to_owned(),
+            (None, Some(since)) => format!("its lease is over since {since}"),
+            (None, None) => "-".to_owned(),
+        };
+        vec![
+            text(&node["id"]),
+            paint(&words(&node["state"]), tone),
+            text(&node["region"]),
+            text(&node["started_at"]),
+            why,
+        ]
+    };
+    items(&overview["nodes"]).iter().map(row).collect()
+}
+
+fn probes(overview: &Value, paint: Paint<'_>) -> Vec<Vec<String>> {
+    let tone = |state: &str| if state == "down" { Tone::Bad } else { Tone::Warning };
+    let target = |one: &Value| {
+        let state = match (one["state"].as_str(), one["disputed"] == true) {
+            (Some("up"), false) => return None,
+            (Some("up"), true) => "disputed",
+            // Nobody asked for it yet.
+            (Some("unknown"), _) if one["by_itself"] != true => return None,
+            (state, _) => state.unwrap_or("unknown"),
+        };
+        let (name, by) = (text(&one["target"]), text(&one["probe"]));
+        Some(vec![name, paint(state, tone(state)), by, text(&one["since"]), text(&one["reason"])])
+    };
+    let heartbeat = |one: &Value| {
+        let state = match (one["state"].as_str(), one["overdue"] == true) {
+            (Some("up"), _) | (Some("new"), false) => return None,
+            (Some("new"), true) => "never heard of",
+            (state, _) => state.unwrap_or("unknown"),
+        };
+        let (name, by) = (text(&one["name"]), "its heartbeat".to_owned());
+        Some(vec![name, paint(state, tone(state)), by, text(&one["since"]), text(&one["reason"])])
+    };
+    let probes = &overview["probes"];
+    let mut rows: Vec<_> = items(&probes["targets"]).iter().filter_map(target).collect();
+    rows.extend(items(&probes["heartbeats"]).iter().filter_map(heartbeat));
+    rows
 }
 
 fn slos(overview: &Value, paint: Paint<'_>) -> Vec<Vec<String>> {
@@ -243,6 +317,26 @@ mod tests {
                 { "code": "eu-west", "status": "active", "nodes_live": 2, "runs": 7, "latency_ms": { "us-east": 80.04 } },
                 { "code": "us-east", "status": "down", "nodes_live": 0, "runs": 0, "latency_ms": {} },
             ],
+            "nodes": [
+                { "id": "node_1", "region": "eu-west", "state": "ready", "started_at": "2026-11-24T09:00:00Z" },
+                { "id": "node_2", "region": "eu-west", "state": "not_ready", "reason": "disk: full", "started_at": "2026-11-24T09:00:00Z" },
+                { "id": "node_3", "region": "us-east", "state": "late", "late_since": "2026-11-24T11:59:10Z", "started_at": "2026-11-24T09:00:00Z" },
+            ],
+            "probes": {
+                "targets": [
+                    { "probe": "reach", "target": "eu-west", "state": "up", "disputed": false, "by_itself": true },
+                    { "probe": "reach", "target": "us-east", "state": "down", "disputed": false, "by_itself": true, "reason": "refused" },
+                    { "probe": "reach", "target": "ap-south", "state": "up", "disputed": true, "by_itself": true },
+                    { "probe": "journey", "target": "the-way", "state": "unknown", "disputed": false, "by_itself": false },
+                ],
+                "heartbeats": [
+                    { "name": "backup", "state": "new", "overdue": true, "since": "2026-11-24T10:00:00Z" },
+                    { "name": "report", "state": "up", "overdue": false, "since": "2026-11-24T10:00:00Z" },
+                ],
+            },
+            "tickets": { "open": 4, "late": 1 },
+            "accounts": 12,
+            "suspicious_addresses": 2,
             "slos": [{ "name": "requests", "status": "burning", "left_percent": -3.25, "burn_of_hour": 14.4 }],
             "alerts": { "firing": 1, "pending": 1, "open": [
                 { "id": "alr_1", "state": "firing", "severity": "critical", "summary": "it burns", "since": "2026-11-24T11:58:00Z" },
@@ -279,10 +373,22 @@ mod tests {
             "sentry_test",
             "the oldest since 2026-11-24T11:50:00Z",
             "0 given up, 2 with nobody to go to",
+            "disk: full",
+            "its lease is over since 2026-11-24T11:59:10Z",
+            "refused",
+            "disputed",
+            "never heard of",
+            "Support requests: 4 wait, 1 late",
+            "Accounts: 12; suspicious addresses: 2",
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
-        assert!(!shown.contains("kv_costs"), "a job that is well needs no row: {shown}");
+        for well in ["kv_costs", "the-way", "report"] {
+            assert!(
+                !shown.contains(well),
+                "{well} is well, or nobody asked for it, and needs no row: {shown}"
+            );
+        }
         assert!(!shown.contains('\u{1b}'), "{shown}");
     }
 
@@ -321,6 +427,23 @@ mod tests {
         assert!(!is_overview(
             &json!({ "status": 403, "detail": "only operators of the platform may do this" })
         ));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_what_is_not_there_yet() {
+        let mut overview = overview();
+        overview["costs_unknown"] = json!("no answer within 4 s");
+        overview["tickets"] = Value::Null;
+        let told = shown(&overview, &|word, _| word.to_owned());
+        for words in [
+            "Costs: they could not be read: no answer within 4 s",
+            "Support requests: how many wait is not known",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        overview["costs"] = json!({ "summary": "2.00 USD in all.", "at": "2026-11-24T01:00:00Z" });
+        let told = shown(&overview, &|word, _| word.to_owned());
+        assert!(told.contains("Costs: 2.00 USD in all. Collected at 2026-11-24T01:00:00Z."), "{told}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
             deviation::severity_badge,
             form::{self, Field},
             icon::icon,
-            note::{empty, page_head},
+            note::{LIVE_SECONDS, as_it_was, empty, live_head},
             table::{pager, table},
             time::{ago, moment},
         },
@@ -59,12 +59,13 @@ pub(in super::super) async fn page(
         (firing, _) => (Tone::Bad, "alert", plural(firing as i64, "alert fires", "alerts fire")),
     };
     let body = html! {
-        (page_head("Alerts", &html! {
+        (live_head("Alerts", &html! {
             (large_badge(tone, picture, &word)) " "
             "What is not as it should be, and who knows. " a href="/docs/alerts" { "How it works" }
         }, &html! { a.button href="/admin/notifications" { (icon("mail")) "Messages" } }))
+        (as_it_was(view.now))
         div.stack {
-            section.card aria-labelledby="open" {
+            section.card id="alerts-now" data-live="on" data-refresh=(LIVE_SECONDS) aria-labelledby="open" {
                 header { h2 id="open" { "Now" } span.small.faint { (count(open.len() as i64)) } }
                 @if open.is_empty() {
                     (empty("check", "Nothing is open", "What does not hold for long enough appears here.", &html! {}))
@@ -73,7 +74,7 @@ pub(in super::super) async fn page(
                 }
             }
             (silenced(&silences, &page, view.now))
-            section.card aria-labelledby="past" {
+            section.card id="alerts-over" data-live="on" data-refresh=(LIVE_SECONDS) aria-labelledby="past" {
                 header { h2 id="past" { "Over" } }
                 @if past.is_empty() {
                     (empty("clock", "Nothing here", "Alerts that were over stay here.", &html! {}))
@@ -86,7 +87,7 @@ pub(in super::super) async fn page(
             }
         }
     };
-    Ok(Page::new("Alerts", Section::Alerts, body).refresh_every(Some(15)).render(&view))
+    Ok(Page::new("Alerts", Section::Alerts, body).render(&view))
 }
 
 fn line(alert: &Alert, page: &PageActor, now: Timestamp) -> Markup {

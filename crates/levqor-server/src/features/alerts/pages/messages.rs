@@ -21,7 +21,7 @@ use crate::{
             deviation::severity_badge,
             form,
             icon::icon,
-            note::{empty, note, page_head},
+            note::{LIVE_SECONDS, empty, note, page_head},
             table::pager,
             time::ago,
         },
@@ -59,7 +59,7 @@ pub(in super::super) async fn page(
         }, &html! { a.button href="/admin/alerts" { (icon("alert")) "Alerts" } }))
         div.stack {
             (told(&app.settings.alerts))
-            section.card aria-label="Messages" {
+            section.card id="messages" data-live="on" data-refresh=(LIVE_SECONDS) aria-label="Messages" {
                 header {
                     h2.visually-hidden { "Messages" }
                     nav.row aria-label="By state" {

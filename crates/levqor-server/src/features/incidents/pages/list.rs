@@ -18,7 +18,7 @@ use crate::{
             badge::{Tone, badge},
             form,
             icon::icon,
-            note::{empty, page_head},
+            note::{LIVE_SECONDS, as_it_was, empty, page_head},
             table::{pager, table},
             time::ago,
         },
@@ -70,8 +70,9 @@ pub(super) async fn page(
         (page_head("Incidents", &html! {
             "Disturbances that people deal with. " a href="/docs/incidents" { "How it works" }
         }, &html! { a.button.plain href=(other) { (words) } }))
+        (as_it_was(view.now))
         div.stack {
-            section.card aria-label="Incidents" {
+            section.card id="incidents" data-live="on" data-refresh=(LIVE_SECONDS) aria-label="Incidents" {
                 h2.visually-hidden { "Incidents" }
                 @if incidents.is_empty() {
                     (empty("shield", if all { "No incidents here" } else { "No incident is open" },

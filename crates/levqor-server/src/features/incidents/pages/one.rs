@@ -25,7 +25,7 @@ use crate::{
             deviation::severity_badge,
             form,
             icon::icon,
-            note::{crumbs, empty, note, page_head},
+            note::{LIVE_SECONDS, as_it_was, crumbs, empty, live_head, note},
             time::{ago, moment},
         },
         plural,
@@ -68,10 +68,11 @@ pub(super) async fn page(
     let body = html! {
         (told(asked.done.as_deref()))
         (crumbs(&[("/admin/incidents", "Incidents")], &incident.title))
-        (page_head(&incident.title, &html! {
+        (live_head(&incident.title, &html! {
             (level_badge(incident.level)) " " (state_badge(incident.state))
             @if incident.public { " " (badge(Tone::Accent, "globe", "public")) }
         }, &actions(&shown)))
+        (as_it_was(view.now))
         div.stack {
             (waiting(&shown))
             div.grid.main-aside {
@@ -188,7 +189,7 @@ fn holder(shown: &Shown<'_>, role: IncidentRole) -> Markup {
 
 fn of_alerts(alerts: &[IncidentAlert], now: Timestamp) -> Markup {
     html! {
-        section.card aria-labelledby="alerts" {
+        section.card id="alerts-of-it" data-live="on" data-refresh=(LIVE_SECONDS) aria-labelledby="alerts" {
             header { h2 id="alerts" { "Alerts" } }
             @if alerts.is_empty() {
                 div.body { p.quiet { "No alert is about it." } }
@@ -290,7 +291,7 @@ fn reopen_form(shown: &Shown<'_>) -> Markup {
 
 fn happened(shown: &Shown<'_>, lines: &[Line], cut: bool) -> Markup {
     html! {
-        section.card aria-labelledby="timeline" {
+        section.card id="what-happened" data-live="on" data-refresh=(LIVE_SECONDS) aria-labelledby="timeline" {
             header { h2 id="timeline" { "What happened" } }
             @if cut { div.body { p.small { "More was done by operators and nodes than fits here; " a href="/admin/audit" { "the evidence log" } " has all of it." } } }
             ol.lines {
