@@ -175,12 +175,25 @@ impl Notification {
 
 /// Delivery.
 impl Store {
-    /// Takes messages that are due; nobody else gets them for as long as the claim lasts. The longest due come first.
+    /// Takes messages that are due; nobody else gets them for as long as the claim lasts. What operators are told comes first, and of
+    /// that what is due for the longest time.
     pub async fn claim_notifications(
         &self,
         now: Timestamp,
         lease: Duration,
         limit: usize,
+    ) -> Result<Vec<Notification>, Error> {
+        self.claim_notifications_within(now, lease, limit, limit).await
+    }
+
+    /// The same, with at most `others` that are not for operators: however many subscribers are told, and however long they take, there
+    /// is room for who is called.
+    pub async fn claim_notifications_within(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+        others: usize,
     ) -> Result<Vec<Notification>, Error> {
         // Most of the time there is nothing, and a look costs less than a write.
         let due = self
@@ -197,17 +210,32 @@ impl Store {
         }
         self.write(move |session| {
             let now = session.now(now)?;
-            session.rows(
+            let mut claimed = session.rows(
                 concat!(
                     "UPDATE notifications SET next_at = $2, attempts = attempts + 1, attempted_at = $1
-                     WHERE id IN (SELECT id FROM notifications WHERE next_at <= $1
+                     WHERE id IN (SELECT id FROM notifications WHERE next_at <= $1 AND substr(target, 1, 6) = 'route:'
                          ORDER BY next_at, id LIMIT $3)
                      RETURNING ",
                     columns!()
                 ),
                 params![now, now + lease, limit],
                 Notification::read,
-            )
+            )?;
+            let room = limit.saturating_sub(claimed.len()).min(others);
+            if room > 0 {
+                claimed.extend(session.rows(
+                    concat!(
+                        "UPDATE notifications SET next_at = $2, attempts = attempts + 1, attempted_at = $1
+                         WHERE id IN (SELECT id FROM notifications WHERE next_at <= $1
+                             ORDER BY next_at, id LIMIT $3)
+                         RETURNING ",
+                        columns!()
+                    ),
+                    params![now, now + lease, room],
+                    Notification::read,
+                )?);
+            }
+            Ok(claimed)
         })
         .await
     }
@@ -297,7 +325,8 @@ impl Store {
         .await
     }
 
-    /// What calls people and does not reach them: dead, waiting since before `late`, or without a destination since `recent`.
+    /// What calls operators and does not reach them: dead, waiting since before `late`, or without a destination since `recent`. What a
+    /// subscriber does not get calls nobody: their addresses are theirs, and anybody may name one that never answers.
     pub async fn unsent_notifications(&self, late: Timestamp, recent: Timestamp) -> Result<Unsent, Error> {
         self.read(move |session| {
             let count = |state: NotificationState, from: Timestamp, until: Timestamp| {
@@ -305,6 +334,7 @@ impl Store {
                     "SELECT count(*) FROM
                         (SELECT id FROM notifications
                          WHERE state = $1 AND created_at >= $2 AND created_at < $3 AND severity <> 'minor'
+                             AND substr(target, 1, 6) = 'route:'
                              AND substr(dedup, 1, length(CAST($4 AS text))) <> $4
                          ORDER BY created_at LIMIT $5) AS page",
                     params![state, from, until, ABOUT_UNSENT, COUNTED_MAX],

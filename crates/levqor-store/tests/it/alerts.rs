@@ -232,6 +232,36 @@ async fn what_is_not_sent_is_counted_until_somebody_sees_to_it() {
     assert_eq!(store.notifications(None, None, 10).await.unwrap().len(), 1);
 }
 
+/// Subscribers are strangers, and many: what they are told waits for what calls an operator, and what they do not get calls nobody.
+#[tokio::test]
+async fn what_calls_an_operator_goes_before_what_subscribers_are_told() {
+    let (world, random) = (World::new(), SeededRandom::new(11));
+    let store = &world.store;
+    let lease = Duration::from_secs(30);
+    let strangers = (0..5).map(|number| NewNotification {
+        target: Target::Subscription(format!("sub_{number}")),
+        ..message(&random, &format!("s{number}"), Severity::Critical)
+    });
+    store.notify(strangers.collect()).await.unwrap();
+    store
+        .notify(vec![NewNotification { at: after(5), ..message(&random, "page", Severity::Minor) }])
+        .await
+        .unwrap();
+    let claimed = store.claim_notifications(after(5), lease, 1).await.unwrap();
+    assert_eq!(claimed[0].dedup, "page", "it came last, and goes first");
+    // Of the rest only as many as there is room for.
+    assert_eq!(store.claim_notifications_within(after(5), lease, 10, 0).await.unwrap(), []);
+    let others = store.claim_notifications_within(after(5), lease, 10, 2).await.unwrap();
+    assert_eq!(others.len(), 2);
+    assert_eq!(store.claim_notifications(after(5), lease, 10).await.unwrap().len(), 3);
+    for (stranger, then) in others.iter().zip([Undelivered::Dead, Undelivered::Undeliverable]) {
+        let claim = (stranger.id, stranger.attempts);
+        let failed = store.notification_failed(claim, None, "500".to_owned(), then, after(6));
+        assert!(failed.await.unwrap());
+    }
+    assert_eq!(store.unsent_notifications(after(600), NOW).await.unwrap(), Unsent::default());
+}
+
 #[tokio::test]
 async fn a_message_for_several_has_a_copy_for_each() {
     let (world, random) = (World::new(), SeededRandom::new(10));

@@ -36,6 +36,8 @@ const LEASE: Duration = Duration::from_secs(90);
 const ATTEMPT_MAX: Duration = Duration::from_secs(75);
 /// Messages on their way at once.
 const AT_ONCE: usize = 32;
+/// Of these, so many places are for operators only: subscribers that take long hold up nobody who is called.
+const FOR_OPERATORS: usize = 12;
 
 #[derive(Debug)]
 struct Memory {
@@ -67,7 +69,8 @@ async fn round(app: &App) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
     while let Ok(place) = Arc::clone(&memory.places).try_acquire_owned() {
         places.push(place);
     }
-    let claimed = app.store.claim_notifications(app.now(), LEASE, places.len()).await?;
+    let for_others = places.len().saturating_sub(FOR_OPERATORS);
+    let claimed = app.store.claim_notifications_within(app.now(), LEASE, places.len(), for_others).await?;
     let sent = claimed.into_iter().zip(places).map(|(message, place)| {
         let app = app.clone();
         // Should the process end meanwhile, the claim runs out, and somebody else sends it.
