@@ -93,7 +93,11 @@ async fn round(app: &App) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
 async fn handle(app: &App, message: Notification) -> Result<(), Error> {
     match &message.target {
         Target::Route(route) => {
-            let destinations = app.settings.alerts.of_route(route, message.severity);
+            let settings = &app.settings.alerts;
+            let destinations = match message.copy_of {
+                None => settings.of_route(route, message.severity),
+                Some(_) => settings.of_copy(route, message.severity),
+            };
             match destinations.as_slice() {
                 [] => undeliverable(app, &message, route).await,
                 [one] => attempt(app, &message, one, None).await,
@@ -124,7 +128,7 @@ async fn undeliverable(app: &App, message: &Notification, route: &str) -> Result
     app.store.notification_failed(claim, None, problem, Undelivered::Undeliverable, app.now()).await.map(drop)
 }
 
-async fn split(app: &App, message: &Notification, several: &[&Destination]) -> Result<(), Error> {
+async fn split(app: &App, message: &Notification, several: &[Destination]) -> Result<(), Error> {
     let now = app.now();
     let copies = several.iter().map(|it| (NotificationId::new(now, &*app.random), it.name.clone())).collect();
     app.store.split_notification((message.id, message.attempts), copies, now).await.map(drop)
