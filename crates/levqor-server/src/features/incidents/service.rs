@@ -15,7 +15,7 @@ use super::{
     timeline::{self, Line, Material},
     writings,
 };
-use crate::{App, Problem};
+use crate::{App, Problem, problem::chain};
 
 const TITLE_CHARS_MAX: usize = 200;
 /// Longest text of an update or a note, in characters.
@@ -174,7 +174,10 @@ pub(super) async fn resolve(app: &App, by: &str, id: IncidentId, words: Words) -
         hand.resolve(incident, alerts, version, text, public)
     })
     .await?;
-    writings::measure(app, by, &incident).await?;
+    // It is over, whatever becomes of the words: when they cannot be begun now, the job does it.
+    if let Err(error) = writings::measure(app, by, &incident).await {
+        tracing::warn!(incident.id = %id, "the postmortem of incident {id} is not measured yet: {}", chain(&error));
+    }
     Ok(incident)
 }
 

@@ -91,7 +91,7 @@ impl World {
 
     fn alert(&mut self, hand: &Hand, news: &News) -> Option<Incident> {
         let situation = self.situation(news.alert, hand.now - REOPENED_WITHIN);
-        hand.alert(situation, news).map(|act| self.keep(act))
+        hand.alert(&situation, news).map(|act| self.keep(act))
     }
 
     fn ended(&mut self, hand: &Hand, news: &News) -> Option<Incident> {
@@ -136,6 +136,28 @@ fn a_critical_alert_opens_one_incident_and_others_join_it() {
     other.subject = "us-east".to_owned();
     assert_ne!(world.alert(&hand(31), &other).unwrap().id, first.id);
     assert_eq!(world.incidents.len(), 2);
+}
+
+/// All requests fail: several objectives are missed, of one rule and of another, and the component says so itself.
+#[test]
+fn one_outage_is_one_incident() {
+    let mut world = World::default();
+    let of = |number: u64, rule: &str, subject: &str, components: &[&str]| News {
+        subject: subject.to_owned(),
+        ..news(number, rule, components)
+    };
+    let first = world.alert(&hand(20), &of(1, "health.component", "eu-west/api", &["eu-west/api"])).unwrap();
+    let none: &[&str] = &[];
+    for (number, rule, subject, components) in [
+        (2, "slo.burn", "availability", &["api"][..]),
+        (3, "slo.burn", "requests", none),
+        (4, "slo.policy", "error-rate/error-rate-above-target", none),
+    ] {
+        let joined = world.alert(&hand(20 + number), &of(number, rule, subject, components)).unwrap();
+        assert_eq!(joined.id, first.id, "{rule} {subject}");
+    }
+    // What has nothing to do with it is another one.
+    assert_ne!(world.alert(&hand(30), &of(5, "notifications.unsent", "dead", &[])).unwrap().id, first.id);
 }
 
 #[test]
