@@ -290,8 +290,27 @@ async fn an_incident_is_led_from_its_page() {
         "{}",
         updated.text()
     );
-    let again = operator.send(&format!("{path}/update"), &update).await;
+    // Somebody else was first: the page says so, as it stands by now, and no word is lost.
+    let mine = [
+        ("version", "2"),
+        ("text", "It is <i>sda</i>."),
+        ("state", "monitoring"),
+        ("level", "l4"),
+        ("public", "yes"),
+    ];
+    let again = operator.send(&format!("{path}/update"), &mine).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.text());
+    assert_sound(path, &again);
+    let text = again.text();
+    for part in [
+        "It is &lt;i&gt;sda&lt;/i&gt;.</textarea>",
+        "was not kept",
+        "The form had the state monitoring;",
+        "name=\"version\" value=\"3\"",
+        "id=\"say-public\" type=\"checkbox\" name=\"public\" value=\"yes\" checked",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     operator.send(&format!("{path}/note"), &[("text", "sda")]).await;
     let role = [("version", "4"), ("role", "operations"), ("user", "operator@example.com")];
     operator.send(&format!("{path}/assign"), &role).await;
@@ -310,6 +329,13 @@ async fn an_incident_is_led_from_its_page() {
         "{}",
         resolved.text()
     );
+
+    // The form is not there any more; its words are.
+    let late =
+        operator.send(&format!("{path}/update"), &[("version", "3"), ("text", "One more word.")]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    let text = late.text();
+    assert!(text.contains("One more word.</textarea>") && text.contains("id=\"note-text\""), "{text}");
 
     let postmortem = format!("{path}/postmortem");
     let text = operator.see(&postmortem).await;

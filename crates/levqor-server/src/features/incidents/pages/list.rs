@@ -154,7 +154,7 @@ fn opening(csrf: &str) -> Markup {
                 (fields::line("open-components", "components", "Parts", "", Some("Such as eu-west/hooks, eu-west or hooks; commas between them.")))
                 (fields::area("open-text", "text", "How it stands", 4, "", None))
                 (fields::line("open-began", "began_at", "Since when", "", Some("Such as 2026-12-24T09:30:00Z; empty when nobody knows.")))
-                (fields::check("open-public", "public", "Tell everybody: the status page shows it"))
+                (fields::check("open-public", "public", "Tell everybody: the status page shows it", false))
                 button.button.primary type="submit" { (icon("alert")) "Open" }
             }
         }
