@@ -82,7 +82,7 @@ async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
     let now = app.now();
     let began = incident.began_at.map_or(incident.opened_at, |at| at.min(incident.opened_at));
     let until = incident.resolved_at.unwrap_or(now);
-    let (timeline, _) = service::timeline(app, incident).await?;
+    let (timeline, timeline_cut) = service::timeline(app, incident).await?;
     let entries = store.incident_entries(incident.id).await?;
     let last = entries.iter().rfind(|entry| entry.kind == EntryKind::Resolved);
     let items = store.action_items(ActionItems::Of(incident.id), ACTIONS_MAX).await?;
@@ -98,6 +98,7 @@ async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
         people: roles.into_iter().map(|(role, user)| (role, name(user))).collect(),
         actions: named(items, &names),
         timeline: timeline.into_iter().filter(is_of_the_incident).collect(),
+        timeline_cut,
         measured_at: now,
         incident: incident.clone(),
     })
