@@ -73,14 +73,28 @@ impl Target {
     }
 }
 
+macro_rules! insertion {
+    ($due:literal) => {
+        concat!(
+            "INSERT INTO notifications (id, dedup, target, severity, subject, body, data, created_at, state, next_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', ",
+            $due,
+            ") ON CONFLICT (dedup) DO NOTHING"
+        )
+    };
+}
+
 /// Adds a message, to go out once this transaction is durable; false: it was there.
 pub(crate) fn enqueue(session: &Session, new: &NewNotification) -> Result<bool, Error> {
     let NewNotification { id, dedup, target, severity, subject, body, data, at } = new;
-    let added = session.execute(
-        "INSERT INTO notifications (id, dedup, target, severity, subject, body, data, created_at, state, next_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $8) ON CONFLICT (dedup) DO NOTHING",
-        params![id, dedup, target.text(), severity, subject, body, data.to_string(), at],
-    )?;
+    // Due by the clock by which it is claimed: a node whose own is ahead must not put off who is called.
+    let text = if session.has_own_clock() {
+        insertion!("CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS bigint)")
+    } else {
+        insertion!("$8")
+    };
+    let added = session
+        .execute(text, params![id, dedup, target.text(), severity, subject, body, data.to_string(), at])?;
     Ok(added == 1)
 }
 
@@ -119,8 +133,8 @@ pub struct Notification {
 /// How an attempt ended that did not deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undelivered {
-    /// It is tried again then.
-    Later(Timestamp),
+    /// It is tried again after this pause.
+    Later(Duration),
     /// It was tried often enough.
     Dead,
     /// Nobody is named to whom it could go.
@@ -271,7 +285,7 @@ impl Store {
     ) -> Result<bool, Error> {
         self.write(move |session| {
             let (state, next_at) = match &then {
-                Undelivered::Later(at) => (NotificationState::Waiting, Some(*at)),
+                Undelivered::Later(pause) => (NotificationState::Waiting, Some(session.now(now)? + *pause)),
                 Undelivered::Dead => (NotificationState::Dead, None),
                 Undelivered::Undeliverable => (NotificationState::Undeliverable, None),
             };
@@ -302,6 +316,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, Error> {
         self.write(move |session| {
+            let now = session.now(now)?;
             let changed = session.execute(
                 "UPDATE notifications SET state = 'split', next_at = NULL, ended_at = $3, problem = NULL
                  WHERE id = $1 AND attempts = $2 AND state = 'waiting'",

@@ -186,7 +186,7 @@ async fn a_message_is_claimed_by_one_and_comes_back_when_that_one_dies() {
     let [second] = claim(after(30)).await.try_into().unwrap();
     assert_eq!((second.id, second.attempts), (first.id, 2));
     // The first was only slow: what it says of its failure does not count, that it has delivered does.
-    let later = || Undelivered::Later(after(99));
+    let later = || Undelivered::Later(Duration::from_secs(99));
     let failed = store.notification_failed((first.id, 1), None, "slow".to_owned(), later(), after(31));
     assert!(!failed.await.unwrap());
     store.notification_delivered(first.id, "pager".to_owned(), after(32)).await.unwrap();

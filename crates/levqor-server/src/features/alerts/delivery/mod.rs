@@ -151,7 +151,7 @@ async fn attempt(
                 if not_sent.for_good || backoff::is_over(message.attempts, now.since(message.created_at)) {
                     Undelivered::Dead
                 } else {
-                    Undelivered::Later(now + pause)
+                    Undelivered::Later(pause)
                 };
             let problem = not_sent.problem;
             if then == Undelivered::Dead {
