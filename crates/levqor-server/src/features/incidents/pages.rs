@@ -125,19 +125,26 @@ struct OpenForm {
 async fn open(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     FormData(form): FormData<OpenForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
+    match opened(&app, &page, &form).await {
+        Ok(id) => Ok(back(id, "opened")),
+        Err(problem) => list::again(&app, &page, &view, problem, &form).await,
+    }
+}
+
+async fn opened(app: &App, page: &PageActor, form: &OpenForm) -> Result<IncidentId, Problem> {
     let opening = Opening {
-        title: form.title,
+        title: form.title.clone(),
         level: word("/level", &form.level)?,
         components: components(&form.components),
-        text: form.text,
+        text: form.text.clone(),
         public: is_on(form.public.as_ref()),
         began_at: chosen("began_at", form.began_at.as_deref().map(str::trim))?,
     };
-    let incident = service::open(&app, &page.actor.by.words(), opening).await?;
-    Ok(back(incident.id, "opened"))
+    Ok(service::open(app, &page.actor.by.words(), opening).await?.id)
 }
 
 #[derive(Debug, Deserialize)]

@@ -268,6 +268,21 @@ async fn an_incident_is_led_from_its_page() {
         ("public", "yes"),
         ("began_at", ""),
     ];
+    // A form that is refused comes back as it was.
+    let mut wrong = fields;
+    wrong[5] = ("began_at", "yesterday");
+    let refused = operator.send("/admin/incidents", &wrong).await;
+    assert!(matches!(refused.status.as_u16(), 400 | 422), "{}", refused.text());
+    assert_sound("/admin/incidents", &refused);
+    let text = refused.text();
+    for part in [
+        "no incident was opened",
+        "value=\"Hooks &lt;b&gt;fail&lt;/b&gt;\"",
+        "We look.</textarea>",
+        "value=\"yesterday\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     let opened = operator.send("/admin/incidents", &fields).await;
     let to = opened.header("location").unwrap_or_else(|| panic!("{}", opened.text())).to_owned();
     let path = to.split('?').next().unwrap();
@@ -356,6 +371,11 @@ async fn an_incident_is_led_from_its_page() {
     );
     let text = operator.see(&postmortem).await;
     assert!(text.contains("Nobody.") && !text.contains("<script>x"), "{text}");
+    let long = "x".repeat(5_001);
+    let refused =
+        operator.send(&format!("{postmortem}/append"), &[("part", "lessons"), ("text", long.as_str())]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains(&long) && refused.text().contains("was not kept"));
     // Nobody's words are lost when somebody else was first.
     let stale = operator.send(&postmortem, &[("version", "1"), ("text", "# Mine\n\nWords.\n")]).await;
     assert_eq!(stale.status, StatusCode::CONFLICT);

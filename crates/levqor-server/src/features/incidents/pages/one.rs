@@ -103,6 +103,7 @@ pub(super) async fn again(
             | ProblemCode::IncidentResolved
             | ProblemCode::IncidentOpen
             | ProblemCode::InvalidFields
+            | ProblemCode::BadParameter
     );
     if !is_theirs {
         return Err(problem);
