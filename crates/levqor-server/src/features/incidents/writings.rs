@@ -45,8 +45,8 @@ pub(super) async fn measure(app: &App, by: &str, incident: &Incident) -> Result<
             Written::Missing => None,
         }
     };
-    if let Some(postmortem) = &written {
-        files::write(app, &postmortem.name, &postmortem.text).await;
+    if written.is_some() {
+        files::write(app, incident.id).await;
     }
     Ok(written)
 }
@@ -63,10 +63,9 @@ pub(super) async fn list_actions(app: &App, by: &str, id: IncidentId) -> Result<
     let names = service::addresses(app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let blocks = postmortem::actions_anew(id, &named(items, &names), app.now().date());
     let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &blocks));
-    if let Written::Now(postmortem) =
-        app.store.write_postmortem(id, None, by.to_owned(), app.now(), change).await?
-    {
-        files::write(app, &postmortem.name, &postmortem.text).await;
+    let written = app.store.write_postmortem(id, None, by.to_owned(), app.now(), change).await?;
+    if matches!(written, Written::Now(_)) {
+        files::write(app, id).await;
     }
     Ok(())
 }
@@ -181,7 +180,7 @@ pub(super) async fn append(
 async fn kept(app: &App, id: IncidentId, written: Written) -> Result<Postmortem, Problem> {
     match written {
         Written::Now(postmortem) => {
-            files::write(app, &postmortem.name, &postmortem.text).await;
+            files::write(app, id).await;
             Ok(postmortem)
         }
         Written::Moved(postmortem) => Err(service::moved(
