@@ -160,7 +160,7 @@ async fn tell_overdue(app: &App, item: ActionItem) -> Result<(), Error> {
             "An action item of incident {incident} was to be done until {due}, and {owner}:\n\n{}\n\n{url}\n",
             item.text
         ),
-        data: json!({ "event": "action_item_overdue", "item": id, "incident": incident, "due": due, "owner": item.owner, "url": url }),
+        data: json!({ "type": "action_item.overdue", "event": "action_item_overdue", "item": id, "incident": incident, "due": due, "owner": item.owner, "url": url }),
         at: now,
     };
     app.store.tell_action_item(item, notification, now).await.map(drop)

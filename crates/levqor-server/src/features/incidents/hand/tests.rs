@@ -119,6 +119,7 @@ fn a_critical_alert_opens_one_incident_and_others_join_it() {
     assert_eq!(first.title, "api in eu-west is disturbed");
     assert!(first.public);
     assert_eq!(first.began_at, Some(at(1)));
+    assert_eq!(world.messages[0].data["type"], "incident.opened", "by which a webhook's receiver knows it");
     // Told again, nothing changes.
     assert_eq!(world.alert(&hand(21), &news(1, "slo.availability", &["eu-west/api"])), None);
     // The same part by another rule; a whole region; the same rule and subject anew.
@@ -308,6 +309,7 @@ fn what_is_for_everybody_is_announced_once() {
     let announcement = act.announcement.clone().unwrap();
     assert_eq!(announcement.subject, "Hooks fail: identified");
     assert_eq!(announcement.parts, ["eu-west/hooks"]);
+    assert_eq!(announcement.data["type"], "incident.updated");
     assert!(announcement.body.starts_with("We have found it.\n"), "{}", announcement.body);
     let told = world.keep(act);
     let noted = hand.announced(hand.note(told.clone(), "ssh to node 3".to_owned()));
@@ -366,6 +368,7 @@ fn a_node_that_comes_back_late_takes_one_step() {
     let act = hand(late).escalate(incident).unwrap();
     let told = world.keep(act);
     assert_eq!(told.escalation.next_at, Some(at(late + 600)));
+    assert_eq!(world.messages.last().unwrap().data["type"], "incident.escalated");
     assert!(matches!(hand(late + 599).escalate(told), Err(Refusal::Done(_))));
     assert!(
         world.messages.last().unwrap().body.contains("nobody has acknowledged it for 1 d"),
