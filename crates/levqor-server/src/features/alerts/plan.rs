@@ -99,7 +99,8 @@ pub(super) fn plan(
     for alert in known.open {
         open.insert((&alert.rule, &alert.subject), alert);
     }
-    let mut room = OPEN_MAX.saturating_sub(known.open.len());
+    let left_out = left_out(said, &open);
+    plan.left_out = left_out.len();
     // The worse rule first, so that the one that it covers sees it.
     let mut firing: BTreeSet<(String, String)> = known
         .open
@@ -108,14 +109,10 @@ pub(super) fn plan(
         .map(|alert| (alert.rule.clone(), alert.subject.clone()))
         .collect();
     for ((rule, subject), (source, said)) in said {
-        let alert = open.remove(&(rule.as_str(), subject.as_str()));
-        if alert.is_none() && said.condition.verdict == Verdict::Fails {
-            if room == 0 {
-                plan.left_out += 1;
-                continue;
-            }
-            room -= 1;
+        if left_out.contains(&(rule.as_str(), subject.as_str())) {
+            continue;
         }
+        let alert = open.remove(&(rule.as_str(), subject.as_str()));
         let covered = rules::covered_by(rule)
             .is_some_and(|other| firing.contains(&(other.to_owned(), subject.clone())));
         let looked = Looked { source, said, ending: "it holds again", covered };
@@ -148,6 +145,22 @@ pub(super) fn plan(
         look(&mut plan, Some(alert), &looked, known, &mut new_id);
     }
     plan
+}
+
+/// Things that fail and have no place any more: the worst have those that there are.
+fn left_out<'a>(
+    said: &'a BTreeMap<(String, String), (&'static str, Said)>,
+    open: &BTreeMap<(&str, &str), &Alert>,
+) -> BTreeSet<(&'a str, &'a str)> {
+    let mut begin: Vec<(Severity, (&str, &str))> = Vec::new();
+    for ((rule, subject), (_, said)) in said {
+        let key = (rule.as_str(), subject.as_str());
+        if said.condition.verdict == Verdict::Fails && !open.contains_key(&key) {
+            begin.push((said.condition.severity, key));
+        }
+    }
+    begin.sort_unstable();
+    begin.into_iter().skip(OPEN_MAX.saturating_sub(open.len())).map(|(_, key)| key).collect()
 }
 
 fn source_of(name: &str, answers: &[Answer]) -> &'static str {

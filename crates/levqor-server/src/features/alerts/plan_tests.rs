@@ -233,3 +233,16 @@ fn alerts_are_bounded() {
     let known = Known { open: &world.open, silences: &[], before: &before, now: at(2) };
     assert_eq!(plan(&answers, &said, &known, || AlertId::new(NOW, &random)).left_out, 5);
 }
+
+#[test]
+fn the_worst_have_the_places_that_there_are() {
+    let mut world = World::default();
+    let mut many: Vec<_> =
+        (0..OPEN_MAX + 5).map(|number| said("x.y", &format!("{number:05}"), Verdict::Fails)).collect();
+    let mut worst = said("z.z", "a", Verdict::Fails);
+    worst.condition.severity = Severity::Critical;
+    many.push(worst);
+    world.says(0, &many);
+    assert_eq!(world.open.len(), OPEN_MAX);
+    assert!(world.open.iter().any(|alert| alert.rule == "z.z"), "though it comes last by name");
+}
