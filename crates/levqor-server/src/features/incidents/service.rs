@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use levqor_model::{IncidentId, IncidentLevel, IncidentRole, IncidentState, ProblemCode, Timestamp, UserId};
 use levqor_store::{
-    Error,
+    Error, Store,
     accounts::User,
     incidents::{Act, Incident, IncidentAlert},
 };
@@ -312,8 +312,19 @@ pub(super) async fn addresses(app: &App, ids: Vec<UserId>) -> Result<BTreeMap<Us
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn timeline(app: &App, incident: &Incident) -> Result<(Vec<Line>, bool), Error> {
-    let store = app.store.views();
-    let (from, until) = timeline::span(incident, app.now());
+    timeline_of(&app.store.views(), incident, app.now()).await
+}
+
+/// The same, by what that store knows: what is written down must not come from a replica that is late.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn timeline_of(
+    store: &Store,
+    incident: &Incident,
+    now: Timestamp,
+) -> Result<(Vec<Line>, bool), Error> {
+    let (from, until) = timeline::span(incident, now);
     let mut records = store.platform_records(from, until, RECORDS_MAX + 1).await?;
     let is_cut = records.len() > RECORDS_MAX;
     records.truncate(RECORDS_MAX);

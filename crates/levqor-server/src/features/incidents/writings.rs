@@ -77,11 +77,12 @@ fn named(items: Vec<ActionItem>, names: &BTreeMap<UserId, String>) -> Vec<(Actio
 }
 
 async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
-    let store = app.store.views();
+    // Not by a replica, which may not have what other nodes saw last: what is measured here is kept.
+    let store = &app.store;
     let now = app.now();
     let began = incident.began_at.map_or(incident.opened_at, |at| at.min(incident.opened_at));
     let until = incident.resolved_at.unwrap_or(now);
-    let (timeline, timeline_cut) = service::timeline(app, incident).await?;
+    let (timeline, timeline_cut) = service::timeline_of(store, incident, now).await?;
     let entries = store.incident_entries(incident.id).await?;
     let last = entries.iter().rfind(|entry| entry.kind == EntryKind::Resolved);
     let items = store.action_items(ActionItems::Of(incident.id), ACTIONS_MAX).await?;
