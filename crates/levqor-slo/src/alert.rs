@@ -54,7 +54,7 @@ pub struct Track {
     /// How long it has failed (pending) or held again (firing).
     pub held: Duration,
     pub flaps: u32,
-    /// Whether somebody was told.
+    /// Whether somebody was told that it is as bad as it is.
     pub told: bool,
 }
 
@@ -182,7 +182,8 @@ fn firing(track: Track, said: Said, patience: Patience) -> (Option<Track>, Event
             let next = Track {
                 held: Duration::ZERO,
                 severity: track.severity.min(said.severity),
-                told: track.told || !said.hushed,
+                // That it is worse is told when nothing keeps it quiet any more.
+                told: !said.hushed || (track.told && !worse),
                 ..still
             };
             let event = match (worse, track.told, said.hushed) {
@@ -279,6 +280,9 @@ mod tests {
         assert_eq!(play(&every(10, 0, "FFFFFFff")), "30 Fired, 60 Told");
         assert_eq!(play(&every(10, 0, "ffffffwww")), "30 Fired, 60 Raised");
         assert_eq!(play(&every(10, 0, "wwwwffff")), "30 Fired");
+        // It got worse while nobody was to be told: that is told at the end of the silence.
+        assert_eq!(play(&every(10, 0, "ffffWWWWww")), "30 Fired, 40 Raised, 80 Told");
+        assert_eq!(play(&every(10, 0, "ffffFFFFff")), "30 Fired");
     }
 
     #[test]

@@ -562,7 +562,7 @@ mod tests {
         let folder = levqor_testkit::temp_dir();
         let store = Store::open(crate::Options::file(folder.path().join("levqor.db"))).unwrap();
         let (begun, has_begun) = tokio::sync::oneshot::channel();
-        let (go_on, goes_on) = std::sync::mpsc::channel::<()>();
+        let (go_on, goes_on) = std::sync::mpsc::sync_channel::<()>(1);
         let busy = tokio::spawn({
             let store = store.clone();
             async move {

@@ -54,6 +54,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     33 "0033_status",
     34 "0034_jobs",
     35 "0035_business",
+    36 "0036_calls",
 ];
 
 /// The version that this build knows.

@@ -73,14 +73,28 @@ impl Target {
     }
 }
 
+macro_rules! insertion {
+    ($due:literal) => {
+        concat!(
+            "INSERT INTO notifications (id, dedup, target, severity, subject, body, data, created_at, state, next_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', ",
+            $due,
+            ") ON CONFLICT (dedup) DO NOTHING"
+        )
+    };
+}
+
 /// Adds a message, to go out once this transaction is durable; false: it was there.
 pub(crate) fn enqueue(session: &Session, new: &NewNotification) -> Result<bool, Error> {
     let NewNotification { id, dedup, target, severity, subject, body, data, at } = new;
-    let added = session.execute(
-        "INSERT INTO notifications (id, dedup, target, severity, subject, body, data, created_at, state, next_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $8) ON CONFLICT (dedup) DO NOTHING",
-        params![id, dedup, target.text(), severity, subject, body, data.to_string(), at],
-    )?;
+    // Due by the clock by which it is claimed: a node whose own is ahead must not put off who is called.
+    let text = if session.has_own_clock() {
+        insertion!("CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS bigint)")
+    } else {
+        insertion!("$8")
+    };
+    let added = session
+        .execute(text, params![id, dedup, target.text(), severity, subject, body, data.to_string(), at])?;
     Ok(added == 1)
 }
 
@@ -119,8 +133,8 @@ pub struct Notification {
 /// How an attempt ended that did not deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undelivered {
-    /// It is tried again then.
-    Later(Timestamp),
+    /// It is tried again after this pause.
+    Later(Duration),
     /// It was tried often enough.
     Dead,
     /// Nobody is named to whom it could go.
@@ -175,12 +189,25 @@ impl Notification {
 
 /// Delivery.
 impl Store {
-    /// Takes messages that are due; nobody else gets them for as long as the claim lasts. The longest due come first.
+    /// Takes messages that are due; nobody else gets them for as long as the claim lasts. What operators are told comes first, and of
+    /// that what is due for the longest time.
     pub async fn claim_notifications(
         &self,
         now: Timestamp,
         lease: Duration,
         limit: usize,
+    ) -> Result<Vec<Notification>, Error> {
+        self.claim_notifications_within(now, lease, limit, limit).await
+    }
+
+    /// The same, with at most `others` that are not for operators: however many subscribers are told, and however long they take, there
+    /// is room for who is called.
+    pub async fn claim_notifications_within(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+        others: usize,
     ) -> Result<Vec<Notification>, Error> {
         // Most of the time there is nothing, and a look costs less than a write.
         let due = self
@@ -197,17 +224,32 @@ impl Store {
         }
         self.write(move |session| {
             let now = session.now(now)?;
-            session.rows(
+            let mut claimed = session.rows(
                 concat!(
                     "UPDATE notifications SET next_at = $2, attempts = attempts + 1, attempted_at = $1
-                     WHERE id IN (SELECT id FROM notifications WHERE next_at <= $1
+                     WHERE id IN (SELECT id FROM notifications WHERE next_at <= $1 AND substr(target, 1, 6) = 'route:'
                          ORDER BY next_at, id LIMIT $3)
                      RETURNING ",
                     columns!()
                 ),
                 params![now, now + lease, limit],
                 Notification::read,
-            )
+            )?;
+            let room = limit.saturating_sub(claimed.len()).min(others);
+            if room > 0 {
+                claimed.extend(session.rows(
+                    concat!(
+                        "UPDATE notifications SET next_at = $2, attempts = attempts + 1, attempted_at = $1
+                         WHERE id IN (SELECT id FROM notifications WHERE next_at <= $1
+                             ORDER BY next_at, id LIMIT $3)
+                         RETURNING ",
+                        columns!()
+                    ),
+                    params![now, now + lease, room],
+                    Notification::read,
+                )?);
+            }
+            Ok(claimed)
         })
         .await
     }
@@ -243,7 +285,7 @@ impl Store {
     ) -> Result<bool, Error> {
         self.write(move |session| {
             let (state, next_at) = match &then {
-                Undelivered::Later(at) => (NotificationState::Waiting, Some(*at)),
+                Undelivered::Later(pause) => (NotificationState::Waiting, Some(session.now(now)? + *pause)),
                 Undelivered::Dead => (NotificationState::Dead, None),
                 Undelivered::Undeliverable => (NotificationState::Undeliverable, None),
             };
@@ -274,6 +316,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, Error> {
         self.write(move |session| {
+            let now = session.now(now)?;
             let changed = session.execute(
                 "UPDATE notifications SET state = 'split', next_at = NULL, ended_at = $3, problem = NULL
                  WHERE id = $1 AND attempts = $2 AND state = 'waiting'",
@@ -297,7 +340,8 @@ impl Store {
         .await
     }
 
-    /// What calls people and does not reach them: dead, waiting since before `late`, or without a destination since `recent`.
+    /// What calls operators and does not reach them: dead, waiting since before `late`, or without a destination since `recent`. What a
+    /// subscriber does not get calls nobody: their addresses are theirs, and anybody may name one that never answers.
     pub async fn unsent_notifications(&self, late: Timestamp, recent: Timestamp) -> Result<Unsent, Error> {
         self.read(move |session| {
             let count = |state: NotificationState, from: Timestamp, until: Timestamp| {
@@ -305,6 +349,7 @@ impl Store {
                     "SELECT count(*) FROM
                         (SELECT id FROM notifications
                          WHERE state = $1 AND created_at >= $2 AND created_at < $3 AND severity <> 'minor'
+                             AND substr(target, 1, 6) = 'route:'
                              AND substr(dedup, 1, length(CAST($4 AS text))) <> $4
                          ORDER BY created_at LIMIT $5) AS page",
                     params![state, from, until, ABOUT_UNSENT, COUNTED_MAX],

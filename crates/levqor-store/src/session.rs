@@ -164,6 +164,11 @@ impl Session {
         }
     }
 
+    /// Whether it is the server's clock that says what time it is for all nodes.
+    pub(crate) fn has_own_clock(&self) -> bool {
+        matches!(self, Session::Postgres(session) if session.has_clock)
+    }
+
     /// What time it is for all nodes, for a text that is put together: by the server's clock, or else the parameter `$1`, the
     /// caller's. The same throughout a statement.
     pub(crate) fn now_text(&self) -> &'static str {

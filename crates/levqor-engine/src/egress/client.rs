@@ -131,15 +131,43 @@ impl Client {
         if let Err(error) = self.http().await {
             return Outcome::Failed { error, answered: false };
         }
-        let what = format!("{} {}", call.method, host_of(&call.uri));
-        let outcome =
-            match tokio::time::timeout(self.policy.timeout, self.exchange(account, call, &what)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(Failure::from(ErrorKind::Communication.error(
-                    "Timed out",
-                    format!("{what} did not answer in full within {:?}", self.policy.timeout),
-                ))),
-            };
+        let what = what(call);
+        self.within(&what, self.exchange(account, call, &what)).await
+    }
+
+    /// Sends a message of our own, which follows no redirect, and is done when the receiver says that it has it: what it says besides,
+    /// how much and how slowly, is nobody's business, and no reason to send it again. Cancel safe, as [`Client::call`] is.
+    pub(crate) async fn tell(&self, call: &HttpRequest) -> Outcome {
+        if let Err(error) = self.http().await {
+            return Outcome::Failed { error, answered: false };
+        }
+        let what = what(call);
+        let told = async {
+            let Prepared { method, url, headers, body } = prepare(call, &self.policy.rewritten(&call.uri))?;
+            self.check(&url)?;
+            let response = self.send(&method, &url, &headers, body, &what).await?;
+            if response.status().is_success() {
+                return Ok(serde_json::Value::Null);
+            }
+            let answer = self.read(response, &what).await?;
+            let sent = Sent { method: method.as_str(), uri: url.as_str(), headers: &headers };
+            finish(call, &sent, &answer, &what)
+        };
+        self.within(&what, told).await
+    }
+
+    /// Within the policy's time.
+    async fn within(
+        &self,
+        what: &str,
+        exchange: impl Future<Output = Result<serde_json::Value, Failure>>,
+    ) -> Outcome {
+        let outcome = tokio::time::timeout(self.policy.timeout, exchange).await.unwrap_or_else(|_| {
+            Err(Failure::from(ErrorKind::Communication.error(
+                "Timed out",
+                format!("{what} did not answer in full within {:?}", self.policy.timeout),
+            )))
+        });
         match outcome {
             Ok(value) => Outcome::Output(value),
             Err(Failure { error, answered }) => Outcome::Failed { error, answered },
@@ -305,6 +333,11 @@ fn chain(reason: &reqwest::Error) -> String {
         cause = error.source();
     }
     if parts.is_empty() { "the exchange broke off".to_owned() } else { parts.join(": ") }
+}
+
+/// What is done, for messages.
+fn what(call: &HttpRequest) -> String {
+    format!("{} {}", call.method, host_of(&call.uri))
 }
 
 /// The host for messages: the path and the query may hold secrets.

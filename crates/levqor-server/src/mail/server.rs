@@ -187,12 +187,19 @@ impl Mailer {
         };
         match tokio::time::timeout(MESSAGE_TIME, self.transport.send(built)).await {
             Ok(Ok(_)) => Ok(id),
+            Ok(Err(error)) if is_about_us(&error) => Err(NotSent::Later(said(&error))),
             Ok(Err(error)) if error.is_permanent() => Err(NotSent::Refused(said(&error))),
             Ok(Err(error)) if error.is_transient() => Err(NotSent::Later(said(&error))),
             Ok(Err(error)) => Err(NotSent::NoAnswer(said(&error))),
             Err(_) => Err(NotSent::NoAnswer(format!("no end after {} s", MESSAGE_TIME.as_secs()))),
         }
     }
+}
+
+/// It refuses whoever sends, and no message: the password is wrong, or TLS is wanted (RFC 4954, section 6). Somebody puts that right, and
+/// then the message is taken.
+fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
 }
 
 /// The error with its causes, bounded: a server may say much.
@@ -291,6 +298,10 @@ mod tests {
         stub.refuse_next("451 come back later");
         let later = mailer.send("a", &message("s")).await.unwrap_err();
         assert!(matches!(&later, NotSent::Later(why) if why.contains("come back later")), "{later}");
+        // A password that is wrong until somebody puts it right loses no message.
+        stub.refuse_next("535 5.7.8 authentication failed");
+        let us = mailer.send("a", &message("s")).await.unwrap_err();
+        assert!(matches!(&us, NotSent::Later(why) if why.contains("authentication failed")), "{us}");
         assert!(stub.mails().is_empty());
         // Bound and closed again: nobody is there.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();

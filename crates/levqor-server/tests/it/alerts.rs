@@ -13,7 +13,7 @@ use levqor_store::{
     health::Sample,
     notifications::{NewNotification, Target},
 };
-use levqor_testkit::{HttpStub, Reply, Route};
+use levqor_testkit::{HttpStub, Reply, Route, SmtpStub};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -272,6 +272,31 @@ async fn a_receiver_that_refuses_is_tried_again_and_others_do_not_wait_for_it() 
     assert!(sent.iter().all(|request| request.header("webhook-id") == sent[0].header("webhook-id")));
     let chat = stub.requests_to("/chat");
     assert_eq!((chat.len(), chat[0].json()["text"].as_str()), (1, Some("*message a*\ntext")));
+}
+
+/// One mailbox that is gone must not keep a page from the others.
+#[tokio::test]
+async fn each_mail_address_is_told_by_itself() {
+    let smtp = SmtpStub::start().await;
+    let to = ["gone@example.com", "ops@example.com"].map(str::to_owned).to_vec();
+    let team = Destination { name: "team".to_owned(), kind: DestinationKind::Mail { to } };
+    let alerts = AlertSettings { destinations: vec![team], ..AlertSettings::default() };
+    let test = TestApp::with(|settings| settings.alerts = alerts).await.mailing(&smtp.url()).await;
+    smtp.refuse_next("550 no such person");
+    test.store.notify(vec![message(&test, "a")]).await.unwrap();
+    for _ in 0..3 {
+        deliver_all(&test.app).await.unwrap();
+    }
+    let mails = smtp.mails();
+    assert_eq!(mails.len(), 1, "{mails:#?}");
+    assert_eq!(mails[0].to.len(), 1, "nobody sees the other's address");
+    let all = messages(&test).await;
+    let state_of = |state: &str| all.iter().filter(|message| message["state"] == state).collect::<Vec<_>>();
+    assert_eq!((state_of("split").len(), state_of("delivered").len()), (1, 1), "{all:#?}");
+    let dead = state_of("dead");
+    assert_eq!(dead.len(), 1, "{all:#?}");
+    assert!(dead[0]["problem"].as_str().unwrap().contains("no such person"), "{all:#?}");
+    assert!(dead[0]["destination"].as_str().unwrap().starts_with("team/"), "{all:#?}");
 }
 
 #[tokio::test]

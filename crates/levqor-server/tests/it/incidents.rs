@@ -337,6 +337,38 @@ async fn what_a_rule_lets_settle_is_over_by_itself() {
     assert_eq!(over["acknowledged_at"], Value::Null);
     let list = read(&test, "/api/ops/postmortems").await;
     assert_eq!(list["postmortems"][0]["incident"], over["id"], "and is written up");
+
+    // It comes back and is over again: the document knows of it, though nobody was there.
+    let again = Alert { severity: Severity::Major, ..alert(&test, "probe.website", json!({})) };
+    fire(&test, &again).await;
+    test.app.look_after_incidents().await.unwrap();
+    test.advance(60);
+    end(&test, &again).await;
+    test.app.look_after_incidents().await.unwrap();
+    test.advance(15 * 60);
+    test.app.look_after_incidents().await.unwrap();
+    let path = format!("{INCIDENTS}/{}", over["id"].as_str().unwrap());
+    assert_eq!(read(&test, &path).await["state"], "resolved");
+    let text = read(&test, &format!("{path}/postmortem")).await["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("| Reopened | 1 times |"), "{text}");
+}
+
+#[tokio::test]
+async fn alerts_that_are_no_incident_hide_none_that_is_one() {
+    let test = TestApp::new().await;
+    for number in 0..120 {
+        let minor = Alert {
+            severity: Severity::Minor,
+            subject: number.to_string(),
+            ..alert(&test, "a.minor", json!({}))
+        };
+        fire(&test, &minor).await;
+    }
+    fire(&test, &alert(&test, "z.critical", json!({}))).await;
+    test.app.look_after_incidents().await.unwrap();
+    let list = read(&test, INCIDENTS).await;
+    assert_eq!(list["incidents"].as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(list["incidents"][0]["level"], "l3");
 }
 
 /// Two nodes at once, each of which begins anew again and again: every step is taken once.

@@ -39,7 +39,12 @@ impl Store {
 
     /// What an alert may belong to; incidents that are over since `since` count, too.
     pub async fn alert_situation(&self, alert: AlertId, since: Timestamp) -> Result<Situation, Error> {
-        self.read(move |session| situation(session, alert, since)).await
+        self.read(move |session| situation(session, Some(alert), since)).await
+    }
+
+    /// What any alert may belong to: all that are open, and those that are over since `since`.
+    pub async fn incident_situation(&self, since: Timestamp) -> Result<Situation, Error> {
+        self.read(move |session| situation(session, None, since)).await
     }
 
     /// Has `decide` say what an alert makes of incidents; as it was written. None: nothing. Incidents that are over since `since` are
@@ -51,7 +56,7 @@ impl Store {
         decide: impl FnOnce(Situation) -> Option<Act> + Send + 'static,
     ) -> Result<Option<Incident>, Error> {
         self.write(move |session| {
-            let Some(act) = decide(situation(session, alert, since)?) else { return Ok(None) };
+            let Some(act) = decide(situation(session, Some(alert), since)?) else { return Ok(None) };
             let written =
                 if act.incident.version == 0 { insert(session, &act) } else { update(session, &act) };
             written.map(Some)
@@ -60,18 +65,26 @@ impl Store {
     }
 }
 
-fn situation(session: &Session, alert: AlertId, since: Timestamp) -> Result<Situation, Error> {
+fn situation(session: &Session, alert: Option<AlertId>, since: Timestamp) -> Result<Situation, Error> {
     let with_alerts = |incidents: Vec<Incident>| {
         incidents
             .into_iter()
             .map(|incident| Ok((incident.clone(), lists::alerts(session, incident.id)?)))
             .collect::<Result<Vec<_>, Error>>()
     };
-    Ok(Situation {
-        has_it: has_alert(session, alert)?,
-        open: with_alerts(lists::open(session, SITUATION_MAX)?)?,
-        over: with_alerts(lists::resolved_since(session, since, SITUATION_MAX)?)?,
-    })
+    let has_it = match alert {
+        Some(alert) => has_alert(session, alert)?,
+        None => None,
+    };
+    let mut open = with_alerts(lists::open(session, SITUATION_MAX)?)?;
+    // However many are open: the end of an alert must reach the incident that has it, or that one is never over.
+    if let Some((incident, _)) = &has_it
+        && incident.is_open()
+        && !open.iter().any(|(one, _)| one.id == incident.id)
+    {
+        open.extend(with_alerts(vec![incident.clone()])?);
+    }
+    Ok(Situation { has_it, open, over: with_alerts(lists::resolved_since(session, since, SITUATION_MAX)?)? })
 }
 
 /// The latest incident that has the alert.

@@ -103,6 +103,7 @@ pub(super) async fn touch_incidents(store: &Store, random: &SeededRandom) {
     let again = opened.clone();
     store.change_incident(id, move |incident, _| Ok::<_, ()>(Act { incident, ..again })).await.unwrap();
     store.alert_situation(alert, NOW).await.unwrap();
+    store.incident_situation(NOW).await.unwrap();
     store.alert_incident(alert, NOW, |_| None).await.unwrap();
     store.open_incidents().await.unwrap();
     store.incidents_open_before(None, 10).await.unwrap();

@@ -186,7 +186,7 @@ async fn a_message_is_claimed_by_one_and_comes_back_when_that_one_dies() {
     let [second] = claim(after(30)).await.try_into().unwrap();
     assert_eq!((second.id, second.attempts), (first.id, 2));
     // The first was only slow: what it says of its failure does not count, that it has delivered does.
-    let later = || Undelivered::Later(after(99));
+    let later = || Undelivered::Later(Duration::from_secs(99));
     let failed = store.notification_failed((first.id, 1), None, "slow".to_owned(), later(), after(31));
     assert!(!failed.await.unwrap());
     store.notification_delivered(first.id, "pager".to_owned(), after(32)).await.unwrap();
@@ -230,6 +230,36 @@ async fn what_is_not_sent_is_counted_until_somebody_sees_to_it() {
     assert_eq!(dead.len(), 2);
     store.prune_notifications(after(1)).await.unwrap();
     assert_eq!(store.notifications(None, None, 10).await.unwrap().len(), 1);
+}
+
+/// Subscribers are strangers, and many: what they are told waits for what calls an operator, and what they do not get calls nobody.
+#[tokio::test]
+async fn what_calls_an_operator_goes_before_what_subscribers_are_told() {
+    let (world, random) = (World::new(), SeededRandom::new(11));
+    let store = &world.store;
+    let lease = Duration::from_secs(30);
+    let strangers = (0..5).map(|number| NewNotification {
+        target: Target::Subscription(format!("sub_{number}")),
+        ..message(&random, &format!("s{number}"), Severity::Critical)
+    });
+    store.notify(strangers.collect()).await.unwrap();
+    store
+        .notify(vec![NewNotification { at: after(5), ..message(&random, "page", Severity::Minor) }])
+        .await
+        .unwrap();
+    let claimed = store.claim_notifications(after(5), lease, 1).await.unwrap();
+    assert_eq!(claimed[0].dedup, "page", "it came last, and goes first");
+    // Of the rest only as many as there is room for.
+    assert_eq!(store.claim_notifications_within(after(5), lease, 10, 0).await.unwrap(), []);
+    let others = store.claim_notifications_within(after(5), lease, 10, 2).await.unwrap();
+    assert_eq!(others.len(), 2);
+    assert_eq!(store.claim_notifications(after(5), lease, 10).await.unwrap().len(), 3);
+    for (stranger, then) in others.iter().zip([Undelivered::Dead, Undelivered::Undeliverable]) {
+        let claim = (stranger.id, stranger.attempts);
+        let failed = store.notification_failed(claim, None, "500".to_owned(), then, after(6));
+        assert!(failed.await.unwrap());
+    }
+    assert_eq!(store.unsent_notifications(after(600), NOW).await.unwrap(), Unsent::default());
 }
 
 #[tokio::test]

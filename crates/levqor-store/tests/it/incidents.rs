@@ -251,6 +251,21 @@ async fn an_alert_sees_the_incidents_that_it_may_belong_to() {
 }
 
 #[tokio::test]
+async fn an_alert_sees_its_own_incident_however_many_are_open() {
+    let world = World::new();
+    let store = &world.store;
+    let first = Act { alerts: vec![alert(1)], ..act(incident(1), "incident.opened", after(1)) };
+    store.open_incident(first).await.unwrap();
+    for number in 2..=201 {
+        store.open_incident(act(incident(number), "incident.opened", after(number))).await.unwrap();
+    }
+    let situation = store.alert_situation(alert(1).alert, after(0)).await.unwrap();
+    let (own, alerts) = situation.open.last().unwrap();
+    assert_eq!((situation.open.len(), own.title.as_str(), alerts.len()), (201, "number 1", 1));
+    assert!(situation.has_it.is_some());
+}
+
+#[tokio::test]
 async fn lists_are_in_order_and_say_what_is_due() {
     let world = World::new();
     let store = &world.store;

@@ -45,7 +45,8 @@ const fn word(event: Event) -> &'static str {
     match event {
         Event::Raised => "worse",
         Event::Resolved => "resolved",
-        Event::Told | Event::Fired | Event::Nothing | Event::Kept | Event::Dropped => "firing",
+        Event::Kept => "reminder",
+        Event::Told | Event::Fired | Event::Nothing | Event::Dropped => "firing",
     }
 }
 
@@ -66,6 +67,7 @@ fn message(
     };
     let head = match word {
         "resolved" => "over",
+        "reminder" => "still firing",
         word => word,
     };
     let subject: String = format!("[{severity}] {head}: {what}")
@@ -209,6 +211,14 @@ mod tests {
         let mut dedups: Vec<_> = written.iter().map(|message| message.dedup.clone()).collect();
         dedups.dedup();
         assert_eq!(dedups.len(), 4);
+    }
+
+    #[test]
+    fn a_reminder_says_that_it_is_one() {
+        let written = written(&[news("disk.free", "a", Severity::Major, Event::Kept, &[])]);
+        assert_eq!(written[0].subject, "[major] still firing: a is lost");
+        assert_eq!(written[0].data["type"], "alert.reminder");
+        assert!(written[0].body.contains("Acknowledge it"), "{}", written[0].body);
     }
 
     #[test]

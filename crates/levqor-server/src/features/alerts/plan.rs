@@ -99,7 +99,8 @@ pub(super) fn plan(
     for alert in known.open {
         open.insert((&alert.rule, &alert.subject), alert);
     }
-    let mut room = OPEN_MAX.saturating_sub(known.open.len());
+    let left_out = left_out(said, &open);
+    plan.left_out = left_out.len();
     // The worse rule first, so that the one that it covers sees it.
     let mut firing: BTreeSet<(String, String)> = known
         .open
@@ -108,14 +109,10 @@ pub(super) fn plan(
         .map(|alert| (alert.rule.clone(), alert.subject.clone()))
         .collect();
     for ((rule, subject), (source, said)) in said {
-        let alert = open.remove(&(rule.as_str(), subject.as_str()));
-        if alert.is_none() && said.condition.verdict == Verdict::Fails {
-            if room == 0 {
-                plan.left_out += 1;
-                continue;
-            }
-            room -= 1;
+        if left_out.contains(&(rule.as_str(), subject.as_str())) {
+            continue;
         }
+        let alert = open.remove(&(rule.as_str(), subject.as_str()));
         let covered = rules::covered_by(rule)
             .is_some_and(|other| firing.contains(&(other.to_owned(), subject.clone())));
         let looked = Looked { source, said, ending: "it holds again", covered };
@@ -150,6 +147,22 @@ pub(super) fn plan(
     plan
 }
 
+/// Things that fail and have no place any more: the worst have those that there are.
+fn left_out<'a>(
+    said: &'a BTreeMap<(String, String), (&'static str, Said)>,
+    open: &BTreeMap<(&str, &str), &Alert>,
+) -> BTreeSet<(&'a str, &'a str)> {
+    let mut begin: Vec<(Severity, (&str, &str))> = Vec::new();
+    for ((rule, subject), (_, said)) in said {
+        let key = (rule.as_str(), subject.as_str());
+        if said.condition.verdict == Verdict::Fails && !open.contains_key(&key) {
+            begin.push((said.condition.severity, key));
+        }
+    }
+    begin.sort_unstable();
+    begin.into_iter().skip(OPEN_MAX.saturating_sub(open.len())).map(|(_, key)| key).collect()
+}
+
 fn source_of(name: &str, answers: &[Answer]) -> &'static str {
     answers.iter().map(|answer| answer.source).find(|source| *source == name).unwrap_or_default()
 }
@@ -173,12 +186,12 @@ fn look(
 ) -> bool {
     let Looked { source, said, ending, covered } = looked;
     let condition = &said.condition;
+    let severity = severity_of(alert, condition);
     let silence = known
         .silences
         .iter()
         .find(|(_, silencing)| {
-            silencing.is_on(known.now)
-                && silencing.is_about(&condition.rule, &condition.subject, condition.severity)
+            silencing.is_on(known.now) && silencing.is_about(&condition.rule, &condition.subject, severity)
         })
         .map(|(id, _)| *id);
     let hushed = silence.is_some() || *covered;
@@ -198,8 +211,13 @@ fn look(
     };
     let made = Alert { silence, ..made };
     let fires = made.state == AlertState::Firing;
+    let reminds = event == Event::Kept
+        && !hushed
+        && condition.verdict == Verdict::Fails
+        && alert.is_some_and(|alert| is_reminder_due(alert, known.now));
     if let Some(alert) = alert
         && event == Event::Kept
+        && !reminds
         && !is_worth_writing(alert, &made, known.now)
     {
         return fires;
@@ -208,13 +226,35 @@ fn look(
     let tells = match event {
         Event::Resolved => alert.is_some_and(|alert| alert.told) && said.tells_over && silence.is_none(),
         Event::Fired | Event::Raised | Event::Told => !hushed,
-        Event::Nothing | Event::Kept | Event::Dropped => false,
+        Event::Kept => reminds,
+        Event::Nothing | Event::Dropped => false,
     };
     if tells {
         plan.news.push(News { alert: made.clone(), event, routes: said.routes.clone() });
     }
     plan.moves.push(AlertMove { alert: made, was: alert.map(|alert| alert.version), step: step_of(event) });
     fires
+}
+
+/// How bad it is, as silences see it: one of minor alerts is none of an alert that was critical a moment ago, and what holds again is as bad
+/// as it was.
+fn severity_of(alert: Option<&Alert>, condition: &Condition) -> Severity {
+    match alert {
+        Some(alert) if condition.verdict != Verdict::Fails => alert.severity,
+        Some(alert) if alert.state == AlertState::Firing => alert.severity.min(condition.severity),
+        _ => condition.severity,
+    }
+}
+
+/// Whether it is time to say again that it goes on, since nobody has said that they deal with it. What was reminded of before is known by
+/// when the row was written last, so that of two nodes one does it.
+fn is_reminder_due(alert: &Alert, now: Timestamp) -> bool {
+    let Some(fired) = alert.firing_at else { return false };
+    let reminders = |at: Timestamp| rules::reminders(alert.severity, at.since(fired));
+    alert.state == AlertState::Firing
+        && alert.told
+        && alert.acknowledged.is_none()
+        && reminders(now) > reminders(alert.seen_at)
 }
 
 const fn step_of(event: Event) -> AlertStep {

@@ -159,6 +159,58 @@ fn the_lesser_alert_keeps_quiet_while_the_worse_one_speaks() {
 }
 
 #[test]
+fn what_goes_on_is_said_again_until_somebody_deals_with_it() {
+    let mut world = World::default();
+    let says = |world: &mut World, seconds: u64, verdict| {
+        world.says(seconds, &[said("nodes.full", "a", verdict)]);
+    };
+    says(&mut world, 0, Verdict::Fails);
+    says(&mut world, 10, Verdict::Fails);
+    for hour in 1..=80 {
+        // What is not known, and what holds for a moment, is no reason to say it again.
+        let verdict = if (26..30).contains(&hour) { Verdict::Unknown } else { Verdict::Fails };
+        says(&mut world, hour * 3_600, verdict);
+    }
+    // After a day, and two days later.
+    let told = |world: &World| {
+        world.told.iter().filter(|told| told.ends_with("nodes.full/a")).cloned().collect::<Vec<_>>()
+    };
+    let expected = ["10 Fired nodes.full/a", "90000 Kept nodes.full/a", "262800 Kept nodes.full/a"];
+    assert_eq!(told(&world), expected);
+    let open = world.open.iter_mut().find(|alert| alert.rule == "nodes.full").unwrap();
+    open.acknowledged =
+        Some(levqor_store::alerts::Acknowledged { at: at(1), by: "user a".to_owned(), note: None });
+    for hour in 81..=800 {
+        says(&mut world, hour * 3_600, Verdict::Fails);
+    }
+    assert_eq!(told(&world), expected);
+}
+
+/// Rules may say that something is less bad than it was; the alert is as bad as it was told, and a silence of lesser ones is none of it.
+#[test]
+fn a_silence_of_lesser_alerts_keeps_no_worse_one_quiet() {
+    let of = |severity, verdict| {
+        let mut said = said("slo.burn", "api", verdict);
+        said.condition.severity = severity;
+        said
+    };
+    let matchers = vec![Matcher { field: MatcherField::Severity, pattern: "major".to_owned() }];
+    let silencing = Silencing { matchers, begins_at: at(0), ends_at: at(3_600) };
+    let silence = (SilenceId::new(NOW, &SeededRandom::new(3)), silencing);
+    let mut world = World { silences: vec![silence], ..World::default() };
+    for seconds in (0..60).step_by(2) {
+        let now = match seconds {
+            0..=19 => of(Severity::Critical, Verdict::Fails),
+            20..=29 => of(Severity::Major, Verdict::Fails),
+            // While it holds, a rule has its usual severity, whatever the alert has.
+            _ => of(Severity::Major, Verdict::Holds),
+        };
+        world.says(seconds, &[now]);
+    }
+    assert_eq!(world.told, ["10 Fired slo.burn/api", "40 Resolved slo.burn/api"]);
+}
+
+#[test]
 fn of_two_answers_about_the_same_the_worse_counts() {
     let mut world = World::default();
     let answer = |source, verdict| Answer { source, said: Ok(vec![said("x.y", "a", verdict)]) };
@@ -180,4 +232,17 @@ fn alerts_are_bounded() {
     let (before, random) = (BTreeMap::new(), SeededRandom::new(1));
     let known = Known { open: &world.open, silences: &[], before: &before, now: at(2) };
     assert_eq!(plan(&answers, &said, &known, || AlertId::new(NOW, &random)).left_out, 5);
+}
+
+#[test]
+fn the_worst_have_the_places_that_there_are() {
+    let mut world = World::default();
+    let mut many: Vec<_> =
+        (0..OPEN_MAX + 5).map(|number| said("x.y", &format!("{number:05}"), Verdict::Fails)).collect();
+    let mut worst = said("z.z", "a", Verdict::Fails);
+    worst.condition.severity = Severity::Critical;
+    many.push(worst);
+    world.says(0, &many);
+    assert_eq!(world.open.len(), OPEN_MAX);
+    assert!(world.open.iter().any(|alert| alert.rule == "z.z"), "though it comes last by name");
 }

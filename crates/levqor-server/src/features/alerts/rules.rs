@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use levqor_model::Severity;
 use levqor_slo::alert::Patience;
 
 const fn patience_of(fire_seconds: u64, clear_seconds: u64) -> Patience {
@@ -54,6 +55,17 @@ pub(super) fn covered_by(rule: &str) -> Option<&'static str> {
     }
 }
 
+/// How many reminders are due so long after an alert fired. Their pauses double: none of them is the last, and a year has a dozen.
+pub(super) fn reminders(severity: Severity, firing_for: Duration) -> u32 {
+    const HOUR: u64 = 60 * 60;
+    let first = match severity {
+        Severity::Critical => 4 * HOUR,
+        Severity::Major => 24 * HOUR,
+        Severity::Minor => 7 * 24 * HOUR,
+    };
+    (firing_for.as_secs() / first + 1).ilog2()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +76,13 @@ mod tests {
         assert_eq!(patience("tamper"), patience_of(0, 10));
         assert_eq!(patience("tampering"), Patience::USUAL);
         assert_eq!(patience_of_unknown("drift.promises"), patience_of(900, 60));
+    }
+
+    #[test]
+    fn reminders_come_ever_more_seldom() {
+        let hours = |hours: u64| reminders(Severity::Critical, Duration::from_secs(hours * 3_600));
+        assert_eq!([0, 3, 4, 11, 12, 27, 28].map(hours), [0, 0, 1, 1, 2, 2, 3]);
+        assert!(hours(365 * 24) <= 12);
+        assert_eq!(reminders(Severity::Minor, Duration::from_secs(6 * 24 * 3_600)), 0);
     }
 }

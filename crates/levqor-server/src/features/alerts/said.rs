@@ -18,10 +18,14 @@ pub(crate) struct Said {
     pub(crate) tells_over: bool,
 }
 
+/// Longest summary, in characters: it quotes what others answered.
+const SUMMARY_CHARS_MAX: usize = 500;
+
 impl Said {
     /// As its rule has it.
     pub(crate) fn of(condition: Condition) -> Self {
         let patience = rules::patience(&condition.rule);
+        let condition = Condition { summary: line_of(&condition.summary), ..condition };
         Self { condition, patience, routes: Vec::new(), tells_unknown: true, tells_over: true }
     }
 
@@ -70,5 +74,36 @@ impl Said {
             tells_unknown: false,
             tells_over: self.tells_over,
         })
+    }
+}
+
+/// One line of a bounded length: a message has a line for each alert, and no database takes every letter.
+fn line_of(text: &str) -> String {
+    text.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .take(SUMMARY_CHARS_MAX)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_model::Severity;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_summary_is_one_line_of_a_bounded_length() {
+        let condition = |summary: String| Condition {
+            rule: "probe.failed".to_owned(),
+            subject: "website".to_owned(),
+            verdict: Verdict::Fails,
+            severity: Severity::Major,
+            summary,
+            details: json!({}),
+        };
+        let of = |summary: &str| Said::of(condition(summary.to_owned())).condition.summary;
+        assert_eq!(of("answered\0 500\nalr_1 is over"), "answered  500 alr_1 is over");
+        assert_eq!(of(&"ü".repeat(9_000)).chars().count(), SUMMARY_CHARS_MAX);
     }
 }

@@ -66,23 +66,48 @@ impl DestinationKind {
     }
 }
 
+impl Destination {
+    /// Itself, or one for each address: a server that refuses one of them has refused no other.
+    fn each(&self) -> Vec<Self> {
+        match &self.kind {
+            DestinationKind::Mail { to } if to.len() > 1 => to
+                .iter()
+                .enumerate()
+                .map(|(place, address)| Self {
+                    name: format!("{}/{}", self.name, place + 1),
+                    kind: DestinationKind::Mail { to: vec![address.clone()] },
+                })
+                .collect(),
+            _ => vec![self.clone()],
+        }
+    }
+}
+
 impl AlertSettings {
     /// Who is told by a route. What nobody has configured goes the way of its severity, and that to all destinations: somebody who is told
     /// too much can say so, somebody who is not told cannot.
-    pub fn of_route(&self, route: &str, severity: Severity) -> Vec<&Destination> {
+    pub fn of_route(&self, route: &str, severity: Severity) -> Vec<Destination> {
         let named = |names: &Vec<String>| {
-            self.destinations.iter().filter(|it| names.contains(&it.name)).collect::<Vec<_>>()
+            let listed = self.destinations.iter().filter(|it| names.contains(&it.name));
+            listed.flat_map(Destination::each).collect::<Vec<_>>()
         };
         if let Some(names) = self.routes.get(route) {
             return named(names);
         }
         if let Some(destination) = self.destinations.iter().find(|it| it.name == route) {
-            return vec![destination];
+            return destination.each();
         }
         match self.routes.get(severity.as_str()) {
             Some(names) => named(names),
-            None => self.destinations.iter().collect(),
+            None => self.destinations.iter().flat_map(Destination::each).collect(),
         }
+    }
+
+    /// Who has a copy that was made for a destination, whatever routes are called. When nobody is called like that any more, it goes the
+    /// way of a route.
+    pub fn of_copy(&self, destination: &str, severity: Severity) -> Vec<Destination> {
+        let own = self.destinations.iter().flat_map(Destination::each).find(|it| it.name == destination);
+        own.map_or_else(|| self.of_route(destination, severity), |one| vec![one])
     }
 }
 
@@ -113,6 +138,31 @@ mod tests {
         assert_eq!(of(&settings, "digest", Severity::Major), "mail pager chat");
         assert_eq!(of(&settings, "minor", Severity::Minor), "");
         assert_eq!(of(&AlertSettings::default(), "critical", Severity::Critical), "");
+    }
+
+    #[test]
+    fn each_address_is_told_by_itself_and_a_copy_is_never_split_again() {
+        let mail = |name: &str, to: &[&str]| Destination {
+            name: name.to_owned(),
+            kind: DestinationKind::Mail { to: to.iter().map(ToString::to_string).collect() },
+        };
+        let settings = AlertSettings {
+            destinations: vec![
+                mail("team", &["ops@example.com", "desk@example.com"]),
+                mail("pager", &["p@example.com"]),
+            ],
+            // A route that is called like one of its destinations.
+            routes: BTreeMap::from([("pager".to_owned(), vec!["pager".to_owned(), "team".to_owned()])]),
+        };
+        let all = settings.of_route("pager", Severity::Critical);
+        let names: Vec<_> = all.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["team/1", "team/2", "pager"]);
+        assert_eq!(all[1].kind, DestinationKind::Mail { to: vec!["desk@example.com".to_owned()] });
+        for one in &all {
+            assert_eq!(settings.of_copy(&one.name, Severity::Critical), std::slice::from_ref(one));
+        }
+        // An address that was taken out: those who are left are told rather than nobody.
+        assert_eq!(settings.of_copy("team/3", Severity::Critical), all);
     }
 
     #[test]

@@ -5,6 +5,10 @@
 
 use std::{future::Future, time::Duration};
 
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use levqor_model::{Condition, Severity, Timestamp, Verdict};
 use levqor_store::Error;
 use serde_json::json;
@@ -25,10 +29,11 @@ const LATE_AFTER: Duration = Duration::from_secs(5 * 60);
 /// For how long a message without a destination is a reason to say so.
 const UNDELIVERABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Asks all sources. One line each.
+/// Asks all sources, at once: however many take long, they are waited for once.
 pub(super) async fn gather(app: &App) -> Vec<Answer> {
-    let mut answers = vec![bounded("slo", slo::judge_all(app)).await];
-    answers.extend(of_features(app).await);
+    let (objectives, features) = tokio::join!(bounded("slo", slo::judge_all(app)), of_features(app));
+    let mut answers = vec![objectives];
+    answers.extend(features);
     let own = answers.iter().map(of_source).collect();
     answers.push(Answer { source: "alerts", said: Ok(own) });
     answers
@@ -36,18 +41,19 @@ pub(super) async fn gather(app: &App) -> Vec<Answer> {
 
 /// What features say of themselves; objectives are judged apart, since that is remembered.
 async fn of_features(app: &App) -> Vec<Answer> {
-    vec![
-        of("health", health::conditions(app)).await,
-        of("nodes", nodes::conditions(app)).await,
-        of("tamper", tamper::conditions(app)).await,
-        of("drift", drift::conditions(app)).await,
-        of("events", events::conditions(app)).await,
-        of("metrics", metrics::conditions(app)).await,
-        of("jobs", jobs::conditions(app)).await,
-        of("probes", probes::conditions(app)).await,
-        of("customers", customer_care::conditions(app)).await,
-        of("notifications", unsent(app)).await,
-    ]
+    let asked: [BoxFuture<'_, Answer>; 10] = [
+        of("health", health::conditions(app)).boxed(),
+        of("nodes", nodes::conditions(app)).boxed(),
+        of("tamper", tamper::conditions(app)).boxed(),
+        of("drift", drift::conditions(app)).boxed(),
+        of("events", events::conditions(app)).boxed(),
+        of("metrics", metrics::conditions(app)).boxed(),
+        of("jobs", jobs::conditions(app)).boxed(),
+        of("probes", probes::conditions(app)).boxed(),
+        of("customers", customer_care::conditions(app)).boxed(),
+        of("notifications", unsent(app)).boxed(),
+    ];
+    join_all(asked).await
 }
 
 /// What features say of themselves now.

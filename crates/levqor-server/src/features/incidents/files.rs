@@ -6,6 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use levqor_model::IncidentId;
+use levqor_store::incidents::Postmortem;
+
 use super::postmortem;
 use crate::App;
 
@@ -22,18 +25,34 @@ pub(super) fn folder(app: &App) -> Option<PathBuf> {
         .or_else(|| settings.data_dir.as_ref().map(|dir| dir.join(FOLDER)))
 }
 
-/// Writes one, in the place of what is there. That it cannot be written is told and nothing else: it is kept.
-pub(super) async fn write(app: &App, name: &str, text: &str) -> Option<PathBuf> {
-    let folder = folder(app)?;
-    let (name, text) = (name.to_owned(), text.to_owned());
-    let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &text)).await;
-    match written.unwrap_or_else(|failure| Err(io::Error::other(failure))) {
-        Ok(path) => Some(path),
-        Err(error) => {
-            tracing::warn!("a postmortem cannot be written as a file: {error}; it is in the database");
-            None
-        }
+/// Held while a file is written, so that of two writings at once neither takes the other's away.
+#[derive(Debug, Default)]
+struct Memory {
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// Writes the postmortem of an incident as it is kept by now, in the place of what is there. That it cannot be written is told and nothing
+/// else: it is kept.
+pub(super) async fn write(app: &App, incident: IncidentId) {
+    let Some(folder) = folder(app) else { return };
+    let memory = app.memory(|_| Memory::default());
+    let _turn = memory.writing.lock().await;
+    if let Err(error) = newest(app, folder, incident).await {
+        tracing::warn!(
+            incident.id = %incident,
+            "the postmortem of incident {incident} cannot be written as a file: {error}; it is in the database"
+        );
     }
+}
+
+async fn newest(app: &App, folder: PathBuf, incident: IncidentId) -> io::Result<()> {
+    let Some(Postmortem { name, text, .. }) =
+        app.store.postmortem(incident).await.map_err(io::Error::other)?
+    else {
+        return Ok(());
+    };
+    let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &text)).await;
+    written.map_err(io::Error::other)?.map(drop)
 }
 
 /// Whole or not at all, and nowhere but in the folder.

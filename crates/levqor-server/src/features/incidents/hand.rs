@@ -336,7 +336,7 @@ impl Hand {
             severity: level.severity(),
             subject: format!("{title}: {state}"),
             body: format!("{}\n{about}\nState: {state}\n{}/status\n", said.text, self.public_url),
-            data: json!({ "incident": id, "title": title, "state": state, "text": said.text, "components": components,
+            data: json!({ "type": "incident.updated", "incident": id, "title": title, "state": state, "text": said.text, "components": components,
                 "opened_at": incident.opened_at, "resolved_at": incident.resolved_at }),
             parts: components.clone(),
             site: self.public_url.clone(),
@@ -351,7 +351,8 @@ impl Hand {
         let said = if text.is_empty() { String::new() } else { format!("\n\n{text}") };
         let words =
             format!("The incident \"{}\" ({}) was {what}.{said}", incident.title, incident.level.title());
-        self.notification(incident, &target, what, &words, json!({ "event": what }))
+        let data = json!({ "type": format!("incident.{what}"), "event": what });
+        self.notification(incident, &target, what, &words, data)
     }
 
     /// One for each version of the incident, kind and target.

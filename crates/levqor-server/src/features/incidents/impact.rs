@@ -39,7 +39,7 @@ pub(super) struct Requests {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn measure(app: &App, from: Timestamp, until: Timestamp) -> Result<Impact, Error> {
-    let store = app.store.views();
+    let store = &app.store;
     let step = Duration::from_secs((until.since(from).as_secs() / POINTS_MAX).max(60));
     let series =
         |name: &str| SeriesQuery { name: name.to_owned(), labels: Vec::new(), from, to: until, step };

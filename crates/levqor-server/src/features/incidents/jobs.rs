@@ -35,13 +35,13 @@ pub async fn on_alert(app: &App, alert: &Alert) -> Result<(), Error> {
     let hand = hand(app, BY);
     // Looked at first: nearly always it changes nothing, and writers wait for each other.
     let situation = app.store.alert_situation(alert.id, since).await?;
-    if hand.alert(situation, &news).is_none() {
+    if hand.alert(&situation, &news).is_none() {
         return Ok(());
     }
     let changed = app
         .store
         .alert_incident(alert.id, since, move |situation| {
-            hand.alert(situation, &news).map(|act| hand.announced(act))
+            hand.alert(&situation, &news).map(|act| hand.announced(act))
         })
         .await?;
     if let Some(incident) = changed {
@@ -79,11 +79,26 @@ fn news(alert: &Alert) -> Option<News> {
 /// When the store cannot be read or written.
 pub(crate) async fn match_alerts(app: &App) -> Result<(), Error> {
     let open = app.store.open_alerts().await?;
-    let going_on = app.store.incident_alerts_going_on(ROUND_MAX * 10).await?;
-    let is_news = |alert: &&Alert| alert.state == AlertState::Firing && !going_on.contains(&alert.id);
-    for alert in open.iter().filter(is_news).take(ROUND_MAX) {
-        on_alert(app, alert).await?;
+    // All are held against one look at the incidents first: nearly always nothing changes, and however many alerts there are that are no
+    // incident, none that is one waits behind them.
+    let mut situation = app.store.incident_situation(app.now() - REOPENED_WITHIN).await?;
+    let hand = hand(app, BY);
+    let mut changes = 0;
+    for alert in open.iter().filter(|alert| alert.state == AlertState::Firing) {
+        let Some(news) = news(alert) else { continue };
+        situation.has_it = situation.open.iter().find_map(|(incident, joined)| {
+            let has = joined.iter().find(|one| one.alert == alert.id)?;
+            Some((incident.clone(), has.clone()))
+        });
+        if hand.alert(&situation, &news).is_some() {
+            on_alert(app, alert).await?;
+            changes += 1;
+        }
+        if changes >= ROUND_MAX {
+            break;
+        }
     }
+    let going_on = app.store.incident_alerts_going_on(ROUND_MAX * 10).await?;
     let is_over = |id: &&AlertId| !open.iter().any(|alert| alert.id == **id);
     for id in going_on.iter().filter(is_over).take(ROUND_MAX) {
         if let Some(alert) = app.store.alert(*id).await? {
@@ -107,7 +122,11 @@ pub(crate) async fn look_after(app: &App) -> Result<(), Error> {
         }
     }
     for id in app.store.incidents_to_settle(now, ROUND_MAX).await? {
-        decided(app, BY, id, |hand, incident, alerts| hand.settle(incident, alerts)).await?;
+        let settled = decided(app, BY, id, |hand, incident, alerts| hand.settle(incident, alerts)).await?;
+        // One that was over before has its postmortem already, which is to know of this end, too.
+        if let Some(Ok(incident)) = settled {
+            writings::measure(app, BY, &incident).await?;
+        }
     }
     for id in app.store.incidents_without_postmortem(now - WRITTEN_UP_WITHIN, ROUND_MAX).await? {
         if let Some(incident) = app.store.incident(id).await? {
@@ -141,7 +160,7 @@ async fn tell_overdue(app: &App, item: ActionItem) -> Result<(), Error> {
             "An action item of incident {incident} was to be done until {due}, and {owner}:\n\n{}\n\n{url}\n",
             item.text
         ),
-        data: json!({ "event": "action_item_overdue", "item": id, "incident": incident, "due": due, "owner": item.owner, "url": url }),
+        data: json!({ "type": "action_item.overdue", "event": "action_item_overdue", "item": id, "incident": incident, "due": due, "owner": item.owner, "url": url }),
         at: now,
     };
     app.store.tell_action_item(item, notification, now).await.map(drop)

@@ -24,7 +24,7 @@ use crate::{
     App, Problem,
     gateway::{Id, PageActor},
     pages::{
-        Button, FormData, chosen,
+        Button, FormData, View, chosen,
         components::{
             badge::{Tone, badge},
             note::note,
@@ -125,19 +125,26 @@ struct OpenForm {
 async fn open(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     FormData(form): FormData<OpenForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
+    match opened(&app, &page, &form).await {
+        Ok(id) => Ok(back(id, "opened")),
+        Err(problem) => list::again(&app, &page, &view, problem, &form).await,
+    }
+}
+
+async fn opened(app: &App, page: &PageActor, form: &OpenForm) -> Result<IncidentId, Problem> {
     let opening = Opening {
-        title: form.title,
+        title: form.title.clone(),
         level: word("/level", &form.level)?,
         components: components(&form.components),
-        text: form.text,
+        text: form.text.clone(),
         public: is_on(form.public.as_ref()),
         began_at: chosen("began_at", form.began_at.as_deref().map(str::trim))?,
     };
-    let incident = service::open(&app, &page.actor.by.words(), opening).await?;
-    Ok(back(incident.id, "opened"))
+    Ok(service::open(app, &page.actor.by.words(), opening).await?.id)
 }
 
 #[derive(Debug, Deserialize)]
@@ -160,20 +167,31 @@ struct UpdateForm {
 async fn update(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     Id(id): Id<IncidentId>,
     FormData(form): FormData<UpdateForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
+    let Err(problem) = said(&app, &page, id, &form).await else { return Ok(back(id, "updated")) };
+    let typed = Typed {
+        form: Said::Update,
+        text: &form.text,
+        public: is_on(form.public.as_ref()),
+        update: Some(&form),
+    };
+    one::again(&app, &page, view, id, problem, typed).await
+}
+
+async fn said(app: &App, page: &PageActor, id: IncidentId, form: &UpdateForm) -> Result<(), Problem> {
     let update = Update {
         state: chosen("state", Some(form.state.as_str()))?,
         level: chosen("level", Some(form.level.as_str()))?,
-        text: form.text,
-        title: form.title.filter(|title| !title.trim().is_empty()),
+        text: form.text.clone(),
+        title: form.title.clone().filter(|title| !title.trim().is_empty()),
         components: form.components.as_deref().map(components),
         public: is_on(form.public.as_ref()),
     };
-    service::update(&app, &page.actor.by.words(), id, form.version, update).await?;
-    Ok(back(id, "updated"))
+    service::update(app, &page.actor.by.words(), id, form.version, update).await.map(drop)
 }
 
 #[derive(Debug, Deserialize)]
@@ -188,20 +206,45 @@ struct WordsForm {
 }
 
 impl WordsForm {
-    fn words(self) -> Words {
-        Words { version: self.version, public: is_on(self.public.as_ref()), text: self.text }
+    fn words(&self) -> Words {
+        Words { version: self.version, public: is_on(self.public.as_ref()), text: self.text.clone() }
     }
+
+    fn typed(&self, form: Said) -> Typed<'_> {
+        Typed { form, text: &self.text, public: is_on(self.public.as_ref()), update: None }
+    }
+}
+
+/// A form of an incident's page that takes words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Update,
+    Note,
+    Resolve,
+    Reopen,
+}
+
+/// What somebody has typed, and what was not done: nobody's words are lost because somebody else was first.
+#[derive(Debug, Clone, Copy)]
+struct Typed<'a> {
+    form: Said,
+    text: &'a str,
+    public: bool,
+    update: Option<&'a UpdateForm>,
 }
 
 async fn add_note(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     Id(id): Id<IncidentId>,
     FormData(form): FormData<WordsForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    service::note(&app, &page.actor.by.words(), id, &form.text).await?;
-    Ok(back(id, "noted"))
+    match service::note(&app, &page.actor.by.words(), id, &form.text).await {
+        Ok(_) => Ok(back(id, "noted")),
+        Err(problem) => one::again(&app, &page, view, id, problem, form.typed(Said::Note)).await,
+    }
 }
 
 async fn acknowledge(
@@ -243,23 +286,29 @@ async fn assign(
 async fn resolve(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     Id(id): Id<IncidentId>,
     FormData(form): FormData<WordsForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    service::resolve(&app, &page.actor.by.words(), id, form.words()).await?;
-    Ok(back(id, "resolved"))
+    match service::resolve(&app, &page.actor.by.words(), id, form.words()).await {
+        Ok(_) => Ok(back(id, "resolved")),
+        Err(problem) => one::again(&app, &page, view, id, problem, form.typed(Said::Resolve)).await,
+    }
 }
 
 async fn reopen(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     Id(id): Id<IncidentId>,
     FormData(form): FormData<WordsForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    service::reopen(&app, &page.actor.by.words(), id, form.words()).await?;
-    Ok(back(id, "reopened"))
+    match service::reopen(&app, &page.actor.by.words(), id, form.words()).await {
+        Ok(_) => Ok(back(id, "reopened")),
+        Err(problem) => one::again(&app, &page, view, id, problem, form.typed(Said::Reopen)).await,
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -32,6 +32,8 @@ pub(super) struct Facts {
     pub incident: Incident,
     pub alerts: Vec<IncidentAlert>,
     pub timeline: Vec<Line>,
+    /// More was done by operators and nodes than was read.
+    pub timeline_cut: bool,
     pub impact: Impact,
     pub actions: Vec<(ActionItem, Option<String>)>,
     /// Who had which part in it.
@@ -121,7 +123,7 @@ pub(super) fn is_name(name: &str) -> bool {
 /// The first version.
 pub(super) fn draft(facts: &Facts) -> String {
     let unwritten = |part: Part| format!("{UNWRITTEN}{}\n\n", part.question());
-    let mut text = format!("# {}\n\n", one_line(&facts.incident.title));
+    let mut text = format!("# {}\n\n", cell(&facts.incident.title));
     for (name, block) in blocks(facts) {
         match name {
             "facts" => {}
@@ -310,6 +312,11 @@ fn of_timeline(facts: &Facts) -> String {
     if lines.len() > LINES_MAX {
         let _ = write!(text, "\n{} lines more are in the incident's timeline.\n", lines.len() - LINES_MAX);
     }
+    if facts.timeline_cut {
+        text.push_str(
+            "\nOperators and nodes did more in that time than was read; the evidence log has all of it.\n",
+        );
+    }
     let _ = write!(
         text,
         "\nFrom {} before the beginning on: what was said, what alerts did, and what operators and nodes did meanwhile as the evidence \
@@ -456,9 +463,17 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('<', "&lt;")
 }
 
-/// A text as it may stand in a cell of a table: on one line, and nothing of it is a mark of ours or of a table.
+/// A text as it may stand in a cell of a table or in a heading: on one line, and nothing of it is a mark of ours, of a table or of
+/// Markdown. Alerts quote what strangers' servers answered, and that leads nowhere.
 fn cell(text: &str) -> String {
-    one_line(text).replace('|', "\\|")
+    let mut plain = String::new();
+    for letter in one_line(text).chars() {
+        if matches!(letter, '\\' | '|' | '[' | ']' | '`' | '*' | '~') {
+            plain.push('\\');
+        }
+        plain.push(letter);
+    }
+    plain
 }
 
 /// What a line of the timeline says at most; the incident's own has all of it.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use levqor_model::{IncidentId, IncidentLevel, IncidentRole, IncidentState, ProblemCode, Timestamp, UserId};
 use levqor_store::{
-    Error,
+    Error, Store,
     accounts::User,
     incidents::{Act, Incident, IncidentAlert},
 };
@@ -15,7 +15,7 @@ use super::{
     timeline::{self, Line, Material},
     writings,
 };
-use crate::{App, Problem};
+use crate::{App, Problem, problem::chain};
 
 const TITLE_CHARS_MAX: usize = 200;
 /// Longest text of an update or a note, in characters.
@@ -174,7 +174,10 @@ pub(super) async fn resolve(app: &App, by: &str, id: IncidentId, words: Words) -
         hand.resolve(incident, alerts, version, text, public)
     })
     .await?;
-    writings::measure(app, by, &incident).await?;
+    // It is over, whatever becomes of the words: when they cannot be begun now, the job does it.
+    if let Err(error) = writings::measure(app, by, &incident).await {
+        tracing::warn!(incident.id = %id, "the postmortem of incident {id} is not measured yet: {}", chain(&error));
+    }
     Ok(incident)
 }
 
@@ -309,8 +312,19 @@ pub(super) async fn addresses(app: &App, ids: Vec<UserId>) -> Result<BTreeMap<Us
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn timeline(app: &App, incident: &Incident) -> Result<(Vec<Line>, bool), Error> {
-    let store = app.store.views();
-    let (from, until) = timeline::span(incident, app.now());
+    timeline_of(&app.store.views(), incident, app.now()).await
+}
+
+/// The same, by what that store knows: what is written down must not come from a replica that is late.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn timeline_of(
+    store: &Store,
+    incident: &Incident,
+    now: Timestamp,
+) -> Result<(Vec<Line>, bool), Error> {
+    let (from, until) = timeline::span(incident, now);
     let mut records = store.platform_records(from, until, RECORDS_MAX + 1).await?;
     let is_cut = records.len() > RECORDS_MAX;
     records.truncate(RECORDS_MAX);

@@ -123,11 +123,13 @@ fn of_alert(alert: &IncidentAlert) -> Vec<Line> {
     lines
 }
 
-/// Whether operators want to read it here: not what the incident itself says better, nor what is about single people.
+/// Whether operators want to read it here: not what the incident itself says better, nor what is about single people, or what people
+/// outside ask for.
 fn matters(record: &Record, incident: &Incident, own: &[AlertId]) -> bool {
     let noun = record.kind.split('.').next().unwrap_or_default();
     match noun {
         "sign_in_link" | "user" | "session" | "postmortem" => false,
+        "consultation" | "lead" | "subscription" | "ticket" => false,
         "alert" => !own.iter().any(|alert| alert.to_string() == record.subject),
         "incident" => {
             record.subject != incident.id.to_string()

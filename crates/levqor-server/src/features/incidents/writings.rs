@@ -45,8 +45,8 @@ pub(super) async fn measure(app: &App, by: &str, incident: &Incident) -> Result<
             Written::Missing => None,
         }
     };
-    if let Some(postmortem) = &written {
-        files::write(app, &postmortem.name, &postmortem.text).await;
+    if written.is_some() {
+        files::write(app, incident.id).await;
     }
     Ok(written)
 }
@@ -63,10 +63,9 @@ pub(super) async fn list_actions(app: &App, by: &str, id: IncidentId) -> Result<
     let names = service::addresses(app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let blocks = postmortem::actions_anew(id, &named(items, &names), app.now().date());
     let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &blocks));
-    if let Written::Now(postmortem) =
-        app.store.write_postmortem(id, None, by.to_owned(), app.now(), change).await?
-    {
-        files::write(app, &postmortem.name, &postmortem.text).await;
+    let written = app.store.write_postmortem(id, None, by.to_owned(), app.now(), change).await?;
+    if matches!(written, Written::Now(_)) {
+        files::write(app, id).await;
     }
     Ok(())
 }
@@ -78,11 +77,12 @@ fn named(items: Vec<ActionItem>, names: &BTreeMap<UserId, String>) -> Vec<(Actio
 }
 
 async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
-    let store = app.store.views();
+    // Not by a replica, which may not have what other nodes saw last: what is measured here is kept.
+    let store = &app.store;
     let now = app.now();
     let began = incident.began_at.map_or(incident.opened_at, |at| at.min(incident.opened_at));
     let until = incident.resolved_at.unwrap_or(now);
-    let (timeline, _) = service::timeline(app, incident).await?;
+    let (timeline, timeline_cut) = service::timeline_of(store, incident, now).await?;
     let entries = store.incident_entries(incident.id).await?;
     let last = entries.iter().rfind(|entry| entry.kind == EntryKind::Resolved);
     let items = store.action_items(ActionItems::Of(incident.id), ACTIONS_MAX).await?;
@@ -98,6 +98,7 @@ async fn facts(app: &App, incident: &Incident) -> Result<Facts, Error> {
         people: roles.into_iter().map(|(role, user)| (role, name(user))).collect(),
         actions: named(items, &names),
         timeline: timeline.into_iter().filter(is_of_the_incident).collect(),
+        timeline_cut,
         measured_at: now,
         incident: incident.clone(),
     })
@@ -180,7 +181,7 @@ pub(super) async fn append(
 async fn kept(app: &App, id: IncidentId, written: Written) -> Result<Postmortem, Problem> {
     match written {
         Written::Now(postmortem) => {
-            files::write(app, &postmortem.name, &postmortem.text).await;
+            files::write(app, id).await;
             Ok(postmortem)
         }
         Written::Moved(postmortem) => Err(service::moved(

@@ -111,11 +111,19 @@ async fn has_pulse(app: &App, now: Timestamp) -> bool {
 }
 
 fn is_evidence(objective: &Objective) -> bool {
+    part_of(objective).0.is_some()
+}
+
+/// The component and the region whose observations an objective counts: alerts about it are about the same.
+fn part_of(objective: &Objective) -> (Option<&str>, Option<&str>) {
     let source = match &objective.indicator {
         Indicator::Ratio { total, .. } => total,
         Indicator::Threshold { source, .. } => source,
     };
-    matches!(source, Source::Evidence { .. })
+    match source {
+        Source::Evidence { component, region, .. } => (Some(component.as_str()), region.as_deref()),
+        Source::Series { .. } => (None, None),
+    }
 }
 
 async fn keep(app: &App, readings: &mut Readings, reports: Vec<Report>, now: Timestamp) -> Result<(), Error> {
@@ -195,9 +203,10 @@ fn conditions(objective: &Objective, judged: &Judgement) -> Vec<Said> {
     };
     let target = f64::from(objective.target_ppm) / 10_000.0;
     let budget = judged.budget;
+    let (component, region) = part_of(objective);
     let details = json!({
         "slo": objective.name, "target_percent": target, "windows": judged.windows, "budget": budget,
-        "trouble": judged.trouble, "slow": judged.slow, "unknown": judged.unknown,
+        "trouble": judged.trouble, "slow": judged.slow, "unknown": judged.unknown, "component": component, "region": region,
     });
     let condition = |rule: &str, fails: bool, severity, summary: String| Condition {
         rule: rule.to_owned(),
@@ -257,6 +266,7 @@ fn conditions(objective: &Objective, judged: &Judgement) -> Vec<Said> {
 fn of_policy(objective: &Objective, policy: &Policy, verdict: Verdict, burn_milli: Option<u64>) -> Said {
     let (burn, most) = (burn_milli.unwrap_or_default() as f64 / 1_000.0, policy.burn_milli as f64 / 1_000.0);
     let title = &objective.title;
+    let (component, region) = part_of(objective);
     let summary = match verdict {
         Verdict::Unknown => format!("{title}: nothing is known"),
         Verdict::Fails => format!(
@@ -272,7 +282,9 @@ fn of_policy(objective: &Objective, policy: &Policy, verdict: Verdict, burn_mill
         verdict: if policy.when_breaching || verdict != Verdict::Fails { verdict } else { Verdict::Holds },
         severity: policy.severity,
         summary,
-        details: json!({ "slo": objective.name, "policy": policy, "burn_milli": burn_milli }),
+        details: json!({
+            "slo": objective.name, "policy": policy, "burn_milli": burn_milli, "component": component, "region": region,
+        }),
     };
     let patience = Patience { fire_after: policy.after, ..Patience::BURN };
     let said = Said::of(condition).patient(patience).routed(policy.targets.clone());

@@ -299,6 +299,21 @@ async fn an_incident_is_led_from_its_page() {
         ("public", "yes"),
         ("began_at", ""),
     ];
+    // A form that is refused comes back as it was.
+    let mut wrong = fields;
+    wrong[5] = ("began_at", "yesterday");
+    let refused = operator.send("/admin/incidents", &wrong).await;
+    assert!(matches!(refused.status.as_u16(), 400 | 422), "{}", refused.text());
+    assert_sound("/admin/incidents", &refused);
+    let text = refused.text();
+    for part in [
+        "no incident was opened",
+        "value=\"Hooks &lt;b&gt;fail&lt;/b&gt;\"",
+        "We look.</textarea>",
+        "value=\"yesterday\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     let opened = operator.send("/admin/incidents", &fields).await;
     let to = opened.header("location").unwrap_or_else(|| panic!("{}", opened.text())).to_owned();
     let path = to.split('?').next().unwrap();
@@ -321,8 +336,27 @@ async fn an_incident_is_led_from_its_page() {
         "{}",
         updated.text()
     );
-    let again = operator.send(&format!("{path}/update"), &update).await;
+    // Somebody else was first: the page says so, as it stands by now, and no word is lost.
+    let mine = [
+        ("version", "2"),
+        ("text", "It is <i>sda</i>."),
+        ("state", "monitoring"),
+        ("level", "l4"),
+        ("public", "yes"),
+    ];
+    let again = operator.send(&format!("{path}/update"), &mine).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.text());
+    assert_sound(path, &again);
+    let text = again.text();
+    for part in [
+        "It is &lt;i&gt;sda&lt;/i&gt;.</textarea>",
+        "was not kept",
+        "The form had the state monitoring;",
+        "name=\"version\" value=\"3\"",
+        "id=\"say-public\" type=\"checkbox\" name=\"public\" value=\"yes\" checked",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     operator.send(&format!("{path}/note"), &[("text", "sda")]).await;
     let role = [("version", "4"), ("role", "operations"), ("user", "operator@example.com")];
     operator.send(&format!("{path}/assign"), &role).await;
@@ -341,6 +375,13 @@ async fn an_incident_is_led_from_its_page() {
         "{}",
         resolved.text()
     );
+
+    // The form is not there any more; its words are.
+    let late =
+        operator.send(&format!("{path}/update"), &[("version", "3"), ("text", "One more word.")]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    let text = late.text();
+    assert!(text.contains("One more word.</textarea>") && text.contains("id=\"note-text\""), "{text}");
 
     let postmortem = format!("{path}/postmortem");
     let text = operator.see(&postmortem).await;
@@ -361,6 +402,11 @@ async fn an_incident_is_led_from_its_page() {
     );
     let text = operator.see(&postmortem).await;
     assert!(text.contains("Nobody.") && !text.contains("<script>x"), "{text}");
+    let long = "x".repeat(5_001);
+    let refused =
+        operator.send(&format!("{postmortem}/append"), &[("part", "lessons"), ("text", long.as_str())]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains(&long) && refused.text().contains("was not kept"));
     // Nobody's words are lost when somebody else was first.
     let stale = operator.send(&postmortem, &[("version", "1"), ("text", "# Mine\n\nWords.\n")]).await;
     assert_eq!(stale.status, StatusCode::CONFLICT);

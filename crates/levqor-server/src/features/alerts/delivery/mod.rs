@@ -36,6 +36,8 @@ const LEASE: Duration = Duration::from_secs(90);
 const ATTEMPT_MAX: Duration = Duration::from_secs(75);
 /// Messages on their way at once.
 const AT_ONCE: usize = 32;
+/// Of these, so many places are for operators only: subscribers that take long hold up nobody who is called.
+const FOR_OPERATORS: usize = 12;
 
 #[derive(Debug)]
 struct Memory {
@@ -67,7 +69,8 @@ async fn round(app: &App) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
     while let Ok(place) = Arc::clone(&memory.places).try_acquire_owned() {
         places.push(place);
     }
-    let claimed = app.store.claim_notifications(app.now(), LEASE, places.len()).await?;
+    let for_others = places.len().saturating_sub(FOR_OPERATORS);
+    let claimed = app.store.claim_notifications_within(app.now(), LEASE, places.len(), for_others).await?;
     let sent = claimed.into_iter().zip(places).map(|(message, place)| {
         let app = app.clone();
         // Should the process end meanwhile, the claim runs out, and somebody else sends it.
@@ -90,7 +93,11 @@ async fn round(app: &App) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
 async fn handle(app: &App, message: Notification) -> Result<(), Error> {
     match &message.target {
         Target::Route(route) => {
-            let destinations = app.settings.alerts.of_route(route, message.severity);
+            let settings = &app.settings.alerts;
+            let destinations = match message.copy_of {
+                None => settings.of_route(route, message.severity),
+                Some(_) => settings.of_copy(route, message.severity),
+            };
             match destinations.as_slice() {
                 [] => undeliverable(app, &message, route).await,
                 [one] => attempt(app, &message, one, None).await,
@@ -121,7 +128,7 @@ async fn undeliverable(app: &App, message: &Notification, route: &str) -> Result
     app.store.notification_failed(claim, None, problem, Undelivered::Undeliverable, app.now()).await.map(drop)
 }
 
-async fn split(app: &App, message: &Notification, several: &[&Destination]) -> Result<(), Error> {
+async fn split(app: &App, message: &Notification, several: &[Destination]) -> Result<(), Error> {
     let now = app.now();
     let copies = several.iter().map(|it| (NotificationId::new(now, &*app.random), it.name.clone())).collect();
     app.store.split_notification((message.id, message.attempts), copies, now).await.map(drop)
@@ -144,7 +151,7 @@ async fn attempt(
                 if not_sent.for_good || backoff::is_over(message.attempts, now.since(message.created_at)) {
                     Undelivered::Dead
                 } else {
-                    Undelivered::Later(now + pause)
+                    Undelivered::Later(pause)
                 };
             let problem = not_sent.problem;
             if then == Undelivered::Dead {

@@ -81,7 +81,7 @@ impl World {
                     return;
                 }
                 let pause = backoff::pause(message.attempts, message.severity, &self.random);
-                let then = Undelivered::Later(self.now + pause);
+                let then = Undelivered::Later(pause);
                 let claim = (message.id, message.attempts);
                 let written = self.store.notification_failed(claim, None, "500".to_owned(), then, self.now);
                 assert!(written.await.unwrap());

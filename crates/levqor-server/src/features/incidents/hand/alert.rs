@@ -65,7 +65,10 @@ impl News {
     }
 
     fn is_cause_of(&self, alert: &IncidentAlert) -> bool {
-        alert.rule == self.rule && (alert.subject == self.subject || self.components.is_empty())
+        if self.components.is_empty() {
+            return alert.rule == self.rule || (is_of_objective(&alert.rule) && is_of_objective(&self.rule));
+        }
+        alert.rule == self.rule && alert.subject == self.subject
     }
 
     /// Whether an open incident is about this, too.
@@ -73,6 +76,11 @@ impl News {
         let shares = |one: &String| incident.components.iter().any(|other| overlap(one, other));
         alerts.iter().any(|alert| self.is_cause_of(alert)) || self.components.iter().any(shares)
     }
+}
+
+/// Objectives measure the same platform from several sides: that some of them are missed at once is one disturbance.
+fn is_of_objective(rule: &str) -> bool {
+    rule.starts_with("slo.")
 }
 
 /// `eu-west` and `api` are parts of `eu-west/api`.
@@ -83,21 +91,22 @@ fn overlap(one: &str, other: &str) -> bool {
 
 impl Hand {
     /// None: it changes nothing.
-    pub(in super::super) fn alert(&self, situation: Situation, news: &News) -> Option<Act> {
-        let Situation { has_it, mut open, over } = situation;
+    pub(in super::super) fn alert(&self, situation: &Situation, news: &News) -> Option<Act> {
+        let Situation { has_it, open, over } = situation;
         if let Some((incident, joined)) = has_it {
-            let place = open.iter().position(|(one, _)| one.id == incident.id);
+            let place = open.iter().find(|(one, _)| one.id == incident.id);
             return match (place, news.ended_at, joined.ended_at) {
-                (Some(place), Some(_), None) => {
-                    let (incident, alerts) = open.swap_remove(place);
-                    Some(self.ended(incident, &alerts, news, joined))
+                (Some((incident, alerts)), Some(_), None) => {
+                    Some(self.ended(incident.clone(), alerts, news, joined.clone()))
                 }
                 // What is over is over, unless it began again later.
                 (Some(_), None, Some(ended)) if news.firing_at <= ended => None,
-                (Some(_), None, Some(_)) => Some(self.join(incident, news)),
-                (Some(_), None, None) if joined.severity != news.severity => Some(self.join(incident, news)),
+                (Some(_), None, Some(_)) => Some(self.join(incident.clone(), news)),
+                (Some(_), None, None) if joined.severity != news.severity => {
+                    Some(self.join(incident.clone(), news))
+                }
                 (None, None, Some(ended)) if news.firing_at > ended => {
-                    (!news.silenced).then(|| self.again(incident, news))
+                    (!news.silenced).then(|| self.again(incident.clone(), news))
                 }
                 _ => None,
             };
@@ -105,25 +114,23 @@ impl Hand {
         if news.ended_at.is_some() {
             return None;
         }
-        let fits = open.iter().position(|(incident, alerts)| news.belongs_to(incident, alerts));
-        if let Some(place) = fits {
-            let (incident, alerts) = open.swap_remove(place);
-            return (alerts.len() < ALERTS_MAX).then(|| self.join(incident, news));
+        let fits = open.iter().find(|(incident, alerts)| news.belongs_to(incident, alerts));
+        if let Some((incident, alerts)) = fits {
+            return (alerts.len() < ALERTS_MAX).then(|| self.join(incident.clone(), news));
         }
         let opening = self.policy.of_alert(&news.rule, news.severity).filter(|_| !news.silenced)?;
         let since = self.now - REOPENED_WITHIN;
-        let mut over = over.into_iter();
-        let before = over.find(|(incident, alerts)| {
+        let before = over.iter().find(|(incident, alerts)| {
             incident.resolved_at.is_some_and(|at| at >= since)
                 && alerts.len() < ALERTS_MAX
                 && alerts.iter().any(|alert| alert.rule == news.rule && alert.subject == news.subject)
         });
         if let Some((incident, _)) = before {
-            return Some(self.again(incident, news));
+            return Some(self.again(incident.clone(), news));
         }
         if open.len() >= OPEN_BY_ALERTS_MAX {
-            let newest = open.into_iter().find(|(_, alerts)| alerts.len() < ALERTS_MAX);
-            return newest.map(|(incident, _)| self.join(incident, news));
+            let newest = open.iter().find(|(_, alerts)| alerts.len() < ALERTS_MAX);
+            return newest.map(|(incident, _)| self.join(incident.clone(), news));
         }
         let act = self.open(Opened {
             title: title(news),

@@ -40,7 +40,7 @@ impl Hand {
             Wait::Acknowledgement => format!("not acknowledged ({step})"),
             Wait::Update => format!("no update ({step})"),
         };
-        let data = json!({ "event": "escalated", "waits_for": wait.as_str(), "step": step });
+        let data = json!({ "type": "incident.escalated", "event": "escalated", "waits_for": wait.as_str(), "step": step });
         let notifications = targets
             .iter()
             .map(|target| self.notification(&incident, target, &what, &words, data.clone()))

@@ -91,7 +91,7 @@ impl World {
 
     fn alert(&mut self, hand: &Hand, news: &News) -> Option<Incident> {
         let situation = self.situation(news.alert, hand.now - REOPENED_WITHIN);
-        hand.alert(situation, news).map(|act| self.keep(act))
+        hand.alert(&situation, news).map(|act| self.keep(act))
     }
 
     fn ended(&mut self, hand: &Hand, news: &News) -> Option<Incident> {
@@ -119,6 +119,7 @@ fn a_critical_alert_opens_one_incident_and_others_join_it() {
     assert_eq!(first.title, "api in eu-west is disturbed");
     assert!(first.public);
     assert_eq!(first.began_at, Some(at(1)));
+    assert_eq!(world.messages[0].data["type"], "incident.opened", "by which a webhook's receiver knows it");
     // Told again, nothing changes.
     assert_eq!(world.alert(&hand(21), &news(1, "slo.availability", &["eu-west/api"])), None);
     // The same part by another rule; a whole region; the same rule and subject anew.
@@ -136,6 +137,28 @@ fn a_critical_alert_opens_one_incident_and_others_join_it() {
     other.subject = "us-east".to_owned();
     assert_ne!(world.alert(&hand(31), &other).unwrap().id, first.id);
     assert_eq!(world.incidents.len(), 2);
+}
+
+/// All requests fail: several objectives are missed, of one rule and of another, and the component says so itself.
+#[test]
+fn one_outage_is_one_incident() {
+    let mut world = World::default();
+    let of = |number: u64, rule: &str, subject: &str, components: &[&str]| News {
+        subject: subject.to_owned(),
+        ..news(number, rule, components)
+    };
+    let first = world.alert(&hand(20), &of(1, "health.component", "eu-west/api", &["eu-west/api"])).unwrap();
+    let none: &[&str] = &[];
+    for (number, rule, subject, components) in [
+        (2, "slo.burn", "availability", &["api"][..]),
+        (3, "slo.burn", "requests", none),
+        (4, "slo.policy", "error-rate/error-rate-above-target", none),
+    ] {
+        let joined = world.alert(&hand(20 + number), &of(number, rule, subject, components)).unwrap();
+        assert_eq!(joined.id, first.id, "{rule} {subject}");
+    }
+    // What has nothing to do with it is another one.
+    assert_ne!(world.alert(&hand(30), &of(5, "notifications.unsent", "dead", &[])).unwrap().id, first.id);
 }
 
 #[test]
@@ -286,6 +309,7 @@ fn what_is_for_everybody_is_announced_once() {
     let announcement = act.announcement.clone().unwrap();
     assert_eq!(announcement.subject, "Hooks fail: identified");
     assert_eq!(announcement.parts, ["eu-west/hooks"]);
+    assert_eq!(announcement.data["type"], "incident.updated");
     assert!(announcement.body.starts_with("We have found it.\n"), "{}", announcement.body);
     let told = world.keep(act);
     let noted = hand.announced(hand.note(told.clone(), "ssh to node 3".to_owned()));
@@ -344,6 +368,7 @@ fn a_node_that_comes_back_late_takes_one_step() {
     let act = hand(late).escalate(incident).unwrap();
     let told = world.keep(act);
     assert_eq!(told.escalation.next_at, Some(at(late + 600)));
+    assert_eq!(world.messages.last().unwrap().data["type"], "incident.escalated");
     assert!(matches!(hand(late + 599).escalate(told), Err(Refusal::Done(_))));
     assert!(
         world.messages.last().unwrap().body.contains("nobody has acknowledged it for 1 d"),

@@ -52,8 +52,8 @@ pub(super) fn choice(
     }
 }
 
-pub(super) fn check(id: &str, name: &str, label: &str) -> Markup {
-    html! { label.check for=(id) { input id=(id) type="checkbox" name=(name) value="yes"; span { (label) } } }
+pub(super) fn check(id: &str, name: &str, label: &str, on: bool) -> Markup {
+    html! { label.check for=(id) { input id=(id) type="checkbox" name=(name) value="yes" checked[on]; span { (label) } } }
 }
 
 /// What the form is about, as its reader saw it.

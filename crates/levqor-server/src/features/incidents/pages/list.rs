@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use levqor_model::{IncidentId, Timestamp, UserId};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use levqor_model::{IncidentId, ProblemCode, Timestamp, UserId};
 use levqor_store::incidents::{ActionItem, ActionItems, Incident};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{super::service, fields, level_badge, state_badge, told};
+use super::{super::service, OpenForm, fields, is_on, level_badge, state_badge, told};
 use crate::{
     App, Problem,
     gateway::{PageActor, Query},
@@ -18,7 +21,7 @@ use crate::{
             badge::{Tone, badge},
             form,
             icon::icon,
-            note::{LIVE_SECONDS, as_it_was, empty, page_head},
+            note::{LIVE_SECONDS, as_it_was, empty, note, page_head},
             table::{pager, table},
             time::ago,
         },
@@ -45,6 +48,32 @@ pub(super) async fn page(
     view: View,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
+    render(&app, &page, &view, &asked, None).await
+}
+
+/// The page after a form that was refused, with what was typed.
+pub(super) async fn again(
+    app: &App,
+    page: &PageActor,
+    view: &View,
+    problem: Problem,
+    form: &OpenForm,
+) -> Result<Response, Problem> {
+    if !matches!(problem.code, ProblemCode::InvalidFields | ProblemCode::BadParameter) {
+        return Err(problem);
+    }
+    let asked = Asked { all: None, before: None, done: None };
+    let shown = render(app, page, view, &asked, Some((form, &problem))).await?;
+    Ok((problem.status(), shown).into_response())
+}
+
+async fn render(
+    app: &App,
+    page: &PageActor,
+    view: &View,
+    asked: &Asked,
+    typed: Option<(&OpenForm, &Problem)>,
+) -> Result<Markup, Problem> {
     let all = asked.all.is_some();
     let before: Option<IncidentId> = chosen("before", asked.before.as_deref())?;
     let store = app.store.views();
@@ -59,7 +88,7 @@ pub(super) async fn page(
     let join = if all { '&' } else { '?' };
     let next = incidents.last().filter(|_| more).map(|last| format!("{list}{join}before={}", last.id));
     let items = store.action_items(ActionItems::Open, ITEMS).await?;
-    let people = service::addresses(&app, items.iter().filter_map(|item| item.owner).collect()).await?;
+    let people = service::addresses(app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let (other, words) = if all {
         ("/admin/incidents", "Only open ones")
     } else {
@@ -67,6 +96,9 @@ pub(super) async fn page(
     };
     let body = html! {
         (told(asked.done.as_deref()))
+        @if let Some((_, problem)) = typed {
+            (note(Tone::Bad, &html! { p { (problem.detail) } p { "What you have written is in the form below: no incident was opened." } }))
+        }
         (page_head("Incidents", &html! {
             "Disturbances that people deal with. " a href="/docs/incidents" { "How it works" }
         }, &html! { a.button.plain href=(other) { (words) } }))
@@ -86,11 +118,11 @@ pub(super) async fn page(
             }
             div.grid.main-aside {
                 (to_do(&items, &people, view.now))
-                (opening(&page.csrf))
+                (opening(&page.csrf, typed.map(|(form, _)| form)))
             }
         }
     };
-    Ok(Page::new("Incidents", Section::Incidents, body).render(&view))
+    Ok(Page::new("Incidents", Section::Incidents, body).render(view))
 }
 
 fn row(incident: &Incident, now: Timestamp) -> Markup {
@@ -144,18 +176,21 @@ fn to_do(items: &[ActionItem], people: &BTreeMap<UserId, String>, now: Timestamp
     }
 }
 
-fn opening(csrf: &str) -> Markup {
+fn opening(csrf: &str, typed: Option<&OpenForm>) -> Markup {
+    let text = |member: fn(&OpenForm) -> &str| typed.map_or("", member);
+    let level = Some(text(|form| &form.level)).filter(|level| !level.is_empty()).unwrap_or("l2");
+    let is_public = typed.is_some_and(|form| is_on(form.public.as_ref()));
     html! {
         section.card aria-labelledby="open-one" {
             header { h2 id="open-one" { "Open an incident" } }
             form.body.stack method="post" action="/admin/incidents" {
                 (form::csrf(csrf))
-                (fields::line("open-title", "title", "What is wrong", "", Some("In a few words. Everybody may read it when it is public.")))
-                (fields::choice("open-level", "level", "Level", None, &fields::levels(), Some("l2")))
-                (fields::line("open-components", "components", "Parts", "", Some("Such as eu-west/hooks, eu-west or hooks; commas between them.")))
-                (fields::area("open-text", "text", "How it stands", 4, "", None))
-                (fields::line("open-began", "began_at", "Since when", "", Some("Such as 2026-12-24T09:30:00Z; empty when nobody knows.")))
-                (fields::check("open-public", "public", "Tell everybody: the status page shows it"))
+                (fields::line("open-title", "title", "What is wrong", text(|form| &form.title), Some("In a few words. Everybody may read it when it is public.")))
+                (fields::choice("open-level", "level", "Level", None, &fields::levels(), Some(level)))
+                (fields::line("open-components", "components", "Parts", text(|form| &form.components), Some("Such as eu-west/hooks, eu-west or hooks; commas between them.")))
+                (fields::area("open-text", "text", "How it stands", 4, text(|form| &form.text), None))
+                (fields::line("open-began", "began_at", "Since when", text(|form| form.began_at.as_deref().unwrap_or_default()), Some("Such as 2026-12-24T09:30:00Z; empty when nobody knows.")))
+                (fields::check("open-public", "public", "Tell everybody: the status page shows it", is_public))
                 button.button.primary type="submit" { (icon("alert")) "Open" }
             }
         }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use levqor_model::{IncidentId, IncidentRole, Timestamp, UserId};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use levqor_model::{IncidentId, IncidentRole, ProblemCode, Timestamp, UserId};
 use levqor_store::incidents::{ActionItem, ActionItems, Incident, IncidentAlert, Wait};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -13,7 +16,7 @@ use super::{
         service,
         timeline::{Line, Source},
     },
-    fields, level_badge, state_badge, told,
+    Said, Typed, components, fields, level_badge, state_badge, told,
 };
 use crate::{
     App, Problem,
@@ -47,6 +50,32 @@ struct Shown<'a> {
     now: Timestamp,
     incident: &'a Incident,
     people: &'a BTreeMap<UserId, String>,
+    /// Alerts of it that go on.
+    going_on: usize,
+    typed: Option<(Typed<'a>, &'a Problem)>,
+}
+
+impl Shown<'_> {
+    /// What was typed into a form and not kept. A form that is not there any more leaves its words to that of the note.
+    fn typed(&self, form: Said) -> Option<Typed<'_>> {
+        let (typed, _) = self.typed?;
+        let is_there = match typed.form {
+            Said::Update => self.incident.is_open(),
+            Said::Resolve => self.incident.is_open() && self.going_on == 0,
+            Said::Reopen => !self.incident.is_open(),
+            Said::Note => true,
+        };
+        let place = if is_there { typed.form } else { Said::Note };
+        (place == form).then_some(typed)
+    }
+
+    fn text(&self, form: Said) -> &str {
+        self.typed(form).map_or("", |typed| typed.text)
+    }
+
+    fn is_public(&self, form: Said) -> bool {
+        self.typed(form).is_some_and(|typed| typed.public)
+    }
 }
 
 pub(super) async fn page(
@@ -56,17 +85,55 @@ pub(super) async fn page(
     Id(id): Id<IncidentId>,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let incident = service::find(&app, id).await?;
+    render(&app, &page, &view, id, asked.done.as_deref(), None).await
+}
+
+/// The page after an act that was refused, as it stands by now, with what was typed.
+pub(super) async fn again(
+    app: &App,
+    page: &PageActor,
+    view: View,
+    id: IncidentId,
+    problem: Problem,
+    typed: Typed<'_>,
+) -> Result<Response, Problem> {
+    let is_theirs = matches!(
+        problem.code,
+        ProblemCode::IncidentMoved
+            | ProblemCode::IncidentResolved
+            | ProblemCode::IncidentOpen
+            | ProblemCode::InvalidFields
+            | ProblemCode::BadParameter
+    );
+    if !is_theirs {
+        return Err(problem);
+    }
+    // Nothing can be read at the address that the form sends to.
+    let view = View { path: format!("/admin/incidents/{id}"), ..view };
+    let shown = render(app, page, &view, id, None, Some((typed, &problem))).await?;
+    Ok((problem.status(), shown).into_response())
+}
+
+async fn render(
+    app: &App,
+    page: &PageActor,
+    view: &View,
+    id: IncidentId,
+    done: Option<&str>,
+    typed: Option<(Typed<'_>, &Problem)>,
+) -> Result<Markup, Problem> {
+    let incident = service::find(app, id).await?;
     let alerts = app.store.incident_alerts(id).await?;
     let items = app.store.action_items(ActionItems::Of(id), ITEMS_MAX).await?;
-    let (lines, cut) = service::timeline(&app, &incident).await?;
+    let (lines, cut) = service::timeline(app, &incident).await?;
     let roles = IncidentRole::ALL.iter().filter_map(|role| incident.role(*role));
     let ids: Vec<_> = roles.chain(items.iter().filter_map(|item| item.owner)).collect();
-    let people = service::addresses(&app, ids).await?;
-    let shown = Shown { csrf: &page.csrf, now: view.now, incident: &incident, people: &people };
+    let people = service::addresses(app, ids).await?;
     let going_on = alerts.iter().filter(|alert| alert.ended_at.is_none()).count();
+    let (csrf, now) = (page.csrf.as_str(), view.now);
+    let shown = Shown { csrf, now, incident: &incident, people: &people, going_on, typed };
     let body = html! {
-        (told(asked.done.as_deref()))
+        (told(done))
         (crumbs(&[("/admin/incidents", "Incidents")], &incident.title))
         (live_head(&incident.title, &html! {
             (level_badge(incident.level)) " " (state_badge(incident.state))
@@ -74,6 +141,7 @@ pub(super) async fn page(
         }, &actions(&shown)))
         (as_it_was(view.now))
         div.stack {
+            (not_kept(&shown))
             (waiting(&shown))
             div.grid.main-aside {
                 div.stack {
@@ -83,14 +151,46 @@ pub(super) async fn page(
                 div.stack {
                     (facts(&shown))
                     (of_alerts(&alerts, view.now))
-                    @if incident.is_open() { (end_form(&shown, going_on)) } @else { (reopen_form(&shown)) }
+                    @if incident.is_open() { (end_form(&shown)) } @else { (reopen_form(&shown)) }
                     (note_form(&shown))
                     (items_card(&shown, &items))
                 }
             }
         }
     };
-    Ok(Page::new(incident.title.clone(), Section::Incidents, body).render(&view))
+    Ok(Page::new(incident.title.clone(), Section::Incidents, body).render(view))
+}
+
+/// Why something was not done, and what of it is to be chosen again: the page shows how it stands by now.
+fn not_kept(shown: &Shown<'_>) -> Markup {
+    let Some((typed, problem)) = &shown.typed else { return html! {} };
+    let chosen = typed.update.map_or_else(Vec::new, |form| {
+        let incident = shown.incident;
+        let title = form.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
+        let parts = form.components.as_deref().map(components);
+        let mut chosen = Vec::new();
+        if !form.state.is_empty() && form.state != incident.state.as_str() {
+            chosen.push(format!("the state {}", form.state));
+        }
+        if !form.level.is_empty() && form.level != incident.level.as_str() {
+            chosen.push(format!("the level {}", form.level));
+        }
+        chosen
+            .extend(title.filter(|title| *title != incident.title).map(|title| format!("the title {title}")));
+        let parts = parts.filter(|parts| *parts != incident.components);
+        chosen.extend(parts.map(|parts| format!("the parts {}", parts.join(", "))));
+        chosen
+    });
+    note(
+        Tone::Bad,
+        &html! {
+            p { (problem.detail) }
+            p {
+                "What you have written is in the form below, and was not kept."
+                @if !chosen.is_empty() { " The form had " (chosen.join(", ")) "; choose anew what is still right." }
+            }
+        },
+    )
 }
 
 fn address(incident: &Incident, act: &str) -> String {
@@ -223,12 +323,12 @@ fn update_form(shown: &Shown<'_>) -> Markup {
             header { h2 id="say" { "Say how it stands" } }
             form.body.stack method="post" action=(address(incident, "update")) {
                 (form::csrf(shown.csrf)) (fields::seen(incident.version))
-                (fields::area("say-text", "text", "Words", 4, "", None))
+                (fields::area("say-text", "text", "Words", 4, shown.text(Said::Update), None))
                 div.grid.two {
                     (fields::choice("say-state", "state", "State", None, &fields::states(), Some(incident.state.as_str())))
                     (fields::choice("say-level", "level", "Level", None, &fields::levels(), Some(incident.level.as_str())))
                 }
-                (fields::check("say-public", "public", "Tell everybody"))
+                (fields::check("say-public", "public", "Tell everybody", shown.is_public(Said::Update)))
                 details.disclose {
                     summary { "Another title or other parts" }
                     div.stack {
@@ -248,15 +348,15 @@ fn note_form(shown: &Shown<'_>) -> Markup {
             header { h2 id="note" { "Note" } }
             form.body.stack method="post" action=(address(shown.incident, "note")) {
                 (form::csrf(shown.csrf))
-                (fields::area("note-text", "text", "For those who work on it", 3, "", None))
+                (fields::area("note-text", "text", "For those who work on it", 3, shown.text(Said::Note), None))
                 button.button type="submit" { (icon("plus")) "Note it" }
             }
         }
     }
 }
 
-fn end_form(shown: &Shown<'_>, going_on: usize) -> Markup {
-    let incident = shown.incident;
+fn end_form(shown: &Shown<'_>) -> Markup {
+    let (incident, going_on) = (shown.incident, shown.going_on);
     html! {
         section.card aria-labelledby="end" {
             header { h2 id="end" { "Resolve" } }
@@ -265,8 +365,8 @@ fn end_form(shown: &Shown<'_>, going_on: usize) -> Markup {
             } @else {
                 form.body.stack method="post" action=(address(incident, "resolve")) {
                     (form::csrf(shown.csrf)) (fields::seen(incident.version))
-                    (fields::area("end-text", "text", "What ended it", 3, "", None))
-                    (fields::check("end-public", "public", "Tell everybody"))
+                    (fields::area("end-text", "text", "What ended it", 3, shown.text(Said::Resolve), None))
+                    (fields::check("end-public", "public", "Tell everybody", shown.is_public(Said::Resolve)))
                     button.button.primary type="submit" { (icon("check-ring")) "It is over" }
                 }
             }
@@ -281,8 +381,8 @@ fn reopen_form(shown: &Shown<'_>) -> Markup {
             header { h2 id="reopen" { "Reopen" } }
             form.body.stack method="post" action=(address(incident, "reopen")) {
                 (form::csrf(shown.csrf)) (fields::seen(incident.version))
-                (fields::area("reopen-text", "text", "Why it is not over", 3, "", None))
-                (fields::check("reopen-public", "public", "Tell everybody"))
+                (fields::area("reopen-text", "text", "Why it is not over", 3, shown.text(Said::Reopen), None))
+                (fields::check("reopen-public", "public", "Tell everybody", shown.is_public(Said::Reopen)))
                 button.button type="submit" { (icon("retry")) "It is not over" }
             }
         }

@@ -47,7 +47,14 @@ pub(super) async fn page(
 ) -> Result<Markup, Problem> {
     let incident = service::find(&app, id).await?;
     let postmortem = writings::find(&app, &page.actor.by.words(), id).await?;
-    let shown = Shown { page: &page, incident: &incident, kept: &postmortem, typed: None, problem: None };
+    let shown = Shown {
+        page: &page,
+        incident: &incident,
+        kept: &postmortem,
+        typed: None,
+        words: None,
+        problem: None,
+    };
     Ok(shown.render(&view, asked.done.as_deref()))
 }
 
@@ -55,14 +62,15 @@ struct Shown<'a> {
     page: &'a PageActor,
     incident: &'a Incident,
     kept: &'a Postmortem,
-    /// What somebody has typed and what was not kept.
+    /// What somebody has typed and what was not kept: all of it, or words that were to be added.
     typed: Option<&'a str>,
+    words: Option<&'a AppendForm>,
     problem: Option<&'a Problem>,
 }
 
 impl Shown<'_> {
     fn render(&self, view: &View, done: Option<&str>) -> Markup {
-        let Self { page, incident, kept, typed, problem } = self;
+        let Self { page, incident, kept, typed, words, problem } = self;
         let way = format!("/admin/incidents/{}", incident.id);
         // The page has a first heading of its own.
         let text = kept
@@ -72,6 +80,7 @@ impl Shown<'_> {
             .map_or(kept.text.as_str(), |(_, rest)| rest);
         let rendered = markdown::render(text, "/docs/");
         let unwritten = postmortem::unwritten(&kept.text);
+        let part = words.map_or_else(|| unwritten_first(&unwritten), |form| Some(form.part.as_str()));
         let body = html! {
             (told(done))
             (crumbs(&[("/admin/incidents", "Incidents"), (way.as_str(), incident.title.as_str())], "Postmortem"))
@@ -92,8 +101,8 @@ impl Shown<'_> {
                     header { h2 id="pm-add" { "Add to it" } }
                     form.body.stack method="post" action={ (way) "/postmortem/append" } {
                         (form::csrf(&page.csrf))
-                        (fields::choice("pm-part", "part", "Where", Some("at the end"), &Part::ALL.map(|part| (part.word(), part.heading())), unwritten_first(&unwritten)))
-                        (fields::area("pm-words", "text", "Words", 6, "", Some("Markdown.")))
+                        (fields::choice("pm-part", "part", "Where", Some("at the end"), &Part::ALL.map(|part| (part.word(), part.heading())), part))
+                        (fields::area("pm-words", "text", "Words", 6, words.map_or("", |form| form.text.as_str()), Some("Markdown.")))
                         button.button type="submit" { (icon("plus")) "Add" }
                     }
                 }
@@ -136,24 +145,30 @@ pub(super) async fn write(
     FormData(form): FormData<WriteForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    let by = page.actor.by.words();
-    match writings::write(&app, &by, id, form.version, &form.text).await {
+    match writings::write(&app, &page.actor.by.words(), id, form.version, &form.text).await {
         Ok(_) => Ok(back(id)),
-        // Nobody's words are lost because somebody else wrote meanwhile, or since they are too many.
-        Err(problem) if matches!(problem.code, ProblemCode::IncidentMoved | ProblemCode::InvalidFields) => {
-            let incident = service::find(&app, id).await?;
-            let kept = writings::find(&app, &by, id).await?;
-            let shown = Shown {
-                page: &page,
-                incident: &incident,
-                kept: &kept,
-                typed: Some(&form.text),
-                problem: Some(&problem),
-            };
-            Ok((problem.status(), shown.render(&view, None)).into_response())
-        }
-        Err(problem) => Err(problem),
+        Err(problem) => again(&app, &page, &view, id, problem, (Some(form.text.as_str()), None)).await,
     }
+}
+
+/// Nobody's words are lost because somebody else wrote meanwhile, or since they are too many.
+async fn again(
+    app: &App,
+    page: &PageActor,
+    view: &View,
+    id: IncidentId,
+    problem: Problem,
+    (typed, words): (Option<&str>, Option<&AppendForm>),
+) -> Result<Response, Problem> {
+    if !matches!(problem.code, ProblemCode::IncidentMoved | ProblemCode::InvalidFields) {
+        return Err(problem);
+    }
+    // Nothing can be read at the address that one of the forms sends to.
+    let view = View { path: format!("/admin/incidents/{id}/postmortem"), ..view.clone() };
+    let incident = service::find(app, id).await?;
+    let kept = writings::find(app, &page.actor.by.words(), id).await?;
+    let shown = Shown { page, incident: &incident, kept: &kept, typed, words, problem: Some(&problem) };
+    Ok((problem.status(), shown.render(&view, None)).into_response())
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,13 +184,16 @@ pub(super) struct AppendForm {
 pub(super) async fn append(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     Id(id): Id<IncidentId>,
     FormData(form): FormData<AppendForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
     let part = writings::part_of(Some(form.part.as_str()).filter(|part| !part.is_empty()))?;
-    writings::append(&app, &page.actor.by.words(), id, part, &form.text).await?;
-    Ok(back(id))
+    match writings::append(&app, &page.actor.by.words(), id, part, &form.text).await {
+        Ok(_) => Ok(back(id)),
+        Err(problem) => again(&app, &page, &view, id, problem, (None, Some(&form))).await,
+    }
 }
 
 fn back(id: IncidentId) -> Response {

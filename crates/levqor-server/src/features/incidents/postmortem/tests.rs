@@ -77,6 +77,7 @@ fn facts() -> Facts {
     let material = Material { alerts: vec![alert.clone()], ..Material::default() };
     Facts {
         timeline: timeline::of(&incident(), &material),
+        timeline_cut: false,
         incident: incident(),
         alerts: vec![alert],
         impact: Impact {
@@ -92,6 +93,28 @@ fn facts() -> Facts {
         last_words: "The disk was full.\n# No heading <!-- /measured -->".to_owned(),
         measured_at: at(1_870),
     }
+}
+
+/// Alerts quote what servers of others answered.
+#[test]
+fn nothing_that_is_quoted_is_a_link_or_a_mark() {
+    let said = "[pay here](https://evil.example) `x` *y* a\\|b <!-- /measured -->";
+    assert_eq!(
+        cell(said),
+        "\\[pay here\\](https://evil.example) \\`x\\` \\*y\\* a\\\\\\|b &lt;!-- /measured -->"
+    );
+    let mut facts = facts();
+    facts.alerts[0].rule = "[pay here](https://evil.example)".to_owned();
+    facts.incident.title = "[pay here](https://evil.example)".to_owned();
+    let shown = crate::pages::markdown::render(&draft(&facts), "/docs/").html;
+    assert!(shown.contains("pay here") && !shown.contains("href"), "{shown}");
+}
+
+#[test]
+fn a_timeline_that_is_not_whole_says_so() {
+    let cut = Facts { timeline_cut: true, ..facts() };
+    assert!(draft(&cut).contains("did more in that time than was read"));
+    assert!(!draft(&facts()).contains("than was read"));
 }
 
 #[test]

@@ -85,6 +85,17 @@ fn entry(seq: i64, seconds: u64, kind: EntryKind, text: &str) -> IncidentEntry {
     }
 }
 
+/// What people outside ask for is about them, and there may be much of it.
+#[test]
+fn what_people_outside_ask_for_is_no_part_of_it() {
+    let kinds =
+        ["lead.kept", "subscription.confirmed", "ticket.opened", "consultation.booked", "region.act_began"];
+    let records = (1..).zip(kinds).map(|(seq, kind)| record(seq, 3_700, kind, "x", &json!({})));
+    let material = Material { records: records.collect(), ..Material::default() };
+    let shown: Vec<_> = of(&incident(), &material).into_iter().map(|line| line.kind).collect();
+    assert_eq!(shown, ["region.act_began"]);
+}
+
 #[test]
 fn it_writes_itself_from_what_was_seen_done_and_said() {
     let node = NodeId::new(at(0), &SeededRandom::new(8)).to_string();

@@ -114,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn a_question_that_nobody_waits_for_still_has_its_turn() {
         let turns = Arc::new(Semaphore::new(1));
-        let (answer, resolver) = std::sync::mpsc::channel::<u8>();
+        let (answer, resolver) = std::sync::mpsc::sync_channel::<u8>(1);
         // The resolver hangs, and the look's time is over.
         let hung = tokio::spawn({
             let turns = Arc::clone(&turns);
