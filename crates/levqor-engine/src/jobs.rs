@@ -177,10 +177,20 @@ impl Jobs {
     /// Not cancel safe: what has begun and is dropped is found when its lease is over, or its node is gone.
     ///
     /// # Errors
-    /// When the store cannot be asked.
+    /// When the store cannot be asked, and nothing has begun. What has begun is given, whatever became of the rest: it is still due in
+    /// the next round, and a firing that nobody performs would be in the way of its job until its lease is over.
     pub async fn round(&self) -> Result<Vec<JobFiring>, Error> {
         self.register().await?;
         let mut begun = Vec::new();
+        match self.begin(&mut begun).await {
+            Err(failure) if begun.is_empty() => return Err(failure),
+            Err(failure) => tracing::warn!(error = %failure, "not all jobs could be looked at; trying again"),
+            Ok(()) => {}
+        }
+        Ok(begun)
+    }
+
+    async fn begin(&self, begun: &mut Vec<JobFiring>) -> Result<(), Error> {
         let now = self.clock.now();
         // First, so that one that is lost is in nobody's way.
         for seen in self.store.firings_to_take(now).await? {
@@ -195,7 +205,7 @@ impl Jobs {
             let Some(spec) = self.spec(&job.id) else { continue };
             begun.extend(self.fire(spec, &job, now).await?);
         }
-        Ok(begun)
+        Ok(())
     }
 
     async fn fire(&self, spec: &JobSpec, job: &Job, now: Timestamp) -> Result<Option<JobFiring>, Error> {
