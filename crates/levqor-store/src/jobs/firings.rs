@@ -223,7 +223,8 @@ impl Store {
         self.write(move |session| {
             // Changes nothing, and holds the row: who fires or asks for the same job on another node waits, and then sees this firing
             // instead of running into it.
-            let known = session.execute("UPDATE jobs SET skipped = skipped WHERE job_id = $1", params![id])?;
+            let known =
+                session.execute("UPDATE jobs SET skipped = skipped WHERE job_id = $1", params![id])?;
             if known == 0 {
                 return Ok(None);
             }

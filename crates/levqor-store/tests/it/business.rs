@@ -130,11 +130,31 @@ async fn tickets_wait_by_urgency_and_leave_records() {
     assert_eq!((closed.answered_at, closed.ended_at), (Some(after(12)), Some(after(13))));
     let opened = store.move_ticket(early.id, TicketState::Open, after(14)).await.unwrap().unwrap();
     assert_eq!((opened.state, opened.ended_at), (TicketState::Open, None));
+    // Its first answer came late and is never late anew; the other's time is not over yet.
+    assert_eq!(store.ticket_load(after(50)).await.unwrap(), TicketLoad { open: 2, late: 0 });
+    let again = store.move_ticket(early.id, TicketState::Answered, after(90)).await.unwrap().unwrap();
+    assert_eq!(again.answered_at, Some(after(12)), "the plan promises the first answer");
+    store.move_ticket(late.id, TicketState::Closed, after(101)).await.unwrap();
+    let records = store.audit_records(Filter::default(), None, 100).await.unwrap();
+    let last: serde_json::Value = serde_json::from_str(&records[0].details).unwrap();
+    assert_eq!(
+        (records[0].kind.as_str(), &last["in_time"]),
+        ("ticket.closed", &json!(false)),
+        "nobody answered it"
+    );
     let nobody = TicketId::new(after(1), &SeededRandom::new(9));
     assert_eq!(store.move_ticket(nobody, TicketState::Closed, NOW).await.unwrap(), None);
     assert_eq!(
         kinds(&world).await,
-        ["ticket.opened", "ticket.opened", "ticket.answered", "ticket.closed", "ticket.reopened"]
+        [
+            "ticket.opened",
+            "ticket.opened",
+            "ticket.answered",
+            "ticket.closed",
+            "ticket.reopened",
+            "ticket.answered",
+            "ticket.closed"
+        ]
     );
 }
 

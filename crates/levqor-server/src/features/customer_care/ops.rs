@@ -57,8 +57,9 @@ struct TicketView {
     /// The plan promises a first answer until then.
     #[schema(value_type = String, format = DateTime)]
     respond_by: Timestamp,
-    /// Whether that has passed without an answer.
+    /// Whether that passed without an answer.
     late: bool,
+    /// When it was answered first.
     #[schema(value_type = Option<String>, format = DateTime)]
     answered_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -67,6 +68,7 @@ struct TicketView {
 
 impl TicketView {
     fn new(ticket: Ticket, now: Timestamp) -> Self {
+        let late = ticket.is_late(now);
         let Ticket {
             id,
             account,
@@ -88,7 +90,7 @@ impl TicketView {
             state,
             created_at,
             respond_by,
-            late: answered_at.unwrap_or(ended_at.unwrap_or(now)) > respond_by,
+            late,
             answered_at,
             ended_at,
         }

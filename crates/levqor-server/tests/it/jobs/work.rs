@@ -545,11 +545,46 @@ async fn health_is_told_and_what_is_not_known_is_said() {
         "Uptime: 100 % of 2 observations were good in 30 days",
         "Certificates: unknown, no probe looks at one",
         "Clock: unknown, the database has no clock of its own",
-        "Backups: unknown, none is known",
+        "Backups: unknown, no heartbeat has backup in its name",
     ] {
         assert!(summary.contains(part), "{part}: {summary}");
     }
     assert_eq!((&data["certificates"], &data["last_backup_at"]), (&Value::Null, &Value::Null));
+}
+
+/// Whoever makes backups tells of itself by a heartbeat.
+#[tokio::test]
+async fn backups_are_as_old_as_their_heartbeats_say() {
+    use levqor_store::heartbeats::{Heartbeat, Ping};
+    let test = TestApp::new().await;
+    let spans = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60));
+    for (number, name) in (1_u8..).zip(["nightly-backup", "other", "weekly-backup"]) {
+        let beat = Heartbeat::new(name.to_owned(), "p".to_owned(), spans, "me".to_owned(), test.app.now());
+        assert!(test.store.create_heartbeat(beat, [number; 32]).await.unwrap());
+    }
+    let (summary, _) = done(&test, "health_monitor").await;
+    assert!(
+        summary.contains(
+            "Backups: unknown whether nightly-backup ever ended well, unknown whether weekly-backup ever ended well."
+        ),
+        "{summary}"
+    );
+    let ended = test.app.now();
+    test.store.ping_heartbeat([1; 32], Ping::Success, ended).await.unwrap().unwrap();
+    test.advance(2 * 60 * 60);
+    test.app.run_due_jobs().await.unwrap();
+    let failed = Ping::Fail { exit_code: Some(3) };
+    test.store.ping_heartbeat([1; 32], failed, test.app.now()).await.unwrap().unwrap();
+    let (summary, data) = done(&test, "health_monitor").await;
+    assert!(
+        summary.contains("nightly-backup ended well 2 h ago and is down (it ended with exit code 3)"),
+        "one that failed is no backup: {summary}"
+    );
+    assert_eq!(data["last_backup_at"], json!(ended));
+    assert_eq!(
+        data["backups"][1],
+        json!({ "heartbeat": "weekly-backup", "ended_well_at": null, "down": null })
+    );
 }
 
 #[tokio::test]

@@ -1,13 +1,19 @@
 //! Uptime, certificates, disk, clock, and how old the last backup is.
 
+use levqor_model::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Context, Done, Failure, facts, output, parts};
+use super::{
+    Context, Done, Failure, facts, output,
+    parts::{self, Backup},
+};
 use crate::{features::health, pages::duration_words};
 
 /// Days of observations that uptime is reckoned from.
 const DAYS: i64 = 30;
 const MIB: u64 = 1024 * 1024;
+/// Heartbeats of backups that are told in words.
+const BACKUPS_TOLD: usize = 5;
 
 pub(in super::super) async fn work(context: &Context) -> Done {
     let (app, today) = (&context.app, context.due_at.date());
@@ -23,11 +29,8 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     };
     let (clock, clock_told) = clock(context).await;
     let (certificates, certificates_told) = certificates(context).await?;
-    let backup = parts::last_backup(context).await?;
-    let backup_words = backup.map_or_else(
-        || "Backups: unknown, none is known".to_owned(),
-        |at| format!("Backups: the last one is {} old", duration_words(app.now().since(at))),
-    );
+    let backups = parts::backups(context).await?;
+    let backup_words = backup_words(&backups, app.now());
     let age = app.now().since(app.started_at);
     output(
         format!(
@@ -38,9 +41,31 @@ pub(in super::super) async fn work(context: &Context) -> Done {
         json!({
             "uptime": uptime.data, "days": DAYS, "certificates": certificates_told,
             "disk_free_bytes": free, "disk_free_bytes_min": app.settings.disk_free_bytes_min, "clock": clock_told,
-            "last_backup_at": backup, "node": app.node.to_string(), "node_runs_for_seconds": age.as_secs(),
+            "last_backup_at": backups.iter().filter_map(|one| one.ended_well_at).max(),
+            "backups": backups.iter().map(|one| json!({
+                "heartbeat": one.name, "ended_well_at": one.ended_well_at, "down": one.down,
+            })).collect::<Vec<_>>(),
+            "node": app.node.to_string(), "node_runs_for_seconds": age.as_secs(),
         }),
     )
+}
+
+fn backup_words(backups: &[Backup], now: Timestamp) -> String {
+    if backups.is_empty() {
+        return "Backups: unknown, no heartbeat has backup in its name".to_owned();
+    }
+    let words = backups.iter().take(BACKUPS_TOLD).map(|one| {
+        let name = &one.name;
+        let last = match one.ended_well_at {
+            Some(at) => format!("{name} ended well {} ago", duration_words(now.since(at))),
+            None => format!("unknown whether {name} ever ended well"),
+        };
+        match &one.down {
+            Some(reason) => format!("{last} and is down ({reason})"),
+            None => last,
+        }
+    });
+    format!("Backups: {}", words.collect::<Vec<_>>().join(", "))
 }
 
 /// Of this node against the database, and of the others as they told lately.
