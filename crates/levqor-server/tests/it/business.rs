@@ -113,7 +113,7 @@ async fn the_documentation_answers_and_a_person_does_when_it_cannot() {
     let wished = json!({ "message": "How much does the Growth plan cost?", "email": "bob@example.com", "want_person": true });
     assert_eq!(ask(wished).await.json()["answered"], json!(false));
     assert_eq!(total(&test, "support_auto_requests").await, 3);
-    assert_eq!(total(&test, "support_auto_escalations").await, 2);
+    assert_eq!(total(&test, "support_auto_escalations").await, 1, "without an address nobody was asked");
     let tickets = ops(&test, "/api/ops/tickets").await;
     assert_eq!(tickets["tickets"].as_array().unwrap().len(), 2);
     let id = tickets["tickets"][0]["id"].as_str().unwrap().to_owned();
@@ -135,6 +135,10 @@ async fn consultations_are_booked_in_time_and_held_once() {
     let body = |at: Timestamp| json!({ "email": "ada@example.com", "name": "Ada", "topic": "Imports", "begins_at": at });
     let early = test.post("/api/consultations").json(&body(test.app.now())).send().await;
     assert_eq!(early.json()["errors"][0]["pointer"], json!("/begins_at"), "{}", early.text());
+    let mut lines = body(in_hours(&test, 24));
+    lines["name"] = json!("Ada\r\nBcc: everybody@example.com");
+    let lines = test.post("/api/consultations").json(&lines).send().await;
+    assert_eq!(lines.json()["errors"][0]["pointer"], json!("/name"), "{}", lines.text());
     let booked = test.post("/api/consultations").json(&body(in_hours(&test, 24))).send().await;
     assert_eq!(booked.status, StatusCode::CREATED, "{}", booked.text());
     let path = format!("/api/ops/consultations/{}", booked.json()["id"].as_str().unwrap());
