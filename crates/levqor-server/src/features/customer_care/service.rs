@@ -133,11 +133,7 @@ async fn escalate(
     let ticket = Ticket {
         id: TicketId::new(now, &*app.random),
         account,
-        subject: if subject.is_empty() {
-            message.lines().next().unwrap_or_default().chars().take(80).collect()
-        } else {
-            subject
-        },
+        subject: if subject.is_empty() { first_line(&message) } else { subject },
         email,
         message,
         created_at: now,
@@ -157,6 +153,12 @@ async fn escalate(
     );
     app.store.open_ticket(ticket.clone(), told).await?;
     Ok(ticket)
+}
+
+/// What a message without a subject is about.
+fn first_line(message: &str) -> String {
+    let line = message.split(['\n', '\r']).next().unwrap_or_default();
+    line.replace('\t', " ").chars().take(80).collect()
 }
 
 /// What the account's plan promises; who has none gets what the slowest plan does.
@@ -378,6 +380,7 @@ mod tests {
         assert_eq!(line("/subject", " A run waits ", 0..=20).unwrap(), "A run waits");
         for given in ["a\r\nBcc: x@example.com", "two\nlines", "a\tb"] {
             let refused = line("/subject", given, 0..=50).unwrap_err();
+            assert!(!first_line(given).contains(char::is_control), "{given:?}");
             assert!(refused.pointer == "/subject" && refused.message.contains("on one line"), "{given:?}");
         }
     }
