@@ -80,12 +80,24 @@ fn priced(ai: Option<&str>, runs: Option<&str>) -> JobSettings {
 
 /// Has a counter grow at a moment.
 async fn grows(test: &TestApp, name: &'static str, labels: &[(&str, &str)], at: Timestamp, by: f64) {
+    stored(test, SeriesKind::Counter, name, labels, at, by).await;
+}
+
+/// Stores a point of a series.
+async fn stored(
+    test: &TestApp,
+    kind: SeriesKind,
+    name: &'static str,
+    labels: &[(&str, &str)],
+    at: Timestamp,
+    value: f64,
+) {
     let labels: BTreeMap<String, String> =
         labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let series = Series { name: name.to_owned(), labels, kind: SeriesKind::Counter };
+    let series = Series { name: name.to_owned(), labels, kind };
     let now = test.app.now();
     let number = test.store.series_numbers(vec![series], now).await.unwrap()[0].unwrap();
-    let point = Point::of(at, by);
+    let point = Point::of(at, value);
     let batch = SeriesBatch::new(levqor_model::Random::u64(&*test.random), at, [(name, number, &point)]);
     test.store.add_series_points(batch, now).await.unwrap();
 }
@@ -533,6 +545,15 @@ async fn load_is_held_against_capacity() {
     assert!(summary.ends_with("Nothing to do."), "{summary}");
     assert_eq!(data["live_nodes"], 1);
     assert_eq!(data["run_start_p95_us"], Value::Null, "nobody has measured it");
+    // Another node had its hands full.
+    let (labels, at) = ([("node", "other"), ("region", "eu-west")], minutes_before(&test, 10));
+    stored(&test, SeriesKind::Gauge, "engine_active_runs", &labels, at, 1e9).await;
+    let (summary, _) = done(&test, "scaling_check").await;
+    assert!(
+        summary.contains("runs in memory: ")
+            && summary.contains("% used; start another node, or raise limits.active_runs"),
+        "whichever node looks: {summary}"
+    );
 }
 
 #[tokio::test]
@@ -543,7 +564,7 @@ async fn health_is_told_and_what_is_not_known_is_said() {
     let (summary, data) = done(&test, "health_monitor").await;
     for part in [
         "Uptime: 100 % of 2 observations were good in 30 days",
-        "Certificates: unknown, no probe looks at one",
+        "Certificates: unknown, no probe has seen one",
         "Clock: unknown, the database has no clock of its own",
         "Backups: unknown, no heartbeat has backup in its name",
     ] {
