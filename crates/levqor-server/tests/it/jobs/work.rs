@@ -445,6 +445,21 @@ async fn the_watchdog_reckons_objectives_from_the_series() {
     );
 }
 
+/// Who should evaluate objectives and never has is no better than who has fallen silent.
+#[tokio::test]
+async fn an_evaluator_that_never_begins_is_a_failure() {
+    let test = TestApp::new().await;
+    test.app.run_due_jobs().await.unwrap();
+    test.advance(11 * 60);
+    test.app.run_due_jobs().await.unwrap();
+    let failed = see(&test, "/slo_watchdog/history").await["firings"][0].clone();
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert!(
+        failed["problem"].as_str().unwrap().contains("the evaluator of objectives is silent"),
+        "{failed}"
+    );
+}
+
 #[tokio::test]
 async fn alerts_conditions_and_messages_are_looked_at() {
     let test = TestApp::new().await;

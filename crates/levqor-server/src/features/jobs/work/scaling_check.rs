@@ -42,7 +42,7 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     let queued = app.engine.queue_load().await.ok();
     let (depth, capacity) = app.store.queue_depth();
     // What this node has now, and the most that any node had in the hour, where it is stored.
-    let most = async |name: &str, own: usize| -> Result<Option<f64>, Failure> {
+    let most = async |name: &'static str, own: usize| -> Result<Option<f64>, Failure> {
         let own = number(i64::try_from(own).unwrap_or(i64::MAX));
         Ok(match series::read(context, name, span).await?.highest() {
             Some(stored) => Some(stored.max(own)),
