@@ -146,6 +146,12 @@ async fn what_has_ended_is_forgotten_by_its_age_and_its_number() {
         let firing = begin(&world, node, number * 60).await;
         store.end_firing(firing, ended(FiringState::Done, after(number * 60))).await.unwrap();
     }
+    let ended = store.firings_ended_since(after(60), 3).await.unwrap();
+    assert_eq!(ended.iter().map(|firing| firing.due_at).collect::<Vec<_>>(), [240, 180, 120].map(after));
+    assert!(
+        ended.iter().all(|firing| firing.data.is_none()),
+        "a day's results are more than one needs in memory"
+    );
     let open = begin(&world, node, 300).await;
     let left = async || {
         let all = store.job_firings("job".to_owned(), None, 10).await.unwrap();
