@@ -81,7 +81,7 @@ async fn page_events_are_counted_and_a_source_only_with_consent() {
         assert_eq!(answer.json()["errors"][0]["pointer"], json!(pointer));
     }
     let day = test.app.now().date();
-    let kept = test.store.page_events(day, day).await.unwrap();
+    let kept = test.store.page_events(day).await.unwrap();
     let shown: Vec<_> = kept.iter().map(|one| (one.kind.as_str(), one.source.as_str(), one.events)).collect();
     assert_eq!(shown, [("cta_click", "", 1), ("page_view", "", 2), ("page_view", "may", 1)]);
     assert_eq!(total(&test, "pricing_cta_clicks").await, 1);

@@ -90,6 +90,7 @@ async fn statements_find_their_rows_by_an_index() {
         // Reports of the platform, of days and of what few there are; some of them sort what they have summed up.
         "FROM accounts GROUP BY plan",
         "FROM country_days",
+        "AS found FROM page_events",
         "AS found FROM audit_records",
         "SELECT backend, count(*) AS found",
         "SELECT at / 86400000000 AS day",
