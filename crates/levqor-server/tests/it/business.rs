@@ -174,6 +174,25 @@ async fn feedback_is_kept_within_its_scale() {
 }
 
 #[tokio::test]
+async fn a_person_is_forgotten_when_they_ask_for_it() {
+    let test = TestApp::new().await;
+    let lead = json!({ "email": "ada@example.com", "source": "pricing" });
+    test.post("/api/marketing/lead").json(&lead).send().await;
+    let asked = json!({ "message": "Qwyzzt brlfgh xqz?", "email": "Ada@example.com", "want_person": true });
+    assert_eq!(test.post("/api/support").json(&asked).send().await.json()["answered"], json!(false));
+    let forget = async |email: &str| {
+        let call = test.post("/api/ops/people/forget").key(&test.keys.operator);
+        call.json(&json!({ "email": email })).send().await
+    };
+    let wrong = forget("nobody").await;
+    assert_eq!(wrong.json()["errors"][0]["pointer"], json!("/email"), "{}", wrong.text());
+    let forgotten = forget("ADA@example.com").await.json();
+    assert_eq!(forgotten, json!({ "leads": 1, "tickets": 1, "consultations": 0, "messages": 1 }));
+    assert_eq!(ops(&test, "/api/ops/tickets").await["tickets"], json!([]));
+    assert_eq!(ops(&test, "/api/ops/leads").await["leads"], json!([]));
+}
+
+#[tokio::test]
 async fn who_asks_too_often_waits() {
     let test = TestApp::new().await;
     let mut last = StatusCode::OK;

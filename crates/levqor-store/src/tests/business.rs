@@ -100,4 +100,6 @@ pub(super) async fn touch_business(store: &Store, random: &SeededRandom) {
     store.trial_feedback(None, 10).await.unwrap();
     store.trial_feedback(Some(feedback.id), 10).await.unwrap();
     store.trial_ratings(NOW, NOW + Duration::from_secs(1)).await.unwrap();
+    store.forget_person("a@b.example".to_owned(), NOW).await.unwrap();
+    store.prune_requests(NOW).await.unwrap();
 }

@@ -11,6 +11,7 @@ use levqor_store::{
     consultations::{Booked, Consultation},
     notifications::{NewNotification, Target},
     page_events::PageEvents,
+    people::Forgotten,
     tickets::{Ticket, TicketLoad},
 };
 use serde_json::json;
@@ -206,4 +207,65 @@ async fn an_address_books_few_consultations_and_each_ends_once() {
         kinds(&world).await,
         ["consultation.booked", "consultation.booked", "consultation.held", "consultation.booked"]
     );
+}
+
+#[tokio::test]
+async fn an_address_is_forgotten_with_all_that_is_kept_of_it_and_what_is_old_goes_by_itself() {
+    let world = World::new();
+    let (store, random) = (&world.store, SeededRandom::new(4));
+    let ticket = |email: &str| Ticket {
+        id: TicketId::new(NOW, &random),
+        account: None,
+        email: email.to_owned(),
+        subject: "s".to_owned(),
+        message: "m".to_owned(),
+        created_at: NOW,
+        respond_by: after(10),
+        state: TicketState::Open,
+        answered_at: None,
+        ended_at: None,
+    };
+    let consultation = |email: &str| Consultation {
+        id: ConsultationId::new(NOW, &random),
+        account: None,
+        email: email.to_owned(),
+        name: "n".to_owned(),
+        topic: "t".to_owned(),
+        begins_at: after(100),
+        created_at: NOW,
+        state: ConsultationState::Booked,
+        ended_at: None,
+    };
+    let (ada, bob) = ("ada@example.com", "bob@example.com");
+    for email in [ada, bob] {
+        store
+            .keep_lead(LeadId::new(NOW, &random), email.to_owned(), "s".to_owned(), true, NOW)
+            .await
+            .unwrap();
+        let (ticket, consultation) = (ticket(email), consultation(email));
+        store.open_ticket(ticket.clone(), told(&ticket.id.to_string())).await.unwrap();
+        let told = told(&consultation.id.to_string());
+        store.book_consultation(consultation, told, 3).await.unwrap();
+    }
+    let forgotten = store.forget_person(ada.to_owned(), after(1)).await.unwrap();
+    assert_eq!(forgotten, Forgotten { leads: 1, tickets: 1, consultations: 1, messages: 2 });
+    assert_eq!(store.forget_person(ada.to_owned(), after(2)).await.unwrap(), Forgotten::default());
+    let records = store.audit_records(Filter::default(), None, 100).await.unwrap();
+    let of: Vec<_> = records.iter().filter(|record| record.kind == "person.forgotten").collect();
+    assert_eq!(of.iter().map(|record| record.subject.as_str()).collect::<Vec<_>>(), ["a…@example.com"]);
+    let open = async || store.tickets(TicketState::Open, None, 10).await.unwrap();
+    let booked = async || store.consultations(ConsultationState::Booked, None, 10).await.unwrap();
+    assert_eq!(
+        (open().await.len(), booked().await.len(), store.leads(None, 10).await.unwrap().len()),
+        (1, 1, 1)
+    );
+    // One that waits for an answer stays, however old it is.
+    store.prune_requests(after(1_000)).await.unwrap();
+    let waits = open().await.remove(0);
+    assert_eq!((waits.email.as_str(), booked().await.len()), (bob, 0));
+    store.move_ticket(waits.id, TicketState::Answered, after(1_000)).await.unwrap();
+    store.prune_requests(after(1_000)).await.unwrap();
+    assert_eq!(store.tickets(TicketState::Answered, None, 10).await.unwrap().len(), 1);
+    store.prune_requests(after(1_001)).await.unwrap();
+    assert_eq!(store.tickets(TicketState::Answered, None, 10).await.unwrap(), []);
 }

@@ -1,8 +1,10 @@
-//! `/api/ops/tickets`, `/api/ops/consultations`, `/api/ops/trial-feedback`.
+//! `/api/ops/tickets`, `/api/ops/consultations`, `/api/ops/trial-feedback`, `/api/ops/people/forget`.
 
 use axum::{Json, extract::State};
 use levqor_model::{ConsultationId, ConsultationState, FeedbackId, TicketId, TicketState, Timestamp};
-use levqor_store::{consultations::Consultation, tickets::Ticket, trial_feedback::TrialFeedback};
+use levqor_store::{
+    consultations::Consultation, people::Forgotten, tickets::Ticket, trial_feedback::TrialFeedback,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -10,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{place::Place, service};
 use crate::{
     App, Problem,
-    gateway::{Cursor, Id, PageQuery, Query, cut, page_limit},
+    gateway::{Body, Cursor, Id, PageQuery, Query, cut, page_limit},
     problem::Refusals,
 };
 
@@ -28,6 +30,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(held))
         .routes(routes!(cancelled))
         .routes(routes!(feedback))
+        .routes(routes!(forget))
 }
 
 /// Where a ticket is in its life.
@@ -346,4 +349,34 @@ async fn feedback(State(app): State<App>, Query(asked): Query<PageQuery>) -> Res
     let found = app.store.views().trial_feedback(before, limit + 1).await?;
     let (found, next_cursor) = cut(found, limit, FEEDBACK, |one| one.id);
     Ok(Json(Feedback { feedback: found.into_iter().map(FeedbackView::from).collect(), next_cursor }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Person {
+    #[schema(example = "ada@example.com", max_length = 254)]
+    email: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ForgottenView {
+    leads: u64,
+    tickets: u64,
+    consultations: u64,
+    /// What operators were told of these.
+    messages: u64,
+}
+
+/// Forget what is kept of an address outside of accounts, as its owner may ask: leads, support requests, consultations.
+#[utoipa::path(
+    post,
+    path = "/api/ops/people/forget",
+    operation_id = "ops_forget_person",
+    tag = "operations",
+    request_body = Person,
+    responses((status = 200, description = "How much was forgotten", body = ForgottenView), Refusals)
+)]
+async fn forget(State(app): State<App>, Body(person): Body<Person>) -> Result<Json<ForgottenView>, Problem> {
+    let Forgotten { leads, tickets, consultations, messages } = service::forget(&app, &person.email).await?;
+    Ok(Json(ForgottenView { leads, tickets, consultations, messages }))
 }

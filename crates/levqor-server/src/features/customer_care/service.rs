@@ -9,6 +9,7 @@ use levqor_model::{
 use levqor_store::{
     consultations::{Booked, Consultation},
     notifications::{NewNotification, Target},
+    people::Forgotten,
     tickets::Ticket,
     trial_feedback::TrialFeedback,
 };
@@ -296,6 +297,16 @@ pub(super) async fn end_consultation(
         app.count(Counter::ConsultationsRun);
     }
     Ok(consultation)
+}
+
+/// Forgets what is kept of an address outside of accounts.
+///
+/// # Errors
+/// 422 for what is no address.
+pub(super) async fn forget(app: &App, email: &str) -> Result<Forgotten, Problem> {
+    let email =
+        sign_in::service::email(email).map_err(|error| Problem::field("/email", error.to_string()))?;
+    Ok(app.store.forget_person(email, app.now()).await?)
 }
 
 fn allow(app: &App, client: ClientAddress, email: Option<&str>) -> Result<(), Problem> {
