@@ -1,7 +1,7 @@
 //! `/api/ops/tickets`, `/api/ops/consultations`, `/api/ops/trial-feedback`, `/api/ops/people/forget`.
 
 use axum::{Json, extract::State};
-use levqor_model::{ConsultationId, ConsultationState, FeedbackId, TicketId, TicketState, Timestamp};
+use levqor_model::{ConsultationId, ConsultationState, TicketId, TicketState, Timestamp};
 use levqor_store::{
     consultations::Consultation, people::Forgotten, tickets::Ticket, trial_feedback::TrialFeedback,
 };
@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{place::Place, service};
 use crate::{
     App, Problem,
-    gateway::{Body, Cursor, Id, PageQuery, Query, cut, page_limit},
+    gateway::{Body, Cursor, Id, PageQuery, Query},
     problem::Refusals,
 };
 
@@ -136,12 +136,11 @@ async fn tickets(
     State(app): State<App>,
     Query(asked): Query<WhichTickets>,
 ) -> Result<Json<Tickets>, Problem> {
-    let limit = page_limit(asked.limit)?;
-    let after: Option<Place<TicketId>> = asked.cursor.map(|cursor| cursor.last(TICKETS)).transpose()?;
-    let after = after.map(|Place(at, id)| (at, id));
-    let state = asked.state.unwrap_or(TicketState::Open);
-    let found = app.store.views().tickets(state, after, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, TICKETS, |ticket| Place(ticket.respond_by, ticket.id));
+    let WhichTickets { state, limit, cursor } = asked;
+    let (store, state) = (app.store.views(), state.unwrap_or(TicketState::Open));
+    let read = |after: Option<Place<TicketId>>, limit| store.tickets(state, after.map(Place::parts), limit);
+    let place = |ticket: &Ticket| Place(ticket.respond_by, ticket.id);
+    let (found, next_cursor) = PageQuery { limit, cursor }.read(TICKETS, read, place).await?;
     let now = app.now();
     Ok(Json(Tickets {
         tickets: found.into_iter().map(|ticket| TicketView::new(ticket, now)).collect(),
@@ -266,13 +265,13 @@ async fn consultations(
     State(app): State<App>,
     Query(asked): Query<WhichConsultations>,
 ) -> Result<Json<Consultations>, Problem> {
-    let limit = page_limit(asked.limit)?;
-    let after: Option<Place<ConsultationId>> =
-        asked.cursor.map(|cursor| cursor.last(CONSULTATIONS)).transpose()?;
-    let after = after.map(|Place(at, id)| (at, id));
-    let state = asked.state.unwrap_or(ConsultationState::Booked);
-    let found = app.store.views().consultations(state, after, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, CONSULTATIONS, |one| Place(one.begins_at, one.id));
+    let WhichConsultations { state, limit, cursor } = asked;
+    let (store, state) = (app.store.views(), state.unwrap_or(ConsultationState::Booked));
+    let read = |after: Option<Place<ConsultationId>>, limit| {
+        store.consultations(state, after.map(Place::parts), limit)
+    };
+    let place = |one: &Consultation| Place(one.begins_at, one.id);
+    let (found, next_cursor) = PageQuery { limit, cursor }.read(CONSULTATIONS, read, place).await?;
     let consultations = found.into_iter().map(ConsultationView::from).collect();
     Ok(Json(Consultations { consultations, next_cursor }))
 }
@@ -344,10 +343,9 @@ struct Feedback {
     responses((status = 200, body = Feedback), Refusals)
 )]
 async fn feedback(State(app): State<App>, Query(asked): Query<PageQuery>) -> Result<Json<Feedback>, Problem> {
-    let limit = page_limit(asked.limit)?;
-    let before: Option<FeedbackId> = asked.cursor.map(|cursor| cursor.last(FEEDBACK)).transpose()?;
-    let found = app.store.views().trial_feedback(before, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, FEEDBACK, |one| one.id);
+    let store = app.store.views();
+    let read = |before, limit| store.trial_feedback(before, limit);
+    let (found, next_cursor) = asked.read(FEEDBACK, read, |one: &TrialFeedback| one.id).await?;
     Ok(Json(Feedback { feedback: found.into_iter().map(FeedbackView::from).collect(), next_cursor }))
 }
 
