@@ -314,7 +314,7 @@ fn allow(app: &App, client: ClientAddress, email: Option<&str>) -> Result<(), Pr
     // Whoever names no address is one of their network.
     let network = client.network();
     let key = email.map_or_else(|| network.to_string(), str::to_owned);
-    if asked.0.allow(network, &key) { Ok(()) } else { Err(too_often()) }
+    asked.0.take(network, &key).map_err(too_often)
 }
 
 fn notification(app: &App, about: &str, subject: String, body: String) -> NewNotification {

@@ -94,19 +94,19 @@ pub(super) async fn keep_lead(
         }
     };
     let leads = app.memory(|_| Leads(Mailboxes::new(PER_NETWORK, PER_EMAIL)));
-    if !leads.0.allow(client.network(), &email) {
-        return Err(too_often());
-    }
+    leads.0.take(client.network(), &email).map_err(too_often)?;
     app.store.keep_lead(LeadId::new(app.now(), &*app.random), email, source, consent, app.now()).await?;
     Ok(())
 }
 
-pub(in crate::features) fn too_often() -> Problem {
+/// `wait`: until one more may be asked for.
+pub(in crate::features) fn too_often(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + 1;
     Problem::new(
         ProblemCode::RateLimited,
-        "too much was sent from your network or for this address; try again in a few minutes",
+        format!("too much was sent from your network or for this address; try again in {seconds} s"),
     )
-    .retry_after(180)
+    .retry_after(seconds)
 }
 
 /// What a page tells of itself.
