@@ -115,12 +115,6 @@ impl Store {
         .await
     }
 
-    /// The source of an address that was left; None: it was not.
-    pub async fn source_of(&self, email: String) -> Result<Option<String>, Error> {
-        self.view(move |session| session.scalar("SELECT source FROM leads WHERE email = $1", params![email]))
-            .await
-    }
-
     /// Forgets an address, as its owner may ask; false: it was not there.
     pub async fn forget_lead(&self, id: LeadId, at: Timestamp) -> Result<bool, Error> {
         self.write(move |session| {

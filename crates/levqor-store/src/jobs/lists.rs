@@ -81,17 +81,6 @@ impl Store {
         .await
     }
 
-    pub async fn job_firing(&self, job: String, due_at: Timestamp) -> Result<Option<JobFiring>, Error> {
-        self.read(move |session| {
-            session.row(
-                concat!("SELECT ", columns!(), " FROM job_firings WHERE job_id = $1 AND due_at = $2"),
-                params![job, due_at],
-                JobFiring::read,
-            )
-        })
-        .await
-    }
-
     /// Firings that ended from a moment on, newest first, without what they gave: that may be large, and they may be many.
     pub async fn firings_ended_since(&self, at: Timestamp, limit: usize) -> Result<Vec<JobFiring>, Error> {
         self.read(move |session| {

@@ -37,7 +37,6 @@ pub(super) async fn touch_business(store: &Store, random: &SeededRandom) {
     store.leads(None, 10).await.unwrap();
     store.leads(Some(lead), 10).await.unwrap();
     store.lead_sources(NOW, NOW + Duration::from_secs(1)).await.unwrap();
-    store.source_of("a@b.example".to_owned()).await.unwrap();
     store.forget_lead(lead, NOW).await.unwrap();
     let event = PageEvents {
         day: NOW.date(),

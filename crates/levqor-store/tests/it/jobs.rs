@@ -99,7 +99,7 @@ async fn only_the_attempt_that_runs_writes_the_end() {
     assert!(!store.give_firing_back(stale).await.unwrap());
     assert!(store.end_firing(taken.clone(), ended(FiringState::Done, after(103))).await.unwrap());
     assert!(!store.end_firing(taken, ended(FiringState::Failed, after(104))).await.unwrap(), "once");
-    let firing = store.job_firing("job".to_owned(), NOW).await.unwrap().unwrap();
+    let firing = store.job_firings("job".to_owned(), None, 1).await.unwrap().remove(0);
     assert_eq!((firing.state, firing.ended_at), (FiringState::Done, Some(after(103))));
     let filter = Filter { kind: Some("job".to_owned()), ..Filter::default() };
     let records = store.audit_records(filter, None, 10).await.unwrap();
