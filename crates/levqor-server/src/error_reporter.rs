@@ -354,13 +354,15 @@ mod tests {
         let stub = HttpStub::start().await;
         stub.route(Route::new("/api/42/envelope/").reply(Reply::status(200)));
         let reporter = reporter(&stub);
+        // Its client is made by the first one, which takes a while.
+        reporter.confirm(&occurrence("first")).await.unwrap();
         for number in 0..5 {
             reporter.report(occurrence(&number.to_string()));
         }
         let shutdown = CancellationToken::new();
         shutdown.cancel();
         reporter.send(shutdown.clone()).await;
-        assert_eq!(reporter.told(), Told { delivered: 5, failed: 0, dropped: 0 });
+        assert_eq!(reporter.told(), Told { delivered: 6, failed: 0, dropped: 0 });
 
         let silent = HttpStub::start().await;
         silent.route(Route::new("/api/42/envelope/").reply(Reply::hang()));
