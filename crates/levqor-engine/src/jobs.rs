@@ -26,13 +26,16 @@ use levqor_store::{
     jobs::{Ended, Fire, Fired, FiringState, Job, JobFiring, JobPlan, Taker},
 };
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::schedules::misfire;
 
 /// How long after its longest time an attempt may still write its end: the clocks of nodes differ by less.
 const GRACE: Duration = Duration::from_secs(60);
+/// How long it tries to write its end, which is well within that; and how long it waits between two tries.
+const PERSISTENCE: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(1);
 /// The longest summary, in characters.
 pub const SUMMARY_CHARS_MAX: usize = 600;
 /// The largest result.
@@ -282,7 +285,29 @@ impl Jobs {
             let problem = ended.problem.as_deref().unwrap_or_default();
             tracing::error!(job = firing.job, "job {} failed: {problem}", firing.job);
         }
-        Ok(self.store.end_firing(firing, ended).await?.then_some(state))
+        let write = || self.store.end_firing(firing.clone(), ended.clone());
+        Ok(persist(stop, write).await?.then_some(state))
+    }
+}
+
+/// Tries again while the database is away for a moment, such as while another server takes over: without its end, a firing would be
+/// done a second time, and be in the way of its job until its lease is over.
+async fn persist<F>(stop: &CancellationToken, mut write: impl FnMut() -> F) -> Result<bool, Error>
+where
+    F: Future<Output = Result<bool, Error>>,
+{
+    let until = Instant::now() + PERSISTENCE;
+    loop {
+        match write().await {
+            Err(failure) if failure.is_retryable() && Instant::now() < until && !stop.is_cancelled() => {
+                tracing::warn!(error = %failure, "the end of a job could not be written; trying again");
+            }
+            outcome => return outcome,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            () = stop.cancelled() => {}
+        }
     }
 }
 
@@ -322,6 +347,31 @@ mod tests {
         assert_eq!((summary.chars().count(), summary.ends_with('…')), (SUMMARY_CHARS_MAX, true));
         assert!(ended.data.unwrap().contains("\"left_out\""));
         assert_eq!(cut("short", 5), "short");
+    }
+
+    /// Without a store, so that time may be moved.
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_written_when_the_database_comes_back() {
+        let play = async |away: usize, failure: fn() -> Error, stops: bool| {
+            let (stop, mut tries) = (CancellationToken::new(), 0);
+            if stops {
+                stop.cancel();
+            }
+            let written = persist(&stop, || {
+                tries += 1;
+                let answer = if tries > away { Ok(true) } else { Err(failure()) };
+                async move { answer }
+            })
+            .await;
+            (written.is_ok(), tries)
+        };
+        let away = || Error::Unavailable("a test".to_owned());
+        assert_eq!(play(0, away, false).await, (true, 1));
+        assert_eq!(play(20, away, false).await, (true, 21));
+        let (written, tries) = play(1_000, away, false).await;
+        assert!(!written && (25..35).contains(&tries), "its lease would be over: {tries}");
+        assert_eq!(play(20, away, true).await, (false, 1), "the node stops");
+        assert_eq!(play(20, || Error::Closed, false).await, (false, 1), "trying again would give the same");
     }
 
     #[test]
