@@ -26,13 +26,16 @@ use levqor_store::{
     jobs::{Ended, Fire, Fired, FiringState, Job, JobFiring, JobPlan, Taker},
 };
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::schedules::misfire;
 
 /// How long after its longest time an attempt may still write its end: the clocks of nodes differ by less.
 const GRACE: Duration = Duration::from_secs(60);
+/// How long it tries to write its end, which is well within that; and how long it waits between two tries.
+const PERSISTENCE: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(1);
 /// The longest summary, in characters.
 pub const SUMMARY_CHARS_MAX: usize = 600;
 /// The largest result.
@@ -177,10 +180,20 @@ impl Jobs {
     /// Not cancel safe: what has begun and is dropped is found when its lease is over, or its node is gone.
     ///
     /// # Errors
-    /// When the store cannot be asked.
+    /// When the store cannot be asked, and nothing has begun. What has begun is given, whatever became of the rest: it is still due in
+    /// the next round, and a firing that nobody performs would be in the way of its job until its lease is over.
     pub async fn round(&self) -> Result<Vec<JobFiring>, Error> {
         self.register().await?;
         let mut begun = Vec::new();
+        match self.begin(&mut begun).await {
+            Err(failure) if begun.is_empty() => return Err(failure),
+            Err(failure) => tracing::warn!(error = %failure, "not all jobs could be looked at; trying again"),
+            Ok(()) => {}
+        }
+        Ok(begun)
+    }
+
+    async fn begin(&self, begun: &mut Vec<JobFiring>) -> Result<(), Error> {
         let now = self.clock.now();
         // First, so that one that is lost is in nobody's way.
         for seen in self.store.firings_to_take(now).await? {
@@ -195,7 +208,7 @@ impl Jobs {
             let Some(spec) = self.spec(&job.id) else { continue };
             begun.extend(self.fire(spec, &job, now).await?);
         }
-        Ok(begun)
+        Ok(())
     }
 
     async fn fire(&self, spec: &JobSpec, job: &Job, now: Timestamp) -> Result<Option<JobFiring>, Error> {
@@ -272,7 +285,29 @@ impl Jobs {
             let problem = ended.problem.as_deref().unwrap_or_default();
             tracing::error!(job = firing.job, "job {} failed: {problem}", firing.job);
         }
-        Ok(self.store.end_firing(firing, ended).await?.then_some(state))
+        let write = || self.store.end_firing(firing.clone(), ended.clone());
+        Ok(persist(stop, write).await?.then_some(state))
+    }
+}
+
+/// Tries again while the database is away for a moment, such as while another server takes over: without its end, a firing would be
+/// done a second time, and be in the way of its job until its lease is over.
+async fn persist<F>(stop: &CancellationToken, mut write: impl FnMut() -> F) -> Result<bool, Error>
+where
+    F: Future<Output = Result<bool, Error>>,
+{
+    let until = Instant::now() + PERSISTENCE;
+    loop {
+        match write().await {
+            Err(failure) if failure.is_retryable() && Instant::now() < until && !stop.is_cancelled() => {
+                tracing::warn!(error = %failure, "the end of a job could not be written; trying again");
+            }
+            outcome => return outcome,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            () = stop.cancelled() => {}
+        }
     }
 }
 
@@ -312,6 +347,31 @@ mod tests {
         assert_eq!((summary.chars().count(), summary.ends_with('…')), (SUMMARY_CHARS_MAX, true));
         assert!(ended.data.unwrap().contains("\"left_out\""));
         assert_eq!(cut("short", 5), "short");
+    }
+
+    /// Without a store, so that time may be moved.
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_written_when_the_database_comes_back() {
+        let play = async |away: usize, failure: fn() -> Error, stops: bool| {
+            let (stop, mut tries) = (CancellationToken::new(), 0);
+            if stops {
+                stop.cancel();
+            }
+            let written = persist(&stop, || {
+                tries += 1;
+                let answer = if tries > away { Ok(true) } else { Err(failure()) };
+                async move { answer }
+            })
+            .await;
+            (written.is_ok(), tries)
+        };
+        let away = || Error::Unavailable("a test".to_owned());
+        assert_eq!(play(0, away, false).await, (true, 1));
+        assert_eq!(play(20, away, false).await, (true, 21));
+        let (written, tries) = play(1_000, away, false).await;
+        assert!(!written && (25..35).contains(&tries), "its lease would be over: {tries}");
+        assert_eq!(play(20, away, true).await, (false, 1), "the node stops");
+        assert_eq!(play(20, || Error::Closed, false).await, (false, 1), "trying again would give the same");
     }
 
     #[test]

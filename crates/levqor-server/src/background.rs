@@ -152,6 +152,10 @@ const PLACES_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const KEYS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Days of counted looks and clicks: more than a year, so that one can be compared with the one before.
 const PAGE_EVENT_DAYS_KEPT: i64 = 760;
+/// Support requests and consultations that were dealt with, and answers to the survey; the privacy policy says so.
+const REQUESTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// The log of AI calls: longer than any report looks back.
+const AI_REQUESTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Single looks of probes.
 const PROBE_RESULTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Their daily sums, and what the regions thought.
@@ -380,6 +384,8 @@ async fn prune_store(app: &App) -> Result<(), levqor_store::Error> {
     app.store.prune_drift(now - DRIFT_KEPT).await?;
     app.store.prune_keyring(now - KEYS_KEPT).await?;
     app.store.prune_tamper(now - PLACES_KEPT).await?;
+    app.store.prune_requests(now - REQUESTS_KEPT).await?;
+    app.store.prune_ai_requests(now - AI_REQUESTS_KEPT).await?;
     app.store.prune_page_events(now.date().plus_days(-PAGE_EVENT_DAYS_KEPT)).await?;
     app.store.prune_series(app.settings.series_kept, now).await?;
     jobs::prune(app).await?;

@@ -5,9 +5,12 @@
 //! ```
 //!
 //! Never in the way: a full queue, a flood, a collector that refuses or says nothing cost events, which are counted, and nothing else.
-//! What is told is what stands in the log anyway: no secrets, no bodies, no addresses of people.
+//! What is told is what stands in the log anyway, and less: no secrets, no bodies, and addresses of people are masked (`scrub`).
 //!
-//! Source: Sentry developer documentation, "Envelopes" and "Rate Limiting"; the types are its own (`sentry-types`).
+//! Source: Sentry developer documentation, "Envelopes"; the types are its own (`sentry-types`).
+
+mod limits;
+mod scrub;
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +24,7 @@ use std::{
 };
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use http::{StatusCode, header};
+use http::header;
 use levqor_model::Timestamp;
 use sentry_types::{
     Dsn,
@@ -42,9 +45,8 @@ const PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 const MESSAGE_CHARS_MAX: usize = 4_000;
 /// How long the collector may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long nothing is sent after a refusal that does not say it, and at most.
-const PAUSE: Duration = Duration::from_secs(60);
-const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+/// How long what is left may take when the server stops.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Something that went wrong, or that is told to see whether telling works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,25 +156,39 @@ impl ErrorReporter {
         self.0.dsn.host()
     }
 
-    /// Sends what is queued until `shutdown`, and then what is left. The second one who calls it has nothing to do.
+    /// Sends what is queued until `shutdown`, and then for 2 seconds what is left; the rest is dropped. The second one who calls it has
+    /// nothing to do.
     pub async fn send(&self, shutdown: CancellationToken) {
         let taken = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut waiting) = taken else { return };
+        let over = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(LAST).await;
+        };
+        tokio::pin!(over);
+        let mut dropped = 0;
         loop {
             let occurrence = tokio::select! { biased;
                 occurrence = waiting.recv() => occurrence,
                 () = shutdown.cancelled() => break,
             };
             let Some(occurrence) = occurrence else { break };
-            if let Err(Failure { pause, .. }) = self.deliver(&occurrence).await
-                && let Some(pause) = pause
-            {
+            let sent = tokio::select! { biased;
+                sent = self.deliver(&occurrence) => sent,
+                () = &mut over => {
+                    dropped += 1;
+                    break;
+                }
+            };
+            if let Some(pause) = sent.pause {
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = shutdown.cancelled() => break,
                 }
             }
         }
+        dropped += waiting.len();
+        self.0.dropped.fetch_add(u64::try_from(dropped).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Sends one event past the queue and waits for the collector's answer: what proves that telling works. Gives the event's id.
@@ -180,29 +196,32 @@ impl ErrorReporter {
     /// # Errors
     /// Why it was not taken.
     pub async fn confirm(&self, occurrence: &Occurrence) -> Result<String, NotTold> {
-        self.deliver(occurrence).await.map_err(|failure| failure.why)
+        self.deliver(occurrence).await.taken
     }
 
-    async fn deliver(&self, occurrence: &Occurrence) -> Result<String, Failure> {
-        let sent = self.post(occurrence).await;
-        let count = if sent.is_ok() { &self.0.delivered } else { &self.0.failed };
+    async fn deliver(&self, occurrence: &Occurrence) -> Sent {
+        let sent = match self.post(occurrence).await {
+            Ok(sent) => sent,
+            Err(reason) => {
+                let host = self.0.dsn.host().to_owned();
+                Sent { taken: Err(NotTold::NotReached { host, reason }), pause: Some(limits::PAUSE) }
+            }
+        };
+        let count = if sent.taken.is_ok() { &self.0.delivered } else { &self.0.failed };
         count.fetch_add(1, Ordering::Relaxed);
         sent
     }
 
-    async fn post(&self, occurrence: &Occurrence) -> Result<String, Failure> {
-        let host = || self.0.dsn.host().to_owned();
-        let not_reached = |reason: String| Failure {
-            why: NotTold::NotReached { host: host(), reason },
-            pause: Some(PAUSE),
-        };
-        let (id, body) = self.envelope(occurrence).map_err(|error| not_reached(error.to_string()))?;
+    /// # Errors
+    /// Why there is no answer.
+    async fn post(&self, occurrence: &Occurrence) -> Result<Sent, String> {
+        let (id, body) = self.envelope(occurrence).map_err(|error| error.to_string())?;
         let client = self.0.client.get_or_try_init(|| async {
             let built = tokio::task::spawn_blocking(|| outgoing::client(PATIENCE)).await;
             built.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
         });
-        let client = client.await.map_err(not_reached)?;
         let answer = client
+            .await?
             .post(self.0.dsn.envelope_api_url())
             .header("x-sentry-auth", self.0.dsn.to_auth(Some(AGENT)).to_string())
             .header(header::CONTENT_TYPE, "application/x-sentry-envelope")
@@ -210,17 +229,14 @@ impl ErrorReporter {
             .send()
             .await
             // The address holds the public half of the DSN.
-            .map_err(|error| not_reached(chain(&error.without_url())))?;
+            .map_err(|error| chain(&error.without_url()))?;
         let status = answer.status();
-        if status.is_success() {
-            return Ok(id);
-        }
-        let pause = (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()).then(|| {
-            let asked = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let asked = asked.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-            asked.unwrap_or(PAUSE).min(PAUSE_MAX)
-        });
-        Err(Failure { why: NotTold::Refused { host: host(), status: status.as_u16() }, pause })
+        let taken = if status.is_success() {
+            Ok(id)
+        } else {
+            Err(NotTold::Refused { host: self.0.dsn.host().to_owned(), status: status.as_u16() })
+        };
+        Ok(Sent { taken, pause: limits::pause(status, answer.headers()) })
     }
 
     /// The event's id, and the envelope around it.
@@ -228,12 +244,14 @@ impl ErrorReporter {
         let about = &self.0.about;
         let id = random_uuid();
         let micros = u64::try_from(occurrence.at.as_micros()).unwrap_or_default();
-        let mut tags: Map<String, String> = occurrence.tags.clone();
+        let told = |(name, value): (&String, &String)| (name.clone(), scrub::scrubbed(value));
+        let mut tags: Map<String, String> = occurrence.tags.iter().map(told).collect();
+        let message: String = occurrence.message.chars().take(MESSAGE_CHARS_MAX).collect();
         tags.insert("region".to_owned(), about.region.clone());
         let event = Event {
             event_id: id,
             level: if occurrence.is_error { Level::Error } else { Level::Info },
-            message: Some(occurrence.message.chars().take(MESSAGE_CHARS_MAX).collect()),
+            message: Some(scrub::scrubbed(&message)),
             logger: Some(occurrence.logger.clone()),
             platform: "native".into(),
             timestamp: std::time::UNIX_EPOCH + Duration::from_micros(micros),
@@ -248,8 +266,10 @@ impl ErrorReporter {
     }
 }
 
-struct Failure {
-    why: NotTold,
+/// What became of one event.
+struct Sent {
+    /// The event's id, or why the collector does not have it.
+    taken: Result<String, NotTold>,
     /// How long nothing should be sent now.
     pause: Option<Duration>,
 }
@@ -314,6 +334,46 @@ mod tests {
             gone.starts_with("the collector at 127.0.0.1 was not reached") && !gone.contains("publickey")
         );
         assert!(!format!("{nobody:?}").contains("publickey"));
+    }
+
+    #[tokio::test]
+    async fn addresses_of_people_and_secrets_do_not_leave() {
+        let stub = HttpStub::start().await;
+        stub.route(Route::new("/api/42/envelope/").reply(Reply::status(200)));
+        let mut about = occurrence("no mailbox: ada.lovelace@example.com");
+        about.tags.insert("error".to_owned(), "postgres://levqor:hunter2@db/x".to_owned());
+        reporter(&stub).confirm(&about).await.unwrap();
+        let told = stub.requests_to("/api/42/envelope/")[0].text();
+        assert!(told.contains("a…@example.com") && told.contains("postgres://…@db/x"), "{told}");
+        assert!(!told.contains("lovelace") && !told.contains("hunter2"), "{told}");
+    }
+
+    /// A collector that says nothing holds up the end of the server for some seconds, not for each event that waits.
+    #[tokio::test]
+    async fn the_end_waits_for_what_is_left_and_not_for_long() {
+        let stub = HttpStub::start().await;
+        stub.route(Route::new("/api/42/envelope/").reply(Reply::status(200)));
+        let reporter = reporter(&stub);
+        // Its client is made by the first one, which takes a while.
+        reporter.confirm(&occurrence("first")).await.unwrap();
+        for number in 0..5 {
+            reporter.report(occurrence(&number.to_string()));
+        }
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        reporter.send(shutdown.clone()).await;
+        assert_eq!(reporter.told(), Told { delivered: 6, failed: 0, dropped: 0 });
+
+        let silent = HttpStub::start().await;
+        silent.route(Route::new("/api/42/envelope/").reply(Reply::hang()));
+        let reporter = super::tests::reporter(&silent);
+        for number in 0..5 {
+            reporter.report(occurrence(&number.to_string()));
+        }
+        let began = tokio::time::Instant::now();
+        reporter.send(shutdown).await;
+        assert!(began.elapsed() < LAST + Duration::from_secs(4), "{:?}", began.elapsed());
+        assert_eq!(reporter.told(), Told { delivered: 0, failed: 0, dropped: 5 });
     }
 
     #[tokio::test]

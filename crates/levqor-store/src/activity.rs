@@ -18,14 +18,6 @@ pub struct AccountActivity {
     pub active_on: Option<Date>,
 }
 
-/// What an account used in a span of days.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountUse {
-    pub id: AccountId,
-    pub runs: i64,
-    pub ai_credits: i64,
-}
-
 impl Store {
     /// Accounts that were active on any day from `from` to `until`, both included.
     pub async fn active_accounts(&self, from: Date, until: Date) -> Result<i64, Error> {
@@ -94,27 +86,6 @@ impl Store {
                         active_on: row.take()?,
                     })
                 },
-            )
-        })
-        .await
-    }
-
-    /// What accounts used from `from` to `until`, those behind `after`, by their ids.
-    pub async fn account_uses(
-        &self,
-        from: Date,
-        until: Date,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<Vec<AccountUse>, Error> {
-        let after = after.map_or_else(String::new, |id| id.to_string());
-        self.view(move |session| {
-            session.rows(
-                "SELECT account_id, CAST(sum(runs) AS bigint), CAST(sum(ai_credits) AS bigint) FROM usage_days
-                 WHERE account_id > $1 AND day >= $2 AND day <= $3
-                 GROUP BY account_id ORDER BY account_id LIMIT $4",
-                params![after, from, until, limit],
-                |row| Ok(AccountUse { id: row.take()?, runs: row.take()?, ai_credits: row.take()? }),
             )
         })
         .await

@@ -46,8 +46,8 @@ impl Lead {
 }
 
 impl Store {
-    /// Keeps an address; one that is known is counted once more, keeps its first source, and its consent is what was said last.
-    /// True: it was not known.
+    /// Keeps an address; one that is known is counted once more, keeps its first source, and its consent is what was said last, which
+    /// leaves a record when it is another. True: it was not known.
     pub async fn keep_lead(
         &self,
         id: LeadId,
@@ -57,25 +57,30 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, Error> {
         self.write(move |session| {
-            let times: i64 = session
-                .scalar(
-                    "INSERT INTO leads (id, email, source, consent, created_at, last_at, times)
+            let before: Option<bool> =
+                session.scalar("SELECT consent FROM leads WHERE email = $1", params![email])?;
+            let kept: Option<(LeadId, i64)> = session.row(
+                "INSERT INTO leads (id, email, source, consent, created_at, last_at, times)
                      VALUES ($1, $2, $3, $4, $5, $5, 1)
                      ON CONFLICT (email) DO UPDATE SET consent = excluded.consent, last_at = excluded.last_at,
                          times = leads.times + 1
-                     RETURNING times",
-                    params![id, email, source, consent, at],
-                )?
-                .unwrap_or_default();
-            if times > 1 {
-                return Ok(false);
-            }
-            let details = json!({ "email": masked_email(&email), "source": source, "consent": consent });
-            audit::note(
-                session,
-                Note { kind: "lead.kept", at, account: None, subject: &id.to_string(), details },
+                     RETURNING id, times",
+                params![id, email, source, consent, at],
+                |row| Ok((row.take()?, row.take()?)),
             )?;
-            Ok(true)
+            let (id, times) = kept.unwrap_or((id, 1));
+            let (kind, details) = match before {
+                _ if times == 1 => {
+                    let email = masked_email(&email);
+                    ("lead.kept", json!({ "email": email, "source": source, "consent": consent }))
+                }
+                Some(before) if before != consent => {
+                    ("lead.consent_changed", json!({ "email": masked_email(&email), "consent": consent }))
+                }
+                _ => return Ok(false),
+            };
+            audit::note(session, Note { kind, at, account: None, subject: &id.to_string(), details })?;
+            Ok(times == 1)
         })
         .await
     }
@@ -108,12 +113,6 @@ impl Store {
             )
         })
         .await
-    }
-
-    /// The source of an address that was left; None: it was not.
-    pub async fn source_of(&self, email: String) -> Result<Option<String>, Error> {
-        self.view(move |session| session.scalar("SELECT source FROM leads WHERE email = $1", params![email]))
-            .await
     }
 
     /// Forgets an address, as its owner may ask; false: it was not there.

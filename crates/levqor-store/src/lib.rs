@@ -62,6 +62,7 @@ pub mod nodes;
 pub mod notifications;
 pub mod nudges;
 pub mod page_events;
+pub mod people;
 pub mod probes;
 pub mod queue;
 pub mod rates;

@@ -23,6 +23,17 @@ pub struct PageEvents {
     pub events: i64,
 }
 
+/// What came of some days.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageSums {
+    /// Of all pages.
+    pub all_views: i64,
+    /// Views of each page, most first; at most 1,000 pages.
+    pub views: Vec<(String, i64)>,
+    /// Clicks of each target, most first; at most 1,000 targets.
+    pub clicks: Vec<(String, i64)>,
+}
+
 impl PageEvents {
     fn read(row: &mut Row<'_>) -> Result<Self, Error> {
         Ok(Self {
@@ -66,15 +77,42 @@ impl Store {
         .await
     }
 
-    /// The counts of days, both included, oldest first; at most 100,000.
-    pub async fn page_events(&self, from: Date, to: Date) -> Result<Vec<PageEvents>, Error> {
+    /// The counts of a day.
+    pub async fn page_events(&self, day: Date) -> Result<Vec<PageEvents>, Error> {
         self.view(move |session| {
             session.rows(
-                "SELECT day, kind, page, target, source, events FROM page_events WHERE day >= $1 AND day <= $2
-                 ORDER BY day, kind, page, target, source LIMIT 100000",
-                params![from, to],
+                "SELECT day, kind, page, target, source, events FROM page_events WHERE day = $1
+                 ORDER BY kind, page, target, source LIMIT 10000",
+                params![day],
                 PageEvents::read,
             )
+        })
+        .await
+    }
+
+    /// What came of days, both included. It is summed up where it is kept: a year has more rows than one wants to read.
+    pub async fn page_sums(&self, from: Date, to: Date) -> Result<PageSums, Error> {
+        self.view(move |session| {
+            let named = |sql: &'static str| -> Result<Vec<(String, i64)>, Error> {
+                session.rows(sql, params![from, to], |row| Ok((row.take()?, row.take()?)))
+            };
+            let all_views: Option<i64> = session.scalar(
+                "SELECT CAST(sum(events) AS bigint) FROM page_events WHERE day >= $1 AND day <= $2 AND kind = 'page_view'",
+                params![from, to],
+            )?;
+            Ok(PageSums {
+                all_views: all_views.unwrap_or_default(),
+                views: named(
+                    "SELECT page, CAST(sum(events) AS bigint) AS found FROM page_events
+                     WHERE day >= $1 AND day <= $2 AND kind = 'page_view'
+                     GROUP BY page ORDER BY found DESC, page LIMIT 1000",
+                )?,
+                clicks: named(
+                    "SELECT target, CAST(sum(events) AS bigint) AS found FROM page_events
+                     WHERE day >= $1 AND day <= $2 AND kind = 'cta_click'
+                     GROUP BY target ORDER BY found DESC, target LIMIT 1000",
+                )?,
+            })
         })
         .await
     }

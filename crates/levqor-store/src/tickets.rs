@@ -21,9 +21,10 @@ pub struct Ticket {
     pub subject: String,
     pub message: String,
     pub created_at: Timestamp,
-    /// What the plan promises.
+    /// Until then the plan promises a first answer.
     pub respond_by: Timestamp,
     pub state: TicketState,
+    /// When it was answered first.
     pub answered_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
 }
@@ -32,8 +33,15 @@ pub struct Ticket {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TicketLoad {
     pub open: i64,
-    /// Of them, those that should have been answered.
+    /// Of them, those that nobody has answered yet, and should have.
     pub late: i64,
+}
+
+impl Ticket {
+    /// Whether the first answer did not come in time, or has not come and should have; what was closed without one waits no more.
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        self.answered_at.or(self.ended_at).unwrap_or(now) > self.respond_by
+    }
 }
 
 /// The columns of [`Ticket`], in the order in which [`Ticket::read`] takes them.
@@ -119,14 +127,14 @@ impl Store {
     /// How many wait at that time.
     pub async fn ticket_load(&self, now: Timestamp) -> Result<TicketLoad, Error> {
         self.view(move |session| {
-            let count = |before: Timestamp| {
-                session.scalar::<i64>(
-                    "SELECT count(*) FROM tickets WHERE state = 'open' AND respond_by < $1",
-                    params![before],
-                )
-            };
-            let open = count(Timestamp::from_micros(i64::MAX))?.unwrap_or_default();
-            Ok(TicketLoad { open, late: count(now)?.unwrap_or_default() })
+            let open: Option<i64> =
+                session.scalar("SELECT count(*) FROM tickets WHERE state = 'open'", &[])?;
+            // The plan promises a first answer: one that was opened again has had it.
+            let late: Option<i64> = session.scalar(
+                "SELECT count(*) FROM tickets WHERE state = 'open' AND respond_by < $1 AND answered_at IS NULL",
+                params![now],
+            )?;
+            Ok(TicketLoad { open: open.unwrap_or_default(), late: late.unwrap_or_default() })
         })
         .await
     }
@@ -142,7 +150,7 @@ impl Store {
             let moved = session.row(
                 concat!(
                     "UPDATE tickets SET state = $2,
-                         answered_at = CASE WHEN $2 = 'answered' THEN $3 ELSE answered_at END,
+                         answered_at = CASE WHEN $2 = 'answered' THEN coalesce(answered_at, $3) ELSE answered_at END,
                          ended_at = CASE WHEN $2 = 'closed' THEN $3 ELSE NULL END
                      WHERE id = $1 AND state <> $2 RETURNING ",
                     columns!()
@@ -162,7 +170,7 @@ impl Store {
                 TicketState::Answered => "ticket.answered",
                 TicketState::Closed => "ticket.closed",
             };
-            let details = json!({ "in_time": ticket.answered_at.is_none_or(|at| at <= ticket.respond_by) });
+            let details = json!({ "in_time": !ticket.is_late(at) });
             audit::note(
                 session,
                 Note { kind, at, account: ticket.account, subject: &id.to_string(), details },

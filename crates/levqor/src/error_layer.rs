@@ -14,6 +14,7 @@ use tracing_subscriber::{Layer, layer::Context};
 const OURS: &str = "levqor";
 /// Fields that become tags; the others are in the log.
 const TAGS_MAX: usize = 8;
+const TAG_CHARS_MAX: usize = 200;
 
 #[derive(Debug)]
 pub struct ErrorLayer(pub ErrorReporter);
@@ -26,13 +27,9 @@ impl<S: Subscriber> Layer<S> for ErrorLayer {
         }
         let mut found = Found::default();
         event.record(&mut found);
-        self.0.report(Occurrence {
-            at: SystemClock.now(),
-            message: found.message,
-            logger: metadata.target().to_owned(),
-            is_error: true,
-            tags: found.tags,
-        });
+        let Found { message, tags } = found;
+        let logger = metadata.target().to_owned();
+        self.0.report(Occurrence { at: SystemClock.now(), message, logger, is_error: true, tags });
     }
 }
 
@@ -42,19 +39,31 @@ struct Found {
     tags: BTreeMap<String, String>,
 }
 
-impl Visit for Found {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
+impl Found {
+    fn take(&mut self, field: &Field, text: String) {
         if field.name() == "message" {
             self.message = text;
         } else if self.tags.len() < TAGS_MAX {
-            self.tags.insert(field.name().to_owned(), text.chars().take(200).collect());
+            self.tags.insert(field.name().to_owned(), text.chars().take(TAG_CHARS_MAX).collect());
         }
+    }
+}
+
+impl Visit for Found {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.take(field, format!("{value:?}"));
+    }
+
+    /// Without the quotes that the other has.
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value.to_owned());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use levqor_server::error_reporter::{About, Told};
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -71,5 +80,29 @@ mod tests {
             tracing::error!(target: "hyper", "a stranger's error");
         });
         assert_eq!((reporter.queued(), reporter.told()), (1, Told::default()));
+    }
+    #[test]
+    fn fields_are_tags_as_they_are() {
+        /// Keeps what events say.
+        struct Keeper(Arc<Mutex<Vec<Found>>>);
+
+        impl<S: Subscriber> Layer<S> for Keeper {
+            fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+                let mut found = Found::default();
+                event.record(&mut found);
+                self.0.lock().unwrap().push(found);
+            }
+        }
+
+        let kept = Arc::default();
+        let subscriber = tracing_subscriber::registry().with(Keeper(Arc::clone(&kept)));
+        tracing::subscriber::with_default(subscriber, || {
+            let place = "a.rs:1";
+            tracing::error!(job = "prune", place = %place, tries = 3, "it broke");
+        });
+        let kept = kept.lock().unwrap();
+        let tags: Vec<_> = kept[0].tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(kept[0].message, "it broke");
+        assert_eq!(tags, [("job", "prune"), ("place", "a.rs:1"), ("tries", "3")]);
     }
 }

@@ -9,6 +9,7 @@ mod error_layer;
 mod first_start;
 mod guarded;
 mod moved;
+mod panics;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use levqor_model::ProblemCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::extract::page_limit;
 use crate::Problem;
 
 /// The last thing on a page, encoded. Opaque on purpose: its content may change with any version.
@@ -54,6 +55,27 @@ pub(crate) struct PageQuery {
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]
     pub(crate) cursor: Option<Cursor>,
+}
+
+impl PageQuery {
+    /// A page of a list, and where the next one begins. `read` is asked for one item more than the page has; `key` is an item's place.
+    ///
+    /// # Errors
+    /// 400 for a limit that no page has and a cursor of another list; and what `read` says.
+    pub(crate) async fn read<T, K, F>(
+        self,
+        list: &str,
+        read: impl FnOnce(Option<K>, usize) -> F,
+        key: impl Fn(&T) -> K,
+    ) -> Result<(Vec<T>, Option<Cursor>), Problem>
+    where
+        K: FromStr + ToString,
+        F: Future<Output = Result<Vec<T>, levqor_store::Error>>,
+    {
+        let limit = page_limit(self.limit)?;
+        let behind = self.cursor.map(|cursor| cursor.last(list)).transpose()?;
+        Ok(cut(read(behind, limit + 1).await?, limit, list, key))
+    }
 }
 
 /// Cuts a page off a list that was read with one item more than the page has; the cursor of the last item, when there

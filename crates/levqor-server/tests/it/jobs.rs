@@ -8,8 +8,9 @@ use levqor_testkit::wait_for;
 use serde_json::{Value, json};
 
 use crate::{
+    pages::Browser as _,
     serve::serve,
-    support::{Answer, TestApp},
+    support::{Answer, TestApp, sign_in_operator},
 };
 
 async fn see(test: &TestApp, path: &str) -> Value {
@@ -95,6 +96,22 @@ async fn due_times_fire_by_themselves_and_history_is_paged_through() {
         let answer = test.get(&path).key(&test.keys.operator).send().await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
+}
+
+/// With nobody who begins them, jobs are late, and nothing is green.
+#[tokio::test]
+async fn jobs_that_nobody_begins_are_late() {
+    let test = TestApp::new().await;
+    test.app.run_due_jobs().await.unwrap();
+    assert_eq!(see(&test, "/slo_watchdog").await["late"], Value::Null);
+    test.advance(20 * 60);
+    let late = see(&test, "/slo_watchdog").await["late"].clone();
+    assert!(late.as_str().is_some_and(|late| late.ends_with("s ago and has not begun")), "{late}");
+    let cookie = sign_in_operator(&test.app, test.account).await;
+    let page = test.page("/admin/jobs").header("cookie", &cookie).send().await.text();
+    assert!(page.contains("4 late") && !page.contains("all 20 active"), "{page}");
+    let page = test.page("/admin/jobs/slo_watchdog").header("cookie", &cookie).send().await.text();
+    assert!(page.contains("s ago and has not begun"), "{page}");
 }
 
 #[tokio::test]

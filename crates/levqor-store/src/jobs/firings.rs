@@ -5,7 +5,7 @@ use std::time::Duration;
 use levqor_model::{NodeId, RegionCode, Timestamp};
 use serde_json::json;
 
-use super::{Cause, FiringState, JobFiring, columns, job};
+use super::{Cause, FiringState, JobFiring, columns};
 use crate::{
     Error, Session, Store,
     audit::{self, Note},
@@ -16,6 +16,7 @@ use crate::{
 const ATTEMPTS_MAX: i64 = 2;
 /// How many moments are tried for one by hand: each job has one row a microsecond.
 const MOMENTS: u64 = 100;
+
 /// Who runs firings, and until when that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taker {
@@ -220,7 +221,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Asked>, Error> {
         self.write(move |session| {
-            if job(session, &id)?.is_none() {
+            // Changes nothing, and holds the row: who fires or asks for the same job on another node waits, and then sees this firing
+            // instead of running into it.
+            let known =
+                session.execute("UPDATE jobs SET skipped = skipped WHERE job_id = $1", params![id])?;
+            if known == 0 {
                 return Ok(None);
             }
             if let Some(request) = &request

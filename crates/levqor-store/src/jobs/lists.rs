@@ -81,27 +81,14 @@ impl Store {
         .await
     }
 
-    pub async fn job_firing(&self, job: String, due_at: Timestamp) -> Result<Option<JobFiring>, Error> {
-        self.read(move |session| {
-            session.row(
-                concat!("SELECT ", columns!(), " FROM job_firings WHERE job_id = $1 AND due_at = $2"),
-                params![job, due_at],
-                JobFiring::read,
-            )
-        })
-        .await
-    }
-
-    /// Firings that ended from a moment on, newest first.
+    /// Firings that ended from a moment on, newest first, without what they gave: that may be large, and they may be many.
     pub async fn firings_ended_since(&self, at: Timestamp, limit: usize) -> Result<Vec<JobFiring>, Error> {
         self.read(move |session| {
             session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM job_firings WHERE ended_at IS NOT NULL AND ended_at >= $1
-                     ORDER BY ended_at DESC, job_id DESC, due_at DESC LIMIT $2"
-                ),
+                "SELECT job_id, due_at, cause, state, attempt, node_id, region, asked_by, began_at, lease_ends_at, ended_at,
+                     CAST(NULL AS text), CAST(NULL AS text), problem
+                 FROM job_firings WHERE ended_at IS NOT NULL AND ended_at >= $1
+                 ORDER BY ended_at DESC, job_id DESC, due_at DESC LIMIT $2",
                 params![at, limit],
                 JobFiring::read,
             )

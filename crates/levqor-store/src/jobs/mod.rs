@@ -219,7 +219,7 @@ impl Store {
 }
 
 /// The job, if it is known.
-pub(crate) fn job(session: &Session, id: &str) -> Result<Option<Job>, Error> {
+fn job(session: &Session, id: &str) -> Result<Option<Job>, Error> {
     session.row(
         "SELECT job_id, next_due_at, paused_at, paused_by, missed, skipped FROM jobs WHERE job_id = $1",
         params![id],

@@ -45,6 +45,10 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM leads ORDER BY id DESC",
         "SELECT source, count(*) FROM leads WHERE created_at",
         "FROM trial_feedback ORDER BY id DESC",
+        // A walk over all of it, when somebody asks to be forgotten.
+        "DELETE FROM notifications WHERE dedup IN",
+        "DELETE FROM tickets WHERE email",
+        "DELETE FROM consultations WHERE email",
         // All who are told, when they are told; how many there are, when one more wants to be.
         "FROM status_subscriptions WHERE confirmed_at IS NOT NULL",
         "SELECT count(*) FROM status_subscriptions WHERE created_at <=",
@@ -91,6 +95,7 @@ async fn statements_find_their_rows_by_an_index() {
         // Reports of the platform, of days and of what few there are; some of them sort what they have summed up.
         "FROM accounts GROUP BY plan",
         "FROM country_days",
+        "AS found FROM page_events",
         "AS found FROM audit_records",
         "SELECT backend, count(*) AS found",
         "SELECT at / 86400000000 AS day",

@@ -37,7 +37,6 @@ pub(super) async fn touch_business(store: &Store, random: &SeededRandom) {
     store.leads(None, 10).await.unwrap();
     store.leads(Some(lead), 10).await.unwrap();
     store.lead_sources(NOW, NOW + Duration::from_secs(1)).await.unwrap();
-    store.source_of("a@b.example".to_owned()).await.unwrap();
     store.forget_lead(lead, NOW).await.unwrap();
     let event = PageEvents {
         day: NOW.date(),
@@ -50,7 +49,8 @@ pub(super) async fn touch_business(store: &Store, random: &SeededRandom) {
     for _ in 0..2 {
         store.add_page_events(vec![event.clone()]).await.unwrap();
     }
-    store.page_events(NOW.date(), NOW.date()).await.unwrap();
+    store.page_events(NOW.date()).await.unwrap();
+    store.page_sums(NOW.date(), NOW.date()).await.unwrap();
     store.prune_page_events(NOW.date()).await.unwrap();
     let ticket = Ticket {
         id: TicketId::new(NOW, random),
@@ -99,4 +99,6 @@ pub(super) async fn touch_business(store: &Store, random: &SeededRandom) {
     store.trial_feedback(None, 10).await.unwrap();
     store.trial_feedback(Some(feedback.id), 10).await.unwrap();
     store.trial_ratings(NOW, NOW + Duration::from_secs(1)).await.unwrap();
+    store.forget_person("a@b.example".to_owned(), NOW).await.unwrap();
+    store.prune_requests(NOW).await.unwrap();
 }

@@ -48,7 +48,6 @@ pub(super) async fn touch_jobs(store: &Store, account: AccountId, random: &Seede
     assert!(store.pause_job(id(), "me".to_owned(), text(), NOW).await.unwrap());
     assert!(store.resume_job(id(), NOW, NOW).await.unwrap());
     store.job_firings(id(), None, 10).await.unwrap();
-    store.job_firing(id(), NOW).await.unwrap();
     store.firings_ended_since(NOW, 10).await.unwrap();
     store.prune_job_firings(NOW, 0).await.unwrap();
     store.last_budgets().await.unwrap();
@@ -62,7 +61,6 @@ async fn touch_reports(store: &Store, account: AccountId) {
     store.accounts_opened(NOW, NOW).await.unwrap();
     store.active_of_opened((NOW, NOW), day, day).await.unwrap();
     store.account_activity(day, None, 10).await.unwrap();
-    store.account_uses(day, day, Some(account), 10).await.unwrap();
     store.accounts_by_plan().await.unwrap();
     store.first_steps(NOW, NOW).await.unwrap();
     store.account_sources(vec![account]).await.unwrap();

@@ -11,6 +11,7 @@ use levqor_store::{
     consultations::{Booked, Consultation},
     notifications::{NewNotification, Target},
     page_events::PageEvents,
+    people::Forgotten,
     tickets::{Ticket, TicketLoad},
 };
 use serde_json::json;
@@ -64,11 +65,11 @@ async fn a_lead_is_kept_once_and_keeps_where_it_came_from() {
     assert_eq!(store.leads(Some(leads[0].id), 10).await.unwrap(), leads[1..]);
     assert_eq!(store.lead_sources(NOW, after(21)).await.unwrap(), [("pricing".to_owned(), 2)]);
     assert_eq!(store.lead_sources(after(1), after(20)).await.unwrap(), []);
-    assert_eq!(store.source_of("ada@example.com".to_owned()).await.unwrap().as_deref(), Some("pricing"));
     assert!(store.forget_lead(leads[1].id, after(30)).await.unwrap());
     assert!(!store.forget_lead(leads[1].id, after(30)).await.unwrap());
-    assert_eq!(store.source_of("ada@example.com".to_owned()).await.unwrap(), None);
-    assert_eq!(kinds(&world).await, ["lead.kept", "lead.kept", "lead.forgotten"]);
+    assert_eq!(store.leads(None, 10).await.unwrap(), leads[..1]);
+    // Who agrees, or does so no more, is in the log; who only comes again is not.
+    assert_eq!(kinds(&world).await, ["lead.kept", "lead.consent_changed", "lead.kept", "lead.forgotten"]);
 }
 
 #[tokio::test]
@@ -83,17 +84,31 @@ async fn page_events_are_sums_and_bounded() {
         events,
     };
     world.store.add_page_events(vec![event("/a", 2), event("/b", 1), event("/a", 3)]).await.unwrap();
-    let all = world.store.page_events(NOW.date(), NOW.date()).await.unwrap();
+    let all = world.store.page_events(NOW.date()).await.unwrap();
     assert_eq!(all, [event("/a", 5), event("/b", 1)]);
     // Somebody makes up pages: what they cost ends.
     let made_up: Vec<_> = (0..2_500).map(|number| event(&format!("/made-up-{number}"), 1)).collect();
     world.store.add_page_events(made_up).await.unwrap();
-    let all = world.store.page_events(NOW.date(), NOW.date()).await.unwrap();
+    let all = world.store.page_events(NOW.date()).await.unwrap();
     assert_eq!(all.len(), 2_001);
     assert_eq!(all.iter().map(|one| one.events).sum::<i64>(), 2_506, "and none is lost");
     assert_eq!(all.iter().find(|one| one.page == "other").map(|one| one.events), Some(502));
+    let click = PageEvents { kind: "cta_click".to_owned(), target: "trial".to_owned(), ..event("/a", 2) };
+    let (before, day) = (NOW.date().plus_days(-1), NOW.date());
+    let yesterday = PageEvents { day: before, ..click.clone() };
+    world.store.add_page_events(vec![click, yesterday]).await.unwrap();
+    let sums = world.store.page_sums(before, day).await.unwrap();
+    assert_eq!(
+        (sums.all_views, sums.views.len()),
+        (2_506, 1_000),
+        "all are in the sum, and not all are named"
+    );
+    assert_eq!(sums.views[..2], [("other".to_owned(), 502), ("/a".to_owned(), 5)]);
+    // The kinds of the day were used up by what was made up.
+    assert_eq!(sums.clicks, [("other".to_owned(), 2), ("trial".to_owned(), 2)]);
+    assert_eq!(world.store.page_sums(before, before).await.unwrap().clicks, [("trial".to_owned(), 2)]);
     world.store.prune_page_events(NOW.date().plus_days(1)).await.unwrap();
-    assert_eq!(world.store.page_events(NOW.date(), NOW.date()).await.unwrap(), []);
+    assert_eq!(world.store.page_events(NOW.date()).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -130,11 +145,31 @@ async fn tickets_wait_by_urgency_and_leave_records() {
     assert_eq!((closed.answered_at, closed.ended_at), (Some(after(12)), Some(after(13))));
     let opened = store.move_ticket(early.id, TicketState::Open, after(14)).await.unwrap().unwrap();
     assert_eq!((opened.state, opened.ended_at), (TicketState::Open, None));
+    // Its first answer came late and is never late anew; the other's time is not over yet.
+    assert_eq!(store.ticket_load(after(50)).await.unwrap(), TicketLoad { open: 2, late: 0 });
+    let again = store.move_ticket(early.id, TicketState::Answered, after(90)).await.unwrap().unwrap();
+    assert_eq!(again.answered_at, Some(after(12)), "the plan promises the first answer");
+    store.move_ticket(late.id, TicketState::Closed, after(101)).await.unwrap();
+    let records = store.audit_records(Filter::default(), None, 100).await.unwrap();
+    let last: serde_json::Value = serde_json::from_str(&records[0].details).unwrap();
+    assert_eq!(
+        (records[0].kind.as_str(), &last["in_time"]),
+        ("ticket.closed", &json!(false)),
+        "nobody answered it"
+    );
     let nobody = TicketId::new(after(1), &SeededRandom::new(9));
     assert_eq!(store.move_ticket(nobody, TicketState::Closed, NOW).await.unwrap(), None);
     assert_eq!(
         kinds(&world).await,
-        ["ticket.opened", "ticket.opened", "ticket.answered", "ticket.closed", "ticket.reopened"]
+        [
+            "ticket.opened",
+            "ticket.opened",
+            "ticket.answered",
+            "ticket.closed",
+            "ticket.reopened",
+            "ticket.answered",
+            "ticket.closed"
+        ]
     );
 }
 
@@ -172,4 +207,65 @@ async fn an_address_books_few_consultations_and_each_ends_once() {
         kinds(&world).await,
         ["consultation.booked", "consultation.booked", "consultation.held", "consultation.booked"]
     );
+}
+
+#[tokio::test]
+async fn an_address_is_forgotten_with_all_that_is_kept_of_it_and_what_is_old_goes_by_itself() {
+    let world = World::new();
+    let (store, random) = (&world.store, SeededRandom::new(4));
+    let ticket = |email: &str| Ticket {
+        id: TicketId::new(NOW, &random),
+        account: None,
+        email: email.to_owned(),
+        subject: "s".to_owned(),
+        message: "m".to_owned(),
+        created_at: NOW,
+        respond_by: after(10),
+        state: TicketState::Open,
+        answered_at: None,
+        ended_at: None,
+    };
+    let consultation = |email: &str| Consultation {
+        id: ConsultationId::new(NOW, &random),
+        account: None,
+        email: email.to_owned(),
+        name: "n".to_owned(),
+        topic: "t".to_owned(),
+        begins_at: after(100),
+        created_at: NOW,
+        state: ConsultationState::Booked,
+        ended_at: None,
+    };
+    let (ada, bob) = ("ada@example.com", "bob@example.com");
+    for email in [ada, bob] {
+        store
+            .keep_lead(LeadId::new(NOW, &random), email.to_owned(), "s".to_owned(), true, NOW)
+            .await
+            .unwrap();
+        let (ticket, consultation) = (ticket(email), consultation(email));
+        store.open_ticket(ticket.clone(), told(&ticket.id.to_string())).await.unwrap();
+        let told = told(&consultation.id.to_string());
+        store.book_consultation(consultation, told, 3).await.unwrap();
+    }
+    let forgotten = store.forget_person(ada.to_owned(), after(1)).await.unwrap();
+    assert_eq!(forgotten, Forgotten { leads: 1, tickets: 1, consultations: 1, messages: 2 });
+    assert_eq!(store.forget_person(ada.to_owned(), after(2)).await.unwrap(), Forgotten::default());
+    let records = store.audit_records(Filter::default(), None, 100).await.unwrap();
+    let of: Vec<_> = records.iter().filter(|record| record.kind == "person.forgotten").collect();
+    assert_eq!(of.iter().map(|record| record.subject.as_str()).collect::<Vec<_>>(), ["a…@example.com"]);
+    let open = async || store.tickets(TicketState::Open, None, 10).await.unwrap();
+    let booked = async || store.consultations(ConsultationState::Booked, None, 10).await.unwrap();
+    assert_eq!(
+        (open().await.len(), booked().await.len(), store.leads(None, 10).await.unwrap().len()),
+        (1, 1, 1)
+    );
+    // One that waits for an answer stays, however old it is.
+    store.prune_requests(after(1_000)).await.unwrap();
+    let waits = open().await.remove(0);
+    assert_eq!((waits.email.as_str(), booked().await.len()), (bob, 0));
+    store.move_ticket(waits.id, TicketState::Answered, after(1_000)).await.unwrap();
+    store.prune_requests(after(1_000)).await.unwrap();
+    assert_eq!(store.tickets(TicketState::Answered, None, 10).await.unwrap().len(), 1);
+    store.prune_requests(after(1_001)).await.unwrap();
+    assert_eq!(store.tickets(TicketState::Answered, None, 10).await.unwrap(), []);
 }

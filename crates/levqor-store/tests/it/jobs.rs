@@ -99,7 +99,7 @@ async fn only_the_attempt_that_runs_writes_the_end() {
     assert!(!store.give_firing_back(stale).await.unwrap());
     assert!(store.end_firing(taken.clone(), ended(FiringState::Done, after(103))).await.unwrap());
     assert!(!store.end_firing(taken, ended(FiringState::Failed, after(104))).await.unwrap(), "once");
-    let firing = store.job_firing("job".to_owned(), NOW).await.unwrap().unwrap();
+    let firing = store.job_firings("job".to_owned(), None, 1).await.unwrap().remove(0);
     assert_eq!((firing.state, firing.ended_at), (FiringState::Done, Some(after(103))));
     let filter = Filter { kind: Some("job".to_owned()), ..Filter::default() };
     let records = store.audit_records(filter, None, 10).await.unwrap();
@@ -146,6 +146,12 @@ async fn what_has_ended_is_forgotten_by_its_age_and_its_number() {
         let firing = begin(&world, node, number * 60).await;
         store.end_firing(firing, ended(FiringState::Done, after(number * 60))).await.unwrap();
     }
+    let ended = store.firings_ended_since(after(60), 3).await.unwrap();
+    assert_eq!(ended.iter().map(|firing| firing.due_at).collect::<Vec<_>>(), [240, 180, 120].map(after));
+    assert!(
+        ended.iter().all(|firing| firing.data.is_none()),
+        "a day's results are more than one needs in memory"
+    );
     let open = begin(&world, node, 300).await;
     let left = async || {
         let all = store.job_firings("job".to_owned(), None, 10).await.unwrap();

@@ -1,9 +1,12 @@
 //! Two nodes, two stores, one database.
 
+use std::time::Duration;
+
 use levqor_lab::Postgres;
-use levqor_model::Timestamp;
+use levqor_model::{NodeId, SeededRandom, Timestamp};
 use levqor_store::{
     Options, Place, PostgresOptions, Store,
+    jobs::{Fire, Fired, JobPlan, Taker},
     rates::{Asked, Quota},
 };
 
@@ -60,4 +63,44 @@ async fn two_nodes_share_a_limit() {
     let (now, told) =
         open().rates_since("eu-west".parse().unwrap(), None, Timestamp::default(), 10).await.unwrap();
     assert!(now > Timestamp::default() && told.len() == 2, "{told:?}");
+}
+
+/// Asked for by hand on one node while it is due on another, a job runs once, and neither of the two runs into the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_job_is_asked_for_while_it_is_due() {
+    let url = Postgres::shared().database().unwrap();
+    let open = || {
+        let place = Place::Postgres(PostgresOptions::new(url.clone()));
+        Store::open(Options { place, ..Options::default() }).unwrap()
+    };
+    let (one, other) = (open(), open());
+    let due_at = Timestamp::from_seconds(1_795_502_900);
+    let now = due_at + Duration::from_secs(1);
+    let taker = Taker {
+        node: NodeId::new(now, &SeededRandom::new(3)),
+        region: "eu-west".parse().unwrap(),
+        lease: Duration::from_secs(60),
+    };
+    for number in 0..50 {
+        let job = format!("job-{number}");
+        let plan = JobPlan { id: job.clone(), schedule: "0 * * * * UTC".to_owned(), next_due_at: due_at };
+        one.register_jobs(vec![plan]).await.unwrap();
+        let fire = Fire {
+            job: job.clone(),
+            due_at,
+            fires_at: Some(due_at),
+            next_due_at: due_at + Duration::from_secs(3_600),
+            missed: 0,
+        };
+        let (fired, asked) = tokio::join!(
+            one.fire_job(fire, taker.clone(), now),
+            other.ask_for_job(job.clone(), "me".to_owned(), None, now)
+        );
+        let asked = asked.unwrap().unwrap();
+        match fired.unwrap() {
+            Fired::Began(firing) => assert!(asked.already && asked.firing.due_at == firing.due_at),
+            Fired::Skipped => assert!(!asked.already && asked.firing.due_at == now),
+            odd @ (Fired::Passed | Fired::NotDue) => panic!("{odd:?}"),
+        }
+    }
 }

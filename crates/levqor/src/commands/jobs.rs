@@ -47,7 +47,7 @@ fn of(id: &str) -> Result<String, Exit> {
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, JOBS, None).await)?;
     let jobs = found["jobs"].as_array().map_or(&[][..], Vec::as_slice);
-    let good = jobs.iter().all(|job| job["state"] == "active" && job["failures"] == 0);
+    let good = jobs.iter().all(is_good);
     let exit = if good { Exit::Done } else { Exit::Failed };
     if as_json {
         say(format_args!("{found:#}"));
@@ -74,8 +74,14 @@ async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     Ok(exit)
 }
 
+/// It is active and in time, and did not fail the last time.
+fn is_good(job: &Value) -> bool {
+    job["state"] == "active" && job["failures"] == 0 && job["late"].is_null()
+}
+
 fn state(job: &Value) -> String {
     let (text, tone) = match (job["state"].as_str(), job["running"]["state"].as_str()) {
+        _ if !job["late"].is_null() => ("late", Tone::Bad),
         (Some("paused"), _) => ("paused", Tone::Warning),
         (_, Some(running)) => return running.to_owned(),
         (Some("active"), None) => return "active".to_owned(),
@@ -184,6 +190,18 @@ mod tests {
         assert_eq!(result(&long).chars().count(), RESULT_CHARS + 1);
         assert_eq!(result(&json!({ "problem": "no" })), "no");
         assert_eq!(result(&Value::Null), "-");
+    }
+
+    #[test]
+    fn one_that_is_late_is_not_good() {
+        assert!(is_good(&json!({ "state": "active", "failures": 0 })));
+        for bad in [
+            json!({ "state": "active", "failures": 0, "late": "was due 300 s ago and has not begun" }),
+            json!({ "state": "paused", "failures": 0 }),
+            json!({ "state": "active", "failures": 1 }),
+        ] {
+            assert!(!is_good(&bad), "{bad}");
+        }
     }
 
     #[test]

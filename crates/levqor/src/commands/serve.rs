@@ -41,7 +41,7 @@ use crate::{
     data_dir::DataDir,
     first_start::first_start,
     guarded::guarded,
-    telemetry,
+    panics, telemetry,
 };
 
 /// What was not wrong use but still keeps the server from starting or running.
@@ -89,6 +89,7 @@ async fn start(flags: &Flags, as_json: bool) -> Result<(), Failure> {
     let exporter = exporter(&config)?;
     telemetry::start(&config.log, &config.region.code, exporter.clone(), config.error_reporter.as_ref())
         .map_err(Failure::Refused)?;
+    panics::tell();
     warn_of_reserved_keys(&layers);
     let policies = policies(&config).map_err(|complaints| Failure::Refused(complaints.join("\n")))?;
     slos(&config)?;

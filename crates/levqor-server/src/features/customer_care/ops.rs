@@ -1,8 +1,10 @@
-//! `/api/ops/tickets`, `/api/ops/consultations`, `/api/ops/trial-feedback`.
+//! `/api/ops/tickets`, `/api/ops/consultations`, `/api/ops/trial-feedback`, `/api/ops/people/forget`.
 
 use axum::{Json, extract::State};
-use levqor_model::{ConsultationId, ConsultationState, FeedbackId, TicketId, TicketState, Timestamp};
-use levqor_store::{consultations::Consultation, tickets::Ticket, trial_feedback::TrialFeedback};
+use levqor_model::{ConsultationId, ConsultationState, TicketId, TicketState, Timestamp};
+use levqor_store::{
+    consultations::Consultation, people::Forgotten, tickets::Ticket, trial_feedback::TrialFeedback,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -10,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{place::Place, service};
 use crate::{
     App, Problem,
-    gateway::{Cursor, Id, PageQuery, Query, cut, page_limit},
+    gateway::{Body, Cursor, Id, PageQuery, Query},
     problem::Refusals,
 };
 
@@ -28,6 +30,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(held))
         .routes(routes!(cancelled))
         .routes(routes!(feedback))
+        .routes(routes!(forget))
 }
 
 /// Where a ticket is in its life.
@@ -57,8 +60,9 @@ struct TicketView {
     /// The plan promises a first answer until then.
     #[schema(value_type = String, format = DateTime)]
     respond_by: Timestamp,
-    /// Whether that has passed without an answer.
+    /// Whether that passed without an answer.
     late: bool,
+    /// When it was answered first.
     #[schema(value_type = Option<String>, format = DateTime)]
     answered_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -67,6 +71,7 @@ struct TicketView {
 
 impl TicketView {
     fn new(ticket: Ticket, now: Timestamp) -> Self {
+        let late = ticket.is_late(now);
         let Ticket {
             id,
             account,
@@ -88,7 +93,7 @@ impl TicketView {
             state,
             created_at,
             respond_by,
-            late: answered_at.unwrap_or(ended_at.unwrap_or(now)) > respond_by,
+            late,
             answered_at,
             ended_at,
         }
@@ -131,12 +136,11 @@ async fn tickets(
     State(app): State<App>,
     Query(asked): Query<WhichTickets>,
 ) -> Result<Json<Tickets>, Problem> {
-    let limit = page_limit(asked.limit)?;
-    let after: Option<Place<TicketId>> = asked.cursor.map(|cursor| cursor.last(TICKETS)).transpose()?;
-    let after = after.map(|Place(at, id)| (at, id));
-    let state = asked.state.unwrap_or(TicketState::Open);
-    let found = app.store.views().tickets(state, after, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, TICKETS, |ticket| Place(ticket.respond_by, ticket.id));
+    let WhichTickets { state, limit, cursor } = asked;
+    let (store, state) = (app.store.views(), state.unwrap_or(TicketState::Open));
+    let read = |after: Option<Place<TicketId>>, limit| store.tickets(state, after.map(Place::parts), limit);
+    let place = |ticket: &Ticket| Place(ticket.respond_by, ticket.id);
+    let (found, next_cursor) = PageQuery { limit, cursor }.read(TICKETS, read, place).await?;
     let now = app.now();
     Ok(Json(Tickets {
         tickets: found.into_iter().map(|ticket| TicketView::new(ticket, now)).collect(),
@@ -261,13 +265,13 @@ async fn consultations(
     State(app): State<App>,
     Query(asked): Query<WhichConsultations>,
 ) -> Result<Json<Consultations>, Problem> {
-    let limit = page_limit(asked.limit)?;
-    let after: Option<Place<ConsultationId>> =
-        asked.cursor.map(|cursor| cursor.last(CONSULTATIONS)).transpose()?;
-    let after = after.map(|Place(at, id)| (at, id));
-    let state = asked.state.unwrap_or(ConsultationState::Booked);
-    let found = app.store.views().consultations(state, after, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, CONSULTATIONS, |one| Place(one.begins_at, one.id));
+    let WhichConsultations { state, limit, cursor } = asked;
+    let (store, state) = (app.store.views(), state.unwrap_or(ConsultationState::Booked));
+    let read = |after: Option<Place<ConsultationId>>, limit| {
+        store.consultations(state, after.map(Place::parts), limit)
+    };
+    let place = |one: &Consultation| Place(one.begins_at, one.id);
+    let (found, next_cursor) = PageQuery { limit, cursor }.read(CONSULTATIONS, read, place).await?;
     let consultations = found.into_iter().map(ConsultationView::from).collect();
     Ok(Json(Consultations { consultations, next_cursor }))
 }
@@ -339,9 +343,38 @@ struct Feedback {
     responses((status = 200, body = Feedback), Refusals)
 )]
 async fn feedback(State(app): State<App>, Query(asked): Query<PageQuery>) -> Result<Json<Feedback>, Problem> {
-    let limit = page_limit(asked.limit)?;
-    let before: Option<FeedbackId> = asked.cursor.map(|cursor| cursor.last(FEEDBACK)).transpose()?;
-    let found = app.store.views().trial_feedback(before, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, FEEDBACK, |one| one.id);
+    let store = app.store.views();
+    let read = |before, limit| store.trial_feedback(before, limit);
+    let (found, next_cursor) = asked.read(FEEDBACK, read, |one: &TrialFeedback| one.id).await?;
     Ok(Json(Feedback { feedback: found.into_iter().map(FeedbackView::from).collect(), next_cursor }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Person {
+    #[schema(example = "ada@example.com", max_length = 254)]
+    email: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ForgottenView {
+    leads: u64,
+    tickets: u64,
+    consultations: u64,
+    /// What operators were told of these.
+    messages: u64,
+}
+
+/// Forget what is kept of an address outside of accounts, as its owner may ask: leads, support requests, consultations.
+#[utoipa::path(
+    post,
+    path = "/api/ops/people/forget",
+    operation_id = "ops_forget_person",
+    tag = "operations",
+    request_body = Person,
+    responses((status = 200, description = "How much was forgotten", body = ForgottenView), Refusals)
+)]
+async fn forget(State(app): State<App>, Body(person): Body<Person>) -> Result<Json<ForgottenView>, Problem> {
+    let Forgotten { leads, tickets, consultations, messages } = service::forget(&app, &person.email).await?;
+    Ok(Json(ForgottenView { leads, tickets, consultations, messages }))
 }

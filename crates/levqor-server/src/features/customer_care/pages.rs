@@ -105,7 +105,7 @@ fn ticket_row(page: &PageActor, ticket: &Ticket, now: Timestamp) -> Markup {
             }
             td data-label="From" { (ticket.email) }
             td data-label="Answer by" {
-                @if ticket.respond_by < now { (badge(Tone::Bad, "alert", "late")) " " }
+                @if ticket.is_late(now) { (badge(Tone::Bad, "alert", "late")) " " }
                 (moment(ticket.respond_by))
             }
             td {

@@ -7,6 +7,13 @@ use levqor_model::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place<I>(pub(super) Timestamp, pub(super) I);
 
+impl<I> Place<I> {
+    /// As the store takes it.
+    pub(super) fn parts(self) -> (Timestamp, I) {
+        (self.0, self.1)
+    }
+}
+
 impl<I: fmt::Display> fmt::Display for Place<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.0.as_micros(), self.1)

@@ -1,6 +1,6 @@
 //! The rules: who answers, until when, and what is taken.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use levqor_model::{
     AccountId, ConsultationId, ConsultationState, FeedbackId, NotificationId, ProblemCode, Severity,
@@ -9,6 +9,7 @@ use levqor_model::{
 use levqor_store::{
     consultations::{Booked, Consultation},
     notifications::{NewNotification, Target},
+    people::Forgotten,
     tickets::Ticket,
     trial_feedback::TrialFeedback,
 };
@@ -81,7 +82,7 @@ pub(super) enum Outcome {
 pub(super) async fn ask(app: &App, asker: Asker<'_>, request: Request<'_>) -> Result<Outcome, Problem> {
     let mut wrong = Vec::new();
     let subject = request.subject.unwrap_or_default();
-    let subject = text("/subject", subject, 0..=SUBJECT_CHARS_MAX).map_err(|error| wrong.push(error));
+    let subject = line("/subject", subject, 0..=SUBJECT_CHARS_MAX).map_err(|error| wrong.push(error));
     let message = text("/message", request.message, 3..=MESSAGE_CHARS_MAX).map_err(|error| wrong.push(error));
     let email = request.email.map(str::trim).filter(|email| !email.is_empty());
     let email = email
@@ -95,7 +96,6 @@ pub(super) async fn ask(app: &App, asker: Asker<'_>, request: Request<'_>) -> Re
         if let Some(answer) = answer(app, &subject, &message, request.language) {
             return Ok(Outcome::Answered(answer));
         }
-        app.count(Counter::SupportAutoEscalations);
     }
     let Some(email) = email else {
         let message = if request.wants_person {
@@ -105,7 +105,12 @@ pub(super) async fn ask(app: &App, asker: Asker<'_>, request: Request<'_>) -> Re
         };
         return Err(Problem::field("/email", message));
     };
-    escalate(app, asker, email, subject, message).await.map(Outcome::Escalated)
+    let ticket = escalate(app, asker, email, subject, message).await?;
+    // Only now: without an address nobody was asked to answer.
+    if !request.wants_person {
+        app.count(Counter::SupportAutoEscalations);
+    }
+    Ok(Outcome::Escalated(ticket))
 }
 
 /// What the documentation says; None: it does not.
@@ -129,11 +134,7 @@ async fn escalate(
     let ticket = Ticket {
         id: TicketId::new(now, &*app.random),
         account,
-        subject: if subject.is_empty() {
-            message.lines().next().unwrap_or_default().chars().take(80).collect()
-        } else {
-            subject
-        },
+        subject: if subject.is_empty() { first_line(&message) } else { subject },
         email,
         message,
         created_at: now,
@@ -153,6 +154,12 @@ async fn escalate(
     );
     app.store.open_ticket(ticket.clone(), told).await?;
     Ok(ticket)
+}
+
+/// What a message without a subject is about.
+fn first_line(message: &str) -> String {
+    let line = message.split(['\n', '\r']).next().unwrap_or_default();
+    line.replace('\t', " ").chars().take(80).collect()
 }
 
 /// What the account's plan promises; who has none gets what the slowest plan does.
@@ -182,7 +189,7 @@ pub(super) struct Booking<'a> {
 pub(super) async fn book(app: &App, asker: Asker<'_>, booking: Booking<'_>) -> Result<Consultation, Problem> {
     let now = app.now();
     let mut wrong = Vec::new();
-    let name = text("/name", booking.name, 1..=NAME_CHARS_MAX).map_err(|error| wrong.push(error));
+    let name = line("/name", booking.name, 1..=NAME_CHARS_MAX).map_err(|error| wrong.push(error));
     let topic = text("/topic", booking.topic, 3..=TOPIC_CHARS_MAX).map_err(|error| wrong.push(error));
     let email = sign_in::service::email(booking.email)
         .map_err(|error| wrong.push(FieldError::new("/email", error.to_string())));
@@ -223,7 +230,9 @@ pub(super) async fn book(app: &App, asker: Asker<'_>, booking: Booking<'_>) -> R
         }
         Booked::TooMany => Err(Problem::field(
             "/email",
-            format!("has {BOOKED_MAX} consultations ahead of it already; cancel one of them first"),
+            format!(
+                "has {BOOKED_MAX} consultations ahead of it already; wait until one is over, or ask support to cancel one"
+            ),
         )),
     }
 }
@@ -290,12 +299,22 @@ pub(super) async fn end_consultation(
     Ok(consultation)
 }
 
+/// Forgets what is kept of an address outside of accounts.
+///
+/// # Errors
+/// 422 for what is no address.
+pub(super) async fn forget(app: &App, email: &str) -> Result<Forgotten, Problem> {
+    let email =
+        sign_in::service::email(email).map_err(|error| Problem::field("/email", error.to_string()))?;
+    Ok(app.store.forget_person(email, app.now()).await?)
+}
+
 fn allow(app: &App, client: ClientAddress, email: Option<&str>) -> Result<(), Problem> {
     let asked = app.memory(|_| Asked(Mailboxes::new(PER_NETWORK, PER_EMAIL)));
     // Whoever names no address is one of their network.
     let network = client.network();
     let key = email.map_or_else(|| network.to_string(), str::to_owned);
-    if asked.0.allow(network, &key) { Ok(()) } else { Err(too_often()) }
+    asked.0.take(network, &key).map_err(too_often)
 }
 
 fn notification(app: &App, about: &str, subject: String, body: String) -> NewNotification {
@@ -311,8 +330,8 @@ fn notification(app: &App, about: &str, subject: String, body: String) -> NewNot
     }
 }
 
-/// A text without blanks around it and without control characters, of so many characters.
-fn text(pointer: &str, given: &str, chars: std::ops::RangeInclusive<usize>) -> Result<String, FieldError> {
+/// A text without blanks around it and without characters that cannot be shown, of so many characters.
+fn text(pointer: &str, given: &str, chars: RangeInclusive<usize>) -> Result<String, FieldError> {
     let text = given.trim();
     let found = text.chars().count();
     if !chars.contains(&found) {
@@ -320,10 +339,24 @@ fn text(pointer: &str, given: &str, chars: std::ops::RangeInclusive<usize>) -> R
         let message = format!("has {found} characters; write between {min} and {max}");
         return Err(FieldError::new(pointer, message));
     }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if text.chars().any(|c| is_hidden(c) && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(FieldError::new(pointer, "has characters that cannot be shown; remove them"));
     }
     Ok(text.to_owned())
+}
+
+/// The same on one line: it becomes the subject of a mail, or a name beside an address.
+fn line(pointer: &str, given: &str, chars: RangeInclusive<usize>) -> Result<String, FieldError> {
+    let line = text(pointer, given, chars)?;
+    if line.chars().any(char::is_control) {
+        return Err(FieldError::new(pointer, "has more than one line, or a tab; write it on one line"));
+    }
+    Ok(line)
+}
+
+/// Control characters, and those that turn the direction of what stands beside them.
+fn is_hidden(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
 fn invalid(wrong: Vec<FieldError>) -> Problem {
@@ -344,10 +377,22 @@ mod tests {
             ("   ", Err("has 0 characters; write between 3 and 12")),
             ("0123456789abc", Err("has 13 characters; write between 3 and 12")),
             ("a\u{0}bc", Err("has characters that cannot be shown; remove them")),
+            ("a\u{202E}bc", Err("has characters that cannot be shown; remove them")),
         ];
         for (given, expected) in rows {
             let found = text("/message", given, 3..=12);
             assert_eq!(found.as_deref().map_err(|error| error.message.as_str()), expected, "{given:?}");
+        }
+    }
+
+    /// A line break in it could become a header of a mail.
+    #[test]
+    fn subjects_and_names_are_on_one_line() {
+        assert_eq!(line("/subject", " A run waits ", 0..=20).unwrap(), "A run waits");
+        for given in ["a\r\nBcc: x@example.com", "two\nlines", "a\tb"] {
+            let refused = line("/subject", given, 0..=50).unwrap_err();
+            assert!(!first_line(given).contains(char::is_control), "{given:?}");
+            assert!(refused.pointer == "/subject" && refused.message.contains("on one line"), "{given:?}");
         }
     }
 }

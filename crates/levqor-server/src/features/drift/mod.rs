@@ -17,4 +17,4 @@ mod service;
 pub(crate) use conditions::conditions;
 pub use pages::routes;
 pub use routes::api;
-pub(crate) use service::{EVERY, last, look_at_itself, silent_regions, standings};
+pub(crate) use service::{EVERY, Standing, last, look_at_itself, silent_regions, standings};

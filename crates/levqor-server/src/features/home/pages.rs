@@ -136,7 +136,7 @@ fn ask(sentence: &str, error: Option<&str>) -> Markup {
                 (field_error("query", error))
                 div.foot {
                     span.small.faint { "No account needed. Nothing is stored." }
-                    button.button.primary type="submit" { "Draft the workflow" (icon("arrow")) }
+                    button.button.primary type="submit" data-cta="draft-workflow" { "Draft the workflow" (icon("arrow")) }
                 }
             }
             div.examples {

@@ -79,35 +79,49 @@ fn failing(job: &Job, found: &JobNow) -> Condition {
 }
 
 fn late(job: &Job, found: &JobNow, now: Timestamp) -> Condition {
-    let due = found.job.next_due_at;
-    let is_paused = found.job.paused_at.is_some();
-    // One that runs longer than it may has nobody who ends it.
-    let is_lost =
-        found.open.as_ref().and_then(|open| open.lease_ends_at).is_some_and(|end| now.since(end) > LATE);
-    let behind = now.since(due);
-    let is_late = !is_paused && behind > LATE;
-    let summary = if is_late {
-        format!("job {} was due {} s ago and has not begun", job.id, behind.as_secs())
-    } else if is_lost {
-        format!("job {} has begun, and nobody runs it any more", job.id)
-    } else if is_paused {
-        format!("job {} is paused", job.id)
-    } else {
-        format!("job {} is in time", job.id)
+    let why = lateness(found, now);
+    let summary = match &why {
+        Some(why) => format!("job {} {why}", job.id),
+        None if found.job.paused_at.is_some() => format!("job {} is paused", job.id),
+        None => format!("job {} is in time", job.id),
     };
+    let due = found.job.next_due_at;
+    let late_seconds = if is_late(found, now) { now.since(due).as_secs() } else { 0 };
     Condition {
         rule: "jobs.late".to_owned(),
         subject: job.id.to_owned(),
-        verdict: if is_late || is_lost { Verdict::Fails } else { Verdict::Holds },
+        verdict: if why.is_some() { Verdict::Fails } else { Verdict::Holds },
         severity: Severity::Major,
         summary,
-        details: json!({ "next_due_at": due, "late_seconds": if is_late { behind.as_secs() } else { 0 } }),
+        details: json!({ "next_due_at": due, "late_seconds": late_seconds }),
+    }
+}
+
+fn is_late(found: &JobNow, now: Timestamp) -> bool {
+    found.job.paused_at.is_none() && now.since(found.job.next_due_at) > LATE
+}
+
+/// Why a job is late, as the end of a sentence about it; None: it is not.
+pub(super) fn lateness(found: &JobNow, now: Timestamp) -> Option<String> {
+    if is_late(found, now) {
+        let behind = now.since(found.job.next_due_at).as_secs();
+        return Some(format!("was due {behind} s ago and has not begun"));
+    }
+    let open = found.open.as_ref()?;
+    match open.lease_ends_at {
+        // One that runs longer than it may has nobody who ends it.
+        Some(end) if now.since(end) > LATE => Some("has begun, and nobody runs it any more".to_owned()),
+        None if now.since(open.due_at) > LATE => {
+            let behind = now.since(open.due_at).as_secs();
+            Some(format!("has waited for {behind} s, and nobody begins it"))
+        }
+        Some(_) | None => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use levqor_store::jobs::Job as Row;
+    use levqor_store::jobs::{Cause, FiringState, Job as Row, JobFiring};
 
     use super::*;
 
@@ -158,6 +172,30 @@ mod tests {
             found.job.next_due_at = NOW - LATE * 2;
         };
         assert_eq!(with(paused), told("jobs.active", ""), "what is paused is not late");
+        let open = |waits: u64, lease: Option<u64>| {
+            let mut all = all();
+            all[3].open = Some(JobFiring {
+                job: JOBS[3].id.to_owned(),
+                due_at: NOW - Duration::from_secs(waits),
+                cause: Cause::Manual,
+                state: if lease.is_some() { FiringState::Running } else { FiringState::Waiting },
+                attempt: 1,
+                node: None,
+                region: None,
+                asked_by: None,
+                began_at: None,
+                lease_ends_at: lease.map(|ended| NOW - Duration::from_secs(ended)),
+                ended_at: None,
+                summary: None,
+                data: None,
+                problem: None,
+            });
+            failing(&all)
+        };
+        assert_eq!(open(10, None), []);
+        assert_eq!(open(121, None), told("jobs.late", id), "asked for, and nobody begins it");
+        assert_eq!(open(1_000, Some(10)), []);
+        assert_eq!(open(1_000, Some(121)), told("jobs.late", id), "nobody runs it any more");
     }
 
     #[test]

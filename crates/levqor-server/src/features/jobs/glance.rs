@@ -1,6 +1,6 @@
 //! How it stands with all jobs, for whoever only reports it.
 
-use levqor_model::{Severity, Timestamp, Verdict};
+use levqor_model::{Severity, Timestamp};
 use levqor_store::{Error, jobs::FiringState};
 
 use super::{conditions, list::JOBS};
@@ -31,10 +31,7 @@ pub(crate) struct Glance {
 /// When the store cannot be read.
 pub(crate) async fn glance(app: &App) -> Result<Vec<Glance>, Error> {
     let rows = app.store.jobs().await?;
-    let late: Vec<_> = conditions::judge(&rows, app.now())
-        .into_iter()
-        .filter(|condition| condition.rule == "jobs.late" && condition.verdict == Verdict::Fails)
-        .collect();
+    let now = app.now();
     let of = |job: &'static super::list::Job| {
         let row = rows.iter().find(|row| row.job.id == job.id);
         let last = row.and_then(|row| row.last.as_ref());
@@ -47,10 +44,9 @@ pub(crate) async fn glance(app: &App) -> Result<Vec<Glance>, Error> {
             paused_at,
             running_since: open.and_then(|open| open.began_at),
             failures: row.map_or(0, |row| row.failures),
-            late: late
-                .iter()
-                .find(|condition| condition.subject == job.id)
-                .map(|condition| condition.summary.clone()),
+            late: row
+                .and_then(|row| conditions::lateness(row, now))
+                .map(|why| format!("job {} {why}", job.id)),
             last: last.map(|last| {
                 let words = last.summary.as_ref().or(last.problem.as_ref()).cloned();
                 (last.state, last.ended_at, words)

@@ -48,7 +48,10 @@ async fn page(State(app): State<App>, _page: PageActor, view: View) -> Result<Ma
     let all = service::all(&app).await?;
     let active = all.iter().filter(|one| one.state() == "active").count();
     let failing = all.iter().filter(|one| one.now.as_ref().is_some_and(|now| now.failures > 0)).count();
-    let (tone, picture, word) = if active < all.len() {
+    let late = all.iter().filter(|one| one.late.is_some()).count();
+    let (tone, picture, word) = if late > 0 {
+        (Tone::Bad, "alert", format!("{late} late"))
+    } else if active < all.len() {
         (Tone::Warn, "alert", format!("{active} of {} active", all.len()))
     } else if failing > 0 {
         (Tone::Bad, "cross-ring", format!("{failing} failed the last time"))
@@ -79,7 +82,12 @@ fn row(one: &Standing, now: Timestamp) -> Markup {
                     div.small.faint { (one.spec.describe()) }
                 }
             }
-            td data-label="State" { (state(one)) }
+            td data-label="State" {
+                div {
+                    (state(one))
+                    @if let Some(why) = &one.late { " " (badge(Tone::Bad, "alert", "late")) div.small { "It " (why) "." } }
+                }
+            }
             td data-label="Last result" {
                 @match last {
                     Some(last) => div {
@@ -181,6 +189,7 @@ fn facts(one: &Standing, now: Timestamp) -> Markup {
         section.card aria-labelledby="times" {
             header { h2 id="times" { "When" } }
             div.body {
+                @if let Some(why) = &one.late { p { (badge(Tone::Bad, "alert", "late")) " It " (why) "." } }
                 p { (one.spec.describe()) ". It may take " (duration_words(one.spec.timeout)) "." }
                 @if one.ahead.is_empty() {
                     p.quiet {

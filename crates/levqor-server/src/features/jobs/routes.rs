@@ -71,6 +71,9 @@ struct JobView {
     /// Left out while it is not paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<PausedView>,
+    /// Why it is late, such as `was due 300 s ago and has not begun`; left out while it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<String>,
     /// What runs now, or waits to.
     #[serde(skip_serializing_if = "Option::is_none")]
     running: Option<FiringView>,
@@ -196,7 +199,7 @@ impl From<JobFiring> for FiringView {
 impl From<Standing> for JobView {
     fn from(standing: Standing) -> Self {
         let state = standing.state();
-        let Standing { job, spec, now, ahead } = standing;
+        let Standing { job, spec, now, ahead, late } = standing;
         let next = ahead.into_iter().map(|at| DueView { at, local: spec.local(at) }).collect();
         let (row, open, last, failures, done_at) = match now {
             Some(now) => (Some(now.job), now.open, now.last, now.failures, now.done_at),
@@ -215,6 +218,7 @@ impl From<Standing> for JobView {
             catch_up_seconds: spec.catch_up().as_secs(),
             next,
             paused: paused.map(|(at, by)| PausedView { at, by }),
+            late,
             running: open.map(FiringView::from),
             last: last.map(FiringView::from),
             done_at,

@@ -8,6 +8,7 @@ use levqor_store::{
 };
 
 use super::{
+    conditions,
     list::{self, JOBS, Job},
     scheduler::memory,
 };
@@ -27,6 +28,8 @@ pub(super) struct Standing {
     pub(super) now: Option<JobNow>,
     /// The next due times; none while it is paused.
     pub(super) ahead: Vec<Timestamp>,
+    /// Why it is late, as the end of a sentence about it; None: it is not.
+    pub(super) late: Option<String>,
 }
 
 impl Standing {
@@ -63,7 +66,8 @@ fn standing(app: &App, job: &'static Job, now: Option<JobNow>) -> Result<Standin
     let spec = job.spec().map_err(Problem::broken)?;
     let is_paused = now.as_ref().is_some_and(|now| now.job.paused_at.is_some());
     let ahead = if is_paused { Vec::new() } else { spec.ahead(app.now(), AHEAD) };
-    Ok(Standing { job, spec, now, ahead })
+    let late = now.as_ref().and_then(|now| conditions::lateness(now, app.now()));
+    Ok(Standing { job, spec, now, ahead, late })
 }
 
 /// All jobs, in the order of the list.

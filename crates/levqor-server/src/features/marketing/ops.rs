@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service;
 use crate::{
     App, Problem,
-    gateway::{Cursor, Id, PageQuery, Query, cut, page_limit},
+    gateway::{Cursor, Id, PageQuery, Query},
     problem::Refusals,
 };
 
@@ -67,10 +67,9 @@ struct Leads {
     responses((status = 200, body = Leads), Refusals)
 )]
 async fn leads(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Json<Leads>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let before: Option<LeadId> = query.cursor.map(|cursor| cursor.last(LIST)).transpose()?;
-    let (leads, next_cursor) =
-        cut(app.store.views().leads(before, limit + 1).await?, limit, LIST, |lead| lead.id);
+    let store = app.store.views();
+    let read = |before, limit| store.leads(before, limit);
+    let (leads, next_cursor) = query.read(LIST, read, |lead: &Lead| lead.id).await?;
     Ok(Json(Leads { leads: leads.into_iter().map(LeadView::from).collect(), next_cursor }))
 }
 

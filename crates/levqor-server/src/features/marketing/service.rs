@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levqor_model::{Date, LeadId, ProblemCode};
-use levqor_store::page_events::PageEvents;
+use levqor_store::page_events::{PageEvents, PageSums};
 
 use crate::{
     App, Problem,
@@ -94,19 +94,19 @@ pub(super) async fn keep_lead(
         }
     };
     let leads = app.memory(|_| Leads(Mailboxes::new(PER_NETWORK, PER_EMAIL)));
-    if !leads.0.allow(client.network(), &email) {
-        return Err(too_often());
-    }
+    leads.0.take(client.network(), &email).map_err(too_often)?;
     app.store.keep_lead(LeadId::new(app.now(), &*app.random), email, source, consent, app.now()).await?;
     Ok(())
 }
 
-pub(in crate::features) fn too_often() -> Problem {
+/// `wait`: until one more may be asked for.
+pub(in crate::features) fn too_often(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + 1;
     Problem::new(
         ProblemCode::RateLimited,
-        "too much was sent from your network or for this address; try again in a few minutes",
+        format!("too much was sent from your network or for this address; try again in {seconds} s"),
     )
-    .retry_after(180)
+    .retry_after(seconds)
 }
 
 /// What a page tells of itself.
@@ -138,12 +138,14 @@ pub(super) async fn count(app: &App, told: Told<'_>) -> Result<(), Problem> {
     };
     let source = told.source.map(|source| name("/source", source)).transpose().map_err(of_one)?;
     let source = source.filter(|_| told.consent).unwrap_or_default();
-    if told.kind == Kind::CtaClick && page == PRICES {
-        app.count(Counter::PricingCtaClicks);
-    }
+    let is_price = told.kind == Kind::CtaClick && page == PRICES;
     let kind = told.kind.as_str().to_owned();
     let one = PageEvents { day: app.now().date(), kind, page, target, source, events: 1 };
-    Ok(app.store.add_page_events(vec![one]).await?)
+    app.store.add_page_events(vec![one]).await?;
+    if is_price {
+        app.count(Counter::PricingCtaClicks);
+    }
+    Ok(())
 }
 
 fn of_one(error: FieldError) -> Problem {
@@ -169,6 +171,7 @@ fn path(text: &str) -> Result<String, Problem> {
 /// What came of all that in some days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Funnel {
+    pub(crate) all_views: i64,
     /// Views of each page, most first.
     pub(crate) views: Vec<(String, i64)>,
     /// Clicks of each target, most first.
@@ -183,22 +186,9 @@ pub(crate) struct Funnel {
 /// When the store cannot be read.
 pub(crate) async fn funnel(app: &App, from: Date, to: Date) -> Result<Funnel, levqor_store::Error> {
     let store = app.store.views();
-    let events = store.page_events(from, to).await?;
-    let sums = |kind: &str, by: fn(&PageEvents) -> &String| {
-        let mut sums: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
-        for event in events.iter().filter(|event| event.kind == kind) {
-            *sums.entry(by(event)).or_default() += event.events;
-        }
-        let mut sums: Vec<_> = sums.into_iter().map(|(name, events)| (name.to_owned(), events)).collect();
-        sums.sort_by_key(|(_, events)| -events);
-        sums
-    };
+    let PageSums { all_views, views, clicks } = store.page_sums(from, to).await?;
     let leads = store.lead_sources(from.start(), to.plus_days(1).start()).await?;
-    Ok(Funnel {
-        views: sums(Kind::PageView.as_str(), |event| &event.page),
-        clicks: sums(Kind::CtaClick.as_str(), |event| &event.target),
-        leads,
-    })
+    Ok(Funnel { all_views, views, clicks, leads })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use levqor_model::{Severity, Timestamp};
 
-use super::{service, verdict::State};
+use super::{definition::Kind, service, verdict::State};
 use crate::App;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,36 @@ pub(crate) fn glance(app: &App) -> Vec<Glance> {
                     ..seen
                 },
             });
+        }
+    }
+    all
+}
+
+/// A certificate that probes look at.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Certificate {
+    pub(crate) probe: String,
+    pub(crate) target: String,
+    /// Until when it is good, as the first to end of those that regions saw. None: nobody sees it.
+    pub(crate) good_until: Option<Timestamp>,
+    pub(crate) state: State,
+    pub(crate) reason: Option<String>,
+}
+
+/// The certificates of all targets that show one, should show one, or are down because of theirs; in the order of the definitions.
+pub(crate) fn certificates(app: &App) -> Vec<Certificate> {
+    let mut all = Vec::new();
+    for known in service::all(app) {
+        let must = matches!(known.definition.kind, Kind::Tls(_));
+        for (target, verdict, _) in known.targets {
+            let good_until = verdict.as_ref().and_then(|verdict| verdict.certificate());
+            let reason = verdict.as_ref().and_then(|verdict| verdict.reason.clone());
+            let is_blamed = reason.as_ref().is_some_and(|reason| reason.contains("certificate"));
+            if must || is_blamed || good_until.is_some() {
+                let state = verdict.map_or(State::Unknown, |verdict| verdict.state);
+                let probe = known.definition.name.clone();
+                all.push(Certificate { probe, target, good_until, state, reason });
+            }
         }
     }
     all

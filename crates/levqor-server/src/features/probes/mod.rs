@@ -34,7 +34,7 @@ use levqor_engine::egress::Network;
 
 pub use conditions::conditions;
 pub use definition::{Definitions, FILE_BYTES_MAX as DEFINITIONS_BYTES_MAX};
-pub(crate) use glance::{Glance, glance};
+pub(crate) use glance::{Certificate, Glance, certificates, glance};
 pub(crate) use judge::judge;
 pub use pages::routes;
 pub use routes::api;

@@ -80,12 +80,24 @@ fn priced(ai: Option<&str>, runs: Option<&str>) -> JobSettings {
 
 /// Has a counter grow at a moment.
 async fn grows(test: &TestApp, name: &'static str, labels: &[(&str, &str)], at: Timestamp, by: f64) {
+    stored(test, SeriesKind::Counter, name, labels, at, by).await;
+}
+
+/// Stores a point of a series.
+async fn stored(
+    test: &TestApp,
+    kind: SeriesKind,
+    name: &'static str,
+    labels: &[(&str, &str)],
+    at: Timestamp,
+    value: f64,
+) {
     let labels: BTreeMap<String, String> =
         labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let series = Series { name: name.to_owned(), labels, kind: SeriesKind::Counter };
+    let series = Series { name: name.to_owned(), labels, kind };
     let now = test.app.now();
     let number = test.store.series_numbers(vec![series], now).await.unwrap()[0].unwrap();
-    let point = Point::of(at, by);
+    let point = Point::of(at, value);
     let batch = SeriesBatch::new(levqor_model::Random::u64(&*test.random), at, [(name, number, &point)]);
     test.store.add_series_points(batch, now).await.unwrap();
 }
@@ -433,6 +445,21 @@ async fn the_watchdog_reckons_objectives_from_the_series() {
     );
 }
 
+/// Who should evaluate objectives and never has is no better than who has fallen silent.
+#[tokio::test]
+async fn an_evaluator_that_never_begins_is_a_failure() {
+    let test = TestApp::new().await;
+    test.app.run_due_jobs().await.unwrap();
+    test.advance(11 * 60);
+    test.app.run_due_jobs().await.unwrap();
+    let failed = see(&test, "/slo_watchdog/history").await["firings"][0].clone();
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert!(
+        failed["problem"].as_str().unwrap().contains("the evaluator of objectives is silent"),
+        "{failed}"
+    );
+}
+
 #[tokio::test]
 async fn alerts_conditions_and_messages_are_looked_at() {
     let test = TestApp::new().await;
@@ -533,6 +560,15 @@ async fn load_is_held_against_capacity() {
     assert!(summary.ends_with("Nothing to do."), "{summary}");
     assert_eq!(data["live_nodes"], 1);
     assert_eq!(data["run_start_p95_us"], Value::Null, "nobody has measured it");
+    // Another node had its hands full.
+    let (labels, at) = ([("node", "other"), ("region", "eu-west")], minutes_before(&test, 10));
+    stored(&test, SeriesKind::Gauge, "engine_active_runs", &labels, at, 1e9).await;
+    let (summary, _) = done(&test, "scaling_check").await;
+    assert!(
+        summary.contains("runs in memory: ")
+            && summary.contains("% used; start another node, or raise limits.active_runs"),
+        "whichever node looks: {summary}"
+    );
 }
 
 #[tokio::test]
@@ -543,13 +579,48 @@ async fn health_is_told_and_what_is_not_known_is_said() {
     let (summary, data) = done(&test, "health_monitor").await;
     for part in [
         "Uptime: 100 % of 2 observations were good in 30 days",
-        "Certificates: unknown, no probe looks at one",
+        "Certificates: unknown, no probe has seen one",
         "Clock: unknown, the database has no clock of its own",
-        "Backups: unknown, none is known",
+        "Backups: unknown, no heartbeat has backup in its name",
     ] {
         assert!(summary.contains(part), "{part}: {summary}");
     }
     assert_eq!((&data["certificates"], &data["last_backup_at"]), (&Value::Null, &Value::Null));
+}
+
+/// Whoever makes backups tells of itself by a heartbeat.
+#[tokio::test]
+async fn backups_are_as_old_as_their_heartbeats_say() {
+    use levqor_store::heartbeats::{Heartbeat, Ping};
+    let test = TestApp::new().await;
+    let spans = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60));
+    for (number, name) in (1_u8..).zip(["nightly-backup", "other", "weekly-backup"]) {
+        let beat = Heartbeat::new(name.to_owned(), "p".to_owned(), spans, "me".to_owned(), test.app.now());
+        assert!(test.store.create_heartbeat(beat, [number; 32]).await.unwrap());
+    }
+    let (summary, _) = done(&test, "health_monitor").await;
+    assert!(
+        summary.contains(
+            "Backups: unknown whether nightly-backup ever ended well, unknown whether weekly-backup ever ended well."
+        ),
+        "{summary}"
+    );
+    let ended = test.app.now();
+    test.store.ping_heartbeat([1; 32], Ping::Success, ended).await.unwrap().unwrap();
+    test.advance(2 * 60 * 60);
+    test.app.run_due_jobs().await.unwrap();
+    let failed = Ping::Fail { exit_code: Some(3) };
+    test.store.ping_heartbeat([1; 32], failed, test.app.now()).await.unwrap().unwrap();
+    let (summary, data) = done(&test, "health_monitor").await;
+    assert!(
+        summary.contains("nightly-backup ended well 2 h ago and is down (it ended with exit code 3)"),
+        "one that failed is no backup: {summary}"
+    );
+    assert_eq!(data["last_backup_at"], json!(ended));
+    assert_eq!(
+        data["backups"][1],
+        json!({ "heartbeat": "weekly-backup", "ended_well_at": null, "down": null })
+    );
 }
 
 #[tokio::test]

@@ -71,7 +71,6 @@ pub(in super::super) async fn work(context: &Context) -> Done {
 pub(super) async fn look(app: &App) -> Result<Vec<Readiness>, Failure> {
     let samples = app.store.latest_samples().await?;
     let drifts = drift::standings(app).await?;
-    let locks: BTreeSet<_> = drifts.iter().filter(|one| one.fresh).map(|one| &one.lock).collect();
     let mut found = Vec::new();
     for region in regions::service::all(app).await? {
         let (code, status) = (region.region.code.clone(), region.status);
@@ -101,16 +100,56 @@ pub(super) async fn look(app: &App) -> Result<Vec<Readiness>, Failure> {
             }
             (false, true) => ("probes", Some(true), format!("all {} components are good", observed.len())),
         });
-        let own: Vec<_> = drifts.iter().filter(|one| one.fresh && one.region == code).collect();
-        looks.push(match (own.is_empty(), locks.len()) {
-            (true, _) => ("blueprint", None, "no node there has looked at its blueprint lately".to_owned()),
-            _ if own.iter().any(|one| one.lock.is_none()) => {
-                ("blueprint", None, "a node there has no lock that can be read".to_owned())
-            }
-            (false, 1) => ("blueprint", Some(true), "the same lock as everywhere".to_owned()),
-            (false, _) => ("blueprint", Some(false), "nodes are held against different locks".to_owned()),
-        });
+        looks.push(blueprint(&code, &drifts));
         found.push(Readiness { code, status, looks });
     }
     Ok(found)
+}
+
+/// Whether the nodes of a region are held against the same lock as everywhere.
+fn blueprint(code: &RegionCode, drifts: &[drift::Standing]) -> Look {
+    const NAME: &str = "blueprint";
+    // One that cannot be read is no other lock; its own region says so.
+    let locks: BTreeSet<_> =
+        drifts.iter().filter(|one| one.fresh).filter_map(|one| one.lock.as_ref()).collect();
+    let mut own = drifts.iter().filter(|one| one.fresh && one.region == *code).peekable();
+    if own.peek().is_none() {
+        return (NAME, None, "no node there has looked at its blueprint lately".to_owned());
+    }
+    if own.any(|one| one.lock.is_none()) {
+        return (NAME, None, "a node there has no lock that can be read".to_owned());
+    }
+    match locks.len() {
+        1 => (NAME, Some(true), "the same lock as everywhere".to_owned()),
+        _ => (NAME, Some(false), "nodes are held against different locks".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_model::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_blueprint_is_equal_where_all_locks_that_are_known_are() {
+        let one = |region: &str, lock: Option<&str>, fresh| drift::Standing {
+            region: region.parse().unwrap(),
+            at: Timestamp::from_seconds(0),
+            pass: true,
+            fresh,
+            lock: lock.map(|digest| (1, digest.to_owned())),
+            findings: 0,
+        };
+        let west: RegionCode = "eu-west".parse().unwrap();
+        let look = |others: &[drift::Standing]| blueprint(&west, others).1;
+        assert_eq!(look(&[]), None);
+        assert_eq!(look(&[one("eu-west", Some("a"), false)]), None, "that was long ago");
+        assert_eq!(look(&[one("eu-west", Some("a"), true), one("us-east", Some("a"), true)]), Some(true));
+        assert_eq!(look(&[one("eu-west", Some("a"), true), one("us-east", Some("b"), true)]), Some(false));
+        assert_eq!(look(&[one("eu-west", Some("a"), true), one("us-east", Some("b"), false)]), Some(true));
+        // What another region cannot read says nothing against this one.
+        assert_eq!(look(&[one("eu-west", Some("a"), true), one("us-east", None, true)]), Some(true));
+        assert_eq!(look(&[one("eu-west", Some("a"), true), one("eu-west", None, true)]), None);
+    }
 }

@@ -16,6 +16,8 @@ use crate::{
 
 /// Things that are listed of each kind.
 const LISTED_MAX: usize = 50;
+/// Incidents that are counted.
+const INCIDENTS_MAX: usize = 1_000;
 /// Firings of jobs that are looked at: those of a day, and some.
 const FIRINGS_MAX: usize = 2_000;
 
@@ -107,10 +109,11 @@ pub(super) async fn runs(context: &Context, from: Date, until: Date) -> Result<F
 
 /// Incidents that were open at a moment or began later.
 pub(super) async fn incidents(context: &Context, from: Timestamp) -> Result<Fact, Failure> {
-    let found = context.app.store.incidents_since(from, LISTED_MAX).await?;
+    let found = context.app.store.incidents_since(from, INCIDENTS_MAX).await?;
     let open = found.iter().filter(|one| one.resolved_at.is_none()).count();
     let data: Vec<Value> = found
         .iter()
+        .take(LISTED_MAX)
         .map(|one| {
             json!({
                 "id": one.id.to_string(), "title": one.title, "level": one.level.as_str(),
@@ -118,7 +121,8 @@ pub(super) async fn incidents(context: &Context, from: Timestamp) -> Result<Fact
             })
         })
         .collect();
-    let mut line = format!("Incidents: {}, {} open", length(found.len()), length(open));
+    let least = if found.len() == INCIDENTS_MAX { "at least " } else { "" };
+    let mut line = format!("Incidents: {least}{}, {} open", length(found.len()), length(open));
     for one in found.iter().take(5) {
         line.push_str(&format!("; {} {} ({})", one.level.as_str(), one.title, one.state.as_str()));
     }

@@ -47,7 +47,7 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     let summary = format!(
         "In 30 days: {}, {}, {} opened, {}{} with a workflow, {}{} with a run. Clicks on prices: {} in all{}.",
         plural(leads, "lead", "leads"),
-        plural(events.views.iter().map(|(_, views)| views).sum(), "page view", "page views"),
+        plural(events.all_views, "page view", "page views"),
         plural(opened, "account was", "accounts were"),
         count(with_workflow),
         share(with_workflow),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use levqor_model::Timestamp;
+use levqor_store::heartbeats::{BeatState, Ping};
 use serde_json::{Value, json};
 
 use super::{Context, Failure};
@@ -51,7 +52,36 @@ pub(super) async fn leads(context: &Context, from: Timestamp) -> Result<Vec<(Str
     Ok(context.store().lead_sources(from, context.app.now()).await?)
 }
 
-/// When the last backup ended well. None: none is known.
-pub(super) async fn last_backup(_context: &Context) -> Result<Option<Timestamp>, Failure> {
-    Ok(None)
+/// What a heartbeat says of backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Backup {
+    /// The heartbeat's name.
+    pub(super) name: String,
+    /// When one ended well last. None: that was never heard, or longer ago than pings are kept.
+    pub(super) ended_well_at: Option<Timestamp>,
+    /// Why it is missed, or that it is.
+    pub(super) down: Option<String>,
+}
+
+/// The heartbeats with `backup` in their names: who makes backups tells of itself there. Empty: nobody does, and nothing is known.
+pub(super) async fn backups(context: &Context) -> Result<Vec<Backup>, Failure> {
+    let store = &context.app.store;
+    let mut found = Vec::new();
+    for beat in
+        store.heartbeats().await?.into_iter().filter(|beat| beat.name.to_lowercase().contains("backup"))
+    {
+        let ended_well_at = match (beat.exit_code, beat.ended_at) {
+            (Some(0), ended) => ended,
+            // The last one failed; the one before may not have.
+            (_, Some(_)) => {
+                let pings = store.heartbeat_pings(beat.name.clone()).await?;
+                pings.into_iter().find(|ping| ping.kind == Ping::Success.as_str()).map(|ping| ping.at)
+            }
+            (_, None) => None,
+        };
+        let down = (beat.state == BeatState::Down)
+            .then(|| beat.reason.unwrap_or_else(|| "nothing is heard of it".to_owned()));
+        found.push(Backup { name: beat.name, ended_well_at, down });
+    }
+    Ok(found)
 }

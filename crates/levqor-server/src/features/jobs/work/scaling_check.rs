@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    Context, Done, number, output,
+    Context, Done, Failure, number, output,
     series::{self, Span},
 };
 use crate::pages::count;
@@ -19,9 +19,10 @@ const LITTLE: f64 = 0.2;
 /// Runs should start within a second.
 const START_US_MAX: u64 = 1_000_000;
 
-/// How much of something is used; None: it is not known.
+/// How much of something a node has, of those that had the most of it in the last hour.
 struct Load {
     what: &'static str,
+    /// None: it is not known.
     used: Option<f64>,
     capacity: f64,
     remedy: &'static str,
@@ -40,8 +41,15 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     let engine = app.engine.load();
     let queued = app.engine.queue_load().await.ok();
     let (depth, capacity) = app.store.queue_depth();
-    // What the node is now, and the worst that any node saw in the hour, where it is stored.
-    let worst = series::read(context, "store_queue_depth", span).await?.highest();
+    // What this node has now, and the most that any node had in the hour, where it is stored.
+    let most = async |name: &'static str, own: usize| -> Result<Option<f64>, Failure> {
+        let own = number(i64::try_from(own).unwrap_or(i64::MAX));
+        Ok(match series::read(context, name, span).await?.highest() {
+            Some(stored) => Some(stored.max(own)),
+            // Nothing is known of the others.
+            None => (live <= 1).then_some(own),
+        })
+    };
     let delay = series::read(context, "run_start_delay_us", span).await?.histogram();
     let delay_p95 = delay.quantile(0.95);
     let requests = series::read(context, "http_requests", span).await?;
@@ -50,19 +58,19 @@ pub(in super::super) async fn work(context: &Context) -> Done {
     let loads = [
         Load {
             what: "runs in memory",
-            used: Some(of(engine.active_runs)),
+            used: most("engine_active_runs", engine.active_runs).await?,
             capacity: of(app.engine.limits().active_runs),
             remedy: "start another node, or raise limits.active_runs",
         },
         Load {
             what: "calls in flight",
-            used: Some(of(engine.effects_in_flight)),
+            used: most("engine_effects_in_flight", engine.effects_in_flight).await?,
             capacity: of(app.engine.limits().effects),
             remedy: "start another node, or raise limits.effects",
         },
         Load {
             what: "writes that wait",
-            used: Some(worst.unwrap_or(0.0).max(of(depth))),
+            used: most("store_queue_depth", depth).await?,
             capacity: of(capacity),
             remedy: "give the database faster disks; more nodes do not help",
         },

@@ -57,22 +57,49 @@ pub(in super::super) async fn work(context: &Context) -> Done {
             late.join(", ")
         )));
     }
-    let whole = places.iter().filter_map(|place| place.evidence_whole).all(|whole| whole);
+    let whole: Vec<Option<bool>> = places.iter().map(|place| place.evidence_whole).collect();
     let summary = format!(
         "Files are {verdict}: {} on {}, {} not as agreed; the evidence log is {}.",
         plural(files.cast_signed(), "file", "files"),
         plural(i64::try_from(places.len()).unwrap_or(i64::MAX), "machine", "machines"),
         count(findings.cast_signed()),
-        match (places.iter().any(|place| place.evidence_whole.is_some()), whole) {
-            (false, _) => "not verified",
-            (true, true) => "whole",
-            (true, false) => "not whole",
-        }
+        evidence(&whole)
     );
     output(summary, json!({ "verdict": verdict, "request": name, "places": told }))
+}
+
+/// What the machines say of the evidence log. One that has not verified it says nothing, which is no good word.
+fn evidence(words: &[Option<bool>]) -> &'static str {
+    if words.contains(&Some(false)) {
+        "not whole"
+    } else if words.iter().all(Option::is_none) {
+        "not verified"
+    } else if words.contains(&None) {
+        "whole where it was verified, and not verified everywhere"
+    } else {
+        "whole"
+    }
 }
 
 /// Whether a place that was asked and lives has not answered yet.
 fn is_open(place: &Standing, asked: &[String], name: &str) -> bool {
     place.live && asked.contains(&place.place) && place.verified.as_deref() != Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_verified_is_not_told_as_whole() {
+        for (words, told) in [
+            (&[][..], "not verified"),
+            (&[None, None][..], "not verified"),
+            (&[Some(true), Some(true)][..], "whole"),
+            (&[Some(true), None][..], "whole where it was verified, and not verified everywhere"),
+            (&[None, Some(false), Some(true)][..], "not whole"),
+        ] {
+            assert_eq!(evidence(words), told);
+        }
+    }
 }

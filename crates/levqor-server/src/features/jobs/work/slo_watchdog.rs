@@ -153,7 +153,13 @@ async fn evaluator(context: &Context, now: Timestamp) -> Result<(String, Value),
     let evaluated = context.app.store.objectives_evaluated().await?;
     let told: Vec<Value> =
         evaluated.iter().map(|(objective, at)| json!({ "objective": objective, "at": at })).collect();
+    let app = &context.app;
     let words = match evaluated.iter().map(|(_, at)| *at).max() {
+        None if app.settings.slos.objectives.is_empty() => "has no objectives".to_owned(),
+        // One that never says anything is not waited for for ever.
+        None if now.since(app.started_at) > SILENT => {
+            format!("is silent: nothing was evaluated since this node began at {}", app.started_at)
+        }
         None => "has not begun".to_owned(),
         Some(at) if now.since(at) > SILENT => format!("is silent since {at}"),
         Some(_) => "lives".to_owned(),
