@@ -125,6 +125,7 @@ pub const PAGES: &[Rule] = &[
     (Method::GET, "/admin/slos", OPERATOR),
     (Method::GET, "/admin/audit", OPERATOR),
     (Method::POST, "/admin/audit/verify", OPERATOR),
+    (Method::POST, "/admin/audit/accept", OPERATOR),
     (Method::GET, "/admin/customers", OPERATOR),
     (Method::POST, "/admin/customers/tickets/{id}/answer", OPERATOR),
     (Method::POST, "/admin/customers/tickets/{id}/close", OPERATOR),
