@@ -68,6 +68,7 @@ pub const PAGES: &[Rule] = &[
     (Method::POST, "/signin/link/{token}", EVERYONE),
     (Method::GET, "/signin/oidc", EVERYONE),
     (Method::GET, "/signin/oidc/callback", EVERYONE),
+    (Method::POST, "/signin/oidc/join", EVERYONE),
     (Method::GET, "/invitations/{token}", EVERYONE),
     (Method::POST, "/invitations/{token}", EVERYONE),
     (Method::POST, "/signout", VIEWER),
