@@ -469,6 +469,7 @@ impl Judge {
         self.within("upstream.idle_ms", upstream.idle_ms, 0..=600_000);
         self.within("upstream.idle_connections", upstream.idle_connections, 0..=100_000);
         self.within("limits.connections", limits.connections, 1..=1_000_000);
+        self.within("limits.connections_per_address", limits.connections_per_address, 1..=1_000_000);
         self.within("limits.head_seconds", limits.head_seconds, 1..=600);
         self.within("limits.stall_seconds", limits.stall_seconds, 1..=3_600);
         self.within("limits.streams_per_connection", limits.streams_per_connection, 1..=10_000);

@@ -16,6 +16,7 @@ mod attempt;
 mod body;
 mod config;
 mod countries;
+mod crowd;
 mod edge;
 mod forward;
 mod hold;

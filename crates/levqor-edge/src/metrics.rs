@@ -33,6 +33,7 @@ pub struct Stats {
 pub enum Count {
     Requests,
     Connections,
+    ConnectionsRefused,
     TlsFailures,
     AmbiguousRequests,
     BadRequests,
@@ -55,9 +56,10 @@ pub enum Count {
 }
 
 impl Count {
-    const NAMES: [(&'static str, &'static str); 21] = [
+    const NAMES: [(&'static str, &'static str); 22] = [
         ("requests", "Requests that were routed"),
         ("connections", "Connections that were accepted"),
+        ("connections_refused", "Connections closed because their address had too many"),
         ("tls_failures", "Connections whose TLS handshake failed"),
         ("ambiguous_requests", "Requests refused because their end could be read in two ways"),
         ("bad_requests", "Requests refused for their host or form"),

@@ -23,6 +23,7 @@ use crate::{
     attempt::{Failure, FailureKind, Head, attempt},
     body::{BodyError, Replay},
     config::OWN_PATH,
+    crowd::Seat,
     edge::Edge,
     forward::{self, Client},
     hold::{Place, pause},
@@ -47,6 +48,8 @@ pub struct Peer {
     pub tls: bool,
     /// A request of this connection can be read in two ways.
     pub ambiguous: Arc<AtomicBool>,
+    /// Given back when the connection has ended, and what it became.
+    pub seat: Arc<Seat>,
 }
 
 /// Answers a request.
@@ -166,6 +169,8 @@ struct Passage<'a> {
     pin: Pin,
     /// The client's half of a tunnel.
     upgrade: Option<OnUpgrade>,
+    /// Of the connection, for a tunnel that it becomes.
+    seat: Arc<Seat>,
     secure: bool,
     idempotent: bool,
     /// Since it was held last.
@@ -239,6 +244,7 @@ impl<'a> Passage<'a> {
             country,
             pin,
             upgrade,
+            seat: Arc::clone(&peer.seat),
             secure,
             idempotent,
             attempts: 0,
@@ -509,7 +515,12 @@ impl<'a> Passage<'a> {
         let (mut response, in_flight) = answered.into_upgrade();
         let protocol = response.headers().get(header::UPGRADE).cloned();
         let far = hyper::upgrade::on(&mut response);
-        self.edge.tasks.spawn(tunnel::run(client, far, in_flight, self.edge.stop.clone()));
+        self.edge.tasks.spawn(tunnel::run(
+            client,
+            far,
+            (in_flight, Arc::clone(&self.seat)),
+            self.edge.stop.clone(),
+        ));
         let mut response = self.finish(response.map(|_| AnswerBody::empty()), origin);
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -13,7 +13,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use levqor_wire::{Guarded, HEAD_BYTES_MAX};
+use levqor_wire::{CROWDED, Guarded, HEAD_BYTES_MAX};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -27,6 +27,7 @@ use tracing::{debug, warn};
 
 use crate::{
     config::Listen,
+    crowd::{Crowd, Seat},
     edge::Edge,
     metrics::Count,
     proxy::{Peer, handle},
@@ -60,16 +61,23 @@ pub async fn listen(wanted: &[Listen]) -> Result<Vec<Listener>, (SocketAddr, io:
     Ok(listeners)
 }
 
+/// For how many connections there is room, of all listeners together.
+struct Room {
+    places: Arc<Semaphore>,
+    crowd: Crowd,
+}
+
 /// Answers requests until `stop`; then lets those under way end within the drain time of the configuration.
 pub async fn serve(edge: Arc<Edge>, listeners: Vec<Listener>, stop: CancellationToken) {
     let graceful = Arc::new(GracefulShutdown::new());
     let places = Arc::new(Semaphore::new(edge.live().config.limits.connections.min(Semaphore::MAX_PERMITS)));
+    let room = Arc::new(Room { places, crowd: Crowd::default() });
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let (edge, graceful, places, stop) =
-            (Arc::clone(&edge), Arc::clone(&graceful), Arc::clone(&places), stop.clone());
+        let (edge, graceful, room, stop) =
+            (Arc::clone(&edge), Arc::clone(&graceful), Arc::clone(&room), stop.clone());
         accepting.spawn(async move {
-            stop.run_until_cancelled(accept_all(&edge, &listener, &graceful, &places)).await;
+            stop.run_until_cancelled(accept_all(&edge, &listener, &graceful, &room)).await;
         });
     }
     stop.cancelled().await;
@@ -83,21 +91,17 @@ pub async fn serve(edge: Arc<Edge>, listeners: Vec<Listener>, stop: Cancellation
     edge.close(Duration::from_secs(1)).await;
 }
 
-async fn accept_all(
-    edge: &Arc<Edge>,
-    listener: &Listener,
-    graceful: &GracefulShutdown,
-    places: &Arc<Semaphore>,
-) {
+async fn accept_all(edge: &Arc<Edge>, listener: &Listener, graceful: &GracefulShutdown, room: &Room) {
     loop {
-        match accept(&listener.socket, places).await {
+        match accept(&listener.socket, &room.places).await {
             Ok((stream, address, place)) => {
                 edge.stats.count(Count::Connections);
-                let connection = connection(Arc::clone(edge), stream, address, listener.tls, graceful);
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
+                let Some(one) = room.crowd.enter(edge, address.ip()) else {
+                    turn_away(&stream, listener.tls);
+                    continue;
+                };
+                let seat = Arc::new(Seat::new(place, one));
+                tokio::spawn(connection(Arc::clone(edge), stream, address, listener.tls, seat, graceful));
             }
             Err(error) => {
                 warn!("cannot accept a connection: {error}");
@@ -118,18 +122,27 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
     Ok((stream, address, place))
 }
 
+/// Says why, if there is room for it at once, and closes. Nobody makes a handshake only to be refused.
+fn turn_away(stream: &TcpStream, tls: bool) {
+    if !tls {
+        // It may be gone already, which is as well.
+        let _ = stream.try_write(CROWDED);
+    }
+}
+
 fn connection(
     edge: Arc<Edge>,
     stream: TcpStream,
     address: SocketAddr,
     tls: bool,
+    seat: Arc<Seat>,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + use<> {
     let watcher = graceful.watcher();
     let live = edge.live();
     async move {
         if !tls {
-            return requests(edge, stream, address, false, watcher).await;
+            return requests(edge, stream, address, false, seat, watcher).await;
         }
         let Some(config) = live.tls.clone() else {
             // Refused with the configuration; nothing else is safe.
@@ -137,7 +150,7 @@ fn connection(
         };
         let patience = Duration::from_secs(live.config.limits.head_seconds);
         match timeout(patience, TlsAcceptor::from(config).accept(stream)).await {
-            Ok(Ok(stream)) => requests(edge, stream, address, true, watcher).await,
+            Ok(Ok(stream)) => requests(edge, stream, address, true, seat, watcher).await,
             Ok(Err(error)) => {
                 edge.stats.count(Count::TlsFailures);
                 debug!("a TLS handshake failed: {error}");
@@ -152,13 +165,14 @@ async fn requests<S>(
     stream: S,
     address: SocketAddr,
     tls: bool,
+    seat: Arc<Seat>,
     watcher: hyper_util::server::graceful::Watcher,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = edge.live().config.limits.clone();
     let ambiguous = Arc::new(AtomicBool::new(false));
-    let peer = Peer { address, tls, ambiguous: Arc::clone(&ambiguous) };
+    let peer = Peer { address, tls, ambiguous: Arc::clone(&ambiguous), seat };
     let stream = Guarded::new(stream, ambiguous, Duration::from_secs(limits.stall_seconds)).with_tunnels();
     let service = service_fn(move |request| {
         let answer = handle(Arc::clone(&edge), peer.clone(), request);

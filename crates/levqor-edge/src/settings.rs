@@ -234,6 +234,8 @@ impl Default for Upstream {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub connections: usize,
+    /// Of one address, or one /64 of IPv6. Proxies that are trusted have no such limit.
+    pub connections_per_address: usize,
     /// How long a client may take for the head of a request, and for a TLS handshake.
     pub head_seconds: u64,
     /// How long a client may be silent in the middle of a body, or not read what is sent.
@@ -247,6 +249,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_address: 256,
             head_seconds: 15,
             stall_seconds: 60,
             streams_per_connection: 128,

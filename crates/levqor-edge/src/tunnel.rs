@@ -1,15 +1,20 @@
 //! Tunnels: what a connection becomes when client and origin agreed on another protocol, such as WebSocket.
 
+use std::sync::Arc;
+
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::origin::InFlight;
+use crate::{crowd::Seat, origin::InFlight};
+
+/// What a tunnel takes from others for as long as it is there: work of the origin, and a place among the connections.
+type Held = (InFlight, Arc<Seat>);
 
 /// Passes bytes both ways, with back-pressure, until both sides have ended or the edge stops.
-pub async fn run(client: OnUpgrade, origin: OnUpgrade, in_flight: InFlight, stop: CancellationToken) {
+pub async fn run(client: OnUpgrade, origin: OnUpgrade, held: Held, stop: CancellationToken) {
     let pass = async {
         let (client, origin) = match tokio::try_join!(client, origin) {
             Ok(sides) => sides,
@@ -24,5 +29,5 @@ pub async fn run(client: OnUpgrade, origin: OnUpgrade, in_flight: InFlight, stop
         }
     };
     stop.run_until_cancelled(pass).await;
-    drop(in_flight);
+    drop(held);
 }

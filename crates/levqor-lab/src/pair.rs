@@ -43,7 +43,18 @@ impl Pair {
     /// # Errors
     /// When there is no PostgreSQL, or one does not start.
     pub fn start(settings: &[&str]) -> anyhow::Result<Self> {
-        let primary = Postgres::start(settings, &[])?;
+        Self::of(Postgres::start(settings, &[])?)
+    }
+
+    /// The same; both take nobody in without this password, of letters and digits.
+    ///
+    /// # Errors
+    /// As [`Pair::start`].
+    pub fn start_guarded(settings: &[&str], password: &str) -> anyhow::Result<Self> {
+        Self::of(Postgres::start_guarded(settings, password)?)
+    }
+
+    fn of(primary: Postgres) -> anyhow::Result<Self> {
         let standby = primary.standby(None).context("the standby")?;
         primary.set(WAIT_FOR_STANDBY)?;
         // From here on nothing is written that the standby does not have.
@@ -55,7 +66,7 @@ impl Pair {
     /// Where both are: who writes finds the one that takes writes.
     pub fn url(&self) -> String {
         let [first, second] = self.addresses;
-        format!("postgres://levqor@{first},{second}/{}", self.database)
+        format!("postgres://{}@{first},{second}/{}", self.primary.who(), self.database)
     }
 
     /// Where its servers are, the first primary first; this never changes.

@@ -207,6 +207,8 @@ fn line(what: &'static str, text: &str, chars_max: usize) -> Result<String, Lock
         "is too long; say it in fewer words"
     } else if text.chars().any(char::is_control) {
         "has more than one line; write it on one"
+    } else if crate::unseen(text).is_some() {
+        "has a character that nobody sees; write it without"
     } else {
         return Ok(text.to_owned());
     };

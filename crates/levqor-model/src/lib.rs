@@ -28,6 +28,7 @@ mod run_status;
 mod scope;
 mod secret;
 mod series;
+mod shown_name;
 mod signing;
 pub mod tamper;
 mod time;
@@ -67,5 +68,6 @@ pub use secret::Secret;
 pub use series::{
     Histogram, Point, SeriesKind, SeriesPoints, SeriesQuery, Values, put_varint, step_start, take_varint,
 };
+pub use shown_name::{NAME_CHARS_MAX, NameError, shown_name, unseen};
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};

@@ -21,7 +21,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use levqor_wire::{Guarded, HEAD_BYTES_MAX};
+use levqor_wire::{CROWDED, Guarded, HEAD_BYTES_MAX};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -122,10 +122,8 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
 
 /// Says why, if there is room for it at once, and closes.
 fn turn_away(stream: &TcpStream) {
-    const ANSWER: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 74\r\n\
-        retry-after: 5\r\nconnection: close\r\n\r\ntoo many connections are open from your address; use those that you have\r\n";
     // It may be gone already, which is as well.
-    let _ = stream.try_write(ANSWER);
+    let _ = stream.try_write(CROWDED);
 }
 
 fn connection(

@@ -38,6 +38,14 @@ pub struct Bounds {
     pub made_since: usize,
 }
 
+/// One that somebody may accept by their address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    pub invitation: Invitation,
+    /// The account's name.
+    pub account: String,
+}
+
 /// What became of a new invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Invited {
@@ -137,7 +145,7 @@ fn sender_may(session: &Session, invitation: &Invitation) -> Result<bool, Error>
     Ok(revoked.is_none())
 }
 
-/// Spends the invitation with that hash, or the newest one for that address.
+/// Spends the invitation, if there is one.
 fn accept(
     session: &Session,
     invitation: Option<Invitation>,
@@ -354,9 +362,44 @@ impl Store {
         .await
     }
 
-    /// Accepts the newest open invitation to an address whose owner has proved, in another way, who they are.
+    /// Those that whoever proves to have this address may accept now, newest first.
+    pub async fn invitations_to(
+        &self,
+        email: String,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Offer>, Error> {
+        self.read(move |session| {
+            let open = session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM invitations WHERE email = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2
+                      ORDER BY created_at DESC LIMIT $3"
+                ),
+                params![email, now, limit],
+                Invitation::read,
+            )?;
+            let mut offers = Vec::new();
+            for invitation in open {
+                if !sender_may(session, &invitation)? {
+                    continue;
+                }
+                let account: Option<String> = session.scalar(
+                    "SELECT name FROM accounts WHERE account_id = $1",
+                    params![invitation.account_id],
+                )?;
+                offers.extend(account.map(|account| Offer { invitation, account }));
+            }
+            Ok(offers)
+        })
+        .await
+    }
+
+    /// Accepts an open invitation to an address whose owner has proved, in another way, who they are.
     pub async fn accept_invitation_to(
         &self,
+        id: InvitationId,
         email: String,
         new_user: UserId,
         now: Timestamp,
@@ -366,10 +409,10 @@ impl Store {
                 concat!(
                     "SELECT ",
                     columns!(),
-                    " FROM invitations WHERE email = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2
-                      ORDER BY created_at DESC LIMIT 1"
+                    " FROM invitations WHERE invitation_id = $1 AND email = $2 AND accepted_at IS NULL AND revoked_at IS NULL
+                      AND expires_at > $3"
                 ),
-                params![email, now],
+                params![id, email, now],
                 Invitation::read,
             )?;
             accept(session, invitation, new_user, now)

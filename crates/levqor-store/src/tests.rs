@@ -249,7 +249,9 @@ async fn touch_members(store: &Store, account: AccountId, user: UserId, random: 
     store.revoke_invitation(account, open[3].id, NOW).await.unwrap();
     let others = [UserId::new(NOW, random), UserId::new(NOW, random)];
     store.accept_invitation([0; 32], others[0], NOW).await.unwrap();
-    store.accept_invitation_to("1@example.com".to_owned(), others[1], NOW).await.unwrap();
+    let offers = store.invitations_to("1@example.com".to_owned(), NOW, 10).await.unwrap();
+    let offered = offers.first().map_or(open[1].id, |offer| offer.invitation.id);
+    store.accept_invitation_to(offered, "1@example.com".to_owned(), others[1], NOW).await.unwrap();
     store.members_of(account, None, 10).await.unwrap();
     store.member(account, user).await.unwrap();
     store.member_by_email(account, "0@example.com".to_owned()).await.unwrap();

@@ -409,7 +409,8 @@ Examples:
   levqor audit list --kind key             what was done with API keys
   levqor audit verify                      a running server holds its log against hashes, signatures and its witness
   levqor audit export --out audit.ndjson   all of it, to be kept elsewhere
-  levqor audit verify audit.ndjson --public-key 'CIhG…' --witness audit-witness.json";
+  levqor audit verify audit.ndjson --public-key 'CIhG…' --witness audit-witness.json
+  levqor audit accept 'CIhG…' --seen 9f86d0… --reason 'the secret was lost'   after `levqor keys abandon`";
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
@@ -423,6 +424,20 @@ pub enum AuditCommand {
     List(AuditListArgs),
     /// Find what was edited, removed, reordered or rolled back; the exit code is 1 when something was.
     Verify(AuditVerifyArgs),
+    /// Agree to what a key signed that was given up with its keyring.
+    Accept {
+        /// The public key that was given up, as you have noted it.
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// The digest of all that it signed, as `levqor audit verify` shows it.
+        #[arg(long, value_name = "DIGEST")]
+        seen: String,
+        /// Why it was given up; it is kept in the log.
+        #[arg(long, value_name = "WORDS")]
+        reason: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
     /// Copy the whole log, as lines of JSON.
     Export {
         /// Where to write it; standard output when left out.

@@ -100,6 +100,10 @@ fn each_mistake_is_named_with_its_place_and_remedy() {
         ("[health]\npath = \"ready\"", "health.path: \"ready\" is no path"),
         ("[health]\npath = \"/re ady\"", "health.path: \"/re ady\" is no path"),
         ("[retries]\nattempts = 0", "retries.attempts: 0 is out of range"),
+        (
+            "[limits]\nconnections_per_address = 0",
+            "limits.connections_per_address: 0 is out of range; choose from 1 to 1000000",
+        ),
         ("[trust]\nproxies = [\"10.0.0.0/99\"]", "trust.proxies: \"10.0.0.0/99\" is not a network"),
         ("[trust]\ncountry_header = \"cf-ipcountry\"", "trust.country_header: nobody is trusted to set it"),
         (

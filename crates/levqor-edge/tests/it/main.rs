@@ -4,6 +4,7 @@
 
 mod config;
 mod countries;
+mod crowd;
 mod failover;
 mod hold;
 mod origin;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use levqor_edge::metrics::Count;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
@@ -24,7 +25,12 @@ fn rows() -> String {
 }
 
 async fn edge_with_tls(origin: (&'static str, String)) -> World {
-    let text = file(&[("eu-1", origin.0, origin.1)], "", &rows())
+    edge_with(origin, "").await
+}
+
+/// With more sections in its file.
+async fn edge_with(origin: (&'static str, String), more: &str) -> World {
+    let text = file(&[("eu-1", origin.0, origin.1)], "", &format!("{}{more}", rows()))
         .replace("address = \"127.0.0.1:0\"", "address = \"127.0.0.1:0\"\ntls = true");
     let world = World::of(&text).await;
     world.settled().await;
@@ -92,6 +98,17 @@ async fn http_1_1_over_tls_works_and_plain_text_there_does_not() {
     assert_eq!(read(sender.send_request(request).await.unwrap()).await.unwrap().body, "eu");
     let answer = world.raw("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(!answer.contains("HTTP"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_closed_before_any_handshake() {
+    let origin = Origin::start("eu").await;
+    let world = edge_with(("eu-west", origin.url()), "[limits]\nconnections_per_address = 1\n").await;
+    let held = handshake(&world, &["http/1.1"]).await;
+    assert_eq!(world.raw("").await, "", "no word without TLS");
+    assert_eq!(world.edge.stats().of(Count::ConnectionsRefused), 1);
+    assert_eq!(world.edge.stats().of(Count::TlsFailures), 0);
+    drop(held);
 }
 
 #[tokio::test]

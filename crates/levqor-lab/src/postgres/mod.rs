@@ -21,7 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use self::{
     log::Log,
-    programs::{Programs, run},
+    programs::{Password, Programs, run},
 };
 use crate::{
     directory::Directory,
@@ -67,14 +67,33 @@ impl Postgres {
     /// # Errors
     /// When there is none, or it does not start.
     pub fn start(settings: &[&str], files: &[(&str, &[u8])]) -> anyhow::Result<Self> {
-        let programs = Programs::find()?;
+        Self::start_by(&Programs::find()?, settings, files)
+    }
+
+    /// The same, which takes nobody in without this password, of letters and digits: others may have accounts on this machine.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn start_guarded(settings: &[&str], password: &str) -> anyhow::Result<Self> {
+        let programs = Programs { password: Some(Password(password.to_owned())), ..Programs::find()? };
+        Self::start_by(&programs, settings, &[])
+    }
+
+    fn start_by(programs: &Programs, settings: &[&str], files: &[(&str, &[u8])]) -> anyhow::Result<Self> {
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
         start_somewhere(|address| {
             let directory = Directory::new()?;
             directory.give_to(programs.user)?;
             let data = data(&directory);
             let mut initdb = programs.command("initdb", directory.path());
-            initdb.args(["--username=levqor", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]);
+            initdb.args(["--username=levqor", "--encoding=UTF8", "--no-locale", "--no-sync"]);
+            if let Some(Password(password)) = &programs.password {
+                let file = directory.path().join("password");
+                write(&file, password.as_bytes(), programs.user)?;
+                initdb.args(["--auth=scram-sha-256", "--pwfile"]).arg(file);
+            } else {
+                initdb.arg("--auth=trust");
+            }
             run(initdb.arg("--pgdata").arg(&data))?;
             for (name, content) in files {
                 write(&data.join(name), content, programs.user)?;
@@ -145,7 +164,15 @@ impl Postgres {
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://levqor@{}/{database}", self.address)
+        format!("postgres://{}@{}/{database}", self.who(), self.address)
+    }
+
+    /// Who connects, as URLs have it.
+    pub(crate) fn who(&self) -> String {
+        match &self.programs.password {
+            Some(Password(password)) => format!("levqor:{password}"),
+            None => "levqor".to_owned(),
+        }
     }
 
     /// The name of a new database.

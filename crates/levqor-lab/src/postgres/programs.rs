@@ -1,6 +1,7 @@
 //! PostgreSQL's programs, and the user that they run as.
 
 use std::{
+    fmt,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -14,11 +15,23 @@ pub(super) struct Programs {
     folder: PathBuf,
     /// Someone else, when we are root: PostgreSQL does not run as root.
     pub(super) user: Option<(u32, u32)>,
+    /// What the servers that they run ask for, and they give; None: these take everybody in.
+    pub(super) password: Option<Password>,
+}
+
+/// It shows in no message.
+#[derive(Clone)]
+pub(super) struct Password(pub(super) String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
 }
 
 impl Programs {
     pub(super) fn find() -> anyhow::Result<Self> {
-        Ok(Self { folder: folder()?, user: unprivileged()? })
+        Ok(Self { folder: folder()?, user: unprivileged()?, password: None })
     }
 
     /// In `directory`, as the right user.
@@ -27,6 +40,10 @@ impl Programs {
         command.current_dir(directory).env("LC_ALL", "C").stdin(Stdio::null());
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
+        }
+        // Nobody but its own user sees the environment of a process, as everybody does its arguments.
+        if let Some(Password(password)) = &self.password {
+            command.env("PGPASSWORD", password);
         }
         command
     }

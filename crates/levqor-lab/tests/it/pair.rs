@@ -65,3 +65,28 @@ fn a_primary_that_stands_still_goes_with_its_pair() {
     drop(pair);
     assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens there any more");
 }
+
+#[test]
+fn a_pair_with_a_password_lets_nobody_in_without_it() {
+    let mut pair = Pair::start_guarded(&["fsync=off"], "4f1c2b7e90aa").unwrap();
+    writer(&pair).batch_execute("CREATE TABLE numbers (n bigint PRIMARY KEY)").unwrap();
+    let nobody_comes_in = |pair: &Pair| {
+        for address in pair.addresses() {
+            for who in ["levqor", "levqor:wrong"] {
+                let url = format!("postgres://{who}@{address}/{}", pair.database());
+                let refused = Client::connect(&url, NoTls).err().unwrap();
+                assert!(format!("{refused:?}").contains("password"), "{who}: {refused:?}");
+            }
+        }
+    };
+    nobody_comes_in(&pair);
+    assert!(!format!("{pair:?}").contains("4f1c2b7e90aa"), "it shows in no message");
+    // The standby was let in to copy, and is again, whoever is the primary.
+    pair.kill_primary().unwrap();
+    pair.fail_over().unwrap();
+    pair.restore().unwrap();
+    let mut client = writer(&pair);
+    client.execute("INSERT INTO numbers VALUES (1)", &[]).unwrap();
+    assert_eq!(numbers(&mut client), 1);
+    nobody_comes_in(&pair);
+}

@@ -44,11 +44,11 @@ impl Checkpoint {
         serde_json::from_str(&record.details).ok()
     }
 
-    /// Whether one of these keys signed the record.
-    pub fn is_signed(&self, record: &Record, trusted: &[PublicKey]) -> bool {
-        let Ok(key) = PublicKey::parse(&self.key) else { return false };
-        trusted.contains(&key)
-            && key.has_signed(CHECKPOINT_PURPOSE, &message(record, &self.heads), &self.signature)
+    /// The key that it names, when that one signed the record.
+    pub fn signer(&self, record: &Record) -> Option<PublicKey> {
+        let key = PublicKey::parse(&self.key).ok()?;
+        let signed = key.has_signed(CHECKPOINT_PURPOSE, &message(record, &self.heads), &self.signature);
+        signed.then_some(key)
     }
 }
 
@@ -85,10 +85,15 @@ impl SignedHeads {
 
     /// None: not signed by one of these keys.
     pub fn open(&self, trusted: &[PublicKey]) -> Option<Heads> {
-        let key = PublicKey::parse(&self.key).ok().filter(|key| trusted.contains(key))?;
+        self.signed().filter(|(key, _)| trusted.contains(key)).map(|(_, heads)| heads)
+    }
+
+    /// With the key that it names, whoever that is; None: that one did not sign it.
+    pub fn signed(&self) -> Option<(PublicKey, Heads)> {
+        let key = PublicKey::parse(&self.key).ok()?;
         if !key.has_signed(HEADS_PURPOSE, self.document.as_bytes(), &self.signature) {
             return None;
         }
-        serde_json::from_str(&self.document).ok()
+        Some((key, serde_json::from_str(&self.document).ok()?))
     }
 }

@@ -24,6 +24,10 @@ pub enum Finding {
     ChainMissing { chain: String, expected: u64, named_by: String },
     /// A checkpoint that none of the trusted keys signed, or that cannot be read.
     Forged { chain: String, seq: u64 },
+    /// Somebody says that a key was agreed to, and none of the trusted keys signed it.
+    ForgedAcceptance { chain: String, seq: u64 },
+    /// What a key signed is not what was agreed to when it was given up.
+    NotAsAccepted { key: String },
     /// A record whose number is none of a chain's: what counts from 1 does not meet it.
     Stray { chain: String, seq: i64 },
     /// A record after that one is not of a record's form. What comes behind it was not looked at.
@@ -39,7 +43,8 @@ impl Finding {
             Finding::Edited { chain, seq }
             | Finding::Reordered { chain, seq }
             | Finding::Rewritten { chain, seq, .. }
-            | Finding::Forged { chain, seq } => (chain, *seq, *seq),
+            | Finding::Forged { chain, seq }
+            | Finding::ForgedAcceptance { chain, seq } => (chain, *seq, *seq),
             Finding::Unlinked { chain, seq } => (chain, seq.saturating_sub(1), *seq),
             Finding::Missing { chain, from, to } => (chain, *from, *to),
             Finding::RolledBack { chain, last, expected, .. } => (chain, last.saturating_add(1), *expected),
@@ -48,7 +53,7 @@ impl Finding {
                 (chain, after.saturating_add(1), after.saturating_add(1))
             }
             Finding::Stray { chain, .. } => (chain, 0, 0),
-            Finding::ForgedHeads { .. } => return None,
+            Finding::ForgedHeads { .. } | Finding::NotAsAccepted { .. } => return None,
         })
     }
 }
@@ -89,6 +94,18 @@ impl fmt::Display for Finding {
             }
             Finding::Forged { chain, seq } => {
                 write!(f, "the checkpoint {seq} of {chain} is not signed by a trusted key")
+            }
+            Finding::ForgedAcceptance { chain, seq } => {
+                write!(
+                    f,
+                    "record {seq} of {chain} says that a key was agreed to, and is not signed by a trusted key"
+                )
+            }
+            Finding::NotAsAccepted { key } => {
+                write!(
+                    f,
+                    "what the abandoned key {key} signed is not what was agreed to: some of it was removed, or more was put in"
+                )
             }
             Finding::Stray { chain, seq } => {
                 write!(f, "a record of {chain} has the number {seq}, which is none: it was put in")

@@ -9,11 +9,16 @@
 //! far and the ends of the others, so a chain cannot be cut off or dropped without one that still names it. What no later
 //! record names is named by witnesses: ends of chains that nodes keep outside of the database.
 //!
+//! One key signs for the whole installation. When it was given up with its keyring, what it signed is believed once an operator has
+//! agreed to exactly that, and the next key has signed it.
+//!
 //! Pure: this verifies records from anywhere, a database or a file, without either.
 
+mod acceptance;
 mod checkpoint;
 mod finding;
 mod mask;
+mod others;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -22,8 +27,10 @@ mod verify;
 /// What the first line of an export says of the rest.
 pub const EXPORT_FORMAT: &str = "levqor audit 1";
 
+pub use acceptance::{Acceptance, KEY_ACCEPTED};
 pub use checkpoint::{CHECKPOINT, Checkpoint, Head, Heads, SignedHeads};
 pub use finding::Finding;
 pub use mask::{masked_address, masked_email};
+pub use others::OtherKey;
 pub use record::{Record, RecordHash};
 pub use verify::{Report, Verifier};

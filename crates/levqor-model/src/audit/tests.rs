@@ -1,5 +1,7 @@
 //! Whatever is done to a log, it is found, and its place is named.
 
+mod abandoned;
+
 use std::sync::LazyLock;
 
 use proptest::{prelude::*, sample::Index};
@@ -47,9 +49,13 @@ fn heads(log: &[Record]) -> Vec<Head> {
 }
 
 fn checkpoint(log: &mut Vec<Record>, chain: &str) {
+    checkpoint_by(log, chain, &key());
+}
+
+fn checkpoint_by(log: &mut Vec<Record>, chain: &str, key: &SigningKey) {
     let others = heads(log).into_iter().filter(|head| head.chain != chain).collect();
     append(log, chain, |record| {
-        let details = serde_json::to_string(&Checkpoint::sign(record, others, &key())).unwrap();
+        let details = serde_json::to_string(&Checkpoint::sign(record, others, key)).unwrap();
         (CHECKPOINT.to_owned(), details)
     });
 }

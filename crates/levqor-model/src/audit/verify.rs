@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::{CHECKPOINT, Checkpoint, Finding, Head, Record, RecordHash, SignedHeads};
+use super::{
+    Acceptance, CHECKPOINT, Checkpoint, Finding, Head, KEY_ACCEPTED, OtherKey, Record, RecordHash,
+    SignedHeads,
+    others::{Others, Settled},
+};
 use crate::PublicKey;
 
 /// Findings that are told one by one; the rest is counted.
@@ -17,6 +21,10 @@ pub struct Verifier {
     chains: BTreeMap<String, Chain>,
     claims: Vec<Claim>,
     listed: Vec<Claim>,
+    /// What keys signed that are not trusted.
+    others: Others,
+    /// What operators have agreed to of those, as a trusted key says.
+    acceptances: Vec<Acceptance>,
     records: u64,
     findings: Vec<Finding>,
     findings_total: u64,
@@ -35,7 +43,7 @@ struct Chain {
 
 /// Something that was signed says that a chain has this record.
 #[derive(Debug)]
-struct Claim {
+pub(super) struct Claim {
     head: Head,
     named_by: String,
 }
@@ -50,6 +58,8 @@ pub struct Report {
     /// How many there are; `findings` has the first thousand.
     pub findings_total: u64,
     pub findings: Vec<Finding>,
+    /// Who else signed, at most a hundred of them.
+    pub other_keys: Vec<OtherKey>,
 }
 
 impl Report {
@@ -101,13 +111,15 @@ impl Chain {
 }
 
 impl Verifier {
-    /// Checkpoints count when one of these keys signed them.
+    /// Checkpoints count when one of these keys signed them, or one that was given up and agreed to.
     pub fn new(trusted: Vec<PublicKey>) -> Self {
         Self {
             trusted,
             chains: BTreeMap::new(),
             claims: Vec::new(),
             listed: Vec::new(),
+            others: Others::default(),
+            acceptances: Vec::new(),
             records: 0,
             findings: Vec::new(),
             findings_total: 0,
@@ -123,13 +135,19 @@ impl Verifier {
 
     /// What a witness saw; `named_by` is how a finding calls it.
     pub fn witness(&mut self, named_by: &str, signed: &SignedHeads) {
-        match signed.open(&self.trusted) {
-            Some(told) => {
-                let claim = |head| Claim { head, named_by: named_by.to_owned() };
-                self.claims.extend(told.heads.into_iter().map(claim));
-            }
-            None => self.found(Finding::ForgedHeads { named_by: named_by.to_owned() }),
+        let Some((key, told)) = signed.signed() else { return self.no_witness(named_by) };
+        let claim = |head| Claim { head, named_by: named_by.to_owned() };
+        let claims = told.heads.into_iter().map(claim);
+        if self.trusted.contains(&key) {
+            self.claims.extend(claims);
+        } else {
+            self.others.list(key, named_by, claims.collect());
         }
+    }
+
+    /// As if this had been agreed to: to see what comes of it.
+    pub fn assume(&mut self, acceptance: Acceptance) {
+        self.acceptances.push(acceptance);
     }
 
     /// Ends of chains as an unsigned list has them: it proves nothing, and still shows what is missing.
@@ -185,31 +203,61 @@ impl Verifier {
             let (chain, seq) = place();
             self.found(Finding::Unlinked { chain, seq });
         }
-        if record.kind == CHECKPOINT {
-            self.checkpoint(record);
+        match record.kind.as_str() {
+            CHECKPOINT => self.checkpoint(record),
+            KEY_ACCEPTED => self.acceptance(record),
+            _ => {}
         }
     }
 
     fn checkpoint(&mut self, record: &Record) {
-        let checkpoint = Checkpoint::read(record).filter(|point| point.is_signed(record, &self.trusted));
-        let Some(checkpoint) = checkpoint else {
+        let signed = Checkpoint::read(record).and_then(|point| Some((point.signer(record)?, point)));
+        let Some((key, checkpoint)) = signed else {
             return self.found(Finding::Forged { chain: record.chain.clone(), seq: record.seq });
         };
-        if let Some(chain) = self.chains.get_mut(&record.chain) {
-            chain.signed_through = record.seq;
-        }
         let named_by = format!("the checkpoint {} of {}", record.seq, record.chain);
-        if let Some(before) = record.seq.checked_sub(1).filter(|before| *before > 0) {
-            let head = Head { chain: record.chain.clone(), seq: before, hash: record.previous };
-            self.claims.push(Claim { head, named_by: named_by.clone() });
-        }
+        let before = record.seq.checked_sub(1).filter(|before| *before > 0);
+        let before = before.map(|seq| Head { chain: record.chain.clone(), seq, hash: record.previous });
         let claim = |head| Claim { head, named_by: named_by.clone() };
-        self.claims.extend(checkpoint.heads.into_iter().map(claim));
+        let claims = before.into_iter().chain(checkpoint.heads).map(claim);
+        if self.trusted.contains(&key) {
+            self.claims.extend(claims);
+            if let Some(chain) = self.chains.get_mut(&record.chain) {
+                chain.signed_through = record.seq;
+            }
+        } else {
+            self.others.checkpoint(key, record, claims.collect());
+        }
+    }
+
+    fn acceptance(&mut self, record: &Record) {
+        let signed = Acceptance::read(record).and_then(|said| Some((said.signer()?, said)));
+        match signed {
+            Some((key, said)) if self.trusted.contains(&key) => self.acceptances.push(said),
+            Some((key, said)) => self.others.acceptance(key, record, said),
+            None => self.found(Finding::ForgedAcceptance { chain: record.chain.clone(), seq: record.seq }),
+        }
+    }
+
+    /// What is believed of keys that are not trusted by themselves, and what is wrong with the others.
+    fn settle(&mut self, chains: &mut BTreeMap<String, Chain>) -> Vec<OtherKey> {
+        let others = std::mem::take(&mut self.others);
+        let Settled { claims, checkpoints, findings, keys } =
+            others.settle(std::mem::take(&mut self.acceptances));
+        self.claims.extend(claims);
+        for place in checkpoints {
+            if let Some(chain) = chains.get_mut(&place.chain) {
+                chain.signed_through = chain.signed_through.max(place.seq);
+            }
+        }
+        findings.into_iter().for_each(|finding| self.found(finding));
+        keys
     }
 
     /// Call it after the last record.
     pub fn finish(mut self) -> Report {
-        let chains = std::mem::take(&mut self.chains);
+        let mut chains = std::mem::take(&mut self.chains);
+        let other_keys = self.settle(&mut chains);
         for (chain, seen) in &chains {
             for (from, to) in seen.missing() {
                 self.found(Finding::Missing { chain: chain.clone(), from, to });
@@ -239,6 +287,7 @@ impl Verifier {
             not_signed_yet,
             findings_total: self.findings_total,
             findings: self.findings,
+            other_keys,
         }
     }
 }

@@ -117,6 +117,7 @@ pub const RULES: &[ApiRule] = &[
     (Method::GET, "/api/ops/audit", OPERATOR, OPERATE),
     (Method::GET, "/api/ops/audit/export", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/audit/verify", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/audit/accept", OPERATOR, OPERATE),
     (Method::GET, "/api/ops/tamper", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/tamper/accept", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/tamper/verify", OPERATOR, OPERATE),

@@ -1,4 +1,4 @@
-//! Style sheets, scripts and pictures of the pages: part of the binary, named by their content.
+//! Style sheets, scripts and pictures of the pages: part of the binary, named by their content, and compressed once.
 //!
 //! A page refers to `/assets/app-<hash>.css`, which may be cached for ever. Another hash of a known name gets
 //! the current content uncached, so that a page of one version works with a node of another.
@@ -7,10 +7,14 @@ use std::{fmt::Write as _, sync::LazyLock};
 
 use axum::{
     extract::Path,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use flate2::Compression;
 use sha2::{Digest, Sha256};
+
+use super::{GZIP, gzipped, holds, takes_gzip};
 
 /// One file, as it is served.
 #[derive(Debug)]
@@ -19,7 +23,11 @@ struct Asset {
     ending: &'static str,
     content_type: &'static str,
     body: &'static str,
+    /// The same, compressed; None: it is small as it is.
+    small: Option<Bytes>,
     hash: String,
+    /// The hash as `If-None-Match` has it. Weak when it is sent: compressed or not, it is the same.
+    tag: String,
     url: String,
 }
 
@@ -36,7 +44,8 @@ impl Asset {
             _ => "image/svg+xml",
         };
         let url = format!("/assets/{name}-{hash}.{ending}");
-        Self { name, ending, content_type, body, hash, url }
+        let (small, tag) = (gzipped(body.as_bytes(), Compression::best()), format!("\"{hash}\""));
+        Self { name, ending, content_type, body, small, hash, tag, url }
     }
 }
 
@@ -80,7 +89,7 @@ pub(crate) fn mark() -> &'static str {
 }
 
 /// Serves `/assets/{file}`.
-pub(crate) async fn serve(Path(file): Path<String>) -> Response {
+pub(crate) async fn serve(Path(file): Path<String>, asked: HeaderMap) -> Response {
     let all = [&APP_CSS, &APP_JS, &THEME_JS, &ICONS, &MARK];
     let found = all.into_iter().find_map(|asset| {
         let hash = file.strip_prefix(asset.name)?.strip_prefix('-')?;
@@ -91,10 +100,22 @@ pub(crate) async fn serve(Path(file): Path<String>) -> Response {
         return (StatusCode::NOT_FOUND, "there is no such asset\n").into_response();
     };
     let cache = if current { "public, max-age=31536000, immutable" } else { "no-store" };
-    let mut response = asset.body.into_response();
+    let known = asked.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let mut response = if known.is_some_and(|known| holds(known, &asset.tag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        match asset.small.clone().filter(|_| takes_gzip(&asked)) {
+            Some(small) => ([(header::CONTENT_ENCODING, GZIP)], small).into_response(),
+            None => asset.body.into_response(),
+        }
+    };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Ok(tag) = HeaderValue::from_str(&format!("W/{}", asset.tag)) {
+        headers.insert(header::ETAG, tag);
+    }
     response
 }
 
@@ -113,10 +134,41 @@ mod tests {
         ];
         for (url, status, cache) in rows {
             let file = url.trim_start_matches("/assets/").to_owned();
-            let response = serve(Path(file)).await;
+            let response = serve(Path(file), HeaderMap::new()).await;
             let found = response.headers().get(header::CACHE_CONTROL).map_or("", |v| v.to_str().unwrap());
             assert_eq!((response.status().as_u16(), found), (status, cache), "{url}");
         }
+    }
+
+    async fn asked(url: &str, name: header::HeaderName, value: &str) -> (u16, HeaderMap, Bytes) {
+        let file = url.trim_start_matches("/assets/").to_owned();
+        let response = serve(Path(file), HeaderMap::from_iter([(name, value.parse().unwrap())])).await;
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status.as_u16(), parts.headers, body)
+    }
+
+    #[tokio::test]
+    async fn what_is_served_was_compressed_once_and_is_known_again() {
+        let (_, plain, whole) = asked(app_css(), header::ACCEPT_ENCODING, "identity").await;
+        assert_eq!((whole, plain.contains_key(header::CONTENT_ENCODING)), (Bytes::from(STYLE), false));
+        let (_, headers, small) = asked(app_css(), header::ACCEPT_ENCODING, "br, gzip").await;
+        assert_eq!(headers[header::CONTENT_ENCODING], "gzip");
+        assert_eq!(headers[header::VARY], plain[header::VARY]);
+        assert_eq!(headers[header::ETAG], plain[header::ETAG], "both are the same, weakly");
+        assert!(small.len() < STYLE.len() / 3, "{}", small.len());
+        let mut read = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&small[..]), &mut read).unwrap();
+        assert_eq!(read, STYLE);
+        // The very bytes, not others like them.
+        let (_, _, again) = asked(app_css(), header::ACCEPT_ENCODING, "gzip").await;
+        assert_eq!(again.as_ptr(), APP_CSS.small.as_ref().unwrap().as_ptr());
+
+        let tag = headers[header::ETAG].to_str().unwrap();
+        let (status, headers, body) = asked(app_css(), header::IF_NONE_MATCH, tag).await;
+        assert_eq!((status, body.len(), headers[header::ETAG].to_str().unwrap()), (304, 0, tag));
+        assert_eq!(headers[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+        assert_eq!(asked(app_css(), header::IF_NONE_MATCH, "W/\"0\"").await.0, 200);
     }
 
     /// The colour of a token in one of the blocks of `tokens.css`, as relative luminance (WCAG 2.2).

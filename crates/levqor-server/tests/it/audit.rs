@@ -1,12 +1,40 @@
 //! The evidence log through the API: who did what, for operators only.
 
 use http::{Method, StatusCode};
+use levqor_model::{
+    Clock, RunId, SigningKey,
+    audit::{Checkpoint, Head, Record},
+};
 use levqor_store::Options;
 use levqor_testkit::temp_dir;
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
+
+/// Has another key sign what is new, as the one did that was given up with its keyring; its public half.
+pub async fn signed_by_another(test: &TestApp) -> String {
+    let key = SigningKey::from_seed(&[77; 32]).unwrap();
+    let public = key.public_key().to_string();
+    let details = move |record: &Record, heads: Vec<Head>| {
+        serde_json::to_string(&Checkpoint::sign(record, heads, &key)).unwrap()
+    };
+    assert!(test.store.add_checkpoint(test.clock.now(), details).await.unwrap());
+    public
+}
+
+/// What `levqor keys abandon` leaves in the log. It works on a database that no server runs on, so this stands in for it.
+pub async fn give_up(test: &TestApp) {
+    let (now, run) = (test.clock.now(), RunId::new(test.clock.now(), &*test.random));
+    test.store.note_wish(test.account, run, "keyring.abandoned", json!({}), now).await.unwrap();
+}
+
+/// What verifying finds.
+pub async fn verified(test: &TestApp) -> Value {
+    let answer = test.post("/api/ops/audit/verify").key(&test.keys.operator).send().await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    answer.json()
+}
 
 #[tokio::test]
 async fn operators_see_who_did_what() {
@@ -50,6 +78,7 @@ async fn nobody_else_does_and_mistakes_are_told() {
         (Method::GET, "/api/ops/audit"),
         (Method::GET, "/api/ops/audit/export"),
         (Method::POST, "/api/ops/audit/verify"),
+        (Method::POST, "/api/ops/audit/accept"),
     ] {
         let owner = test.call(method.clone(), path).key(&test.keys.owner).send().await;
         assert_eq!(owner.problem(), "forbidden", "{path}");
@@ -125,4 +154,79 @@ async fn what_was_put_in_or_cannot_be_read_is_named() {
     assert_eq!(found["whole"], false, "{found}");
     let message = found["findings"][0]["message"].as_str().unwrap();
     assert!(message.contains("after record 1 cannot be read"), "{found}");
+}
+
+#[tokio::test]
+async fn what_an_abandoned_key_signed_is_agreed_to_once_and_as_it_was_seen() {
+    let directory = temp_dir();
+    let file = directory.path().join("levqor.db");
+    let test = TestApp::over(Options::file(file.clone()), |_| {}).await;
+    let key = signed_by_another(&test).await;
+    let found = verified(&test).await;
+    let other = &found["other_keys"][0];
+    assert_eq!((&found["whole"], &found["findings_total"]), (&json!(false), &json!(1)), "{found}");
+    assert_eq!((&other["key"], &other["checkpoints"]), (&json!(key), &json!(1)), "{found}");
+    assert_eq!((&other["accepted"], &other["reason"]), (&json!(false), &Value::Null), "{found}");
+    let (seen, own) = (other["digest"].as_str().unwrap(), found["public_key"].as_str().unwrap());
+
+    let accept = async |key: &str, seen: &str, reason: &str| {
+        let body = json!({ "key": key, "seen": seen, "reason": reason });
+        test.post("/api/ops/audit/accept").key(&test.keys.operator).json(&body).send().await
+    };
+    // Nobody gave up a keyring, so this is somebody's forgery.
+    let refused = accept(&key, seen, "lost").await;
+    assert_eq!(refused.problem(), "invalid-fields");
+    assert!(refused.text().contains("no keyring was given up here"), "{}", refused.text());
+    give_up(&test).await;
+    let stranger = SigningKey::from_seed(&[78; 32]).unwrap().public_key().to_string();
+    let (zeros, long) = ("0".repeat(64), "x".repeat(501));
+    for (key, digest, reason, told) in [
+        ("x", seen, "lost", "/key: \\\"x\\\" is not a public key"),
+        (own, seen, "lost", "/key: it is the key that signs now"),
+        (stranger.as_str(), seen, "lost", "/key: nothing is signed by it"),
+        (key.as_str(), "9f86", "lost", "/seen: it has 64 hexadecimal digits"),
+        (key.as_str(), zeros.as_str(), "lost", "/seen: the key signed something else by now, 1 checkpoints"),
+        (key.as_str(), seen, " ", "/reason: say why"),
+        (key.as_str(), seen, long.as_str(), "/reason: say why"),
+    ] {
+        let refused = accept(key, digest, reason).await;
+        assert_eq!(refused.problem(), "invalid-fields", "{told}");
+        assert!(refused.text().contains(told), "{told}: {}", refused.text());
+    }
+    // Nothing else hides behind it.
+    let database = Connection::open(&file).unwrap();
+    database.execute_batch("UPDATE audit_records SET author = author || 'x' WHERE seq = 1").unwrap();
+    let refused = accept(&key, seen, "lost").await;
+    assert!(refused.text().contains("was edited; see to that first"), "{}", refused.text());
+    database
+        .execute_batch(
+            "UPDATE audit_records SET author = substr(author, 1, length(author) - 1) WHERE seq = 1",
+        )
+        .unwrap();
+
+    let accepted = accept(&key, seen, " the secret was lost ").await;
+    assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.text());
+    let found = verified(&test).await;
+    assert_eq!(found["whole"], true, "{found}");
+    let other = &found["other_keys"][0];
+    assert_eq!(
+        (&other["accepted"], &other["reason"]),
+        (&json!(true), &json!("the secret was lost")),
+        "{found}"
+    );
+    let query = format!("/api/ops/audit?kind=audit.key_accepted&subject={}", key.replace('+', "%2B"));
+    let records = test.get(&query).key(&test.keys.operator).send().await.json();
+    let record = &records["records"][0];
+    assert!(record["author"].as_str().unwrap().starts_with("API key key_"), "{records}");
+    assert_eq!((&record["details"]["checkpoints"], &record["details"]["chains"]), (&json!(1), &json!(1)));
+
+    // Whoever has the old key adds nothing to it.
+    signed_by_another(&test).await;
+    let found = verified(&test).await;
+    assert_eq!(
+        (&found["whole"], &found["other_keys"][0]["accepted"]),
+        (&json!(false), &json!(false)),
+        "{found}"
+    );
+    assert!(found["findings"].to_string().contains("is not what was agreed to"), "{found}");
 }

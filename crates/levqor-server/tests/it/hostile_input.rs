@@ -283,3 +283,49 @@ async fn names_that_javascript_objects_have_are_names() {
         assert_eq!((&run["status"], &run["input"][name]["operator"]), (&json!("completed"), &json!(true)));
     }
 }
+
+/// Names are shown to others, so nothing hides in them, wherever one is taken.
+#[tokio::test]
+async fn names_have_no_characters_that_nobody_sees() {
+    let test = TestApp::new().await;
+    let workflow = test.save("greet", GREET).await;
+    let (account, keys, members) = ("/api/account", "/api/keys", "/api/members/invitations");
+    let triggers = format!("/api/workflows/{workflow}/triggers");
+    let begins_at = test.app.now() + std::time::Duration::from_secs(24 * 60 * 60);
+    for hidden in ["\u{202e}", "\u{2066}", "\u{200b}", "\u{feff}", "\u{ad}"] {
+        let name = format!("Acme{hidden} Corp");
+        let address = format!("ada{hidden}@example.org");
+        let rows = [
+            (Method::PATCH, account, json!({ "name": name }), "/name"),
+            (Method::POST, keys, json!({ "name": name, "role": "viewer" }), "/name"),
+            (Method::POST, &*triggers, json!({ "name": name }), "/name"),
+            (
+                Method::POST,
+                "/api/consultations",
+                json!({ "email": "ada@example.org", "name": name, "topic": "Imports", "begins_at": begins_at }),
+                "/name",
+            ),
+            (Method::POST, members, json!({ "email": address, "role": "viewer" }), "/email"),
+        ];
+        for (method, path, body, pointer) in rows {
+            let answer = test.call(method, path).key(&test.keys.owner).json(&body).send().await;
+            assert_eq!(answer.problem(), "invalid-fields", "{path} {hidden:?}");
+            let error = &answer.json()["errors"][0];
+            let told = error["message"].as_str().unwrap();
+            assert_eq!(error["pointer"], pointer, "{path}: {told}");
+            let code = hidden.chars().next().map(u32::from).unwrap();
+            assert!(told.contains(&format!("U+{code:04X}")) && told.contains("write it without"), "{told}");
+        }
+        let asked = test.form("/signin", &[("email", &address)]).send().await;
+        assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", asked.text());
+    }
+    // What is written so belongs there.
+    let persian = "می\u{200c}خواهم";
+    let renamed = test
+        .call(Method::PATCH, account)
+        .key(&test.keys.owner)
+        .json(&json!({ "name": persian }))
+        .send()
+        .await;
+    assert_eq!((renamed.status, &renamed.json()["name"]), (StatusCode::OK, &json!(persian)));
+}

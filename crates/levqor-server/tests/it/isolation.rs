@@ -357,6 +357,7 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
         ("POST", "/draft") => ask(kind, json!({ "query": "every hour fetch https://a.example" })),
         ("POST", "/theme") => ask(kind, json!({ "theme": "dark", "next": "/" })),
         ("POST", "/signin") => ask(kind, json!({ "email": "nobody@d.example" })),
+        ("POST", "/signin/oidc/join") => ask(kind, json!({ "choice": "own" })),
         ("POST", "/signin/link/{token}" | "/invitations/{token}") => ask(kind, json!({})),
         ("POST", "/signout") => ask(kind, json!({})),
         ("POST", "/dashboard/workflows" | "/dashboard/workflows/{id}/edit") => {

@@ -295,6 +295,33 @@ fn session(answer: &Answer) -> Option<String> {
     found.next().map(str::to_owned)
 }
 
+/// Who somebody new is, as their browser has it while they are asked.
+fn newcomer(answer: &Answer) -> Option<String> {
+    let all = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+    let mut found = all.filter(|value| value.starts_with("levqor_newcomer=ey"));
+    let cookie = found.next()?;
+    assert!(cookie.contains("; HttpOnly; SameSite=Strict; Max-Age=600"), "{cookie}");
+    Some(cookie.split(';').next().unwrap().to_owned())
+}
+
+/// What the page offers, from its top.
+fn offered(answer: &Answer) -> Vec<String> {
+    let text = answer.text();
+    let rest = text.split("name=\"choice\" value=\"").skip(1);
+    rest.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+async fn join(test: &TestApp, cookie: &str, choice: &str) -> Answer {
+    test.form("/signin/oidc/join", &[("choice", choice)]).header("cookie", cookie).send().await
+}
+
+async fn invite(test: &TestApp, by: &str, email: &str) -> Value {
+    let body = json!({ "email": email, "role": "editor" });
+    let made = test.post("/api/members/invitations").key(by).json(&body).send().await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    made.json()
+}
+
 #[tokio::test]
 async fn somebody_who_is_known_by_a_verified_address_comes_in_and_stays_who_they_are() {
     let issuer = Issuer::start().await;
@@ -420,22 +447,88 @@ async fn strangers_come_in_by_an_invitation_or_not_at_all() {
     let stranger = issuer.go(&test).await;
     assert_eq!((stranger.status, session(&stranger)), (StatusCode::FORBIDDEN, None));
     assert_eq!(test.store.user_by_email("grace@b.example".to_owned()).await, Ok(None), "nothing was made");
-    let body = json!({ "email": "grace@b.example", "role": "editor" });
-    let made = test.post("/api/members/invitations").key(&test.keys.admin).json(&body).send().await;
-    assert_eq!(made.status, StatusCode::CREATED);
+    let invitation = invite(&test, &test.keys.admin, "grace@b.example").await;
     issuer.plan(Plan { subject: "grace", email: "grace@b.example", verified: false, ..Plan::good() });
     assert_eq!(session(&issuer.go(&test).await), None, "an address that is not verified is nobody's");
     issuer.plan(Plan { subject: "grace", email: "grace@b.example", ..Plan::good() });
-    let entered = issuer.go(&test).await;
-    let cookie = session(&entered).unwrap_or_else(|| panic!("{}", entered.text()));
+    let asked = issuer.go(&test).await;
+    assert_eq!((asked.status, session(&asked)), (StatusCode::OK, None), "{}", asked.text());
+    assert_eq!(asked.header("cache-control"), Some("no-store"));
+    assert_eq!(test.store.user_by_email("grace@b.example".to_owned()).await, Ok(None), "she was only asked");
+    assert_eq!(offered(&asked), [invitation["id"].as_str().unwrap()], "no account of her own");
+    let browser = newcomer(&asked).unwrap();
+    let entered = join(&test, &browser, &offered(&asked)[0]).await;
+    assert_eq!(entered.header("location"), Some("/dashboard/runs"), "{}", entered.text());
+    let cookie = session(&entered).unwrap();
     let account = own(test.get("/api/account"), &cookie).send().await.json();
     assert_eq!((&account["id"], &account["role"]), (&json!(test.account), &json!("editor")));
+    let again = join(&test, &browser, &offered(&asked)[0]).await;
+    assert_eq!((again.status, session(&again)), (StatusCode::BAD_REQUEST, None), "once");
     // Who left comes to nothing, though the issuer knows them.
     let grace = user(&test, "grace@b.example").await;
     let path = format!("/api/members/{grace}");
     test.call(http::Method::DELETE, &path).key(&test.keys.admin).send().await;
     let left = issuer.go(&test).await;
     assert_eq!((left.status, session(&left)), (StatusCode::FORBIDDEN, None), "{}", left.text());
+}
+
+#[tokio::test]
+async fn nobody_is_put_into_an_account_that_they_did_not_choose() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(true).await;
+    // Whoever knows her address can invite it.
+    let first = invite(&test, &test.keys.admin, "eve@c.example").await;
+    test.advance(1);
+    let second = invite(&test, &test.keys.other, "eve@c.example").await;
+    let elsewhere = invite(&test, &test.keys.admin, "bob@c.example").await;
+    issuer.plan(Plan { subject: "eve", email: "eve@c.example", ..Plan::good() });
+    let ids = [&second, &first].map(|invitation| invitation["id"].as_str().unwrap());
+    for (choice, status) in [
+        (elsewhere["id"].as_str().unwrap(), StatusCode::GONE),
+        ("inv_01ARZ3NDEKTSV4RRFFQ69G5FAV", StatusCode::GONE),
+        ("", StatusCode::UNPROCESSABLE_ENTITY),
+        ("acc_01ARZ3NDEKTSV4RRFFQ69G5FAV", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let asked = issuer.go(&test).await;
+        assert_eq!(offered(&asked), [ids[0], ids[1], "own"], "{}", asked.text());
+        let refused = join(&test, &newcomer(&asked).unwrap(), choice).await;
+        assert_eq!((refused.status, session(&refused)), (status, None), "{choice}: {}", refused.text());
+    }
+    let asked = issuer.go(&test).await;
+    let browser = newcomer(&asked).unwrap();
+    let forged = join(&test, "levqor_newcomer=e30~AAAA", ids[0]).await;
+    assert_eq!((forged.status, session(&forged)), (StatusCode::BAD_REQUEST, None));
+    let other_site = test.form("/signin/oidc/join", &[("choice", ids[0])]).header("cookie", &browser);
+    let other_site = other_site.header("sec-fetch-site", "cross-site").send().await;
+    assert_eq!((other_site.status, session(&other_site)), (StatusCode::FORBIDDEN, None));
+    assert_eq!(
+        test.store.user_by_email("eve@c.example".to_owned()).await,
+        Ok(None),
+        "nothing was made of any"
+    );
+
+    let entered = join(&test, &browser, "own").await;
+    let cookie = session(&entered).unwrap_or_else(|| panic!("{}", entered.text()));
+    let account = own(test.get("/api/account"), &cookie).send().await.json();
+    assert_eq!((&account["name"], &account["role"]), (&json!("eve@c.example"), &json!("owner")));
+    // The invitations wait as before, and she is not asked again.
+    let open = test.get("/api/members/invitations").key(&test.keys.admin).send().await.text();
+    assert!(open.contains(ids[1]), "{open}");
+    assert!(session(&issuer.go(&test).await).is_some());
+
+    // Nobody looks for ever, and who was taken back what they looked at joins nothing.
+    let late = invite(&test, &test.keys.admin, "kim@c.example").await;
+    issuer.plan(Plan { subject: "kim", email: "kim@c.example", ..Plan::good() });
+    let asked = issuer.go(&test).await;
+    let path = format!("/api/members/invitations/{}", late["id"].as_str().unwrap());
+    test.call(http::Method::DELETE, &path).key(&test.keys.admin).send().await;
+    let gone = join(&test, &newcomer(&asked).unwrap(), late["id"].as_str().unwrap()).await;
+    assert_eq!((gone.status, session(&gone)), (StatusCode::GONE, None));
+    invite(&test, &test.keys.admin, "kim@c.example").await;
+    let asked = issuer.go(&test).await;
+    test.advance(10 * 60);
+    let old = join(&test, &newcomer(&asked).unwrap(), &offered(&asked)[0]).await;
+    assert_eq!((old.status, session(&old)), (StatusCode::BAD_REQUEST, None));
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use levqor_server::features::sign_in::service::issue_link;
+use levqor_store::{Options, audit::Filter};
+use levqor_testkit::{temp_dir, wait_for};
+use rusqlite::Connection;
 
 use crate::{pages::Browser, support::TestApp};
 
@@ -130,6 +133,31 @@ async fn who_is_known_shows_neither_in_words_nor_in_time() {
         }
         assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "{email}");
     }
+}
+
+/// A link is written for a known address only, so nobody may wait for that.
+#[tokio::test]
+async fn a_database_that_takes_its_time_tells_nobody_who_is_known() {
+    let directory = temp_dir();
+    let file = directory.path().join("levqor.db");
+    let test = TestApp::over(Options::file(file.clone()), |_| {}).await;
+    // Whoever writes waits for this one.
+    let other = Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for email in ["ada@example.com", "eve@example.com"] {
+        let asked = test.form("/signin", &[("email", email)]).send();
+        let answer = tokio::time::timeout(Duration::from_secs(4), asked).await.expect("an answer meanwhile");
+        assert_eq!(answer.status, StatusCode::OK, "{email}: {}", answer.text());
+    }
+    let count = || other.query_row("SELECT count(*) FROM links", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count(), 0, "nothing was written yet");
+    other.execute_batch("ROLLBACK").unwrap();
+    wait_for("the link", || std::future::ready((count() == 1).then_some(()))).await;
+    // It is still on record who asked for it, and from where.
+    let wanted = Filter { kind: Some("sign_in_link.created".to_owned()), ..Filter::default() };
+    let records = test.store.audit_records(wanted, None, 10).await.unwrap();
+    assert_eq!((records.len(), records[0].author.as_str()), (1, "visitor"));
+    assert!(records[0].request_id.is_some() && records[0].details.contains("network"), "{records:?}");
 }
 
 #[tokio::test]

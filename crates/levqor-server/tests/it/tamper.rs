@@ -19,7 +19,10 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::TestApp;
+use crate::{
+    audit::{give_up, signed_by_another, verified},
+    support::TestApp,
+};
 
 const PLACE: &str = "here:/data";
 const BASELINE: &str = "security_checksums.json";
@@ -458,6 +461,28 @@ async fn a_wish_that_no_operator_had_is_refused_on_record() {
     forge(&world, &path, &again["found"], at).await;
     let place = world.until("the verdict", |place| place["verdict"] == "changed").await;
     assert_eq!(place["sequence"], 3, "{place}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_abandoned_key_signed_is_no_change_any_more_once_it_is_agreed_to() {
+    let mut world = World::new().await;
+    let key = signed_by_another(&world.test).await;
+    give_up(&world.test).await;
+    let place = verify(&world).await;
+    assert_eq!(place["evidence"]["whole"], false, "{place}");
+    world.found("(database) evidence log").await;
+    let found = verified(&world.test).await;
+    let body =
+        json!({ "key": key, "seen": found["other_keys"][0]["digest"], "reason": "the secret was lost" });
+    let agreed =
+        world.test.post("/api/ops/audit/accept").key(&world.test.keys.operator).json(&body).send().await;
+    assert_eq!(agreed.status, StatusCode::OK, "{}", agreed.text());
+    // Nobody has to ask for it: every node verifies anew.
+    let place = world.until("all to be as agreed", |place| place["verdict"] == "untouched").await;
+    assert_eq!(place["evidence"]["whole"], true, "{place}");
+    let remark = place["evidence"]["remark"].as_str().unwrap();
+    assert!(remark.contains("an abandoned key, which was agreed to") && remark.contains(&key), "{place}");
     world.stop().await;
 }
 

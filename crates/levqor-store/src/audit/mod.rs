@@ -9,6 +9,7 @@
 //!
 //! Invariant: records of a chain are numbered without a gap, and are never changed or deleted.
 
+mod accept;
 mod author;
 mod lists;
 mod seal;

@@ -167,11 +167,24 @@ async fn a_person_of_another_system_is_bound_once_and_their_way_is_gone_once() {
     assert_eq!(store.spend_state([1; 32], NOW).await, Ok(false));
     store.prune_states(NOW + Duration::from_secs(1)).await.unwrap();
     assert_eq!(store.spend_state([1; 32], NOW).await, Ok(true));
-    let by_address = store.accept_invitation_to("eve@example.com".to_owned(), bob, NOW).await;
-    assert_eq!(by_address, Ok(Accepted::Spent));
+    let to = async |email: &str, at| store.invitations_to(email.to_owned(), at, 10).await.unwrap();
+    assert!(to("eve@example.com", NOW).await.is_empty());
     let new = invitation(account, "eve@example.com", Role::Viewer, 7);
-    store.create_invitation(new, BOUNDS).await.unwrap();
+    store.create_invitation(new.clone(), BOUNDS).await.unwrap();
+    let offers = to("eve@example.com", NOW).await;
+    let [offer] = &offers[..] else { panic!("{offers:?}") };
+    assert_eq!(offer.invitation, new);
+    assert_eq!(
+        Some(&offer.account),
+        store.account(account).await.unwrap().map(|account| account.name).as_ref()
+    );
+    assert!(to("eve@example.com", new.expires_at).await.is_empty());
+    let accept =
+        async |email: &str, user| store.accept_invitation_to(new.id, email.to_owned(), user, NOW).await;
+    assert_eq!(accept("bob@example.com", bob).await, Ok(Accepted::Spent), "it is somebody else's");
     let eve = world.user_id();
-    let accepted = store.accept_invitation_to("eve@example.com".to_owned(), eve, NOW).await.unwrap();
+    let accepted = accept("eve@example.com", eve).await.unwrap();
     assert!(matches!(accepted, Accepted::Member { user, .. } if user.id == eve));
+    assert_eq!(accept("eve@example.com", eve).await, Ok(Accepted::Spent));
+    assert!(to("eve@example.com", NOW).await.is_empty());
 }

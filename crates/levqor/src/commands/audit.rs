@@ -1,4 +1,4 @@
-//! `levqor audit list|verify|export`: the evidence log of a running server, or a copy of it.
+//! `levqor audit list|verify|accept|export`: the evidence log of a running server, or a copy of it.
 
 use std::{
     fs,
@@ -36,6 +36,10 @@ pub async fn audit(args: &AuditArgs, as_json: bool) -> Exit {
             Some(file) => told(verified_file(file, args), as_json),
             None => told(verified_server(&args.client).await, as_json),
         },
+        AuditCommand::Accept { key, seen, reason, client } => {
+            let wish = json!({ "key": key, "seen": seen, "reason": reason });
+            accept(client, wish, as_json).await
+        }
         AuditCommand::Export { out, client } => match export(client, out.as_deref()).await {
             Ok(()) => Exit::Done,
             Err((exit, problem)) => {
@@ -121,6 +125,7 @@ fn show(found: &Value) {
         say(format_args!("{not_signed} of them are linked, and no checkpoint has signed them yet"));
     }
     say(format_args!("signed by {}", word(&found["public_key"])));
+    show_others(found);
     if found["key_from_file"] == true {
         say(paint(
             "that key stands in the file itself: compare it with what `levqor audit verify` of the server shows, or give it by --public-key",
@@ -135,6 +140,44 @@ fn show(found: &Value) {
             Tone::Warning,
             &stdout(),
         ));
+    }
+}
+
+async fn accept(client: &ClientArgs, wish: Value, as_json: bool) -> Exit {
+    let accepted = match or_tell(send_within(client, "api/ops/audit/accept", Some(wish), PATIENCE).await) {
+        Ok(accepted) => accepted,
+        Err(exit) => return exit,
+    };
+    if as_json {
+        say(format_args!("{accepted:#}"));
+    } else {
+        say(format_args!(
+            "{} checkpoints in {} chains by {} are agreed to, and signed",
+            word(&accepted["checkpoints"]),
+            word(&accepted["chains"]),
+            word(&accepted["key"])
+        ));
+    }
+    Exit::Done
+}
+
+/// Whose signatures of before are here.
+fn show_others(found: &Value) {
+    for other in found["other_keys"].as_array().into_iter().flatten() {
+        let (key, checkpoints) = (word(&other["key"]), word(&other["checkpoints"]));
+        if other["accepted"] == true {
+            let reason = word(&other["reason"]);
+            say(format_args!(
+                "{checkpoints} checkpoints are signed by the abandoned key {key}, which was agreed to: {reason}"
+            ));
+        } else {
+            let told = format!(
+                "{checkpoints} checkpoints are signed by another key, {key}; if it was given up with its keyring, and is the one that you \
+                 have noted: levqor audit accept '{key}' --seen {} --reason …",
+                word(&other["digest"])
+            );
+            say(paint(&told, Tone::Warning, &stdout()));
+        }
     }
 }
 
@@ -241,6 +284,20 @@ fn report(report: &Report, key: PublicKey, args: &AuditVerifyArgs) -> Value {
             })
         })
         .collect();
+    let others: Vec<Value> = report
+        .other_keys
+        .iter()
+        .map(|other| {
+            json!({
+                "key": other.key,
+                "checkpoints": other.checkpoints,
+                "chains": other.chains,
+                "digest": other.digest,
+                "accepted": other.accepted.is_some(),
+                "reason": other.accepted,
+            })
+        })
+        .collect();
     json!({
         "whole": report.is_whole(),
         "records": report.records,
@@ -251,6 +308,7 @@ fn report(report: &Report, key: PublicKey, args: &AuditVerifyArgs) -> Value {
         "findings": findings,
         "public_key": key.to_string(),
         "key_from_file": args.public_key.is_none(),
+        "other_keys": others,
     })
 }
 

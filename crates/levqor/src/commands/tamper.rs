@@ -86,6 +86,9 @@ fn show(found: &Value) {
             say(format_args!("  expected  {}", something(&finding["expected"])));
             say(format_args!("  found     {}", something(&finding["found"])));
         }
+        if let Some(remark) = place["evidence"]["remark"].as_str() {
+            say(format_args!("\nof the evidence log at {}, {}", word(&place["place"]), word(&json!(remark))));
+        }
         let more = place["findings_total"].as_u64().unwrap_or_default().saturating_sub(findings.len() as u64);
         if more > 0 {
             say(format_args!("\nand {more} more at {}", word(&place["place"])));

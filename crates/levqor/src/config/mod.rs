@@ -536,7 +536,8 @@ impl Reader<'_> {
         let email = self.text("operator_email").to_owned();
         let parts = email.split_once('@');
         if !parts.is_some_and(|(name, host)| {
-            !name.is_empty() && !host.is_empty() && !email.contains(char::is_whitespace)
+            let is_one_word = !email.contains(char::is_whitespace) && levqor_model::unseen(&email).is_none();
+            !name.is_empty() && !host.is_empty() && is_one_word
         }) {
             self.complain(
                 "operator_email",

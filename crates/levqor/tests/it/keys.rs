@@ -21,10 +21,14 @@ fn words(output: &Output) -> String {
 
 /// `levqor keys …` against this server; its exit code and what it said.
 async fn keys(of: &Levqor, arguments: &[&str]) -> (Option<i32>, String) {
+    ran(of, "keys", arguments).await
+}
+
+async fn ran(of: &Levqor, command: &'static str, arguments: &[&str]) -> (Option<i32>, String) {
     let (url, key) = (of.server.url(""), of.key.clone());
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let run = move || {
-        let mut all = vec!["keys"];
+        let mut all = vec![command];
         all.extend(arguments.iter().map(String::as_str));
         all.extend(["--url", url.as_str(), "--key", key.as_str()]);
         command_line::levqor(&all)
@@ -169,4 +173,36 @@ async fn a_secret_is_replaced_and_a_lost_one_given_up() {
     assert!(shown.contains("of secret key of acc_") && shown.contains("1 do not hold"), "{shown}");
     set(&server, "again").await;
     assert_eq!(used(&server, "lost").await["output"]["length"], 5);
+    old_signatures_are_agreed_to(&server).await;
+}
+
+/// What the key of before signed in the evidence log, and what the witness of before knows.
+async fn old_signatures_are_agreed_to(server: &Levqor) {
+    let (code, shown) = ran(server, "audit", &["verify", "--json"]).await;
+    assert_eq!(code, Some(1), "{shown}");
+    let found: Value = serde_json::from_str(&shown).unwrap();
+    let [other] = &found["other_keys"].as_array().unwrap()[..] else { panic!("{found}") };
+    assert_eq!(other["accepted"], false, "{found}");
+    // Each signature is named, and so is the witness.
+    let findings = other["checkpoints"].as_u64().unwrap() + 1;
+    assert_eq!(found["findings_total"], findings, "{found}");
+    let (old, seen) = (other["key"].as_str().unwrap(), other["digest"].as_str().unwrap());
+    let (code, shown) = ran(server, "audit", &["verify"]).await;
+    assert!(
+        code == Some(1) && shown.contains(&format!("levqor audit accept '{old}' --seen {seen}")),
+        "{shown}"
+    );
+
+    let wish = ["accept", old, "--seen", seen, "--reason", "the secret was lost"];
+    let (code, shown) = ran(server, "audit", &["accept", old, "--seen", "00", "--reason", "x"]).await;
+    assert!(code == Some(1) && shown.contains("/seen: it has 64 hexadecimal digits"), "{shown}");
+    let (code, shown) = ran(server, "audit", &wish).await;
+    assert!(code == Some(0) && shown.contains(" are agreed to, and signed"), "{shown}");
+    let (code, shown) = ran(server, "audit", &["verify"]).await;
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(
+        shown.contains("AUDIT: WHOLE") && shown.contains("which was agreed to: the secret was lost"),
+        "{shown}"
+    );
+    assert!(!shown.contains("no witness was there"), "{shown}");
 }

@@ -1,6 +1,6 @@
 //! The rules of accounts: their names, and who may be in which.
 
-use levqor_model::{AccountId, Role};
+use levqor_model::{AccountId, Role, shown_name};
 use levqor_store::{accounts::Account, members::Change};
 
 use crate::{
@@ -11,8 +11,6 @@ use crate::{
     },
     gateway::Actor,
 };
-
-const NAME_CHARS_MAX: usize = 100;
 
 /// The account of whoever asks.
 ///
@@ -29,11 +27,7 @@ pub async fn account(app: &App, actor: &Actor) -> Result<Account, Problem> {
 /// 422 for a name that is not allowed; 403 below admin.
 pub async fn rename(app: &App, actor: &Actor, name: &str) -> Result<Account, Problem> {
     actor.require(Role::Admin)?;
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let message = format!("must have 1 to {NAME_CHARS_MAX} characters, none of them control characters");
-        return Err(Problem::field("/name", message));
-    }
+    let name = shown_name(name).map_err(|error| Problem::field("/name", error.to_string()))?;
     // Invitations carry the name into the mail of people who do not know who wrote it.
     if name.contains("://") {
         return Err(Problem::field("/name", "must not be an address; write the name of a team or a company"));

@@ -1,5 +1,6 @@
 //! The evidence log, for operators: what was done and by whom, whether all of it is still there, and a copy to take away.
 
+mod accept;
 mod export;
 mod list;
 mod pages;

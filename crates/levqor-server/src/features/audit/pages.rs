@@ -3,15 +3,20 @@
 use axum::{
     Router,
     extract::State,
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use levqor_model::{AccountId, Timestamp, audit::Record};
+use levqor_model::{
+    AccountId, Timestamp,
+    audit::{KEY_ACCEPTED, OtherKey, Record},
+};
 use levqor_store::audit::Filter;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    accept::{self, Wish},
     list,
     service::{self, Verdict},
 };
@@ -29,7 +34,7 @@ use crate::{
             table::{pager, table},
             time::ago,
         },
-        count,
+        count, plural,
     },
 };
 
@@ -41,7 +46,10 @@ const FACT_CHARS: usize = 48;
 const FINDINGS: usize = 50;
 
 pub fn routes() -> Router<App> {
-    Router::new().route("/admin/audit", get(page)).route("/admin/audit/verify", post(verify))
+    Router::new()
+        .route("/admin/audit", get(page))
+        .route("/admin/audit/verify", post(verify))
+        .route("/admin/audit/accept", post(accept))
 }
 
 /// What to look for; an empty field is none.
@@ -105,6 +113,31 @@ async fn verify(
     show(&app, &page, &view, Asked::default(), Some(&verdict)).await
 }
 
+/// A key that was given up, and what was seen of it.
+#[derive(Debug, Deserialize)]
+struct AcceptKey {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    seen: String,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn accept(
+    State(app): State<App>,
+    page: PageActor,
+    FormData(form): FormData<AcceptKey>,
+) -> Result<Response, Problem> {
+    page.check_csrf(&form.csrf).await?;
+    let AcceptKey { csrf: _, key, seen, reason } = form;
+    accept::accept(&app, Wish { key, seen, reason }).await?;
+    // The record that says so.
+    Ok(Redirect::to(&format!("/admin/audit?kind={KEY_ACCEPTED}")).into_response())
+}
+
 async fn show(
     app: &App,
     page: &PageActor,
@@ -132,7 +165,7 @@ async fn show(
             "What was done here, by whom, in chains that show what was changed afterwards. " a href="/docs/audit" { "How it works" }
         }, &actions))
         div.stack {
-            @if let Some(verdict) = verdict { (told(verdict)) }
+            @if let Some(verdict) = verdict { (told(page, verdict)) }
             section.card.evidence aria-label="Records" {
                 header {
                     details.disclose open[is_filtered] {
@@ -205,7 +238,7 @@ fn fact(value: &Value) -> Markup {
     }
 }
 
-fn told(verdict: &Verdict) -> Markup {
+fn told(page: &PageActor, verdict: &Verdict) -> Markup {
     let Verdict { report, key, witnessed } = verdict;
     let tone = match (report.is_whole(), witnessed) {
         (true, true) => Tone::Good,
@@ -227,6 +260,36 @@ fn told(verdict: &Verdict) -> Markup {
                 @if report.findings_total > FINDINGS as u64 { p { code { "levqor audit verify --json" } " shows more." } }
             }
             p.small { "Signed by " code { (key) } }
+            @for other in &report.other_keys { (of_other(page, other)) }
         },
     )
+}
+
+/// A key that signed before, and how to agree to that.
+fn of_other(page: &PageActor, other: &OtherKey) -> Markup {
+    let checkpoints = plural(other.checkpoints.cast_signed(), "checkpoint", "checkpoints");
+    html! {
+        @if let Some(reason) = &other.accepted {
+            p.small {
+                (checkpoints) " by the abandoned key " code { (other.key) } ", which was agreed to: " (reason)
+            }
+        } @else {
+            p { (checkpoints) " by another key, " code { (other.key) } }
+            details.disclose {
+                summary { "This key was given up with its keyring" }
+                form.stack method="post" action="/admin/audit/accept" {
+                    (form::csrf(&page.csrf))
+                    input type="hidden" name="key" value=(other.key);
+                    input type="hidden" name="seen" value=(other.digest);
+                    p.small {
+                        "Compare it with the key that you have noted, or with the one in " code { "audit-witness.refused.json" }
+                        " of a node. Nobody who had the old secret can add to it afterwards, and nothing of it can be taken away. "
+                        a href="/docs/rotating-keys" { "How it works" }
+                    }
+                    (Field::text("reason", "Why it was given up", "").required().hint("It is kept in the evidence log, with your name.").render())
+                    button.button type="submit" { "Agree to what it signed" }
+                }
+            }
+        }
+    }
 }

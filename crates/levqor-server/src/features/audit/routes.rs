@@ -9,7 +9,7 @@ use axum::{
 use http::header;
 use levqor_model::{
     AccountId, Timestamp,
-    audit::{Finding, Record},
+    audit::{Finding, OtherKey, Record},
 };
 use levqor_store::audit::Filter;
 use serde::{Deserialize, Serialize};
@@ -18,17 +18,22 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    accept::{self, Wish},
     export, list,
     service::{self, Verdict},
 };
 use crate::{
     App, Problem,
-    gateway::{Cursor, Query, page_limit},
+    gateway::{Body as JsonBody, Cursor, Query, page_limit},
     problem::Refusals,
 };
 
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(records)).routes(routes!(export)).routes(routes!(verify))
+    OpenApiRouter::default()
+        .routes(routes!(records))
+        .routes(routes!(export))
+        .routes(routes!(verify))
+        .routes(routes!(accept))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -173,6 +178,55 @@ struct Verified {
     /// Who signs checkpoints: an Ed25519 key in Base 64. Keep a copy elsewhere.
     #[schema(example = "CIhGS7NbPK4GLQKGIWFKFXJ3vbGUkzUQfmzlMtcjDnw=")]
     public_key: String,
+    /// Who else signed here, at most a hundred: keys that were given up, or somebody who forges.
+    other_keys: Vec<OtherKeyView>,
+}
+
+/// A key that signed here and is not the one that signs now.
+#[derive(Debug, Serialize, ToSchema)]
+struct OtherKeyView {
+    /// An Ed25519 key in Base 64.
+    #[schema(example = "CIhGS7NbPK4GLQKGIWFKFXJ3vbGUkzUQfmzlMtcjDnw=")]
+    key: String,
+    checkpoints: u64,
+    /// In how many chains they are.
+    chains: u64,
+    /// Names all that it signed; who agrees to it sends this as `seen`.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    digest: String,
+    /// Whether an operator has agreed to all of it. If not, each of its signatures is a finding.
+    accepted: bool,
+    /// Why, in their words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<OtherKey> for OtherKeyView {
+    fn from(other: OtherKey) -> Self {
+        let OtherKey { key, checkpoints, chains, digest, accepted } = other;
+        Self {
+            key,
+            checkpoints,
+            chains,
+            digest: digest.to_string(),
+            accepted: accepted.is_some(),
+            reason: accepted,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AcceptAuditKey {
+    /// The public key that was given up with its keyring, as it was noted then.
+    #[schema(example = "CIhGS7NbPK4GLQKGIWFKFXJ3vbGUkzUQfmzlMtcjDnw=", min_length = 1)]
+    key: String,
+    /// The digest of what it signed, as verifying has shown it.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    seen: String,
+    /// Why it was given up.
+    #[schema(example = "the secret was lost with the old machine", min_length = 1, max_length = 500)]
+    reason: String,
 }
 
 /// Something that is wrong.
@@ -220,5 +274,27 @@ async fn verify(State(app): State<App>) -> Result<Json<Verified>, Problem> {
         findings_total: report.findings_total,
         findings: report.findings.into_iter().map(FindingView::from).collect(),
         public_key: key.to_string(),
+        other_keys: report.other_keys.into_iter().map(OtherKeyView::from).collect(),
     }))
+}
+
+/// Agree to what a key signed that was given up with its keyring. Nothing of it can be changed afterwards.
+///
+/// It is refused when no keyring was given up, when the key signed something else than was seen, and while anything else is wrong with
+/// the log. The log is read whole for it.
+#[utoipa::path(
+    post,
+    path = "/api/ops/audit/accept",
+    operation_id = "accept_audit_key",
+    tag = "operations",
+    request_body = AcceptAuditKey,
+    responses((status = 200, description = "Signed by the key that signs now", body = OtherKeyView), Refusals),
+)]
+async fn accept(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<AcceptAuditKey>,
+) -> Result<Json<OtherKeyView>, Problem> {
+    let AcceptAuditKey { key, seen, reason } = body;
+    let accepted = accept::accept(&app, Wish { key, seen, reason }).await?;
+    Ok(Json(accepted.into()))
 }

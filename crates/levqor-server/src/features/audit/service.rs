@@ -5,7 +5,7 @@ use std::sync::Arc;
 use levqor_engine::keyring::AUDIT_SEED;
 use levqor_model::{
     ProblemCode, PublicKey, SigningKey,
-    audit::{Checkpoint, Heads, Report, SignedHeads, Verifier},
+    audit::{Acceptance, Checkpoint, Heads, OtherKey, Report, SignedHeads, Verifier},
 };
 use levqor_store::Error;
 use tokio::sync::{Mutex, OnceCell};
@@ -77,6 +77,20 @@ impl Verdict {
             total => format!("{total} findings, the first: {first}"),
         })
     }
+
+    /// What was signed by keys that were given up and agreed to, in a few words; None: nothing.
+    pub(crate) fn remark(&self) -> Option<String> {
+        let accepted: Vec<&OtherKey> =
+            self.report.other_keys.iter().filter(|other| other.accepted.is_some()).collect();
+        let checkpoints: u64 = accepted.iter().map(|other| other.checkpoints).sum();
+        let names: Vec<&str> = accepted.iter().map(|other| other.key.as_str()).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "{checkpoints} checkpoints are signed by an abandoned key, which was agreed to: {}",
+                names.join(", ")
+            )
+        })
+    }
 }
 
 /// Holds every record against its hash, those around it, and what checkpoints and this node's witness say.
@@ -84,6 +98,11 @@ impl Verdict {
 /// # Errors
 /// 503 while this node verifies already.
 pub(crate) async fn verify(app: &App) -> Result<Verdict, Problem> {
+    verify_as_if(app, None).await
+}
+
+/// The same as if somebody had agreed to that, too.
+pub(super) async fn verify_as_if(app: &App, agreed: Option<Acceptance>) -> Result<Verdict, Problem> {
     let memory = memory(app);
     let Ok(_turn) = memory.verifying.try_lock() else {
         return Err(Problem::new(
@@ -94,6 +113,9 @@ pub(crate) async fn verify(app: &App) -> Result<Verdict, Problem> {
     };
     let key = signing_key(app).await?.public_key();
     let mut verifier = Verifier::new(vec![key]);
+    if let Some(agreed) = agreed {
+        verifier.assume(agreed);
+    }
     // Told first, so that what comes meanwhile is not missing.
     verifier.listed("the list of chains", app.store.audit_heads().await?);
     let found = witness::read(app).await;
@@ -103,8 +125,10 @@ pub(crate) async fn verify(app: &App) -> Result<Verdict, Problem> {
         // A file that was made unreadable is no file that never was.
         Found::Unreadable => verifier.no_witness(WITNESS),
     }
-    if let Some(refused) = witness::refused(app).await {
-        verifier.no_witness(&refused);
+    match witness::refused(app).await {
+        Some((name, Found::Witness(signed))) => verifier.witness(&name, &signed),
+        Some((name, _)) => verifier.no_witness(&name),
+        None => {}
     }
     for chain in app.store.audit_chains().await? {
         for stray in app.store.audit_strays(chain.clone(), PAGE).await? {

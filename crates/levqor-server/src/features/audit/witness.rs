@@ -74,11 +74,13 @@ fn read_file(path: &Path) -> Found {
     }
 }
 
-/// How findings call a file that was refused once and still lies there.
-pub(super) async fn refused(app: &App) -> Option<String> {
+/// A file that was refused once and still lies there, with how findings call it. What it says counts again once somebody has agreed
+/// to the key that signed it.
+pub(super) async fn refused(app: &App) -> Option<(String, Found)> {
     let path = path(app)?.with_file_name(REFUSED);
-    let there = tokio::fs::try_exists(&path).await;
-    (!matches!(there, Ok(false))).then(|| format!("{} (take it away once you know why)", path.display()))
+    let name = format!("{} (take it away once you know why)", path.display());
+    let found = tokio::task::spawn_blocking(move || read_file(&path)).await.unwrap_or(Found::Unreadable);
+    (found != Found::Nothing).then_some((name, found))
 }
 
 /// The ends that this node knew before its start. What it cannot believe is put aside, and never overwritten.

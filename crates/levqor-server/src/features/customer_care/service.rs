@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use levqor_model::{
     AccountId, ConsultationId, ConsultationState, FeedbackId, NotificationId, ProblemCode, Severity,
-    TicketId, TicketState, Timestamp,
+    TicketId, TicketState, Timestamp, shown_name,
 };
 use levqor_store::{
     consultations::{Booked, Consultation},
@@ -32,7 +32,6 @@ use crate::{
 
 pub(super) const SUBJECT_CHARS_MAX: usize = 200;
 pub(super) const MESSAGE_CHARS_MAX: usize = 5_000;
-pub(super) const NAME_CHARS_MAX: usize = 100;
 pub(super) const TOPIC_CHARS_MAX: usize = 1_000;
 pub(super) const COMMENT_CHARS_MAX: usize = 2_000;
 /// A consultation begins so long from now at the earliest, and at the latest.
@@ -189,7 +188,9 @@ pub(super) struct Booking<'a> {
 pub(super) async fn book(app: &App, asker: Asker<'_>, booking: Booking<'_>) -> Result<Consultation, Problem> {
     let now = app.now();
     let mut wrong = Vec::new();
-    let name = line("/name", booking.name, 1..=NAME_CHARS_MAX).map_err(|error| wrong.push(error));
+    let name = shown_name(booking.name)
+        .map(str::to_owned)
+        .map_err(|error| wrong.push(FieldError::new("/name", error.to_string())));
     let topic = text("/topic", booking.topic, 3..=TOPIC_CHARS_MAX).map_err(|error| wrong.push(error));
     let email = sign_in::service::email(booking.email)
         .map_err(|error| wrong.push(FieldError::new("/email", error.to_string())));

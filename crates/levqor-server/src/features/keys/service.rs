@@ -5,6 +5,7 @@ use std::time::Duration;
 use levqor_model::{
     KeyId, ProblemCode, Role, Scopes, Secret, Timestamp,
     limits::{KEY_OVERLAP_DEFAULT, KEY_OVERLAP_MAX, KEYS_PER_ACCOUNT_MAX},
+    shown_name,
 };
 use levqor_store::keys::{ApiKey, Revocation, Rotation};
 
@@ -12,8 +13,6 @@ use crate::{
     App, Problem,
     gateway::{Actor, new_key},
 };
-
-const NAME_CHARS_MAX: usize = 100;
 
 /// What a new key shall be.
 #[derive(Debug, Clone)]
@@ -54,11 +53,7 @@ fn must_cover(actor: &Actor, wanted: Option<Scopes>) -> Result<(), Problem> {
 /// many keys.
 pub async fn create(app: &App, actor: &Actor, wish: Wish) -> Result<(ApiKey, Secret), Problem> {
     actor.require(Role::Admin)?;
-    let name = wish.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let message = format!("must have 1 to {NAME_CHARS_MAX} characters, none of them control characters");
-        return Err(Problem::field("/name", message));
-    }
+    let name = shown_name(&wish.name).map_err(|error| Problem::field("/name", error.to_string()))?;
     actor.require(wish.role)?;
     must_cover(actor, wish.scopes)?;
     let now = app.now();

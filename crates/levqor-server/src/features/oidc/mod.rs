@@ -4,7 +4,8 @@
 //! /signin/oidc ─► cookie (state, nonce, proof: signed, 10 min) ─► the issuer ─► /signin/oidc/callback?code&state
 //!                                                                                 │ state spent once; code and proof ─► ID token
 //!                                                                                 ▼ signature, issuer, audience, time, nonce
-//!                                   (issuer, subject) ─► user; or a verified address ─► user, or an invitation ─► session
+//!                                   (issuer, subject) ─► user; or a verified address ─► user ─► session
+//!                                   nobody yet, and invited ─► a page that asks what to join ─► session
 //! ```
 //!
 //! What is checked of tokens is checked by `openidconnect`. The issuer is asked directly, not through the rules for what workflows may
@@ -12,15 +13,20 @@
 //! redirects are not followed, and endpoints come from a document that must name the issuer itself.
 //!
 //! Invariants: who somebody is follows from issuer and subject, and from an address only once and only when the issuer says that it is
-//! verified. Nobody gets an account by signing in, unless the operator wants that.
+//! verified. Nobody gets an account by signing in, unless the operator wants that, and nobody is put into one that they did not choose.
 
+mod carried;
+mod newcomer;
 mod pages;
 mod provider;
 mod round;
 pub mod service;
 mod settings;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 
 pub use settings::OidcSettings;
 
@@ -30,4 +36,5 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/signin/oidc", get(pages::begin))
         .route("/signin/oidc/callback", get(pages::come_back))
+        .route("/signin/oidc/join", post(pages::join))
 }

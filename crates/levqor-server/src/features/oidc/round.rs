@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use levqor_engine::Keyring;
 use levqor_model::{Random, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::carried;
 use crate::gateway::{new_token, token_hash};
 
 /// How long somebody may take to sign in at the issuer.
@@ -41,10 +41,7 @@ impl Round {
 
     /// The value of the cookie.
     pub(super) async fn sealed(&self, keyring: &Keyring) -> Result<String, levqor_engine::keyring::Error> {
-        // Texts and a time always serialise.
-        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default());
-        let token = keyring.token(&[PURPOSE, &payload]).await?;
-        Ok(format!("{payload}~{token}"))
+        carried::sealed(PURPOSE, self, keyring).await
     }
 
     /// What the cookie holds, when it is ours and its time is not over.
@@ -53,12 +50,8 @@ impl Round {
         keyring: &Keyring,
         now: Timestamp,
     ) -> Result<Option<Self>, levqor_engine::keyring::Error> {
-        let Some((payload, token)) = cookie.split_once('~') else { return Ok(None) };
-        if !keyring.verify(token, &[PURPOSE, payload]).await? {
-            return Ok(None);
-        }
-        let round = URL_SAFE_NO_PAD.decode(payload).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        Ok(round.filter(|round: &Round| round.ends_at > now))
+        let round: Option<Self> = carried::opened(PURPOSE, cookie, keyring).await?;
+        Ok(round.filter(|round| round.ends_at > now))
     }
 
     /// Whether the issuer sent this state back. Hashes are compared, so that the time tells nothing.
@@ -73,6 +66,7 @@ impl Round {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use levqor_model::{Secret, SeededRandom};
 
     use super::*;

@@ -7,9 +7,11 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use levqor_model::ProblemCode;
+use levqor_model::{ProblemCode, UserId};
+use levqor_store::audit;
 use maud::{Markup, html};
 use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::service::{self, Error};
 use crate::{
@@ -30,11 +32,20 @@ const ANSWER_TIME: Duration = Duration::from_millis(200);
 const PER_NETWORK: Allowance = (10, Duration::from_secs(60));
 /// The same for one e-mail address, so that nobody's mailbox can be filled.
 const PER_EMAIL: Allowance = (5, Duration::from_secs(180));
+/// Links that are made and sent at once. When the database or the mail server cannot keep up, more are refused, whoever asks.
+const AT_ONCE: usize = 64;
+/// Seconds until it is worth to ask again then.
+const RETRY_AFTER: u64 = 30;
 /// Where people go who did not ask for a page.
 const START: &str = "/dashboard";
 
-/// How often links were asked for.
-struct Links(Mailboxes);
+/// What is done for those who ask for links.
+struct Links {
+    /// How often they did.
+    asked: Mailboxes,
+    /// Of the links that are made and sent now.
+    places: Arc<Semaphore>,
+}
 
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
@@ -81,49 +92,71 @@ pub(super) async fn request(
             );
         }
     };
-    if !app.memory(|_| Links(Mailboxes::new(PER_NETWORK, PER_EMAIL))).0.allow(client.network(), &email) {
+    let links = app.memory(|_| Links {
+        asked: Mailboxes::new(PER_NETWORK, PER_EMAIL),
+        places: Arc::new(Semaphore::new(AT_ONCE)),
+    });
+    if !links.asked.allow(client.network(), &email) {
         return Err(Problem::new(
             ProblemCode::RateLimited,
             "too many links were asked for; try again in a few minutes",
         )
         .retry_after(180));
     }
-    let (sent, ()) = tokio::join!(send_link(&app, &email, next.path()), tokio::time::sleep(ANSWER_TIME));
-    sent?;
+    // Before anybody knows whether there is anything to make.
+    let Ok(place) = Arc::clone(&links.places).try_acquire_owned() else {
+        let detail = "many links are being made and sent now; ask again in half a minute";
+        return Err(Problem::new(ProblemCode::Overloaded, detail).retry_after(RETRY_AFTER));
+    };
+    let begun = begin_link(&app, &email, next.path(), place);
+    let (begun, ()) = tokio::join!(begun, tokio::time::sleep(ANSWER_TIME));
+    begun?;
     Ok(uncached(sign_in_page(&view, asked_card(&app, &email))))
 }
 
-/// Sends a link when somebody has that address. Nobody outside can tell.
-async fn send_link(app: &App, email: &str, next: &str) -> Result<(), Problem> {
+/// Begins to make a link when somebody has that address. Nobody outside can tell: before the answer there is one question to the
+/// store, the same for every address, and what only a known one needs goes on beside it, however slow the database or the mail server is.
+async fn begin_link(app: &App, email: &str, next: &str, place: OwnedSemaphorePermit) -> Result<(), Problem> {
     if app.mailer.is_none() && app.settings.environment == Environment::Production {
         // A link in a production log would be a key lying about.
         return Ok(());
     }
     let Some(user) = app.store.user_by_email(email.to_owned()).await? else { return Ok(()) };
+    let (app, email, next) = (app.clone(), email.to_owned(), next.to_owned());
+    let work = async move {
+        if let Err(error) = send_link(&app, user.id, &email, &next).await {
+            tracing::warn!(%error, "a link to sign in was not made");
+        }
+        drop(place);
+    };
+    match audit::current() {
+        Some(author) => tokio::spawn(audit::by(author, work)),
+        None => tokio::spawn(work),
+    };
+    Ok(())
+}
+
+async fn send_link(app: &App, user: UserId, email: &str, next: &str) -> Result<(), levqor_store::Error> {
     let link =
-        service::issue_link(&app.store, &*app.random, &app.settings.public_url, user.id, app.now()).await?;
+        service::issue_link(&app.store, &*app.random, &app.settings.public_url, user, app.now()).await?;
     let query = if next == START { String::new() } else { format!("?next={}", encoded(next)) };
     let link = format!("{}{query}", link.expose());
-    match app.mailer.clone() {
-        Some(mailer) => mail_link(mailer, email, &link),
+    match &app.mailer {
+        Some(mailer) => mail_link(mailer, email, &link).await,
         None => tell_on_terminal(&format!("Sign in as {email} within 15 minutes, once:\n  {link}")),
     }
     Ok(())
 }
 
-/// In the background: how long the mail server takes would tell that there was something to send.
-fn mail_link(mailer: Arc<Mailer>, email: &str, link: &str) {
+async fn mail_link(mailer: &Mailer, email: &str, link: &str) {
     let letter = match service::letter(email, link) {
         Ok(letter) => letter,
         Err(invalid) => return tracing::warn!("a link to sign in cannot be mailed: {}", invalid.member),
     };
     // Whoever has the link has its name already.
-    let key = link.to_owned();
-    tokio::spawn(async move {
-        if let Err(reason) = mailer.send(&key, &letter).await {
-            tracing::warn!(error = %reason, "a link to sign in was not sent");
-        }
-    });
+    if let Err(reason) = mailer.send(link, &letter).await {
+        tracing::warn!(error = %reason, "a link to sign in was not sent");
+    }
 }
 
 /// The one place that shows a link, and only in development: on standard output, where the person who runs the server

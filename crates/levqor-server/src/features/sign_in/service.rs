@@ -1,6 +1,6 @@
 //! The rules of signing in: who gets a link, what a link opens, how long it lasts.
 
-use levqor_model::{LinkId, Random, Secret, Timestamp, UserId, limits::LINK_TTL};
+use levqor_model::{LinkId, Random, Secret, Timestamp, UserId, limits::LINK_TTL, unseen};
 use levqor_store::{Store, sessions::Link};
 
 use crate::{
@@ -19,6 +19,8 @@ pub enum EmailError {
     Missing,
     #[error("enter an e-mail address such as name@example.org")]
     Shape,
+    #[error("the address has a character that nobody sees (U+{0:04X}); write it without")]
+    Unseen(u32),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +47,13 @@ pub fn email(text: &str) -> Result<String, EmailError> {
     let labels =
         domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
     let fits = !local.is_empty() && local.len() <= 64 && text.len() <= EMAIL_CHARS_MAX;
-    if fits && labels && local.chars().all(allowed) && domain.chars().all(allowed) {
-        Ok(text.to_lowercase())
-    } else {
-        Err(EmailError::Shape)
+    if !(fits && labels && local.chars().all(allowed) && domain.chars().all(allowed)) {
+        return Err(EmailError::Shape);
+    }
+    // Two addresses that look alike would be two people.
+    match unseen(text) {
+        Some((_, letter)) => Err(EmailError::Unseen(letter.into())),
+        None => Ok(text.to_lowercase()),
     }
 }
 
@@ -136,6 +141,8 @@ mod tests {
             ("ada lovelace@example.org", Err(EmailError::Shape)),
             ("ada@example.org\r\nBcc: x@y.example", Err(EmailError::Shape)),
             (&long, Err(EmailError::Shape)),
+            ("a\u{200b}da@example.org", Err(EmailError::Unseen(0x200b))),
+            ("ada@example.org\u{202e}", Err(EmailError::Unseen(0x202e))),
         ];
         for (text, result) in rows {
             assert_eq!(email(text).as_deref(), result.as_ref().copied(), "{text:?}");

@@ -1,19 +1,16 @@
 //! Bytes that were made once and are given to all who ask, with a tag, and small for those who take them so.
 
-use std::{io::Write as _, sync::OnceLock};
+use std::sync::OnceLock;
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::pages::{Theme, holds, tag};
+use crate::pages::{GZIP, Theme, gzipped, holds, tag, takes_gzip};
 
-/// Below this many bytes it is not worth it.
-const SMALL: usize = 1_024;
 /// A second is what a snapshot lasts.
 const BRIEFLY: HeaderValue = HeaderValue::from_static("public, max-age=1, must-revalidate");
-const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
 const VARY_WITH_COLOURS: HeaderValue = HeaderValue::from_static("accept-encoding, cookie");
 
@@ -124,30 +121,9 @@ impl Kept {
     }
 
     fn small(&self) -> Option<Bytes> {
-        let make = || {
-            if self.plain.len() < SMALL {
-                return None;
-            }
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(5));
-            encoder.write_all(&self.plain).ok()?;
-            encoder.finish().ok().map(Bytes::from)
-        };
-        self.small.get_or_init(make).clone()
+        // Each is kept for a second only.
+        self.small.get_or_init(|| gzipped(&self.plain, Compression::new(5))).clone()
     }
-}
-
-/// Whether the answer may be compressed (RFC 9110, section 12.5.3).
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let all = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|list| list.split(',')).any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        let refused = parts.any(|part| {
-            let weight = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
-            weight.is_some_and(|weight| weight.trim_end_matches(['0', '.']).is_empty())
-        });
-        named && !refused
-    })
 }
 
 #[cfg(test)]
@@ -156,20 +132,6 @@ mod tests {
 
     fn asked(name: header::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().unwrap())])
-    }
-
-    #[test]
-    fn who_takes_gzip_gets_it() {
-        for (value, takes) in [
-            ("gzip", true),
-            ("deflate, GZIP;q=0.5, br", true),
-            ("gzip;q=0", false),
-            ("gzip; q=0.000", false),
-            ("br", false),
-            ("", false),
-        ] {
-            assert_eq!(takes_gzip(&asked(header::ACCEPT_ENCODING, value)), takes, "{value}");
-        }
     }
 
     #[test]

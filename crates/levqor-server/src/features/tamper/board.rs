@@ -106,6 +106,8 @@ pub(super) struct Evidence {
     pub(super) at: Timestamp,
     /// What was found; None: the log is whole.
     pub(super) problem: Option<String>,
+    /// What is to be known of a whole log, such as whose signatures were agreed to.
+    pub(super) remark: Option<String>,
 }
 
 impl Trust {

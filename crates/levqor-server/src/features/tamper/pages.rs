@@ -153,6 +153,9 @@ fn of_place(page: &PageActor, now: Timestamp, number: usize, place: &Place) -> M
                     Verdict::Unknown => "There is no fresh word of its node.",
                     Verdict::Untouched | Verdict::Changed => "Everything is as agreed.",
                 } } }
+                @if let Some(remark) = &report.evidence_remark {
+                    div.body { p.small.quiet { "Of the evidence log, " (remark) "." } }
+                }
             } @else {
                 ul.lines {
                     @for finding in place.findings.iter().take(FINDINGS) { (line(page, now, finding)) }

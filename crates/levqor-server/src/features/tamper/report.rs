@@ -27,6 +27,8 @@ pub(super) struct Report {
     /// When the evidence log was verified, and whether it was whole.
     pub(super) evidence_at: Option<Timestamp>,
     pub(super) evidence_whole: Option<bool>,
+    /// Whose signatures of before were agreed to.
+    pub(super) evidence_remark: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -104,6 +104,9 @@ struct EvidenceVerdict {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     whole: bool,
+    /// Which keys have signed before, were given up, and were agreed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<String>,
 }
 
 /// Something that is not as agreed.
@@ -180,6 +183,7 @@ impl From<Place> for TamperPlace {
     fn from(place: Place) -> Self {
         let Place { kept, report, verdict, findings } = place;
         let progress = report.bytes_done.zip(report.bytes_total);
+        let remark = report.evidence_remark;
         Self {
             place: kept.state.place,
             verdict: verdict.as_str(),
@@ -201,10 +205,11 @@ impl From<Place> for TamperPlace {
             rehashes: report.rehashes,
             rehashing: progress.map(|(bytes_done, bytes_total)| RehashProgress { bytes_done, bytes_total }),
             verified: report.verified,
-            evidence: report
-                .evidence_at
-                .zip(report.evidence_whole)
-                .map(|(at, whole)| EvidenceVerdict { at, whole }),
+            evidence: report.evidence_at.zip(report.evidence_whole).map(|(at, whole)| EvidenceVerdict {
+                at,
+                whole,
+                remark,
+            }),
             findings_total: report.findings_total.max(findings.len() as u64),
             findings: findings.into_iter().take(SHOWN_MAX).map(TamperFinding::from).collect(),
         }

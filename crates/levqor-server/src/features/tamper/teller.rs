@@ -319,7 +319,8 @@ fn take_verdict(
             looking.done += 1;
             let news = {
                 let mut board = memory.board();
-                board.evidence = Some(Evidence { at: app.now(), problem: verdict.problem() });
+                board.evidence =
+                    Some(Evidence { at: app.now(), problem: verdict.problem(), remark: verdict.remark() });
                 board.judge(settings)
             };
             announce(&news);
@@ -368,6 +369,7 @@ async fn tell_state(
             verified: told.verified.clone(),
             evidence_at: board.evidence.as_ref().map(|evidence| evidence.at),
             evidence_whole: board.evidence.as_ref().map(|evidence| evidence.problem.is_none()),
+            evidence_remark: board.evidence.as_ref().and_then(|evidence| evidence.remark.clone()),
         }
     };
     let every = if told.hashing.is_some() { PROGRESS_EVERY } else { STATE_EVERY };

@@ -6,7 +6,7 @@ use levqor_engine::keyring::{Key, NoTag};
 use levqor_flow::schedule::Schedule;
 use levqor_model::{
     KeyPurpose, ProblemCode, Role, RunId, Secret, Timestamp, WebhookId, WorkflowId,
-    limits::WEBHOOKS_PER_WORKFLOW_MAX,
+    limits::WEBHOOKS_PER_WORKFLOW_MAX, shown_name,
 };
 use levqor_store::webhooks::{Webhook, WebhookMessage, WebhookSet};
 use serde_json::Value;
@@ -18,7 +18,6 @@ use crate::{
     gateway::{Actor, new_token, token_hash},
 };
 
-const NAME_CHARS_MAX: usize = 100;
 /// Keys that are gone when a webhook is written, before giving up.
 const TRIES: usize = 3;
 /// The last use is noted at most this often.
@@ -81,11 +80,7 @@ pub async fn create(
     signed: bool,
 ) -> Result<Made, Problem> {
     actor.require(Role::Editor)?;
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let message = format!("must have 1 to {NAME_CHARS_MAX} characters, none of them control characters");
-        return Err(Problem::field("/name", message));
-    }
+    let name = shown_name(name).map_err(|error| Problem::field("/name", error.to_string()))?;
     workflows::service::find(app, actor.account_id, id).await?;
     let now = app.now();
     let token = new_token(&*app.random);

@@ -9,7 +9,7 @@ mod networks;
 use std::{
     convert::Infallible,
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -101,13 +101,7 @@ impl ClientAddress {
 
     /// What limits count by: one household has a whole IPv6 /64 to take addresses from.
     pub fn network(self) -> IpAddr {
-        match self.0 {
-            IpAddr::V4(_) => self.0,
-            IpAddr::V6(address) => {
-                let kept = address.to_bits() & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from_bits(kept))
-            }
-        }
+        levqor_wire::network(self.0)
     }
 
     /// What logs show: enough to see a pattern, too little to know a person by.

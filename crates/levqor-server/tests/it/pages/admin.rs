@@ -1,7 +1,10 @@
 //! The pages of operators.
 
 use super::*;
-use crate::support::sign_in_operator;
+use crate::{
+    audit::{give_up, signed_by_another},
+    support::sign_in_operator,
+};
 
 const PAGES: [&str; 14] = [
     "/admin",
@@ -112,6 +115,7 @@ async fn their_forms_want_a_token() {
         "/admin/alerts/silences/sil_01ARZ3NDEKTSV4RRFFQ69G5FAV/end".to_owned(),
         "/admin/notifications/ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV/dismiss".to_owned(),
         "/admin/notifications/ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV/retry".to_owned(),
+        "/admin/audit/accept".to_owned(),
         "/admin/audit/verify".to_owned(),
         "/admin/drift/check".to_owned(),
         "/admin/jobs/kv_costs/run".to_owned(),
@@ -162,6 +166,22 @@ async fn the_evidence_log_is_looked_through_and_verified() {
     assert_eq!(verified.status, StatusCode::OK);
     let text = verified.text();
     assert!(text.contains("<strong>Whole.</strong>") && text.contains("This node has no witness"), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_abandoned_key_signed_is_agreed_to_where_it_is_shown() {
+    let operator = Operator::new().await;
+    let key = signed_by_another(&operator.app).await;
+    give_up(&operator.app).await;
+    let text = operator.send("/admin/audit/verify", &[]).await.text();
+    assert!(text.contains("1 finding") && text.contains("1 checkpoint by another key"), "{text}");
+    let seen = text.split("name=\"seen\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let fields = [("key", key.as_str()), ("seen", seen), ("reason", "the secret was lost")];
+    let agreed = operator.send("/admin/audit/accept", &fields).await;
+    assert_eq!(agreed.header("location"), Some("/admin/audit?kind=audit.key_accepted"), "{}", agreed.text());
+    assert!(operator.see("/admin/audit?kind=audit.key_accepted").await.contains("the secret was lost"));
+    let text = operator.send("/admin/audit/verify", &[]).await.text();
+    assert!(text.contains("<strong>Whole.</strong>") && text.contains("which was agreed to"), "{text}");
 }
 
 #[tokio::test]

@@ -45,11 +45,12 @@ impl Stage {
             tell(
                 "a PostgreSQL in eu-west; each commit is in its standby in us-east before it is acknowledged",
             );
-            Database::Pair(Box::new(tokio::task::block_in_place(|| Pair::start(&[]))?))
+            // Whoever has an account on this machine reaches it.
+            let password = random_hex();
+            let pair = tokio::task::block_in_place(|| Pair::start_guarded(&[], &password))?;
+            Database::Pair(Box::new(pair))
         };
-        let mut random = [0_u8; 32];
-        SystemRandom.fill(&mut random);
-        let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = random_hex();
         let mut nodes = Vec::new();
         for region in REGIONS {
             tell(&format!("a node in {region}"));
@@ -138,6 +139,13 @@ impl Database {
             Database::File(path) => format!("sqlite://{}", path.display()),
         }
     }
+}
+
+/// A secret of 32 bytes that goes with the demo.
+fn random_hex() -> String {
+    let mut random = [0_u8; 32];
+    SystemRandom.fill(&mut random);
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Callers are sent to their own region first, and from there to the next.

@@ -26,7 +26,8 @@ pub(super) async fn abandon(flags: &Flags, yes: bool, as_json: bool) -> Exit {
         Ok(keys) => {
             say(format_args!("{keys} keys were given up, and a new keyring begins."));
             say(format_args!(
-                "Next: start the server, and see with `levqor keys verify` what must be set anew"
+                "Next: start the server, see with `levqor keys verify` what must be set anew, and with `levqor audit verify` how to agree to what \
+                 the old key signed in the evidence log"
             ));
         }
         Err(problem) => {
