@@ -149,7 +149,8 @@ mod tests {
             '\u{e0041}',
             '\u{e0100}',
         ] {
-            let refused = shown_name(&format!("Acme{letter}Corp"));
+            let text = format!("Acme{letter}Corp");
+            let refused = shown_name(&text);
             assert_eq!(refused, Err(NameError::Unseen { place: 5, code: letter.into() }), "{letter:?}");
             let told = refused.unwrap_err().to_string();
             assert!(

@@ -75,7 +75,8 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::start`].
     pub fn start_guarded(settings: &[&str], password: &str) -> anyhow::Result<Self> {
-        let programs = Programs { password: Some(Password(password.to_owned())), ..Programs::find()? };
+        let mut programs = Programs::find()?;
+        programs.password = Some(Password(password.to_owned()));
         Self::start_by(&programs, settings, &[])
     }
 
