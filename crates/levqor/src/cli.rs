@@ -428,7 +428,7 @@ pub enum AuditCommand {
     Accept {
         /// The public key that was given up, as you have noted it.
         #[arg(value_name = "KEY")]
-        key: String,
+        public_key: String,
         /// The digest of all that it signed, as `levqor audit verify` shows it.
         #[arg(long, value_name = "DIGEST")]
         seen: String,
@@ -685,4 +685,16 @@ pub struct ClientArgs {
     /// API key.
     #[arg(long, env = "LEVQOR_API_KEY", hide_env_values = true)]
     pub key: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_command_contradicts_itself() {
+        Cli::command().debug_assert();
+    }
 }
