@@ -427,8 +427,9 @@ pub enum AuditCommand {
     /// Agree to what a key signed that was given up with its keyring.
     Accept {
         /// The public key that was given up, as you have noted it.
+        // Not `key`: that is the caller's own, which stands beside it.
         #[arg(value_name = "KEY")]
-        key: String,
+        given_up: String,
         /// The digest of all that it signed, as `levqor audit verify` shows it.
         #[arg(long, value_name = "DIGEST")]
         seen: String,

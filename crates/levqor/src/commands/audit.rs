@@ -36,8 +36,8 @@ pub async fn audit(args: &AuditArgs, as_json: bool) -> Exit {
             Some(file) => told(verified_file(file, args), as_json),
             None => told(verified_server(&args.client).await, as_json),
         },
-        AuditCommand::Accept { key, seen, reason, client } => {
-            let wish = json!({ "key": key, "seen": seen, "reason": reason });
+        AuditCommand::Accept { given_up, seen, reason, client } => {
+            let wish = json!({ "key": given_up, "seen": seen, "reason": reason });
             accept(client, wish, as_json).await
         }
         AuditCommand::Export { out, client } => match export(client, out.as_deref()).await {
