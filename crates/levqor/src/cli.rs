@@ -678,12 +678,13 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 
+// Global, so that they may stand before and behind the command of a noun, and never are about another server than what is asked.
 #[derive(Debug, Args)]
 pub struct ClientArgs {
     /// Address of the server.
-    #[arg(long, env = "LEVQOR_URL", default_value = "http://127.0.0.1:8000")]
+    #[arg(long, global = true, env = "LEVQOR_URL", default_value = "http://127.0.0.1:8000")]
     pub url: String,
     /// API key.
-    #[arg(long, env = "LEVQOR_API_KEY", hide_env_values = true)]
+    #[arg(long, global = true, env = "LEVQOR_API_KEY", hide_env_values = true)]
     pub key: Option<String>,
 }

@@ -18,12 +18,13 @@ const HEARTBEATS: &str = "api/ops/heartbeats";
 
 pub async fn heartbeats(args: &HeartbeatsArgs, as_json: bool) -> Exit {
     let outcome = match &args.command {
-        HeartbeatsCommand::List(client) => list(client, as_json).await,
-        HeartbeatsCommand::Add { name, period, grace, client } => {
+        None => list(&args.client, as_json).await,
+        Some(HeartbeatsCommand::List(client)) => list(client, as_json).await,
+        Some(HeartbeatsCommand::Add { name, period, grace, client }) => {
             add(client, name, (*period, *grace), as_json).await
         }
-        HeartbeatsCommand::Show { name, client } => show(client, name, as_json).await,
-        HeartbeatsCommand::Remove { name, client } => remove(client, name, as_json).await,
+        Some(HeartbeatsCommand::Show { name, client }) => show(client, name, as_json).await,
+        Some(HeartbeatsCommand::Remove { name, client }) => remove(client, name, as_json).await,
     };
     outcome.unwrap_or_else(|exit| exit)
 }
