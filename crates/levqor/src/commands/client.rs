@@ -61,7 +61,8 @@ fn must_have_key(client: &ClientArgs) -> Result<(), (Exit, String)> {
     match client.key {
         Some(_) => Ok(()),
         None => {
-            let problem = "give an API key by --key or LEVQOR_API_KEY; the server printed the first one when it was started first, and the page API keys makes others";
+            let problem = "give an API key by --key or LEVQOR_API_KEY; the server printed one at its first start, \
+                           and the page API keys of the console makes others";
             Err((Exit::WrongUse, problem.to_owned()))
         }
     }

@@ -64,7 +64,9 @@ async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     if as_json {
         say(format_args!("{found:#}"));
     } else if all().next().is_none() {
-        say("no job elsewhere tells of itself; `levqor heartbeats add NAME --period SECONDS` makes an address for one");
+        say(
+            "no job elsewhere tells of itself; `levqor heartbeats add NAME --period SECONDS` makes an address for one",
+        );
     } else {
         say(table(&HEADS, all().map(row)));
     }

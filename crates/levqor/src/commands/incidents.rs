@@ -174,7 +174,7 @@ async fn show(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
         say(format_args!("  {:<16}{}", word(&role["role"]), word(who)));
     }
     for (title, name, columns) in [
-        ("Alerts", "alerts", &["severity", "rule", "subject", "firing_at", "ended_at"][..]),
+        ("Alerts", "alerts", &["id", "severity", "rule", "subject", "firing_at", "ended_at"][..]),
         ("Updates", "updates", &["at", "state", "public", "text"][..]),
         ("Action items", "action_items", &["id", "due", "owner_email", "done_at", "text"][..]),
     ] {

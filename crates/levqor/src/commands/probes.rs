@@ -133,6 +133,10 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
         say(format_args!("{found:#}"));
         return Ok(Exit::Done);
     }
+    if ["changes", "days", "results"].iter().all(|list| items(&found, list).next().is_none()) {
+        say("nothing was seen of that, as far as it is kept");
+        return Ok(Exit::Done);
+    }
     let changes = items(&found, "changes").map(|change| {
         vec![
             word(&change["at"]),
