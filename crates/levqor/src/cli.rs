@@ -427,6 +427,7 @@ pub enum AuditCommand {
     /// Agree to what a key signed that was given up with its keyring.
     Accept {
         /// The public key that was given up, as you have noted it.
+        // Not `key`: that is the caller's own, which stands beside it.
         #[arg(value_name = "KEY")]
         public_key: String,
         /// The digest of all that it signed, as `levqor audit verify` shows it.
@@ -677,13 +678,14 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 
+// Global, so that they may stand before and behind the command of a noun, and never are about another server than what is asked.
 #[derive(Debug, Args)]
 pub struct ClientArgs {
     /// Address of the server.
-    #[arg(long, env = "LEVQOR_URL", default_value = "http://127.0.0.1:8000")]
+    #[arg(long, global = true, env = "LEVQOR_URL", default_value = "http://127.0.0.1:8000")]
     pub url: String,
     /// API key.
-    #[arg(long, env = "LEVQOR_API_KEY", hide_env_values = true)]
+    #[arg(long, global = true, env = "LEVQOR_API_KEY", hide_env_values = true)]
     pub key: Option<String>,
 }
 

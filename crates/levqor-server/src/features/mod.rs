@@ -60,6 +60,7 @@ pub fn routes() -> Router<App> {
         .merge(docs::routes())
         .merge(home::routes())
         .merge(invitations::routes())
+        .merge(marketing::routes())
         .merge(oidc::routes())
         .merge(pages::routes())
         .merge(policies::routes())

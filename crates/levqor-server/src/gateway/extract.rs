@@ -274,7 +274,8 @@ where
         let (_, text) = all.first().ok_or_else(|| Problem::broken("a route without an id asks for one"))?;
         text.parse().map(Id).map_err(|error| {
             let shown: String = text.chars().take(64).collect();
-            Problem::new(T::MISSING, format!("{shown:?} is not the id of a {}: {error}", T::NOUN))
+            let article = if T::NOUN.starts_with(['a', 'e', 'i', 'o', 'u', 'A']) { "an" } else { "a" };
+            Problem::new(T::MISSING, format!("{shown:?} is not the id of {article} {}: {error}", T::NOUN))
         })
     }
 }

@@ -11,6 +11,7 @@ const PRODUCT: &[Link] = &[
     ("/pricing", "Pricing"),
     ("/trial", "Free trial"),
     ("/integrations", "Integrations"),
+    ("/stay-in-touch", "Stay in touch"),
     ("/docs", "Documentation"),
     ("/docs/api", "API"),
 ];

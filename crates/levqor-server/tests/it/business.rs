@@ -236,3 +236,60 @@ async fn the_forms_work_without_scripts_and_only_from_this_site() {
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text().contains("Qwyzzt &lt;b&gt;brlfgh") && !page.text().contains("<b>brlfgh"));
 }
+
+#[tokio::test]
+async fn an_address_is_left_by_a_form_that_works_without_scripts() {
+    let test = TestApp::new().await;
+    let consent = "type=\"checkbox\" name=\"consent\" value=\"yes\"";
+    let form = "action=\"/stay-in-touch\"";
+    for (path, source) in [("/", "front-page"), ("/stay-in-touch", "stay-in-touch")] {
+        let page = test.page(path).send().await.text();
+        assert!(page.contains(form) && page.contains(&format!("value=\"{source}\"")), "{path}");
+        assert!(
+            page.contains(consent) && !page.contains(&format!("{consent} checked")),
+            "{path}: nobody has agreed yet"
+        );
+    }
+    assert!(test.page("/pricing").send().await.text().contains("href=\"/stay-in-touch\""));
+    let leave = async |fields: &[(&str, &str)]| test.form("/stay-in-touch", fields).send().await;
+
+    let typed =
+        [("email", "ada at <example>"), ("consent", "yes"), ("source", "front-page"), ("website", "")];
+    let wrong = leave(&typed).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let text = wrong.text();
+    assert!(text.contains("value=\"ada at &lt;example&gt;\""), "what was typed is still there: {text}");
+    assert!(text.contains("aria-invalid=\"true\"") && text.contains("id=\"email-error\""), "{text}");
+    assert!(text.contains(&format!("{consent} checked")) && text.contains("value=\"front-page\""), "{text}");
+    let trapped = leave(&[("email", "ada@example.com"), ("website", "https://ads.example")]).await;
+    assert_eq!(trapped.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(trapped.text().contains("value=\"ada@example.com\"") && !trapped.text().contains("ads.example"));
+    assert_eq!(ops(&test, "/api/ops/leads").await["leads"], json!([]), "nothing is kept of either");
+
+    let first = leave(&[("email", "Ada@Example.com"), ("source", "front-page"), ("website", "")]).await;
+    assert_eq!(first.status, StatusCode::SEE_OTHER, "{}", first.text());
+    let again = leave(&[("email", "ada@example.com"), ("consent", "yes"), ("source", "=cmd()")]).await;
+    assert_eq!((again.status, again.header("location")), (first.status, first.header("location")));
+    let thanks = test.page(first.header("location").unwrap()).send().await;
+    assert_eq!(thanks.status, StatusCode::OK);
+    assert!(thanks.text().contains("Thank you"));
+    leave(&[("email", "bob@example.com"), ("source", "=cmd()")]).await;
+    let kept = ops(&test, "/api/ops/leads").await;
+    let kept: Vec<_> = kept["leads"].as_array().unwrap().iter().collect();
+    let shown = |email: &str| {
+        let lead = kept.iter().find(|lead| lead["email"] == email).unwrap();
+        (lead["source"].clone(), lead["times"].clone())
+    };
+    assert_eq!(kept.len(), 2);
+    assert_eq!(shown("ada@example.com"), (json!("front-page"), json!(2)));
+    assert_eq!(shown("bob@example.com"), (json!("stay-in-touch"), json!(1)), "a source is one of ours");
+
+    let elsewhere = test
+        .post("/stay-in-touch")
+        .header("accept", "text/html")
+        .header("sec-fetch-site", "cross-site")
+        .body("application/x-www-form-urlencoded", "email=eve%40example.com".to_owned())
+        .send()
+        .await;
+    assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
+}

@@ -343,6 +343,7 @@ fn asks(method: &Method, path: &str, things: &Things) -> Vec<Ask> {
         ("POST", "/api/feedback/trial") => ask(kind, json!({ "rating": 5 })),
         ("POST", "/support/request") => ask(kind, json!({ "message": "how do I start a run every hour?" })),
         ("POST", "/support/consultation") => ask(kind, json!({ "name": "mine" })),
+        ("POST", "/stay-in-touch") => ask(kind, json!({ "email": "mine" })),
         ("POST" | "PATCH", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),
         ("PATCH", "/api/ops/silences/{id}") => ask(kind, json!({ "reason": "mine" })),
         ("POST", path) if path.starts_with("/api/ops/") => ask(kind, json!({ "reason": "mine" })),

@@ -286,6 +286,8 @@ async fn the_screen_says_it_too_and_leads_to_the_cause() {
         page.text()
     };
     let text = see().await;
+    let what_to_do = "href=\"/docs/operating#when-you-are-paged\"";
+    assert!(!text.contains(what_to_do), "there is nothing to do: {text}");
     for part in [
         "Everything is all right",
         "Not set up here: slos, probes, tamper.",
@@ -306,6 +308,7 @@ async fn the_screen_says_it_too_and_leads_to_the_cause() {
         format!("href=\"/admin/alerts#{id}\""),
         format!("action=\"/admin/alerts/{id}/acknowledge\""),
         "since <time".to_owned(),
+        what_to_do.to_owned(),
         "Hooks fail".to_owned(),
     ] {
         assert!(text.contains(&part), "{part}: {text}");

@@ -70,9 +70,11 @@ pub const SITE: &[&str] = &[
 ];
 
 /// What else everybody may read.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 9] = [
     "/draft",
     "/signin",
+    "/stay-in-touch",
+    "/stay-in-touch/thanks",
     "/status/subscribe",
     "/docs/getting-started",
     "/docs/api",

@@ -586,3 +586,38 @@ async fn results_are_paged_through() {
     sorted.reverse();
     assert_eq!((seen.len(), seen), (5, sorted));
 }
+
+#[tokio::test]
+async fn a_history_is_about_what_was_asked_for() {
+    let test = probing("[[probes]]\nname = \"rows\"\nkind = \"database\"\n").await;
+    let day = |target: &str, region: &str| levqor_store::probes::ProbeDay {
+        probe: "rows".to_owned(),
+        target: target.to_owned(),
+        region: region.parse().unwrap(),
+        day: test.app.now().date(),
+        good: 3,
+        total: 4,
+        latency_sum_us: 900,
+        latency_max_us: 400,
+    };
+    let days = vec![day("a", "eu-west"), day("a", "us-east"), day("b", "eu-west")];
+    test.store.add_probe_results(Vec::new(), days).await.unwrap();
+    for target in ["a", "b"] {
+        let verdict = levqor_store::probes::ProbeVerdict {
+            probe: "rows".to_owned(),
+            target: target.to_owned(),
+            state: "down".to_owned(),
+            since: test.app.now(),
+            reason: None,
+        };
+        assert!(test.store.note_probe_verdict(verdict).await.unwrap());
+    }
+    for (query, days, changes) in
+        [("", 3, 2), ("?target=a", 2, 1), ("?target=a&region=us-east", 1, 1), ("?target=c", 0, 0)]
+    {
+        let path = format!("/api/ops/probes/rows/results{query}");
+        let found = test.get(&path).key(&test.keys.operator).send().await.json();
+        let counted = |list: &str| found[list].as_array().unwrap().len();
+        assert_eq!((counted("days"), counted("changes")), (days, changes), "{query}: {found}");
+    }
+}

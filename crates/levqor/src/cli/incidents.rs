@@ -8,7 +8,7 @@ use levqor_model::{IncidentLevel, IncidentRole, IncidentState};
 use super::ClientArgs;
 
 pub const INCIDENTS_EXAMPLES: &str = "\
-Alerts that are critical open incidents by themselves. Options of the server (--url, --key) stand before the command.
+Alerts that are critical open incidents by themselves.
 
 Examples:
   levqor incidents                         what is open
@@ -110,6 +110,7 @@ pub enum IncidentsCommand {
     Note {
         /// The incident's id, such as inc_01J….
         id: String,
+        /// What you saw, did or think.
         text: String,
     },
     /// Say that you deal with it.

@@ -11,13 +11,16 @@ Subscribers are told when it is scheduled, when it begins and when it is over. I
 
 Examples:
   levqor maintenance schedule 'A new disk' --parts 'eu-west/database' --from 2026-12-31T22:00Z --until 2026-12-31T23:00Z
-  levqor maintenance list
+  levqor maintenance                       what is planned, goes on, and was
   levqor maintenance end mnt_01J…";
 
 #[derive(Debug, Args)]
 pub struct MaintenanceArgs {
+    /// Without it, maintenance is listed.
     #[command(subcommand)]
-    pub command: MaintenanceCommand,
+    pub command: Option<MaintenanceCommand>,
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +150,7 @@ pub enum AlertsCommand {
     Acknowledge {
         /// Its id, as `levqor alerts` shows it.
         id: String,
+        /// What you are doing, for the others.
         #[arg(long, value_name = "WORDS")]
         note: Option<String>,
         #[command(flatten)]
@@ -215,6 +219,7 @@ pub enum NotificationsCommand {
     Dismiss {
         /// Its id, as `levqor notifications` shows it.
         id: String,
+        /// How people know of it instead; it is kept in the evidence log.
         #[arg(long, value_name = "WORDS")]
         reason: String,
         #[command(flatten)]
@@ -224,14 +229,17 @@ pub enum NotificationsCommand {
 
 pub(super) const SLO_EXAMPLES: &str = "\
 Examples:
-  levqor slo list                          all objectives, and what is left of their budgets
+  levqor slo                               all objectives, and what is left of their budgets
   levqor slo history requests              how a budget went
   levqor slo validate shop.yaml            whether OpenSLO documents are right, without a server";
 
 #[derive(Debug, Args)]
 pub struct SloArgs {
+    /// Without it, all objectives are shown.
     #[command(subcommand)]
-    pub command: SloCommand,
+    pub command: Option<SloCommand>,
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -247,6 +255,7 @@ pub enum SloCommand {
     },
     /// Check OpenSLO documents and say what is wrong, with places.
     Validate {
+        /// Such as shop.yaml.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -256,15 +265,18 @@ pub(super) const PROBES_EXAMPLES: &str = "\
 The exit code is 1 when something is down, or not known.
 
 Examples:
-  levqor probes list                       each probe, its targets, and how they are
+  levqor probes                            each probe, its targets, and how they are
   levqor probes run journey                go the way of a customer now, in every region
   levqor probes history reach --target us-east
   levqor probes check probes.toml          what is wrong with a file of probes, with places";
 
 #[derive(Debug, Args)]
 pub struct ProbesArgs {
+    /// Without it, all of them are shown.
     #[command(subcommand)]
-    pub command: ProbesCommand,
+    pub command: Option<ProbesCommand>,
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -310,12 +322,15 @@ A job calls its address when it has ended well; with /start behind it when it be
 Examples:
   levqor heartbeats add nightly-backup --period 86400 --grace 3600
   0 2 * * * backup.sh; curl -fsS -m 10 --retry 5 https://levqor.example/ping/TOKEN/$?
-  levqor heartbeats list";
+  levqor heartbeats                        all of them; exit code 1 when one is down";
 
 #[derive(Debug, Args)]
 pub struct HeartbeatsArgs {
+    /// Without it, all of them are shown.
     #[command(subcommand)]
-    pub command: HeartbeatsCommand,
+    pub command: Option<HeartbeatsCommand>,
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -355,7 +370,7 @@ pub(super) const JOBS_EXAMPLES: &str = "\
 Jobs run once in the whole cluster, whichever node is there. The guide on jobs says what each does.
 
 Examples:
-  levqor jobs list                         all of them; exit code 1 when one is paused or failed the last time
+  levqor jobs                              all of them; exit code 1 when one is paused, late, or failed the last time
   levqor jobs run cost_collector           do it now, and wait for what it gives
   levqor jobs history slo_watchdog
   levqor jobs pause synthetic_checks --reason 'the provider is down'
@@ -363,13 +378,16 @@ Examples:
 
 #[derive(Debug, Args)]
 pub struct JobsArgs {
+    /// Without it, all of them are shown.
     #[command(subcommand)]
-    pub command: JobsCommand,
+    pub command: Option<JobsCommand>,
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum JobsCommand {
-    /// Show the jobs: when each is due, what it gave last; exit code 1 when one is not active or failed the last time.
+    /// Show the jobs: when each is due, what it gave last; exit code 1 when one is not active, is late, or failed the last time.
     List(ClientArgs),
     /// Do a job now, besides its schedule, and show what it gives; exit code 1 when it fails.
     Run {

@@ -40,7 +40,7 @@ pub async fn audit(args: &AuditArgs, as_json: bool) -> Exit {
             let wish = json!({ "key": public_key, "seen": seen, "reason": reason });
             accept(client, wish, as_json).await
         }
-        AuditCommand::Export { out, client } => match export(client, out.as_deref()).await {
+        AuditCommand::Export { out, client } => match export(client, out.as_deref(), as_json).await {
             Ok(()) => Exit::Done,
             Err((exit, problem)) => {
                 eprintln!("levqor: {problem}");
@@ -74,7 +74,12 @@ async fn list(args: &AuditListArgs, as_json: bool) -> Exit {
         say(format_args!("{found:#}"));
         return Exit::Done;
     }
-    let rows = found["records"].as_array().into_iter().flatten().map(|record| {
+    let records = found["records"].as_array().map_or(&[][..], Vec::as_slice);
+    if records.is_empty() {
+        say("no record is like that; without options the newest ones are shown");
+        return Exit::Done;
+    }
+    let rows = records.iter().map(|record| {
         vec![
             word(&record["at"]),
             word(&record["kind"]),
@@ -181,7 +186,8 @@ fn show_others(found: &Value) {
     }
 }
 
-async fn export(client: &ClientArgs, out: Option<&Path>) -> Result<(), (Exit, String)> {
+/// What goes to standard output is JSON already, a record a line.
+async fn export(client: &ClientArgs, out: Option<&Path>, as_json: bool) -> Result<(), (Exit, String)> {
     let failed = |problem: String| (Exit::Failed, problem);
     let mut answer = open(client, "api/ops/audit/export", PATIENCE).await?;
     let unwritten = |error: io::Error| match out {
@@ -201,6 +207,10 @@ async fn export(client: &ClientArgs, out: Option<&Path>) -> Result<(), (Exit, St
     }
     to.flush().map_err(unwritten)?;
     if let Some(path) = out {
+        if as_json {
+            say(format_args!("{:#}", json!({ "file": path.display().to_string(), "bytes": bytes })));
+            return Ok(());
+        }
         let seconds = began.elapsed().as_secs_f64();
         eprintln!("{bytes} bytes written to {} in {seconds:.1} s", path.display());
     }

@@ -60,7 +60,11 @@ pub(super) async fn open(
 fn must_have_key(client: &ClientArgs) -> Result<(), (Exit, String)> {
     match client.key {
         Some(_) => Ok(()),
-        None => Err((Exit::WrongUse, "give an API key by --key or LEVQOR_API_KEY".to_owned())),
+        None => {
+            let problem = "give an API key by --key or LEVQOR_API_KEY; the server printed one at its first start, \
+                           and the page API keys of the console makes others";
+            Err((Exit::WrongUse, problem.to_owned()))
+        }
     }
 }
 

@@ -18,12 +18,13 @@ const HEARTBEATS: &str = "api/ops/heartbeats";
 
 pub async fn heartbeats(args: &HeartbeatsArgs, as_json: bool) -> Exit {
     let outcome = match &args.command {
-        HeartbeatsCommand::List(client) => list(client, as_json).await,
-        HeartbeatsCommand::Add { name, period, grace, client } => {
+        None => list(&args.client, as_json).await,
+        Some(HeartbeatsCommand::List(client)) => list(client, as_json).await,
+        Some(HeartbeatsCommand::Add { name, period, grace, client }) => {
             add(client, name, (*period, *grace), as_json).await
         }
-        HeartbeatsCommand::Show { name, client } => show(client, name, as_json).await,
-        HeartbeatsCommand::Remove { name, client } => remove(client, name, as_json).await,
+        Some(HeartbeatsCommand::Show { name, client }) => show(client, name, as_json).await,
+        Some(HeartbeatsCommand::Remove { name, client }) => remove(client, name, as_json).await,
     };
     outcome.unwrap_or_else(|exit| exit)
 }
@@ -50,6 +51,11 @@ fn row(beat: &Value) -> Vec<String> {
     ]
 }
 
+fn ping(ping: &Value) -> Vec<String> {
+    let took = ping["duration_ms"].as_i64().map_or_else(|| "-".to_owned(), |took| format!("{took} ms"));
+    vec![word(&ping["at"]), word(&ping["kind"]), word(&ping["exit_code"]), took]
+}
+
 const HEADS: [&str; 7] = ["job", "state", "since", "period", "grace", "last heard", "why"];
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
@@ -57,6 +63,10 @@ async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let all = || found["heartbeats"].as_array().into_iter().flatten();
     if as_json {
         say(format_args!("{found:#}"));
+    } else if all().next().is_none() {
+        say(
+            "no job elsewhere tells of itself; `levqor heartbeats add NAME --period SECONDS` makes an address for one",
+        );
     } else {
         say(table(&HEADS, all().map(row)));
     }
@@ -89,10 +99,12 @@ async fn show(client: &ClientArgs, name: &str, as_json: bool) -> Result<Exit, Ex
     } else {
         say(table(&HEADS, std::iter::once(row(&found))));
         say("");
-        let pings = found["pings"].as_array().into_iter().flatten().map(|ping| {
-            vec![word(&ping["at"]), word(&ping["kind"]), word(&ping["exit_code"]), word(&ping["duration_ms"])]
-        });
-        say(table(&["at", "ping", "exit code", "took ms"], pings));
+        let pings: Vec<_> = found["pings"].as_array().into_iter().flatten().map(ping).collect();
+        if pings.is_empty() {
+            say("it was never heard of");
+        } else {
+            say(table(&["at", "ping", "exit code", "took"], pings));
+        }
     }
     Ok(if found["state"] == "down" { Exit::Failed } else { Exit::Done })
 }

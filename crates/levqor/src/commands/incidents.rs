@@ -174,7 +174,7 @@ async fn show(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
         say(format_args!("  {:<16}{}", word(&role["role"]), word(who)));
     }
     for (title, name, columns) in [
-        ("Alerts", "alerts", &["severity", "rule", "subject", "firing_at", "ended_at"][..]),
+        ("Alerts", "alerts", &["id", "severity", "rule", "subject", "firing_at", "ended_at"][..]),
         ("Updates", "updates", &["at", "state", "public", "text"][..]),
         ("Action items", "action_items", &["id", "due", "owner_email", "done_at", "text"][..]),
     ] {
@@ -182,10 +182,22 @@ async fn show(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
             .map(|member| columns.iter().map(|column| word(&member[*column])).collect())
             .collect();
         if !rows.is_empty() {
-            say(format_args!("\n{title}\n{}", table(columns, rows)));
+            let heads: Vec<_> = columns.iter().map(|column| heading(column)).collect();
+            say(format_args!("\n{title}\n{}", table(&heads, rows)));
         }
     }
     Ok(Exit::Done)
+}
+
+/// What stands above a column of the API's member.
+fn heading(member: &str) -> &str {
+    match member {
+        "owner_email" => "owner",
+        "firing_at" => "fires since",
+        "ended_at" => "ended",
+        "done_at" => "done",
+        other => other,
+    }
 }
 
 fn members<'a>(found: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
@@ -262,7 +274,7 @@ async fn actions(client: &ClientArgs, overdue: bool, as_json: bool) -> Outcome {
     } else if rows.is_empty() {
         say(if overdue { "nothing is overdue" } else { "nothing is to be done" });
     } else {
-        say(table(&columns, rows));
+        say(table(&columns.map(heading), rows));
     }
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }

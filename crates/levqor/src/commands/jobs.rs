@@ -23,14 +23,15 @@ const RESULT_CHARS: usize = 90;
 
 pub async fn jobs(args: &JobsArgs, as_json: bool) -> Exit {
     let outcome = match &args.command {
-        JobsCommand::List(client) => list(client, as_json).await,
-        JobsCommand::Run { id, no_wait, client } => run(client, id, !no_wait, as_json).await,
-        JobsCommand::History { id, limit, client } => history(client, id, *limit, as_json).await,
-        JobsCommand::Pause { id, reason, client } => {
+        None => list(&args.client, as_json).await,
+        Some(JobsCommand::List(client)) => list(client, as_json).await,
+        Some(JobsCommand::Run { id, no_wait, client }) => run(client, id, !no_wait, as_json).await,
+        Some(JobsCommand::History { id, limit, client }) => history(client, id, *limit, as_json).await,
+        Some(JobsCommand::Pause { id, reason, client }) => {
             let body = json!({ "reason": reason });
             change(client, id, "pause", body, as_json).await
         }
-        JobsCommand::Resume { id, client } => change(client, id, "resume", json!({}), as_json).await,
+        Some(JobsCommand::Resume { id, client }) => change(client, id, "resume", json!({}), as_json).await,
     };
     outcome.unwrap_or_else(|exit| exit)
 }

@@ -13,15 +13,16 @@ const PATH: &str = "api/ops/maintenance";
 
 pub async fn maintenance(args: &MaintenanceArgs, as_json: bool) -> Exit {
     let outcome = match &args.command {
-        MaintenanceCommand::List(client) => list(client, as_json).await,
-        MaintenanceCommand::Schedule { title, parts, from, until, words, client } => {
+        None => list(&args.client, as_json).await,
+        Some(MaintenanceCommand::List(client)) => list(client, as_json).await,
+        Some(MaintenanceCommand::Schedule { title, parts, from, until, words, client }) => {
             let body = json!({ "title": title, "parts": parts, "starts_at": from, "ends_at": until, "words": words });
             act(client, PATH, body, as_json).await
         }
-        MaintenanceCommand::Cancel { id, reason, client } => {
+        Some(MaintenanceCommand::Cancel { id, reason, client }) => {
             of(client, id, "cancel", json!({ "reason": reason }), as_json).await
         }
-        MaintenanceCommand::End { id, client } => of(client, id, "end", json!({}), as_json).await,
+        Some(MaintenanceCommand::End { id, client }) => of(client, id, "end", json!({}), as_json).await,
     };
     outcome.unwrap_or_else(|exit| exit)
 }

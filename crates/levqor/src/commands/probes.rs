@@ -19,13 +19,16 @@ const RUN_PATIENCE: Duration = Duration::from_secs(6 * 60);
 
 pub async fn probes(args: &ProbesArgs, as_json: bool) -> Exit {
     let outcome = match &args.command {
-        ProbesCommand::List(client) => list(client, as_json).await,
-        ProbesCommand::Run { name, target, client } => run(client, name, target.as_deref(), as_json).await,
-        ProbesCommand::History { name, target, from, limit, client } => {
+        None => list(&args.client, as_json).await,
+        Some(ProbesCommand::List(client)) => list(client, as_json).await,
+        Some(ProbesCommand::Run { name, target, client }) => {
+            run(client, name, target.as_deref(), as_json).await
+        }
+        Some(ProbesCommand::History { name, target, from, limit, client }) => {
             let of = Of { name, target: target.as_deref(), from: from.as_deref(), limit: *limit };
             history(client, &of, as_json).await
         }
-        ProbesCommand::Check { file } => Ok(check(file, as_json)),
+        Some(ProbesCommand::Check { file }) => Ok(check(file, as_json)),
     };
     outcome.unwrap_or_else(|exit| exit)
 }
@@ -128,6 +131,10 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
     let found = or_tell(send(client, &path, None).await)?;
     if as_json {
         say(format_args!("{found:#}"));
+        return Ok(Exit::Done);
+    }
+    if ["changes", "days", "results"].iter().all(|list| items(&found, list).next().is_none()) {
+        say("nothing was seen of that, as far as it is kept");
         return Ok(Exit::Done);
     }
     let changes = items(&found, "changes").map(|change| {

@@ -12,17 +12,20 @@ use crate::{
     console::{Tone, paint, say, table},
 };
 
+const LIST: &str = "api/ops/slos";
+
 pub async fn slo(args: &SloArgs, as_json: bool) -> Exit {
     let (asked, show): (_, fn(&Value)) = match &args.command {
-        SloCommand::Validate { files } => return validate(files, as_json),
-        SloCommand::List(client) => (send(client, "api/ops/slos", None).await, show_list),
-        SloCommand::History { name, client } => {
+        Some(SloCommand::Validate { files }) => return validate(files, as_json),
+        None => (send(&args.client, LIST, None).await, show_list),
+        Some(SloCommand::List(client)) => (send(client, LIST, None).await, show_list),
+        Some(SloCommand::History { name, client }) => {
             let plain = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
             if name.is_empty() || !name.chars().all(plain) {
                 eprintln!("levqor: {name:?} is no name of an objective; `levqor slo list` shows them");
                 return Exit::WrongUse;
             }
-            (send(client, &format!("api/ops/slos/{name}/history?step=86400"), None).await, show_history)
+            (send(client, &format!("{LIST}/{name}/history?step=86400"), None).await, show_history)
         }
     };
     let found = match or_tell(asked) {

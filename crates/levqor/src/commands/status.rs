@@ -96,6 +96,11 @@ async fn ask(args: &ClientArgs, as_json: bool) -> Exit {
         figures(&metrics);
     } else {
         show(base, &health, &ready, &metrics, &regions, is_ready);
+        if args.key.is_none() {
+            say(
+                "\nWhether everything is all right is told to operators: give the key of one by --key or LEVQOR_API_KEY.",
+            );
+        }
     }
     match &everything {
         Everything::Known(everything) => {

@@ -68,8 +68,10 @@ async fn what_was_done_is_shown_and_copied_and_a_changed_copy_is_noticed() {
 
     let copy = directory.path().join("audit.ndjson");
     let path = copy.to_str().unwrap();
-    let copied = audit(&server, &["export", "--out", path]);
+    let copied = audit(&server, &["export", "--out", path, "--json"]);
     assert_eq!(copied.status.code(), Some(0), "{}", text(&copied.stderr));
+    let written: Value = serde_json::from_slice(&copied.stdout).unwrap();
+    assert_eq!(written, json!({ "file": path, "bytes": std::fs::metadata(&copy).unwrap().len() }));
     let offline = |arguments: &[&str]| {
         let ran = levqor(&[&["audit", "verify", path, "--json"], arguments].concat());
         (

@@ -88,6 +88,36 @@ fn mistakes_of_use_exit_with_2_and_failures_with_1() {
         (&["ask", "who won the world cup in 1998?"], 1, ""),
         (&["status", "--url", "ftp://x"], 2, "http"),
         (&["status", "--url", "http://127.0.0.1:1"], 1, "does not answer"),
+        // What a noun shows without a command, and the server before and behind one: never another server than the one that is named.
+        (&["jobs", "--url", "http://127.0.0.1:1", "--key", "x"], 1, "http://127.0.0.1:1 does not answer"),
+        (&["slo", "--url", "http://127.0.0.1:1", "--key", "x"], 1, "http://127.0.0.1:1 does not answer"),
+        (&["probes", "--url", "http://127.0.0.1:1", "--key", "x"], 1, "http://127.0.0.1:1 does not answer"),
+        (
+            &["heartbeats", "--url", "http://127.0.0.1:1", "--key", "x"],
+            1,
+            "http://127.0.0.1:1 does not answer",
+        ),
+        (
+            &["maintenance", "--url", "http://127.0.0.1:1", "--key", "x"],
+            1,
+            "http://127.0.0.1:1 does not answer",
+        ),
+        (
+            &["alerts", "--url", "http://127.0.0.1:1", "silences", "--key", "x"],
+            1,
+            "http://127.0.0.1:1 does not",
+        ),
+        (
+            &["incidents", "show", "inc_1", "--key", "x", "--url", "http://127.0.0.1:1"],
+            1,
+            "127.0.0.1:1 does not",
+        ),
+        (
+            &["incidents", "--url", "http://127.0.0.1:1", "--key", "x", "action", "list"],
+            1,
+            "127.0.0.1:1 does not",
+        ),
+        (&["alerts", "--url", "http://127.0.0.1:1"], 2, "LEVQOR_API_KEY"),
     ];
     for (arguments, code, part) in rows {
         let ran = levqor(arguments);

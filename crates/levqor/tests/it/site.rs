@@ -19,6 +19,8 @@ const PAGES: &[&str] = &[
     "/careers",
     "/guarantee",
     "/support",
+    "/stay-in-touch",
+    "/stay-in-touch/thanks",
     "/status",
     "/security",
     "/docs",

@@ -215,7 +215,7 @@ async fn operators_say_and_plan_from_a_terminal() {
     assert_eq!((&made["status"], &made["parts"]), (&json!("scheduled"), &json!(["*/database", "*/engine"])));
     let id = made["id"].as_str().unwrap();
     let (code, told) = run(&["maintenance", "end", id]).await;
-    assert!(code == Some(1) && told.contains("is scheduled and cannot be ended"), "{told}");
+    assert!(code == Some(1) && told.contains("is scheduled and cannot be ended; cancel it"), "{told}");
     let (code, told) = run(&["maintenance", "cancel", id, "--reason", "no disk"]).await;
     assert_eq!(code, Some(0), "{told}");
     let (_, told) = run(&["maintenance", "list"]).await;

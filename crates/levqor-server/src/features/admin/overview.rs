@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     App,
+    features::alerts::WHAT_TO_DO,
     gateway::PageActor,
     pages::{
         Page, Section, View,
@@ -83,6 +84,7 @@ fn verdict(overview: &Overview, view: &View) -> Markup {
                     }
                     "."
                     @if found.parts_not_right > 1 { " " (found.parts_not_right) " parts are not all right." }
+                    @if found.standing != Standing::AllRight { " " a href=(WHAT_TO_DO) { "What to look at, in order" } "." }
                 }
                 p.quiet.small {
                     "Levqor " (view.version) ", this answer from region " (view.region) ", " (ago(overview.at, view.now)) "."
@@ -104,7 +106,12 @@ fn figures(overview: &Overview) -> Markup {
         ("Regions", "pin", known(with_nodes), "/status"),
         ("Live nodes", "layers", known(live), "#nodes"),
         ("Accounts", "home", accounts, "/admin/accounts"),
-        ("Suspicious addresses", "shield", known(Some(overview.suspicious_addresses)), "/docs/operating"),
+        (
+            "Suspicious addresses",
+            "shield",
+            known(Some(overview.suspicious_addresses)),
+            "/docs/operating#who-may-ask-how-often",
+        ),
     ];
     html! {
         section aria-label="Now" {

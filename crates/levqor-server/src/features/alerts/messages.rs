@@ -14,6 +14,8 @@ use super::plan::{News, worst};
 
 /// Alerts that one message names.
 const NAMED_MAX: usize = 20;
+/// What somebody reads who is called.
+pub(in crate::features) const WHAT_TO_DO: &str = "/docs/operating#when-you-are-paged";
 /// Longest subject, in characters.
 const SUBJECT_CHARS_MAX: usize = 150;
 
@@ -97,6 +99,9 @@ fn body(word: &str, group: &[&News], public_url: &str) -> String {
         text.push_str(&format!("{}\n", alert.summary));
         let subject = if alert.subject.is_empty() { String::new() } else { format!(" of {}", alert.subject) };
         text.push_str(&format!("  {}{subject}, {}, since {}\n", alert.rule, alert.severity, alert.began_at));
+        if word != "resolved" {
+            text.push_str(&format!("  levqor alerts acknowledge {}\n", alert.id));
+        }
         if let (Some(ended), Some(why)) = (alert.ended_at, &alert.ending) {
             text.push_str(&format!("  over at {ended}: {why}\n"));
         }
@@ -106,7 +111,8 @@ fn body(word: &str, group: &[&News], public_url: &str) -> String {
     }
     text.push_str(&format!("\n{public_url}/admin/alerts\n"));
     if word != "resolved" {
-        text.push_str("Acknowledge it there, or by `levqor alerts acknowledge ID`.\n");
+        text.push_str("Acknowledge it there, or by the command above.\n");
+        text.push_str(&format!("What to look at, in order: {public_url}{WHAT_TO_DO}\n"));
     }
     text
 }
@@ -140,6 +146,7 @@ mod tests {
     use levqor_model::{AlertId, AlertState, SeededRandom};
 
     use super::*;
+    use crate::{features::docs::service::GUIDES, pages::markdown::anchor};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_500_000);
 
@@ -218,7 +225,17 @@ mod tests {
         let written = written(&[news("disk.free", "a", Severity::Major, Event::Kept, &[])]);
         assert_eq!(written[0].subject, "[major] still firing: a is lost");
         assert_eq!(written[0].data["type"], "alert.reminder");
-        assert!(written[0].body.contains("Acknowledge it"), "{}", written[0].body);
+        let body = &written[0].body;
+        assert!(body.contains("Acknowledge it") && body.contains("levqor alerts acknowledge alr_"), "{body}");
+        assert!(body.contains("https://levqor.example/docs/operating#when-you-are-paged"), "{body}");
+    }
+
+    #[test]
+    fn who_is_called_is_sent_to_a_place_that_is_there() {
+        let (page, place) = WHAT_TO_DO.split_once('#').unwrap();
+        let guide = GUIDES.iter().find(|guide| page == format!("/docs/{}", guide.slug)).unwrap();
+        let headings = guide.markdown.lines().filter_map(|line| line.strip_prefix("## "));
+        assert!(headings.map(anchor).any(|anchor| anchor == place), "{WHAT_TO_DO}");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod settings;
 mod sources;
 
 pub use evaluator::look;
+pub(in crate::features) use messages::WHAT_TO_DO;
 pub use pages::routes;
 pub use routes::api;
 pub(crate) use said::Said;

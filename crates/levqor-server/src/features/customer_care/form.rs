@@ -19,7 +19,7 @@ use crate::{
     pages::{
         FormData, Page, Section, View,
         components::{
-            form::{Area, Field},
+            form::{Area, Field, error_of, trap},
             icon::icon,
             time::moment,
         },
@@ -48,19 +48,6 @@ pub(in crate::features) struct Typed {
     begins_at: String,
     want_person: Option<String>,
     website: String,
-}
-
-/// The field that people do not see, and must not fill in.
-fn trap() -> Markup {
-    html! {
-        div.visually-hidden aria-hidden="true" {
-            label { "Leave this empty" input type="text" name="website" tabindex="-1" autocomplete="off"; }
-        }
-    }
-}
-
-fn error_of<'a>(errors: &'a [FieldError], pointer: &str) -> Option<&'a str> {
-    errors.iter().find(|error| error.pointer == pointer).map(|error| error.message.as_str())
 }
 
 fn email(id: &str, typed: &Typed, errors: &[FieldError], hint: &str) -> Markup {

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     App, Problem,
-    features::status_page::{self, service::RegionReport},
+    features::{
+        marketing::lead_form,
+        status_page::{self, service::RegionReport},
+    },
     pages::{
         FormData, Page, Section, View,
         components::{
@@ -37,6 +40,7 @@ pub(super) async fn home(State(app): State<App>, view: View) -> Markup {
         (claims())
         (plans::plans(&app.promises()))
         (regions(&report.regions))
+        (stay_in_touch())
     };
     Page::new("Levqor", Section::Home, body)
         .describe(
@@ -289,6 +293,20 @@ fn regions(regions: &[RegionReport]) -> Markup {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+fn stay_in_touch() -> Markup {
+    html! {
+        section.band id="stay-in-touch" aria-labelledby="stay-in-touch-title" {
+            div.wide {
+                div.band-head {
+                    h2 id="stay-in-touch-title" { "Stay in touch" }
+                    p { "Leave your address, and the people who run this site write to you about using Levqor." }
+                }
+                div.card.half { div.body { (lead_form()) } }
             }
         }
     }

@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 pub(super) use alert::{News, REOPENED_WITHIN};
 
 use super::policy::IncidentSettings;
+use crate::features::alerts::WHAT_TO_DO;
 
 /// Who acts, when, and by which rules.
 #[derive(Debug, Clone)]
@@ -371,6 +372,11 @@ impl Hand {
         } else {
             format!("\nAbout: {}", incident.components.join(", "))
         };
+        let remedy = if *state == IncidentState::Resolved {
+            String::new()
+        } else {
+            format!("What to look at, in order: {}{WHAT_TO_DO}\n", self.public_url)
+        };
         if let Value::Object(members) = &mut data {
             members.insert("incident".to_owned(), json!(id));
             members.insert("title".to_owned(), json!(title));
@@ -387,7 +393,7 @@ impl Hand {
             severity: level.severity(),
             subject: format!("[{}] {title}: {what}", level.as_str().to_uppercase()),
             body: format!(
-                "{words}\n\nState: {state}{components}\nOpen since: {}\n{link}\n",
+                "{words}\n\nState: {state}{components}\nOpen since: {}\n{link}\n{remedy}",
                 clock(incident.opened_at)
             ),
             data,

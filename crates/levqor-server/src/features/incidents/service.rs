@@ -67,7 +67,9 @@ pub(super) async fn find(app: &App, id: IncidentId) -> Result<Incident, Problem>
 }
 
 pub(super) fn missing(id: IncidentId) -> Problem {
-    Problem::not_found(format!("there is no incident {id}"))
+    Problem::not_found(format!(
+        "there is no incident {id}; GET /api/ops/incidents?all=true (`levqor incidents --all`) lists them"
+    ))
 }
 
 /// # Errors

@@ -181,6 +181,10 @@ fn words(record: &Record, details: &Value, nodes: &[Node]) -> String {
         "runs.taken_over" => format!("{} runs of node {subject} were taken over", or_some("runs")),
         "region.act_began" => format!("{} of region {subject} began{}", or_some("verb"), because("reason")),
         "region.act_ended" => format!("what was done with region {subject} ended{}", because("outcome")),
+        "probe.verdict" => {
+            format!("probe {subject}: {} is {}{}", or_some("target"), or_some("state"), because("reason"))
+        }
+        "tamper.signed" => format!("the files of {subject} as they are were agreed to"),
         "tamper.found" => format!("the file {subject} is not as agreed"),
         "tamper.restored" => format!("the file {subject} is as agreed again"),
         "tamper.accepted" => format!("the file {subject} was agreed to{}", because("reason")),
@@ -193,6 +197,8 @@ fn words(record: &Record, details: &Value, nodes: &[Node]) -> String {
             }
             Some(("alert", verb)) => format!("another alert {}{}", verb.replace('_', " "), because("rule")),
             Some(("incident", verb)) => format!("incident {subject} was {}", verb.replace('_', " ")),
+            // The one thing of its kind.
+            Some((noun, verb)) if noun == subject => format!("{noun}: {}", verb.replace('_', " ")),
             Some((noun, verb)) => {
                 format!("{} {subject}: {}", noun.replace('_', " "), verb.replace('_', " "))
             }

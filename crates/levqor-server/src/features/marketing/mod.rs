@@ -7,10 +7,12 @@
 //! Invariant: nothing is kept of a visitor who only looks. No cookie, no address, no browser; a browser that asks not to be followed sends
 //! nothing at all.
 
+mod form;
 mod ops;
 mod routes;
 pub(crate) mod service;
 
+use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::App;
@@ -18,3 +20,10 @@ use crate::App;
 pub fn api() -> OpenApiRouter<App> {
     routes::api().merge(ops::api())
 }
+
+/// The form for people, and its thanks.
+pub fn routes() -> Router<App> {
+    form::routes()
+}
+
+pub(in crate::features) use form::lead_form;

@@ -364,8 +364,8 @@ async fn results(
     let limit = page_limit(query.limit)?;
     let definition = service::find(&app, &name)?;
     let filter = ProbeFilter { probe: definition.name.clone(), target: query.target, region: query.region };
+    let (days, changes) = service::history(&app, &filter).await?;
     let (found, next_cursor) = service::results(&app, filter, query.cursor, limit).await?;
-    let (days, changes) = service::history(&app, &definition.name).await?;
     Ok(Json(ProbeResults {
         results: found.into_iter().map(ProbeResultView::from).collect(),
         next_cursor,

@@ -240,13 +240,22 @@ impl std::str::FromStr for Last {
     }
 }
 
-/// Sums of the last days, and the last changes of verdicts.
+/// Sums of the last days, and the last changes of verdicts, which are about targets and not about who sees them.
 ///
 /// # Errors
 /// When the store cannot be asked.
-pub(super) async fn history(app: &App, probe: &str) -> Result<(Vec<ProbeDay>, Vec<ProbeVerdict>), Error> {
+pub(super) async fn history(
+    app: &App,
+    filter: &ProbeFilter,
+) -> Result<(Vec<ProbeDay>, Vec<ProbeVerdict>), Error> {
+    let ProbeFilter { probe, target, region } = filter;
     let from = app.now().date().plus_days(1 - DAYS);
-    let days = app.store.probe_days(probe.to_owned(), from).await?;
-    let changes = app.store.probe_changes(probe.to_owned(), CHANGES_MAX).await?;
+    let mut days = app.store.probe_days(probe.clone(), from).await?;
+    let mut changes = app.store.probe_changes(probe.clone(), CHANGES_MAX).await?;
+    let is_asked_for = |one: &str| target.as_deref().is_none_or(|target| target == one);
+    days.retain(|day| {
+        is_asked_for(&day.target) && region.as_ref().is_none_or(|region| *region == day.region)
+    });
+    changes.retain(|change| is_asked_for(&change.target));
     Ok((days, changes))
 }

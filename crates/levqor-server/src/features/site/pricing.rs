@@ -22,7 +22,7 @@ pub(super) async fn pricing(State(app): State<App>, view: View) -> Response {
         p.trial-line {
             strong { (show("trial.headline")) } " " span.quiet { (show("trial.card_note")) }
         }
-        p.small.faint { (SUBSCRIBING) }
+        p.small.faint { (SUBSCRIBING) " " a href="/stay-in-touch" { "Leave your address" } ", and we write to you." }
     };
     let body = html! {
         (opening(

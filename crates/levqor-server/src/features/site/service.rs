@@ -22,6 +22,7 @@ pub const PLACES: &[&str] = &[
     "/security",
     "/about",
     "/careers",
+    "/stay-in-touch",
     "/status",
     "/docs",
     "/docs/api",

@@ -141,8 +141,21 @@ async fn done(app: &App, id: MaintenanceId, changed: Changed, word: &str) -> Res
         Changed::Missing => Err(missing(id)),
         Changed::Not(phase) => Err(Problem::new(
             ProblemCode::MaintenancePhase,
-            format!("maintenance {id} is {} and cannot be {word}", phase.as_str().replace('_', " ")),
+            format!(
+                "maintenance {id} is {} and cannot be {word}{}",
+                phase.as_str().replace('_', " "),
+                instead(phase)
+            ),
         )),
+    }
+}
+
+/// What can be done in that phase, as the end of a sentence.
+fn instead(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Scheduled => "; cancel it",
+        Phase::InProgress => "; end it",
+        Phase::Completed | Phase::Cancelled => "; nothing is left to do",
     }
 }
 

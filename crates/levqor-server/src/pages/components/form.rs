@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::icon::icon;
+use crate::problem::FieldError;
 
 /// A field of one line.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +118,20 @@ pub fn field_error(name: &str, error: Option<&str>) -> Markup {
     html! {
         @if let Some(error) = error {
             p.field-error id={ (name) "-error" } { (icon("alert")) span { (error) } }
+        }
+    }
+}
+
+/// What is wrong with one field of a form.
+pub fn error_of<'a>(errors: &'a [FieldError], pointer: &str) -> Option<&'a str> {
+    errors.iter().find(|error| error.pointer == pointer).map(|error| error.message.as_str())
+}
+
+/// The field that people do not see, and must not fill in. Programs that fill in every field show themselves by it.
+pub fn trap() -> Markup {
+    html! {
+        div.visually-hidden aria-hidden="true" {
+            label { "Leave this empty" input type="text" name="website" tabindex="-1" autocomplete="off"; }
         }
     }
 }

@@ -100,7 +100,8 @@ async fn render(
             (note(Tone::Bad, &html! { p { (problem.detail) } p { "What you have written is in the form below: no incident was opened." } }))
         }
         (page_head("Incidents", &html! {
-            "Disturbances that people deal with. " a href="/docs/incidents" { "How it works" }
+            "Disturbances that people deal with. " a href="/docs/incidents" { "How it works" } ", and "
+            a href="/docs/operating#when-you-are-paged" { "what to look at when you are paged" }
         }, &html! { a.button.plain href=(other) { (words) } }))
         (as_it_was(view.now))
         div.stack {

@@ -131,6 +131,14 @@ fn it_writes_itself_from_what_was_seen_done_and_said() {
             record(3, 3_800, "tamper.found", "/etc/levqor.toml", &json!({})),
             record(4, 3_900, "ring_key.activated", "rky_a", &json!({ "purpose": "sealing" })),
             record(5, 3_950, "maintenance.planned", "mnt_a", &json!({})),
+            record(
+                11,
+                3_955,
+                "probe.verdict",
+                "reach",
+                &json!({ "target": "us-east", "state": "down", "reason": "no answer" }),
+            ),
+            record(12, 3_956, "keyring.founded", "keyring", &json!({})),
             // Said better elsewhere, or about single people.
             record(6, 3_960, "incident.updated", &own, &json!({})),
             record(7, 3_970, "alert.fired", &alert(1, 0, 0, None).alert.to_string(), &json!({})),
@@ -160,6 +168,8 @@ fn it_writes_itself_from_what_was_seen_done_and_said() {
     3800 evidence: the file /etc/levqor.toml is not as agreed
     3900 evidence: key rky_a for sealing was activated
     3950 evidence: maintenance mnt_a: planned
+    3955 evidence: probe reach: us-east is down: no answer
+    3956 evidence: keyring: founded
     3995 evidence: another alert fired: jobs.active
     4000 incident: identified: a bad release
     4000 incident: acknowledged
