@@ -17,6 +17,7 @@ use super::service::{self, Wanted};
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, Id, Query, page_limit},
+    openapi::vocabulary,
     problem::Refusals,
 };
 
@@ -33,34 +34,10 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(dismiss))
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `AlertState` to the API's readers")]
-enum AlertStateName {
-    Pending,
-    Firing,
-    Resolved,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Severity` to the API's readers")]
-enum AlertSeverity {
-    Critical,
-    Major,
-    Minor,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `NotificationState` to the API's readers")]
-enum NotificationStateName {
-    Waiting,
-    Delivered,
-    Split,
-    Undeliverable,
-    Dead,
-    Dismissed,
+vocabulary! {
+    AlertStateName = AlertState;
+    AlertSeverity = Severity;
+    NotificationStateName = NotificationState;
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
