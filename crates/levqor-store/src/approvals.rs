@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
 };
 
 /// A run that begins to wait.
@@ -195,8 +195,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Approval>, Error> {
         self.view(move |session| {
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            let before = cursor::below(before);
             if open {
                 session.rows(
                     concat!(

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
 };
 
 /// How the `dedup` of messages begins that are about messages which were not sent: they do not count as such themselves.
@@ -377,8 +377,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Notification>, Error> {
         self.view(move |session| {
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            let before = cursor::below(before);
             match state {
                 None => session.rows(
                     concat!(

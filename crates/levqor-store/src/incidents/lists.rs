@@ -3,7 +3,7 @@
 use levqor_model::{AlertId, IncidentId, Timestamp, audit::Record};
 
 use super::{Incident, IncidentAlert, IncidentEntry, IncidentUpdate, columns};
-use crate::{Error, Session, Store, params};
+use crate::{Error, Session, Store, cursor, params};
 
 /// Open incidents that are listed.
 const OPEN_MAX: usize = 1_000;
@@ -54,8 +54,7 @@ impl Store {
     /// All of them, newest first, those before `before`.
     pub async fn incidents(&self, before: Option<IncidentId>, limit: usize) -> Result<Vec<Incident>, Error> {
         self.view(move |session| {
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            let before = cursor::below(before);
             session.rows(
                 concat!(
                     "SELECT ",
@@ -76,7 +75,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Incident>, Error> {
         self.view(move |session| {
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            let before = cursor::below(before);
             session.rows(
                 concat!(
                     "SELECT ",
