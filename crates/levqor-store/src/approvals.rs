@@ -194,34 +194,24 @@ impl Store {
         before: Option<ApprovalId>,
         limit: usize,
     ) -> Result<Vec<Approval>, Error> {
-        self.view(move |session| {
-            let before = cursor::below(before);
-            if open {
-                session.rows(
-                    concat!(
-                        "SELECT ",
-                        columns!(),
-                        " FROM approvals WHERE account_id = $1 AND approval_id < $2
-                             AND decided_at IS NULL AND closed_at IS NULL
-                         ORDER BY approval_id DESC LIMIT $3"
-                    ),
-                    params![account, before, limit],
-                    Approval::read,
-                )
-            } else {
-                session.rows(
-                    concat!(
-                        "SELECT ",
-                        columns!(),
-                        " FROM approvals WHERE account_id = $1 AND approval_id < $2
-                         ORDER BY approval_id DESC LIMIT $3"
-                    ),
-                    params![account, before, limit],
-                    Approval::read,
-                )
-            }
-        })
-        .await
+        let before = cursor::below(before);
+        let sql = if open {
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM approvals WHERE account_id = $1 AND approval_id < $2
+                     AND decided_at IS NULL AND closed_at IS NULL
+                 ORDER BY approval_id DESC LIMIT $3"
+            )
+        } else {
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM approvals WHERE account_id = $1 AND approval_id < $2
+                 ORDER BY approval_id DESC LIMIT $3"
+            )
+        };
+        self.view(move |session| session.rows(sql, params![account, before, limit], Approval::read)).await
     }
 
     /// Answers, once: the first answer stays. Durable when this returns.

@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service::{self, Wish};
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered},
     openapi::vocabulary,
     problem::Refusals,
 };
@@ -170,10 +170,8 @@ async fn list(
     actor: Actor,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Keys>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let after: Option<KeyId> = query.cursor.map(|cursor| cursor.last("keys")).transpose()?;
-    let keys = app.store.keys_of(actor.account_id, after, limit + 1).await?;
-    let (keys, next_cursor) = cut(keys, limit, "keys", |key| key.id);
+    let read = |after, limit| app.store.keys_of(actor.account_id, after, limit);
+    let (keys, next_cursor) = query.read("keys", read, |key: &ApiKey| key.id).await?;
     Ok(Json(Keys { keys: keys.into_iter().map(KeyView::from).collect(), next_cursor }))
 }
 
