@@ -5,7 +5,7 @@ use std::io::stdout;
 use serde_json::{Value, json};
 
 use super::{
-    client::{delete, or_tell, send, word},
+    client::{delete, items, or_tell, present, send, word},
     probes::segment,
 };
 use crate::{
@@ -54,13 +54,9 @@ const HEADS: [&str; 7] = ["job", "state", "since", "period", "grace", "last hear
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, HEARTBEATS, None).await)?;
-    let all = || found["heartbeats"].as_array().into_iter().flatten();
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
-        say(table(&HEADS, all().map(row)));
-    }
-    Ok(if all().any(|beat| beat["state"] == "down") { Exit::Failed } else { Exit::Done })
+    let all = items(&found["heartbeats"]);
+    present(&found, as_json, || say(table(&HEADS, all.iter().map(row))));
+    Ok(if all.iter().any(|beat| beat["state"] == "down") { Exit::Failed } else { Exit::Done })
 }
 
 async fn add(
@@ -71,38 +67,30 @@ async fn add(
 ) -> Result<Exit, Exit> {
     let body = json!({ "name": name, "period_seconds": period, "grace_seconds": grace });
     let made = or_tell(send(client, HEARTBEATS, Some(body)).await)?;
-    if as_json {
-        say(format_args!("{made:#}"));
-    } else {
+    present(&made, as_json, || {
         say(word(&made["url"]));
         eprintln!(
             "The address is shown this once. Call it when {name} has ended well; add /start, /fail or an exit code."
         );
-    }
+    });
     Ok(Exit::Done)
 }
 
 async fn show(client: &ClientArgs, name: &str, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, &format!("{HEARTBEATS}/{}", segment(name)), None).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
+    present(&found, as_json, || {
         say(table(&HEADS, std::iter::once(row(&found))));
         say("");
-        let pings = found["pings"].as_array().into_iter().flatten().map(|ping| {
+        let pings = items(&found["pings"]).iter().map(|ping| {
             vec![word(&ping["at"]), word(&ping["kind"]), word(&ping["exit_code"]), word(&ping["duration_ms"])]
         });
         say(table(&["at", "ping", "exit code", "took ms"], pings));
-    }
+    });
     Ok(if found["state"] == "down" { Exit::Failed } else { Exit::Done })
 }
 
 async fn remove(client: &ClientArgs, name: &str, as_json: bool) -> Result<Exit, Exit> {
     or_tell(delete(client, &format!("{HEARTBEATS}/{}", segment(name))).await.map(|()| Value::Null))?;
-    if as_json {
-        say(format_args!("{:#}", json!({ "deleted": name })));
-    } else {
-        say(format_args!("{name} is deleted"));
-    }
+    present(&json!({ "deleted": name }), as_json, || say(format_args!("{name} is deleted")));
     Ok(Exit::Done)
 }
