@@ -190,19 +190,9 @@ impl Notification {
 /// Delivery.
 impl Store {
     /// Takes messages that are due; nobody else gets them for as long as the claim lasts. What operators are told comes first, and of
-    /// that what is due for the longest time.
+    /// that what is due for the longest time. At most `others` are not for operators: however many subscribers are told, and however
+    /// long they take, there is room for who is called.
     pub async fn claim_notifications(
-        &self,
-        now: Timestamp,
-        lease: Duration,
-        limit: usize,
-    ) -> Result<Vec<Notification>, Error> {
-        self.claim_notifications_within(now, lease, limit, limit).await
-    }
-
-    /// The same, with at most `others` that are not for operators: however many subscribers are told, and however long they take, there
-    /// is room for who is called.
-    pub async fn claim_notifications_within(
         &self,
         now: Timestamp,
         lease: Duration,

@@ -150,10 +150,7 @@ async fn show(
         asked.fields().iter().any(|(.., value)| value.as_deref().is_some_and(|text| !text.is_empty()));
     let on_page = PageQuery { limit: Some(RECORDS), cursor: asked.cursor.clone() };
     let (records, next) = list::page(app, asked.filter()?, on_page).await?;
-    let next = next.map(|cursor| {
-        let join = if base.contains('?') { '&' } else { '?' };
-        format!("{base}{join}cursor={cursor}")
-    });
+    let next = next.map(|cursor| cursor.address(&base));
     let actions = html! {
         form.inline-form method="post" action="/admin/audit/verify" {
             (form::csrf(&page.csrf))

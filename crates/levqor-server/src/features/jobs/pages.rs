@@ -145,7 +145,7 @@ async fn one(
     let on_page = PageQuery { limit: Some(FIRINGS), cursor: asked.cursor };
     let (firings, next) = service::history(&app, &id, on_page).await?;
     let address = format!("/admin/jobs/{id}");
-    let next = next.map(|cursor| format!("{address}?cursor={cursor}"));
+    let next = next.map(|cursor| cursor.address(&address));
     let is_paused = one.state() == "paused";
     let actions = html! {
         form.inline-form method="post" action={ (address) "/run" } {

@@ -51,7 +51,7 @@ pub(in super::super) async fn page(
     let filter = AlertFilter { state: Some(AlertState::Resolved), ..AlertFilter::default() };
     let on_page = PageQuery { limit: Some(PAST), cursor: asked.cursor };
     let (past, next) = service::alerts(&app, filter, on_page).await?;
-    let next = next.map(|cursor| format!("/admin/alerts?cursor={cursor}"));
+    let next = next.map(|cursor| cursor.address("/admin/alerts"));
     let firing = open.iter().filter(|alert| alert.state == AlertState::Firing).count();
     let (tone, picture, word) = match (firing, open.len()) {
         // Whether anybody has looked is told by the objectives and the status; here is only what was found.

@@ -50,10 +50,7 @@ pub(in super::super) async fn page(
     let (messages, next) = service::notifications(&app, state, on_page).await?;
     let word = state.map(NotificationState::as_str);
     let base = query_of("/admin/notifications", [("state", word)]);
-    let next = next.map(|cursor| {
-        let join = if base.contains('?') { '&' } else { '?' };
-        format!("{base}{join}cursor={cursor}")
-    });
+    let next = next.map(|cursor| cursor.address(&base));
     let body = html! {
         (page_head("Messages", &html! {
             "What people and other systems were told, and what they were not. " a href="/docs/alerts" { "How it works" }
