@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
+    cursor,
     keys::{self, ApiKey},
     params,
     workflows::{self, Version, Workflow},
@@ -183,8 +184,7 @@ impl Store {
         before: Option<AccountId>,
         limit: usize,
     ) -> Result<Vec<AccountSummary>, Error> {
-        // No id is after this.
-        let before = before.map_or_else(|| "~".to_owned(), |account| account.to_string());
+        let before = cursor::below(before);
         self.read(move |session| {
             session.rows(
                 "SELECT account_id, name, plan, created_at,

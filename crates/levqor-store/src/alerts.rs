@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Conflict, Error, Row, Session, Store,
     audit::{self, Note},
+    cursor,
     notifications::{self, NewNotification},
     params,
 };
@@ -203,8 +204,7 @@ impl Store {
     ) -> Result<Vec<Alert>, Error> {
         self.view(move |session| {
             let AlertFilter { state, severity, rule, subject } = &filter;
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            let before = cursor::below(before);
             let below = rule.as_ref().map(|rule| format!("{rule}."));
             match state {
                 None => session.rows(

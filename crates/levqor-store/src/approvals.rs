@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
 };
 
 /// A run that begins to wait.
@@ -194,35 +194,24 @@ impl Store {
         before: Option<ApprovalId>,
         limit: usize,
     ) -> Result<Vec<Approval>, Error> {
-        self.view(move |session| {
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
-            if open {
-                session.rows(
-                    concat!(
-                        "SELECT ",
-                        columns!(),
-                        " FROM approvals WHERE account_id = $1 AND approval_id < $2
-                             AND decided_at IS NULL AND closed_at IS NULL
-                         ORDER BY approval_id DESC LIMIT $3"
-                    ),
-                    params![account, before, limit],
-                    Approval::read,
-                )
-            } else {
-                session.rows(
-                    concat!(
-                        "SELECT ",
-                        columns!(),
-                        " FROM approvals WHERE account_id = $1 AND approval_id < $2
-                         ORDER BY approval_id DESC LIMIT $3"
-                    ),
-                    params![account, before, limit],
-                    Approval::read,
-                )
-            }
-        })
-        .await
+        let before = cursor::below(before);
+        let sql = if open {
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM approvals WHERE account_id = $1 AND approval_id < $2
+                     AND decided_at IS NULL AND closed_at IS NULL
+                 ORDER BY approval_id DESC LIMIT $3"
+            )
+        } else {
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM approvals WHERE account_id = $1 AND approval_id < $2
+                 ORDER BY approval_id DESC LIMIT $3"
+            )
+        };
+        self.view(move |session| session.rows(sql, params![account, before, limit], Approval::read)).await
     }
 
     /// Answers, once: the first answer stays. Durable when this returns.

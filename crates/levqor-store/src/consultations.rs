@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Store,
     audit::{self, Note},
+    cursor,
     notifications::{self, NewNotification},
     params,
 };
@@ -105,17 +106,9 @@ impl Store {
         after: Option<(Timestamp, ConsultationId)>,
         limit: usize,
     ) -> Result<Vec<Consultation>, Error> {
-        self.view(move |session| match &after {
-            None => session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM consultations WHERE state = $1 ORDER BY begins_at, id LIMIT $2"
-                ),
-                params![state, limit],
-                Consultation::read,
-            ),
-            Some((at, id)) => session.rows(
+        let (at, id) = cursor::behind(after);
+        self.view(move |session| {
+            session.rows(
                 concat!(
                     "SELECT ",
                     columns!(),
@@ -124,7 +117,7 @@ impl Store {
                 ),
                 params![state, at, id, limit],
                 Consultation::read,
-            ),
+            )
         })
         .await
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
 };
 
 /// Somebody who left an address.
@@ -87,17 +87,13 @@ impl Store {
 
     /// Newest first, those before `before` when it is given.
     pub async fn leads(&self, before: Option<LeadId>, limit: usize) -> Result<Vec<Lead>, Error> {
-        self.view(move |session| match before {
-            None => session.rows(
-                concat!("SELECT ", columns!(), " FROM leads ORDER BY id DESC LIMIT $1"),
-                params![limit],
-                Lead::read,
-            ),
-            Some(before) => session.rows(
+        let before = cursor::below(before);
+        self.view(move |session| {
+            session.rows(
                 concat!("SELECT ", columns!(), " FROM leads WHERE id < $1 ORDER BY id DESC LIMIT $2"),
                 params![before, limit],
                 Lead::read,
-            ),
+            )
         })
         .await
     }

@@ -14,6 +14,7 @@
 //! and only `session` and `database` tell SQLite from PostgreSQL. One transaction writes at a time, on either.
 
 mod committer;
+mod cursor;
 mod database;
 mod error;
 mod migrations;

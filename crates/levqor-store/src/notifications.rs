@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
 };
 
 /// How the `dedup` of messages begins that are about messages which were not sent: they do not count as such themselves.
@@ -190,19 +190,9 @@ impl Notification {
 /// Delivery.
 impl Store {
     /// Takes messages that are due; nobody else gets them for as long as the claim lasts. What operators are told comes first, and of
-    /// that what is due for the longest time.
+    /// that what is due for the longest time. At most `others` are not for operators: however many subscribers are told, and however
+    /// long they take, there is room for who is called.
     pub async fn claim_notifications(
-        &self,
-        now: Timestamp,
-        lease: Duration,
-        limit: usize,
-    ) -> Result<Vec<Notification>, Error> {
-        self.claim_notifications_within(now, lease, limit, limit).await
-    }
-
-    /// The same, with at most `others` that are not for operators: however many subscribers are told, and however long they take, there
-    /// is room for who is called.
-    pub async fn claim_notifications_within(
         &self,
         now: Timestamp,
         lease: Duration,
@@ -377,8 +367,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Notification>, Error> {
         self.view(move |session| {
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            let before = cursor::below(before);
             match state {
                 None => session.rows(
                     concat!(

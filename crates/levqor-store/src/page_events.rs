@@ -2,7 +2,7 @@
 
 use levqor_model::Date;
 
-use crate::{Error, Row, Store, params};
+use crate::{Error, Store, params};
 
 /// Different pages, targets and sources that are counted in one day; what is more is counted as `other`.
 const KINDS_A_DAY_MAX: i64 = 2_000;
@@ -34,19 +34,6 @@ pub struct PageSums {
     pub clicks: Vec<(String, i64)>,
 }
 
-impl PageEvents {
-    fn read(row: &mut Row<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            day: row.take()?,
-            kind: row.take()?,
-            page: row.take()?,
-            target: row.take()?,
-            source: row.take()?,
-            events: row.take()?,
-        })
-    }
-}
-
 impl Store {
     /// Adds counts of a day. Somebody who makes names up cannot make rows without end.
     pub async fn add_page_events(&self, all: Vec<PageEvents>) -> Result<(), Error> {
@@ -73,19 +60,6 @@ impl Store {
                 )?;
             }
             Ok(())
-        })
-        .await
-    }
-
-    /// The counts of a day.
-    pub async fn page_events(&self, day: Date) -> Result<Vec<PageEvents>, Error> {
-        self.view(move |session| {
-            session.rows(
-                "SELECT day, kind, page, target, source, events FROM page_events WHERE day = $1
-                 ORDER BY kind, page, target, source LIMIT 10000",
-                params![day],
-                PageEvents::read,
-            )
         })
         .await
     }

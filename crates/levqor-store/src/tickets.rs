@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Store,
     audit::{self, Note},
+    cursor,
     notifications::{self, NewNotification},
     params,
 };
@@ -101,17 +102,9 @@ impl Store {
         after: Option<(Timestamp, TicketId)>,
         limit: usize,
     ) -> Result<Vec<Ticket>, Error> {
-        self.view(move |session| match &after {
-            None => session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM tickets WHERE state = $1 ORDER BY respond_by, id LIMIT $2"
-                ),
-                params![state, limit],
-                Ticket::read,
-            ),
-            Some((at, id)) => session.rows(
+        let (at, id) = cursor::behind(after);
+        self.view(move |session| {
+            session.rows(
                 concat!(
                     "SELECT ",
                     columns!(),
@@ -119,7 +112,7 @@ impl Store {
                 ),
                 params![state, at, id, limit],
                 Ticket::read,
-            ),
+            )
         })
         .await
     }

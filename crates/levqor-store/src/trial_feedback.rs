@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +60,14 @@ impl Store {
         before: Option<FeedbackId>,
         limit: usize,
     ) -> Result<Vec<TrialFeedback>, Error> {
-        self.view(move |session| match before {
-            None => session.rows(
-                "SELECT id, account_id, rating, comment, created_at FROM trial_feedback ORDER BY id DESC LIMIT $1",
-                params![limit],
-                TrialFeedback::read,
-            ),
-            Some(before) => session.rows(
+        let before = cursor::below(before);
+        self.view(move |session| {
+            session.rows(
                 "SELECT id, account_id, rating, comment, created_at FROM trial_feedback
                  WHERE id < $1 ORDER BY id DESC LIMIT $2",
                 params![before, limit],
                 TrialFeedback::read,
-            ),
+            )
         })
         .await
     }

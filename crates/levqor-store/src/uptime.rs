@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
 };
 
 /// What nodes could not store in time may come so long after the end of the day.
@@ -110,8 +110,7 @@ impl Store {
 
     /// Records, the newest first.
     pub async fn uptime_records(&self, before: Option<Date>, limit: usize) -> Result<Vec<KeptUptime>, Error> {
-        // No day comes after this text.
-        let before = before.map_or_else(|| "a".to_owned(), |day| day.to_string());
+        let before = cursor::below(before);
         self.read(move |session| {
             session.rows(
                 concat!(

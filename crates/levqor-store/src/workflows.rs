@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
+    cursor,
     event_triggers::NewEventTrigger,
     params, schedules, usage, webhooks,
 };
@@ -213,8 +214,9 @@ impl Store {
         before: Option<WorkflowId>,
         limit: usize,
     ) -> Result<Vec<Workflow>, Error> {
-        self.view(move |session| match before {
-            Some(before) => session.rows(
+        let before = cursor::below(before);
+        self.view(move |session| {
+            session.rows(
                 concat!(
                     "SELECT ",
                     columns!(),
@@ -223,17 +225,7 @@ impl Store {
                 ),
                 params![account, before, limit],
                 Workflow::read,
-            ),
-            None => session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM workflows WHERE account_id = $1 AND deleted_at IS NULL
-                     ORDER BY workflow_id DESC LIMIT $2"
-                ),
-                params![account, limit],
-                Workflow::read,
-            ),
+            )
         })
         .await
     }

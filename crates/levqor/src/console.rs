@@ -40,6 +40,16 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
+/// Says a table, or some words when there is nothing in it.
+pub fn say_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, nothing: &str) {
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() {
+        say(nothing);
+    } else {
+        say(table(header, rows));
+    }
+}
+
 /// Writes a line of results to standard output.
 ///
 /// Who pipes into `head` closes the pipe early; that is no failure of ours, and there is nobody left to write to.

@@ -35,6 +35,12 @@ impl Cursor {
                 )
             })
     }
+
+    /// Where the page is that begins behind it, of a list that has its first page at this address.
+    pub(crate) fn address(&self, first: &str) -> String {
+        let join = if first.contains('?') { '&' } else { '?' };
+        format!("{first}{join}cursor={self}")
+    }
 }
 
 /// As it stands in an address: it needs no escapes.

@@ -5,6 +5,7 @@
 
 mod describe;
 mod values;
+mod words;
 
 use std::sync::OnceLock;
 
@@ -19,6 +20,8 @@ use utoipa::{
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
+
+pub(crate) use words::{one_of, vocabulary};
 
 use crate::{
     App, features,

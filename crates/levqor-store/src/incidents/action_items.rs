@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{EntryKind, NewEntry, act, lists};
 use crate::{
-    Error, Row, Session, Store,
+    Error, Row, Session, Store, cursor,
     notifications::{self, NewNotification},
     params,
 };
@@ -214,8 +214,7 @@ fn of(session: &Session, incident: IncidentId) -> Result<Vec<ActionItem>, Error>
 
 /// Those that are not done; due before a day, or all.
 fn before(session: &Session, day: Option<Date>, limit: usize) -> Result<Vec<ActionItem>, Error> {
-    // After every day.
-    let day = day.map_or_else(|| "~".to_owned(), |day| day.to_string());
+    let day = cursor::below(day);
     session.rows(
         concat!(
             "SELECT ",

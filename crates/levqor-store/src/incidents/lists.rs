@@ -3,7 +3,7 @@
 use levqor_model::{AlertId, IncidentId, Timestamp, audit::Record};
 
 use super::{Incident, IncidentAlert, IncidentEntry, IncidentUpdate, columns};
-use crate::{Error, Session, Store, params};
+use crate::{Error, Session, Store, cursor, params};
 
 /// Open incidents that are listed.
 const OPEN_MAX: usize = 1_000;
@@ -51,43 +51,28 @@ impl Store {
         .await
     }
 
-    /// All of them, newest first, those before `before`.
-    pub async fn incidents(&self, before: Option<IncidentId>, limit: usize) -> Result<Vec<Incident>, Error> {
-        self.view(move |session| {
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
-            session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM incidents WHERE incident_id < $1 ORDER BY incident_id DESC LIMIT $2"
-                ),
-                params![before, limit],
-                Incident::read,
-            )
-        })
-        .await
-    }
-
-    /// Those that are not over, newest first, those before `before`.
-    pub async fn incidents_open_before(
+    /// Newest first, those before `before`: all, or those that are not over.
+    pub async fn incidents(
         &self,
+        open: bool,
         before: Option<IncidentId>,
         limit: usize,
     ) -> Result<Vec<Incident>, Error> {
-        self.view(move |session| {
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
-            session.rows(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM incidents WHERE resolved_at IS NULL AND incident_id < $1 ORDER BY incident_id DESC LIMIT $2"
-                ),
-                params![before, limit],
-                Incident::read,
+        let before = cursor::below(before);
+        let sql = if open {
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM incidents WHERE resolved_at IS NULL AND incident_id < $1 ORDER BY incident_id DESC LIMIT $2"
             )
-        })
-        .await
+        } else {
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM incidents WHERE incident_id < $1 ORDER BY incident_id DESC LIMIT $2"
+            )
+        };
+        self.view(move |session| session.rows(sql, params![before, limit], Incident::read)).await
     }
 
     /// One of them.

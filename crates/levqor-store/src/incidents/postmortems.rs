@@ -4,7 +4,7 @@ use levqor_model::{IncidentId, IncidentLevel, Timestamp};
 use serde_json::json;
 
 use super::{EntryKind, NewEntry, act, lists};
-use crate::{Error, Row, Session, Store, params};
+use crate::{Error, Row, Session, Store, cursor, params};
 
 /// What is written about an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,8 +122,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<PostmortemSummary>, Error> {
         self.view(move |session| {
-            // After every id.
-            let before = before.map_or_else(|| "~".to_owned(), |before| before.to_string());
+            let before = cursor::below(before);
             session.rows(
                 "SELECT postmortems.incident_id, name, text, postmortems.version, written_at, written_by, title, level, resolved_at
                  FROM postmortems JOIN incidents ON incidents.incident_id = postmortems.incident_id

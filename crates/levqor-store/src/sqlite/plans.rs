@@ -41,10 +41,8 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM queued_runs ORDER BY place LIMIT 1",
         "WHERE buffered > 0 AND NOT EXISTS",
         "WHERE cancels",
-        // Walks over an index from its end, or sums over a bounded time.
-        "FROM leads ORDER BY id DESC",
+        // Sums over a bounded time.
         "SELECT source, count(*) FROM leads WHERE created_at",
-        "FROM trial_feedback ORDER BY id DESC",
         // A walk over all of it, when somebody asks to be forgotten.
         "DELETE FROM notifications WHERE dedup IN",
         "DELETE FROM tickets WHERE email",

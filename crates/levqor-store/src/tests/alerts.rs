@@ -95,7 +95,7 @@ pub(super) async fn touch_notifications(store: &Store, random: &SeededRandom) {
     };
     let lease = Duration::from_secs(60);
     store.notify(vec![message("a"), message("b"), message("c")]).await.unwrap();
-    let claimed = store.claim_notifications(NOW, lease, 10).await.unwrap();
+    let claimed = store.claim_notifications(NOW, lease, 10, 10).await.unwrap();
     let [first, second, third] = claimed.as_slice() else { panic!("{claimed:?}") };
     store.notification_delivered(first.id, "a".to_owned(), NOW).await.unwrap();
     let failed = ("500".to_owned(), Undelivered::Dead);

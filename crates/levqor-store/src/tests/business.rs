@@ -49,7 +49,6 @@ pub(super) async fn touch_business(store: &Store, random: &SeededRandom) {
     for _ in 0..2 {
         store.add_page_events(vec![event.clone()]).await.unwrap();
     }
-    store.page_events(NOW.date()).await.unwrap();
     store.page_sums(NOW.date(), NOW.date()).await.unwrap();
     store.prune_page_events(NOW.date()).await.unwrap();
     let ticket = Ticket {

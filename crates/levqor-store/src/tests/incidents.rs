@@ -106,10 +106,10 @@ pub(super) async fn touch_incidents(store: &Store, random: &SeededRandom) {
     store.incident_situation(NOW).await.unwrap();
     store.alert_incident(alert, NOW, |_| None).await.unwrap();
     store.open_incidents().await.unwrap();
-    store.incidents_open_before(None, 10).await.unwrap();
+    store.incidents(true, None, 10).await.unwrap();
     store.incidents_since(NOW, 10).await.unwrap();
     store.public_incidents(NOW, 10).await.unwrap();
-    store.incidents(None, 10).await.unwrap();
+    store.incidents(false, None, 10).await.unwrap();
     store.incident(id).await.unwrap();
     store.incident_updates(id).await.unwrap();
     store.incident_alerts(id).await.unwrap();

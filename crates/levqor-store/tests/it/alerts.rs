@@ -179,7 +179,7 @@ async fn a_message_is_claimed_by_one_and_comes_back_when_that_one_dies() {
     store.notify(vec![message(&random, "a", Severity::Critical)]).await.unwrap();
     // The same thing is told once.
     store.notify(vec![message(&random, "a", Severity::Critical)]).await.unwrap();
-    let claim = |at: Timestamp| async move { store.claim_notifications(at, lease, 10).await.unwrap() };
+    let claim = |at: Timestamp| async move { store.claim_notifications(at, lease, 10, 10).await.unwrap() };
     let [first] = claim(NOW).await.try_into().unwrap();
     assert_eq!((first.attempts, first.next_at), (1, Some(after(30))));
     assert_eq!(claim(after(29)).await, []);
@@ -210,7 +210,7 @@ async fn what_is_not_sent_is_counted_until_somebody_sees_to_it() {
     let unsent = |at: Timestamp| async move { store.unsent_notifications(at, NOW).await.unwrap() };
     assert_eq!(unsent(NOW).await, Unsent::default());
     assert_eq!(unsent(after(1)).await, Unsent { late: 2, ..Unsent::default() });
-    let claimed = store.claim_notifications(NOW, lease, 10).await.unwrap();
+    let claimed = store.claim_notifications(NOW, lease, 10, 10).await.unwrap();
     assert_eq!(claimed.len(), 4);
     for message in &claimed {
         let then = if message.dedup == "b" { Undelivered::Undeliverable } else { Undelivered::Dead };
@@ -247,13 +247,13 @@ async fn what_calls_an_operator_goes_before_what_subscribers_are_told() {
         .notify(vec![NewNotification { at: after(5), ..message(&random, "page", Severity::Minor) }])
         .await
         .unwrap();
-    let claimed = store.claim_notifications(after(5), lease, 1).await.unwrap();
+    let claimed = store.claim_notifications(after(5), lease, 1, 1).await.unwrap();
     assert_eq!(claimed[0].dedup, "page", "it came last, and goes first");
     // Of the rest only as many as there is room for.
-    assert_eq!(store.claim_notifications_within(after(5), lease, 10, 0).await.unwrap(), []);
-    let others = store.claim_notifications_within(after(5), lease, 10, 2).await.unwrap();
+    assert_eq!(store.claim_notifications(after(5), lease, 10, 0).await.unwrap(), []);
+    let others = store.claim_notifications(after(5), lease, 10, 2).await.unwrap();
     assert_eq!(others.len(), 2);
-    assert_eq!(store.claim_notifications(after(5), lease, 10).await.unwrap().len(), 3);
+    assert_eq!(store.claim_notifications(after(5), lease, 10, 10).await.unwrap().len(), 3);
     for (stranger, then) in others.iter().zip([Undelivered::Dead, Undelivered::Undeliverable]) {
         let claim = (stranger.id, stranger.attempts);
         let failed = store.notification_failed(claim, None, "500".to_owned(), then, after(6));
@@ -268,12 +268,12 @@ async fn a_message_for_several_has_a_copy_for_each() {
     let store = &world.store;
     store.notify(vec![message(&random, "a", Severity::Critical)]).await.unwrap();
     let [claimed] =
-        store.claim_notifications(NOW, Duration::from_secs(30), 10).await.unwrap().try_into().unwrap();
+        store.claim_notifications(NOW, Duration::from_secs(30), 10, 10).await.unwrap().try_into().unwrap();
     let copies =
         || ["mail", "pager"].map(|name| (NotificationId::new(NOW, &random), name.to_owned())).to_vec();
     assert!(store.split_notification((claimed.id, 1), copies(), NOW).await.unwrap());
     assert!(!store.split_notification((claimed.id, 1), copies(), NOW).await.unwrap());
-    let mut due = store.claim_notifications(NOW, Duration::from_secs(30), 10).await.unwrap();
+    let mut due = store.claim_notifications(NOW, Duration::from_secs(30), 10, 10).await.unwrap();
     due.sort_by_key(|copy| copy.target.text());
     let targets: Vec<_> = due.iter().map(|copy| (copy.target.text(), copy.copy_of)).collect();
     assert_eq!(

@@ -286,9 +286,9 @@ async fn lists_are_in_order_and_say_what_is_due() {
             .join(" ")
     };
     assert_eq!(names(store.open_incidents().await.unwrap()), "5 4 3");
-    assert_eq!(names(store.incidents(None, 2).await.unwrap()), "5 4");
-    assert_eq!(names(store.incidents(Some(incident(4).id), 10).await.unwrap()), "3 2 1");
-    assert_eq!(names(store.incidents_open_before(Some(incident(5).id), 10).await.unwrap()), "4 3");
+    assert_eq!(names(store.incidents(false, None, 2).await.unwrap()), "5 4");
+    assert_eq!(names(store.incidents(false, Some(incident(4).id), 10).await.unwrap()), "3 2 1");
+    assert_eq!(names(store.incidents(true, Some(incident(5).id), 10).await.unwrap()), "4 3");
     assert_eq!(names(store.incidents_since(after(102), 10).await.unwrap()), "5 4 3 2");
     assert_eq!(names(store.incidents_since(after(102), 1).await.unwrap()), "5");
     assert_eq!(store.incidents_to_escalate(after(602), 10).await.unwrap(), []);

@@ -5,11 +5,11 @@ use std::time::Duration;
 use levqor_model::{AlertId, Clock, SilenceId, SystemClock};
 use serde_json::{Value, json};
 
-use super::client::{delete, or_tell, send, word};
+use super::client::{answered, delete, items, send, word};
 use crate::{
     Exit,
     cli::{AlertsArgs, AlertsCommand, ClientArgs, SilenceArgs},
-    console::{say, table},
+    console::{say, say_table},
 };
 
 pub async fn alerts(args: &AlertsArgs, as_json: bool) -> Exit {
@@ -20,26 +20,17 @@ pub async fn alerts(args: &AlertsArgs, as_json: bool) -> Exit {
         Some(AlertsCommand::Silence(args)) => silence(args).await,
         Some(AlertsCommand::Unsilence { id, client }) => unsilence(client, id).await,
     };
-    let found = match or_tell(asked) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Exit::Done;
-    }
-    match &args.command {
-        None => show(&found),
+    answered(asked, as_json, |found| match &args.command {
+        None => show(found),
         Some(AlertsCommand::Acknowledge { .. }) => {
             say(format_args!("{} is yours: {}", word(&found["id"]), word(&found["summary"])));
         }
-        Some(AlertsCommand::Silences(_)) => show_silences(&found),
+        Some(AlertsCommand::Silences(_)) => show_silences(found),
         Some(AlertsCommand::Silence(_)) => {
             say(format_args!("{} is on until {}", word(&found["id"]), word(&found["ends_at"])));
         }
         Some(AlertsCommand::Unsilence { id, .. }) => say(format_args!("{id} is over")),
-    }
-    Exit::Done
+    })
 }
 
 async fn list(client: &ClientArgs, all: bool) -> Result<Value, (Exit, String)> {
@@ -60,13 +51,8 @@ async fn list(client: &ClientArgs, all: bool) -> Result<Value, (Exit, String)> {
 }
 
 fn show(found: &Value) {
-    let rows: Vec<_> = found["alerts"].as_array().into_iter().flatten().map(row).collect();
-    if rows.is_empty() {
-        say(format_args!("nothing is open"));
-    } else {
-        let heads = ["id", "severity", "state", "rule", "subject", "since", "who", "what"];
-        say(format_args!("{}", table(&heads, rows.into_iter())));
-    }
+    let heads = ["id", "severity", "state", "rule", "subject", "since", "who", "what"];
+    say_table(&heads, items(&found["alerts"]).iter().map(row), "nothing is open");
 }
 
 fn row(alert: &Value) -> Vec<String> {
@@ -83,31 +69,18 @@ fn row(alert: &Value) -> Vec<String> {
 }
 
 fn show_silences(found: &Value) {
-    let rows: Vec<_> = found["silences"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|silence| {
-            let matchers: Vec<_> = silence["matchers"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|matcher| format!("{}={}", word(&matcher["field"]), word(&matcher["pattern"])))
-                .collect();
-            vec![
-                word(&silence["id"]),
-                matchers.join(" "),
-                word(&silence["ends_at"]),
-                word(&silence["reason"]),
-                word(&silence["created_by"]),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
-        say(format_args!("nothing is silenced"));
-    } else {
-        say(format_args!("{}", table(&["id", "about", "until", "reason", "by"], rows.into_iter())));
-    }
+    let matcher = |one: &Value| format!("{}={}", word(&one["field"]), word(&one["pattern"]));
+    let rows = items(&found["silences"]).iter().map(|silence| {
+        let matchers: Vec<_> = items(&silence["matchers"]).iter().map(matcher).collect();
+        vec![
+            word(&silence["id"]),
+            matchers.join(" "),
+            word(&silence["ends_at"]),
+            word(&silence["reason"]),
+            word(&silence["created_by"]),
+        ]
+    });
+    say_table(&["id", "about", "until", "reason", "by"], rows, "nothing is silenced");
 }
 
 async fn acknowledge(client: &ClientArgs, id: &str, note: &Option<String>) -> Result<Value, (Exit, String)> {

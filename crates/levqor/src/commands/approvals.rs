@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::client::{or_tell, send, word};
+use super::client::{answered, items, send, word};
 use crate::{
     Exit,
     cli::{ApprovalsArgs, ApprovalsCommand, ClientArgs},
-    console::{say, table},
+    console::{say, say_table},
 };
 
 pub async fn approvals(args: &ApprovalsArgs, as_json: bool) -> Exit {
@@ -15,23 +15,14 @@ pub async fn approvals(args: &ApprovalsArgs, as_json: bool) -> Exit {
         Some(ApprovalsCommand::Approve { id, comment }) => answer(&args.client, id, "approve", comment).await,
         Some(ApprovalsCommand::Reject { id, comment }) => answer(&args.client, id, "reject", comment).await,
     };
-    let found = match or_tell(outcome) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else if args.command.is_some() {
-        say(format_args!("{}: {}", word(&found["status"]), word(&found["title"])));
-    } else {
-        let rows: Vec<_> = found["approvals"].as_array().into_iter().flatten().map(row).collect();
-        if rows.is_empty() {
-            say(format_args!("nothing waits for a decision"));
+    answered(outcome, as_json, |found| {
+        if args.command.is_some() {
+            say(format_args!("{}: {}", word(&found["status"]), word(&found["title"])));
         } else {
-            say(format_args!("{}", table(&["id", "title", "run", "asked"], rows.into_iter())));
+            let rows = items(&found["approvals"]).iter().map(row);
+            say_table(&["id", "title", "run", "asked"], rows, "nothing waits for a decision");
         }
-    }
-    Exit::Done
+    })
 }
 
 fn row(approval: &Value) -> Vec<String> {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use super::client::{open, or_tell, send, send_within, word};
+use super::client::{answered, items, open, or_tell, present, send, send_within, word};
 use crate::{
     Exit,
     cli::{AuditArgs, AuditCommand, AuditListArgs, AuditVerifyArgs, ClientArgs},
@@ -66,18 +66,15 @@ async fn list(args: &AuditListArgs, as_json: bool) -> Exit {
         }
     }
     query.append_pair("limit", &args.limit.to_string());
-    let found = match or_tell(send(&args.client, &format!("api/ops/audit?{}", query.finish()), None).await) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Exit::Done;
-    }
-    let records = found["records"].as_array().map_or(&[][..], Vec::as_slice);
+    let asked = send(&args.client, &format!("api/ops/audit?{}", query.finish()), None).await;
+    answered(asked, as_json, show_records)
+}
+
+fn show_records(found: &Value) {
+    let records = items(&found["records"]);
     if records.is_empty() {
         say("no record is like that; without options the newest ones are shown");
-        return Exit::Done;
+        return;
     }
     let rows = records.iter().map(|record| {
         vec![
@@ -89,7 +86,6 @@ async fn list(args: &AuditListArgs, as_json: bool) -> Exit {
         ]
     });
     say(table(&["at", "kind", "author", "subject", "details"], rows));
-    Exit::Done
 }
 
 /// What was found, as a server tells it.
@@ -102,17 +98,13 @@ fn told(found: Result<Value, (Exit, String)>, as_json: bool) -> Exit {
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
-        show(&found);
-    }
+    present(&found, as_json, || show(&found));
     if found["whole"] == true { Exit::Done } else { Exit::Failed }
 }
 
 fn show(found: &Value) {
     let (records, chains) = (word(&found["records"]), word(&found["chains"]));
-    for finding in found["findings"].as_array().into_iter().flatten().take(SHOWN_MAX) {
+    for finding in items(&found["findings"]).iter().take(SHOWN_MAX) {
         say(paint(&word(&finding["message"]), Tone::Bad, &stdout()));
     }
     let total = found["findings_total"].as_u64().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::{Exit, cli::ClientArgs};
+use crate::{Exit, cli::ClientArgs, console::say};
 
 /// Longest time for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,7 +135,7 @@ async fn json_of(client: &ClientArgs, answer: reqwest::Response) -> Result<Value
 fn refusal(problem: &Value) -> (Exit, String) {
     let kind = problem["type"].as_str().unwrap_or_default();
     let mut words = word(&problem["detail"]);
-    for error in problem["errors"].as_array().into_iter().flatten() {
+    for error in items(&problem["errors"]) {
         let line = format!("{}: {}", word(&error["pointer"]), word(&error["message"]));
         if line != words {
             words.push_str("\n  ");
@@ -153,6 +153,35 @@ pub(super) fn or_tell(asked: Result<Value, (Exit, String)>) -> Result<Value, Exi
         eprintln!("levqor: {problem}");
         exit
     })
+}
+
+/// Shows what was asked for; a problem is told instead, and is the exit.
+pub(super) fn answered(
+    asked: Result<Value, (Exit, String)>,
+    as_json: bool,
+    in_words: impl FnOnce(&Value),
+) -> Exit {
+    match or_tell(asked) {
+        Ok(found) => {
+            present(&found, as_json, || in_words(&found));
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// Shows what was found to programs, or to people.
+pub(super) fn present(found: &Value, as_json: bool, in_words: impl FnOnce()) {
+    if as_json {
+        say(format_args!("{found:#}"));
+    } else {
+        in_words();
+    }
+}
+
+/// The members of a list; none when it is not there.
+pub(super) fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[][..], Vec::as_slice)
 }
 
 /// A value without quotes; a dash when it is not there. Names that others chose, or a file that somebody else wrote, must not move the

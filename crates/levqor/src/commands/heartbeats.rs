@@ -5,13 +5,13 @@ use std::io::stdout;
 use serde_json::{Value, json};
 
 use super::{
-    client::{delete, or_tell, send, word},
+    client::{delete, items, or_tell, present, send, word},
     probes::segment,
 };
 use crate::{
     Exit,
     cli::{ClientArgs, HeartbeatsArgs, HeartbeatsCommand},
-    console::{Tone, paint, say, table},
+    console::{Tone, paint, say, say_table, table},
 };
 
 const HEARTBEATS: &str = "api/ops/heartbeats";
@@ -60,17 +60,10 @@ const HEADS: [&str; 7] = ["job", "state", "since", "period", "grace", "last hear
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, HEARTBEATS, None).await)?;
-    let all = || found["heartbeats"].as_array().into_iter().flatten();
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else if all().next().is_none() {
-        say(
-            "no job elsewhere tells of itself; `levqor heartbeats add NAME --period SECONDS` makes an address for one",
-        );
-    } else {
-        say(table(&HEADS, all().map(row)));
-    }
-    Ok(if all().any(|beat| beat["state"] == "down") { Exit::Failed } else { Exit::Done })
+    let all = items(&found["heartbeats"]);
+    let none = "no job elsewhere tells of itself; `levqor heartbeats add NAME --period SECONDS` makes an address for one";
+    present(&found, as_json, || say_table(&HEADS, all.iter().map(row), none));
+    Ok(if all.iter().any(|beat| beat["state"] == "down") { Exit::Failed } else { Exit::Done })
 }
 
 async fn add(
@@ -81,40 +74,28 @@ async fn add(
 ) -> Result<Exit, Exit> {
     let body = json!({ "name": name, "period_seconds": period, "grace_seconds": grace });
     let made = or_tell(send(client, HEARTBEATS, Some(body)).await)?;
-    if as_json {
-        say(format_args!("{made:#}"));
-    } else {
+    present(&made, as_json, || {
         say(word(&made["url"]));
         eprintln!(
             "The address is shown this once. Call it when {name} has ended well; add /start, /fail or an exit code."
         );
-    }
+    });
     Ok(Exit::Done)
 }
 
 async fn show(client: &ClientArgs, name: &str, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, &format!("{HEARTBEATS}/{}", segment(name)), None).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
+    present(&found, as_json, || {
         say(table(&HEADS, std::iter::once(row(&found))));
         say("");
-        let pings: Vec<_> = found["pings"].as_array().into_iter().flatten().map(ping).collect();
-        if pings.is_empty() {
-            say("it was never heard of");
-        } else {
-            say(table(&["at", "ping", "exit code", "took"], pings));
-        }
-    }
+        let pings = items(&found["pings"]).iter().map(ping);
+        say_table(&["at", "ping", "exit code", "took"], pings, "it was never heard of");
+    });
     Ok(if found["state"] == "down" { Exit::Failed } else { Exit::Done })
 }
 
 async fn remove(client: &ClientArgs, name: &str, as_json: bool) -> Result<Exit, Exit> {
     or_tell(delete(client, &format!("{HEARTBEATS}/{}", segment(name))).await.map(|()| Value::Null))?;
-    if as_json {
-        say(format_args!("{:#}", json!({ "deleted": name })));
-    } else {
-        say(format_args!("{name} is deleted"));
-    }
+    present(&json!({ "deleted": name }), as_json, || say(format_args!("{name} is deleted")));
     Ok(Exit::Done)
 }

@@ -4,14 +4,14 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
-use super::client::{send, word};
+use super::client::{items, present, send, word};
 use crate::{
     Exit,
     cli::{
         ActionCommand, ClientArgs, IncidentsArgs, IncidentsCommand, PostmortemArgs, PostmortemCommand,
         SeenIncident,
     },
-    console::{say, table},
+    console::{say, say_table, table},
 };
 
 type Outcome = Result<Exit, (Exit, String)>;
@@ -78,16 +78,11 @@ fn given(members: &[(&str, Value)]) -> Value {
 async fn list(client: &ClientArgs, all: bool, as_json: bool) -> Outcome {
     let query = if all { "?all=true&limit=200" } else { "?limit=200" };
     let found = send(client, &format!("{INCIDENTS}{query}"), None).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(Exit::Done);
-    }
-    let rows: Vec<_> = found["incidents"].as_array().into_iter().flatten().map(row).collect();
-    if rows.is_empty() {
-        say(if all { "there was no incident" } else { "no incident is open" });
-    } else {
-        say(table(&["id", "level", "state", "title", "opened", "acknowledged"], rows));
-    }
+    present(&found, as_json, || {
+        let heads = ["id", "level", "state", "title", "opened", "acknowledged"];
+        let nothing = if all { "there was no incident" } else { "no incident is open" };
+        say_table(&heads, items(&found["incidents"]).iter().map(row), nothing);
+    });
     Ok(Exit::Done)
 }
 
@@ -144,11 +139,7 @@ async fn one(client: &ClientArgs, command: &IncidentsCommand, as_json: bool) -> 
         }
     };
     let found = send(client, &address, Some(body)).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
-        say(head(&found));
-    }
+    present(&found, as_json, || say(head(&found)));
     Ok(Exit::Done)
 }
 
@@ -160,16 +151,17 @@ fn head(incident: &Value) -> String {
 
 async fn show(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
     let found = send(client, &path(id)?, None).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(Exit::Done);
-    }
-    say(head(&found));
+    present(&found, as_json, || show_whole(&found));
+    Ok(Exit::Done)
+}
+
+fn show_whole(found: &Value) {
+    say(head(found));
     let lines = ["began_at", "opened_at", "acknowledged_at", "resolved_at", "waits_for", "escalates_at"];
     for name in lines.into_iter().filter(|name| !found[*name].is_null()) {
         say(format_args!("  {:<16}{}", name.replace('_', " "), word(&found[name])));
     }
-    for role in members(&found, "roles") {
+    for role in items(&found["roles"]) {
         let who = if role["email"].is_null() { &role["user"] } else { &role["email"] };
         say(format_args!("  {:<16}{}", word(&role["role"]), word(who)));
     }
@@ -178,7 +170,8 @@ async fn show(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
         ("Updates", "updates", &["at", "state", "public", "text"][..]),
         ("Action items", "action_items", &["id", "due", "owner_email", "done_at", "text"][..]),
     ] {
-        let rows: Vec<Vec<String>> = members(&found, name)
+        let rows: Vec<Vec<String>> = items(&found[name])
+            .iter()
             .map(|member| columns.iter().map(|column| word(&member[*column])).collect())
             .collect();
         if !rows.is_empty() {
@@ -186,7 +179,6 @@ async fn show(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
             say(format_args!("\n{title}\n{}", table(&heads, rows)));
         }
     }
-    Ok(Exit::Done)
 }
 
 /// What stands above a column of the API's member.
@@ -200,23 +192,17 @@ fn heading(member: &str) -> &str {
     }
 }
 
-fn members<'a>(found: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    found[name].as_array().into_iter().flatten()
-}
-
 async fn timeline(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
     let found = send(client, &format!("{}/timeline", path(id)?), None).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(Exit::Done);
-    }
-    for line in members(&found, "timeline") {
-        let [at, source, who, text] = ["at", "source", "who", "text"].map(|member| word(&line[member]));
-        say(format_args!("{at}  {source:<9} {text} ({who})"));
-    }
-    if found["cut"] == true {
-        say("more was done than fits; `levqor audit list` has all of it");
-    }
+    present(&found, as_json, || {
+        for line in items(&found["timeline"]) {
+            let [at, source, who, text] = ["at", "source", "who", "text"].map(|member| word(&line[member]));
+            say(format_args!("{at}  {source:<9} {text} ({who})"));
+        }
+        if found["cut"] == true {
+            say("more was done than fits; `levqor audit list` has all of it");
+        }
+    });
     Ok(Exit::Done)
 }
 
@@ -236,17 +222,11 @@ async fn action(client: &ClientArgs, command: &ActionCommand, as_json: bool) -> 
         }
     };
     let found = send(client, &address, Some(body)).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
+    present(&found, as_json, || {
         let state = if found["done_at"].is_null() { "to be done" } else { "done" };
-        say(format_args!(
-            "{} {state} until {}: {}",
-            word(&found["id"]),
-            word(&found["due"]),
-            word(&found["text"])
-        ));
-    }
+        let [id, due, text] = ["id", "due", "text"].map(|member| word(&found[member]));
+        say(format_args!("{id} {state} until {due}: {text}"));
+    });
     Ok(Exit::Done)
 }
 
@@ -264,49 +244,32 @@ fn item_path(id: &str, item: &str) -> Result<String, (Exit, String)> {
 async fn actions(client: &ClientArgs, overdue: bool, as_json: bool) -> Outcome {
     let query = if overdue { "?overdue=true&limit=200" } else { "?limit=200" };
     let found = send(client, &format!("api/ops/action-items{query}"), None).await?;
-    let columns = ["id", "incident", "due", "owner_email", "overdue", "text"];
-    let rows: Vec<Vec<String>> = members(&found, "action_items")
-        .map(|item| columns.map(|column| word(&item[column])).to_vec())
-        .collect();
-    let is_good = rows.is_empty() || !overdue;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else if rows.is_empty() {
-        say(if overdue { "nothing is overdue" } else { "nothing is to be done" });
-    } else {
-        say(table(&columns.map(heading), rows));
-    }
+    let all = items(&found["action_items"]);
+    let is_good = all.is_empty() || !overdue;
+    present(&found, as_json, || {
+        let columns = ["id", "incident", "due", "owner_email", "overdue", "text"];
+        let rows = all.iter().map(|item| columns.map(|column| word(&item[column])).to_vec());
+        let none = if overdue { "nothing is overdue" } else { "nothing is to be done" };
+        say_table(&columns.map(heading), rows, none);
+    });
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }
 
 async fn postmortems(client: &ClientArgs, as_json: bool) -> Outcome {
     let found = send(client, "api/ops/postmortems?limit=200", None).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(Exit::Done);
-    }
-    let rows: Vec<_> = members(&found, "postmortems")
-        .map(|one| {
-            let unwritten: Vec<_> = members(one, "unwritten").map(word).collect();
-            let unwritten = if unwritten.is_empty() { "-".to_owned() } else { unwritten.join(", ") };
-            vec![word(&one["incident"]), word(&one["level"]), word(&one["file"]), unwritten]
-        })
-        .collect();
-    if rows.is_empty() {
-        say("there is no postmortem");
-    } else {
-        say(table(&["incident", "level", "file", "to be written"], rows));
-    }
+    let rows = items(&found["postmortems"]).iter().map(|one| {
+        let unwritten: Vec<_> = items(&one["unwritten"]).iter().map(word).collect();
+        let unwritten = if unwritten.is_empty() { "-".to_owned() } else { unwritten.join(", ") };
+        vec![word(&one["incident"]), word(&one["level"]), word(&one["file"]), unwritten]
+    });
+    let heads = ["incident", "level", "file", "to be written"];
+    present(&found, as_json, || say_table(&heads, rows, "there is no postmortem"));
     Ok(Exit::Done)
 }
 
 async fn show_postmortem(client: &ClientArgs, id: &str, as_json: bool) -> Outcome {
     let found = send(client, &format!("{}/postmortem", path(id)?), None).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
-        say(word(&found["text"]).trim_end());
-    }
+    present(&found, as_json, || say(word(&found["text"]).trim_end()));
     Ok(Exit::Done)
 }
 
@@ -339,10 +302,8 @@ async fn write_postmortem(
 
 async fn written(client: &ClientArgs, address: &str, body: Value, as_json: bool) -> Outcome {
     let found = send(client, address, Some(body)).await?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
+    present(&found, as_json, || {
         say(format_args!("{} has version {}", word(&found["file"]), word(&found["version"])));
-    }
+    });
     Ok(Exit::Done)
 }

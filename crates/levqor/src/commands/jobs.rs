@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::client::{or_tell, send, word};
+use super::client::{items, or_tell, present, send, word};
 use crate::{
     Exit,
     cli::{ClientArgs, JobsArgs, JobsCommand},
@@ -47,13 +47,12 @@ fn of(id: &str) -> Result<String, Exit> {
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, JOBS, None).await)?;
-    let jobs = found["jobs"].as_array().map_or(&[][..], Vec::as_slice);
-    let good = jobs.iter().all(is_good);
-    let exit = if good { Exit::Done } else { Exit::Failed };
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(exit);
-    }
+    let jobs = items(&found["jobs"]);
+    present(&found, as_json, || show(&found, jobs));
+    Ok(if jobs.iter().all(is_good) { Exit::Done } else { Exit::Failed })
+}
+
+fn show(found: &Value, jobs: &[Value]) {
     let rows = jobs.iter().map(|job| {
         let last = &job["last"];
         vec![
@@ -72,7 +71,6 @@ async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
         jobs.len(),
         found["running"]
     ));
-    Ok(exit)
 }
 
 /// It is active and in time, and did not fail the last time.
@@ -124,8 +122,7 @@ async fn run(client: &ClientArgs, id: &str, wait: bool, as_json: bool) -> Result
         }
         tokio::time::sleep(LOOK_EVERY).await;
         let found = or_tell(send(client, &format!("{address}/history?limit=20"), None).await)?;
-        let all = found["firings"].as_array().into_iter().flatten();
-        if let Some(now) = all.into_iter().find(|one| one["due_at"] == firing["due_at"]) {
+        if let Some(now) = items(&found["firings"]).iter().find(|one| one["due_at"] == firing["due_at"]) {
             firing = now.clone();
         }
     }
@@ -133,27 +130,21 @@ async fn run(client: &ClientArgs, id: &str, wait: bool, as_json: bool) -> Result
         Some("failed" | "timed_out" | "crashed") => Exit::Failed,
         _ => Exit::Done,
     };
-    if as_json {
-        say(format_args!("{:#}", json!({ "firing": firing, "already": asked["already"] })));
-        return Ok(exit);
-    }
-    if asked["already"] == true {
-        say("it was asked for before and had not ended");
-    }
-    say(format_args!("{id}: {}", ended(&firing["state"])));
-    for text in [&firing["summary"], &firing["problem"]].into_iter().filter_map(Value::as_str) {
-        say(text);
-    }
+    present(&json!({ "firing": firing, "already": asked["already"] }), as_json, || {
+        if asked["already"] == true {
+            say("it was asked for before and had not ended");
+        }
+        say(format_args!("{id}: {}", ended(&firing["state"])));
+        for text in [&firing["summary"], &firing["problem"]].into_iter().filter_map(Value::as_str) {
+            say(text);
+        }
+    });
     Ok(exit)
 }
 
 async fn history(client: &ClientArgs, id: &str, limit: u8, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, &format!("{}/history?limit={limit}", of(id)?), None).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(Exit::Done);
-    }
-    let rows = found["firings"].as_array().into_iter().flatten().map(|firing| {
+    let rows = items(&found["firings"]).iter().map(|firing| {
         vec![
             word(&firing["due_at"]),
             word(&firing["cause"]),
@@ -163,21 +154,21 @@ async fn history(client: &ClientArgs, id: &str, limit: u8, as_json: bool) -> Res
             result(firing),
         ]
     });
-    say(table(&["due at", "cause", "state", "attempt", "took", "result"], rows));
-    if !found["next_cursor"].is_null() {
-        say("there are more; --json with --limit shows up to 200");
-    }
+    present(&found, as_json, || {
+        say(table(&["due at", "cause", "state", "attempt", "took", "result"], rows));
+        if !found["next_cursor"].is_null() {
+            say("there are more; --json with --limit shows up to 200");
+        }
+    });
     Ok(Exit::Done)
 }
 
 async fn change(client: &ClientArgs, id: &str, verb: &str, body: Value, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, &format!("{}/{verb}", of(id)?), Some(body)).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
+    present(&found, as_json, || {
         let next = found["next"][0]["local"].as_str().unwrap_or("not until it is resumed");
         say(format_args!("{id} is {}; next: {next}", state(&found)));
-    }
+    });
     Ok(Exit::Done)
 }
 

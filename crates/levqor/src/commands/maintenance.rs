@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::client::{or_tell, send, word};
+use super::client::{items, or_tell, present, send, word};
 use crate::{
     Exit,
     cli::{ClientArgs, MaintenanceArgs, MaintenanceCommand},
-    console::{say, table},
+    console::{say, say_table, table},
 };
 
 const PATH: &str = "api/ops/maintenance";
+const HEADS: [&str; 6] = ["id", "status", "from", "until", "parts", "title"];
 
 pub async fn maintenance(args: &MaintenanceArgs, as_json: bool) -> Exit {
     let outcome = match &args.command {
@@ -29,14 +30,10 @@ pub async fn maintenance(args: &MaintenanceArgs, as_json: bool) -> Exit {
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, PATH, None).await)?;
-    let all = found["maintenance"].as_array().map_or(&[][..], Vec::as_slice);
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else if all.is_empty() {
-        say("nothing is planned, and nothing was in the last 90 days");
-    } else {
-        say(table(&["id", "status", "from", "until", "parts", "title"], all.iter().map(row)));
-    }
+    present(&found, as_json, || {
+        let nothing = "nothing is planned, and nothing was in the last 90 days";
+        say_table(&HEADS, items(&found["maintenance"]).iter().map(row), nothing);
+    });
     Ok(Exit::Done)
 }
 
@@ -50,16 +47,12 @@ async fn of(client: &ClientArgs, id: &str, verb: &str, body: Value, as_json: boo
 
 async fn act(client: &ClientArgs, path: &str, body: Value, as_json: bool) -> Result<Exit, Exit> {
     let done = or_tell(send(client, path, Some(body)).await)?;
-    if as_json {
-        say(format_args!("{done:#}"));
-    } else {
-        say(table(&["id", "status", "from", "until", "parts", "title"], [row(&done)]));
-    }
+    present(&done, as_json, || say(table(&HEADS, [row(&done)])));
     Ok(Exit::Done)
 }
 
 fn row(window: &Value) -> Vec<String> {
-    let parts: Vec<String> = window["parts"].as_array().into_iter().flatten().map(word).collect();
+    let parts: Vec<String> = items(&window["parts"]).iter().map(word).collect();
     vec![
         word(&window["id"]),
         word(&window["status"]),

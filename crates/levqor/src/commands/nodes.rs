@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use serde_json::Value;
 
-use super::client::{or_tell, send, word};
+use super::client::{answered, items, send, word};
 use crate::{
     Exit,
     cli::ClientArgs,
@@ -12,15 +12,11 @@ use crate::{
 };
 
 pub async fn nodes(client: &ClientArgs, as_json: bool) -> Exit {
-    let found = match or_tell(send(client, "api/ops/nodes", None).await) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Exit::Done;
-    }
-    let rows = found["nodes"].as_array().into_iter().flatten().map(|node| {
+    answered(send(client, "api/ops/nodes", None).await, as_json, show)
+}
+
+fn show(found: &Value) {
+    let rows = items(&found["nodes"]).iter().map(|node| {
         let this = if node["this"] == true { " (asked)" } else { "" };
         let since = if node["stopped_at"].is_null() { &node["started_at"] } else { &node["stopped_at"] };
         vec![
@@ -37,12 +33,12 @@ pub async fn nodes(client: &ClientArgs, as_json: bool) -> Exit {
     });
     let heads = ["node", "region", "state", "live runs", "clock", "version", "since"];
     say(format_args!("{}", table(&heads, rows)));
-    for node in found["nodes"].as_array().into_iter().flatten() {
+    for node in items(&found["nodes"]) {
         if let (Some("live"), Some(reason)) = (node["state"].as_str(), node["reason"].as_str()) {
             say(format_args!("{} is not ready: {reason}", word(&node["node_id"])));
         }
     }
-    let takeovers = found["takeovers"].as_array().cloned().unwrap_or_default();
+    let takeovers = items(&found["takeovers"]);
     if !takeovers.is_empty() {
         let rows = takeovers.iter().map(|takeover| {
             let place =
@@ -56,7 +52,6 @@ pub async fn nodes(client: &ClientArgs, as_json: bool) -> Exit {
         });
         say(format_args!("\n{}", table(&["taken over at", "runs", "from", "by"], rows)));
     }
-    Exit::Done
 }
 
 fn state(node: &Value) -> String {

@@ -3,11 +3,11 @@
 use levqor_model::{NotificationId, NotificationState};
 use serde_json::{Value, json};
 
-use super::client::{or_tell, send, word};
+use super::client::{answered, items, send, word};
 use crate::{
     Exit,
     cli::{ClientArgs, NotificationsArgs, NotificationsCommand},
-    console::{say, table},
+    console::{say, say_table},
 };
 
 pub async fn notifications(args: &NotificationsArgs, as_json: bool) -> Exit {
@@ -18,24 +18,14 @@ pub async fn notifications(args: &NotificationsArgs, as_json: bool) -> Exit {
             act(client, id, "dismiss", json!({ "reason": reason })).await
         }
     };
-    let found = match or_tell(asked) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else if args.command.is_some() {
-        say(format_args!("{} is {}", word(&found["id"]), word(&found["state"])));
-    } else {
-        let rows: Vec<_> = found["notifications"].as_array().into_iter().flatten().map(row).collect();
-        if rows.is_empty() {
-            say(format_args!("no messages"));
+    answered(asked, as_json, |found| {
+        if args.command.is_some() {
+            say(format_args!("{} is {}", word(&found["id"]), word(&found["state"])));
         } else {
             let heads = ["id", "state", "to", "attempts", "made", "subject", "problem"];
-            say(format_args!("{}", table(&heads, rows.into_iter())));
+            say_table(&heads, items(&found["notifications"]).iter().map(row), "no messages");
         }
-    }
-    Exit::Done
+    })
 }
 
 async fn list(client: &ClientArgs, state: Option<&str>) -> Result<Value, (Exit, String)> {

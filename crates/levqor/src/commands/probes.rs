@@ -5,7 +5,7 @@ use std::{io::stdout, path::Path, time::Duration};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use super::client::{or_tell, send, send_within, word};
+use super::client::{items, or_tell, present, send, send_within, word};
 use crate::{
     Exit,
     cli::{ClientArgs, ProbesArgs, ProbesCommand},
@@ -33,10 +33,6 @@ pub async fn probes(args: &ProbesArgs, as_json: bool) -> Exit {
     outcome.unwrap_or_else(|exit| exit)
 }
 
-fn items<'a>(found: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    found[key].as_array().into_iter().flatten()
-}
-
 fn tone(state: &Value) -> Tone {
     match state.as_str() {
         Some("up") => Tone::Good,
@@ -52,13 +48,12 @@ fn millis(micros: &Value) -> String {
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, PROBES, None).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
+    present(&found, as_json, || {
         let mut rows = Vec::new();
-        for probe in items(&found, "probes") {
-            for target in items(probe, "targets") {
-                let regions = items(target, "regions")
+        for probe in items(&found["probes"]) {
+            for target in items(&probe["targets"]) {
+                let regions = items(&target["regions"])
+                    .iter()
                     .map(|region| format!("{} {}", word(&region["region"]), word(&region["state"])));
                 rows.push(vec![
                     word(&probe["name"]),
@@ -75,7 +70,7 @@ async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
         say(table(&["probe", "kind", "target", "state", "since", "latency", "seen from", "why"], rows));
         let state = word(&found["state"]).to_uppercase();
         say(format_args!("\n{}", paint(&format!("PROBES: {state}"), tone(&found["state"]), &stdout())));
-    }
+    });
     Ok(if found["state"] == "up" { Exit::Done } else { Exit::Failed })
 }
 
@@ -83,10 +78,8 @@ async fn run(client: &ClientArgs, name: &str, target: Option<&str>, as_json: boo
     let path = format!("{PROBES}/{}/run", segment(name));
     let body = target.map_or_else(|| json!({}), |target| json!({ "target": target }));
     let found = or_tell(send_within(client, &path, Some(body), RUN_PATIENCE).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
-        for look in items(&found, "looks") {
+    present(&found, as_json, || {
+        for look in items(&found["looks"]) {
             let good = look["good"] == true;
             let (mark, tone) = if good { ("good", Tone::Good) } else { ("bad", Tone::Bad) };
             let why = if good { String::new() } else { format!("  {}", word(&look["reason"])) };
@@ -99,15 +92,15 @@ async fn run(client: &ClientArgs, name: &str, target: Option<&str>, as_json: boo
             if let Some(until) = look["certificate_ends_at"].as_str() {
                 say(format_args!("      certificate until {until}"));
             }
-            for step in items(look, "steps") {
+            for step in items(&look["steps"]) {
                 let (name, status) = (word(&step["name"]), word(&step["status"]));
                 say(format_args!("      {name}  {status}  {}", millis(&step["latency_us"])));
             }
         }
-        if items(&found, "looks").next().is_none() {
+        if items(&found["looks"]).is_empty() {
             say("there is nothing to look at: no region has said where it is reached");
         }
-    }
+    });
     Ok(if found["good"] == true { Exit::Done } else { Exit::Failed })
 }
 
@@ -129,15 +122,16 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
     }
     let path = format!("{PROBES}/{}/results?{}", segment(of.name), query.finish());
     let found = or_tell(send(client, &path, None).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(Exit::Done);
-    }
-    if ["changes", "days", "results"].iter().all(|list| items(&found, list).next().is_none()) {
+    present(&found, as_json, || show_history(&found));
+    Ok(Exit::Done)
+}
+
+fn show_history(found: &Value) {
+    if ["changes", "days", "results"].iter().all(|list| items(&found[*list]).is_empty()) {
         say("nothing was seen of that, as far as it is kept");
-        return Ok(Exit::Done);
+        return;
     }
-    let changes = items(&found, "changes").map(|change| {
+    let changes = items(&found["changes"]).iter().map(|change| {
         vec![
             word(&change["at"]),
             word(&change["target"]),
@@ -147,7 +141,7 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
     });
     say(table(&["changed", "target", "state", "why"], changes));
     say("");
-    let days = items(&found, "days").map(|day| {
+    let days = items(&found["days"]).iter().map(|day| {
         vec![
             word(&day["day"]),
             word(&day["target"]),
@@ -160,7 +154,7 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
     });
     say(table(&["day", "target", "seen from", "good", "of", "mean", "longest"], days));
     say("");
-    let looks = items(&found, "results").map(|look| {
+    let looks = items(&found["results"]).iter().map(|look| {
         let (state, tone) = if look["good"] == true { ("good", Tone::Good) } else { ("bad", Tone::Bad) };
         vec![
             word(&look["at"]),
@@ -172,7 +166,6 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
         ]
     });
     say(table(&["looked at", "target", "seen from", "result", "latency", "why"], looks));
-    Ok(Exit::Done)
 }
 
 fn check(file: &Path, as_json: bool) -> Exit {

@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use serde_json::Value;
 
-use super::client::{or_tell, send, send_as_anyone, word};
+use super::client::{answered, items, send, send_as_anyone, word};
 use crate::{
     Exit,
     cli::RegionsArgs,
@@ -17,25 +17,20 @@ pub async fn regions(args: &RegionsArgs, as_json: bool) -> Exit {
     } else {
         send_as_anyone(&args.client, "api/regions", None).await
     };
-    let found = match or_tell(asked) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else if args.for_edge {
-        say(format_args!(
-            "[snapshot]\npublic_key = \"{}\"\nfile = \"regions.json\"",
-            word(&found["snapshot_key"])
-        ));
-    } else {
-        show(&found);
-    }
-    Exit::Done
+    answered(asked, as_json, |found| {
+        if args.for_edge {
+            say(format_args!(
+                "[snapshot]\npublic_key = \"{}\"\nfile = \"regions.json\"",
+                word(&found["snapshot_key"])
+            ));
+        } else {
+            show(found);
+        }
+    })
 }
 
 fn show(found: &Value) {
-    let regions = found["regions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let regions = items(&found["regions"]);
     let rows = regions.iter().map(|region| {
         let this = if region["current"] == true { " (asked)" } else { "" };
         vec![

@@ -5,11 +5,11 @@ use std::{fs, io::stdout, path::Path};
 use levqor_server::features::slo::catalogue_of;
 use serde_json::{Value, json};
 
-use super::client::{or_tell, send, word};
+use super::client::{answered, items, send, word};
 use crate::{
     Exit,
     cli::{SloArgs, SloCommand},
-    console::{Tone, paint, say, table},
+    console::{Tone, paint, say, say_table, table},
 };
 
 const LIST: &str = "api/ops/slos";
@@ -28,21 +28,12 @@ pub async fn slo(args: &SloArgs, as_json: bool) -> Exit {
             (send(client, &format!("{LIST}/{name}/history?step=86400"), None).await, show_history)
         }
     };
-    let found = match or_tell(asked) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
-        show(&found);
-    }
-    Exit::Done
+    answered(asked, as_json, show)
 }
 
 fn show_list(found: &Value) {
-    let rows = found["slos"].as_array().into_iter().flatten().map(|slo| {
-        let burn = slo["windows"].as_array().into_iter().flatten().find(|window| window["seconds"] == 3_600);
+    let rows = items(&found["slos"]).iter().map(|slo| {
+        let burn = items(&slo["windows"]).iter().find(|window| window["seconds"] == 3_600);
         vec![
             word(&slo["name"]),
             word(&slo["status"]),
@@ -59,24 +50,15 @@ fn show_list(found: &Value) {
 }
 
 fn show_history(found: &Value) {
-    let rows: Vec<_> = found["points"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|point| {
-            vec![
-                word(&point["at"]),
-                word(&point["total"]),
-                word(&point["bad"]),
-                percent(&point["left_percent"], 1),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
-        say(format_args!("nothing is known yet"));
-    } else {
-        say(format_args!("{}", table(&["at", "events", "bad", "budget left"], rows)));
-    }
+    let rows = items(&found["points"]).iter().map(|point| {
+        vec![
+            word(&point["at"]),
+            word(&point["total"]),
+            word(&point["bad"]),
+            percent(&point["left_percent"], 1),
+        ]
+    });
+    say_table(&["at", "events", "bad", "budget left"], rows, "nothing is known yet");
 }
 
 fn percent(value: &Value, digits: usize) -> String {

@@ -16,7 +16,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service::{self, Wanted};
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, Query, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query},
+    openapi::vocabulary,
     problem::Refusals,
 };
 
@@ -33,34 +34,10 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(dismiss))
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `AlertState` to the API's readers")]
-enum AlertStateName {
-    Pending,
-    Firing,
-    Resolved,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Severity` to the API's readers")]
-enum AlertSeverity {
-    Critical,
-    Major,
-    Minor,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `NotificationState` to the API's readers")]
-enum NotificationStateName {
-    Waiting,
-    Delivered,
-    Split,
-    Undeliverable,
-    Dead,
-    Dismissed,
+vocabulary! {
+    AlertStateName = AlertState;
+    AlertSeverity = Severity;
+    NotificationStateName = NotificationState;
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -196,14 +173,9 @@ impl From<Alert> for AlertView {
     responses((status = 200, body = Alerts), Refusals)
 )]
 async fn list(State(app): State<App>, Query(query): Query<AlertsQuery>) -> Result<Json<Alerts>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let filter = AlertFilter {
-        state: query.state,
-        severity: query.severity,
-        rule: query.rule,
-        subject: query.subject,
-    };
-    let (alerts, next_cursor) = service::alerts(&app, filter, query.cursor, limit).await?;
+    let AlertsQuery { state, severity, rule, subject, limit, cursor } = query;
+    let filter = AlertFilter { state, severity, rule, subject };
+    let (alerts, next_cursor) = service::alerts(&app, filter, PageQuery { limit, cursor }).await?;
     Ok(Json(Alerts { alerts: alerts.into_iter().map(AlertView::from).collect(), next_cursor }))
 }
 
@@ -516,8 +488,8 @@ async fn notifications(
     State(app): State<App>,
     Query(query): Query<NotificationsQuery>,
 ) -> Result<Json<Notifications>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let (found, next_cursor) = service::notifications(&app, query.state, query.cursor, limit).await?;
+    let NotificationsQuery { state, limit, cursor } = query;
+    let (found, next_cursor) = service::notifications(&app, state, PageQuery { limit, cursor }).await?;
     let notifications = found.into_iter().map(NotificationView::from).collect();
     Ok(Json(Notifications { notifications, next_cursor }))
 }

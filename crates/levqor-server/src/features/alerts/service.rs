@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     App, Problem,
-    gateway::{Actor, Cursor, cut},
+    gateway::{Actor, Cursor, PageQuery},
 };
 
 /// Longest note and reason, in characters.
@@ -26,20 +26,15 @@ const AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const ALERTS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const MESSAGES_KEPT: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// The lists' names in cursors.
-const ALERTS: &str = "alerts";
-const MESSAGES: &str = "notifications";
-
-/// At most `limit` alerts, newest first, and where the next page begins.
+/// A page of alerts, newest first, and where the next one begins.
 pub(super) async fn alerts(
     app: &App,
     filter: AlertFilter,
-    cursor: Option<Cursor>,
-    limit: usize,
+    page: PageQuery,
 ) -> Result<(Vec<Alert>, Option<Cursor>), Problem> {
-    let before = cursor.map(|cursor| cursor.last::<AlertId>(ALERTS)).transpose()?;
-    let found = app.store.views().alerts(filter, before, limit + 1).await?;
-    Ok(cut(found, limit, ALERTS, |alert| alert.id))
+    let store = app.store.views();
+    let read = |before, limit| store.alerts(filter, before, limit);
+    page.read("alerts", read, |alert: &Alert| alert.id).await
 }
 
 /// What is open, the worst first, and those that fire before those that only may.
@@ -187,16 +182,15 @@ pub(super) async fn end_silence(app: &App, id: SilenceId) -> Result<(), Problem>
     app.store.end_silence(id, app.now()).await?.map(drop).ok_or_else(no_silence)
 }
 
-/// At most `limit` messages, newest first, and where the next page begins.
+/// A page of messages, newest first, and where the next one begins.
 pub(super) async fn notifications(
     app: &App,
     state: Option<NotificationState>,
-    cursor: Option<Cursor>,
-    limit: usize,
+    page: PageQuery,
 ) -> Result<(Vec<Notification>, Option<Cursor>), Problem> {
-    let before = cursor.map(|cursor| cursor.last::<NotificationId>(MESSAGES)).transpose()?;
-    let found = app.store.views().notifications(state, before, limit + 1).await?;
-    Ok(cut(found, limit, MESSAGES, |message| message.id))
+    let store = app.store.views();
+    let read = |before, limit| store.notifications(state, before, limit);
+    page.read("notifications", read, |message: &Notification| message.id).await
 }
 
 pub(super) async fn notification(app: &App, id: NotificationId) -> Result<Notification, Problem> {

@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service::{self, Answer};
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, Query, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query},
     problem::Refusals,
 };
 
@@ -130,10 +130,11 @@ async fn list(
     actor: Actor,
     Query(query): Query<ApprovalsQuery>,
 ) -> Result<Json<Approvals>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let before: Option<ApprovalId> = query.cursor.map(|cursor| cursor.last("approvals")).transpose()?;
-    let found = app.store.views().approvals_of(actor.account_id, !query.all, before, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, "approvals", |approval| approval.id);
+    let ApprovalsQuery { all, limit, cursor } = query;
+    let store = app.store.views();
+    let read = |before, limit| store.approvals_of(actor.account_id, !all, before, limit);
+    let page = PageQuery { limit, cursor };
+    let (found, next_cursor) = page.read("approvals", read, |approval: &Approval| approval.id).await?;
     let approvals = found.into_iter().map(ApprovalView::new).collect::<Result<_, _>>()?;
     Ok(Json(Approvals { approvals, next_cursor }))
 }

@@ -7,28 +7,25 @@ use levqor_store::audit::{Filter, Place};
 
 use crate::{
     App, Problem,
-    gateway::{Cursor, cut},
+    gateway::{Cursor, PageQuery},
 };
 
-/// The list's name in cursors.
-const LIST: &str = "audit";
-
-/// At most `limit` records, and where the next page begins.
+/// A page of them, and where the next one begins.
 ///
 /// # Errors
-/// 400 for a cursor of another list.
+/// 400 for a limit that no page has and a cursor of another list.
 pub(super) async fn page(
     app: &App,
     filter: Filter,
-    cursor: Option<Cursor>,
-    limit: usize,
+    page: PageQuery,
 ) -> Result<(Vec<Record>, Option<Cursor>), Problem> {
-    let before = cursor.map(|cursor| cursor.last::<PlaceText>(LIST)).transpose()?;
-    let before = before.map(|PlaceText(place)| place);
-    let records = app.store.views().audit_records(filter, before, limit + 1).await?;
-    Ok(cut(records, limit, LIST, |record| {
-        PlaceText(Place { at: record.at, chain: record.chain.clone(), seq: record.seq })
-    }))
+    let store = app.store.views();
+    let read = |before: Option<PlaceText>, limit| {
+        store.audit_records(filter, before.map(|PlaceText(place)| place), limit)
+    };
+    let place =
+        |record: &Record| PlaceText(Place { at: record.at, chain: record.chain.clone(), seq: record.seq });
+    page.read("audit", read, place).await
 }
 
 /// A [`Place`] as the text of a cursor.

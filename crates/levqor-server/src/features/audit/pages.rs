@@ -23,7 +23,7 @@ use super::{
 use crate::{
     App, Problem,
     features::admin::query_of,
-    gateway::{Cursor, PageActor, Query},
+    gateway::{Cursor, PageActor, PageQuery, Query},
     pages::{
         Button, FormData, Page, Section, View, chosen,
         components::{
@@ -148,11 +148,9 @@ async fn show(
     let base = asked.address();
     let is_filtered =
         asked.fields().iter().any(|(.., value)| value.as_deref().is_some_and(|text| !text.is_empty()));
-    let (records, next) = list::page(app, asked.filter()?, asked.cursor.clone(), RECORDS).await?;
-    let next = next.map(|cursor| {
-        let join = if base.contains('?') { '&' } else { '?' };
-        format!("{base}{join}cursor={cursor}")
-    });
+    let on_page = PageQuery { limit: Some(RECORDS), cursor: asked.cursor.clone() };
+    let (records, next) = list::page(app, asked.filter()?, on_page).await?;
+    let next = next.map(|cursor| cursor.address(&base));
     let actions = html! {
         form.inline-form method="post" action="/admin/audit/verify" {
             (form::csrf(&page.csrf))

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     App, Problem,
-    gateway::{Body as JsonBody, Cursor, Query, page_limit},
+    gateway::{Body as JsonBody, Cursor, PageQuery, Query},
     problem::Refusals,
 };
 
@@ -130,7 +130,7 @@ impl From<Record> for RecordView {
     responses((status = 200, body = Records), Refusals),
 )]
 async fn records(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Records>, Problem> {
-    let limit = page_limit(query.limit)?;
+    let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let filter = Filter {
         account: query.account,
         kind: query.kind,
@@ -139,7 +139,7 @@ async fn records(State(app): State<App>, Query(query): Query<ListQuery>) -> Resu
         from: query.from,
         until: query.until,
     };
-    let (records, next_cursor) = list::page(&app, filter, query.cursor, limit).await?;
+    let (records, next_cursor) = list::page(&app, filter, page).await?;
     Ok(Json(Records { records: records.into_iter().map(RecordView::from).collect(), next_cursor }))
 }
 

@@ -13,6 +13,7 @@ use super::{place::Place, service};
 use crate::{
     App, Problem,
     gateway::{Body, Cursor, Id, PageQuery, Query},
+    openapi::vocabulary,
     problem::Refusals,
 };
 
@@ -33,14 +34,11 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(forget))
 }
 
-/// Where a ticket is in its life.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = TicketState)]
-enum TicketStateName {
-    Open,
-    Answered,
-    Closed,
+vocabulary! {
+    /// Where a ticket is in its life.
+    TicketStateName as TicketState = TicketState;
+    /// Where a consultation is in its life.
+    ConsultationStateName as ConsultationState = ConsultationState;
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -189,16 +187,6 @@ async fn closed(State(app): State<App>, Id(id): Id<TicketId>) -> Result<Json<Tic
 )]
 async fn reopened(State(app): State<App>, Id(id): Id<TicketId>) -> Result<Json<TicketView>, Problem> {
     moved(&app, id, TicketState::Open).await
-}
-
-/// Where a consultation is in its life.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = ConsultationState)]
-enum ConsultationStateName {
-    Booked,
-    Held,
-    Cancelled,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -14,6 +14,7 @@ use super::service::{self, ACKNOWLEDGED_MAX, Refusal};
 use crate::{
     App, Problem,
     gateway::{Actor, Body},
+    openapi::vocabulary,
     problem::Refusals,
 };
 
@@ -27,14 +28,7 @@ pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(show)).routes(routes!(check)).routes(routes!(acknowledge))
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Severity` to the API's readers")]
-enum DriftSeverity {
-    Critical,
-    Major,
-    Minor,
-}
+vocabulary! { DriftSeverity = Severity; }
 
 /// What was compared.
 #[derive(Debug, ToSchema)]

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, Query, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query},
     problem::Refusals,
 };
 
@@ -192,15 +192,11 @@ async fn list(
     State(app): State<App>,
     Query(query): Query<IncidentsQuery>,
 ) -> Result<Json<Incidents>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let before: Option<IncidentId> = query.cursor.map(|cursor| cursor.last("incidents")).transpose()?;
+    let IncidentsQuery { all, limit, cursor } = query;
     let store = app.store.views();
-    let found = if query.all {
-        store.incidents(before, limit + 1).await?
-    } else {
-        store.incidents_open_before(before, limit + 1).await?
-    };
-    let (found, next_cursor) = cut(found, limit, "incidents", |incident| incident.id);
+    let read = |before, limit| store.incidents(!all, before, limit);
+    let page = PageQuery { limit, cursor };
+    let (found, next_cursor) = page.read("incidents", read, |incident: &Incident| incident.id).await?;
     let people = service::addresses(&app, found.iter().flat_map(roles).collect()).await?;
     let incidents = found.into_iter().map(|incident| IncidentView::new(incident, &people)).collect();
     Ok(Json(Incidents { incidents, next_cursor }))

@@ -10,47 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{postmortem, timeline::Line};
+use crate::openapi::vocabulary;
 
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `IncidentLevel` to the API's readers")]
-pub(super) enum IncidentLevelName {
-    /// A single feature, and no payment is touched.
-    L1,
-    /// Several features.
-    L2,
-    /// Payments are down, or data may be lost.
-    L3,
-    /// A breach, or everything is out.
-    L4,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `IncidentState` to the API's readers")]
-pub(super) enum IncidentStateName {
-    Investigating,
-    Identified,
-    Monitoring,
-    Resolved,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `IncidentRole` to the API's readers")]
-pub(super) enum IncidentRoleName {
-    Commander,
-    Communications,
-    Operations,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Severity` to the API's readers")]
-enum IncidentAlertSeverity {
-    Critical,
-    Major,
-    Minor,
+vocabulary! {
+    pub(super) IncidentLevelName = IncidentLevel;
+    pub(super) IncidentStateName = IncidentState;
+    pub(super) IncidentRoleName = IncidentRole;
+    IncidentAlertSeverity = Severity;
 }
 
 /// A disturbance that people deal with.

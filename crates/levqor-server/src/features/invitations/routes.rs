@@ -16,7 +16,7 @@ use super::service::{self, Made};
 use crate::{
     App, Problem,
     features::keys::RoleName,
-    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered},
     problem::Refusals,
 };
 
@@ -119,10 +119,8 @@ async fn invitations(
     actor: Actor,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Invitations>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let after: Option<InvitationId> = query.cursor.map(|cursor| cursor.last("invitations")).transpose()?;
-    let found = app.store.invitations_of(actor.account_id, after, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, "invitations", |invitation| invitation.id);
+    let read = |after, limit| app.store.invitations_of(actor.account_id, after, limit);
+    let (found, next_cursor) = query.read("invitations", read, |one: &Invitation| one.id).await?;
     Ok(Json(Invitations { invitations: found.into_iter().map(InvitationView::from).collect(), next_cursor }))
 }
 

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use super::service::{self, Standing};
 use crate::{
     App, Problem,
-    gateway::{Cursor, PageActor, PageQuery, Query, cut},
+    gateway::{PageActor, PageQuery, Query},
     pages::{
         Button, FormData, Page, Section, View,
         components::{
@@ -32,8 +32,6 @@ use crate::{
 const FIRINGS: usize = 50;
 /// Letters of a result that is shown as it is.
 const DATA_CHARS: usize = 8_000;
-/// The list that cursors belong to.
-const LIST: &str = "job-page";
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -143,11 +141,11 @@ async fn one(
     Query(asked): Query<PageQuery>,
 ) -> Result<Markup, Problem> {
     let one = service::one(&app, &id).await?;
-    let before = asked.cursor.as_ref().map(|cursor| cursor.last::<Timestamp>(LIST)).transpose()?;
-    let found = service::history(&app, &id, before, FIRINGS).await?;
-    let (firings, next) = cut(found, FIRINGS, LIST, |firing| firing.due_at);
+    let is_first = asked.cursor.is_none();
+    let on_page = PageQuery { limit: Some(FIRINGS), cursor: asked.cursor };
+    let (firings, next) = service::history(&app, &id, on_page).await?;
     let address = format!("/admin/jobs/{id}");
-    let next = next.map(|cursor: Cursor| format!("{address}?cursor={cursor}"));
+    let next = next.map(|cursor| cursor.address(&address));
     let is_paused = one.state() == "paused";
     let actions = html! {
         form.inline-form method="post" action={ (address) "/run" } {
@@ -176,7 +174,7 @@ async fn one(
                         @for firing in &firings { (firing_row(firing, view.now)) }
                     }))
                 }
-                (pager(before.map(|_| address.as_str()), next.as_deref()))
+                (pager((!is_first).then_some(address.as_str()), next.as_deref()))
             }
         }
     };

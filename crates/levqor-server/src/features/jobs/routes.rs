@@ -15,12 +15,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service::{self, Standing};
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Claimed, Cursor, PageQuery, Query, cut, page_limit},
+    gateway::{Actor, Body, Claimed, Cursor, PageQuery, Query},
     problem::Refusals,
 };
-
-/// The list that cursors belong to.
-const LIST: &str = "job-firings";
 
 pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default()
@@ -274,10 +271,7 @@ async fn history(
     Path(id): Path<String>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<HistoryView>, Problem> {
-    let limit = page_limit(page.limit)?;
-    let before = page.cursor.map(|cursor| cursor.last::<Timestamp>(LIST)).transpose()?;
-    let found = service::history(&app, &id, before, limit).await?;
-    let (firings, next_cursor) = cut(found, limit, LIST, |firing| firing.due_at);
+    let (firings, next_cursor) = service::history(&app, &id, page).await?;
     Ok(Json(HistoryView { firings: firings.into_iter().map(FiringView::from).collect(), next_cursor }))
 }
 

@@ -12,7 +12,10 @@ use super::{
     list::{self, JOBS, Job},
     scheduler::memory,
 };
-use crate::{App, Problem, gateway::Actor};
+use crate::{
+    App, Problem,
+    gateway::{Actor, Cursor, PageQuery},
+};
 
 /// What an operator may say of the reason.
 const REASON_CHARS_MAX: usize = 500;
@@ -85,15 +88,15 @@ pub(super) async fn one(app: &App, id: &str) -> Result<Standing, Problem> {
     standing(app, job, app.store.job(job.id.to_owned()).await?)
 }
 
-/// A page of firings, newest first, with one more than the limit when there are more.
+/// A page of a job's firings, newest first, and where the next one begins.
 pub(super) async fn history(
     app: &App,
     id: &str,
-    before: Option<Timestamp>,
-    limit: usize,
-) -> Result<Vec<JobFiring>, Problem> {
+    page: PageQuery,
+) -> Result<(Vec<JobFiring>, Option<Cursor>), Problem> {
     let job = find(id)?;
-    Ok(app.store.job_firings(job.id.to_owned(), before, limit + 1).await?)
+    let read = |before, limit| app.store.job_firings(job.id.to_owned(), before, limit);
+    page.read("job-firings", read, |firing: &JobFiring| firing.due_at).await
 }
 
 /// Asks for a firing now. A request that is sent again, and one while a firing has not ended, ask for the one that is there.

@@ -12,6 +12,7 @@ use super::service;
 use crate::{
     App, Problem,
     gateway::{Body, Id},
+    openapi::vocabulary,
     problem::Refusals,
 };
 
@@ -23,26 +24,11 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(revoke))
 }
 
-/// What a key is for.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `KeyPurpose` to the API's readers")]
-enum PurposeName {
-    Signing,
-    Sealing,
-    Webhooks,
-}
-
-/// How far a key has come.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `KeyState` to the API's readers")]
-enum StateName {
-    Published,
-    Active,
-    Retiring,
-    Retired,
-    Revoked,
+vocabulary! {
+    /// What a key is for.
+    PurposeName = KeyPurpose;
+    /// How far a key has come.
+    StateName = KeyState;
 }
 
 /// A key of the server, without the key itself.

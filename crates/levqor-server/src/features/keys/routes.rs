@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use levqor_model::{KeyId, Role, Scopes, Secret, Timestamp};
+use levqor_model::{KeyId, Role, Scope, Scopes, Secret, Timestamp};
 use levqor_store::keys::ApiKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,7 +17,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service::{self, Wish};
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered},
+    openapi::vocabulary,
     problem::Refusals,
 };
 
@@ -42,43 +43,11 @@ struct NewKeyBody {
     scopes: Option<Vec<String>>,
 }
 
-/// A part of the API. Whoever may write may read.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "describes `Scope` to the API's readers")]
-enum ScopeName {
-    #[schema(rename = "workflows:read")]
-    WorkflowsRead,
-    #[schema(rename = "workflows:write")]
-    WorkflowsWrite,
-    #[schema(rename = "runs:read")]
-    RunsRead,
-    #[schema(rename = "runs:write")]
-    RunsWrite,
-    #[schema(rename = "events")]
-    Events,
-    #[schema(rename = "ai")]
-    Ai,
-    #[schema(rename = "secrets:read")]
-    SecretsRead,
-    #[schema(rename = "secrets:write")]
-    SecretsWrite,
-    #[schema(rename = "account:read")]
-    AccountRead,
-    #[schema(rename = "admin")]
-    Admin,
-    #[schema(rename = "operate")]
-    Operate,
-}
-
-/// What a caller may do: each role may what the ones before it may.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Role` to the API's readers")]
-pub(crate) enum RoleName {
-    Viewer,
-    Editor,
-    Admin,
-    Owner,
+vocabulary! {
+    /// A part of the API. Whoever may write may read.
+    ScopeName = Scope;
+    /// What a caller may do: each role may what the ones before it may.
+    pub(crate) RoleName = Role;
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -201,10 +170,8 @@ async fn list(
     actor: Actor,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Keys>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let after: Option<KeyId> = query.cursor.map(|cursor| cursor.last("keys")).transpose()?;
-    let keys = app.store.keys_of(actor.account_id, after, limit + 1).await?;
-    let (keys, next_cursor) = cut(keys, limit, "keys", |key| key.id);
+    let read = |after, limit| app.store.keys_of(actor.account_id, after, limit);
+    let (keys, next_cursor) = query.read("keys", read, |key: &ApiKey| key.id).await?;
     Ok(Json(Keys { keys: keys.into_iter().map(KeyView::from).collect(), next_cursor }))
 }
 

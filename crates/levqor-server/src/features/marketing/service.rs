@@ -125,6 +125,17 @@ pub(super) struct Told<'a> {
 /// # Errors
 /// 422 for a page that is no path of this site, a click without a target, and names that are none.
 pub(super) async fn count(app: &App, told: Told<'_>) -> Result<(), Problem> {
+    let one = counted(told, app.now().date())?;
+    let is_price = told.kind == Kind::CtaClick && one.page == PRICES;
+    app.store.add_page_events(vec![one]).await?;
+    if is_price {
+        app.count(Counter::PricingCtaClicks);
+    }
+    Ok(())
+}
+
+/// What of it is counted on that day: by which campaign a visitor came is not, unless they agreed.
+fn counted(told: Told<'_>, day: Date) -> Result<PageEvents, Problem> {
     let page = path(told.page)?;
     let target = match (told.kind, told.target) {
         (Kind::PageView, None) => String::new(),
@@ -138,14 +149,7 @@ pub(super) async fn count(app: &App, told: Told<'_>) -> Result<(), Problem> {
     };
     let source = told.source.map(|source| name("/source", source)).transpose().map_err(of_one)?;
     let source = source.filter(|_| told.consent).unwrap_or_default();
-    let is_price = told.kind == Kind::CtaClick && page == PRICES;
-    let kind = told.kind.as_str().to_owned();
-    let one = PageEvents { day: app.now().date(), kind, page, target, source, events: 1 };
-    app.store.add_page_events(vec![one]).await?;
-    if is_price {
-        app.count(Counter::PricingCtaClicks);
-    }
-    Ok(())
+    Ok(PageEvents { day, kind: told.kind.as_str().to_owned(), page, target, source, events: 1 })
 }
 
 fn of_one(error: FieldError) -> Problem {
@@ -193,6 +197,8 @@ pub(crate) async fn funnel(app: &App, from: Date, to: Date) -> Result<Funnel, le
 
 #[cfg(test)]
 mod tests {
+    use levqor_model::Timestamp;
+
     use super::*;
 
     #[test]
@@ -213,6 +219,17 @@ mod tests {
             assert_eq!(path(text).ok().as_deref(), expected, "{text}");
         }
         assert!(path(&format!("/{}", "a".repeat(PAGE_CHARS_MAX))).is_err());
+    }
+
+    #[test]
+    fn a_source_is_counted_only_with_consent() {
+        let day = Timestamp::from_seconds(1_795_502_901).date();
+        for (consent, source) in [(true, "may"), (false, "")] {
+            let told =
+                Told { kind: Kind::PageView, page: "/pricing/", target: None, source: Some("May"), consent };
+            let one = counted(told, day).unwrap();
+            assert_eq!((one.page.as_str(), one.source.as_str(), one.events), ("/pricing", source, 1));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::service;
 use crate::{
     App, Problem,
     features::keys::RoleName,
-    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, cut, page_limit, session_cookie},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, session_cookie},
     problem::Refusals,
 };
 
@@ -72,10 +72,8 @@ async fn list(
     actor: Actor,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Members>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let after: Option<UserId> = query.cursor.map(|cursor| cursor.last("members")).transpose()?;
-    let members = app.store.members_of(actor.account_id, after, limit + 1).await?;
-    let (members, next_cursor) = cut(members, limit, "members", |member| member.user_id);
+    let read = |after, limit| app.store.members_of(actor.account_id, after, limit);
+    let (members, next_cursor) = query.read("members", read, |member: &Member| member.user_id).await?;
     Ok(Json(Members { members: members.into_iter().map(MemberView::from).collect(), next_cursor }))
 }
 

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{Body, Cursor, Query, page_limit},
+    openapi::vocabulary,
     problem::Refusals,
 };
 
@@ -35,29 +36,11 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(heartbeats::api())
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `State` to the API's readers")]
-enum ProbeTargetState {
-    Up,
-    Down,
-    /// Nobody has looked at it lately.
-    Unknown,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Severity` to the API's readers")]
-enum ProbeSeverity {
-    Critical,
-    Major,
-    Minor,
-}
+vocabulary! { ProbeSeverity = Severity; }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Probes {
     /// `up` when all targets of all probes are, `down` when one is, else `unknown`.
-    #[schema(value_type = ProbeTargetState)]
     state: ProbeState,
     probes: Vec<ProbeView>,
 }
@@ -88,7 +71,6 @@ struct ProbeTargetView {
     /// A region's code, or a host.
     #[schema(example = "us-east")]
     target: String,
-    #[schema(value_type = ProbeTargetState)]
     state: ProbeState,
     /// Since when it is up or down.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +93,6 @@ struct ProbeTargetView {
 struct ProbeRegionView {
     #[schema(example = "eu-west")]
     region: String,
-    #[schema(value_type = ProbeTargetState)]
     state: ProbeState,
     /// How many nodes look.
     nodes: usize,

@@ -19,6 +19,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// Failed looks that began over such a span are an outage. More than two seconds by what a look may be on its way when a blip begins.
 pub const CONFIRM: Duration = Duration::from_millis(2_250);
@@ -27,11 +28,13 @@ pub const RECOVER: Duration = Duration::from_secs(1);
 /// Looks in a row, at least, for either.
 const ROW: u32 = 2;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ProbeTargetState)]
 pub enum State {
     Up,
     Down,
+    /// Nobody has looked at it lately.
     Unknown,
 }
 

@@ -8,7 +8,7 @@ use axum::{
 use http::{StatusCode, header};
 use levqor_engine::Changes;
 use levqor_model::{AccountId, RunId, WorkflowId};
-use levqor_store::runs::RunFilter;
+use levqor_store::runs::{Run, RunFilter};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     App, Problem,
     features::workflows,
-    gateway::{Actor, Body, Claimed, Cursor, Id, PageQuery, Query, cut, page_limit},
+    gateway::{Actor, Body, Claimed, Id, PageQuery, Query, cut, page_limit},
     problem::Refusals,
 };
 
@@ -95,7 +95,7 @@ async fn list_of_workflow(
 ) -> Result<Json<Runs>, Problem> {
     workflows::service::find(&app, actor.account_id, workflow).await?;
     let filter = RunFilter { workflow_id: Some(workflow), ..RunFilter::default() };
-    page(&app, actor.account_id, filter, query.limit, query.cursor).await
+    page(&app, actor.account_id, filter, query).await
 }
 
 /// Runs of the account, newest first.
@@ -128,20 +128,18 @@ async fn list(
         created_from: query.from,
         created_until: query.to,
     };
-    page(&app, actor.account_id, filter, query.limit, query.cursor).await
+    page(&app, actor.account_id, filter, PageQuery { limit: query.limit, cursor: query.cursor }).await
 }
 
 async fn page(
     app: &App,
     account: AccountId,
     filter: RunFilter,
-    limit: Option<usize>,
-    cursor: Option<Cursor>,
+    page: PageQuery,
 ) -> Result<Json<Runs>, Problem> {
-    let limit = page_limit(limit)?;
-    let before: Option<RunId> = cursor.map(|cursor| cursor.last("runs")).transpose()?;
-    let found = app.store.views().runs_of(Some(account), filter, before, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, "runs", |run| run.id);
+    let store = app.store.views();
+    let read = |before, limit| store.runs_of(Some(account), filter, before, limit);
+    let (found, next_cursor) = page.read("runs", read, |run: &Run| run.id).await?;
     Ok(Json(Runs { runs: found.into_iter().map(RunItem::from).collect(), next_cursor }))
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::gateway::Cursor;
+use crate::{gateway::Cursor, openapi::vocabulary};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -103,43 +103,10 @@ pub(super) struct RunItem {
     ended_at: Option<Timestamp>,
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(as = RunStatus, rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `RunStatus` to the API's readers")]
-pub(super) enum RunStatusName {
-    Pending,
-    Running,
-    Waiting,
-    Suspended,
-    Completed,
-    Faulted,
-    Cancelled,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(as = TaskStatus, rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `TaskStatus` to the API's readers")]
-pub(super) enum TaskStatusName {
-    Pending,
-    Running,
-    Waiting,
-    Suspended,
-    Completed,
-    Faulted,
-    Cancelled,
-    Skipped,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(as = Trigger, rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `TriggerKind` to the API's readers")]
-pub(super) enum TriggerName {
-    Manual,
-    Schedule,
-    Webhook,
-    Event,
-    Workflow,
-    Retry,
+vocabulary! {
+    pub(super) RunStatusName as RunStatus = RunStatus;
+    pub(super) TaskStatusName as TaskStatus = TaskStatus;
+    pub(super) TriggerName as Trigger = TriggerKind;
 }
 
 impl From<Run> for RunItem {

@@ -11,13 +11,13 @@ use levqor_model::Timestamp;
 use levqor_store::secrets::SecretName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Query, cut, page_limit},
+    gateway::{Actor, Body, Cursor, PageQuery, Query},
     problem::Refusals,
 };
 
@@ -71,36 +71,23 @@ struct Secrets {
     next_cursor: Option<Cursor>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct SecretsQuery {
-    /// Items on a page, 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
-
 /// Names of the account's secrets, in order. Values are never shown.
 #[utoipa::path(
     get,
     path = "/api/secrets",
     operation_id = "list_secrets",
     tag = "secrets",
-    params(SecretsQuery),
+    params(PageQuery),
     responses((status = 200, body = Secrets), Refusals)
 )]
 async fn list(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<SecretsQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Secrets>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let after: Option<String> = query.cursor.map(|cursor| cursor.last("secrets")).transpose()?;
-    let secrets = app.store.secrets_of(actor.account_id, after, limit + 1).await?;
-    let (secrets, next_cursor) = cut(secrets, limit, "secrets", |secret| secret.name.clone());
+    let read = |after, limit| app.store.secrets_of(actor.account_id, after, limit);
+    let (secrets, next_cursor) =
+        query.read("secrets", read, |secret: &SecretName| secret.name.clone()).await?;
     Ok(Json(Secrets { secrets: secrets.into_iter().map(SecretView::from).collect(), next_cursor }))
 }
 

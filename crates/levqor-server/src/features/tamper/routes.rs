@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Asked, Place, Wish};
-use crate::{App, Problem, gateway::Body, problem::Refusals};
+use crate::{App, Problem, gateway::Body, openapi::vocabulary, problem::Refusals};
 
 /// Findings of one place that are shown.
 const SHOWN_MAX: usize = 1_000;
@@ -18,14 +18,9 @@ pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(status)).routes(routes!(accept)).routes(routes!(verify))
 }
 
-/// How bad a finding is.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Severity` to the API's readers")]
-enum SeverityName {
-    Critical,
-    Major,
-    Minor,
+vocabulary! {
+    /// How bad a finding is.
+    SeverityName = Severity;
 }
 
 #[derive(Debug, Serialize, ToSchema)]

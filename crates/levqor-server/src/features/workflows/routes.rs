@@ -8,6 +8,7 @@ use axum::{
 use http::{StatusCode, header};
 use levqor_flow::document::Fetched;
 use levqor_model::{Timestamp, WorkflowId};
+use levqor_store::workflows::Workflow;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -63,10 +64,9 @@ async fn list(
     actor: Actor,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Workflows>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let before: Option<WorkflowId> = query.cursor.map(|cursor| cursor.last("workflows")).transpose()?;
-    let found = app.store.views().workflows_of(actor.account_id, before, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, "workflows", |workflow| workflow.id);
+    let store = app.store.views();
+    let read = |before, limit| store.workflows_of(actor.account_id, before, limit);
+    let (found, next_cursor) = query.read("workflows", read, |workflow: &Workflow| workflow.id).await?;
     Ok(Json(Workflows { workflows: found.into_iter().map(WorkflowItem::from).collect(), next_cursor }))
 }
 

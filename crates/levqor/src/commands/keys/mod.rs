@@ -7,7 +7,7 @@ use std::{io::stdout, time::Duration};
 use levqor_model::{KeyPurpose, RingKeyId};
 use serde_json::{Value, json};
 
-use super::client::{or_tell, send, send_within, word};
+use super::client::{items, or_tell, present, send, send_within, word};
 use crate::{
     Exit,
     cli::{ClientArgs, KeysArgs, KeysCommand},
@@ -31,11 +31,7 @@ pub async fn keys(flags: &Flags, args: &KeysArgs, as_json: bool) -> Exit {
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let found = or_tell(send(client, "api/ops/keyring", None).await)?;
-    if as_json {
-        say(format_args!("{found:#}"));
-        return Ok(Exit::Done);
-    }
-    let rows = found["keys"].as_array().into_iter().flatten().map(|key| {
+    let rows = items(&found["keys"]).iter().map(|key| {
         vec![
             word(&key["id"]),
             word(&key["purpose"]),
@@ -45,7 +41,8 @@ async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
             uses(key),
         ]
     });
-    say(format_args!("{}", table(&["key", "purpose", "state", "active from", "until", "needed by"], rows)));
+    let heads = ["key", "purpose", "state", "active from", "until", "needed by"];
+    present(&found, as_json, || say(table(&heads, rows)));
     Ok(Exit::Done)
 }
 
@@ -93,14 +90,12 @@ async fn verify(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
     let asked = send_within(client, "api/ops/keyring/verify", Some(json!({})), VERIFY_TIMEOUT).await;
     let found = or_tell(asked)?;
     let is_good = found["ok"] == true;
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else {
-        for fault in found["faults"].as_array().into_iter().flatten() {
+    present(&found, as_json, || {
+        for fault in items(&found["faults"]) {
             let line = format!("{}: {}", word(&fault["what"]), word(&fault["problem"]));
             say(format_args!("{}", paint(&line, Tone::Bad, &stdout())));
         }
-        let told = found["faults"].as_array().map_or(0, Vec::len) as u64;
+        let told = items(&found["faults"]).len() as u64;
         let faults = found["faults_total"].as_u64().unwrap_or_default();
         if faults > told {
             say(format_args!("and {} more", faults - told));
@@ -114,7 +109,7 @@ async fn verify(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
         let verdict = if is_good { "all of them hold".to_owned() } else { format!("{faults} do not hold") };
         let tone = if is_good { Tone::Good } else { Tone::Bad };
         say(format_args!("{}", paint(&format!("{looked}: {verdict}"), tone, &stdout())));
-    }
+    });
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }
 
@@ -129,19 +124,12 @@ async fn revoke(client: &ClientArgs, id: &str, as_json: bool) -> Result<Exit, Ex
     }
     let path = format!("api/ops/keyring/{id}/revoke");
     let done = or_tell(send(client, &path, Some(json!({}))).await)?;
-    if as_json {
-        say(format_args!("{done:#}"));
-        return Ok(Exit::Done);
-    }
-    let key = &done["key"];
-    say(format_args!(
-        "{}: {id} is {} since {}",
-        word(&key["purpose"]),
-        word(&key["state"]),
-        word(&key["ended_at"])
-    ));
-    if let Some(successor) = done["successor"]["id"].as_str() {
-        say(format_args!("{}: {successor} has taken its place", word(&key["purpose"])));
-    }
+    present(&done, as_json, || {
+        let [purpose, state, ended] = ["purpose", "state", "ended_at"].map(|name| word(&done["key"][name]));
+        say(format_args!("{purpose}: {id} is {state} since {ended}"));
+        if let Some(successor) = done["successor"]["id"].as_str() {
+            say(format_args!("{purpose}: {successor} has taken its place"));
+        }
+    });
     Ok(Exit::Done)
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use levqor_model::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use super::super::client::{or_tell, send, word};
+use super::super::client::{answered, items, send, word};
 use crate::{
     Exit,
     cli::ClientArgs,
-    console::{say, table},
+    console::{say, say_table},
 };
 
 const PATH: &str = "api/ops/status/declarations";
@@ -31,40 +31,21 @@ pub(super) async fn declare(
     };
     let until = SystemClock.now() + lasts;
     let body = json!({ "part": part, "state": state, "words": words, "until": until });
-    let said = match or_tell(send(client, PATH, Some(body)).await) {
-        Ok(said) => said,
-        Err(exit) => return exit,
-    };
-    if as_json {
-        say(format_args!("{said:#}"));
-    } else {
-        say(format_args!(
-            "{} says so of {} until {}",
-            word(&said["id"]),
-            word(&said["part"]),
-            word(&said["until"])
-        ));
-    }
-    Exit::Done
+    answered(send(client, PATH, Some(body)).await, as_json, |said| {
+        let [id, part, until] = ["id", "part", "until"].map(|name| word(&said[name]));
+        say(format_args!("{id} says so of {part} until {until}"));
+    })
 }
 
 pub(super) async fn list(client: &ClientArgs, as_json: bool) -> Exit {
-    let found = match or_tell(send(client, PATH, None).await) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    let all = found["declarations"].as_array().map_or(&[][..], Vec::as_slice);
-    if as_json {
-        say(format_args!("{found:#}"));
-    } else if all.is_empty() {
-        say("nothing is said: the status page shows what is measured");
-    } else {
+    answered(send(client, PATH, None).await, as_json, |found| {
         let row = |said: &Value| {
-            ["id", "part", "state", "until", "by", "words"].map(|name| word(&said[name])).into()
+            ["id", "part", "state", "until", "by", "words"].map(|name| word(&said[name])).to_vec()
         };
-        say(table(&["id", "part", "called", "until", "by", "words"], all.iter().map(row)));
-    }
-    Exit::Done
+        let nothing = "nothing is said: the status page shows what is measured";
+        let heads = ["id", "part", "called", "until", "by", "words"];
+        say_table(&heads, items(&found["declarations"]).iter().map(row), nothing);
+    })
 }
 
 pub(super) async fn withdraw(client: &ClientArgs, id: &str, as_json: bool) -> Exit {
@@ -72,12 +53,8 @@ pub(super) async fn withdraw(client: &ClientArgs, id: &str, as_json: bool) -> Ex
         eprintln!("levqor: {id:?} is not the id of a declaration; `levqor status declarations` lists them");
         return Exit::WrongUse;
     }
-    match or_tell(send(client, &format!("{PATH}/{id}/withdraw"), Some(json!({}))).await) {
-        Ok(gone) if as_json => say(format_args!("{gone:#}")),
-        Ok(gone) => say(format_args!("taken back: {}", word(&gone["words"]))),
-        Err(exit) => return exit,
-    }
-    Exit::Done
+    let asked = send(client, &format!("{PATH}/{id}/withdraw"), Some(json!({}))).await;
+    answered(asked, as_json, |gone| say(format_args!("taken back: {}", word(&gone["words"]))))
 }
 
 /// `30m`, `2h`, `3d`.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::text;
+use super::{super::client::items, text};
 use crate::console::{Tone, table};
 
 /// Rows of a table; the commands and pages of each part have all.
@@ -97,10 +97,6 @@ fn verdict(overview: &Value, paint: Paint<'_>) -> String {
         text(&overview["suspicious_addresses"])
     ));
     out
-}
-
-fn items(list: &Value) -> &[Value] {
-    list.as_array().map_or(&[][..], Vec::as_slice)
 }
 
 fn tone(standing: &Value) -> Tone {

@@ -70,7 +70,7 @@ async fn round(app: &App) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
         places.push(place);
     }
     let for_others = places.len().saturating_sub(FOR_OPERATORS);
-    let claimed = app.store.claim_notifications_within(app.now(), LEASE, places.len(), for_others).await?;
+    let claimed = app.store.claim_notifications(app.now(), LEASE, places.len(), for_others).await?;
     let sent = claimed.into_iter().zip(places).map(|(message, place)| {
         let app = app.clone();
         // Should the process end meanwhile, the claim runs out, and somebody else sends it.

@@ -68,7 +68,7 @@ impl World {
         if kill == Kill::BeforeClaim {
             return;
         }
-        let claimed = self.store.claim_notifications(self.now, LEASE, 32).await.unwrap();
+        let claimed = self.store.claim_notifications(self.now, LEASE, 32, 32).await.unwrap();
         if kill == Kill::AfterClaim {
             return;
         }

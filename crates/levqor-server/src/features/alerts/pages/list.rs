@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::super::service::{self, Wanted};
 use crate::{
     App, Problem,
-    gateway::{Cursor, Id, PageActor, Query},
+    gateway::{Cursor, Id, PageActor, PageQuery, Query},
     pages::{
         Button, FormData, Page, Section, View,
         components::{
@@ -49,8 +49,9 @@ pub(in super::super) async fn page(
     let silences = service::silences(&app).await?;
     let is_first = asked.cursor.is_none();
     let filter = AlertFilter { state: Some(AlertState::Resolved), ..AlertFilter::default() };
-    let (past, next) = service::alerts(&app, filter, asked.cursor, PAST).await?;
-    let next = next.map(|cursor| format!("/admin/alerts?cursor={cursor}"));
+    let on_page = PageQuery { limit: Some(PAST), cursor: asked.cursor };
+    let (past, next) = service::alerts(&app, filter, on_page).await?;
+    let next = next.map(|cursor| cursor.address("/admin/alerts"));
     let firing = open.iter().filter(|alert| alert.state == AlertState::Firing).count();
     let (tone, picture, word) = match (firing, open.len()) {
         // Whether anybody has looked is told by the objectives and the status; here is only what was found.

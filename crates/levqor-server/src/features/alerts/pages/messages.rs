@@ -13,7 +13,7 @@ use super::super::{service, settings::AlertSettings};
 use crate::{
     App, Problem,
     features::admin::query_of,
-    gateway::{Cursor, Id, PageActor, Query},
+    gateway::{Cursor, Id, PageActor, PageQuery, Query},
     pages::{
         Button, FormData, Page, Section, View, chosen,
         components::{
@@ -46,13 +46,11 @@ pub(in super::super) async fn page(
 ) -> Result<Markup, Problem> {
     let state: Option<NotificationState> = chosen("state", asked.state.as_deref())?;
     let is_first = asked.cursor.is_none();
-    let (messages, next) = service::notifications(&app, state, asked.cursor, MESSAGES).await?;
+    let on_page = PageQuery { limit: Some(MESSAGES), cursor: asked.cursor };
+    let (messages, next) = service::notifications(&app, state, on_page).await?;
     let word = state.map(NotificationState::as_str);
     let base = query_of("/admin/notifications", [("state", word)]);
-    let next = next.map(|cursor| {
-        let join = if base.contains('?') { '&' } else { '?' };
-        format!("{base}{join}cursor={cursor}")
-    });
+    let next = next.map(|cursor| cursor.address(&base));
     let body = html! {
         (page_head("Messages", &html! {
             "What people and other systems were told, and what they were not. " a href="/docs/alerts" { "How it works" }

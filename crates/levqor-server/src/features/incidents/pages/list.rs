@@ -77,11 +77,7 @@ async fn render(
     let all = asked.all.is_some();
     let before: Option<IncidentId> = chosen("before", asked.before.as_deref())?;
     let store = app.store.views();
-    let mut incidents = if all {
-        store.incidents(before, INCIDENTS + 1).await?
-    } else {
-        store.incidents_open_before(before, INCIDENTS + 1).await?
-    };
+    let mut incidents = store.incidents(!all, before, INCIDENTS + 1).await?;
     let more = incidents.len() > INCIDENTS;
     incidents.truncate(INCIDENTS);
     let list = if all { "/admin/incidents?all=yes" } else { "/admin/incidents" };

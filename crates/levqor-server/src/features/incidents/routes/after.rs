@@ -6,7 +6,7 @@ use axum::{
 };
 use http::StatusCode;
 use levqor_model::IncidentId;
-use levqor_store::incidents::{ActionItem, ActionItems};
+use levqor_store::incidents::{ActionItem, ActionItems, PostmortemSummary};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -19,7 +19,7 @@ use super::super::{
 };
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, page_limit},
     problem::Refusals,
 };
 
@@ -253,9 +253,9 @@ async fn postmortems(
     State(app): State<App>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Postmortems>, Problem> {
-    let limit = page_limit(query.limit)?;
-    let before: Option<IncidentId> = query.cursor.map(|cursor| cursor.last("postmortems")).transpose()?;
-    let found = app.store.views().postmortems(before, limit + 1).await?;
-    let (found, next_cursor) = cut(found, limit, "postmortems", |summary| summary.postmortem.incident);
+    let store = app.store.views();
+    let read = |before, limit| store.postmortems(before, limit);
+    let place = |summary: &PostmortemSummary| summary.postmortem.incident;
+    let (found, next_cursor) = query.read("postmortems", read, place).await?;
     Ok(Json(Postmortems { postmortems: found.into_iter().map(Into::into).collect(), next_cursor }))
 }
