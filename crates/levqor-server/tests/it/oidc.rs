@@ -440,6 +440,27 @@ async fn a_way_is_gone_once_by_the_browser_that_began_it() {
 }
 
 #[tokio::test]
+async fn the_way_is_remembered_by_a_cookie_of_this_host_alone() {
+    let issuer = Issuer::start().await;
+    let test = TestApp::with(|settings| {
+        settings.public_url = "https://levqor.example".to_owned();
+        settings.oidc = Some(issuer.settings(false));
+    })
+    .await;
+    let begun = test.page("/signin/oidc?next=/dashboard").send().await;
+    assert_eq!(begun.status, StatusCode::SEE_OTHER, "{}", begun.text());
+    let cookie = begun.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-levqor_oidc=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(cookie.contains("; Path=/; HttpOnly; SameSite=Lax") && !cookie.contains("Domain="), "{cookie}");
+    // One that another host under the same domain could have set begins no way.
+    let plain = cookie.split(';').next().unwrap().trim_start_matches("__Host-").to_owned();
+    let to = Url::parse(begun.header("location").unwrap()).unwrap();
+    let state = to.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let back = come_back(&test, &plain, &format!("code=the-code&state={state}")).await;
+    assert_eq!((back.status, session(&back)), (StatusCode::BAD_REQUEST, None), "{}", back.text());
+}
+
+#[tokio::test]
 async fn strangers_come_in_by_an_invitation_or_not_at_all() {
     let issuer = Issuer::start().await;
     let test = issuer.app(false).await;
