@@ -15,8 +15,9 @@ use std::{
     time::Duration,
 };
 
+use axum::response::AppendHeaders;
 use axum_extra::extract::cookie::CookieJar;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderName, header, request::Parts};
 use levqor_model::{KeyId, ProblemCode, Role, Timestamp};
 use levqor_store::{keys::ApiKey, sessions::Session};
 use moka::sync::Cache;
@@ -348,9 +349,14 @@ fn cookie_name(app: &App) -> &'static str {
     if over_tls(app) { HOST_SESSION_COOKIE } else { SESSION_COOKIE }
 }
 
-/// The value of `Set-Cookie` that makes the browser forget its session.
-pub fn no_session_cookie(app: &App) -> String {
-    session_cookie(app, "", Duration::ZERO)
+/// What a browser is told whose session has ended: to forget the cookie, and what it has kept of pages and data of this site.
+///
+/// Not all cookies: browsers would take those of every host under the same domain, too.
+pub fn farewell(app: &App) -> AppendHeaders<[(HeaderName, String); 2]> {
+    AppendHeaders([
+        (header::SET_COOKIE, session_cookie(app, "", Duration::ZERO)),
+        (HeaderName::from_static("clear-site-data"), r#""cache", "storage""#.to_owned()),
+    ])
 }
 
 #[cfg(test)]

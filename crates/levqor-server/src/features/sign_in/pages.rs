@@ -17,7 +17,7 @@ use super::service::{self, Error};
 use crate::{
     App, Environment, Problem,
     features::sessions::service::{Entered, Seat},
-    gateway::{Allowance, ClientAddress, Mailboxes, PageActor, Query, no_session_cookie, session_cookie},
+    gateway::{Allowance, ClientAddress, Mailboxes, PageActor, Query, farewell, session_cookie},
     mail::Mailer,
     pages::{
         FormData, Page, Section, View,
@@ -237,8 +237,7 @@ pub(super) async fn sign_out(
     let (user, session) = page.actor.person()?;
     app.store.revoke_session_of(user, session, app.now()).await?;
     app.forget_callers();
-    let headers = AppendHeaders([(header::SET_COOKIE, no_session_cookie(&app))]);
-    Ok((headers, Redirect::to("/signin")).into_response())
+    Ok((farewell(&app), Redirect::to("/signin")).into_response())
 }
 
 pub(in crate::features) fn require_own_form(headers: &HeaderMap) -> Result<(), Problem> {
