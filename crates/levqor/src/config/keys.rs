@@ -534,6 +534,27 @@ pub const KEYS: &[Key] = &[
         "whether somebody whom it knows and nobody has invited gets an account of their own",
     ),
     key(
+        "oidc.acr",
+        "LEVQOR_OIDC_ACR",
+        Shape::List,
+        "",
+        "contexts of which its token must name one (acr), such as those with a second factor; empty: any, or none",
+    ),
+    key(
+        "oidc.amr",
+        "LEVQOR_OIDC_AMR",
+        Shape::List,
+        "",
+        "methods of which its token must name one (amr), such as mfa or hwk; empty: any, or none",
+    ),
+    key(
+        "oidc.max_age_seconds",
+        "LEVQOR_OIDC_MAX_AGE_SECONDS",
+        Shape::Number(0, 2_592_000),
+        "0",
+        "how long ago it may have asked somebody who they are (auth_time); 0: however long",
+    ),
+    key(
         "site.operator_name",
         "LEVQOR_SITE_OPERATOR_NAME",
         Shape::Text,

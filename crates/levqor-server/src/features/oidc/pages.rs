@@ -203,9 +203,12 @@ fn refused(app: &App, client: ClientAddress, view: &View, error: Error) -> Resul
         Error::State => StatusCode::BAD_REQUEST,
         Error::NoChoice => StatusCode::UNPROCESSABLE_ENTITY,
         Error::InvitationGone => StatusCode::GONE,
-        Error::Refused(_) | Error::NotVerified | Error::OtherPerson | Error::NoAccount | Error::Full => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Refused(_)
+        | Error::TooWeak(_)
+        | Error::NotVerified
+        | Error::OtherPerson
+        | Error::NoAccount
+        | Error::Full => StatusCode::FORBIDDEN,
     };
     log_refused(WAY, &error.to_string(), client.0);
     let card = html! {
