@@ -10,7 +10,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 use levqor_model::{Role, Secret};
-use levqor_server::features::oidc::{OidcSettings, Strength};
+use levqor_server::features::{
+    oidc::{OidcSettings, Strength},
+    sign_in::service::issue_link,
+};
 use openidconnect::{
     Audience, AuthenticationContextClass, AuthenticationMethodReference, EmptyAdditionalClaims, EndUserEmail,
     IssuerUrl, JsonWebKeyId, Nonce, PrivateSigningKey, StandardClaims, SubjectIdentifier,
@@ -258,6 +261,7 @@ impl Issuer {
             client_secret: Secret::new(SECRET),
             name: "Work".to_owned(),
             open_accounts,
+            only: false,
             strength: Strength::default(),
         }
     }
@@ -487,6 +491,33 @@ async fn who_was_asked_less_strongly_than_is_wanted_stays_outside() {
     }
     issuer.plan(good);
     assert!(session(&issuer.go(&test).await).is_some(), "as it is wanted");
+}
+
+#[tokio::test]
+async fn where_another_system_is_the_only_way_a_mailbox_opens_nothing() {
+    let issuer = Issuer::start().await;
+    let test = TestApp::with(|settings| {
+        settings.oidc = Some(OidcSettings { only: true, ..issuer.settings(false) });
+    })
+    .await;
+    let page = test.page("/signin").send().await.text();
+    assert!(page.contains("/signin/oidc?next=") && !page.contains("name=\"email\""), "{page}");
+    let asked = test.form("/signin", &[("email", "ada@example.com")]).send().await;
+    assert_eq!(asked.status, StatusCode::FORBIDDEN, "{}", asked.text());
+    // Links that were given before.
+    let link = async |email: &str| {
+        let person = user(&test, email).await;
+        let issued = issue_link(&test.store, &*test.app.random, "", person, test.app.now()).await.unwrap();
+        issued.expose().to_owned()
+    };
+    let old = link("ada@example.com").await;
+    let entered = test.form(&old, &[]).send().await;
+    assert_eq!((entered.status, session(&entered)), (StatusCode::FORBIDDEN, None), "{}", entered.text());
+    // What the server prints for its operator.
+    crate::support::sign_in_operator(&test.app, test.account).await;
+    let printed = link("operator@example.com").await;
+    assert!(session(&test.form(&printed, &[]).send().await).is_some());
+    assert!(session(&issuer.go(&test).await).is_some(), "the way that is left");
 }
 
 #[tokio::test]

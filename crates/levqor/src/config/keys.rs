@@ -534,6 +534,13 @@ pub const KEYS: &[Key] = &[
         "whether somebody whom it knows and nobody has invited gets an account of their own",
     ),
     key(
+        "oidc.only",
+        "LEVQOR_OIDC_ONLY",
+        Shape::Flag,
+        "false",
+        "whether people sign in by it only, and by no link from a mailbox; the link that the server prints for its first operator goes on to work",
+    ),
+    key(
         "oidc.acr",
         "LEVQOR_OIDC_ACR",
         Shape::List,

@@ -15,6 +15,10 @@ impl Reader<'_> {
     pub(super) fn oidc(&mut self) -> Option<OidcSettings> {
         let issuer = self.text("oidc.issuer").to_owned();
         if issuer.is_empty() {
+            if self.text("oidc.only") == "true" {
+                let remedy = "name that system, or let people sign in by links";
+                self.complain("oidc.only", "is set, and there is no oidc.issuer", remedy);
+            }
             return None;
         }
         if !is_issuer(&issuer) {
@@ -48,6 +52,7 @@ impl Reader<'_> {
             client_secret: Secret::new(self.text("oidc.client_secret").to_owned()),
             name: self.text("oidc.name").to_owned(),
             open_accounts: self.text("oidc.open_accounts") == "true",
+            only: self.text("oidc.only") == "true",
             strength,
         })
     }

@@ -265,6 +265,7 @@ fn each_mistake_names_the_place_the_problem_and_the_remedy() {
             &[],
             "oidc.client_secret: is empty, and oidc.issuer is set",
         ),
+        ("[oidc]\nonly = true", &[], "levqor.toml:2: oidc.only: is set, and there is no oidc.issuer"),
         (
             "[oidc]\nissuer = \"https://login.example.com\"\nacr = [\"gold silver\"]",
             &[],

@@ -13,7 +13,10 @@ use crate::{
     App, Problem,
     features::{
         sessions::service::{self as sessions, Seat},
-        sign_in::pages::{require_own_form, sign_in_page, uncached, welcome},
+        sign_in::{
+            pages::{require_own_form, sign_in_page, uncached, welcome},
+            service::is_elsewhere_only,
+        },
     },
     gateway::{ClientAddress, PageActor, log_refused},
     pages::{
@@ -70,7 +73,9 @@ pub(super) async fn accept(
         Err(error) => return refused(client, &view, error),
     };
     let reader = view.reader.as_ref();
-    if invitation.mailed {
+    // Where people sign in by another system only, a mailbox says nothing about who they are.
+    let by_mailbox = invitation.mailed && !is_elsewhere_only(&app);
+    if by_mailbox {
         let seat = Seat::new(client.0, &headers, reader.map(PageActor::session));
         let entered = sessions::begin(&app, user.id, invitation.account_id, seat).await?;
         return Ok(welcome(&app, &entered, WAY, START));
@@ -83,7 +88,11 @@ pub(super) async fn accept(
         div.body.stack {
             h1 { "You belong to the account" }
             p { strong { (user.email) } " is a member of it now." }
-            (note(Tone::Idle, &html! { p { "This link came by hand, so it says nothing about whose mailbox that is. Sign in once more to show it." } }))
+            @if invitation.mailed {
+                (note(Tone::Idle, &html! { p { "People sign in by another system here. Do so now, with this address." } }))
+            } @else {
+                (note(Tone::Idle, &html! { p { "This link came by hand, so it says nothing about whose mailbox that is. Sign in once more to show it." } }))
+            }
             a.button.primary href="/signin" { "Sign in" }
         }
     };

@@ -14,6 +14,8 @@ pub struct OidcSettings {
     pub name: String,
     /// Whether somebody who belongs to no account gets one of their own.
     pub open_accounts: bool,
+    /// Nobody signs in by a link from their mailbox.
+    pub only: bool,
     /// How strongly it is to ask people.
     pub strength: Strength,
 }

@@ -84,6 +84,12 @@ pub(super) async fn request(
     FormData(request): FormData<Request>,
 ) -> Result<Response, Problem> {
     require_own_form(&headers)?;
+    if service::is_elsewhere_only(&app) {
+        log_refused(WAY, "people sign in by another system only", client.0);
+        let detail =
+            "people sign in by another system here, and no links are given; use the button on the page";
+        return Err(Problem::new(ProblemCode::Forbidden, detail));
+    }
     let next = Next { next: request.next };
     let email = match service::email(&request.email) {
         Ok(email) => email,
@@ -209,7 +215,7 @@ pub(super) async fn enter(
     let ends = view.reader.as_ref().map(PageActor::session);
     match service::enter(&app, &token, Seat::new(client.0, &headers, ends)).await {
         Ok(entered) => Ok(welcome(&app, &entered, WAY, next.path())),
-        Err(error @ (Error::LinkSpent | Error::NoAccount)) => {
+        Err(error @ (Error::LinkSpent | Error::NoAccount | Error::Elsewhere)) => {
             log_refused(WAY, &error.to_string(), client.0);
             let status =
                 if matches!(error, Error::LinkSpent) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
@@ -217,7 +223,7 @@ pub(super) async fn enter(
                 div.body.stack {
                     h1 { "That did not work" }
                     (note(Tone::Bad, &html! { p { (error) "." } }))
-                    a.button.primary href="/signin" { "Ask for a new link" }
+                    a.button.primary href="/signin" { "Back to signing in" }
                 }
             };
             Ok((status, uncached(sign_in_page(&view, card))).into_response())
@@ -271,16 +277,19 @@ fn form_card(app: &App, email: &str, next: &str, error: Option<&str>) -> Markup 
     let mut field = Field::text("email", "E-mail", email).required().error(error);
     field.kind = "email";
     field.autocomplete = Some("email");
+    let by_link = !service::is_elsewhere_only(app);
     html! {
         div.body.stack {
             div {
                 h1 { "Sign in" }
-                p.quiet { "No password: you get a link that works once." }
+                @if by_link { p.quiet { "No password: you get a link that works once." } }
             }
-            form.stack method="post" action="/signin" novalidate {
-                input type="hidden" name="next" value=(next);
-                (field.render())
-                button.button.primary type="submit" { (icon("mail")) "Get a link" }
+            @if by_link {
+                form.stack method="post" action="/signin" novalidate {
+                    input type="hidden" name="next" value=(next);
+                    (field.render())
+                    button.button.primary type="submit" { (icon("mail")) "Get a link" }
+                }
             }
             @if let Some(oidc) = &app.settings.oidc {
                 // A link and no form: the page's policy lets forms lead nowhere but here, and the browser would count the way back.
