@@ -11,6 +11,9 @@ use levqor_model::{RegionCode, Timestamp};
 use ring::hmac;
 
 pub const COOKIE: &str = "levqor_edge";
+/// The same over TLS: its name has browsers take it from this very host only, so that no neighbour under the same domain can
+/// put one of its own there.
+pub const HOST_COOKIE: &str = "__Host-levqor_edge";
 /// Fewer bytes are no secret.
 pub const SECRET_BYTES_MIN: usize = 32;
 /// Cookie headers longer than this are not searched.
@@ -72,11 +75,11 @@ impl Affinity {
         }
     }
 
-    /// `Set-Cookie` for an answer.
+    /// `Set-Cookie` for an answer; `secure`: the caller speaks TLS.
     pub fn set_cookie(&self, region: &RegionCode, now: Timestamp, secure: bool) -> Option<HeaderValue> {
-        let secure = if secure { "; Secure" } else { "" };
+        let (name, flag) = (cookie_name(secure), if secure { "; Secure" } else { "" });
         let text = format!(
-            "{COOKIE}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+            "{name}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{flag}",
             self.value(region, now),
             self.lifetime.as_secs()
         );
@@ -84,12 +87,17 @@ impl Affinity {
     }
 }
 
+fn cookie_name(secure: bool) -> &'static str {
+    if secure { HOST_COOKIE } else { COOKIE }
+}
+
 fn signed_text(region: &str, expires: i64) -> String {
     format!("{CONTEXT}\n{region}\n{expires}")
 }
 
-/// Takes the edge's cookie out of a request's headers; origins have no use for it. Gives its value.
-pub fn take_cookie(headers: &mut HeaderMap) -> Option<String> {
+/// Takes the edge's cookies out of a request's headers; origins have no use for them. Gives the value of the one that counts:
+/// from a caller who speaks TLS (`secure`) only what has the name that this host alone can give.
+pub fn take_cookie(headers: &mut HeaderMap, secure: bool) -> Option<String> {
     let present = headers
         .get_all(header::COOKIE)
         .iter()
@@ -108,8 +116,10 @@ pub fn take_cookie(headers: &mut HeaderMap) -> Option<String> {
         let mut kept = Vec::new();
         for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
-                Some((name, value)) if name.trim() == COOKIE => {
-                    found.get_or_insert_with(|| value.trim().to_owned());
+                Some((name, value)) if [COOKIE, HOST_COOKIE].contains(&name.trim()) => {
+                    if name.trim() == cookie_name(secure) {
+                        found.get_or_insert_with(|| value.trim().to_owned());
+                    }
                 }
                 _ => kept.push(pair),
             }
@@ -180,19 +190,38 @@ mod tests {
     }
 
     #[test]
+    fn over_tls_the_cookie_is_this_hosts_alone() {
+        let text = |secure| {
+            let cookie = affinity(1).set_cookie(&region(), NOW, secure).unwrap();
+            cookie.to_str().unwrap().to_owned()
+        };
+        let (plain, guarded) = (text(false), text(true));
+        assert!(plain.starts_with("levqor_edge=v1.eu-west.") && !plain.contains("Secure"), "{plain}");
+        // What browsers ask of such a name.
+        assert!(guarded.starts_with("__Host-levqor_edge=v1.eu-west."), "{guarded}");
+        assert!(guarded.contains("; Path=/;") && guarded.ends_with("; Secure"), "{guarded}");
+        assert!(!guarded.contains("Domain"), "{guarded}");
+    }
+
+    #[test]
     fn the_cookie_is_taken_out_and_the_others_stay() {
-        for (lines, found, left) in [
-            (&["a=1; levqor_edge=v; b=2"][..], Some("v"), &["a=1; b=2"][..]),
-            (&["levqor_edge=v"], Some("v"), &[]),
-            (&["a=1", "levqor_edge=v; levqor_edge=w"], Some("v"), &["a=1"]),
-            (&["a=1;b"], None, &["a=1;b"]),
-            (&["not_levqor_edge=1"], None, &["not_levqor_edge=1"]),
+        for (secure, lines, found, left) in [
+            (false, &["a=1; levqor_edge=v; b=2"][..], Some("v"), &["a=1; b=2"][..]),
+            (false, &["levqor_edge=v"], Some("v"), &[]),
+            (false, &["a=1", "levqor_edge=v; levqor_edge=w"], Some("v"), &["a=1"]),
+            (false, &["a=1;b"], None, &["a=1;b"]),
+            (false, &["not_levqor_edge=1"], None, &["not_levqor_edge=1"]),
+            (true, &["levqor_edge=w; __Host-levqor_edge=v; b=2"], Some("v"), &["b=2"]),
+            // A neighbour under the same domain could have set it.
+            (true, &["levqor_edge=w; b=2"], None, &["b=2"]),
+            // Browsers send it over TLS only.
+            (false, &["__Host-levqor_edge=v; b=2"], None, &["b=2"]),
         ] {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(header::COOKIE, HeaderValue::from_static(line));
             }
-            assert_eq!(take_cookie(&mut headers).as_deref(), found, "{lines:?}");
+            assert_eq!(take_cookie(&mut headers, secure).as_deref(), found, "{lines:?}");
             let after: Vec<_> =
                 headers.get_all(header::COOKIE).iter().map(|line| line.to_str().unwrap()).collect();
             assert_eq!(after, left, "{lines:?}");
@@ -206,11 +235,11 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), secure in any::<bool>()) {
             let mut headers = HeaderMap::new();
             if let Ok(value) = HeaderValue::from_bytes(&bytes) {
                 headers.append(header::COOKIE, value);
-                let _ = take_cookie(&mut headers).map(|value| affinity(1).read(&value, NOW));
+                let _ = take_cookie(&mut headers, secure).map(|value| affinity(1).read(&value, NOW));
             }
         }
     }

@@ -209,9 +209,9 @@ impl<'a> Passage<'a> {
             edge.stats.count(Count::ForgedRegions);
         }
         let country = country(live, &parts.headers, peer.address.ip(), trusted).map(str::to_owned);
-        let pin = pin(edge, live, &mut parts.headers);
         let secure = peer.tls
             || (trusted && parts.headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https"));
+        let pin = pin(edge, live, &mut parts.headers, secure);
         let client = Client {
             address: peer.address.ip(),
             trusted,
@@ -532,8 +532,8 @@ impl<'a> Passage<'a> {
 }
 
 /// Takes the affinity cookie out of the request, and judges it.
-fn pin(edge: &Edge, live: &Live, headers: &mut HeaderMap) -> Pin {
-    let Some(value) = affinity::take_cookie(headers) else { return Pin::None };
+fn pin(edge: &Edge, live: &Live, headers: &mut HeaderMap, secure: bool) -> Pin {
+    let Some(value) = affinity::take_cookie(headers, secure) else { return Pin::None };
     let Some(affinity) = &live.affinity else { return Pin::None };
     let pin = affinity.read(&value, edge.clock.now());
     match pin {

@@ -75,6 +75,9 @@ fn insert(session: &crate::Session, new: &Session) -> Result<(), Error> {
         .map(drop)
 }
 
+/// Why a session ended that an operator ended.
+const BY_OPERATOR: &str = "ended by an operator";
+
 /// Sessions that have just ended: whose account each was in.
 type Ended = Vec<(SessionId, AccountId)>;
 
@@ -328,6 +331,47 @@ impl Store {
     ) -> Result<usize, Error> {
         self.write(move |session| {
             end_in_account(session, account, user, None, now, "ended by an admin of the account")
+        })
+        .await
+    }
+
+    /// Ends all that somebody has open, in all their accounts, on an operator's word; how many sessions that were.
+    pub async fn end_sessions_of(&self, user: UserId, now: Timestamp) -> Result<usize, Error> {
+        self.write(move |session| {
+            let ended = session.rows(
+                "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+                 RETURNING session_id, account_id",
+                params![user, now],
+                read_ended,
+            )?;
+            note_ended(session, &ended, now, BY_OPERATOR)?;
+            Ok(ended.len())
+        })
+        .await
+    }
+
+    /// Ends some of what everybody has open, on an operator's word: those after an id, in the order of ids, but for one. Those that it
+    /// has ended; none when nobody has any more.
+    pub async fn end_sessions(
+        &self,
+        after: Option<SessionId>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, Error> {
+        self.write(move |session| {
+            let text = |id: Option<SessionId>| id.map_or_else(String::new, |id| id.to_string());
+            let ended = session.rows(
+                "UPDATE sessions SET revoked_at = $3 WHERE session_id IN
+                    (SELECT session_id FROM sessions
+                     WHERE session_id > $1 AND session_id <> $2 AND revoked_at IS NULL AND created_at <= $3 AND expires_at > $3
+                     ORDER BY session_id LIMIT $4)
+                 RETURNING session_id, account_id",
+                params![text(after), text(keep), now, limit],
+                read_ended,
+            )?;
+            note_ended(session, &ended, now, BY_OPERATOR)?;
+            Ok(ended.into_iter().map(|(id, _)| id).collect())
         })
         .await
     }

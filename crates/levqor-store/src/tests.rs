@@ -216,6 +216,8 @@ async fn touch_people(store: &Store, account: AccountId, random: &SeededRandom) 
     store.revoke_other_sessions(user, replaced, NOW).await.unwrap();
     store.revoke_session_of(user, replaced, NOW).await.unwrap();
     store.revoke_sessions_in(account, user, NOW).await.unwrap();
+    store.end_sessions_of(user, NOW).await.unwrap();
+    store.end_sessions(Some(replaced), None, NOW, 10).await.unwrap();
     touch_members(store, account, user, random).await;
     store.prune_sign_in(NOW).await.unwrap();
 }

@@ -15,12 +15,12 @@ pub use incidents::{
 use incidents::{INCIDENTS_EXAMPLES, POSTMORTEM_EXAMPLES};
 use operations::{
     ALERTS_EXAMPLES, HEARTBEATS_EXAMPLES, JOBS_EXAMPLES, MAINTENANCE_EXAMPLES, METRICS_EXAMPLES,
-    NOTIFICATIONS_EXAMPLES, PROBES_EXAMPLES, SLO_EXAMPLES,
+    NOTIFICATIONS_EXAMPLES, PROBES_EXAMPLES, SIGN_OUT_EXAMPLES, SLO_EXAMPLES,
 };
 pub use operations::{
     AlertsArgs, AlertsCommand, HeartbeatsArgs, HeartbeatsCommand, JobsArgs, JobsCommand, MaintenanceArgs,
     MaintenanceCommand, MetricsArgs, MetricsCommand, MetricsQueryArgs, NotificationsArgs,
-    NotificationsCommand, ProbesArgs, ProbesCommand, SilenceArgs, SloArgs, SloCommand,
+    NotificationsCommand, ProbesArgs, ProbesCommand, SignOutArgs, SilenceArgs, SloArgs, SloCommand,
 };
 
 /// AI workflow automation that keeps running when a region does not.
@@ -164,6 +164,9 @@ pub enum Command {
     /// Show messages to people and other systems, and try again those that did not arrive (operators).
     #[command(after_help = NOTIFICATIONS_EXAMPLES)]
     Notifications(NotificationsArgs),
+    /// Sign somebody out everywhere, or everybody (operators).
+    #[command(after_help = SIGN_OUT_EXAMPLES)]
+    SignOut(SignOutArgs),
     /// Service level objectives: what is left of their budgets (operators), and whether a document is right.
     #[command(after_help = SLO_EXAMPLES)]
     Slo(SloArgs),

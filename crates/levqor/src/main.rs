@@ -78,6 +78,7 @@ async fn run(cli: Cli) -> Exit {
         Command::Blueprint(args) => commands::blueprint::blueprint(&flags, &args, cli.json).await,
         Command::Alerts(args) => commands::alerts::alerts(&args, cli.json).await,
         Command::Notifications(args) => commands::notifications::notifications(&args, cli.json).await,
+        Command::SignOut(args) => commands::sign_out::sign_out(&args, cli.json).await,
         Command::Slo(args) => commands::slo::slo(&args, cli.json).await,
         Command::Drift(args) => commands::drift::drift(&flags, &args, cli.json).await,
         Command::Audit(args) => commands::audit::audit(&args, cli.json).await,

@@ -101,6 +101,39 @@ async fn http_1_1_over_tls_works_and_plain_text_there_does_not() {
 }
 
 #[tokio::test]
+async fn the_affinity_cookie_over_tls_is_this_hosts_alone() {
+    let origin = Origin::start("eu").await;
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    let rows = rows().replace(ROUTE, "[[routes]]\nhosts = [\"*\"]\naffinity = true\n");
+    let rows = format!("{rows}[affinity]\nsecret_file = \"secret\"\n");
+    let text = file(&[("eu-1", "eu-west", origin.url())], "", &rows)
+        .replace("address = \"127.0.0.1:0\"", "address = \"127.0.0.1:0\"\ntls = true");
+    let world = World::within(folder, &text).await;
+    world.settled().await;
+    let ask = async |cookie: &str| {
+        let stream = handshake(&world, &["http/1.1"]).await;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("/").header("host", "api.test").header("cookie", cookie);
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        read(sender.send_request(request).await.unwrap()).await.unwrap()
+    };
+    let first = ask("own=1").await;
+    let cookie = first.header("set-cookie");
+    assert!(cookie.starts_with("__Host-levqor_edge=v1.eu-west.") && cookie.ends_with("; Secure"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    assert_eq!(ask(&format!("own=1; {pair}")).await.header("set-cookie"), "", "it is known again");
+    assert_eq!(origin.seen().last().unwrap().headers["cookie"], "own=1", "no origin sees it");
+    // A neighbour under the same domain could have set this one.
+    let plain = pair.trim_start_matches("__Host-");
+    let replaced = ask(&format!("own=1; {plain}")).await;
+    assert!(replaced.header("set-cookie").starts_with("__Host-levqor_edge="), "it counts as none");
+    assert_eq!(origin.seen().last().unwrap().headers["cookie"], "own=1");
+}
+
+#[tokio::test]
 async fn a_connection_too_many_is_closed_before_any_handshake() {
     let origin = Origin::start("eu").await;
     let world = edge_with(("eu-west", origin.url()), "[limits]\nconnections_per_address = 1\n").await;

@@ -168,6 +168,7 @@ pub const RULES: &[ApiRule] = &[
     (Method::POST, "/api/ops/consultations/{id}/cancel", OPERATOR, OPERATE),
     (Method::GET, "/api/ops/trial-feedback", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/people/forget", OPERATOR, OPERATE),
+    (Method::POST, "/api/ops/people/sign-out", OPERATOR, OPERATE),
     (Method::POST, "/api/marketing/lead", Anyone, None),
     (Method::POST, "/api/marketing/event", Anyone, None),
     (Method::POST, "/api/support", Anyone, None),

@@ -15,9 +15,10 @@ use std::{
     time::Duration,
 };
 
+use axum::response::AppendHeaders;
 use axum_extra::extract::cookie::CookieJar;
-use http::{HeaderMap, header, request::Parts};
-use levqor_model::{KeyId, ProblemCode, Role, Timestamp};
+use http::{HeaderMap, HeaderName, header, request::Parts};
+use levqor_model::{KeyId, ProblemCode, Role, Timestamp, audit::masked_address};
 use levqor_store::{keys::ApiKey, sessions::Session};
 use moka::sync::Cache;
 
@@ -194,6 +195,15 @@ fn denied(detail: &str) -> Problem {
     Problem::new(ProblemCode::Unauthenticated, detail)
 }
 
+/// Tells the log of somebody who tried to come in and was not let in: which way, why, and from which network, so that somebody who
+/// tries many doors shows. Never what they showed or who they said they are: it may be another's key or address.
+///
+/// Not into the evidence log: who is not let in could fill it.
+pub(crate) fn log_refused(way: &str, why: &str, address: IpAddr) {
+    let network = masked_address(address);
+    tracing::info!(sign_in.way = way, sign_in.refused = why, client.network = %network, "not let in by {way}: {why}");
+}
+
 async fn by_key(text: &str, network: IpAddr, anew: bool, app: &App) -> Result<Arc<Identity>, Problem> {
     let hash = tokens::token_hash(text);
     let callers = &app.callers;
@@ -208,6 +218,7 @@ async fn by_key(text: &str, network: IpAddr, anew: bool, app: &App) -> Result<Ar
                 ));
             };
             if key.revoked_at.is_some() {
+                log_refused("key", "it was revoked", network);
                 return Err(denied("this API key was revoked; use another one"));
             }
             let previous = key.previous.filter(|previous| previous.hash == hash);
@@ -229,6 +240,7 @@ async fn by_key(text: &str, network: IpAddr, anew: bool, app: &App) -> Result<Ar
     };
     let now = app.now();
     if let Some(at) = identity.expires_at.filter(|at| *at <= now) {
+        log_refused("key", "it has expired", network);
         return Err(denied(&if identity.replaced {
             format!("this API key was given a new secret, and the old one opened until {at}; use the new one")
         } else {
@@ -249,6 +261,7 @@ async fn key_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option<Api
     }
     let guesses = &app.rates.key_guesses;
     if !guesses.may_try(app, network) {
+        log_refused("key", "too many were tried", network);
         return Err(Problem::new(
             ProblemCode::RateLimited,
             "too many keys that nobody has came from your address; check the key and try again in a minute",
@@ -257,6 +270,7 @@ async fn key_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option<Api
     }
     let found = app.store.key_by_hash(hash).await?;
     if found.is_none() {
+        log_refused("key", "nobody has it", network);
         app.callers.unknown.insert(hash, ());
         guesses.missed(app, network);
     }
@@ -270,6 +284,7 @@ async fn session_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option
     }
     let guesses = &app.rates.session_guesses;
     if !guesses.may_try(app, network) {
+        log_refused("session", "too many were tried", network);
         return Err(Problem::new(
             ProblemCode::RateLimited,
             "too many sessions that are over or never were came from your address; delete the cookies of this site, or try again in a minute",
@@ -278,6 +293,7 @@ async fn session_of(hash: [u8; 32], network: IpAddr, app: &App) -> Result<Option
     }
     let found = app.store.session_by_hash(hash, app.now()).await?;
     if found.is_none() {
+        log_refused("session", "it is over or never was", network);
         app.callers.unknown.insert(hash, ());
         guesses.missed(app, network);
     }
@@ -300,6 +316,7 @@ async fn by_session(
     }
     let Some(session) = session_of(hash, network, app).await? else { return Ok(None) };
     if now.since(session.last_seen_at) >= SESSION_IDLE_MAX {
+        log_refused("session", "nobody used it for too long", network);
         app.callers.unknown.insert(hash, ());
         return Ok(None);
     }
@@ -312,7 +329,10 @@ async fn by_session(
         .find(|membership| membership.account_id == session.account_id)
         .map(|membership| membership.role);
     // A person who has left the account keeps a cookie, but nothing that it opens.
-    let Some(role) = role else { return Ok(None) };
+    let Some(role) = role else {
+        log_refused("session", "its person has left the account", network);
+        return Ok(None);
+    };
     if now.since(session.last_seen_at) >= SEEN_EVERY {
         app.store.touch_session(session.id, now).await?;
     }
@@ -348,9 +368,14 @@ fn cookie_name(app: &App) -> &'static str {
     if over_tls(app) { HOST_SESSION_COOKIE } else { SESSION_COOKIE }
 }
 
-/// The value of `Set-Cookie` that makes the browser forget its session.
-pub fn no_session_cookie(app: &App) -> String {
-    session_cookie(app, "", Duration::ZERO)
+/// What a browser is told whose session has ended: to forget the cookie, and what it has kept of pages and data of this site.
+///
+/// Not all cookies: browsers would take those of every host under the same domain, too.
+pub fn farewell(app: &App) -> AppendHeaders<[(HeaderName, String); 2]> {
+    AppendHeaders([
+        (header::SET_COOKIE, session_cookie(app, "", Duration::ZERO)),
+        (HeaderName::from_static("clear-site-data"), r#""cache", "storage""#.to_owned()),
+    ])
 }
 
 #[cfg(test)]

@@ -54,10 +54,8 @@ use tower_http::{
 pub use access::{Access, ApiRule, RULES, Rule};
 pub(crate) use actor::unauthenticated;
 pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
-pub(crate) use authenticate::Callers;
-pub use authenticate::{
-    HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, no_session_cookie, session_cookie,
-};
+pub(crate) use authenticate::{Callers, log_refused};
+pub use authenticate::{HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, farewell, session_cookie};
 pub(crate) use bounds::{Bounds, StreamPlace};
 pub use client::{Client, ClientAddress, ClientFingerprint, Country, ForwardedHeader, Networks, NotANetwork};
 pub(crate) use crowd::Crowd;

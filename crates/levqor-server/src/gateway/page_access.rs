@@ -119,6 +119,7 @@ pub const PAGES: &[Rule] = &[
     (Method::POST, "/dashboard/secrets/{name}/delete", EDITOR),
     (Method::GET, "/admin", OPERATOR),
     (Method::GET, "/admin/accounts", OPERATOR),
+    (Method::POST, "/admin/accounts/sign-out", OPERATOR),
     (Method::GET, "/admin/alerts", OPERATOR),
     (Method::POST, "/admin/alerts/{id}/acknowledge", OPERATOR),
     (Method::POST, "/admin/alerts/silences", OPERATOR),

@@ -12,8 +12,10 @@ use serde::Deserialize;
 use super::local_path;
 use crate::App;
 
-/// The cookie that keeps the choice; the scripts know its name too.
+/// The cookie that keeps the choice; the scripts know its names too.
 const COOKIE: &str = "levqor_theme";
+/// The same over TLS: its name has browsers take it from this very host only.
+const HOST_COOKIE: &str = "__Host-levqor_theme";
 
 /// How a page is coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,8 +37,10 @@ impl Theme {
     }
 
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        CookieJar::from_headers(headers)
-            .get(COOKIE)
+        // Whichever there is: what a neighbour's could change is a colour, and a choice from before outlives a move to TLS.
+        let jar = CookieJar::from_headers(headers);
+        jar.get(HOST_COOKIE)
+            .or_else(|| jar.get(COOKIE))
             .map_or(Theme::System, |cookie| Theme::parse(cookie.value()))
     }
 
@@ -72,8 +76,9 @@ pub(crate) async fn choose(State(app): State<App>, Form(choice): Form<Choice>) -
         Theme::System => "",
     };
     let age = if value.is_empty() { 0 } else { 31_536_000 };
-    let secure = if app.settings.public_url.starts_with("https:") { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={age}; SameSite=Lax{secure}");
+    let over_tls = app.settings.public_url.starts_with("https:");
+    let (name, secure) = if over_tls { (HOST_COOKIE, "; Secure") } else { (COOKIE, "") };
+    let cookie = format!("{name}={value}; Path=/; Max-Age={age}; SameSite=Lax{secure}");
     let mut response = Redirect::to(local_path(&choice.next).unwrap_or("/")).into_response();
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

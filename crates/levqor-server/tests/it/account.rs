@@ -98,6 +98,7 @@ async fn a_person_leaves_unless_they_are_the_last_owner() {
     let left = leave(&bob).await;
     assert_eq!(left.status, StatusCode::NO_CONTENT, "{}", left.text());
     assert!(left.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(left.header("clear-site-data"), Some("\"cache\", \"storage\""));
     assert_eq!(own(test.get("/api/account"), &bob).send().await.status, StatusCode::UNAUTHORIZED);
     let id = user(&test, "bob@example.com").await;
     assert_eq!(test.store.member(test.account, id).await, Ok(None));

@@ -1,6 +1,6 @@
 //! Who the caller is, as far as it shows, and whose word on it is believed.
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, sync::Once};
 
 use axum::{Router, routing::get};
 use http::StatusCode;
@@ -166,18 +166,32 @@ impl io::Write for Lines {
     }
 }
 
+/// From here on what this thread logs is kept.
+pub fn keep_log() {
+    static ONCE: Once = Once::new();
+    // For the whole process: one for a thread alone may miss what other threads have logged before.
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().json().with_writer(|| Lines).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+    LINES.set(Some(Vec::new()));
+}
+
+/// What this thread has logged since [`keep_log`], as text and line by line.
+pub fn kept_log() -> (String, Vec<serde_json::Value>) {
+    let text = String::from_utf8(LINES.take().unwrap()).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (text, lines)
+}
+
 #[tokio::test]
 async fn the_access_log_tells_network_country_and_fingerprint_but_no_address() {
-    // For the whole process: one for a thread alone may miss what other threads have logged before.
-    let subscriber = tracing_subscriber::fmt().json().with_writer(|| Lines).finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    LINES.set(Some(Vec::new()));
+    keep_log();
     let test = TestApp::with(|settings| settings.gateway.trusted_proxies = PROXY.parse().unwrap()).await;
     let call = test.get("/api/plans?email=ada@example.com").from(PROXY).key(&test.keys.viewer);
     call.header("x-forwarded-for", "203.0.113.77").header("x-levqor-country", "FR").send().await;
     test.get("/signin/link/a-secret-token").from("2001:db8:1:2:3::4").send().await;
-    let text = String::from_utf8(LINES.take().unwrap()).unwrap();
-    let told: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (text, told) = kept_log();
     let access: Vec<_> = told.iter().filter(|line| line["fields"]["http.route"].is_string()).collect();
     assert_eq!(access.len(), 2, "{text}");
     let fields = &access[0]["fields"];

@@ -12,6 +12,7 @@ mod business;
 mod callers;
 mod catalogs;
 mod cors;
+mod data;
 mod described;
 mod drift;
 mod events;

@@ -10,10 +10,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 use levqor_model::{Role, Secret};
-use levqor_server::features::oidc::OidcSettings;
+use levqor_server::features::{
+    oidc::{OidcSettings, Strength},
+    sign_in::service::issue_link,
+};
 use openidconnect::{
-    Audience, EmptyAdditionalClaims, EndUserEmail, IssuerUrl, JsonWebKeyId, Nonce, PrivateSigningKey,
-    StandardClaims, SubjectIdentifier,
+    Audience, AuthenticationContextClass, AuthenticationMethodReference, EmptyAdditionalClaims, EndUserEmail,
+    IssuerUrl, JsonWebKeyId, Nonce, PrivateSigningKey, StandardClaims, SubjectIdentifier,
     core::{
         CoreEdDsaPrivateSigningKey, CoreHmacKey, CoreIdToken, CoreIdTokenClaims, CoreJwsSigningAlgorithm,
         CoreRsaPrivateSigningKey,
@@ -48,6 +51,10 @@ struct Plan {
     issued: i64,
     ends: i64,
     signed: Signed,
+    /// How its person was asked.
+    context: Option<&'static str>,
+    method: Option<&'static str>,
+    asked: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +82,9 @@ impl Plan {
             issued: 0,
             ends: 300,
             signed: Signed::Ed,
+            context: None,
+            method: None,
+            asked: None,
         }
     }
 }
@@ -189,7 +199,12 @@ fn signed(desk: &Desk) -> String {
         standard,
         EmptyAdditionalClaims {},
     )
-    .set_nonce(Some(Nonce::new(plan.nonce.unwrap_or(&desk.nonce).to_owned())));
+    .set_nonce(Some(Nonce::new(plan.nonce.unwrap_or(&desk.nonce).to_owned())))
+    .set_auth_context_ref(plan.context.map(|context| AuthenticationContextClass::new(context.to_owned())))
+    .set_auth_method_refs(
+        plan.method.map(|method| vec![AuthenticationMethodReference::new(method.to_owned())]),
+    )
+    .set_auth_time(plan.asked.map(at));
     let ed_token = |pem, name| {
         CoreIdToken::new(claims.clone(), &ed(pem, name), CoreJwsSigningAlgorithm::EdDsa, None, None).unwrap()
     };
@@ -246,6 +261,8 @@ impl Issuer {
             client_secret: Secret::new(SECRET),
             name: "Work".to_owned(),
             open_accounts,
+            only: false,
+            strength: Strength::default(),
         }
     }
 
@@ -437,6 +454,91 @@ async fn a_way_is_gone_once_by_the_browser_that_began_it() {
         "nobody is sent to another site: {}",
         home.text()
     );
+}
+
+#[tokio::test]
+async fn who_was_asked_less_strongly_than_is_wanted_stays_outside() {
+    let issuer = Issuer::start().await;
+    let strength = Strength {
+        contexts: vec!["gold".to_owned(), "silver".to_owned()],
+        methods: vec!["mfa".to_owned()],
+        max_age: Some(Duration::from_secs(300)),
+    };
+    let test = TestApp::with(|settings| {
+        settings.oidc = Some(OidcSettings { strength, ..issuer.settings(true) });
+    })
+    .await;
+    // The issuer is asked for it.
+    let begun = test.page("/signin/oidc?next=/dashboard").send().await;
+    let to = Url::parse(begun.header("location").unwrap()).unwrap();
+    let asked = |name: &str| to.query_pairs().find(|(n, _)| n == name).unwrap().1.into_owned();
+    assert_eq!((asked("acr_values"), asked("max_age")), ("gold silver".to_owned(), "300".to_owned()));
+    // What it says counts.
+    let good = Plan { context: Some("gold"), method: Some("mfa"), asked: Some(0), ..Plan::good() };
+    let rows = [
+        ("says nothing", Plan::good(), "of the context (acr) it says nothing, and gold or silver is wanted"),
+        ("a weaker context", Plan { context: Some("bronze"), ..good.clone() }, "it says bronze"),
+        ("a password", Plan { method: Some("pwd"), ..good.clone() }, "of the methods (amr) it says pwd"),
+        ("not when", Plan { asked: None, ..good.clone() }, "does not say when you were asked"),
+        ("long ago", Plan { asked: Some(-400), ..good.clone() }, "asked too long ago"),
+    ];
+    for (what, plan, part) in rows {
+        issuer.plan(plan);
+        let refused = issuer.go(&test).await;
+        let text = refused.text();
+        assert_eq!((refused.status, session(&refused)), (StatusCode::FORBIDDEN, None), "{what}: {text}");
+        assert!(text.contains(part), "{what}: {text}");
+    }
+    issuer.plan(good);
+    assert!(session(&issuer.go(&test).await).is_some(), "as it is wanted");
+}
+
+#[tokio::test]
+async fn where_another_system_is_the_only_way_a_mailbox_opens_nothing() {
+    let issuer = Issuer::start().await;
+    let test = TestApp::with(|settings| {
+        settings.oidc = Some(OidcSettings { only: true, ..issuer.settings(false) });
+    })
+    .await;
+    let page = test.page("/signin").send().await.text();
+    assert!(page.contains("/signin/oidc?next=") && !page.contains("name=\"email\""), "{page}");
+    let asked = test.form("/signin", &[("email", "ada@example.com")]).send().await;
+    assert_eq!(asked.status, StatusCode::FORBIDDEN, "{}", asked.text());
+    // Links that were given before.
+    let link = async |email: &str| {
+        let person = user(&test, email).await;
+        let issued = issue_link(&test.store, &*test.app.random, "", person, test.app.now()).await.unwrap();
+        issued.expose().to_owned()
+    };
+    let old = link("ada@example.com").await;
+    let entered = test.form(&old, &[]).send().await;
+    assert_eq!((entered.status, session(&entered)), (StatusCode::FORBIDDEN, None), "{}", entered.text());
+    // What the server prints for its operator.
+    crate::support::sign_in_operator(&test.app, test.account).await;
+    let printed = link("operator@example.com").await;
+    assert!(session(&test.form(&printed, &[]).send().await).is_some());
+    assert!(session(&issuer.go(&test).await).is_some(), "the way that is left");
+}
+
+#[tokio::test]
+async fn the_way_is_remembered_by_a_cookie_of_this_host_alone() {
+    let issuer = Issuer::start().await;
+    let test = TestApp::with(|settings| {
+        settings.public_url = "https://levqor.example".to_owned();
+        settings.oidc = Some(issuer.settings(false));
+    })
+    .await;
+    let begun = test.page("/signin/oidc?next=/dashboard").send().await;
+    assert_eq!(begun.status, StatusCode::SEE_OTHER, "{}", begun.text());
+    let cookie = begun.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-levqor_oidc=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(cookie.contains("; Path=/; HttpOnly; SameSite=Lax") && !cookie.contains("Domain="), "{cookie}");
+    // One that another host under the same domain could have set begins no way.
+    let plain = cookie.split(';').next().unwrap().trim_start_matches("__Host-").to_owned();
+    let to = Url::parse(begun.header("location").unwrap()).unwrap();
+    let state = to.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let back = come_back(&test, &plain, &format!("code=the-code&state={state}")).await;
+    assert_eq!((back.status, session(&back)), (StatusCode::BAD_REQUEST, None), "{}", back.text());
 }
 
 #[tokio::test]

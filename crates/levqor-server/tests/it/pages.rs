@@ -211,6 +211,9 @@ async fn the_theme_is_a_cookie_and_leads_back_to_this_site_only() {
     }
     let dark = app.page("/").header("cookie", "levqor_theme=dark").send().await.text();
     assert!(dark.contains("<html lang=\"en\" data-theme=\"dark\">"));
+    let both = "levqor_theme=light; __Host-levqor_theme=dark";
+    let both = app.page("/").header("cookie", both).send().await.text();
+    assert!(both.contains("<html lang=\"en\" data-theme=\"dark\">"), "what this host has set is the choice");
     let odd = app.page("/").header("cookie", "levqor_theme=\"><script>").send().await.text();
     assert!(odd.contains("<html lang=\"en\">"));
 }

@@ -129,4 +129,12 @@ async fn cookies_are_for_this_site_and_no_script() {
     let plain = pair.trim_start_matches("__Host-");
     let answer = test.page("/dashboard").header("cookie", plain).send().await;
     assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
+    // The one for colours, too; it has no secret, and a script writes it.
+    let themed = test.form("/theme", &[("theme", "dark"), ("next", "/")]).send().await;
+    let theme = themed.header("set-cookie").unwrap();
+    assert!(theme.starts_with("__Host-levqor_theme=dark; Path=/; "), "{theme}");
+    assert!(
+        theme.ends_with("; Secure") && theme.contains("SameSite=Lax") && !theme.contains("Domain="),
+        "{theme}"
+    );
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     members::{own, user},
     pages::{Browser, csrf},
-    support::{TestApp, sign_in_as},
+    support::{TestApp, sign_in_as, sign_in_operator},
 };
 
 async fn list(test: &TestApp, cookie: &str) -> Vec<Value> {
@@ -66,6 +66,51 @@ async fn people_see_their_sessions_and_end_them() {
     assert_eq!(test.get("/api/sessions").key(&test.keys.owner).send().await.problem(), "forbidden");
     let kinds: Vec<_> = test.store.audit_records(Default::default(), None, 100).await.unwrap();
     assert_eq!(kinds.iter().filter(|record| record.kind == "session.revoked").count(), 3);
+}
+
+#[tokio::test]
+async fn an_operator_signs_somebody_or_everybody_out() {
+    let test = TestApp::new().await;
+    let second = enter(&test, "ada@example.com", None).await;
+    let bob = sign_in_as(&test.app, test.account, "bob@example.com", Role::Owner).await;
+    let operator = sign_in_operator(&test.app, test.account).await;
+    let lives =
+        async |cookie: &str| own(test.get("/api/account"), cookie).send().await.status == StatusCode::OK;
+    let path = "/api/ops/people/sign-out";
+    let by_key = async |body: Value| test.post(path).key(&test.keys.operator).json(&body).send().await;
+    for wrong in [
+        json!({}),
+        json!({ "everybody": false }),
+        json!({ "email": "ada@example.com", "everybody": true }),
+        json!({ "email": "nobody@example.org" }),
+        json!({ "email": "ada" }),
+    ] {
+        let refused = by_key(wrong.clone()).await;
+        assert_eq!(refused.problem(), "invalid-fields", "{wrong}: {}", refused.text());
+    }
+    let asked = json!({ "email": "Ada@Example.com" });
+    let refused = test.post(path).key(&test.keys.owner).json(&asked).send().await;
+    assert_eq!(refused.problem(), "forbidden", "an owner is no operator");
+    assert!(lives(&test.cookie).await && lives(&second).await && lives(&bob).await);
+    let ended = by_key(asked.clone()).await;
+    assert_eq!((ended.status, &ended.json()["ended"]), (StatusCode::OK, &json!(2)), "{}", ended.text());
+    assert!(!lives(&test.cookie).await && !lives(&second).await, "at once");
+    assert!(lives(&bob).await, "nobody else's ended");
+    assert_eq!(by_key(asked).await.json()["ended"], 0);
+    assert_eq!(
+        test.get("/api/account").key(&test.keys.viewer).send().await.status,
+        StatusCode::OK,
+        "keys stay"
+    );
+    let everybody = own(test.post(path), &operator).json(&json!({ "everybody": true })).send().await;
+    assert_eq!(everybody.json()["ended"], 1, "Bob's; the operator's own goes on");
+    assert!(!lives(&bob).await && lives(&operator).await);
+    assert_eq!(by_key(json!({ "everybody": true })).await.json()["ended"], 1, "a key keeps no session");
+    let records = test.store.audit_records(Default::default(), None, 100).await.unwrap();
+    let ended: Vec<_> =
+        records.iter().filter(|record| record.details.contains("ended by an operator")).collect();
+    assert_eq!(ended.len(), 4, "{records:?}");
+    assert!(ended.iter().all(|record| record.kind == "session.revoked" && record.account.is_some()));
 }
 
 #[tokio::test]

@@ -8,7 +8,11 @@ use levqor_store::{Options, audit::Filter};
 use levqor_testkit::{temp_dir, wait_for};
 use rusqlite::Connection;
 
-use crate::{pages::Browser, support::TestApp};
+use crate::{
+    callers::{keep_log, kept_log},
+    pages::Browser,
+    support::TestApp,
+};
 
 const ELSEWHERE: &[&str] = &[
     "//evil.example",
@@ -188,6 +192,68 @@ async fn links_cannot_be_guessed_forged_or_used_twice() {
     let old = link(&test).await;
     test.advance(15 * 60 + 1);
     assert_eq!(test.form(&old, &[]).send().await.status, StatusCode::GONE, "expired");
+}
+
+#[tokio::test]
+async fn tries_to_come_in_are_logged_good_or_not() {
+    let test = TestApp::new().await;
+    let (good, spent, late) = (link(&test).await, link(&test).await, link(&test).await);
+    test.form(&spent, &[]).send().await;
+    let wrong = format!("lvq_{}", "k".repeat(43));
+    let stale = "s".repeat(43);
+    let forged = format!("{}={stale}", levqor_server::gateway::SESSION_COOKIE);
+    keep_log();
+    for _ in 0..2 {
+        // Twice the same is one guess and one line; the access log has both.
+        test.get("/api/runs").from("192.0.2.77").key(&wrong).send().await;
+    }
+    test.page("/dashboard").from("192.0.2.77").header("cookie", &forged).send().await;
+    test.form(&spent, &[]).from("192.0.2.77").send().await;
+    test.form("/signin", &[("email", "nobody@example.org")]).from("192.0.2.77").send().await;
+    let entered = test.form(&good, &[]).from("192.0.2.77").send().await;
+    assert_eq!(entered.status, StatusCode::SEE_OTHER, "{}", entered.text());
+    test.advance(15 * 60 + 1);
+    test.form(&late, &[]).from("2001:db8:1:2:3::4").send().await;
+    test.page("/invitations/an-unknown-token").from("192.0.2.77").send().await;
+    let (text, lines) = kept_log();
+    let refused: Vec<_> = lines.iter().filter(|line| line["fields"]["sign_in.refused"].is_string()).collect();
+    let told: Vec<_> = refused
+        .iter()
+        .map(|line| {
+            let field = |name: &str| line["fields"][name].as_str().unwrap();
+            (field("sign_in.way"), field("client.network"))
+        })
+        .collect();
+    let (here, there) = ("192.0.2.0/24", "2001:db8:1::/48");
+    let expected = [
+        ("key", here),
+        ("session", here),
+        ("link", here),
+        ("link", here),
+        ("link", there),
+        ("invitation", here),
+    ];
+    assert_eq!(told, expected, "{text}");
+    assert_eq!(refused[0]["fields"]["sign_in.refused"], "nobody has it");
+    let begun: Vec<_> = lines.iter().filter(|line| line["fields"]["session.id"].is_string()).collect();
+    assert_eq!(begun.len(), 1, "{text}");
+    assert_eq!(begun[0]["fields"]["sign_in.way"], "link");
+    let tokens = [&good, &spent, &late].map(|link| link.rsplit('/').next().unwrap().to_owned());
+    let [good, spent, late] = &tokens;
+    let hidden: [&str; 9] = [
+        good,
+        spent,
+        late,
+        &wrong,
+        &stale,
+        "an-unknown-token",
+        "nobody@example.org",
+        "192.0.2.77",
+        "2001:db8:1:2:3::4",
+    ];
+    for secret in hidden {
+        assert!(!text.contains(secret), "{secret} is in the log: {text}");
+    }
 }
 
 #[tokio::test]

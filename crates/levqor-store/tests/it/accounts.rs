@@ -240,6 +240,61 @@ async fn a_link_is_spent_once_and_in_time() {
 }
 
 #[tokio::test]
+async fn an_operator_ends_what_somebody_or_everybody_has_open() {
+    let world = World::new();
+    let (ada, bob) = (world.user("ada@example.com").await, world.user("bob@example.com").await);
+    let (account, store) = (world.account().await, &world.store);
+    let (random, hour) = (SeededRandom::new(1), Duration::from_secs(3_600));
+    let mut open = Vec::new();
+    for (number, user) in [(1, ada), (2, bob), (3, ada), (4, bob), (5, bob)] {
+        let session = Session {
+            id: SessionId::new(NOW, &random),
+            user_id: user,
+            account_id: account,
+            hash: [number; 32],
+            created_at: NOW,
+            last_seen_at: NOW,
+            expires_at: NOW + hour,
+            network: None,
+            browser: None,
+        };
+        store.create_session(session.clone(), None).await.unwrap();
+        open.push(session);
+    }
+    assert_eq!(store.end_sessions_of(ada, NOW).await, Ok(2));
+    assert_eq!(store.end_sessions_of(ada, NOW).await, Ok(0), "once");
+    // Two at a time, and one stays; what begins meanwhile is not meant.
+    let later = Session {
+        id: SessionId::new(NOW + hour, &random),
+        hash: [6; 32],
+        created_at: NOW + hour,
+        ..open[1].clone()
+    };
+    let later = Session { expires_at: NOW + hour * 2, ..later };
+    store.create_session(later.clone(), None).await.unwrap();
+    let keep = Some(open[3].id);
+    let mut expected = vec![open[1].id, open[4].id];
+    expected.sort_unstable();
+    let first = store.end_sessions(None, keep, NOW, 1).await.unwrap();
+    assert_eq!(first, expected[..1]);
+    let second = store.end_sessions(first.last().copied(), keep, NOW, 10).await.unwrap();
+    assert_eq!(second, expected[1..]);
+    assert_eq!(store.end_sessions(second.last().copied(), keep, NOW, 10).await, Ok(Vec::new()));
+    for (session, lives) in [(&open[0], false), (&open[1], false), (&open[3], true), (&later, true)] {
+        assert_eq!(
+            store.session_by_hash(session.hash, NOW).await.unwrap().is_some(),
+            lives,
+            "{}",
+            session.id
+        );
+    }
+    let records = store.audit_records(Default::default(), None, 100).await.unwrap();
+    let ended = records.iter().filter(|record| record.kind == "session.revoked");
+    let by_operator = ended.filter(|record| record.details.contains("ended by an operator")).count();
+    assert_eq!(by_operator, 4, "{records:?}");
+}
+
+#[tokio::test]
 async fn a_session_lives_until_it_expires_or_is_revoked() {
     let world = World::new();
     let (user, account) = (world.user("ada@example.com").await, world.account().await);

@@ -227,6 +227,25 @@ pub enum NotificationsCommand {
     },
 }
 
+pub(super) const SIGN_OUT_EXAMPLES: &str = "\
+Sessions end at once on the node that is asked, and on others within seconds. API keys stay: their account revokes them.
+
+Examples:
+  levqor sign-out ada@example.com
+  levqor sign-out --everybody";
+
+#[derive(Debug, Args)]
+pub struct SignOutArgs {
+    /// The person's address.
+    #[arg(value_name = "E-MAIL", required_unless_present = "everybody")]
+    pub email: Option<String>,
+    /// Instead of somebody, everybody in all accounts.
+    #[arg(long, conflicts_with = "email")]
+    pub everybody: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
 pub(super) const SLO_EXAMPLES: &str = "\
 Examples:
   levqor slo                               all objectives, and what is left of their budgets

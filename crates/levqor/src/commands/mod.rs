@@ -26,6 +26,7 @@ pub mod region;
 pub mod regions;
 pub mod run;
 pub mod serve;
+pub mod sign_out;
 pub mod slo;
 pub mod status;
 pub mod tamper;

@@ -1,15 +1,24 @@
 //! The system that signs people in besides links.
 
+use std::time::Duration;
+
 use levqor_model::Secret;
-use levqor_server::features::oidc::OidcSettings;
+use levqor_server::features::oidc::{OidcSettings, Strength};
 use url::{Host, Url};
 
 use super::Reader;
+
+/// Letters of a word that a token is to have.
+const WORD_MAX: usize = 256;
 
 impl Reader<'_> {
     pub(super) fn oidc(&mut self) -> Option<OidcSettings> {
         let issuer = self.text("oidc.issuer").to_owned();
         if issuer.is_empty() {
+            if self.text("oidc.only") == "true" {
+                let remedy = "name that system, or let people sign in by links";
+                self.complain("oidc.only", "is set, and there is no oidc.issuer", remedy);
+            }
             return None;
         }
         if !is_issuer(&issuer) {
@@ -27,6 +36,13 @@ impl Reader<'_> {
                 );
             }
         }
+        let strength = Strength {
+            contexts: self.words("oidc.acr"),
+            methods: self.words("oidc.amr"),
+            max_age: Some(self.number("oidc.max_age_seconds"))
+                .filter(|age| *age > 0)
+                .map(Duration::from_secs),
+        };
         if missing {
             return None;
         }
@@ -36,7 +52,24 @@ impl Reader<'_> {
             client_secret: Secret::new(self.text("oidc.client_secret").to_owned()),
             name: self.text("oidc.name").to_owned(),
             open_accounts: self.text("oidc.open_accounts") == "true",
+            only: self.text("oidc.only") == "true",
+            strength,
         })
+    }
+
+    /// What is wanted of a token: each one word, since a space separates them on their way.
+    fn words(&mut self, name: &str) -> Vec<String> {
+        let list = self.text(name).to_owned();
+        let mut words = Vec::new();
+        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            if word.len() <= WORD_MAX && word.chars().all(|letter| letter.is_ascii_graphic()) {
+                words.push(word.to_owned());
+            } else {
+                let remedy = "write each as the system's own documents do, without spaces, such as mfa or urn:example:gold";
+                self.complain(name, format!("{word:?} is nothing that a token can say"), remedy);
+            }
+        }
+        words
     }
 }
 

@@ -265,6 +265,12 @@ fn each_mistake_names_the_place_the_problem_and_the_remedy() {
             &[],
             "oidc.client_secret: is empty, and oidc.issuer is set",
         ),
+        ("[oidc]\nonly = true", &[], "levqor.toml:2: oidc.only: is set, and there is no oidc.issuer"),
+        (
+            "[oidc]\nissuer = \"https://login.example.com\"\nacr = [\"gold silver\"]",
+            &[],
+            "levqor.toml:3: oidc.acr: \"gold silver\" is nothing that a token can say",
+        ),
         (
             "[mail]\nfrom = \"a@b.c\"",
             &[("SMTP_URL", "https://u:hunter2@h")],

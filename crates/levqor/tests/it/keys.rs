@@ -75,6 +75,25 @@ async fn stopped(mut of: Levqor) -> String {
 }
 
 #[tokio::test]
+async fn operators_sign_people_out() {
+    let directory = temp_dir();
+    let levqor = Levqor::first(directory.path()).await;
+    let rows: [(&[&str], i32, &str); 4] = [
+        (&["--everybody"], 0, "nobody was signed in there"),
+        (&["nobody@example.org"], 1, "belongs to nobody here"),
+        (&[], 2, "E-MAIL"),
+        (&["ada@example.com", "--everybody"], 2, "cannot be used with"),
+    ];
+    for (arguments, expected, part) in rows {
+        let (code, shown) = ran(&levqor, "sign-out", arguments).await;
+        assert_eq!(code, Some(expected), "{arguments:?}: {shown}");
+        assert!(shown.contains(part), "{arguments:?}: {shown}");
+    }
+    let (_, shown) = ran(&levqor, "sign-out", &["--everybody", "--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), json!({ "ended": 0 }));
+}
+
+#[tokio::test]
 async fn operators_rotate_verify_and_revoke_keys() {
     let directory = temp_dir();
     let levqor = Levqor::first(directory.path()).await;

@@ -16,7 +16,7 @@ use super::service;
 use crate::{
     App, Problem,
     features::keys::RoleName,
-    gateway::{Actor, Body, no_session_cookie, session_cookie},
+    gateway::{Actor, Body, farewell, session_cookie},
     problem::Refusals,
 };
 
@@ -164,6 +164,5 @@ async fn switch(
 )]
 async fn leave(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
     service::leave(&app, &actor).await?;
-    let cookie = no_session_cookie(&app);
-    Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie)])).into_response())
+    Ok((StatusCode::NO_CONTENT, farewell(&app)).into_response())
 }

@@ -1,6 +1,9 @@
 //! `/admin/accounts`.
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
 use levqor_model::{AccountId, Timestamp};
 use levqor_store::accounts::AccountSummary;
 use maud::{Markup, html};
@@ -8,10 +11,13 @@ use serde::Deserialize;
 
 use crate::{
     App, Problem,
+    features::sessions::service as sessions,
     gateway::{PageActor, Query},
     pages::{
-        Page, Section, View, chosen,
+        Done, FormData, Page, Section, View, chosen,
         components::{
+            form::{self, Field},
+            icon::icon,
             note::{empty, page_head},
             table::{pager, table},
             time::ago,
@@ -23,14 +29,45 @@ use crate::{
 /// Accounts on one page.
 const ACCOUNTS: usize = 50;
 
+/// What just happened, by the word for it in the address.
+const DONE: &[(&str, &str)] = &[
+    ("signed-out", "They are signed out: on this node at once, on others within seconds."),
+    ("nobody", "Nobody was signed in there."),
+];
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
     before: Option<String>,
+    done: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SignOut {
+    #[serde(default)]
+    csrf: String,
+    /// Empty: everybody.
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    everybody: String,
+}
+
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    page: PageActor,
+    FormData(form): FormData<SignOut>,
+) -> Result<Response, Problem> {
+    page.check_csrf(&form.csrf).await?;
+    let email = Some(form.email.as_str()).filter(|email| !email.is_empty());
+    let ended = sessions::sign_out(&app, &page.actor, email, form.everybody == "yes").await?;
+    let done = if ended == 0 { "nobody" } else { "signed-out" };
+    // Whoever has signed themselves out is sent on to sign in.
+    Ok(Redirect::to(&format!("/admin/accounts?done={done}")).into_response())
 }
 
 pub(super) async fn page(
     State(app): State<App>,
-    _page: PageActor,
+    page: PageActor,
     view: View,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
@@ -41,7 +78,9 @@ pub(super) async fn page(
     let next =
         accounts.last().filter(|_| more).map(|last| format!("/admin/accounts?before={}", last.account.id));
     let total = app.store.accounts_count().await?;
+    let said = Done { done: asked.done }.note(DONE);
     let body = html! {
+        (said)
         (page_head("Accounts", &html! { (count(total)) " in all, newest first." }, &html! {}))
         section.card aria-label="Accounts" {
             @if accounts.is_empty() {
@@ -53,8 +92,41 @@ pub(super) async fn page(
             }
             (pager(before.map(|_| "/admin/accounts"), next.as_deref()))
         }
+        (sign_out_card(&page))
     };
     Ok(Page::new("Accounts", Section::Accounts, body).render(&view))
+}
+
+fn sign_out_card(page: &PageActor) -> Markup {
+    let mut field =
+        Field::text("email", "E-mail", "").required().hint("Whose sessions end, in all accounts.");
+    field.kind = "email";
+    html! {
+        section.card aria-labelledby="sign-out" {
+            header {
+                div {
+                    h2 id="sign-out" { "Sign somebody out" }
+                    p.small.quiet { "When a browser or a mailbox was stolen. API keys stay; an admin of their account revokes them." }
+                }
+            }
+            form.body.stack method="post" action="/admin/accounts/sign-out" {
+                (form::csrf(&page.csrf))
+                (field.render())
+                div { button.button type="submit" { (icon("out")) "Sign out everywhere" } }
+            }
+            div.body {
+                details.disclose {
+                    summary { "Everybody" }
+                    form.stack method="post" action="/admin/accounts/sign-out" {
+                        (form::csrf(&page.csrf))
+                        input type="hidden" name="everybody" value="yes";
+                        p { "All people in all accounts sign in once more, but for you in this browser." }
+                        div { button.button.danger type="submit" { "Sign everybody out now" } }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn row(summary: &AccountSummary, now: Timestamp) -> Markup {

@@ -19,7 +19,10 @@ mod service;
 mod together;
 mod verdict;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use url::form_urlencoded::Serializer;
 
 use super::{alerts, audit, customer_care, drift, incidents, jobs, keyring, probes, slo, tamper};
@@ -31,6 +34,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin", get(overview::page))
         .route("/admin/accounts", get(accounts::page))
+        .route("/admin/accounts/sign-out", post(accounts::sign_out))
         .route("/admin/events", get(events::stream))
         .merge(alerts::routes())
         .merge(audit::routes())

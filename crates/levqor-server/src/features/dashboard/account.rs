@@ -17,7 +17,7 @@ use crate::{
         account::service,
         sessions::service::{self as sessions, Seen},
     },
-    gateway::{Id, PageActor, Query, no_session_cookie, session_cookie},
+    gateway::{Id, PageActor, Query, farewell, session_cookie},
     pages::{
         FormData, Page, Section, View,
         components::{
@@ -93,8 +93,7 @@ pub(super) async fn leave(
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
     service::leave(&app, &page.actor).await?;
-    let headers = AppendHeaders([(header::SET_COOKIE, no_session_cookie(&app))]);
-    Ok((headers, Redirect::to("/signin")).into_response())
+    Ok((farewell(&app), Redirect::to("/signin")).into_response())
 }
 
 pub(super) async fn revoke_session(

@@ -60,6 +60,7 @@ guides!(
     "alerts",
     "incidents",
     "audit",
+    "data",
     "tamper",
     "rotating-keys",
     "migrate",

@@ -13,7 +13,7 @@
 //! redirects are not followed, and endpoints come from a document that must name the issuer itself.
 //!
 //! Invariants: who somebody is follows from issuer and subject, and from an address only once and only when the issuer says that it is
-//! verified. Nobody gets an account by signing in, unless the operator wants that, and nobody is put into one that they did not choose.
+//! verified. Who was asked less strongly than the operator wants (`strength`) comes in by no token. Nobody gets an account by signing in, unless the operator wants that, and nobody is put into one that they did not choose.
 
 mod carried;
 mod newcomer;
@@ -22,6 +22,7 @@ mod provider;
 mod round;
 pub mod service;
 mod settings;
+mod strength;
 
 use axum::{
     Router,
@@ -29,6 +30,7 @@ use axum::{
 };
 
 pub use settings::OidcSettings;
+pub use strength::Strength;
 
 use crate::App;
 

@@ -21,13 +21,15 @@ use crate::{
         sessions::service::Seat,
         sign_in::pages::{Next, require_own_form, sign_in_page, uncached, welcome},
     },
-    gateway::{ClientAddress, PageActor, Query},
+    gateway::{ClientAddress, PageActor, Query, log_refused},
     pages::{
         FormData, View,
         components::{badge::Tone, icon::icon, note::note},
     },
 };
 
+/// What the log calls coming in by the issuer's word.
+const WAY: &str = "single sign-on";
 const COOKIE: &str = "levqor_oidc";
 /// The same over TLS: nobody but this very host can put one there.
 const HOST_COOKIE: &str = "__Host-levqor_oidc";
@@ -61,6 +63,7 @@ fn newcomer_cookie(app: &App, value: &str, seconds: u64) -> String {
 
 pub(super) async fn begin(
     State(app): State<App>,
+    client: ClientAddress,
     view: View,
     Query(next): Query<Next>,
 ) -> Result<Response, Problem> {
@@ -73,7 +76,7 @@ pub(super) async fn begin(
             ]);
             Ok((headers, Redirect::to(address.as_str())).into_response())
         }
-        Err(error) => refused(&app, &view, error),
+        Err(error) => refused(&app, client, &view, error),
     }
 }
 
@@ -100,7 +103,7 @@ pub(super) async fn come_back(
     let answer = Answer { code: sent.code, state: sent.state, error: sent.error, iss: sent.iss };
     match service::end(&app, settings, carried.as_deref(), answer, seat).await {
         Ok(End::In(entered, next)) => {
-            let mut response = welcome(&app, &entered, &next);
+            let mut response = welcome(&app, &entered, WAY, &next);
             if let Ok(gone) = cookie(&app, "", 0).parse() {
                 response.headers_mut().append(header::SET_COOKIE, gone);
             }
@@ -109,7 +112,7 @@ pub(super) async fn come_back(
         Ok(End::Asked(newcomer, offers)) => {
             let sealed = match newcomer.sealed(&app.keyring).await {
                 Ok(sealed) => sealed,
-                Err(error) => return refused(&app, &view, error.into()),
+                Err(error) => return refused(&app, client, &view, error.into()),
             };
             let cookies = AppendHeaders([
                 (header::SET_COOKIE, cookie(&app, "", 0)),
@@ -118,7 +121,7 @@ pub(super) async fn come_back(
             let card = offers_card(settings, &newcomer.email, &offers);
             Ok((cookies, uncached(sign_in_page(&view, card))).into_response())
         }
-        Err(error) => refused(&app, &view, error),
+        Err(error) => refused(&app, client, &view, error),
     }
 }
 
@@ -174,17 +177,17 @@ pub(super) async fn join(
     let seat = Seat::new(client.0, &headers, view.reader.as_ref().map(PageActor::session));
     match service::join(&app, settings, carried.as_deref(), &choice, seat).await {
         Ok((entered, next)) => {
-            let mut response = welcome(&app, &entered, &next);
+            let mut response = welcome(&app, &entered, WAY, &next);
             if let Ok(gone) = newcomer_cookie(&app, "", 0).parse() {
                 response.headers_mut().append(header::SET_COOKIE, gone);
             }
             Ok(response)
         }
-        Err(error) => refused(&app, &view, error),
+        Err(error) => refused(&app, client, &view, error),
     }
 }
 
-fn refused(app: &App, view: &View, error: Error) -> Result<Response, Problem> {
+fn refused(app: &App, client: ClientAddress, view: &View, error: Error) -> Result<Response, Problem> {
     let status = match &error {
         Error::Store(_) | Error::Keyring(_) => {
             return Err(match error {
@@ -200,10 +203,14 @@ fn refused(app: &App, view: &View, error: Error) -> Result<Response, Problem> {
         Error::State => StatusCode::BAD_REQUEST,
         Error::NoChoice => StatusCode::UNPROCESSABLE_ENTITY,
         Error::InvitationGone => StatusCode::GONE,
-        Error::Refused(_) | Error::NotVerified | Error::OtherPerson | Error::NoAccount | Error::Full => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Refused(_)
+        | Error::TooWeak(_)
+        | Error::NotVerified
+        | Error::OtherPerson
+        | Error::NoAccount
+        | Error::Full => StatusCode::FORBIDDEN,
     };
+    log_refused(WAY, &error.to_string(), client.0);
     let card = html! {
         div.body.stack {
             h1 { "That did not work" }

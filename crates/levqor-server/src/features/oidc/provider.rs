@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use levqor_model::Timestamp;
 use openidconnect::{
-    AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce,
+    AuthType, AuthenticationContextClass, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
+    CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, SignatureVerificationError, TokenResponse,
     core::{
         CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreIdTokenClaims,
@@ -15,7 +15,7 @@ use openidconnect::{
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{OidcSettings, round::Round, service::Error};
+use super::{OidcSettings, round::Round, service::Error, strength::How};
 use crate::{App, outgoing, problem::chain};
 
 /// How long an exchange may take.
@@ -73,6 +73,8 @@ pub(super) struct Told {
     pub(super) subject: String,
     /// Only one that the issuer has verified.
     pub(super) email: Option<String>,
+    /// How they were asked.
+    pub(super) how: How,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -168,15 +170,22 @@ pub(super) async fn address(app: &App, settings: &OidcSettings, round: &Round) -
     let client = client(app, settings, &documents)?;
     let (state, nonce) = (round.state.clone(), round.nonce.clone());
     let proof = PkceCodeVerifier::new(round.proof.clone());
-    let (address, ..) = client
+    let mut request = client
         .authorize_url(
             CoreAuthenticationFlow::AuthorizationCode,
             move || CsrfToken::new(state),
             move || Nonce::new(nonce),
         )
         .add_scope(Scope::new("email".to_owned()))
-        .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&proof))
-        .url();
+        .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&proof));
+    // A wish: what came of it is in the token.
+    for context in &settings.strength.contexts {
+        request = request.add_auth_context_value(AuthenticationContextClass::new(context.clone()));
+    }
+    if let Some(max_age) = settings.strength.max_age {
+        request = request.set_max_age(max_age);
+    }
+    let (address, ..) = request.url();
     Ok(address)
 }
 
@@ -211,6 +220,16 @@ pub(super) async fn ask(
     Ok(Told {
         subject: claims.subject().to_string(),
         email: claims.email().filter(|_| verified).map(|email| email.to_string()),
+        how: How {
+            context: claims.auth_context_ref().map(|context| context.to_string()),
+            methods: claims
+                .auth_method_refs()
+                .into_iter()
+                .flatten()
+                .map(|method| method.to_string())
+                .collect(),
+            at: claims.auth_time().map(|at| Timestamp::from_seconds(at.timestamp())),
+        },
     })
 }
 

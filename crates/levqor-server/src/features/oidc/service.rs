@@ -38,6 +38,10 @@ pub enum Error {
     #[error("what the service that signs you in answered could not be verified; begin again")]
     NoToken(String),
     #[error(
+        "the service that signs you in did not ask you as this site wants: {0}; sign in there again, in the way that is wanted"
+    )]
+    TooWeak(String),
+    #[error(
         "the service that signs you in does not say that your e-mail address is verified; have it verified there"
     )]
     NotVerified,
@@ -124,6 +128,9 @@ pub(super) async fn end(
     }
     let code = answer.code.ok_or(Error::State)?;
     let told = provider::ask(app, settings, &code, &round).await?;
+    if let Some(lack) = settings.strength.lacks(&told.how, now) {
+        return Err(Error::TooWeak(lack));
+    }
     let user = match person(app, settings, told).await? {
         Person::Known(user) => user,
         Person::New { subject, address } => {

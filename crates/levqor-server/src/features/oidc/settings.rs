@@ -2,6 +2,8 @@
 
 use levqor_model::Secret;
 
+use super::Strength;
+
 #[derive(Debug, Clone)]
 pub struct OidcSettings {
     /// As its documents and tokens name it, to the letter.
@@ -12,4 +14,8 @@ pub struct OidcSettings {
     pub name: String,
     /// Whether somebody who belongs to no account gets one of their own.
     pub open_accounts: bool,
+    /// Nobody signs in by a link from their mailbox.
+    pub only: bool,
+    /// How strongly it is to ask people.
+    pub strength: Strength,
 }

@@ -1,21 +1,25 @@
-//! `/api/sessions`.
+//! `/api/sessions`, and `/api/ops/people/sign-out`.
 
 use axum::{Json, extract::State};
 use http::StatusCode;
 use levqor_model::{SessionId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Seen};
 use crate::{
     App, Problem,
-    gateway::{Actor, Id},
+    gateway::{Actor, Body, Id},
     problem::Refusals,
 };
 
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(revoke)).routes(routes!(revoke_others))
+    OpenApiRouter::default()
+        .routes(routes!(list))
+        .routes(routes!(revoke))
+        .routes(routes!(revoke_others))
+        .routes(routes!(sign_out))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -98,4 +102,33 @@ struct Ended {
 #[utoipa::path(post, path = "/api/sessions/revoke-others", tag = "sessions", responses((status = 200, body = Ended), Refusals))]
 async fn revoke_others(State(app): State<App>, actor: Actor) -> Result<Json<Ended>, Problem> {
     Ok(Json(Ended { ended: service::revoke_others(&app, &actor).await? }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WhoseSessions {
+    /// Whose sessions end, in all their accounts.
+    #[schema(example = "ada@example.com", max_length = 254)]
+    email: Option<String>,
+    /// Instead of an address: those of everybody, operators too, but for the one that asks.
+    #[serde(default)]
+    everybody: bool,
+}
+
+/// Sign somebody out everywhere, or everybody: when a browser or a mailbox was stolen. API keys stay.
+#[utoipa::path(
+    post,
+    path = "/api/ops/people/sign-out",
+    operation_id = "ops_sign_out",
+    tag = "operations",
+    request_body = WhoseSessions,
+    responses((status = 200, body = Ended), Refusals)
+)]
+async fn sign_out(
+    State(app): State<App>,
+    actor: Actor,
+    Body(whose): Body<WhoseSessions>,
+) -> Result<Json<Ended>, Problem> {
+    let ended = service::sign_out(&app, &actor, whose.email.as_deref(), whose.everybody).await?;
+    Ok(Json(Ended { ended }))
 }

@@ -9,8 +9,12 @@ use levqor_store::{accounts::Account, sessions::Session};
 use super::browser;
 use crate::{
     App, Problem,
+    features::sign_in::service::email,
     gateway::{Actor, SESSION_IDLE_MAX, new_token, token_hash},
 };
+
+/// Sessions that end in one transaction, when everybody's do.
+const ENDED_AT_ONCE: usize = 500;
 
 /// A session ends this long after it began, however busy it is: a stolen cookie is worth nothing after two weeks, and people
 /// sign in by a link that takes them a minute.
@@ -148,4 +152,50 @@ pub async fn revoke_others(app: &App, actor: &Actor) -> Result<usize, Problem> {
     let ended = app.store.revoke_other_sessions(user, current, app.now()).await?;
     app.forget_callers();
     Ok(ended)
+}
+
+/// Ends what somebody has open in all their accounts, or what everybody has but the session that asks, on an operator's word; how many
+/// sessions that were. On this node at once, on others within seconds.
+///
+/// # Errors
+/// 422 when nobody has the address, and when it is not said whose sessions end.
+pub async fn sign_out(
+    app: &App,
+    actor: &Actor,
+    address: Option<&str>,
+    everybody: bool,
+) -> Result<usize, Problem> {
+    match (address, everybody) {
+        (Some(address), false) => sign_out_person(app, address).await,
+        (None, true) => sign_out_everybody(app, actor.person().ok().map(|(_, session)| session)).await,
+        _ => Err(Problem::field(
+            "/email",
+            "says whose sessions end: give an address, or `everybody` and no address",
+        )),
+    }
+}
+
+async fn sign_out_person(app: &App, address: &str) -> Result<usize, Problem> {
+    let address = email(address).map_err(|error| Problem::field("/email", error.to_string()))?;
+    let user = app.store.user_by_email(address).await?.ok_or_else(|| {
+        Problem::field("/email", "belongs to nobody here; see how the person's address is spelled")
+    })?;
+    let ended = app.store.end_sessions_of(user.id, app.now()).await?;
+    app.forget_callers();
+    Ok(ended)
+}
+
+/// In steps that are bounded. Who gives up waiting has ended some of them, and asks again for the others.
+async fn sign_out_everybody(app: &App, keep: Option<SessionId>) -> Result<usize, Problem> {
+    let now = app.now();
+    let (mut ended, mut last) = (0, None);
+    loop {
+        let some = app.store.end_sessions(last, keep, now, ENDED_AT_ONCE).await?;
+        app.forget_callers();
+        ended += some.len();
+        last = some.into_iter().max();
+        if last.is_none() {
+            return Ok(ended);
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::service::{self, Error};
 use crate::{
     App, Environment, Problem,
     features::sessions::service::{Entered, Seat},
-    gateway::{Allowance, ClientAddress, Mailboxes, PageActor, Query, no_session_cookie, session_cookie},
+    gateway::{Allowance, ClientAddress, Mailboxes, PageActor, Query, farewell, log_refused, session_cookie},
     mail::Mailer,
     pages::{
         FormData, Page, Section, View,
@@ -36,6 +36,8 @@ const PER_EMAIL: Allowance = (5, Duration::from_secs(180));
 const AT_ONCE: usize = 64;
 /// Seconds until it is worth to ask again then.
 const RETRY_AFTER: u64 = 30;
+/// What the log calls coming in by a link.
+const WAY: &str = "link";
 /// Where people go who did not ask for a page.
 const START: &str = "/dashboard";
 
@@ -82,6 +84,12 @@ pub(super) async fn request(
     FormData(request): FormData<Request>,
 ) -> Result<Response, Problem> {
     require_own_form(&headers)?;
+    if service::is_elsewhere_only(&app) {
+        log_refused(WAY, "people sign in by another system only", client.0);
+        let detail =
+            "people sign in by another system here, and no links are given; use the button on the page";
+        return Err(Problem::new(ProblemCode::Forbidden, detail));
+    }
     let next = Next { next: request.next };
     let email = match service::email(&request.email) {
         Ok(email) => email,
@@ -97,6 +105,7 @@ pub(super) async fn request(
         places: Arc::new(Semaphore::new(AT_ONCE)),
     });
     if !links.asked.allow(client.network(), &email) {
+        log_refused(WAY, "too many links were asked for", client.0);
         return Err(Problem::new(
             ProblemCode::RateLimited,
             "too many links were asked for; try again in a few minutes",
@@ -108,7 +117,7 @@ pub(super) async fn request(
         let detail = "many links are being made and sent now; ask again in half a minute";
         return Err(Problem::new(ProblemCode::Overloaded, detail).retry_after(RETRY_AFTER));
     };
-    let begun = begin_link(&app, &email, next.path(), place);
+    let begun = begin_link(&app, client, &email, next.path(), place);
     let (begun, ()) = tokio::join!(begun, tokio::time::sleep(ANSWER_TIME));
     begun?;
     Ok(uncached(sign_in_page(&view, asked_card(&app, &email))))
@@ -116,12 +125,21 @@ pub(super) async fn request(
 
 /// Begins to make a link when somebody has that address. Nobody outside can tell: before the answer there is one question to the
 /// store, the same for every address, and what only a known one needs goes on beside it, however slow the database or the mail server is.
-async fn begin_link(app: &App, email: &str, next: &str, place: OwnedSemaphorePermit) -> Result<(), Problem> {
+async fn begin_link(
+    app: &App,
+    client: ClientAddress,
+    email: &str,
+    next: &str,
+    place: OwnedSemaphorePermit,
+) -> Result<(), Problem> {
     if app.mailer.is_none() && app.settings.environment == Environment::Production {
         // A link in a production log would be a key lying about.
         return Ok(());
     }
-    let Some(user) = app.store.user_by_email(email.to_owned()).await? else { return Ok(()) };
+    let Some(user) = app.store.user_by_email(email.to_owned()).await? else {
+        log_refused(WAY, "nobody has the address that it was asked for", client.0);
+        return Ok(());
+    };
     let (app, email, next) = (app.clone(), email.to_owned(), next.to_owned());
     let work = async move {
         if let Err(error) = send_link(&app, user.id, &email, &next).await {
@@ -196,15 +214,16 @@ pub(super) async fn enter(
     require_own_form(&headers)?;
     let ends = view.reader.as_ref().map(PageActor::session);
     match service::enter(&app, &token, Seat::new(client.0, &headers, ends)).await {
-        Ok(entered) => Ok(welcome(&app, &entered, next.path())),
-        Err(error @ (Error::LinkSpent | Error::NoAccount)) => {
+        Ok(entered) => Ok(welcome(&app, &entered, WAY, next.path())),
+        Err(error @ (Error::LinkSpent | Error::NoAccount | Error::Elsewhere)) => {
+            log_refused(WAY, &error.to_string(), client.0);
             let status =
                 if matches!(error, Error::LinkSpent) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
             let card = html! {
                 div.body.stack {
                     h1 { "That did not work" }
                     (note(Tone::Bad, &html! { p { (error) "." } }))
-                    a.button.primary href="/signin" { "Ask for a new link" }
+                    a.button.primary href="/signin" { "Back to signing in" }
                 }
             };
             Ok((status, uncached(sign_in_page(&view, card))).into_response())
@@ -213,9 +232,9 @@ pub(super) async fn enter(
     }
 }
 
-/// The cookie of a session that begins, and the page that it begins with.
-pub(in crate::features) fn welcome(app: &App, entered: &Entered, next: &str) -> Response {
-    tracing::info!(session.id = %entered.session, "session {} begins", entered.session);
+/// The cookie of a session that begins, and the page that it begins with; `way` is how its person came in.
+pub(in crate::features) fn welcome(app: &App, entered: &Entered, way: &str, next: &str) -> Response {
+    tracing::info!(session.id = %entered.session, sign_in.way = way, "session {} begins by {way}", entered.session);
     let cookie = session_cookie(app, entered.token.expose(), entered.lifetime(app.now()));
     let headers =
         AppendHeaders([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]);
@@ -237,8 +256,7 @@ pub(super) async fn sign_out(
     let (user, session) = page.actor.person()?;
     app.store.revoke_session_of(user, session, app.now()).await?;
     app.forget_callers();
-    let headers = AppendHeaders([(header::SET_COOKIE, no_session_cookie(&app))]);
-    Ok((headers, Redirect::to("/signin")).into_response())
+    Ok((farewell(&app), Redirect::to("/signin")).into_response())
 }
 
 pub(in crate::features) fn require_own_form(headers: &HeaderMap) -> Result<(), Problem> {
@@ -259,16 +277,19 @@ fn form_card(app: &App, email: &str, next: &str, error: Option<&str>) -> Markup 
     let mut field = Field::text("email", "E-mail", email).required().error(error);
     field.kind = "email";
     field.autocomplete = Some("email");
+    let by_link = !service::is_elsewhere_only(app);
     html! {
         div.body.stack {
             div {
                 h1 { "Sign in" }
-                p.quiet { "No password: you get a link that works once." }
+                @if by_link { p.quiet { "No password: you get a link that works once." } }
             }
-            form.stack method="post" action="/signin" novalidate {
-                input type="hidden" name="next" value=(next);
-                (field.render())
-                button.button.primary type="submit" { (icon("mail")) "Get a link" }
+            @if by_link {
+                form.stack method="post" action="/signin" novalidate {
+                    input type="hidden" name="next" value=(next);
+                    (field.render())
+                    button.button.primary type="submit" { (icon("mail")) "Get a link" }
+                }
             }
             @if let Some(oidc) = &app.settings.oidc {
                 // A link and no form: the page's policy lets forms lead nowhere but here, and the browser would count the way back.

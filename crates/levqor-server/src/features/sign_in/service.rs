@@ -27,6 +27,8 @@ pub enum EmailError {
 pub enum Error {
     #[error("this link was used already or is older than 15 minutes; ask for a new one")]
     LinkSpent,
+    #[error("people sign in by another system here, and links are not taken any more; use the button for it")]
+    Elsewhere,
     #[error("you belong to no account; ask an admin of one to add you")]
     NoAccount,
     #[error(transparent)]
@@ -91,12 +93,21 @@ pub async fn operator_link(app: &App, email: &str) -> Result<Option<String>, lev
     Ok(Some(link.expose().to_owned()))
 }
 
+/// Whether a mailbox opens nothing here, since people sign in by another system only.
+pub fn is_elsewhere_only(app: &App) -> bool {
+    app.settings.oidc.as_ref().is_some_and(|oidc| oidc.only)
+}
+
 /// Spends a link and begins a session in the person's first account.
 ///
 /// # Errors
-/// [`Error::LinkSpent`], [`Error::NoAccount`]; the link is spent in both cases.
+/// [`Error::LinkSpent`], [`Error::NoAccount`], [`Error::Elsewhere`]; the link is spent in all cases.
 pub async fn enter(app: &App, token: &str, seat: Seat) -> Result<Entered, Error> {
     let user = app.store.use_link(token_hash(token), app.now()).await?.ok_or(Error::LinkSpent)?;
+    // Operators get theirs from the server itself at its start, also when that system is away.
+    if is_elsewhere_only(app) && !app.store.user(user).await?.is_some_and(|user| user.operator) {
+        return Err(Error::Elsewhere);
+    }
     enter_first(app, user, seat).await
 }
 

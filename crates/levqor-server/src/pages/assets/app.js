@@ -13,8 +13,8 @@
       : matchMedia("(prefers-color-scheme: dark)").matches;
     const theme = dark ? "light" : "dark";
     root.dataset.theme = theme;
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `levqor_theme=${theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    const [prefix, secure] = location.protocol === "https:" ? ["__Host-", "; Secure"] : ["", ""];
+    document.cookie = `${prefix}levqor_theme=${theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   });
 
   // Ages: "3 min ago" grows older while the page is open.

@@ -3,6 +3,7 @@
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
-  const chosen = document.cookie.match(/(?:^|; )levqor_theme=(light|dark)(?:;|$)/);
+  const named = (name) => document.cookie.match(new RegExp(`(?:^|; )${name}=(light|dark)(?:;|$)`));
+  const chosen = named("__Host-levqor_theme") || named("levqor_theme");
   if (chosen && !root.dataset.theme) root.dataset.theme = chosen[1];
 })();

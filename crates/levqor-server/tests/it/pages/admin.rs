@@ -223,6 +223,24 @@ async fn accounts_are_listed_with_what_they_have() {
 }
 
 #[tokio::test]
+async fn somebody_and_everybody_is_signed_out_on_the_page() {
+    let operator = Operator::new().await;
+    let reads = async |cookie: &str| {
+        operator.app.page("/dashboard").header("cookie", cookie).send().await.status == StatusCode::OK
+    };
+    let path = "/admin/accounts/sign-out";
+    let wrong = operator.send(path, &[("email", "nobody@example.org")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
+    assert!(reads(&operator.app.cookie).await);
+    let out = operator.send(path, &[("email", "ada@example.com")]).await;
+    assert_eq!(out.header("location"), Some("/admin/accounts?done=signed-out"), "{}", out.text());
+    assert!(!reads(&operator.app.cookie).await);
+    assert!(operator.see("/admin/accounts?done=signed-out").await.contains("They are signed out"));
+    let all = operator.send(path, &[("everybody", "yes")]).await;
+    assert_eq!(all.header("location"), Some("/admin/accounts?done=nobody"), "the operator stays");
+}
+
+#[tokio::test]
 async fn jobs_are_listed_run_and_paused() {
     let operator = Operator::new().await;
     operator.app.app.run_due_jobs().await.unwrap();

@@ -76,6 +76,8 @@ async fn links_and_sessions_end() {
     let page = app.page("/dashboard").header("cookie", &cookie).send().await;
     let signed_out = app.form("/signout", &[("csrf", &csrf(&page))]).header("cookie", &cookie).send().await;
     assert_eq!(signed_out.status, StatusCode::SEE_OTHER);
+    assert!(signed_out.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(signed_out.header("clear-site-data"), Some("\"cache\", \"storage\""), "what it has kept goes");
     let after = app.page("/dashboard").header("cookie", &cookie).send().await;
     assert_eq!(after.status, StatusCode::TEMPORARY_REDIRECT, "the session is over, whoever keeps the cookie");
 }
