@@ -71,7 +71,7 @@ impl Store {
                 session.rows(sql, params![from, to], |row| Ok((row.take()?, row.take()?)))
             };
             let all_views: Option<i64> = session.scalar(
-                "SELECT CAST(sum(events) AS bigint) FROM page_events WHERE day >= $1 AND day <= $2 AND kind = 'page_view'",
+                "SELECT CAST(coalesce(sum(events), 0) AS bigint) FROM page_events WHERE day >= $1 AND day <= $2 AND kind = 'page_view'",
                 params![from, to],
             )?;
             Ok(PageSums {

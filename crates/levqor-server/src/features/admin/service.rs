@@ -33,6 +33,8 @@ const NODES_SHOWN: usize = 200;
 const FIRINGS_LOOKED_AT: usize = 20;
 /// Nodes tell what ten seconds have seen when those are over; a few may be late.
 const ROUNDS_FRESH: Duration = Duration::from_secs(60);
+/// What nodes write of themselves has steps of so long.
+const STEP: Duration = Duration::from_secs(10);
 /// What is collected once is told to all who ask within this time.
 const KEPT: Duration = Duration::from_secs(1);
 /// As alerts have it: a message that waits for longer is late, and one without a destination matters for so long.
@@ -266,8 +268,9 @@ async fn rounds_lately(app: &App) -> Known<bool> {
             name: name.to_owned(),
             labels: vec![("job".to_owned(), "watch_alerts".to_owned())],
             from: now - ROUNDS_FRESH,
-            to: now,
-            step: Duration::from_secs(10),
+            // The step that goes on has what was written of it so far.
+            to: now + STEP,
+            step: STEP,
         })
     };
     let ended = ask("job_duration_us").await.map_err(told)?;

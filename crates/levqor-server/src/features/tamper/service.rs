@@ -71,7 +71,10 @@ pub(super) async fn places(app: &App) -> Result<Vec<Place>, levqor_store::Error>
             // What a node of another version says in another form is not known.
             let report: Report = serde_json::from_str(&kept.state.report).unwrap_or_default();
             let is_fresh = kept.live && kept.age <= FRESH && report.known;
-            let verdict = match (findings.is_empty(), is_fresh) {
+            // What was found is written before the node says again how it stands: whichever is worse holds.
+            let is_clear =
+                findings.is_empty() && report.findings_total == 0 && report.evidence_whole != Some(false);
+            let verdict = match (is_clear, is_fresh) {
                 (false, _) => Verdict::Changed,
                 (true, true) => Verdict::Untouched,
                 (true, false) => Verdict::Unknown,

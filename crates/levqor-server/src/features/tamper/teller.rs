@@ -373,8 +373,9 @@ async fn tell_state(
         }
     };
     let every = if told.hashing.is_some() { PROGRESS_EVERY } else { STATE_EVERY };
-    let known_changed = told.state.as_ref().map(|state| state.known) != Some(report.known);
-    if !known_changed && !due(told.state_at, every) {
+    let verdict = |report: &Report| (report.known, report.findings_total, report.evidence_whole);
+    let has_changed = told.state.as_ref().map(verdict) != Some(verdict(&report));
+    if !has_changed && !due(told.state_at, every) {
         return Ok(());
     }
     let text = serde_json::to_string(&report).map_err(|error| Error::Unavailable(error.to_string()))?;
