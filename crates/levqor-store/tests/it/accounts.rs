@@ -273,7 +273,7 @@ async fn an_operator_ends_what_somebody_or_everybody_has_open() {
     let later = Session { expires_at: NOW + hour * 2, ..later };
     store.create_session(later.clone(), None).await.unwrap();
     let keep = Some(open[3].id);
-    let mut expected = vec![open[1].id, open[4].id];
+    let mut expected = [open[1].id, open[4].id];
     expected.sort_unstable();
     let first = store.end_sessions(None, keep, NOW, 1).await.unwrap();
     assert_eq!(first, expected[..1]);
