@@ -198,6 +198,14 @@ async fn a_silence_keeps_quiet_and_its_end_tells() {
     let change = test.call(Method::PATCH, &path).key(&test.keys.operator);
     let longer = change.json(&json!({ "ends_at": ends_at + Duration::from_secs(600) })).send().await;
     assert_eq!((longer.status, &longer.json()["reason"]), (StatusCode::OK, &json!("work on the rack")));
+    // Two at the same moment, each with another part of it: nothing of either is lost.
+    let later = ends_at + Duration::from_secs(1_200);
+    let change = |body: Value| test.call(Method::PATCH, &path).key(&test.keys.operator).json(&body).send();
+    let (other, named) =
+        tokio::join!(change(json!({ "ends_at": later })), change(json!({ "reason": "the rack is longer" })));
+    assert_eq!((other.status, named.status), (StatusCode::OK, StatusCode::OK));
+    let kept = get(&test, &path).await;
+    assert_eq!((&kept["ends_at"], &kept["reason"]), (&json!(later), &json!("the rack is longer")));
     assert_eq!(get(&test, "/api/ops/silences").await["silences"].as_array().unwrap().len(), 1);
     let ended = test.call(Method::DELETE, &path).key(&test.keys.operator).send().await;
     assert_eq!(ended.status, StatusCode::NO_CONTENT);

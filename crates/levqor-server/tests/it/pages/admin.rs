@@ -307,6 +307,36 @@ async fn probes_are_looked_at_and_heartbeats_are_made() {
 }
 
 #[tokio::test]
+async fn a_silence_that_is_refused_comes_back_as_it_was_typed() {
+    let operator = Operator::new().await;
+    let good =
+        [("rule", "slo.*"), ("subject", "<b>requests</b>"), ("hours", "2"), ("reason", "work on the rack")];
+    let rows = [
+        (0, "", "rule-error", "takes 1 to"),
+        (2, "soon", "hours-error", "is no whole number from 1 to 720"),
+        (3, " ", "reason-error", "is empty"),
+    ];
+    for (field, value, place, problem) in rows {
+        let mut typed = good;
+        typed[field].1 = value;
+        let refused = operator.send("/admin/alerts/silences", &typed).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+        assert_sound("/admin/alerts/silences", &refused);
+        let text = refused.text();
+        for part in ["nothing is silenced", "value=\"&lt;b&gt;requests&lt;/b&gt;\"", place, problem] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        for (_, value) in typed.iter().skip(2) {
+            assert!(text.contains(&format!("value=\"{value}\"")), "{value}: {text}");
+        }
+    }
+    assert!(operator.app.store.silences(operator.app.app.now()).await.unwrap().is_empty());
+    let made = operator.send("/admin/alerts/silences", &good).await;
+    assert_eq!(made.header("location"), Some("/admin/alerts"), "{}", made.text());
+    assert!(operator.see("/admin/alerts").await.contains("work on the rack"));
+}
+
+#[tokio::test]
 async fn an_incident_is_led_from_its_page() {
     let operator = Operator::new().await;
     let empty = operator.see("/admin/incidents").await;
