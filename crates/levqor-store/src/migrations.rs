@@ -55,6 +55,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     34 "0034_jobs",
     35 "0035_business",
     36 "0036_calls",
+    39 "0039_measured",
 ];
 
 /// The version that this build knows.
