@@ -354,6 +354,19 @@ async fn what_a_rule_lets_settle_is_over_by_itself() {
     assert!(text.contains("| Reopened | 1 times |"), "{text}");
 }
 
+#[tokio::test]
+async fn a_list_of_action_items_that_is_cut_says_so() {
+    let test = TestApp::new().await;
+    let path = opened(&test, "l1").await;
+    for text in ["one", "two", "three"] {
+        good(&test, &format!("{path}/action-items"), &json!({ "text": text, "due": "2026-12-24" })).await;
+    }
+    for (limit, cut) in [(2, true), (3, false)] {
+        let list = read(&test, &format!("/api/ops/action-items?limit={limit}")).await;
+        assert_eq!((list["action_items"].as_array().unwrap().len(), &list["cut"]), (limit, &json!(cut)));
+    }
+}
+
 /// Requests to the region, as a postmortem has counted them.
 fn requests_in(text: &str) -> u64 {
     let row = text.lines().find(|line| line.starts_with("| eu-west | ")).unwrap_or_else(|| panic!("{text}"));

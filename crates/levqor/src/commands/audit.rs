@@ -84,6 +84,9 @@ async fn list(args: &AuditListArgs, as_json: bool) -> Exit {
         ]
     });
     say(table(&["at", "kind", "author", "subject", "details"], rows));
+    if !found["next_cursor"].is_null() {
+        say("there are more; ask for a time with --from and --until, or for more with --limit");
+    }
     Exit::Done
 }
 

@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
-use super::client::{send, word};
+use super::{
+    client::{send, word},
+    listed::{LISTED_MAX, listed, say_more},
+};
 use crate::{
     Exit,
     cli::{
@@ -76,8 +79,8 @@ fn given(members: &[(&str, Value)]) -> Value {
 }
 
 async fn list(client: &ClientArgs, all: bool, as_json: bool) -> Outcome {
-    let query = if all { "?all=true&limit=200" } else { "?limit=200" };
-    let found = send(client, &format!("{INCIDENTS}{query}"), None).await?;
+    let query = if all { "?all=true" } else { "" };
+    let found = listed(client, &format!("{INCIDENTS}{query}"), "incidents", LISTED_MAX).await?;
     if as_json {
         say(format_args!("{found:#}"));
         return Ok(Exit::Done);
@@ -87,6 +90,7 @@ async fn list(client: &ClientArgs, all: bool, as_json: bool) -> Outcome {
         say(if all { "there was no incident" } else { "no incident is open" });
     } else {
         say(table(&["id", "level", "state", "title", "opened", "acknowledged"], rows));
+        say_more(&found, "incidents");
     }
     Ok(Exit::Done)
 }
@@ -263,12 +267,15 @@ async fn actions(client: &ClientArgs, overdue: bool, as_json: bool) -> Outcome {
         say(if overdue { "nothing is overdue" } else { "nothing is to be done" });
     } else {
         say(table(&columns, rows));
+        if found["cut"] == true {
+            say("there are more, which are due later; each incident has its own (`levqor incidents show`)");
+        }
     }
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }
 
 async fn postmortems(client: &ClientArgs, as_json: bool) -> Outcome {
-    let found = send(client, "api/ops/postmortems?limit=200", None).await?;
+    let found = listed(client, "api/ops/postmortems", "postmortems", LISTED_MAX).await?;
     if as_json {
         say(format_args!("{found:#}"));
         return Ok(Exit::Done);
@@ -284,6 +291,7 @@ async fn postmortems(client: &ClientArgs, as_json: bool) -> Outcome {
         say("there is no postmortem");
     } else {
         say(table(&["incident", "level", "file", "to be written"], rows));
+        say_more(&found, "postmortems");
     }
     Ok(Exit::Done)
 }

@@ -3,7 +3,10 @@
 use levqor_model::{NotificationId, NotificationState};
 use serde_json::{Value, json};
 
-use super::client::{or_tell, send, word};
+use super::{
+    client::{or_tell, send, word},
+    listed::{LISTED_MAX, listed, say_more},
+};
 use crate::{
     Exit,
     cli::{ClientArgs, NotificationsArgs, NotificationsCommand},
@@ -33,6 +36,7 @@ pub async fn notifications(args: &NotificationsArgs, as_json: bool) -> Exit {
         } else {
             let heads = ["id", "state", "to", "attempts", "made", "subject", "problem"];
             say(format_args!("{}", table(&heads, rows.into_iter())));
+            say_more(&found, "notifications");
         }
     }
     Exit::Done
@@ -41,8 +45,8 @@ pub async fn notifications(args: &NotificationsArgs, as_json: bool) -> Exit {
 async fn list(client: &ClientArgs, state: Option<&str>) -> Result<Value, (Exit, String)> {
     let state = state.map(str::parse::<NotificationState>).transpose();
     let state = state.map_err(|error| (Exit::WrongUse, format!("--state: {error}")))?;
-    let filter = state.map_or_else(String::new, |state| format!("&state={state}"));
-    send(client, &format!("api/ops/notifications?limit=100{filter}"), None).await
+    let filter = state.map_or_else(String::new, |state| format!("?state={state}"));
+    listed(client, &format!("api/ops/notifications{filter}"), "notifications", LISTED_MAX).await
 }
 
 fn row(message: &Value) -> Vec<String> {

@@ -165,6 +165,9 @@ async fn history(client: &ClientArgs, of: &Of<'_>, as_json: bool) -> Result<Exit
         ]
     });
     say(table(&["looked at", "target", "seen from", "result", "latency", "why"], looks));
+    if !found["next_cursor"].is_null() {
+        say("there are more looks; --limit shows up to 200, --target and --from fewer of others");
+    }
     Ok(Exit::Done)
 }
 
