@@ -317,7 +317,7 @@ async fn probed(app: &App) -> Known<ProbesFact> {
         _ => 2,
     });
     targets.truncate(TARGETS_SHOWN);
-    let mut heartbeats = app.store.heartbeats().await.map_err(told)?;
+    let mut heartbeats = probes::heartbeats_now(app).await.map_err(told)?;
     heartbeats.sort_by_key(|beat| match beat.state {
         BeatState::Down => 0,
         BeatState::New => 1,

@@ -82,7 +82,7 @@ pub(in super::super) async fn delete(app: &App, name: &str) -> Result<(), Proble
 ///
 /// # Errors
 /// When the store cannot be asked.
-pub(in super::super) async fn all(app: &App) -> Result<Vec<Heartbeat>, Error> {
+pub(crate) async fn all(app: &App) -> Result<Vec<Heartbeat>, Error> {
     let (mut heartbeats, now) = (app.store.heartbeats().await?, app.now());
     heartbeats.iter_mut().for_each(|heartbeat| heartbeat.look(now));
     Ok(heartbeats)
