@@ -8,6 +8,7 @@ use levqor_model::{
 use levqor_store::{
     alerts::{Acknowledged, Alert, AlertFilter, AlertMove, AlertStep, Silence},
     audit::Filter,
+    jobs::OutboxState,
     notifications::{NewNotification, Target, Undelivered, Unsent},
     slo::{SloMoment, SloState},
 };
@@ -267,6 +268,10 @@ async fn what_calls_an_operator_goes_before_what_subscribers_are_told() {
         assert!(failed.await.unwrap());
     }
     assert_eq!(store.unsent_notifications(after(600), NOW).await.unwrap(), Unsent::default());
+    let outbox = store.outbox_state(after(5)).await.unwrap();
+    assert_eq!(outbox.operators, OutboxState { waiting: 1, late: 0, dead: 0 });
+    assert_eq!(outbox.subscribers, OutboxState { waiting: 3, late: 3, dead: 1 });
+    assert!(!outbox.cut);
 }
 
 #[tokio::test]

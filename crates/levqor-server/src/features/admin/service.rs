@@ -385,7 +385,7 @@ async fn queues(app: &App) -> Known<QueuesFact> {
         sink_oldest_at: behind.oldest_at,
         sink_failing_since: failing.as_ref().map(|(since, _)| *since),
         sink_problem: failing.map(|(_, problem)| problem),
-        messages_waiting: outbox.waiting,
+        messages_waiting: outbox.operators.waiting,
         messages_late: unsent.late,
         messages_dead: unsent.dead,
         messages_undeliverable: unsent.undeliverable,
