@@ -56,6 +56,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     35 "0035_business",
     36 "0036_calls",
     39 "0039_measured",
+    40 "0040_node_load",
 ];
 
 /// The version that this build knows.
