@@ -292,13 +292,30 @@ async fn probes_are_looked_at_and_heartbeats_are_made() {
     assert!(made.text().contains("/ping/"), "{}", made.text());
     let page = operator.see("/admin/probes").await;
     assert!(page.contains("backup") && !page.contains("/ping/"), "the address is shown once: {page}");
-    let wrong = operator.send("/admin/heartbeats", &[("name", "other"), ("period", "often")]).await;
-    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        wrong.text().contains("must be from 10 to") && wrong.text().contains("value=\"often\""),
-        "{}",
-        wrong.text()
-    );
+    let number = "must be a whole number of seconds from 10 to";
+    let rows = [
+        ("often", "60", "period-error", format!("{number} 31622400, and is &quot;often&quot;")),
+        ("1.5", "60", "period-error", format!("{number} 31622400, and is &quot;1.5&quot;")),
+        ("", "60", "period-error", format!("{number} 31622400, and is empty")),
+        ("9", "60", "period-error", "must be from 10 to 31622400 seconds, and is 9".to_owned()),
+        ("60", "-1", "grace-error", format!("{number} 604800, and is &quot;-1&quot;")),
+    ];
+    for (period, grace, place, problem) in rows {
+        let typed = [("name", "other"), ("period", period), ("grace", grace)];
+        let wrong = operator.send("/admin/heartbeats", &typed).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_sound("/admin/heartbeats", &wrong);
+        let text = wrong.text();
+        for part in [place, problem.as_str(), "value=\"other\""] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        for typed in [period, grace] {
+            assert!(
+                text.contains(&format!("value=\"{typed}\"")),
+                "what was typed is kept, {typed:?}: {text}"
+            );
+        }
+    }
     let taken = operator.send("/admin/heartbeats", &[("name", "backup"), ("period", "60")]).await;
     assert_eq!(taken.status, StatusCode::CONFLICT);
     let deleted = operator.send("/admin/heartbeats/backup/delete", &[]).await;

@@ -144,6 +144,36 @@ fn name(text: &str) -> Result<String, Problem> {
     ))
 }
 
+/// A period that somebody typed. Whether it is within bounds, [`create`] says.
+///
+/// # Errors
+/// 422 with what was typed, when that is no number.
+pub(in super::super) fn typed_period(text: &str) -> Result<u64, Problem> {
+    typed_seconds("/period_seconds", text, PERIOD_SECONDS_MAX)
+}
+
+/// A grace that somebody typed, in the same way.
+///
+/// # Errors
+/// As of [`typed_period`].
+pub(in super::super) fn typed_grace(text: &str) -> Result<u64, Problem> {
+    typed_seconds("/grace_seconds", text, GRACE_SECONDS_MAX)
+}
+
+fn typed_seconds(pointer: &str, text: &str, most: u64) -> Result<u64, Problem> {
+    let text = text.trim();
+    text.parse().map_err(|_| {
+        let found = match text.chars().take(NAME_CHARS_MAX).collect::<String>() {
+            shown if shown.is_empty() => "is empty".to_owned(),
+            shown => format!("is {shown:?}"),
+        };
+        Problem::field(
+            pointer,
+            format!("must be a whole number of seconds from {SECONDS_MIN} to {most}, and {found}"),
+        )
+    })
+}
+
 fn spans(period: u64, grace: u64) -> Result<(Duration, Duration), Problem> {
     let within = |pointer: &str, seconds: u64, most: u64| {
         if (SECONDS_MIN..=most).contains(&seconds) {
