@@ -369,25 +369,28 @@ impl Store {
         self.read(move |session| find_silence(session, id)).await
     }
 
-    /// Gives a silence that is not over another end and another reason. None: there is none that is not over.
+    /// Gives a silence that is not over another end, another reason, or both: what is not given is as the row has it by then, so
+    /// that two who change it at the same moment keep what each of them said. None: there is none that is not over.
     pub async fn change_silence(
         &self,
         id: SilenceId,
-        ends_at: Timestamp,
-        reason: String,
+        ends_at: Option<Timestamp>,
+        reason: Option<String>,
         now: Timestamp,
     ) -> Result<Option<Silence>, Error> {
         self.write(move |session| {
             let changed = session.execute(
-                "UPDATE silences SET ends_at = $2, reason = $3 WHERE id = $1 AND ends_at > $4",
+                "UPDATE silences SET ends_at = coalesce($2, ends_at), reason = coalesce($3, reason)
+                 WHERE id = $1 AND ends_at > $4",
                 params![id, ends_at, reason, now],
             )?;
             if changed == 0 {
                 return Ok(None);
             }
-            let details = json!({ "reason": reason, "until": ends_at });
+            let Some(silence) = find_silence(session, id)? else { return Ok(None) };
+            let details = json!({ "reason": silence.reason, "until": silence.ends_at });
             note_of(session, "silence.changed", now, &id.to_string(), details)?;
-            find_silence(session, id)
+            Ok(Some(silence))
         })
         .await
     }

@@ -130,6 +130,17 @@ impl Histogram {
         Some(found)
     }
 
+    /// Steps over one at the front, without making it. None: there is none.
+    pub fn pass(bytes: &mut &[u8]) -> Option<()> {
+        let filled = usize::try_from(take_varint(bytes)?).ok().filter(|filled| *filled <= BUCKETS)?;
+        for _ in 0..filled {
+            // How many empty buckets are before it, and its count.
+            take_varint(bytes)?;
+            take_varint(bytes)?;
+        }
+        Some(())
+    }
+
     fn last(&self) -> Option<usize> {
         self.counts.len().checked_sub(1).map(|last| self.first + last)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use levqor_model::{NotificationId, Secret, Severity};
+use levqor_model::{NodeId, NotificationId, Secret, Severity};
 use levqor_server::{
     Settings,
     features::alerts::{AlertSettings, Destination, DestinationKind, delivery::deliver_all, look},
@@ -11,7 +11,9 @@ use levqor_server::{
 use levqor_store::{
     audit::Filter,
     health::Sample,
+    nodes::NewNode,
     notifications::{NewNotification, Target},
+    regions::{NodeLoad, NodeState},
 };
 use levqor_testkit::{HttpStub, Reply, Route, SmtpStub};
 use serde_json::{Value, json};
@@ -177,6 +179,57 @@ async fn nodes_that_look_at_the_same_time_tell_it_once() {
     assert!(stub.keys().values().all(|times| *times == 1), "{:?}", stub.keys());
 }
 
+/// Whoever has the duty to look says it of all nodes, and of one that is silent that it is not known.
+#[tokio::test]
+async fn what_ended_on_another_node_is_an_alert_and_its_silence_ends_none() {
+    let test = TestApp::new().await;
+    let node = NodeId::new(test.app.now(), &*test.random);
+    let (region, lease) = ("us-east".parse().unwrap(), Duration::from_secs(3_600));
+    let new = NewNode { id: node, region, version: "0.1.0".to_owned(), lease, alone: false };
+    test.store.register_node(new, test.app.now()).await.unwrap();
+    let tell = async |jobs_alive: u64| {
+        let state = NodeState {
+            node,
+            url: None,
+            key_id: "0123456789abcdef".to_owned(),
+            migration: 40,
+            ready: true,
+            reason: None,
+            clock_ahead_us: None,
+            load: Some(NodeLoad { jobs: 33, jobs_alive, writes_waiting: 0, writes_capacity: 1_024 }),
+            age: Duration::ZERO,
+        };
+        test.store.note_node_state(state, test.app.now()).await.unwrap();
+    };
+    let looks = async |seconds: u64, told: Option<u64>| {
+        for _ in (0..seconds).step_by(2) {
+            if let Some(alive) = told {
+                tell(alive).await;
+            }
+            look(&test.app).await.unwrap();
+            test.advance(2);
+        }
+    };
+    // Of that node alone, and without what is said of its silence.
+    let alert = async || {
+        let all = get(&test, &format!("/api/ops/alerts?rule=background.jobs&subject={node}")).await;
+        let all = all["alerts"].as_array().unwrap().iter();
+        let own: Vec<Value> = all.filter(|alert| alert["rule"] == "background.jobs").cloned().collect();
+        assert!(own.len() <= 1, "{own:#?}");
+        own.into_iter().next().unwrap_or_default()
+    };
+    looks(60, Some(33)).await;
+    assert_eq!(alert().await, Value::Null);
+    looks(40, Some(32)).await;
+    let fired = alert().await;
+    assert_eq!((&fired["state"], &fired["details"]["alive"]), (&json!("firing"), &json!(32)), "{fired}");
+    // It says nothing any more: that is no end of it.
+    looks(300, None).await;
+    assert_eq!(alert().await["state"], "firing");
+    looks(120, Some(33)).await;
+    assert_eq!(alert().await["state"], "resolved");
+}
+
 #[tokio::test]
 async fn a_silence_keeps_quiet_and_its_end_tells() {
     let stub = HttpStub::start().await;
@@ -198,6 +251,14 @@ async fn a_silence_keeps_quiet_and_its_end_tells() {
     let change = test.call(Method::PATCH, &path).key(&test.keys.operator);
     let longer = change.json(&json!({ "ends_at": ends_at + Duration::from_secs(600) })).send().await;
     assert_eq!((longer.status, &longer.json()["reason"]), (StatusCode::OK, &json!("work on the rack")));
+    // Two at the same moment, each with another part of it: nothing of either is lost.
+    let later = ends_at + Duration::from_secs(1_200);
+    let change = |body: Value| test.call(Method::PATCH, &path).key(&test.keys.operator).json(&body).send();
+    let (other, named) =
+        tokio::join!(change(json!({ "ends_at": later })), change(json!({ "reason": "the rack is longer" })));
+    assert_eq!((other.status, named.status), (StatusCode::OK, StatusCode::OK));
+    let kept = get(&test, &path).await;
+    assert_eq!((&kept["ends_at"], &kept["reason"]), (&json!(later), &json!("the rack is longer")));
     assert_eq!(get(&test, "/api/ops/silences").await["silences"].as_array().unwrap().len(), 1);
     let ended = test.call(Method::DELETE, &path).key(&test.keys.operator).send().await;
     assert_eq!(ended.status, StatusCode::NO_CONTENT);

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use levqor_model::Verdict;
 use levqor_server::features::probes::conditions;
+use levqor_store::heartbeats::BeatState;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp};
@@ -81,6 +82,24 @@ async fn a_job_is_expected_heard_and_missed() {
     }
     let pings = state(&test, "nightly-backup").await["pings"].as_array().unwrap().len();
     assert_eq!(pings, 8);
+}
+
+/// The job that looks for those that are missed comes by once a second; nobody waits for it to be told the truth.
+#[tokio::test]
+async fn operators_see_one_that_is_missed_before_the_job_has_come_by() {
+    let test = TestApp::new().await;
+    let path = make(&test, "nightly-backup").await;
+    ping(&test, &path).await;
+    let seen = async || {
+        let overview = test.get("/api/ops/overview").key(&test.keys.operator).send().await.json();
+        overview["probes"]["heartbeats"][0]["state"].clone()
+    };
+    assert_eq!(seen().await, "up");
+    test.advance(3_600 + 299);
+    assert_eq!(seen().await, "up");
+    test.advance(1);
+    assert_eq!(seen().await, "down");
+    assert_eq!(test.store.heartbeats().await.unwrap()[0].state, BeatState::Up, "nobody has noted it yet");
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! Incidents over the whole stack: people, alerts, time-outs, postmortems, by virtual time and through restarts.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use levqor_model::{AlertId, AlertState, Severity, Timestamp};
+use levqor_model::{AlertId, AlertState, SeededRandom, Severity, Timestamp};
 use levqor_server::features::incidents::IncidentSettings;
 use levqor_store::{
     alerts::{Alert, AlertMove, AlertStep},
     health::Sample,
+    incidents::{Act, Incident},
     nodes::NewNode,
     notifications::Notification,
 };
@@ -351,6 +352,104 @@ async fn what_a_rule_lets_settle_is_over_by_itself() {
     assert_eq!(read(&test, &path).await["state"], "resolved");
     let text = read(&test, &format!("{path}/postmortem")).await["text"].as_str().unwrap().to_owned();
     assert!(text.contains("| Reopened | 1 times |"), "{text}");
+}
+
+#[tokio::test]
+async fn a_list_of_action_items_that_is_cut_says_so() {
+    let test = TestApp::new().await;
+    let path = opened(&test, "l1").await;
+    for text in ["one", "two", "three"] {
+        good(&test, &format!("{path}/action-items"), &json!({ "text": text, "due": "2026-12-24" })).await;
+    }
+    for (limit, cut) in [(2, true), (3, false)] {
+        let list = read(&test, &format!("/api/ops/action-items?limit={limit}")).await;
+        assert_eq!((list["action_items"].as_array().unwrap().len(), &list["cut"]), (limit, &json!(cut)));
+    }
+}
+
+/// Requests to the region, as a postmortem has counted them.
+fn requests_in(text: &str) -> u64 {
+    let row = text.lines().find(|line| line.starts_with("| eu-west | ")).unwrap_or_else(|| panic!("{text}"));
+    row.split(" | ").nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_nodes_write_after_the_end_is_in_the_postmortem_whoever_measures_it() {
+    let test = TestApp::new().await;
+    let path = opened(&test, "l2").await;
+    test.advance(60);
+    test.app.keep_series().await.unwrap();
+    test.advance(60);
+    // In the last seconds; nobody has written them yet when it is over.
+    for _ in 0..7 {
+        test.get("/api/regions/mars").send().await;
+    }
+    test.advance(2);
+    good(&test, &format!("{path}/resolve"), &json!({ "version": 1 })).await;
+    let first = read(&test, &format!("{path}/postmortem")).await;
+    let early = first["text"].as_str().unwrap();
+    assert!(
+        early.contains("last seconds may be missing. It is measured again from 2026-11-24 12:02:32 UTC on"),
+        "{early}"
+    );
+    test.advance(29);
+    test.app.keep_series().await.unwrap();
+    test.app.look_after_incidents().await.unwrap();
+    assert_eq!(read(&test, &format!("{path}/postmortem")).await["version"], 1, "nodes may still write");
+
+    // The process that ended it is gone; another one does it, once.
+    let test = test.restarted().await;
+    test.advance(1);
+    for _ in 0..3 {
+        test.app.look_after_incidents().await.unwrap();
+        test.advance(60);
+    }
+    let second = read(&test, &format!("{path}/postmortem")).await;
+    assert_eq!((&second["version"], &second["written_by"]), (&json!(2), &json!("levqor")));
+    let text = second["text"].as_str().unwrap();
+    assert!(!text.contains("may be missing"), "{text}");
+    assert!(requests_in(text) >= requests_in(early) + 7, "{early}\n{text}");
+}
+
+#[tokio::test]
+async fn what_was_over_and_not_measured_is_measured_by_another_node() {
+    let test = with_routes().await;
+    let path = opened(&test, "l2").await;
+    test.advance(60);
+    good(&test, &format!("{path}/resolve"), &json!({ "version": 1 })).await;
+    test.advance(60);
+    test.app.look_after_incidents().await.unwrap();
+    let text = read(&test, &format!("{path}/postmortem")).await["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("| Time to resolve | 1 min |"), "{text}");
+    // It goes on, and is over once more; the node that ends it dies before it has measured.
+    let id = path.rsplit('/').next().unwrap().parse().unwrap();
+    let end = |now| {
+        test.store.change_incident(id, move |mut incident: Incident, _| {
+            incident.reopened = 1;
+            incident.resolved_at = Some(now);
+            Ok::<_, ()>(Act {
+                incident,
+                entries: Vec::new(),
+                alerts: Vec::new(),
+                notifications: Vec::new(),
+                announcement: None,
+                random: Arc::new(SeededRandom::new(1)),
+                at: now,
+                kind: "incident.resolved",
+                details: json!({}),
+            })
+        })
+    };
+    test.advance(480);
+    end(test.app.now()).await.unwrap().unwrap().unwrap();
+    test.advance(1);
+    let other = test.restarted().await;
+    other.app.look_after_incidents().await.unwrap();
+    let text = read(&other, &format!("{path}/postmortem")).await["text"].as_str().unwrap().to_owned();
+    assert!(
+        text.contains("| Reopened | 1 times |") && text.contains("| Time to resolve | 10 min |"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

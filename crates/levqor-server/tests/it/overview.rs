@@ -198,6 +198,7 @@ async fn regions_and_nodes_that_are_not_ready() {
         ready: false,
         reason: Some("disk: full".to_owned()),
         clock_ahead_us: None,
+        load: None,
         age: Duration::ZERO,
     };
     test.store.note_node_state(state, now).await.unwrap();

@@ -40,6 +40,7 @@ async fn tell(test: &TestApp, node: NodeId) {
         ready: true,
         reason: None,
         clock_ahead_us: None,
+        load: None,
         age: Duration::ZERO,
     };
     test.store.note_node_state(state, test.app.now()).await.unwrap();

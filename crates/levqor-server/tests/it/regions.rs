@@ -35,6 +35,7 @@ async fn tell(test: &TestApp, id: NodeId, url: &str, ready: bool) {
         ready,
         reason: (!ready).then(|| "disk: full".to_owned()),
         clock_ahead_us: Some(-1_500_000),
+        load: None,
         age: Duration::ZERO,
     };
     test.store.note_node_state(state, test.app.now()).await.unwrap();

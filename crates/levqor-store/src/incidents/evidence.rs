@@ -1,5 +1,7 @@
 //! What was observed while an incident went on.
 
+use std::time::Duration;
+
 use levqor_model::{IncidentId, Timestamp};
 
 use crate::{Error, Store, params};
@@ -47,18 +49,25 @@ impl Store {
         self.view(|session| session.scalar("SELECT at FROM samples ORDER BY at LIMIT 1", &[])).await
     }
 
-    /// Incidents that are over since a moment and of which nothing is written, oldest first.
-    pub async fn incidents_without_postmortem(
+    /// Incidents that are over since a moment and of which nothing is written, or that were measured before they were over, or less
+    /// than `complete_after` after it when that time has passed at `now`; oldest first.
+    pub async fn incidents_to_measure(
         &self,
         since: Timestamp,
+        now: Timestamp,
+        complete_after: Duration,
         limit: usize,
     ) -> Result<Vec<IncidentId>, Error> {
+        let span = i64::try_from(complete_after.as_micros()).unwrap_or(i64::MAX / 2);
         self.read(move |session| {
             session.rows(
-                "SELECT incident_id FROM incidents WHERE resolved_at IS NOT NULL AND resolved_at >= $1
-                     AND NOT EXISTS (SELECT 1 FROM postmortems WHERE postmortems.incident_id = incidents.incident_id)
-                 ORDER BY resolved_at, incident_id LIMIT $2",
-                params![since, limit],
+                "SELECT incidents.incident_id FROM incidents
+                     LEFT JOIN postmortems ON postmortems.incident_id = incidents.incident_id
+                 WHERE resolved_at IS NOT NULL AND resolved_at >= $1
+                     AND (postmortems.incident_id IS NULL OR measured_at < resolved_at
+                         OR (resolved_at <= $2 AND measured_at < resolved_at + CAST($3 AS bigint)))
+                 ORDER BY resolved_at, incidents.incident_id LIMIT $4",
+                params![since, now - complete_after, span, limit],
                 |row| row.take(),
             )
         })

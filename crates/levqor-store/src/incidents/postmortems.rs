@@ -18,6 +18,8 @@ pub struct Postmortem {
     pub version: i64,
     pub written_at: Timestamp,
     pub written_by: String,
+    /// By when what is measured in it was looked at last.
+    pub measured_at: Timestamp,
 }
 
 /// The first version of a postmortem.
@@ -28,6 +30,7 @@ pub struct NewPostmortem {
     pub name: String,
     pub text: String,
     pub by: String,
+    /// When it was measured, and begun.
     pub at: Timestamp,
 }
 
@@ -58,6 +61,7 @@ impl Postmortem {
             version: row.take()?,
             written_at: row.take()?,
             written_by: row.take()?,
+            measured_at: row.take()?,
         })
     }
 }
@@ -72,12 +76,20 @@ impl Store {
             let NewPostmortem { incident, name, text, by, at } = new;
             let name = free_name(session, name)?;
             session.execute(
-                "INSERT INTO postmortems (incident_id, name, text, version, written_at, written_by)
-                 VALUES ($1, $2, $3, 1, $4, $5)",
+                "INSERT INTO postmortems (incident_id, name, text, version, written_at, written_by, measured_at)
+                 VALUES ($1, $2, $3, 1, $4, $5, $4)",
                 params![incident, name, text, at, by],
             )?;
             noted(session, incident, at, &by, &format!("postmortem {name} was begun"), "postmortem.begun")?;
-            Ok(Postmortem { incident, name, text, version: 1, written_at: at, written_by: by })
+            Ok(Postmortem {
+                incident,
+                name,
+                text,
+                version: 1,
+                written_at: at,
+                written_by: by,
+                measured_at: at,
+            })
         })
         .await
     }
@@ -97,16 +109,34 @@ impl Store {
             if seen.is_some_and(|seen| seen != there.version) {
                 return Ok(Written::Moved(there));
             }
-            let Some(text) = change(&there).filter(|text| *text != there.text) else {
+            let text = change(&there);
+            rewritten(session, there, text, by, at, "the postmortem was changed").map(Written::Now)
+        })
+        .await
+    }
+
+    /// Has `change` put what was measured at `at` into a postmortem, within the transaction, and remembers that it was, also when
+    /// nothing of it is another one.
+    pub async fn measure_postmortem(
+        &self,
+        incident: IncidentId,
+        by: String,
+        at: Timestamp,
+        change: impl FnOnce(&Postmortem) -> Option<String> + Send + 'static,
+    ) -> Result<Written, Error> {
+        self.write(move |session| {
+            let Some(there) = find(session, incident)? else { return Ok(Written::Missing) };
+            // Another node has measured later than this one has.
+            if there.measured_at > at {
                 return Ok(Written::Now(there));
-            };
+            }
             session.execute(
-                "UPDATE postmortems SET text = $2, version = version + 1, written_at = $3, written_by = $4 WHERE incident_id = $1",
-                params![incident, text, at, by],
+                "UPDATE postmortems SET measured_at = $2 WHERE incident_id = $1",
+                params![incident, at],
             )?;
-            noted(session, incident, at, &by, "the postmortem was changed", "postmortem.changed")?;
-            let version = there.version + 1;
-            Ok(Written::Now(Postmortem { text, version, written_at: at, written_by: by, ..there }))
+            let text = change(&there);
+            let there = Postmortem { measured_at: at, ..there };
+            rewritten(session, there, text, by, at, "the postmortem was measured again").map(Written::Now)
         })
         .await
     }
@@ -124,7 +154,8 @@ impl Store {
         self.view(move |session| {
             let before = cursor::below(before);
             session.rows(
-                "SELECT postmortems.incident_id, name, text, postmortems.version, written_at, written_by, title, level, resolved_at
+                "SELECT postmortems.incident_id, name, text, postmortems.version, written_at, written_by, measured_at,
+                     title, level, resolved_at
                  FROM postmortems JOIN incidents ON incidents.incident_id = postmortems.incident_id
                  WHERE postmortems.incident_id < $1 ORDER BY postmortems.incident_id DESC LIMIT $2",
                 params![before, limit],
@@ -144,10 +175,31 @@ impl Store {
 
 fn find(session: &Session, incident: IncidentId) -> Result<Option<Postmortem>, Error> {
     session.row(
-        "SELECT incident_id, name, text, version, written_at, written_by FROM postmortems WHERE incident_id = $1",
+        "SELECT incident_id, name, text, version, written_at, written_by, measured_at FROM postmortems
+         WHERE incident_id = $1",
         params![incident],
         Postmortem::read,
     )
+}
+
+/// The same with another text; None, or the same text, leaves it as it is.
+fn rewritten(
+    session: &Session,
+    there: Postmortem,
+    text: Option<String>,
+    by: String,
+    at: Timestamp,
+    words: &str,
+) -> Result<Postmortem, Error> {
+    let Some(text) = text.filter(|text| *text != there.text) else { return Ok(there) };
+    let incident = there.incident;
+    session.execute(
+        "UPDATE postmortems SET text = $2, version = version + 1, written_at = $3, written_by = $4 WHERE incident_id = $1",
+        params![incident, text, at, by],
+    )?;
+    noted(session, incident, at, &by, words, "postmortem.changed")?;
+    let version = there.version + 1;
+    Ok(Postmortem { text, version, written_at: at, written_by: by, ..there })
 }
 
 /// The name, with a number behind it when it is taken.

@@ -19,7 +19,7 @@ use levqor_model::{NodeId, RegionCode, Timestamp};
 
 pub use firings::{Asked, Ended, Fire, Fired, Taker};
 pub use lists::JobNow;
-pub use watched::{KeptBudget, OutboxState};
+pub use watched::{KeptBudget, Outbox, OutboxState};
 
 use crate::{Error, Row, Session, Store, params};
 

@@ -27,7 +27,7 @@ mod roll;
 mod write;
 
 pub use names::SeriesName;
-pub use read::SeriesAnswer;
+pub use read::{Extent, SeriesAnswer};
 
 /// Series that the database remembers, of all nodes and all time that is kept; what is new beyond has no place of its own.
 pub const SERIES_KEPT_MAX: i64 = 50_000;

@@ -56,8 +56,14 @@ fn put(point: &Point, out: &mut Vec<u8>) {
     }
 }
 
-/// Gives each point to `take`, with the number of its series. None: these are not the bytes of a row; some may have been given.
-pub(super) fn unpack(mut bytes: &[u8], at: Timestamp, mut take: impl FnMut(i64, Point)) -> Option<()> {
+/// Gives each point to `take`, with the number of its series, when that `is_wanted`: others are stepped over and not made. None: these
+/// are not the bytes of a row; some may have been given.
+pub(super) fn unpack(
+    mut bytes: &[u8],
+    at: Timestamp,
+    mut is_wanted: impl FnMut(i64) -> bool,
+    mut take: impl FnMut(i64, Point),
+) -> Option<()> {
     let bytes = &mut bytes;
     if take_byte(bytes)? != VERSION {
         return None;
@@ -66,17 +72,44 @@ pub(super) fn unpack(mut bytes: &[u8], at: Timestamp, mut take: impl FnMut(i64, 
     for _ in 0..take_varint(bytes)? {
         let series = before.wrapping_add(take_varint(bytes)?.cast_signed());
         before = series;
-        take(series, take_point(bytes, at)?);
+        if is_wanted(series) {
+            take(series, take_point(bytes, at)?);
+        } else {
+            pass_point(bytes)?;
+        }
     }
     bytes.is_empty().then_some(())
 }
 
-fn take_point(bytes: &mut &[u8], at: Timestamp) -> Option<Point> {
+/// What follows for a point. None: flags that are not known, or that exclude each other.
+fn take_flags(bytes: &mut &[u8]) -> Option<u8> {
     let flags = take_byte(bytes)?;
+    let are_known = flags & !(ONE | WHOLE | HISTOGRAM) == 0;
+    let are_both = flags & ONE != 0 && flags & HISTOGRAM != 0;
+    (are_known && !are_both).then_some(flags)
+}
+
+/// Steps over what [`take_point`] takes.
+fn pass_point(bytes: &mut &[u8]) -> Option<()> {
+    let flags = take_flags(bytes)?;
     let has = |flag: u8| flags & flag != 0;
-    if flags & !(ONE | WHOLE | HISTOGRAM) != 0 || (has(ONE) && has(HISTOGRAM)) {
-        return None;
+    if !has(ONE) && !has(HISTOGRAM) {
+        take_varint(bytes)?;
     }
+    let numbers = if has(ONE) { 1 } else { 4 };
+    for _ in 0..numbers {
+        if has(WHOLE) {
+            take_varint(bytes)?;
+        } else {
+            *bytes = bytes.get(size_of::<f64>()..)?;
+        }
+    }
+    if has(HISTOGRAM) { Histogram::pass(bytes) } else { Some(()) }
+}
+
+fn take_point(bytes: &mut &[u8], at: Timestamp) -> Option<Point> {
+    let flags = take_flags(bytes)?;
+    let has = |flag: u8| flags & flag != 0;
     let mut count = 1;
     if !has(ONE) && !has(HISTOGRAM) {
         count = take_varint(bytes)?;
@@ -131,8 +164,12 @@ mod tests {
     const AT: Timestamp = Timestamp::from_seconds(1_795_502_900);
 
     fn unpacked(bytes: &[u8]) -> Option<Vec<(i64, Point)>> {
+        some_unpacked(bytes, |_| true)
+    }
+
+    fn some_unpacked(bytes: &[u8], is_wanted: impl Fn(i64) -> bool) -> Option<Vec<(i64, Point)>> {
         let mut found = Vec::new();
-        unpack(bytes, AT, |series, point| found.push((series, point)))?;
+        unpack(bytes, AT, is_wanted, |series, point| found.push((series, point)))?;
         Some(found)
     }
 
@@ -167,8 +204,20 @@ mod tests {
         }
 
         #[test]
+        fn what_is_stepped_over_is_as_long_as_what_is_taken(
+            points in prop::collection::btree_map(any::<i64>(), point(), 0..40),
+        ) {
+            let packed = pack(points.iter().map(|(series, point)| (*series, point)));
+            let is_even = |series: i64| series % 2 == 0;
+            let even: Vec<_> = points.into_iter().filter(|(series, _)| is_even(*series)).collect();
+            prop_assert_eq!(some_unpacked(&packed, is_even), Some(even));
+            prop_assert_eq!(some_unpacked(&packed, |_| false), Some(Vec::new()));
+        }
+
+        #[test]
         fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             let _ = unpacked(&bytes);
+            let _ = some_unpacked(&bytes, |_| false);
         }
     }
 
@@ -184,6 +233,7 @@ mod tests {
         // Nothing, another version, a point that is missing, unknown flags, bytes at the end.
         for bytes in [&[][..], &[2, 0], &[1, 1], &[1, 1, 1, 0xf0, 2], &[1, 0, 0], &[1, 1, 1, 5, 2]] {
             assert_eq!(unpacked(bytes), None, "{bytes:?}");
+            assert_eq!(some_unpacked(bytes, |_| false), None, "{bytes:?}");
         }
     }
 }

@@ -158,7 +158,7 @@ fn merge(
 /// False, and nothing is added: these are not points. Nobody can mend them, so the others must not wait for them.
 fn add(data: &[u8], step: Timestamp, points: &mut BTreeMap<i64, Point>, name: &str) -> bool {
     let mut found = Vec::new();
-    if pack::unpack(data, step, |number, point| found.push((number, point))).is_none() {
+    if pack::unpack(data, step, |_| true, |number, point| found.push((number, point))).is_none() {
         tracing::error!(series = name, at = %step, "points of series {name} at {step} cannot be read and are left out");
         return false;
     }

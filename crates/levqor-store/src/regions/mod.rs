@@ -26,8 +26,21 @@ pub struct NodeState {
     pub reason: Option<String>,
     /// How far its clock is ahead of the database's, in microseconds; None where the database has none of its own.
     pub clock_ahead_us: Option<i64>,
+    /// None: its version does not tell.
+    pub load: Option<NodeLoad>,
     /// How old this is. Not looked at when it is written.
     pub age: Duration,
+}
+
+/// How a node gets on with its own work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeLoad {
+    /// What it does again and again, and how much of that is alive.
+    pub jobs: u64,
+    pub jobs_alive: u64,
+    /// Writes that wait for the database, and how many may.
+    pub writes_waiting: u64,
+    pub writes_capacity: u64,
 }
 
 /// The median of the last round trips between a node and a region.
@@ -90,7 +103,22 @@ impl NodeState {
             ready: row.take()?,
             reason: row.take()?,
             clock_ahead_us: row.take()?,
+            load: NodeLoad::read(row)?,
         })
+    }
+}
+
+impl NodeLoad {
+    fn read(row: &mut Row<'_>) -> Result<Option<Self>, Error> {
+        let (jobs, alive): (Option<u64>, Option<u64>) = (row.take()?, row.take()?);
+        let (waiting, capacity): (Option<u64>, Option<u64>) = (row.take()?, row.take()?);
+        let told = jobs.zip(alive).zip(waiting.zip(capacity));
+        Ok(told.map(|((jobs, jobs_alive), (writes_waiting, writes_capacity))| Self {
+            jobs,
+            jobs_alive,
+            writes_waiting,
+            writes_capacity,
+        }))
     }
 }
 
@@ -98,7 +126,7 @@ impl Store {
     /// Notes what a node has found of itself. Of one that is not registered nothing is kept.
     pub async fn note_node_state(&self, state: NodeState, now: Timestamp) -> Result<(), Error> {
         self.write(move |session| {
-            let NodeState { node, url, key_id, migration, ready, reason, clock_ahead_us, age: _ } = state;
+            let NodeState { node, url, key_id, migration, ready, reason, clock_ahead_us, load, age: _ } = state;
             session.execute(
                 "DELETE FROM node_states WHERE NOT EXISTS
                     (SELECT 1 FROM nodes WHERE nodes.node_id = node_states.node_id AND stopped_at IS NULL)",
@@ -106,12 +134,29 @@ impl Store {
             )?;
             session
                 .execute(
-                    "INSERT INTO node_states (node_id, at, url, key_id, migration, ready, reason, clock_ahead_us)
-                     SELECT node_id, $2, $3, $4, $5, $6, $7, $8 FROM nodes WHERE node_id = $1 AND stopped_at IS NULL
+                    "INSERT INTO node_states (node_id, at, url, key_id, migration, ready, reason, clock_ahead_us, jobs,
+                         jobs_alive, writes_waiting, writes_capacity)
+                     SELECT node_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM nodes
+                         WHERE node_id = $1 AND stopped_at IS NULL
                      ON CONFLICT (node_id) DO UPDATE SET at = excluded.at, url = excluded.url,
                          key_id = excluded.key_id, migration = excluded.migration, ready = excluded.ready,
-                         reason = excluded.reason, clock_ahead_us = excluded.clock_ahead_us",
-                    params![node, session.now(now)?, url, key_id, migration, ready, reason, clock_ahead_us],
+                         reason = excluded.reason, clock_ahead_us = excluded.clock_ahead_us, jobs = excluded.jobs,
+                         jobs_alive = excluded.jobs_alive, writes_waiting = excluded.writes_waiting,
+                         writes_capacity = excluded.writes_capacity",
+                    params![
+                        node,
+                        session.now(now)?,
+                        url,
+                        key_id,
+                        migration,
+                        ready,
+                        reason,
+                        clock_ahead_us,
+                        load.map(|load| load.jobs),
+                        load.map(|load| load.jobs_alive),
+                        load.map(|load| load.writes_waiting),
+                        load.map(|load| load.writes_capacity),
+                    ],
                 )
                 .map(drop)
         })
@@ -232,7 +277,8 @@ fn drains(session: &Session) -> Result<Vec<Drain>, Error> {
 
 fn states(session: &Session, now: Timestamp) -> Result<Vec<NodeState>, Error> {
     session.rows(
-        "SELECT node_states.node_id, node_states.at, url, key_id, migration, ready, reason, clock_ahead_us
+        "SELECT node_states.node_id, node_states.at, url, key_id, migration, ready, reason, clock_ahead_us, jobs, jobs_alive,
+             writes_waiting, writes_capacity
          FROM node_states JOIN nodes ON nodes.node_id = node_states.node_id
          WHERE stopped_at IS NULL AND expires_at > $1 ORDER BY nodes.epoch DESC LIMIT 1000",
         params![now],

@@ -67,7 +67,8 @@ pub(super) async fn touch_alerts(store: &Store, random: &SeededRandom) {
     };
     store.create_silence(silence.clone()).await.unwrap();
     store.silences(NOW).await.unwrap();
-    store.change_silence(silence.id, NOW + Duration::from_secs(30), text(), NOW).await.unwrap();
+    let longer = Some(NOW + Duration::from_secs(30));
+    store.change_silence(silence.id, longer, Some(text()), NOW).await.unwrap();
     store.end_silence(silence.id, NOW).await.unwrap();
     store.silence(silence.id).await.unwrap();
     store.prune_alerts(NOW).await.unwrap();

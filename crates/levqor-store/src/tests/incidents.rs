@@ -1,6 +1,6 @@
 //! What touches the nouns of incidents.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use levqor_model::{ActionItemId, AlertId, IncidentId, NotificationId, SeededRandom, Severity};
 use serde_json::json;
@@ -116,7 +116,7 @@ pub(super) async fn touch_incidents(store: &Store, random: &SeededRandom) {
     store.incident_alerts_going_on(10).await.unwrap();
     store.incidents_to_escalate(NOW, 10).await.unwrap();
     store.incidents_to_settle(NOW, 10).await.unwrap();
-    store.incidents_without_postmortem(NOW, 10).await.unwrap();
+    store.incidents_to_measure(NOW, NOW, Duration::from_secs(30), 10).await.unwrap();
     store.platform_records(NOW, NOW, 10).await.unwrap();
     store.sample_sums(NOW, NOW).await.unwrap();
     store.oldest_sample_at().await.unwrap();
@@ -132,6 +132,8 @@ async fn touch_what_comes_after(store: &Store, id: IncidentId, random: &SeededRa
         at: NOW,
     };
     store.begin_postmortem(new).await.unwrap();
+    let change = |_: &_| Some("v".to_owned());
+    store.measure_postmortem(id, "a".to_owned(), NOW, change).await.unwrap();
     let change = |_: &_| Some("u".to_owned());
     store.write_postmortem(id, None, "a".to_owned(), NOW, change).await.unwrap();
     store.postmortem(id).await.unwrap();

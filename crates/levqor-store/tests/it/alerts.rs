@@ -8,6 +8,7 @@ use levqor_model::{
 use levqor_store::{
     alerts::{Acknowledged, Alert, AlertFilter, AlertMove, AlertStep, Silence},
     audit::Filter,
+    jobs::OutboxState,
     notifications::{NewNotification, Target, Undelivered, Unsent},
     slo::{SloMoment, SloState},
 };
@@ -158,15 +159,22 @@ async fn silences_begin_change_and_end() {
     };
     assert!(store.create_silence(silence.clone()).await.unwrap());
     assert_eq!(store.silences(NOW).await.unwrap(), std::slice::from_ref(&silence));
-    let changed = store.change_silence(silence.id, after(90), "longer".to_owned(), after(1)).await.unwrap();
-    assert_eq!(changed.unwrap().ends_at, after(90));
+    // Two who saw the same silence change it, each another part of it: both are kept.
+    let longer = store.change_silence(silence.id, Some(after(90)), None, after(1)).await.unwrap().unwrap();
+    assert_eq!((longer.ends_at, longer.reason.as_str()), (after(90), "work on the rack"));
+    let named =
+        store.change_silence(silence.id, None, Some("longer".to_owned()), after(1)).await.unwrap().unwrap();
+    assert_eq!((named.ends_at, named.reason.as_str()), (after(90), "longer"));
     let (ended, now) = store.end_silence(silence.id, after(10)).await.unwrap().unwrap();
     assert!(now && ended.ends_at == after(10));
     assert!(!store.end_silence(silence.id, after(11)).await.unwrap().unwrap().1);
-    assert_eq!(store.change_silence(silence.id, after(99), "x".to_owned(), after(12)).await.unwrap(), None);
+    assert_eq!(store.change_silence(silence.id, Some(after(99)), None, after(12)).await.unwrap(), None);
     assert_eq!(store.silences(after(10)).await.unwrap(), []);
     assert!(store.silence(silence.id).await.unwrap().is_some());
-    assert_eq!(kinds(&world).await, ["silence.created", "silence.changed", "silence.ended"]);
+    assert_eq!(
+        kinds(&world).await,
+        ["silence.created", "silence.changed", "silence.changed", "silence.ended"]
+    );
     store.prune_alerts(after(100)).await.unwrap();
     assert_eq!(store.silence(silence.id).await.unwrap(), None);
 }
@@ -260,6 +268,10 @@ async fn what_calls_an_operator_goes_before_what_subscribers_are_told() {
         assert!(failed.await.unwrap());
     }
     assert_eq!(store.unsent_notifications(after(600), NOW).await.unwrap(), Unsent::default());
+    let outbox = store.outbox_state(after(5)).await.unwrap();
+    assert_eq!(outbox.operators, OutboxState { waiting: 1, late: 0, dead: 0 });
+    assert_eq!(outbox.subscribers, OutboxState { waiting: 3, late: 3, dead: 1 });
+    assert!(!outbox.cut);
 }
 
 #[tokio::test]

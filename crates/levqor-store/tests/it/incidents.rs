@@ -11,7 +11,7 @@ use levqor_store::{
     health::Sample,
     incidents::{
         Act, ActionItem, ActionItemChange, ActionItems, EntryKind, Escalation, Incident, IncidentAlert,
-        IncidentLevel, IncidentState, NewEntry, NewPostmortem, Wait, Written,
+        IncidentLevel, IncidentState, NewEntry, NewPostmortem, Postmortem, Wait, Written,
     },
     notifications::{NewNotification, Target},
 };
@@ -296,7 +296,60 @@ async fn lists_are_in_order_and_say_what_is_due() {
     assert_eq!(due, [incident(3).id, incident(4).id]);
     assert_eq!(store.incidents_to_settle(after(299), 10).await.unwrap(), []);
     assert_eq!(store.incidents_to_settle(after(300), 10).await.unwrap(), [incident(4).id]);
-    assert_eq!(store.incidents_without_postmortem(after(102), 10).await.unwrap(), [incident(2).id]);
+    let unwritten = store.incidents_to_measure(after(102), after(102), COMPLETE, 10).await.unwrap();
+    assert_eq!(unwritten, [incident(2).id]);
+}
+
+/// How long after the end of an incident nodes may still write what they counted.
+const COMPLETE: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn what_was_measured_too_early_is_measured_again_once() {
+    let world = World::new();
+    let store = &world.store;
+    let mut over = incident(1);
+    over.resolved_at = Some(after(100));
+    over.escalation = Escalation::default();
+    store.open_incident(act(over, "incident.opened", after(1))).await.unwrap();
+    let id = incident(1).id;
+    let due = async |now| store.incidents_to_measure(after(0), after(now), COMPLETE, 10).await.unwrap();
+    assert_eq!(due(100).await, [id], "nothing is written yet");
+    let new = NewPostmortem {
+        incident: id,
+        name: "2026-11-24-api".to_owned(),
+        text: "10 requests".to_owned(),
+        by: "levqor".to_owned(),
+        at: after(101),
+    };
+    store.begin_postmortem(new).await.unwrap();
+    assert_eq!(due(129).await, [], "nodes may still write");
+    assert_eq!(due(130).await, [id], "it was measured before they had");
+    // The words of people are no measuring.
+    let said = |text: &'static str| move |_: &Postmortem| Some(text.to_owned());
+    store
+        .write_postmortem(id, None, "user a".to_owned(), after(131), said("10 requests, few"))
+        .await
+        .unwrap();
+    assert_eq!(due(131).await, [id]);
+    let measured =
+        store.measure_postmortem(id, "levqor".to_owned(), after(132), said("12 requests, few")).await;
+    let Written::Now(measured) = measured.unwrap() else { panic!("it is there") };
+    assert_eq!((measured.version, measured.measured_at), (3, after(132)));
+    assert_eq!(due(200).await, []);
+    // One that has looked earlier and writes later changes nothing.
+    let late =
+        store.measure_postmortem(id, "levqor".to_owned(), after(120), said("11 requests")).await.unwrap();
+    assert_eq!(late, Written::Now(measured));
+    // Measured before it was over, as when the node that ended it died: that is due at once.
+    let again = move |mut incident: Incident, _| {
+        incident.resolved_at = Some(after(300));
+        Ok::<_, ()>(act(incident, "incident.resolved", after(300)))
+    };
+    store.change_incident(id, again).await.unwrap().unwrap().unwrap();
+    assert_eq!(due(300).await, [id]);
+    // Nothing of it changes, and it is noted all the same.
+    store.measure_postmortem(id, "levqor".to_owned(), after(331), |_| None).await.unwrap();
+    assert_eq!(due(400).await, []);
 }
 
 #[tokio::test]

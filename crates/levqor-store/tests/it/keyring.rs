@@ -105,6 +105,7 @@ async fn one_that_was_there_goes_on_with_what_it_used_until_all_nodes_know_bette
         ready: true,
         reason: None,
         clock_ahead_us: None,
+        load: None,
         age: Duration::ZERO,
     };
     store.note_node_state(told.clone(), NOW).await.unwrap();

@@ -8,7 +8,7 @@ use std::{
 use levqor_model::{Point, SeriesKind, SeriesPoints, SeriesQuery, Timestamp, Values};
 use levqor_store::{
     Error,
-    metrics::{OTHER, SERIES_OF_NAME_KEPT_MAX, Series, SeriesAnswer, SeriesBatch, SeriesKept},
+    metrics::{Extent, OTHER, SERIES_OF_NAME_KEPT_MAX, Series, SeriesAnswer, SeriesBatch, SeriesKept},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -362,7 +362,7 @@ async fn an_answer_has_a_bound_and_says_so() {
     }
     let end = BEGIN + seconds(10_000);
     let answer = metrics.ask(BEGIN, end, 10).await;
-    assert!(!answer.whole);
+    assert_eq!(answer.extent, Extent::TooManyPoints);
     let query = SeriesQuery {
         name: "requests".to_owned(),
         labels: Vec::new(),
@@ -372,7 +372,7 @@ async fn an_answer_has_a_bound_and_says_so() {
     };
     let refused = metrics.world.store.series(query).await.unwrap_err();
     assert!(refused.to_string().contains("ask with more labels or a longer step"), "{refused}");
-    assert!(metrics.ask(BEGIN, end, 60).await.whole);
+    assert_eq!(metrics.ask(BEGIN, end, 60).await.extent, Extent::Whole);
 }
 
 /// What happens, in the order in which it does.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use levqor_model::{NodeId, Residency, RunStatus, Timestamp};
 use levqor_store::{
     nodes::NewNode,
-    regions::{Act, Begun, NewAct, NodeState, Seen},
+    regions::{Act, Begun, NewAct, NodeLoad, NodeState, Seen},
     runs::Taker,
 };
 
@@ -28,6 +28,7 @@ fn state(node: NodeId, url: &str) -> NodeState {
         ready: true,
         reason: None,
         clock_ahead_us: None,
+        load: None,
         age: Duration::ZERO,
     }
 }
@@ -58,7 +59,13 @@ async fn nodes_tell_of_themselves_while_they_live() {
     let store = &world.store;
     let (node, _) = register(&world, "eu-west", MINUTE).await;
     store.note_node_state(state(node, "http://a"), NOW).await.unwrap();
-    let told = NodeState { ready: false, reason: Some("disk: full".to_owned()), ..state(node, "http://b") };
+    let load = NodeLoad { jobs: 33, jobs_alive: 32, writes_waiting: 7, writes_capacity: 1_024 };
+    let told = NodeState {
+        ready: false,
+        reason: Some("disk: full".to_owned()),
+        load: Some(load),
+        ..state(node, "http://b")
+    };
     store.note_node_state(told.clone(), NOW + MINUTE / 6).await.unwrap();
     store.note_node_state(state(world.node_id(), "http://nobody"), NOW).await.unwrap();
     let found = store.node_states(NOW + MINUTE / 2).await.unwrap();

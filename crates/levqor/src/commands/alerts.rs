@@ -5,12 +5,18 @@ use std::time::Duration;
 use levqor_model::{AlertId, Clock, SilenceId, SystemClock};
 use serde_json::{Value, json};
 
-use super::client::{answered, delete, items, send, word};
+use super::{
+    client::{answered, delete, items, send, word},
+    listed::{LISTED_MAX, listed, say_more},
+};
 use crate::{
     Exit,
     cli::{AlertsArgs, AlertsCommand, ClientArgs, SilenceArgs},
     console::{say, say_table},
 };
+
+/// More cannot be open at once.
+const OPEN_MAX: usize = 2_000;
 
 pub async fn alerts(args: &AlertsArgs, as_json: bool) -> Exit {
     let asked = match &args.command {
@@ -35,10 +41,10 @@ pub async fn alerts(args: &AlertsArgs, as_json: bool) -> Exit {
 
 async fn list(client: &ClientArgs, all: bool) -> Result<Value, (Exit, String)> {
     if all {
-        return send(client, "api/ops/alerts?limit=200", None).await;
+        return listed(client, "api/ops/alerts", "alerts", LISTED_MAX).await;
     }
-    let mut firing = send(client, "api/ops/alerts?state=firing&limit=200", None).await?;
-    let pending = send(client, "api/ops/alerts?state=pending&limit=200", None).await?;
+    let mut firing = listed(client, "api/ops/alerts?state=firing", "alerts", OPEN_MAX).await?;
+    let mut pending = listed(client, "api/ops/alerts?state=pending", "alerts", OPEN_MAX).await?;
     if let (Some(list), Some(more)) = (firing["alerts"].as_array_mut(), pending["alerts"].as_array()) {
         list.extend(more.iter().cloned());
         let rank = |alert: &Value| {
@@ -47,12 +53,20 @@ async fn list(client: &ClientArgs, all: bool) -> Result<Value, (Exit, String)> {
         };
         list.sort_by_key(|alert| (alert["state"] != "firing", rank(alert)));
     }
+    // A cursor goes on with one of the two.
+    if let Some(members) = firing.as_object_mut() {
+        members.remove("next_cursor");
+    }
+    if firing["more"].is_null() && pending["more"].is_string() {
+        firing["more"] = pending["more"].take();
+    }
     Ok(firing)
 }
 
 fn show(found: &Value) {
     let heads = ["id", "severity", "state", "rule", "subject", "since", "who", "what"];
     say_table(&heads, items(&found["alerts"]).iter().map(row), "nothing is open");
+    say_more(found, "alerts");
 }
 
 fn row(alert: &Value) -> Vec<String> {

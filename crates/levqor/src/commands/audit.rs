@@ -86,6 +86,9 @@ fn show_records(found: &Value) {
         ]
     });
     say(table(&["at", "kind", "author", "subject", "details"], rows));
+    if !found["next_cursor"].is_null() {
+        say("there are more; ask for a time with --from and --until, or for more with --limit");
+    }
 }
 
 /// What was found, as a server tells it.

@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
-use super::client::{items, present, send, word};
+use super::{
+    client::{items, present, send, word},
+    listed::{LISTED_MAX, listed, say_more},
+};
 use crate::{
     Exit,
     cli::{
@@ -76,12 +79,13 @@ fn given(members: &[(&str, Value)]) -> Value {
 }
 
 async fn list(client: &ClientArgs, all: bool, as_json: bool) -> Outcome {
-    let query = if all { "?all=true&limit=200" } else { "?limit=200" };
-    let found = send(client, &format!("{INCIDENTS}{query}"), None).await?;
+    let query = if all { "?all=true" } else { "" };
+    let found = listed(client, &format!("{INCIDENTS}{query}"), "incidents", LISTED_MAX).await?;
     present(&found, as_json, || {
         let heads = ["id", "level", "state", "title", "opened", "acknowledged"];
         let nothing = if all { "there was no incident" } else { "no incident is open" };
         say_table(&heads, items(&found["incidents"]).iter().map(row), nothing);
+        say_more(&found, "incidents");
     });
     Ok(Exit::Done)
 }
@@ -251,19 +255,24 @@ async fn actions(client: &ClientArgs, overdue: bool, as_json: bool) -> Outcome {
         let rows = all.iter().map(|item| columns.map(|column| word(&item[column])).to_vec());
         let none = if overdue { "nothing is overdue" } else { "nothing is to be done" };
         say_table(&columns.map(heading), rows, none);
+        if found["cut"] == true {
+            say("there are more, which are due later; each incident has its own (`levqor incidents show`)");
+        }
     });
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }
 
 async fn postmortems(client: &ClientArgs, as_json: bool) -> Outcome {
-    let found = send(client, "api/ops/postmortems?limit=200", None).await?;
-    let rows = items(&found["postmortems"]).iter().map(|one| {
-        let unwritten: Vec<_> = items(&one["unwritten"]).iter().map(word).collect();
-        let unwritten = if unwritten.is_empty() { "-".to_owned() } else { unwritten.join(", ") };
-        vec![word(&one["incident"]), word(&one["level"]), word(&one["file"]), unwritten]
+    let found = listed(client, "api/ops/postmortems", "postmortems", LISTED_MAX).await?;
+    present(&found, as_json, || {
+        let rows = items(&found["postmortems"]).iter().map(|one| {
+            let unwritten: Vec<_> = items(&one["unwritten"]).iter().map(word).collect();
+            let unwritten = if unwritten.is_empty() { "-".to_owned() } else { unwritten.join(", ") };
+            vec![word(&one["incident"]), word(&one["level"]), word(&one["file"]), unwritten]
+        });
+        say_table(&["incident", "level", "file", "to be written"], rows, "there is no postmortem");
+        say_more(&found, "postmortems");
     });
-    let heads = ["incident", "level", "file", "to be written"];
-    present(&found, as_json, || say_table(&heads, rows, "there is no postmortem"));
     Ok(Exit::Done)
 }
 

@@ -16,6 +16,7 @@ pub mod heartbeats;
 pub mod incidents;
 pub mod jobs;
 pub mod keys;
+mod listed;
 pub mod maintenance;
 pub mod metrics;
 pub mod migrate;

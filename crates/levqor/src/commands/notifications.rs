@@ -3,7 +3,10 @@
 use levqor_model::{NotificationId, NotificationState};
 use serde_json::{Value, json};
 
-use super::client::{answered, items, send, word};
+use super::{
+    client::{answered, items, send, word},
+    listed::{LISTED_MAX, listed, say_more},
+};
 use crate::{
     Exit,
     cli::{ClientArgs, NotificationsArgs, NotificationsCommand},
@@ -24,6 +27,7 @@ pub async fn notifications(args: &NotificationsArgs, as_json: bool) -> Exit {
         } else {
             let heads = ["id", "state", "to", "attempts", "made", "subject", "problem"];
             say_table(&heads, items(&found["notifications"]).iter().map(row), "no messages");
+            say_more(found, "notifications");
         }
     })
 }
@@ -31,8 +35,8 @@ pub async fn notifications(args: &NotificationsArgs, as_json: bool) -> Exit {
 async fn list(client: &ClientArgs, state: Option<&str>) -> Result<Value, (Exit, String)> {
     let state = state.map(str::parse::<NotificationState>).transpose();
     let state = state.map_err(|error| (Exit::WrongUse, format!("--state: {error}")))?;
-    let filter = state.map_or_else(String::new, |state| format!("&state={state}"));
-    send(client, &format!("api/ops/notifications?limit=100{filter}"), None).await
+    let filter = state.map_or_else(String::new, |state| format!("?state={state}"));
+    listed(client, &format!("api/ops/notifications{filter}"), "notifications", LISTED_MAX).await
 }
 
 fn row(message: &Value) -> Vec<String> {

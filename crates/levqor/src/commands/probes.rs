@@ -166,6 +166,9 @@ fn show_history(found: &Value) {
         ]
     });
     say(table(&["looked at", "target", "seen from", "result", "latency", "why"], looks));
+    if !found["next_cursor"].is_null() {
+        say("there are more looks; --limit shows up to 200, --target and --from fewer of others");
+    }
 }
 
 fn check(file: &Path, as_json: bool) -> Exit {

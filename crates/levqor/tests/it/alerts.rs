@@ -3,8 +3,8 @@
 use std::{fs, process::Output, time::Duration};
 
 use levqor_lab::Server;
-use levqor_testkit::{HttpStub, temp_dir, wait_for};
-use serde_json::Value;
+use levqor_testkit::{HttpStub, Reply, Route, temp_dir, wait_for};
+use serde_json::{Value, json};
 
 use crate::{
     api::{Levqor, setup},
@@ -134,4 +134,50 @@ async fn a_changed_file_calls_somebody_and_an_objective_of_ones_own_is_judged() 
     );
     let wrong = told(&server, &["notifications", "--state", "sent"]);
     assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_read_to_their_end_or_say_how_they_go_on() {
+    let stub = HttpStub::start().await;
+    let page = |from: usize, count: usize, next: Option<&str>| {
+        let incidents = (from..from + count).map(|number| json!({ "title": format!("number {number}") }));
+        let mut page = json!({ "incidents": incidents.collect::<Vec<_>>() });
+        if let Some(next) = next {
+            page["next_cursor"] = next.into();
+        }
+        Reply::json(&page)
+    };
+    let pages = Route::new("/api/ops/incidents")
+        .reply(page(0, 200, Some("a")))
+        .reply(page(200, 3, None))
+        .reply(page(0, 200, Some("b")));
+    stub.route(pages);
+    let url = stub.url("");
+    let ran = |arguments: &[&str]| {
+        let ran = levqor(&[arguments, &["--url", &url, "--key", "lvq_test"]].concat());
+        assert_eq!(ran.status.code(), Some(0), "{arguments:?}: {}", text(&ran.stderr));
+        text(&ran.stdout)
+    };
+    let short = ran(&["incidents"]);
+    assert!(short.contains("number 202") && !short.contains("there are more"), "{short}");
+    let long = ran(&["incidents", "--all"]);
+    let more = "1000 are shown, and there are more: GET /api/ops/incidents?all=true&limit=200&cursor=b";
+    assert!(long.trim_end().ends_with(more), "{long}");
+    assert_eq!(stub.requests_to("/api/ops/incidents").len(), 2 + 5);
+    let found: Value = serde_json::from_str(&ran(&["incidents", "--all", "--json"])).unwrap();
+    assert_eq!(found["incidents"].as_array().unwrap().len(), 1_000);
+    assert_eq!(found["more"], "/api/ops/incidents?all=true&limit=200&cursor=b");
+
+    // What fires and what may come from two lists, each to its end.
+    let alert =
+        |id: &str, state: &str, severity: &str| json!({ "id": id, "state": state, "severity": severity });
+    let pages = Route::new("/api/ops/alerts")
+        .reply(Reply::json(&json!({ "alerts": [alert("alr_1", "firing", "minor")], "next_cursor": "c" })))
+        .reply(Reply::json(&json!({ "alerts": [alert("alr_2", "firing", "critical")] })))
+        .reply(Reply::json(&json!({ "alerts": [alert("alr_3", "pending", "critical")] })));
+    stub.route(pages);
+    let found: Value = serde_json::from_str(&ran(&["alerts", "--json"])).unwrap();
+    let ids: Vec<_> = found["alerts"].as_array().unwrap().iter().map(|alert| alert["id"].clone()).collect();
+    assert_eq!(ids, ["alr_2", "alr_1", "alr_3"]);
+    assert_eq!((&found["next_cursor"], &found["more"]), (&Value::Null, &Value::Null));
 }

@@ -356,7 +356,7 @@ pub(super) struct QueuesFact {
     pub(super) sink_failing_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sink_problem: Option<String>,
-    /// Messages to people and other systems.
+    /// Messages to operators and their systems; what subscribers are told is not among them.
     pub(super) messages_waiting: i64,
     /// Of those that call somebody: for more than five minutes.
     pub(super) messages_late: u64,

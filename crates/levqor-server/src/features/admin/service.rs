@@ -320,7 +320,7 @@ async fn probed(app: &App) -> Known<ProbesFact> {
         _ => 2,
     });
     targets.truncate(TARGETS_SHOWN);
-    let mut heartbeats = app.store.heartbeats().await.map_err(told)?;
+    let mut heartbeats = probes::heartbeats_now(app).await.map_err(told)?;
     heartbeats.sort_by_key(|beat| match beat.state {
         BeatState::Down => 0,
         BeatState::New => 1,
@@ -388,7 +388,7 @@ async fn queues(app: &App) -> Known<QueuesFact> {
         sink_oldest_at: behind.oldest_at,
         sink_failing_since: failing.as_ref().map(|(since, _)| *since),
         sink_problem: failing.map(|(_, problem)| problem),
-        messages_waiting: outbox.waiting,
+        messages_waiting: outbox.operators.waiting,
         messages_late: unsent.late,
         messages_dead: unsent.dead,
         messages_undeliverable: unsent.undeliverable,

@@ -154,7 +154,8 @@ fn no_silence() -> Problem {
     Problem::not_found("there is no silence of that id that is not over; GET /api/ops/silences lists them")
 }
 
-/// Gives a silence another end, and another reason when there is one.
+/// Gives a silence another end, another reason, or both. What is left out is not written, so that nothing is lost that somebody
+/// else says at the same moment.
 pub(super) async fn change_silence(
     app: &App,
     id: SilenceId,
@@ -166,15 +167,17 @@ pub(super) async fn change_silence(
     if kept.ends_at <= now {
         return Err(no_silence());
     }
-    let reason = reason.map_or(kept.reason, |reason| reason.trim().to_owned());
-    bounded("/reason", &reason)?;
-    let ends_at = match ends_at {
-        None => kept.ends_at,
-        Some(ends_at) => {
-            check_end(now, kept.begins_at.max(now), ends_at)?;
-            ends_at
-        }
-    };
+    let reason = reason.map(|reason| reason.trim().to_owned());
+    if let Some(reason) = &reason {
+        bounded("/reason", reason)?;
+    }
+    if let Some(ends_at) = ends_at {
+        // Its beginning never changes.
+        check_end(now, kept.begins_at.max(now), ends_at)?;
+    }
+    if ends_at.is_none() && reason.is_none() {
+        return Ok(kept);
+    }
     app.store.change_silence(id, ends_at, reason, now).await?.ok_or_else(no_silence)
 }
 

@@ -13,16 +13,17 @@ use serde_json::json;
 
 use super::{
     hand::{News, REOPENED_WITHIN},
+    postmortem::COMPLETE_AFTER,
     service::{self, decided, hand},
     writings,
 };
-use crate::App;
+use crate::{App, problem::chain};
 
 /// How the evidence log calls what no person did.
 const BY: &str = "levqor";
 /// Incidents, alerts and items of one round; the next one goes on.
 const ROUND_MAX: usize = 100;
-/// How long after the end of an incident its postmortem is begun at the latest.
+/// How long after the end of an incident its postmortem is begun, and measured, at the latest.
 const WRITTEN_UP_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// An alert has fired, got worse, or is over. It may be told late, twice, and in any order.
@@ -123,14 +124,21 @@ pub(crate) async fn look_after(app: &App) -> Result<(), Error> {
     }
     for id in app.store.incidents_to_settle(now, ROUND_MAX).await? {
         let settled = decided(app, BY, id, |hand, incident, alerts| hand.settle(incident, alerts)).await?;
-        // One that was over before has its postmortem already, which is to know of this end, too.
         if let Some(Ok(incident)) = settled {
-            writings::measure(app, BY, &incident).await?;
+            tracing::info!(incident.id = %incident.id, "incident {} is over by itself", incident.id);
         }
     }
-    for id in app.store.incidents_without_postmortem(now - WRITTEN_UP_WITHIN, ROUND_MAX).await? {
-        if let Some(incident) = app.store.incident(id).await? {
-            writings::measure(app, BY, &incident).await?;
+    // By what the rows say, not by what this process has just done: whoever ended it may be gone before it is measured. One that was over
+    // before has its postmortem already, which is to know of this end, too.
+    let since = now - WRITTEN_UP_WITHIN;
+    for id in app.store.incidents_to_measure(since, now, COMPLETE_AFTER, ROUND_MAX).await? {
+        // Looked at again: one that goes on once more is measured when that is over.
+        let incident = app.store.incident(id).await?.filter(|incident| !incident.is_open());
+        // One that cannot be measured now does not keep others waiting, and is tried again.
+        if let Some(incident) = incident
+            && let Err(error) = writings::measure(app, BY, &incident).await
+        {
+            tracing::warn!(incident.id = %id, "the postmortem of incident {id} is not measured yet: {}", chain(&error));
         }
     }
     for item in app.store.untold_action_items(now.date(), ROUND_MAX).await? {

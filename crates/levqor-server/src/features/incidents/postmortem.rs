@@ -25,6 +25,11 @@ const NAME_CHARS_MAX: usize = 60;
 /// What stands where somebody should write something.
 const UNWRITTEN: &str = "> **To be written:** ";
 const END: &str = "<!-- /measured -->";
+/// How long after the end of an incident everything is stored that nodes counted until then: they write every few seconds, in steps of
+/// ten; and as much again, and more, for a database that is slow.
+pub(super) const COMPLETE_AFTER: Duration = Duration::from_secs(30);
+/// How long the evidence of an incident is as whole as it was when it was measured last.
+const AS_WHOLE: Duration = Duration::from_secs(60 * 60);
 
 /// Everything that is known of an incident that is over.
 #[derive(Debug, Clone)]
@@ -169,11 +174,14 @@ pub(super) fn measured_anew(text: &str, blocks: &[(&'static str, String)]) -> St
     text
 }
 
-/// What is measured anew when an incident is over again. Its impact only when the evidence of all of that time is still there: what was
-/// measured of it before says more.
-pub(super) fn blocks_anew(facts: &Facts) -> Vec<(&'static str, String)> {
-    let is_whole = facts.impact.oldest_sample.is_some_and(|oldest| oldest <= facts.impact.from);
-    blocks(facts).into_iter().filter(|(name, _)| *name != "impact" || is_whole).collect()
+/// What is measured anew when an incident is over again, or when all of its evidence is stored. Its impact only when the evidence of all
+/// of that time is still there, or when nothing of it can have gone since the same time was `last_measured`: otherwise, what was measured
+/// of it before says more.
+pub(super) fn blocks_anew(facts: &Facts, last_measured: Timestamp) -> Vec<(&'static str, String)> {
+    let impact = &facts.impact;
+    let is_whole = impact.oldest_sample.is_some_and(|oldest| oldest <= impact.from);
+    let is_as_whole = last_measured >= impact.until && facts.measured_at <= last_measured + AS_WHOLE;
+    blocks(facts).into_iter().filter(|(name, _)| *name != "impact" || is_whole || is_as_whole).collect()
 }
 
 /// The action items only.
@@ -329,6 +337,16 @@ fn of_timeline(facts: &Facts) -> String {
 fn of_impact(facts: &Facts) -> String {
     let impact = &facts.impact;
     let mut text = format!("Measured from {} to {}.\n\n", clock(impact.from), clock(impact.until));
+    let complete_at = impact.until + COMPLETE_AFTER;
+    if facts.measured_at < complete_at {
+        let _ = write!(
+            text,
+            "Counted by what was stored at {}: nodes write what they counted every few seconds, so that requests and runs of the \
+             last seconds may be missing. It is measured again from {} on.\n\n",
+            clock(facts.measured_at),
+            clock(complete_at)
+        );
+    }
     of_samples(&mut text, impact);
     of_requests(&mut text, impact);
     if facts.alerts.is_empty() {

@@ -28,22 +28,23 @@ pub(super) async fn measure(app: &App, by: &str, incident: &Incident) -> Result<
         return Ok(None);
     }
     let facts = facts(app, incident).await?;
-    let written = if known.is_none() {
+    let written = if let Some(known) = known {
+        let blocks = postmortem::blocks_anew(&facts, known.measured_at);
+        let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &blocks));
+        let at = facts.measured_at;
+        match app.store.measure_postmortem(incident.id, by.to_owned(), at, change).await? {
+            Written::Now(postmortem) | Written::Moved(postmortem) => Some(postmortem),
+            Written::Missing => None,
+        }
+    } else {
         let new = NewPostmortem {
             incident: incident.id,
             name: postmortem::name(incident),
             text: postmortem::draft(&facts),
             by: by.to_owned(),
-            at: app.now(),
+            at: facts.measured_at,
         };
         Some(app.store.begin_postmortem(new).await?)
-    } else {
-        let blocks = postmortem::blocks_anew(&facts);
-        let change = move |there: &Postmortem| Some(postmortem::measured_anew(&there.text, &blocks));
-        match app.store.write_postmortem(incident.id, None, by.to_owned(), app.now(), change).await? {
-            Written::Now(postmortem) | Written::Moved(postmortem) => Some(postmortem),
-            Written::Missing => None,
-        }
     };
     if written.is_some() {
         files::write(app, incident.id).await;

@@ -28,7 +28,7 @@ mod steps;
 mod tally;
 mod totals;
 
-pub(crate) use conditions::conditions;
+pub(crate) use conditions::{conditions, load};
 pub use counter::Counter;
 pub use memory::Metrics;
 pub(crate) use record::{record, roll_up};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use levqor_model::{Point, SeriesKind, SeriesPoints, SeriesQuery, Timestamp, nearest, step_start};
-use levqor_store::metrics::{Grain, Series, SeriesName};
+use levqor_store::metrics::{Extent, Grain, Series, SeriesName};
 use serde_json::Value;
 
 use super::catalogue;
@@ -112,7 +112,16 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Answer, Error
         Some(by) => grouped(found.series, by),
     };
     let points: usize = series.iter().map(|series| series.points.len()).sum();
-    if !found.whole || points > ALL_POINTS_MAX {
+    if found.extent == Extent::TooMuchRead {
+        return Err(wrong(
+            "step",
+            format!(
+                "{name} has more in that time than one question reads; ask about a shorter time (from, to), or use a longer step, such as \
+                 1m or 1h"
+            ),
+        ));
+    }
+    if found.extent == Extent::TooManyPoints || points > ALL_POINTS_MAX {
         return Err(wrong(
             "step",
             format!(

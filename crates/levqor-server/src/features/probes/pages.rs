@@ -122,17 +122,11 @@ async fn create(
     FormData(form): FormData<Create>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
-    let seconds = |text: &str, otherwise: u64| match text.trim() {
-        "" => otherwise,
-        // What is no number is out of bounds, and is told so.
-        text => text.parse().unwrap_or(0),
+    let made = match wish(&form) {
+        Ok(wish) => beats::create(&app, &page.actor, wish).await,
+        Err(problem) => Err(problem),
     };
-    let wish = beats::Wish {
-        name: form.name.clone(),
-        period_seconds: seconds(&form.period, 0),
-        grace_seconds: seconds(&form.grace, GRACE_SECONDS),
-    };
-    let (status, shown) = match beats::create(&app, &page.actor, wish).await {
+    let (status, shown) = match made {
         Ok((heartbeat, token)) => {
             let made = Some((heartbeat.name, beats::address(&app, &token)));
             (StatusCode::CREATED, Shown { made, ..Shown::default() })
@@ -145,6 +139,17 @@ async fn create(
         }
     };
     Ok((status, render(&app, &page, &view, &Asked::default(), &shown).await?).into_response())
+}
+
+fn wish(form: &Create) -> Result<beats::Wish, Problem> {
+    Ok(beats::Wish {
+        name: form.name.clone(),
+        period_seconds: beats::typed_period(&form.period)?,
+        grace_seconds: match form.grace.trim() {
+            "" => GRACE_SECONDS,
+            typed => beats::typed_grace(typed)?,
+        },
+    })
 }
 
 async fn delete(

@@ -194,6 +194,7 @@ mod tests {
                 ready: true,
                 reason: None,
                 clock_ahead_us: Some(1_000),
+                load: None,
                 age: Duration::ZERO,
             }),
         }

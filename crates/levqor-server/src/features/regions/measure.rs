@@ -14,7 +14,10 @@ use levqor_store::regions::{NodeState, Seen, Standby};
 use tokio::sync::OnceCell;
 
 use super::service::FRESH;
-use crate::{App, features::health};
+use crate::{
+    App,
+    features::{health, metrics},
+};
 
 /// Round trips to a region that are kept: their middle is told.
 const KEPT: usize = 15;
@@ -69,6 +72,7 @@ async fn note_self(app: &App) -> Result<(), levqor_store::Error> {
         ready: readiness.is_ready(),
         reason: readiness.failure(),
         clock_ahead_us: health::service::clock_ahead(app).await.map(|(ahead, _)| ahead),
+        load: Some(metrics::load(app)),
         age: Duration::ZERO,
     };
     app.store.note_node_state(state, app.now()).await

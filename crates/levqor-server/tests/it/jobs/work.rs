@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use levqor_model::{AccountId, Date, LeadId, NodeId, Point, RegionCode, SeriesKind, Timestamp};
+use levqor_model::{
+    AccountId, Date, LeadId, NodeId, NotificationId, Point, RegionCode, SeriesKind, Severity, Timestamp,
+};
 use levqor_server::features::{
     jobs::{JobSettings, Prices},
     metrics::Counter,
@@ -13,6 +15,7 @@ use levqor_store::{
     countries::CountryCount,
     health::Sample,
     metrics::{Series, SeriesBatch},
+    notifications::{NewNotification, Target},
     page_events::PageEvents,
 };
 use serde_json::{Value, json};
@@ -314,7 +317,7 @@ async fn the_digest_tells_the_day_and_is_sent_once() {
     }
     assert_eq!((&data["day"], &data["told"]), (&json!(DAY), &json!("digest")));
     let outbox = test.store.outbox_state(test.app.now()).await.unwrap();
-    assert_eq!(outbox.waiting, 1);
+    assert_eq!((outbox.operators.waiting, outbox.subscribers.waiting), (1, 0));
 }
 
 #[tokio::test]
@@ -475,7 +478,33 @@ async fn alerts_conditions_and_messages_are_looked_at() {
     test.app.run_due_jobs().await.unwrap();
     let (summary, _) = done(&test, "alert_checks").await;
     assert!(summary.contains("19 of 20 jobs are active"), "{summary}");
-    assert!(summary.contains("1 message waits for more than 5 minutes"), "{summary}");
+    assert!(summary.contains("to operators 1 message waits for more than 5 minutes"), "{summary}");
+}
+
+/// Subscribers' addresses are theirs, and some never answer: that says nothing of whether operators are told.
+#[tokio::test]
+async fn messages_to_subscribers_are_counted_apart() {
+    let test = TestApp::new().await;
+    test.app.run_due_jobs().await.unwrap();
+    let now = test.app.now();
+    let stranger = |number: u64| NewNotification {
+        id: NotificationId::new(now, &*test.random),
+        dedup: format!("told:{number}"),
+        target: Target::Subscription(format!("sub_{number}")),
+        severity: Severity::Critical,
+        subject: "api is disturbed".to_owned(),
+        body: "text".to_owned(),
+        data: json!({}),
+        at: now,
+    };
+    test.store.notify((0..3).map(stranger).collect()).await.unwrap();
+    test.advance(6 * 60);
+    test.app.run_due_jobs().await.unwrap();
+    let (summary, data) = done(&test, "alert_checks").await;
+    let words = "no message to operators is late; to subscribers 3 messages wait for more than 5 minutes";
+    assert!(summary.contains(words), "{summary}");
+    assert_eq!(data["messages"], json!({ "waiting": 0, "late": 0, "dead": 0 }), "{data}");
+    assert_eq!(data["messages_to_subscribers"], json!({ "waiting": 3, "late": 3, "dead": 0 }), "{data}");
 }
 
 #[tokio::test]

@@ -310,18 +310,65 @@ async fn probes_are_looked_at_and_heartbeats_are_made() {
     assert!(made.text().contains("/ping/"), "{}", made.text());
     let page = operator.see("/admin/probes").await;
     assert!(page.contains("backup") && !page.contains("/ping/"), "the address is shown once: {page}");
-    let wrong = operator.send("/admin/heartbeats", &[("name", "other"), ("period", "often")]).await;
-    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        wrong.text().contains("must be from 10 to") && wrong.text().contains("value=\"often\""),
-        "{}",
-        wrong.text()
-    );
+    let number = "must be a whole number of seconds from 10 to";
+    let rows = [
+        ("often", "60", "period-error", format!("{number} 31622400, and is &quot;often&quot;")),
+        ("1.5", "60", "period-error", format!("{number} 31622400, and is &quot;1.5&quot;")),
+        ("", "60", "period-error", format!("{number} 31622400, and is empty")),
+        ("9", "60", "period-error", "must be from 10 to 31622400 seconds, and is 9".to_owned()),
+        ("60", "-1", "grace-error", format!("{number} 604800, and is &quot;-1&quot;")),
+    ];
+    for (period, grace, place, problem) in rows {
+        let typed = [("name", "other"), ("period", period), ("grace", grace)];
+        let wrong = operator.send("/admin/heartbeats", &typed).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_sound("/admin/heartbeats", &wrong);
+        let text = wrong.text();
+        for part in [place, problem.as_str(), "value=\"other\""] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        for typed in [period, grace] {
+            assert!(
+                text.contains(&format!("value=\"{typed}\"")),
+                "what was typed is kept, {typed:?}: {text}"
+            );
+        }
+    }
     let taken = operator.send("/admin/heartbeats", &[("name", "backup"), ("period", "60")]).await;
     assert_eq!(taken.status, StatusCode::CONFLICT);
     let deleted = operator.send("/admin/heartbeats/backup/delete", &[]).await;
     assert_eq!(deleted.header("location"), Some("/admin/probes?done=deleted"), "{}", deleted.text());
     assert!(operator.see("/admin/probes?done=deleted").await.contains("No heartbeats yet"));
+}
+
+#[tokio::test]
+async fn a_silence_that_is_refused_comes_back_as_it_was_typed() {
+    let operator = Operator::new().await;
+    let good =
+        [("rule", "slo.*"), ("subject", "<b>requests</b>"), ("hours", "2"), ("reason", "work on the rack")];
+    let rows = [
+        (0, "", "rule-error", "takes 1 to"),
+        (2, "soon", "hours-error", "is no whole number from 1 to 720"),
+        (3, " ", "reason-error", "is empty"),
+    ];
+    for (field, value, place, problem) in rows {
+        let mut typed = good;
+        typed[field].1 = value;
+        let refused = operator.send("/admin/alerts/silences", &typed).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+        assert_sound("/admin/alerts/silences", &refused);
+        let text = refused.text();
+        for part in ["nothing is silenced", "value=\"&lt;b&gt;requests&lt;/b&gt;\"", place, problem] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        for (_, value) in typed.iter().skip(2) {
+            assert!(text.contains(&format!("value=\"{value}\"")), "{value}: {text}");
+        }
+    }
+    assert!(operator.app.store.silences(operator.app.app.now()).await.unwrap().is_empty());
+    let made = operator.send("/admin/alerts/silences", &good).await;
+    assert_eq!(made.header("location"), Some("/admin/alerts"), "{}", made.text());
+    assert!(operator.see("/admin/alerts").await.contains("work on the rack"));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use levqor_model::{AlertId, AlertState, SilenceId, Timestamp};
+use levqor_model::{AlertId, AlertState, ProblemCode, SilenceId, Timestamp};
 use levqor_slo::{Matcher, MatcherField};
 use levqor_store::alerts::{Alert, AlertFilter, Silence};
 use maud::{Markup, html};
@@ -23,7 +23,7 @@ use crate::{
             deviation::severity_badge,
             form::{self, Field},
             icon::icon,
-            note::{LIVE_SECONDS, as_it_was, empty, live_head},
+            note::{LIVE_SECONDS, as_it_was, empty, live_head, said},
             table::{pager, table},
             time::{ago, moment},
         },
@@ -45,12 +45,39 @@ pub(in super::super) async fn page(
     view: View,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let open = service::open(&app).await?;
-    let silences = service::silences(&app).await?;
+    render(&app, &page, &view, asked, None).await
+}
+
+/// The page after a silence that was refused, with what was typed and what is wrong with it.
+async fn again(
+    app: &App,
+    page: &PageActor,
+    view: View,
+    problem: Problem,
+    form: &SilenceForm,
+) -> Result<Response, Problem> {
+    if !matches!(problem.code, ProblemCode::InvalidFields | ProblemCode::BadParameter) {
+        return Err(problem);
+    }
+    // Nothing can be read at the address that the form sends to.
+    let view = View { path: "/admin/alerts".to_owned(), ..view };
+    let shown = render(app, page, &view, Asked::default(), Some((form, &problem))).await?;
+    Ok((problem.status(), shown).into_response())
+}
+
+async fn render(
+    app: &App,
+    page: &PageActor,
+    view: &View,
+    asked: Asked,
+    typed: Option<(&SilenceForm, &Problem)>,
+) -> Result<Markup, Problem> {
+    let open = service::open(app).await?;
+    let silences = service::silences(app).await?;
     let is_first = asked.cursor.is_none();
     let filter = AlertFilter { state: Some(AlertState::Resolved), ..AlertFilter::default() };
     let on_page = PageQuery { limit: Some(PAST), cursor: asked.cursor };
-    let (past, next) = service::alerts(&app, filter, on_page).await?;
+    let (past, next) = service::alerts(app, filter, on_page).await?;
     let next = next.map(|cursor| cursor.address("/admin/alerts"));
     let firing = open.iter().filter(|alert| alert.state == AlertState::Firing).count();
     let (tone, picture, word) = match (firing, open.len()) {
@@ -60,6 +87,9 @@ pub(in super::super) async fn page(
         (firing, _) => (Tone::Bad, "alert", plural(firing as i64, "alert fires", "alerts fire")),
     };
     let body = html! {
+        @if let Some((_, problem)) = typed {
+            (said(Tone::Bad, &html! { p { (problem.detail) } p { "What you have written is in the form below: nothing is silenced." } }))
+        }
         (live_head("Alerts", &html! {
             (large_badge(tone, picture, &word)) " "
             "What is not as it should be, and who knows. " a href="/docs/alerts" { "How it works" }
@@ -71,10 +101,10 @@ pub(in super::super) async fn page(
                 @if open.is_empty() {
                     (empty("check", "Nothing is open", "What does not hold for long enough appears here.", &html! {}))
                 } @else {
-                    ul.lines { @for alert in &open { (line(alert, &page, view.now)) } }
+                    ul.lines { @for alert in &open { (line(alert, page, view.now)) } }
                 }
             }
-            (silenced(&silences, &page, view.now))
+            (silenced(&silences, page, view.now, typed))
             section.card id="alerts-over" data-live="on" data-refresh=(LIVE_SECONDS) aria-labelledby="past" {
                 header { h2 id="past" { "Over" } }
                 @if past.is_empty() {
@@ -88,7 +118,7 @@ pub(in super::super) async fn page(
             }
         }
     };
-    Ok(Page::new("Alerts", Section::Alerts, body).render(&view))
+    Ok(Page::new("Alerts", Section::Alerts, body).render(view))
 }
 
 fn line(alert: &Alert, page: &PageActor, now: Timestamp) -> Markup {
@@ -145,7 +175,19 @@ fn span(lasted: Duration) -> String {
     }
 }
 
-fn silenced(silences: &[Silence], page: &PageActor, now: Timestamp) -> Markup {
+fn silenced(
+    silences: &[Silence],
+    page: &PageActor,
+    now: Timestamp,
+    typed: Option<(&SilenceForm, &Problem)>,
+) -> Markup {
+    let form = typed.map(|(form, _)| form);
+    let value = |member: fn(&SilenceForm) -> &str, none: &'static str| form.map_or(none, member);
+    let error = |pointers: &[&str]| {
+        let errors = typed.map(|(_, problem)| problem.errors.as_slice()).unwrap_or_default();
+        let is_of = |pointer: &str| pointers.iter().any(|begin| pointer.starts_with(begin));
+        errors.iter().find(|error| is_of(&error.pointer)).map(|error| error.message.as_str())
+    };
     html! {
         section.card aria-labelledby="silences" {
             header { h2 id="silences" { "Silences" } }
@@ -153,14 +195,17 @@ fn silenced(silences: &[Silence], page: &PageActor, now: Timestamp) -> Markup {
                 ul.lines { @for silence in silences { (silence_line(silence, page, now)) } }
             }
             div.body {
-                details.disclose open[silences.is_empty()] {
+                details.disclose open[silences.is_empty() || typed.is_some()] {
                     summary { "Silence alerts for a while" }
                     form.stack method="post" action="/admin/alerts/silences" {
                         (form::csrf(&page.csrf))
-                        (Field::text("rule", "Rule", "").hint("As alerts name it; * stands for any letters, such as slo.*").required().render())
-                        (Field::text("subject", "Subject", "*").hint("Which one of them; * is all").required().render())
-                        (Field::text("hours", "Hours", "1").hint("At most 720").required().render())
-                        (Field::text("reason", "Reason", "").required().render())
+                        (Field::text("rule", "Rule", value(|form| &form.rule, "")).hint("As alerts name it; * stands for any letters, such as slo.*")
+                            .error(error(&["/matchers/0"])).required().render())
+                        (Field::text("subject", "Subject", value(|form| &form.subject, "*")).hint("Which one of them; * is all")
+                            .error(error(&["/matchers/1"])).required().render())
+                        (Field::text("hours", "Hours", value(|form| &form.hours, "1")).hint("At most 720")
+                            .error(error(&["/hours", "/ends_at"])).required().render())
+                        (Field::text("reason", "Reason", value(|form| &form.reason, "")).error(error(&["/reason"])).required().render())
                         div.actions { button.button type="submit" { (icon("pause")) "Silence" } }
                     }
                 }
@@ -222,9 +267,17 @@ pub(in super::super) struct SilenceForm {
 pub(in super::super) async fn create_silence(
     State(app): State<App>,
     page: PageActor,
+    view: View,
     FormData(form): FormData<SilenceForm>,
 ) -> Result<Response, Problem> {
     page.check_csrf(&form.csrf).await?;
+    match silence(&app, &page, &form).await {
+        Ok(()) => Ok(Redirect::to("/admin/alerts").into_response()),
+        Err(problem) => again(&app, &page, view, problem, &form).await,
+    }
+}
+
+async fn silence(app: &App, page: &PageActor, form: &SilenceForm) -> Result<(), Problem> {
     let hours: u64 =
         form.hours.trim().parse().ok().filter(|hours| (1..=720).contains(hours)).ok_or_else(|| {
             Problem::field("/hours", format!("{:?} is no whole number from 1 to 720", form.hours.trim()))
@@ -235,12 +288,11 @@ pub(in super::super) async fn create_silence(
             matcher(MatcherField::Rule, &form.rule),
             matcher(MatcherField::Subject, &form.subject),
         ],
-        reason: form.reason,
+        reason: form.reason.clone(),
         begins_at: None,
         ends_at: app.now() + Duration::from_secs(hours * 3_600),
     };
-    service::create_silence(&app, &page.actor, wanted).await?;
-    Ok(Redirect::to("/admin/alerts").into_response())
+    service::create_silence(app, &page.actor, wanted).await.map(drop)
 }
 
 pub(in super::super) async fn end_silence(

@@ -181,23 +181,37 @@ fn what_is_measured_anew_takes_no_word_of_anybody() {
     let mut later = facts();
     later.incident.reopened = 1;
     later.incident.resolved_at = Some(at(3_600));
-    let anew = measured_anew(&text, &blocks_anew(&later));
+    let anew = measured_anew(&text, &blocks_anew(&later, at(1_000)));
     assert!(
         anew.contains("| Reopened | 1 times |") && anew.contains("| Time to resolve | 58 min 55 s |"),
         "{anew}"
     );
     assert!(anew.contains("## Summary\n\nHooks failed.\n") && anew.ends_with("Thanks to all.\n"), "{anew}");
-    assert_eq!(measured_anew(&anew, &blocks_anew(&later)), anew, "a second time it is the same");
+    assert_eq!(measured_anew(&anew, &blocks_anew(&later, at(1_000))), anew, "a second time it is the same");
     // When the evidence is not kept any more, what was measured of it before stays.
     later.impact.oldest_sample = Some(at(1_000));
     later.impact.samples.clear();
-    let kept = measured_anew(&anew, &blocks_anew(&later));
+    let kept = measured_anew(&anew, &blocks_anew(&later, at(1_000)));
     assert!(kept.contains("| hooks in eu-west | 374 | 359 |"), "{kept}");
+    // Half a minute after it was measured for this same time nothing of it can have gone, and more is stored.
+    let requests = Requests { total: 12_040.0, failed: 485.0, p95_us: None };
+    later.impact.http = BTreeMap::from([("eu-west".to_owned(), requests)]);
+    later.measured_at = at(1_900);
+    let complete = measured_anew(&anew, &blocks_anew(&later, at(1_870)));
+    assert!(
+        complete.contains("| eu-west | 12040 | 485 | - |") && !complete.contains("may be missing"),
+        "{complete}"
+    );
+    later.impact.http.clear();
+    later.measured_at = at(9_000);
+    assert_eq!(measured_anew(&complete, &blocks_anew(&later, at(1_869))).matches("| 12040 |").count(), 1);
     // What somebody has taken out stays out, also when only half of it is gone.
     let without = anew.replace("<!-- measured: timeline -->", "");
-    assert!(!measured_anew(&without, &blocks_anew(&later)).contains("<!-- measured: timeline -->"));
+    assert!(
+        !measured_anew(&without, &blocks_anew(&later, at(1_000))).contains("<!-- measured: timeline -->")
+    );
     let half = "<!-- measured: facts -->\nmine\n<!-- measured: timeline -->\nold\n<!-- /measured -->\n";
-    let anew = measured_anew(half, &blocks_anew(&later));
+    let anew = measured_anew(half, &blocks_anew(&later, at(1_000)));
     assert!(
         anew.starts_with("<!-- measured: facts -->\nmine\n<!-- measured: timeline -->\n\n| at (UTC)"),
         "{anew}"
@@ -238,8 +252,8 @@ proptest! {
             let _ = written(&text, part, &words);
         }
         let _ = unwritten(&text);
-        let anew = measured_anew(&text, &blocks_anew(&facts()));
-        prop_assert_eq!(measured_anew(&anew, &blocks_anew(&facts())), anew);
+        let anew = measured_anew(&text, &blocks_anew(&facts(), at(1_870)));
+        prop_assert_eq!(measured_anew(&anew, &blocks_anew(&facts(), at(1_870))), anew);
     }
 
     /// Whatever people and alerts say, it is a table and no mark.

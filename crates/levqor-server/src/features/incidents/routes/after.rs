@@ -100,6 +100,8 @@ struct ActionItemsQuery {
 struct ActionItemList {
     /// Not done; what is due first comes first.
     action_items: Vec<ActionItemView>,
+    /// Whether there are more than these.
+    cut: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -234,10 +236,13 @@ async fn action_items(
 ) -> Result<Json<ActionItemList>, Problem> {
     let now = app.now();
     let which = if query.overdue { ActionItems::Overdue(now.date()) } else { ActionItems::Open };
-    let items = app.store.views().action_items(which, page_limit(query.limit)?).await?;
+    let limit = page_limit(query.limit)?;
+    let mut items = app.store.views().action_items(which, limit + 1).await?;
+    let cut = items.len() > limit;
+    items.truncate(limit);
     let people = service::addresses(&app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let action_items = items.into_iter().map(|item| ActionItemView::new(item, &people, now)).collect();
-    Ok(Json(ActionItemList { action_items }))
+    Ok(Json(ActionItemList { action_items, cut }))
 }
 
 /// All postmortems, those of the newest incidents first.

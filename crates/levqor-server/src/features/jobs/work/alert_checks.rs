@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use levqor_model::{Condition, Verdict};
+use levqor_store::jobs::OutboxState;
 use serde_json::{Value, json};
 
 use super::{Context, Done, facts, output};
@@ -33,14 +34,19 @@ pub(in super::super) async fn work(context: &Context) -> Done {
             format!("{count} of {} conditions do not hold: {}", all.len(), words.join("; "))
         }
     };
-    let messages = match (outbox.late, outbox.dead) {
-        (0, 0) => "no message is late".to_owned(),
-        (late, dead) => format!(
-            "{} for more than 5 minutes, {} given up",
-            plural(late, "message waits", "messages wait"),
-            plural(dead, "was", "were")
-        ),
+    let mut messages = match (late(&outbox.operators), late(&outbox.subscribers)) {
+        (None, None) => "no message is late".to_owned(),
+        (Some(operators), None) => format!("to operators {operators}"),
+        (None, Some(subscribers)) => {
+            format!("no message to operators is late; to subscribers {subscribers}")
+        }
+        (Some(operators), Some(subscribers)) => {
+            format!("to operators {operators}; to subscribers {subscribers}")
+        }
     };
+    if outbox.cut {
+        messages.push_str(" (there are more messages than were looked at)");
+    }
     let listed: Vec<Value> = failing
         .iter()
         .take(LISTED_MAX)
@@ -54,7 +60,24 @@ pub(in super::super) async fn work(context: &Context) -> Done {
         format!("{}. {conditions}; {messages}.{silence}", open.line),
         json!({
             "alerts": open.data, "conditions": all.len(), "sources_without_answer": silent, "not_holding": by_rule, "listed": listed,
-            "messages": { "waiting": outbox.waiting, "late": outbox.late, "dead": outbox.dead },
+            "messages": counts(&outbox.operators), "messages_to_subscribers": counts(&outbox.subscribers),
         }),
     )
+}
+
+/// None: nothing is late, and nothing was given up.
+fn late(state: &OutboxState) -> Option<String> {
+    let OutboxState { late, dead, .. } = *state;
+    (late > 0 || dead > 0).then(|| {
+        format!(
+            "{} for more than 5 minutes, {} given up",
+            plural(late, "message waits", "messages wait"),
+            plural(dead, "was", "were")
+        )
+    })
+}
+
+fn counts(state: &OutboxState) -> Value {
+    let OutboxState { waiting, late, dead } = *state;
+    json!({ "waiting": waiting, "late": late, "dead": dead })
 }

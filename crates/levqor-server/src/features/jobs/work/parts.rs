@@ -7,7 +7,7 @@ use levqor_store::heartbeats::{BeatState, Ping};
 use serde_json::{Value, json};
 
 use super::{Context, Failure};
-use crate::error_reporter::Occurrence;
+use crate::{error_reporter::Occurrence, features::probes};
 
 /// How an objective stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,9 +67,9 @@ pub(super) struct Backup {
 pub(super) async fn backups(context: &Context) -> Result<Vec<Backup>, Failure> {
     let store = &context.app.store;
     let mut found = Vec::new();
-    for beat in
-        store.heartbeats().await?.into_iter().filter(|beat| beat.name.to_lowercase().contains("backup"))
-    {
+    let mut beats = probes::heartbeats_now(&context.app).await?;
+    beats.retain(|beat| beat.name.to_lowercase().contains("backup"));
+    for beat in beats {
         let ended_well_at = match (beat.exit_code, beat.ended_at) {
             (Some(0), ended) => ended,
             // The last one failed; the one before may not have.

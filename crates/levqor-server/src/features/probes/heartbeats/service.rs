@@ -82,7 +82,7 @@ pub(in super::super) async fn delete(app: &App, name: &str) -> Result<(), Proble
 ///
 /// # Errors
 /// When the store cannot be asked.
-pub(in super::super) async fn all(app: &App) -> Result<Vec<Heartbeat>, Error> {
+pub(crate) async fn all(app: &App) -> Result<Vec<Heartbeat>, Error> {
     let (mut heartbeats, now) = (app.store.heartbeats().await?, app.now());
     heartbeats.iter_mut().for_each(|heartbeat| heartbeat.look(now));
     Ok(heartbeats)
@@ -142,6 +142,36 @@ fn name(text: &str) -> Result<String, Problem> {
             "must have 1 to {NAME_CHARS_MAX} lower case letters, digits, dashes and underscores, such as nightly-backup"
         ),
     ))
+}
+
+/// A period that somebody typed. Whether it is within bounds, [`create`] says.
+///
+/// # Errors
+/// 422 with what was typed, when that is no number.
+pub(in super::super) fn typed_period(text: &str) -> Result<u64, Problem> {
+    typed_seconds("/period_seconds", text, PERIOD_SECONDS_MAX)
+}
+
+/// A grace that somebody typed, in the same way.
+///
+/// # Errors
+/// As of [`typed_period`].
+pub(in super::super) fn typed_grace(text: &str) -> Result<u64, Problem> {
+    typed_seconds("/grace_seconds", text, GRACE_SECONDS_MAX)
+}
+
+fn typed_seconds(pointer: &str, text: &str, most: u64) -> Result<u64, Problem> {
+    let text = text.trim();
+    text.parse().map_err(|_| {
+        let found = match text.chars().take(NAME_CHARS_MAX).collect::<String>() {
+            shown if shown.is_empty() => "is empty".to_owned(),
+            shown => format!("is {shown:?}"),
+        };
+        Problem::field(
+            pointer,
+            format!("must be a whole number of seconds from {SECONDS_MIN} to {most}, and {found}"),
+        )
+    })
 }
 
 fn spans(period: u64, grace: u64) -> Result<(Duration, Duration), Problem> {
