@@ -52,6 +52,7 @@ mod slo;
 mod slow_clients;
 mod smuggling;
 mod status;
+mod status_days;
 mod support;
 mod tamper;
 mod triggers;
