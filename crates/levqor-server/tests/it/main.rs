@@ -53,6 +53,7 @@ mod slow_clients;
 mod smuggling;
 mod status;
 mod status_days;
+mod status_reasons;
 mod support;
 mod tamper;
 mod triggers;

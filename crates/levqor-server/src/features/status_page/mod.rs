@@ -4,7 +4,7 @@
 //! health, probes ─► samples ─► service (with voices: who is believed) ─► snapshot, in memory ─┬─► pages, charts, facts
 //! operators ─────► declarations, maintenance ──────────┘                                      ├─► routes (JSON), statuspage (JSON as others have it)
 //! incidents ─────► incidents ──────────────────────────┘                                      └─► feeds, badge
-//! samples ahead of their time ─► early
+//! samples ahead of their time ─► early            what everybody may read of a reason ─► reasons
 //! samples of a day ─► uptime (signed)        subscriptions, limits, subscribe_pages        ops, admin: for operators
 //! ```
 
@@ -21,6 +21,7 @@ mod maintenance;
 mod ops;
 mod pages;
 mod parts;
+mod reasons;
 mod rendered;
 #[cfg(test)]
 mod replay;

@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use super::{
     charts, facts,
     incidents::Disturbance,
+    reasons::Reader,
     rendered,
     service::{Capability, ComponentReport, DAYS, Day, FRESH, RegionReport, Report, State as Health},
     snapshot::{self, Snapshot},
@@ -315,7 +316,7 @@ fn row(region: &str, component: &ComponentReport, snapshot: &Snapshot, now: Time
                 @if let Some(at) = component.at {
                     "Newest sample " (ago(at, now))
                     @if let Some(latency) = component.latency { ", answered in " (duration_words(latency)) }
-                    @if let Some(reason) = &component.reason { ": " (reason) }
+                    @if let Some(reason) = &component.reason { ": " (Reader::Everybody.reason(reason)) }
                 } @else { "No sample yet." }
             }
             (charts::last_day(region, &component.name, &component.title, &snapshot.buckets, now))
