@@ -35,6 +35,8 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM sqlite_schema",
         "FROM migrations ORDER BY version",
         "FROM latest_samples",
+        // Samples of the last hour or so, each with the one after it of the same part.
+        "AS next_at",
         "FROM journal_leftovers",
         // Walks over an index that holds only what is looked for, from its head.
         "FROM queue_accounts WHERE ready > 0 AND NOT at_limit",

@@ -420,7 +420,7 @@ async fn samples_of_the_last_time_and_sums_of_half_hours() {
     };
     assert_eq!(times(10, 1_800).await, [at(1_800), at(20), at(10)], "newest first");
     assert_eq!(times(10, 1_799).await, [at(20), at(10)], "none of later");
-    let bucket = |component: &str, second, good, total, timed| SampleBucket {
+    let bucket = |component: &str, second, good, total, timed, measured| SampleBucket {
         region: "eu-west".to_owned(),
         component: component.to_owned(),
         at: at(second),
@@ -429,8 +429,14 @@ async fn samples_of_the_last_time_and_sums_of_half_hours() {
         timed,
         latency_us: timed * 2_000,
         latency_us_max: 2_000,
+        measured_us: measured * 1_000_000,
     };
-    let buckets = [bucket("api", 0, 1, 2, 1), bucket("api", 1_800, 1, 1, 1), bucket("engine", 0, 1, 1, 1)];
+    // A word stands until the next one of the same part, and for 15 seconds at most.
+    let buckets = [
+        bucket("api", 0, 1, 2, 1, 10 + 15),
+        bucket("api", 1_800, 1, 1, 1, 15),
+        bucket("engine", 0, 1, 1, 1, 15),
+    ];
     assert_eq!(store.sample_buckets(from).await.unwrap(), buckets);
     assert_eq!(store.sample_buckets(at(1_800)).await.unwrap(), buckets[1..2]);
 }

@@ -4,6 +4,7 @@
 //! health, probes ─► samples ─► service (with voices: who is believed) ─► snapshot, in memory ─┬─► pages, charts, facts
 //! operators ─────► declarations, maintenance ──────────┘                                      ├─► routes (JSON), statuspage (JSON as others have it)
 //! incidents ─────► incidents ──────────────────────────┘                                      └─► feeds, badge
+//! signed days, samples of today, sums ─► measured: how much of a day the bars stand for
 //! samples ahead of their time ─► early            what everybody may read of a reason ─► reasons
 //! samples of a day ─► uptime (signed)        subscriptions, limits, subscribe_pages        ops, admin: for operators
 //! ```
@@ -18,6 +19,7 @@ mod feeds;
 mod incidents;
 mod limits;
 mod maintenance;
+mod measured;
 mod ops;
 mod pages;
 mod parts;

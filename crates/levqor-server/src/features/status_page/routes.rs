@@ -109,6 +109,10 @@ struct StatusComponent {
     /// Good samples of the last 90 days, and all of them.
     good: i64,
     total: i64,
+    /// Over how many seconds of those days that is reckoned: somebody's word stood. The rest is not known.
+    measured_seconds: u64,
+    /// False: of some of those days only sums are left, and it was measured for so long at most.
+    measured_exactly: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -214,6 +218,8 @@ impl StatusComponent {
             reason: component.reason.as_deref().map(|reason| reader.reason(reason)),
             good: component.good,
             total: component.total,
+            measured_seconds: component.known.span.as_secs(),
+            measured_exactly: component.known.is_exact,
         }
     }
 }
