@@ -58,7 +58,7 @@ pub(super) fn method(snapshot: &Snapshot) -> Markup {
                 "Each day is signed, so that anybody can count it again: " code { "levqor status verify" } "."
             }
             ul.legend {
-                @for (class, word) in [("good", "all samples good"), ("part", "partly measured"), ("warn", "some bad"), ("bad", "half or more bad"), ("none", "no data")] {
+                @for (class, word) in [("good", "all samples good"), ("part", "partly measured, or nobody knows for how long"), ("warn", "some bad"), ("bad", "half or more bad"), ("none", "no data")] {
                     li { svg.bars viewBox="0 0 8 8" aria-hidden="true" { rect class=(class) width="8" height="8" rx="1.5" {} } (word) }
                 }
             }

@@ -61,8 +61,13 @@ impl Measured {
         Self { span: self.span.saturating_add(other.span), is_exact: self.is_exact && other.is_exact }
     }
 
-    /// Whether that is enough to speak for all of the time that has passed. The first word of a day may come a little after its beginning.
+    /// Whether that is known to be enough to speak for all of the time that has passed.
     pub(super) fn is_whole(self, passed: Duration) -> bool {
+        self.is_exact && self.may_be_whole(passed)
+    }
+
+    /// Whether it would be enough. The first word of a day may come a little after its beginning.
+    pub(super) fn may_be_whole(self, passed: Duration) -> bool {
         self.span.saturating_add(FRESH).saturating_mul(100) >= passed.saturating_mul(WHOLE_PERCENT)
     }
 
@@ -158,6 +163,7 @@ mod tests {
         // Several observers, or a flapping part: a day has no more than it has.
         let many = Measured::at_most(60_000).within(24 * HOUR);
         assert_eq!(many.words(), "at most 24 h");
+        assert!(many.may_be_whole(24 * HOUR) && !many.is_whole(24 * HOUR), "nobody knows");
         let both = Measured::exactly(HOUR).and(counted);
         assert_eq!((both.span, both.is_exact), (Duration::from_secs(15_600), false));
         assert_eq!(Measured::NONE.and(Measured::exactly(HOUR)).words(), "1 h");

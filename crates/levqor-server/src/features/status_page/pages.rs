@@ -345,22 +345,22 @@ fn bar(day: &Day) -> Bar {
     let Some(percent) = percent_down(day.good, day.total) else {
         return Bar { class: "none", title: format!("{}: no data", day.date), share: 0 };
     };
-    let is_whole = day.measured.is_whole(day.passed);
+    let may_be_whole = day.measured.may_be_whole(day.passed);
     let class = match day {
         // Half of a day's samples or more were bad.
         day if day.good * 2 <= day.total => "bad",
         day if day.good < day.total => "warn",
-        // What nobody saw was not good.
-        _ if !is_whole => "part",
+        // What nobody saw was not good, nor what nobody knows to have been seen.
+        day if !day.measured.is_whole(day.passed) => "part",
         _ => "good",
     };
     let samples = plural(day.total, "sample", "samples");
     let (known, passed) = (day.measured.words(), span_words(day.passed));
-    let part = if is_whole { "" } else { "partly measured, " };
+    let part = if may_be_whole { "" } else { "partly measured, " };
     Bar {
         class,
         title: format!("{}: {part}{percent} of {samples} good, measured for {known} of {passed}", day.date),
-        share: if is_whole { 1_000 } else { day.measured.share(day.passed) },
+        share: if may_be_whole { 1_000 } else { day.measured.share(day.passed) },
     }
 }
 
@@ -466,6 +466,8 @@ mod tests {
             format!("{date}: partly measured, 100 % of 2,400 samples good, measured for 3 h 20 min of 24 h")
         );
         let sums_only = Day { measured: Measured::at_most(17_280), ..day(17_280, 17_280, 0) };
-        assert!(bar(&sums_only).title.ends_with("measured for at most 24 h of 24 h"), "{sums_only:?}");
+        let bar = bar(&sums_only);
+        assert_eq!((bar.class, bar.share), ("part", 1_000));
+        assert!(bar.title.ends_with("good, measured for at most 24 h of 24 h"), "{}", bar.title);
     }
 }
