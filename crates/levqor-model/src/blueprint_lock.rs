@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _};
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 
-use crate::{Blueprint, PromiseValue, Timestamp};
+use crate::{Blueprint, PromiseValue, TextError, Timestamp, one_line};
 
 /// What this build reads and writes.
 const FORMAT: u32 = 1;
@@ -61,7 +61,7 @@ pub enum LockError {
     #[error("the lock was edited by hand: its digest is {found}, and its content has {expected}")]
     Digest { expected: String, found: String },
     #[error("{what}: {problem}")]
-    Word { what: &'static str, problem: &'static str },
+    Word { what: &'static str, problem: TextError },
 }
 
 /// The file.
@@ -200,19 +200,7 @@ impl fmt::Display for BlueprintLock {
 }
 
 fn line(what: &'static str, text: &str, chars_max: usize) -> Result<String, LockError> {
-    let text = text.trim();
-    let problem = if text.is_empty() {
-        "is empty; say it in a few words"
-    } else if text.chars().count() > chars_max {
-        "is too long; say it in fewer words"
-    } else if text.chars().any(char::is_control) {
-        "has more than one line; write it on one"
-    } else if crate::unseen(text).is_some() {
-        "has a character that nobody sees; write it without"
-    } else {
-        return Ok(text.to_owned());
-    };
-    Err(LockError::Word { what, problem })
+    one_line(text, chars_max).map(str::to_owned).map_err(|problem| LockError::Word { what, problem })
 }
 
 fn value_of(value: &PromiseValue) -> toml::Value {
@@ -366,7 +354,8 @@ mod tests {
             ("", "because", "by: is empty"),
             ("Ada", "  ", "reason: is empty"),
             ("Ada", "one\ntwo", "reason: has more than one line"),
-            ("Ada", long.as_str(), "reason: is too long"),
+            ("A\u{202e}da", "because", "by: has a character that nobody sees (U+202E), in place 2"),
+            ("Ada", long.as_str(), "reason: is longer than"),
         ] {
             let refusal = BlueprintLock::agree(&shipped(), None, at(), by, reason).unwrap_err().to_string();
             assert!(refusal.contains(problem), "{refusal} lacks {problem}");

@@ -33,6 +33,7 @@ mod signing;
 pub mod tamper;
 mod time;
 pub mod uptime;
+mod words;
 
 pub use alert::{AlertState, NotificationState};
 pub use blueprint::{
@@ -71,3 +72,4 @@ pub use series::{
 pub use shown_name::{NAME_CHARS_MAX, NameError, shown_name, unseen};
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use time::{Clock, Date, ManualClock, SystemClock, TimeError, Timestamp};
+pub use words::{TextError, one_line, several_lines};

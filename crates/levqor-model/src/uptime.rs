@@ -8,13 +8,16 @@
 //!
 //! Invariant: the same samples give the same bytes, in whatever order they come.
 
+mod tally;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use ring::digest::{Context, SHA256, digest as hashed};
+use ring::digest::{SHA256, digest as hashed};
 use serde::{Deserialize, Serialize};
+pub use tally::{OutOfOrder, Tally};
 
 use crate::{Date, KeyError, PublicKey, SigningKey, Timestamp};
 
@@ -99,33 +102,17 @@ pub enum UptimeError {
 }
 
 impl UptimeRecord {
-    /// The record of a day from its observations, of whatever order; those of other days are not counted.
+    /// The record of a day from its observations, of whatever order; those of other days are not counted. Whoever has many, and in their
+    /// order, gives them to a [`Tally`].
     pub fn of(day: Date, observations: &[Observation], previous: String) -> Self {
-        let (from, until) = (day.start(), day.plus_days(1).start());
-        let own: BTreeSet<&Observation> =
-            observations.iter().filter(|seen| seen.at >= from && seen.at < until).collect();
-        let mut parts: BTreeMap<(&str, &str), Vec<&Observation>> = BTreeMap::new();
-        // A set of whole observations is in the order of region, component, time and node.
+        // A set of whole observations is in the order of region, component, time, node and word, and has each of them once.
+        let own: BTreeSet<&Observation> = observations.iter().collect();
+        let mut tally = Tally::new(day);
         for seen in own {
-            parts.entry((&seen.region, &seen.component)).or_default().push(seen);
+            let added = tally.add(seen);
+            debug_assert!(added.is_ok(), "{added:?}");
         }
-        let components = parts
-            .into_iter()
-            .map(|((region, component), seen)| {
-                let (good_us, bad_us) = times(&seen, until);
-                let good = seen.iter().filter(|one| one.good).count();
-                ComponentDay {
-                    bad_us,
-                    component: component.to_owned(),
-                    evidence: digest(&seen),
-                    good: i64::try_from(good).unwrap_or(i64::MAX),
-                    good_us,
-                    region: region.to_owned(),
-                    total: i64::try_from(seen.len()).unwrap_or(i64::MAX),
-                }
-            })
-            .collect();
-        Self { components, day, format: FORMAT, previous, speaks_for_us: speaks_for_us() }
+        tally.record(previous)
     }
 
     /// JSON without spaces, members in the order of their names (RFC 8785 for what occurs here: texts and whole numbers).
@@ -242,48 +229,6 @@ impl SignedUptime {
 
 fn speaks_for_us() -> i64 {
     i64::try_from(SPEAKS_FOR.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// For how long all were good, and for how long somebody was not, in microseconds. The observations are in the order of their times.
-///
-/// Each observer's newest observation stands until its next one, at most for [`SPEAKS_FOR`], and not beyond the end of the day. While
-/// several observers speak, all must be good.
-fn times(seen: &[&Observation], until: Timestamp) -> (i64, i64) {
-    let (mut good_us, mut bad_us) = (0, 0);
-    // What each observer's newest observation says, and until when.
-    let mut speaking: BTreeMap<&str, (bool, Timestamp)> = BTreeMap::new();
-    let mut at = seen.first().map_or(until, |first| first.at);
-    let ends = seen.iter().map(|one| one.at).chain([until]);
-    for (place, end) in ends.enumerate() {
-        // The voices grow silent one after the other until the next observation.
-        while at < end {
-            speaking.retain(|_, (_, ends)| *ends > at);
-            let Some(next) = speaking.values().map(|(_, ends)| *ends).min() else { break };
-            let next = next.min(end);
-            let span = next.as_micros() - at.as_micros();
-            if speaking.values().all(|(good, _)| *good) {
-                good_us += span;
-            } else {
-                bad_us += span;
-            }
-            at = next;
-        }
-        at = end;
-        if let Some(one) = seen.get(place) {
-            speaking.insert(&one.node, (one.good, (one.at + SPEAKS_FOR).min(until)));
-        }
-    }
-    (good_us, bad_us)
-}
-
-/// A line for each: time, observer, word.
-fn digest(seen: &[&Observation]) -> String {
-    let mut hash = Context::new(&SHA256);
-    for one in seen {
-        let word = if one.good { "good" } else { "bad" };
-        hash.update(format!("{} {} {word}\n", one.at, one.node).as_bytes());
-    }
-    hex(hash.finish().as_ref())
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -458,6 +403,16 @@ mod tests {
             }
             let record = UptimeRecord::of(day(), &seen, String::new());
             prop_assert_eq!(record.canonical(), UptimeRecord::of(day(), &turned, String::new()).canonical());
+            // As they come from the store: by time, then by observer.
+            let mut tally = Tally::new(day());
+            let mut ordered = seen.clone();
+            ordered.sort_by(|left, right| {
+                (left.at, &left.node, left.good).cmp(&(right.at, &right.node, right.good))
+            });
+            for one in &ordered {
+                prop_assert!(tally.add(one).is_ok());
+            }
+            prop_assert_eq!(record.canonical(), tally.record(String::new()).canonical());
             for part in &record.components {
                 let known = part.good_us + part.bad_us;
                 prop_assert!(part.good_us >= 0 && part.bad_us >= 0 && known <= 86_400_000_000, "{:?}", part);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use levqor_model::{Date, NodeId, RegionCode, Timestamp};
+use levqor_model::{Date, NodeId, RegionCode, Timestamp, uptime::SPEAKS_FOR};
 use serde_json::json;
 
 use crate::{
@@ -48,10 +48,14 @@ pub struct SampleBucket {
     pub timed: i64,
     pub latency_us: i64,
     pub latency_us_max: i64,
+    /// For how long somebody's word stood: each until the next one, whoever said it, and for 15 s at most. That of the newest one counts
+    /// in full, though it may still last.
+    pub measured_us: i64,
 }
 
-/// How long a [`SampleBucket`] is. The statement has the same number.
+/// How long a [`SampleBucket`] is. The statement has the same number, and the 15 s for which a word stands ([`SPEAKS_FOR`]).
 pub const BUCKET: Duration = Duration::from_secs(1_800);
+const _: () = assert!(SPEAKS_FOR.as_micros() == 15_000_000);
 
 /// Samples that are looked at for what is so now.
 const RECENT_MAX: usize = 20_000;
@@ -149,8 +153,12 @@ impl Store {
             .view(move |session| {
                 session.rows(
                     "SELECT region, component, at / 1800000000, CAST(sum(CASE WHEN good THEN 1 ELSE 0 END) AS bigint), count(*),
-                         count(latency_us), CAST(coalesce(sum(latency_us), 0) AS bigint), coalesce(max(latency_us), 0)
-                     FROM samples WHERE at >= $1 GROUP BY region, component, at / 1800000000 LIMIT 50000",
+                         count(latency_us), CAST(coalesce(sum(latency_us), 0) AS bigint), coalesce(max(latency_us), 0),
+                         CAST(sum(CASE WHEN next_at - at < 15000000 THEN next_at - at ELSE 15000000 END) AS bigint)
+                     FROM (SELECT region, component, at, good, latency_us,
+                               lead(at) OVER (PARTITION BY region, component ORDER BY at) AS next_at
+                           FROM samples WHERE at >= $1) AS seen
+                     GROUP BY region, component, at / 1800000000 LIMIT 50000",
                     params![from],
                     |row| {
                         Ok(SampleBucket {
@@ -162,6 +170,7 @@ impl Store {
                             timed: row.take()?,
                             latency_us: row.take()?,
                             latency_us_max: row.take()?,
+                            measured_us: row.take()?,
                         })
                     },
                 )

@@ -55,8 +55,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     34 "0034_jobs",
     35 "0035_business",
     36 "0036_calls",
-    39 "0039_measured",
-    40 "0040_node_load",
+    37 "0037_measured",
+    38 "0038_node_load",
 ];
 
 /// The version that this build knows.

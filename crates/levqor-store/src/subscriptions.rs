@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariants: nobody is told anything but that link before they have confirmed it; what is told goes out of the transaction that makes
-//! it true; no address is in the evidence log unmasked.
+//! it true; no address is in the evidence log unmasked; wishes that nobody confirmed take no place of those who are told.
 
 use levqor_model::{NotificationId, Random, Severity, SubscriptionId, Timestamp, audit::masked_email};
 use serde_json::{Value, json};
@@ -17,11 +17,14 @@ use crate::{
     params,
 };
 
-/// Subscriptions that can be told in one transaction; no more are taken.
+/// Confirmed subscriptions, as many as can be told in one transaction; no more are taken.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 
 /// Links to confirm that one address is sent in a day, whoever asks for them and from wherever.
 pub const LINKS_A_DAY: u32 = 3;
+
+/// Wishes that are forgotten on the occasion of a new one.
+const FORGOTTEN_AT_ONCE: usize = 100;
 
 /// How somebody is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +78,16 @@ pub struct NewSubscription {
     pub at: Timestamp,
 }
 
-/// How many there may be.
+/// How many there may be. Strangers can make wishes and cannot confirm them for others, so that each has a bound of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriptionBounds {
     /// That nobody has confirmed and that were asked for since `since`.
     pub open: usize,
     pub since: Timestamp,
+    /// Links of before that work no more: wishes that nobody has confirmed since then are forgotten on this occasion.
+    pub expired: Timestamp,
+    /// That are confirmed; [`SUBSCRIPTIONS_MAX`] at most.
+    pub confirmed: usize,
 }
 
 /// What became of a wish to be told.
@@ -90,6 +97,16 @@ pub enum Subscribed {
     Done,
     /// There are as many as there may be.
     Full,
+}
+
+/// What became of a link that somebody opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    Done(Subscription),
+    /// There are as many as there may be; the link goes on working.
+    Full,
+    /// Nobody waits for it, or not any more.
+    Unknown,
 }
 
 /// Somebody who is told.
@@ -273,15 +290,13 @@ impl Store {
                 Subscription::read,
             )?;
             // Before anything depends on whether the address is known: else the answer would tell, once there are as many as may be.
-            let count = |sql: &'static str, since: Timestamp| -> Result<u64, Error> {
-                Ok(session.scalar(sql, params![since])?.unwrap_or_default())
-            };
-            let open = count(
+            forget_expired(session, bounds.expired)?;
+            let open: Option<u64> = session.scalar(
                 "SELECT count(*) FROM status_subscriptions WHERE confirmed_at IS NULL AND created_at > $1",
-                bounds.since,
+                params![bounds.since],
             )?;
-            let all = count("SELECT count(*) FROM status_subscriptions WHERE created_at <= $1", at)?;
-            if open >= bounds.open as u64 || all >= SUBSCRIPTIONS_MAX as u64 {
+            let is_full = open.unwrap_or_default() >= bounds.open as u64;
+            if is_full || confirmed(session)? >= bounds.confirmed as u64 {
                 return Ok(Subscribed::Full);
             }
             if let Some(known) = known.as_ref().filter(|known| known.confirmed_at.is_some()) {
@@ -332,22 +347,26 @@ impl Store {
         self.read(move |session| open(session, confirm_hash, since)).await
     }
 
-    /// From now on they are told. The link works once.
+    /// From now on they are told, unless so many are. The link works once.
     pub async fn confirm_subscription(
         &self,
         confirm_hash: [u8; 32],
         since: Timestamp,
         at: Timestamp,
-    ) -> Result<Option<Subscription>, Error> {
+        most: usize,
+    ) -> Result<Confirmed, Error> {
         self.write(move |session| {
-            let Some(found) = open(session, confirm_hash, since)? else { return Ok(None) };
+            let Some(found) = open(session, confirm_hash, since)? else { return Ok(Confirmed::Unknown) };
+            if confirmed(session)? >= most as u64 {
+                return Ok(Confirmed::Full);
+            }
             session.execute(
                 "UPDATE status_subscriptions SET confirmed_at = $2, confirm_hash = NULL WHERE id = $1",
                 params![found.id, at],
             )?;
-            let confirmed = Subscription { confirmed_at: Some(at), ..found };
-            note(session, "subscription.confirmed", at, &confirmed)?;
-            Ok(Some(confirmed))
+            let found = Subscription { confirmed_at: Some(at), ..found };
+            note(session, "subscription.confirmed", at, &found)?;
+            Ok(Confirmed::Done(found))
         })
         .await
     }
@@ -456,6 +475,24 @@ fn send_link(session: &Session, wanted: &Subscription, message: NewNotification)
         }
     }
     Ok(false)
+}
+
+/// How many are told.
+fn confirmed(session: &Session) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM status_subscriptions WHERE confirmed_at IS NOT NULL";
+    Ok(session.scalar(sql, &[])?.unwrap_or_default())
+}
+
+/// Forgets some wishes whose links work no more: more than one comes with each wish, so that they cannot pile up until somebody prunes.
+fn forget_expired(session: &Session, before: Timestamp) -> Result<(), Error> {
+    session
+        .execute(
+            "DELETE FROM status_subscriptions WHERE id IN
+                (SELECT id FROM status_subscriptions WHERE confirmed_at IS NULL AND created_at < $1
+                 ORDER BY created_at, id LIMIT $2)",
+            params![before, FORGOTTEN_AT_ONCE],
+        )
+        .map(drop)
 }
 
 fn open(session: &Session, hash: [u8; 32], since: Timestamp) -> Result<Option<Subscription>, Error> {

@@ -300,6 +300,8 @@ pub enum StatusCommand {
         #[command(flatten)]
         client: ClientArgs,
     },
+    /// Show how each part is, and what was found where something is not well (operators).
+    Parts(ClientArgs),
     /// Show what operators say now.
     Declarations(ClientArgs),
     /// Take back what was said (operators).

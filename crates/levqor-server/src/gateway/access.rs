@@ -181,6 +181,7 @@ pub const RULES: &[ApiRule] = &[
     (Method::POST, "/api/ops/maintenance", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/maintenance/{id}/cancel", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/maintenance/{id}/end", OPERATOR, OPERATE),
+    (Method::GET, "/api/ops/status", OPERATOR, OPERATE),
     (Method::GET, "/api/ops/status/declarations", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/status/declarations", OPERATOR, OPERATE),
     (Method::POST, "/api/ops/status/declarations/{id}/withdraw", OPERATOR, OPERATE),

@@ -1,28 +1,19 @@
 //! How often strangers may have something sent or kept for a mailbox: by their network, and by the e-mail address.
 
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
-
-/// Networks and addresses that are remembered before the full ones are forgotten.
-const REMEMBERED_MAX: usize = 50_000;
-
-/// So many at once, and how long it takes to earn another.
-pub(crate) type Allowance = (u32, Duration);
+use super::allowances::{Allowance, Allowances};
 
 /// The limits of this node for one purpose; its owner keeps it in the app's memory.
 #[derive(Debug)]
 pub(crate) struct Mailboxes {
-    networks: DefaultKeyedRateLimiter<IpAddr>,
-    emails: DefaultKeyedRateLimiter<String>,
+    networks: Allowances,
+    emails: Allowances,
 }
 
 impl Mailboxes {
     pub(crate) fn new(per_network: Allowance, per_email: Allowance) -> Self {
-        Self {
-            networks: RateLimiter::keyed(quota(per_network)),
-            emails: RateLimiter::keyed(quota(per_email)),
-        }
+        Self { networks: Allowances::new(per_network), emails: Allowances::new(per_email) }
     }
 
     /// Whether one more may be asked for.
@@ -35,22 +26,9 @@ impl Mailboxes {
     /// # Errors
     /// How long it takes until one more may be asked for.
     pub(crate) fn take(&self, network: IpAddr, email: &str) -> Result<(), Duration> {
-        if self.networks.len() > REMEMBERED_MAX {
-            self.networks.retain_recent();
-        }
-        if self.emails.len() > REMEMBERED_MAX {
-            self.emails.retain_recent();
-        }
-        let networks = &self.networks;
-        networks.check_key(&network).map_err(|until| until.wait_time_from(networks.clock().now()))?;
-        let emails = &self.emails;
-        emails.check_key(&email.to_owned()).map_err(|until| until.wait_time_from(emails.clock().now()))
+        self.networks.take(&network)?;
+        self.emails.take(email)
     }
-}
-
-fn quota((burst, every): Allowance) -> Quota {
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    Quota::with_period(every).unwrap_or(Quota::per_minute(burst)).allow_burst(burst)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 
 mod access;
 mod actor;
+mod allowances;
 mod attribute;
 mod authenticate;
 mod body;
@@ -54,6 +55,7 @@ use tower_http::{
 pub use access::{Access, ApiRule, RULES, Rule};
 pub(crate) use actor::unauthenticated;
 pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
+pub(crate) use allowances::{Allowance, Allowances};
 pub(crate) use authenticate::{Callers, log_refused};
 pub use authenticate::{HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, farewell, session_cookie};
 pub(crate) use bounds::{Bounds, StreamPlace};
@@ -65,7 +67,7 @@ pub use envelope::RequestName;
 pub(crate) use extract::page_limit;
 pub use extract::{Body, Id, Query};
 pub(crate) use idempotency::{Claimed, Remembered};
-pub(crate) use mailboxes::{Allowance, Mailboxes};
+pub(crate) use mailboxes::Mailboxes;
 pub(crate) use own::OwnLook;
 pub use page_access::PAGES;
 pub(crate) use rate::Rates;

@@ -329,3 +329,40 @@ async fn names_have_no_characters_that_nobody_sees() {
         .await;
     assert_eq!((renamed.status, &renamed.json()["name"]), (StatusCode::OK, &json!(persian)));
 }
+
+/// So are reasons, titles and words, which stand in evidence and on the status page.
+#[tokio::test]
+async fn texts_that_others_read_hide_and_turn_nothing() {
+    let test = TestApp::new().await;
+    let until = test.app.now() + std::time::Duration::from_secs(60 * 60);
+    for hidden in ["\u{202e}", "\u{2066}", "\u{feff}"] {
+        let text = format!("it is {hidden}well");
+        let rows = [
+            (
+                "/api/ops/status/declarations",
+                json!({ "part": "*/*", "words": text, "until": until }),
+                "/words",
+            ),
+            (
+                "/api/ops/maintenance",
+                json!({ "title": text, "words": "", "parts": ["*/*"], "starts_at": until, "ends_at": until }),
+                "/title",
+            ),
+            (
+                "/api/ops/maintenance",
+                json!({ "title": "Disk", "words": text, "parts": ["*/*"], "starts_at": until, "ends_at": until }),
+                "/words",
+            ),
+            ("/api/support", json!({ "message": text }), "/message"),
+        ];
+        for (path, body, pointer) in rows {
+            let answer = test.post(path).key(&test.keys.operator).json(&body).send().await;
+            assert_eq!(answer.problem(), "invalid-fields", "{path} {hidden:?}: {}", answer.text());
+            let error = &answer.json()["errors"][0];
+            let told = error["message"].as_str().unwrap();
+            let code = hidden.chars().next().map(u32::from).unwrap();
+            assert_eq!(error["pointer"], pointer, "{path}: {told}");
+            assert!(told.contains(&format!("U+{code:04X}")) && told.contains("in place 7"), "{told}");
+        }
+    }
+}

@@ -53,6 +53,8 @@ mod slo;
 mod slow_clients;
 mod smuggling;
 mod status;
+mod status_days;
+mod status_reasons;
 mod support;
 mod tamper;
 mod triggers;

@@ -35,6 +35,8 @@ async fn statements_find_their_rows_by_an_index() {
         "FROM sqlite_schema",
         "FROM migrations ORDER BY version",
         "FROM latest_samples",
+        // Samples of the last hour or so, each with the one after it of the same part.
+        "AS next_at",
         "FROM journal_leftovers",
         // Walks over an index that holds only what is looked for, from its head.
         "FROM queue_accounts WHERE ready > 0 AND NOT at_limit",
@@ -49,7 +51,6 @@ async fn statements_find_their_rows_by_an_index() {
         "DELETE FROM consultations WHERE email",
         // All who are told, when they are told; how many there are, when one more wants to be.
         "FROM status_subscriptions WHERE confirmed_at IS NOT NULL",
-        "SELECT count(*) FROM status_subscriptions WHERE created_at <=",
         // Walks from the end of the key.
         "FROM uptime_records ORDER BY day DESC LIMIT 1",
         // The few leads with the address of an owner.

@@ -63,7 +63,12 @@ async fn touch_subscriptions(store: &Store, random: &SeededRandom) {
         let message = NotificationId::new(NOW, random);
         for at in [0, 1] {
             let new = NewSubscription { confirm_hash: [number + at; 32], ..new.clone() };
-            let bounds = SubscriptionBounds { open: 10, since: NOW - Duration::from_secs(60) };
+            let bounds = SubscriptionBounds {
+                open: 10,
+                since: NOW - Duration::from_secs(60),
+                expired: NOW - Duration::from_secs(60),
+                confirmed: 10,
+            };
             store
                 .subscribe(new, bounds, move |subscription, _| NewNotification {
                     id: message,
@@ -81,7 +86,7 @@ async fn touch_subscriptions(store: &Store, random: &SeededRandom) {
         let hash = [number + 1; 32];
         let since = NOW - Duration::from_secs(1);
         store.open_subscription(hash, since).await.unwrap();
-        store.confirm_subscription(hash, since, NOW).await.unwrap();
+        store.confirm_subscription(hash, since, NOW, 10).await.unwrap();
         store.subscription(new.id).await.unwrap();
     }
     store.subscriptions(None, 10).await.unwrap();

@@ -15,7 +15,8 @@ use levqor_store::{
     maintenance::{Changed, Phase, Window},
     notifications::{NewNotification, Target},
     subscriptions::{
-        Announcement, NewSubscription, Subscribed, Subscription, SubscriptionBounds, SubscriptionKind,
+        Announcement, Confirmed, NewSubscription, Subscribed, Subscription, SubscriptionBounds,
+        SubscriptionKind,
     },
     uptime::KeptUptime,
 };
@@ -88,7 +89,12 @@ async fn wish(store: &Store, address: &str, hash: u8, at: Timestamp, open: usize
         farewell: format!("farewell-{hash}"),
         at,
     };
-    let bounds = SubscriptionBounds { open, since: at - Duration::from_secs(3_600) };
+    let bounds = SubscriptionBounds {
+        open,
+        since: at - Duration::from_secs(3_600),
+        expired: at - Duration::from_secs(86_400),
+        confirmed: 2,
+    };
     let message = move |subscription: &Subscription, known: bool| NewNotification {
         id: NotificationId::new(at, &SeededRandom::new(u64::from(hash) + 100)),
         dedup: format!("{}-{hash}-{known}", subscription.id),
@@ -100,6 +106,43 @@ async fn wish(store: &Store, address: &str, hash: u8, at: Timestamp, open: usize
         at,
     };
     store.subscribe(new, bounds, message).await.unwrap()
+}
+
+/// The one that is told from then on.
+async fn confirm(store: &Store, hash: u8, at: Timestamp) -> Option<Subscription> {
+    let since = at - Duration::from_secs(86_400);
+    match store.confirm_subscription([hash; 32], since, at, 2).await.unwrap() {
+        Confirmed::Done(confirmed) => Some(confirmed),
+        Confirmed::Full | Confirmed::Unknown => None,
+    }
+}
+
+/// A stranger can ask for as many as there may be, in the name of anybody, and confirms none of them.
+#[tokio::test]
+async fn wishes_that_nobody_confirms_take_no_place_of_those_who_are_told() {
+    let world = World::new();
+    let store = &world.store;
+    for hash in 1..=6_u8 {
+        let address = format!("stranger-{hash}@example.com");
+        assert_eq!(wish(store, &address, hash, after(u64::from(hash)), 9).await, Subscribed::Done);
+    }
+    assert_eq!(wish(store, "ada@example.com", 7, after(7), 9).await, Subscribed::Done);
+    confirm(store, 7, after(8)).await.unwrap();
+    assert_eq!(wish(store, "b@example.com", 8, after(9), 9).await, Subscribed::Done);
+    confirm(store, 8, after(10)).await.unwrap();
+    // Two are told, and no more may be: neither by a new wish nor by a link that was sent before.
+    assert_eq!(wish(store, "c@example.com", 9, after(11), 9).await, Subscribed::Full);
+    let since = NOW - Duration::from_secs(86_400);
+    let full = store.confirm_subscription([1; 32], since, after(12), 2).await.unwrap();
+    assert_eq!(full, Confirmed::Full);
+    assert!(store.open_subscription([1; 32], since).await.unwrap().is_some(), "the link goes on working");
+    // Once their links work no more, wishes are forgotten with the next one.
+    store.unsubscribe("farewell-8".to_owned(), after(13)).await.unwrap().unwrap();
+    assert_eq!(store.subscriptions(None, 20).await.unwrap().len(), 7);
+    assert_eq!(wish(store, "d@example.com", 10, after(86_407), 9).await, Subscribed::Done);
+    let left: Vec<_> =
+        store.subscriptions(None, 20).await.unwrap().into_iter().map(|one| one.address).collect();
+    assert_eq!(left, ["ada@example.com", "d@example.com"]);
 }
 
 #[tokio::test]
@@ -116,10 +159,11 @@ async fn nobody_is_told_before_they_have_confirmed_it_and_nothing_is_kept_afterw
     assert_eq!(wish(store, "b@example.com", 3, after(2), 2).await, Subscribed::Done);
     assert_eq!(wish(store, "c@example.com", 4, after(3), 2).await, Subscribed::Full, "two are open");
     // The link works once, and not for ever.
-    assert_eq!(store.confirm_subscription([2; 32], after(5), after(5)).await.unwrap(), None);
-    let confirmed = store.confirm_subscription([2; 32], since, after(5)).await.unwrap().unwrap();
+    let late = store.confirm_subscription([2; 32], after(5), after(5), 2).await.unwrap();
+    assert_eq!(late, Confirmed::Unknown);
+    let confirmed = confirm(store, 2, after(5)).await.unwrap();
     assert_eq!(confirmed.confirmed_at, Some(after(5)));
-    assert_eq!(store.confirm_subscription([2; 32], since, after(6)).await.unwrap(), None);
+    assert_eq!(confirm(store, 2, after(6)).await, None);
     // A wish for what is there changes nothing.
     assert_eq!(wish(store, "ada@example.com", 5, after(7), 2).await, Subscribed::Done);
     assert_eq!(store.subscription(confirmed.id).await.unwrap(), Some(confirmed.clone()));
@@ -166,7 +210,7 @@ async fn that_there_are_as_many_as_may_be_tells_nothing_of_who_is_known() {
     let world = World::new();
     let store = &world.store;
     wish(store, "ada@example.com", 1, NOW, 9).await;
-    store.confirm_subscription([1; 32], NOW - Duration::from_secs(9), NOW).await.unwrap().unwrap();
+    confirm(store, 1, NOW).await.unwrap();
     wish(store, "b@example.com", 2, after(1), 9).await;
     let known = wish(store, "ada@example.com", 3, after(2), 1).await;
     let unknown = wish(store, "c@example.com", 4, after(2), 1).await;
@@ -376,7 +420,7 @@ async fn samples_of_the_last_time_and_sums_of_half_hours() {
     };
     assert_eq!(times(10, 1_800).await, [at(1_800), at(20), at(10)], "newest first");
     assert_eq!(times(10, 1_799).await, [at(20), at(10)], "none of later");
-    let bucket = |component: &str, second, good, total, timed| SampleBucket {
+    let bucket = |component: &str, second, good, total, timed, measured| SampleBucket {
         region: "eu-west".to_owned(),
         component: component.to_owned(),
         at: at(second),
@@ -385,8 +429,14 @@ async fn samples_of_the_last_time_and_sums_of_half_hours() {
         timed,
         latency_us: timed * 2_000,
         latency_us_max: 2_000,
+        measured_us: measured * 1_000_000,
     };
-    let buckets = [bucket("api", 0, 1, 2, 1), bucket("api", 1_800, 1, 1, 1), bucket("engine", 0, 1, 1, 1)];
+    // A word stands until the next one of the same part, and for 15 seconds at most.
+    let buckets = [
+        bucket("api", 0, 1, 2, 1, 10 + 15),
+        bucket("api", 1_800, 1, 1, 1, 15),
+        bucket("engine", 0, 1, 1, 1, 15),
+    ];
     assert_eq!(store.sample_buckets(from).await.unwrap(), buckets);
     assert_eq!(store.sample_buckets(at(1_800)).await.unwrap(), buckets[1..2]);
 }

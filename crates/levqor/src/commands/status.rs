@@ -3,6 +3,7 @@
 
 mod declare;
 mod overview;
+mod parts;
 mod verify;
 
 use std::{io::stdout, time::Duration};
@@ -31,6 +32,7 @@ pub async fn status(args: &StatusArgs, as_json: bool) -> Exit {
         Some(StatusCommand::Declare { part, state, words, lasts, client }) => {
             declare::declare(client, part, state.as_deref(), words, lasts, as_json).await
         }
+        Some(StatusCommand::Parts(client)) => parts::list(client, as_json).await,
         Some(StatusCommand::Declarations(client)) => declare::list(client, as_json).await,
         Some(StatusCommand::Withdraw { id, client }) => declare::withdraw(client, id, as_json).await,
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use levqor_model::{TextError, one_line};
 use levqor_server::{Site, features::sign_in::service::email};
 use url::Url;
 
@@ -27,12 +28,15 @@ impl Reader<'_> {
     }
 
     fn fact(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name).trim().to_owned();
-        if text.chars().count() > FACT_CHARS_MAX || text.chars().any(char::is_control) {
-            let problem = format!("is longer than {FACT_CHARS_MAX} characters, or has more than one line");
-            self.complain(name, problem, "write it on one line, or leave it empty");
+        let text = self.text(name).to_owned();
+        match one_line(&text, FACT_CHARS_MAX) {
+            Ok(fact) => Some(fact.to_owned()),
+            Err(TextError::Empty) => None,
+            Err(problem) => {
+                self.complain(name, problem.problem(), problem.remedy());
+                None
+            }
         }
-        (!text.is_empty()).then_some(text)
     }
 
     fn contact(&mut self) -> Option<String> {

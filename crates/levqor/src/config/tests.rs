@@ -252,7 +252,12 @@ fn each_mistake_names_the_place_the_problem_and_the_remedy() {
         (
             "[site]\noperator_address = \"1 Road\\nTown\"",
             &[],
-            "levqor.toml:2: site.operator_address: is longer than 300 characters, or has more than one line",
+            "levqor.toml:2: site.operator_address: has more than one line; write it on one",
+        ),
+        (
+            "[site]\noperator_name = \"Ada\\u202EmbH\"",
+            &[],
+            "levqor.toml:2: site.operator_name: has a character that nobody sees (U+202E), in place 4; write it without",
         ),
         ("", &[("SMTP_URL", "smtp://u:hunter2@h")], "mail.from: is empty, and mail.smtp_url is set"),
         (

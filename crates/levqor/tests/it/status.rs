@@ -122,6 +122,7 @@ async fn signed_days_hold_and_changed_ones_are_named() {
             }),
         ),
         ("there is no evidence of it", changed(&|days| days[0].2.clear())),
+        ("give them in the order of their times", changed(&|days| days[1].2.swap(7, 8))),
         (
             "it follows another record",
             changed(&|days| {

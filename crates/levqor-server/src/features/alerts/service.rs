@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levqor_model::{
-    AlertId, AlertState, NotificationId, NotificationState, ProblemCode, SilenceId, Timestamp,
+    AlertId, AlertState, NotificationId, NotificationState, ProblemCode, SilenceId, Timestamp, one_line,
 };
 use levqor_slo::{Matcher, Silencing};
 use levqor_store::{
@@ -77,16 +77,8 @@ pub(super) async fn acknowledge(
 
 /// A text of one line that is there and not too long.
 fn bounded(pointer: &str, text: &str) -> Result<(), Problem> {
-    let problem = if text.is_empty() {
-        "is empty; say it in a few words".to_owned()
-    } else if text.chars().count() > TEXT_CHARS_MAX {
-        format!("is longer than {TEXT_CHARS_MAX} characters; shorten it")
-    } else if text.chars().any(char::is_control) {
-        "has more than one line, or control characters; write it on one".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(Problem::field(pointer, problem))
+    let checked = one_line(text, TEXT_CHARS_MAX);
+    checked.map(|_| ()).map_err(|problem| Problem::field(pointer, problem.to_string()))
 }
 
 /// A silence as somebody wants it.

@@ -1,6 +1,6 @@
 //! The rules of approvals: who may answer, and that the first answer stays.
 
-use levqor_model::{ApprovalId, ProblemCode, Role};
+use levqor_model::{ApprovalId, ProblemCode, Role, TextError, several_lines};
 use levqor_store::approvals::{Approval, Decided};
 
 use crate::{
@@ -27,17 +27,14 @@ pub async fn find(app: &App, actor: &Actor, id: ApprovalId) -> Result<Approval, 
 /// Answers; the run goes on with it. It is recorded who did.
 ///
 /// # Errors
-/// 404; 403 for viewers; 409 when it was answered before or nobody waits for it any more; 422 for a comment that is too long.
+/// 404; 403 for viewers; 409 when it was answered before or nobody waits for it any more; 422 for a comment that is too long or hides something.
 pub async fn decide(app: &App, actor: &Actor, id: ApprovalId, answer: Answer) -> Result<Approval, Problem> {
     actor.require(Role::Editor)?;
-    let comment =
-        answer.comment.map(|comment| comment.trim().to_owned()).filter(|comment| !comment.is_empty());
-    if let Some(chars) = comment.as_ref().map(|comment| comment.chars().count())
-        && chars > COMMENT_CHARS_MAX
-    {
-        let message = format!("has {chars} characters; at most {COMMENT_CHARS_MAX} are allowed");
-        return Err(Problem::field("/comment", message));
-    }
+    let comment = match several_lines(&answer.comment.unwrap_or_default(), COMMENT_CHARS_MAX) {
+        Ok(comment) => Some(comment),
+        Err(TextError::Empty) => None,
+        Err(problem) => return Err(Problem::field("/comment", problem.to_string())),
+    };
     let by = name(app, actor).await?;
     match app.engine.decide(actor.account_id, id, answer.approved, by, comment).await? {
         Decided::Now(approval) => Ok(approval),

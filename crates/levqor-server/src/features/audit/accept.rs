@@ -5,8 +5,9 @@
 //! agreement is never what a change hides behind.
 
 use levqor_model::{
-    PublicKey,
+    PublicKey, TextError,
     audit::{Acceptance, OtherKey, RecordHash},
+    one_line,
 };
 use levqor_store::audit::Filter;
 use serde_json::Value;
@@ -35,13 +36,14 @@ pub(super) struct Wish {
 /// # Errors
 /// When it is not a key that was given up, when it signed something else by now, and when something else is wrong with the log.
 pub(super) async fn accept(app: &App, wish: Wish) -> Result<OtherKey, Problem> {
-    let reason = wish.reason.trim().to_owned();
-    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(Problem::field(
-            "/reason",
-            format!("say why the key was given up, in 1 to {REASON_CHARS_MAX} characters"),
-        ));
-    }
+    let reason = match one_line(&wish.reason, REASON_CHARS_MAX) {
+        Ok(reason) => reason.to_owned(),
+        Err(TextError::Empty) => {
+            let problem = format!("say why the key was given up, in 1 to {REASON_CHARS_MAX} characters");
+            return Err(Problem::field("/reason", problem));
+        }
+        Err(problem) => return Err(Problem::field("/reason", problem.to_string())),
+    };
     let key = PublicKey::parse(&wish.key).map_err(|error| {
         Problem::field("/key", format!("{error}; verifying the evidence log names the keys that signed it"))
     })?;

@@ -125,10 +125,13 @@ pub(super) async fn verify_as_if(app: &App, agreed: Option<Acceptance>) -> Resul
         // A file that was made unreadable is no file that never was.
         Found::Unreadable => verifier.no_witness(WITNESS),
     }
-    match witness::refused(app).await {
-        Some((name, Found::Witness(signed))) => verifier.witness(&name, &signed),
-        Some((name, _)) => verifier.no_witness(&name),
-        None => {}
+    // One at a time: each may be large.
+    for path in witness::refused(app).await {
+        match witness::read_refused(path).await {
+            Some((name, Found::Witness(signed))) => verifier.witness(&name, &signed),
+            Some((name, _)) => verifier.no_witness(&name),
+            None => {}
+        }
     }
     for chain in app.store.audit_chains().await? {
         for stray in app.store.audit_strays(chain.clone(), PAGE).await? {

@@ -22,8 +22,9 @@ use crate::App;
 
 /// In the data directory.
 const FILE: &str = "audit-witness.json";
-/// What a file becomes that no witness of this installation wrote: it is evidence of something, and nothing overwrites it.
-const REFUSED: &str = "audit-witness.refused.json";
+/// Files that no witness of this installation wrote, and that are put aside. Each is evidence of something, and nothing overwrites one;
+/// when there are so many, somebody has to look at them before another one can be put aside.
+const REFUSED_MAX: usize = 20;
 /// A larger file is none of ours.
 const BYTES_MAX: u64 = 32 * 1024 * 1024;
 
@@ -74,13 +75,67 @@ fn read_file(path: &Path) -> Found {
     }
 }
 
-/// A file that was refused once and still lies there, with how findings call it. What it says counts again once somebody has agreed
-/// to the key that signed it.
-pub(super) async fn refused(app: &App) -> Option<(String, Found)> {
-    let path = path(app)?.with_file_name(REFUSED);
+/// What a refused file is called: the first one `audit-witness.refused.json`, then `audit-witness.refused.2.json`.
+fn refused_name(number: usize) -> String {
+    if number == 1 {
+        "audit-witness.refused.json".to_owned()
+    } else {
+        format!("audit-witness.refused.{number}.json")
+    }
+}
+
+/// Files that were refused once and still lie there.
+pub(super) async fn refused(app: &App) -> Vec<PathBuf> {
+    let Some(path) = path(app) else { return Vec::new() };
+    let all = (1..=REFUSED_MAX).map(move |number| path.with_file_name(refused_name(number)));
+    let there = tokio::task::spawn_blocking(move || all.filter(|path| is_something(path)).collect()).await;
+    there.unwrap_or_default()
+}
+
+/// One of them, with how findings call it; None: it was taken away. What it says counts again once somebody has agreed to the key that
+/// signed it.
+pub(super) async fn read_refused(path: PathBuf) -> Option<(String, Found)> {
     let name = format!("{} (take it away once you know why)", path.display());
     let found = tokio::task::spawn_blocking(move || read_file(&path)).await.unwrap_or(Found::Unreadable);
     (found != Found::Nothing).then_some((name, found))
+}
+
+fn is_something(path: &Path) -> bool {
+    !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Puts a file aside that was refused, beside all that were refused before; where it is then. One that says exactly what another one
+/// does takes its place, so that nobody can have the others crowded out with copies.
+fn put_aside(path: &Path) -> io::Result<PathBuf> {
+    let own = content(path);
+    let mut free = None;
+    for number in 1..=REFUSED_MAX {
+        let aside = path.with_file_name(refused_name(number));
+        if !is_something(&aside) {
+            free = free.or(Some(aside));
+        } else if own.is_some() && content(&aside) == own {
+            free = Some(aside);
+            break;
+        }
+    }
+    let aside = free.ok_or_else(|| {
+        io::Error::other(format!(
+            "{REFUSED_MAX} files that no witness of this installation wrote lie beside it ({} and others); find out who puts them \
+             there, and take them away",
+            refused_name(1)
+        ))
+    })?;
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// All that a file says; None: it is no file, cannot be read, or is none of ours by its size.
+fn content(path: &Path) -> Option<Vec<u8>> {
+    let there =
+        fs::symlink_metadata(path).ok().filter(|there| there.is_file() && there.len() <= BYTES_MAX)?;
+    let mut text = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)).ok()?;
+    (text.len() as u64 == there.len()).then_some(text)
 }
 
 /// The ends that this node knew before its start. What it cannot believe is put aside, and never overwritten.
@@ -94,13 +149,14 @@ async fn known(app: &App, path: &Path, key: PublicKey) -> io::Result<Vec<Head>> 
         }
         Found::Unreadable => {}
     }
-    let aside = path.with_file_name(REFUSED);
+    let refused = path.to_owned();
+    let aside =
+        tokio::task::spawn_blocking(move || put_aside(&refused)).await.map_err(io::Error::other)??;
     error!(
         "{} was not written by this installation's witness: it is kept as {}, and `levqor audit verify` names it",
         path.display(),
         aside.display()
     );
-    tokio::fs::rename(path, aside).await?;
     Ok(Vec::new())
 }
 
@@ -242,6 +298,35 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert_eq!(read_file(&path), Found::Unreadable);
+    }
+
+    /// Each is evidence, also when somebody puts one there again and again.
+    #[test]
+    fn no_refused_file_takes_the_place_of_another() {
+        let folder = levqor_testkit::temp_dir();
+        let path = folder.path().join(FILE);
+        let refuse = |content: &str| {
+            fs::write(&path, content).unwrap();
+            put_aside(&path).map(|aside| aside.file_name().unwrap().to_str().unwrap().to_owned())
+        };
+        assert_eq!(refuse("one").unwrap(), "audit-witness.refused.json");
+        assert_eq!(refuse("two").unwrap(), "audit-witness.refused.2.json");
+        assert_eq!(refuse("one").unwrap(), "audit-witness.refused.json", "a copy takes no place");
+        for number in 3..=REFUSED_MAX {
+            assert_eq!(refuse(&format!("{number}")).unwrap(), refused_name(number));
+        }
+        let problem = refuse("more").unwrap_err().to_string();
+        assert!(problem.contains("20 files") && problem.contains("take them away"), "{problem}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "more", "it stays where it is, and is named there");
+        assert_eq!(refuse("two").unwrap(), "audit-witness.refused.2.json");
+        for (number, content) in [(1, "one"), (2, "two"), (20, "20")] {
+            let kept = fs::read_to_string(path.with_file_name(refused_name(number))).unwrap();
+            assert_eq!(kept, content);
+        }
+        // What is no file is put aside as well, once there is a place.
+        fs::remove_file(path.with_file_name(refused_name(7))).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(put_aside(&path).unwrap(), path.with_file_name(refused_name(7)));
     }
 
     #[test]

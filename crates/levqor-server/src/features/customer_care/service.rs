@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use levqor_model::{
     AccountId, ConsultationId, ConsultationState, FeedbackId, NotificationId, ProblemCode, Severity,
-    TicketId, TicketState, Timestamp, shown_name,
+    TextError, TicketId, TicketState, Timestamp, one_line, several_lines, shown_name,
 };
 use levqor_store::{
     consultations::{Booked, Consultation},
@@ -331,33 +331,33 @@ fn notification(app: &App, about: &str, subject: String, body: String) -> NewNot
     }
 }
 
-/// A text without blanks around it and without characters that cannot be shown, of so many characters.
+/// A text of several lines without blanks around it, of so many characters.
 fn text(pointer: &str, given: &str, chars: RangeInclusive<usize>) -> Result<String, FieldError> {
-    let text = given.trim();
-    let found = text.chars().count();
-    if !chars.contains(&found) {
-        let (min, max) = (chars.start(), chars.end());
-        let message = format!("has {found} characters; write between {min} and {max}");
-        return Err(FieldError::new(pointer, message));
+    counted(pointer, given, &chars)?;
+    match several_lines(given, *chars.end()) {
+        Ok(text) => Ok(text),
+        Err(TextError::Empty) => Ok(String::new()),
+        Err(problem) => Err(FieldError::new(pointer, problem.to_string())),
     }
-    if text.chars().any(|c| is_hidden(c) && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(FieldError::new(pointer, "has characters that cannot be shown; remove them"));
-    }
-    Ok(text.to_owned())
 }
 
 /// The same on one line: it becomes the subject of a mail, or a name beside an address.
 fn line(pointer: &str, given: &str, chars: RangeInclusive<usize>) -> Result<String, FieldError> {
-    let line = text(pointer, given, chars)?;
-    if line.chars().any(char::is_control) {
-        return Err(FieldError::new(pointer, "has more than one line, or a tab; write it on one line"));
+    counted(pointer, given, &chars)?;
+    match one_line(given, *chars.end()) {
+        Ok(line) => Ok(line.to_owned()),
+        Err(TextError::Empty) => Ok(String::new()),
+        Err(problem) => Err(FieldError::new(pointer, problem.to_string())),
     }
-    Ok(line)
 }
 
-/// Control characters, and those that turn the direction of what stands beside them.
-fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+fn counted(pointer: &str, given: &str, chars: &RangeInclusive<usize>) -> Result<(), FieldError> {
+    let found = given.trim().chars().count();
+    if chars.contains(&found) {
+        return Ok(());
+    }
+    let (min, max) = (chars.start(), chars.end());
+    Err(FieldError::new(pointer, format!("has {found} characters; write between {min} and {max}")))
 }
 
 fn invalid(wrong: Vec<FieldError>) -> Problem {
@@ -377,8 +377,8 @@ mod tests {
             ("ab", Err("has 2 characters; write between 3 and 12")),
             ("   ", Err("has 0 characters; write between 3 and 12")),
             ("0123456789abc", Err("has 13 characters; write between 3 and 12")),
-            ("a\u{0}bc", Err("has characters that cannot be shown; remove them")),
-            ("a\u{202E}bc", Err("has characters that cannot be shown; remove them")),
+            ("a\u{0}bc", Err("has a character that nobody sees (U+0000), in place 2; write it without")),
+            ("a\u{202E}bc", Err("has a character that nobody sees (U+202E), in place 2; write it without")),
         ];
         for (given, expected) in rows {
             let found = text("/message", given, 3..=12);
@@ -390,10 +390,15 @@ mod tests {
     #[test]
     fn subjects_and_names_are_on_one_line() {
         assert_eq!(line("/subject", " A run waits ", 0..=20).unwrap(), "A run waits");
-        for given in ["a\r\nBcc: x@example.com", "two\nlines", "a\tb"] {
+        for (given, problem) in [
+            ("a\r\nBcc: x@example.com", "more than one line"),
+            ("two\nlines", "more than one line"),
+            ("a\tb", "U+0009"),
+            ("a\u{200B}b", "U+200B"),
+        ] {
             let refused = line("/subject", given, 0..=50).unwrap_err();
             assert!(!first_line(given).contains(char::is_control), "{given:?}");
-            assert!(refused.pointer == "/subject" && refused.message.contains("on one line"), "{given:?}");
+            assert!(refused.pointer == "/subject" && refused.message.contains(problem), "{given:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use levqor_drift::{Acknowledgement, Finding, Outcome, Part, Report, Section};
-use levqor_model::{Deviation, ProblemCode, Severity, Timestamp};
+use levqor_model::{Deviation, ProblemCode, Severity, Timestamp, one_line};
 use levqor_store::drift::DriftResult;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -274,11 +274,12 @@ async fn acknowledge(
     Body(body): Body<AcknowledgeBody>,
 ) -> Result<Json<DriftAcknowledgementView>, Problem> {
     let AcknowledgeBody { place, expected, found, reason, until } = body;
-    let reason = reason.trim().to_owned();
+    let reason = one_line(&reason, REASON_CHARS_MAX)
+        .map_err(|problem| Problem::field("/reason", problem.to_string()))?
+        .to_owned();
     text("/place", Some(&place), TEXT_CHARS_MAX)?;
     text("/expected", expected.as_ref(), TEXT_CHARS_MAX)?;
     text("/found", found.as_ref(), TEXT_CHARS_MAX)?;
-    text("/reason", Some(&reason), REASON_CHARS_MAX)?;
     let now = app.now();
     if until <= now || until > now + ACKNOWLEDGED_MAX {
         let problem = format!(
@@ -292,17 +293,15 @@ async fn acknowledge(
     Ok(Json(service::acknowledge(&app, &actor, about, reason, until).await?.into()))
 }
 
-/// A text that is given is on one line, not empty and not too long.
+/// What a deviation says is taken as it was found, whatever it is; the place is not empty, and nothing is too long.
 fn text(pointer: &str, text: Option<&String>, chars_max: usize) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
-    let problem = if text.is_empty() && matches!(pointer, "/place" | "/reason") {
+    let problem = if text.is_empty() && pointer == "/place" {
         "is empty; say it in a few words".to_owned()
     } else if text.chars().count() > chars_max {
         format!("is longer than {chars_max} characters; shorten it")
     } else if text.contains('\0') {
         "has a character that is none (U+0000); leave it out".to_owned()
-    } else if pointer == "/reason" && text.chars().any(char::is_control) {
-        "has more than one line; write it on one".to_owned()
     } else {
         return Ok(());
     };

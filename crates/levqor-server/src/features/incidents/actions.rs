@@ -1,6 +1,6 @@
 //! Action items: what is to be done, by whom and until when; tracked until it is.
 
-use levqor_model::{ActionItemId, Date, IncidentId, ProblemCode, Timestamp};
+use levqor_model::{ActionItemId, Date, IncidentId, ProblemCode, TextError, Timestamp, one_line};
 use levqor_store::incidents::{ActionItem, ActionItemChange};
 
 use super::{
@@ -164,15 +164,10 @@ fn missing(id: ActionItemId) -> Problem {
 }
 
 fn text_of(text: &str) -> Result<String, Problem> {
-    let text = text.trim();
-    let problem = if text.is_empty() {
-        "is empty; say what is to be done".to_owned()
-    } else if text.chars().count() > TEXT_CHARS_MAX {
-        format!("is longer than {TEXT_CHARS_MAX} characters; shorten it")
-    } else if text.chars().any(char::is_control) {
-        "has more than one line; write it on one".to_owned()
-    } else {
-        return Ok(text.to_owned());
+    let problem = match one_line(text, TEXT_CHARS_MAX) {
+        Ok(text) => return Ok(text.to_owned()),
+        Err(TextError::Empty) => "is empty; say what is to be done".to_owned(),
+        Err(problem) => problem.to_string(),
     };
     Err(Problem::field("/text", problem))
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use levqor_model::{IncidentId, IncidentLevel, IncidentRole, IncidentState, ProblemCode, Timestamp, UserId};
+use levqor_model::{
+    IncidentId, IncidentLevel, IncidentRole, IncidentState, ProblemCode, TextError, Timestamp, UserId,
+    one_line, several_lines,
+};
 use levqor_store::{
     Error, Store,
     accounts::User,
@@ -340,29 +343,21 @@ pub(super) async fn timeline_of(
 }
 
 fn title_of(title: &str) -> Result<String, Problem> {
-    let title = title.trim();
-    let problem = if title.is_empty() {
-        "is empty; say in a few words what is wrong".to_owned()
-    } else if title.chars().count() > TITLE_CHARS_MAX {
-        format!("is longer than {TITLE_CHARS_MAX} characters; shorten it")
-    } else if title.chars().any(char::is_control) {
-        "has more than one line; write it on one".to_owned()
-    } else {
-        return Ok(title.to_owned());
+    let problem = match one_line(title, TITLE_CHARS_MAX) {
+        Ok(title) => return Ok(title.to_owned()),
+        Err(TextError::Empty) => "is empty; say in a few words what is wrong".to_owned(),
+        Err(problem) => problem.to_string(),
     };
     Err(Problem::field("/title", problem))
 }
 
+/// A text of several lines, or none.
 pub(super) fn text_of(pointer: &str, text: &str) -> Result<String, Problem> {
-    let text = text.trim().replace("\r\n", "\n");
-    let problem = if text.chars().count() > TEXT_CHARS_MAX {
-        format!("is longer than {TEXT_CHARS_MAX} characters; shorten it")
-    } else if text.contains('\0') {
-        "has a character that is none (U+0000); leave it out".to_owned()
-    } else {
-        return Ok(text);
-    };
-    Err(Problem::field(pointer, problem))
+    match several_lines(text, TEXT_CHARS_MAX) {
+        Ok(text) => Ok(text),
+        Err(TextError::Empty) => Ok(String::new()),
+        Err(problem) => Err(Problem::field(pointer, problem.to_string())),
+    }
 }
 
 /// A text, which there must be when everybody is to read it.

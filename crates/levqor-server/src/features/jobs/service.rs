@@ -1,7 +1,7 @@
 //! The rules of what operators see of jobs and do with them. Whoever calls these is an operator: the access table says so.
 
 use levqor_engine::jobs::JobSpec;
-use levqor_model::Timestamp;
+use levqor_model::{Timestamp, one_line};
 use levqor_store::{
     idempotency::KeyClaim,
     jobs::{Asked, JobFiring, JobNow},
@@ -125,16 +125,8 @@ pub(super) async fn pause(
     let job = find(id)?;
     let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     if let Some(reason) = &reason {
-        if reason.chars().count() > REASON_CHARS_MAX {
-            let problem = format!("is longer than {REASON_CHARS_MAX} characters; shorten it");
-            return Err(Problem::field("/reason", problem));
-        }
-        if reason.chars().any(char::is_control) {
-            return Err(Problem::field(
-                "/reason",
-                "has more than one line, or a character that is none; write it on one line",
-            ));
-        }
+        one_line(reason, REASON_CHARS_MAX)
+            .map_err(|problem| Problem::field("/reason", problem.to_string()))?;
     }
     memory(app).jobs.register().await?;
     app.store.pause_job(job.id.to_owned(), actor.by.words(), reason, app.now()).await?;

@@ -20,6 +20,8 @@ use super::{
     maintenance::{self, Plan},
     ops::declared,
     pages::state_badge,
+    reasons::Reader,
+    service::{Report, State as Health},
     snapshot::{self, SHOWN},
 };
 use crate::{
@@ -259,6 +261,7 @@ async fn show(
         }, &html! {}))
         div.grid.main-aside {
             div.stack {
+                (not_well(&snapshot.report, view.now))
                 (said_now(page, view.now, &declarations))
                 (planned(page, view.now, &windows))
             }
@@ -269,6 +272,38 @@ async fn show(
         }
     };
     Ok(Page::new("Status page", Section::StatusPage, body).render(view))
+}
+
+/// What was found of parts that are not well; everybody else is told of what kind it is.
+fn not_well(report: &Report, now: Timestamp) -> Markup {
+    let parts: Vec<_> = report
+        .regions
+        .iter()
+        .filter(|region| !region.planned)
+        .flat_map(|region| region.components.iter().map(move |one| (&region.code, one)))
+        .filter(|(_, one)| one.measured != Health::Operational || one.reason.is_some())
+        .collect();
+    html! {
+        @if !parts.is_empty() {
+            section.card aria-labelledby="not-well" {
+                header { h2 id="not-well" { "Not well as measured" } }
+                ul.told {
+                    @for (code, one) in parts {
+                        li {
+                            div.row.between { code { (code) "/" (one.name) } (state_badge(one.measured)) }
+                            @if let Some(reason) = &one.reason {
+                                p { (reason) }
+                                p.small.quiet { "Everybody reads: " (Reader::Everybody.reason(reason)) "." }
+                            }
+                            p.small.quiet {
+                                @if let Some(at) = one.at { "Newest sample " (ago(at, now)) "." } @else { "No sample yet." }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn said_now(page: &PageActor, now: Timestamp, declarations: &[Declaration]) -> Markup {

@@ -180,6 +180,7 @@ mod tests {
             timed: good,
             latency_us,
             latency_us_max: 9_000,
+            measured_us: total * 5_000_000,
         };
         let all = [
             bucket("2026-11-24T10:00:00Z", 300, 360, 600_000),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_model::{DeclarationId, Timestamp};
+use levqor_model::{DeclarationId, Timestamp, one_line};
 use levqor_store::{
     declarations::{DECLARATIONS_MAX, Declaration, Declared},
     subscriptions::meets,
@@ -95,15 +95,6 @@ pub(super) async fn must_be_there(app: &App, pointer: &str, part: &str) -> Resul
 
 /// Some words on one line.
 pub(super) fn text(pointer: &str, text: &str, chars_max: usize) -> Result<String, Problem> {
-    let text = text.trim();
-    let problem = if text.is_empty() {
-        "is empty; say it in a few words".to_owned()
-    } else if text.chars().count() > chars_max {
-        format!("is longer than {chars_max} characters; shorten it")
-    } else if text.chars().any(char::is_control) {
-        "has more than one line, or a character that is none; write it on one".to_owned()
-    } else {
-        return Ok(text.to_owned());
-    };
-    Err(Problem::field(pointer, problem))
+    let checked = one_line(text, chars_max);
+    checked.map(str::to_owned).map_err(|problem| Problem::field(pointer, problem.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{service::FRESH, snapshot::Snapshot};
+use super::{measured::WHOLE_PERCENT, service::FRESH, snapshot::Snapshot};
 use crate::{
     features::metrics::Counter,
     pages::{components::time::utc, count},
@@ -52,12 +52,13 @@ pub(super) fn method(snapshot: &Snapshot) -> Markup {
                 "Each node looks at its parts every second, and stores what it saw: every five seconds, and at once when something changes. "
                 "A part is operational when its newest sample is good and at most " (FRESH.as_secs()) " seconds old; without such a sample it is unknown. "
                 "It is down when bad samples have followed each other for two seconds, so that a hiccup is no outage. "
-                "Uptime is the share of good samples; grey days are days without samples, which count neither for nor against. "
+                "Uptime is the share of good samples, reckoned over the time that was measured; grey days are days without samples, which count neither for nor against. "
+                "A day of which less than " (WHOLE_PERCENT) " % was measured is partly measured and never green, and its bar is as high as the part that was. "
                 "Operators can add words and call a part worse than it is measured, never better, and maintenance hides nothing. "
                 "Each day is signed, so that anybody can count it again: " code { "levqor status verify" } "."
             }
             ul.legend {
-                @for (class, word) in [("good", "all samples good"), ("warn", "some bad"), ("bad", "half or more bad"), ("none", "no data")] {
+                @for (class, word) in [("good", "all samples good"), ("part", "partly measured, or nobody knows for how long"), ("warn", "some bad"), ("bad", "half or more bad"), ("none", "no data")] {
                     li { svg.bars viewBox="0 0 8 8" aria-hidden="true" { rect class=(class) width="8" height="8" rx="1.5" {} } (word) }
                 }
             }

@@ -1,54 +1,38 @@
 //! How often messages to confirm a subscription may be asked for: by network, and by address, so that nobody's mailbox or endpoint can
 //! be filled. What all of them together may be is the store's bound.
 
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use crate::gateway::{Allowance, Allowances};
 
 /// Wishes of one network at once, and how long it takes to earn another.
-const PER_NETWORK: (u32, Duration) = (5, Duration::from_secs(120));
+const PER_NETWORK: Allowance = (5, Duration::from_secs(120));
 /// The same for one address.
-const PER_ADDRESS: (u32, Duration) = (2, Duration::from_secs(600));
-/// Networks and addresses that are remembered before the full ones are forgotten.
-const REMEMBERED_MAX: usize = 50_000;
+const PER_ADDRESS: Allowance = (2, Duration::from_secs(600));
 /// Seconds until it is worth to try again.
 pub(super) const RETRY_AFTER: u64 = 120;
 
 /// The limits of this node, in the app's memory.
 #[derive(Debug)]
 pub(super) struct Limits {
-    networks: DefaultKeyedRateLimiter<IpAddr>,
-    addresses: DefaultKeyedRateLimiter<String>,
+    networks: Allowances,
+    addresses: Allowances,
 }
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self {
-            networks: RateLimiter::keyed(quota(PER_NETWORK)),
-            addresses: RateLimiter::keyed(quota(PER_ADDRESS)),
-        }
+        Self { networks: Allowances::new(PER_NETWORK), addresses: Allowances::new(PER_ADDRESS) }
     }
 
     /// Whether the network may ask once more.
     pub(super) fn allow_network(&self, network: IpAddr) -> bool {
-        if self.networks.len() > REMEMBERED_MAX {
-            self.networks.retain_recent();
-        }
-        self.networks.check_key(&network).is_ok()
+        self.networks.take(&network).is_ok()
     }
 
     /// Whether one more message may go to the address. Who asks is not told.
     pub(super) fn allow_address(&self, address: &str) -> bool {
-        if self.addresses.len() > REMEMBERED_MAX {
-            self.addresses.retain_recent();
-        }
-        self.addresses.check_key(&address.to_owned()).is_ok()
+        self.addresses.take(address).is_ok()
     }
-}
-
-fn quota((burst, every): (u32, Duration)) -> Quota {
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    Quota::with_period(every).unwrap_or(Quota::per_minute(burst)).allow_burst(burst)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_model::{MaintenanceId, ProblemCode, Severity, Timestamp};
+use levqor_model::{MaintenanceId, ProblemCode, Severity, TextError, Timestamp, several_lines};
 use levqor_store::{
     Error,
     maintenance::{Changed, Phase, WINDOWS_MAX, Window},
@@ -42,16 +42,10 @@ pub(super) struct Plan {
 pub(super) async fn schedule(app: &App, actor: &Actor, plan: Plan) -> Result<Window, Problem> {
     let Plan { title, words, parts, starts_at, ends_at } = plan;
     let title = text("/title", &title, TITLE_CHARS_MAX)?;
-    let words = words.trim().replace("\r\n", "\n");
-    if words.chars().count() > WORDS_CHARS_MAX {
-        return Err(Problem::field(
-            "/words",
-            format!("is longer than {WORDS_CHARS_MAX} characters; shorten it"),
-        ));
-    }
-    if words.chars().any(|char| char.is_control() && !matches!(char, '\n' | '\t')) {
-        return Err(Problem::field("/words", "has a character that is none; leave it out"));
-    }
+    let words = match several_lines(&words, WORDS_CHARS_MAX) {
+        Err(TextError::Empty) => String::new(),
+        words => words.map_err(|problem| Problem::field("/words", problem.to_string()))?,
+    };
     if parts.is_empty() || parts.len() > PARTS_MAX {
         let problem = format!("must name 1 to {PARTS_MAX} parts, such as eu-west/database or eu-west/*");
         return Err(Problem::field("/parts", problem));

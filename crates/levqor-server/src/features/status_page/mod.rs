@@ -4,7 +4,8 @@
 //! health, probes ─► samples ─► service (with voices: who is believed) ─► snapshot, in memory ─┬─► pages, charts, facts
 //! operators ─────► declarations, maintenance ──────────┘                                      ├─► routes (JSON), statuspage (JSON as others have it)
 //! incidents ─────► incidents ──────────────────────────┘                                      └─► feeds, badge
-//! samples ahead of their time ─► early
+//! signed days, samples of today, sums ─► measured: how much of a day the bars stand for
+//! samples ahead of their time ─► early            what everybody may read of a reason ─► reasons
 //! samples of a day ─► uptime (signed)        subscriptions, limits, subscribe_pages        ops, admin: for operators
 //! ```
 
@@ -18,9 +19,11 @@ mod feeds;
 mod incidents;
 mod limits;
 mod maintenance;
+mod measured;
 mod ops;
 mod pages;
 mod parts;
+mod reasons;
 mod rendered;
 #[cfg(test)]
 mod replay;

@@ -14,8 +14,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     declarations::{self, Wish},
     maintenance::{self, Plan},
-    routes::{DeclarationView, MaintenanceView},
-    snapshot::SHOWN,
+    reasons::Reader,
+    routes::{DeclarationView, MaintenanceView, StatusReport},
+    snapshot::{self, SHOWN},
 };
 use crate::{
     App, Problem,
@@ -25,6 +26,7 @@ use crate::{
 
 pub(super) fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default()
+        .routes(routes!(show_parts))
         .routes(routes!(list_declarations))
         .routes(routes!(declare))
         .routes(routes!(withdraw))
@@ -34,6 +36,13 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(end))
         .routes(routes!(list_subscriptions))
         .routes(routes!(end_subscription))
+}
+
+/// How the platform is, as `/api/status` tells everybody, and with all that was found where something is not well.
+#[utoipa::path(get, path = "/api/ops/status", operation_id = "show_status_of_parts", tag = "operations",
+    responses((status = 200, body = StatusReport), Refusals))]
+async fn show_parts(State(app): State<App>) -> Json<StatusReport> {
+    Json(StatusReport::new(&snapshot::current(&app).await, Reader::Operator))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -13,6 +13,8 @@ use maud::{Markup, html};
 use super::{
     charts, facts,
     incidents::Disturbance,
+    measured::span_words,
+    reasons::Reader,
     rendered,
     service::{Capability, ComponentReport, DAYS, Day, FRESH, RegionReport, Report, State as Health},
     snapshot::{self, Snapshot},
@@ -315,7 +317,7 @@ fn row(region: &str, component: &ComponentReport, snapshot: &Snapshot, now: Time
                 @if let Some(at) = component.at {
                     "Newest sample " (ago(at, now))
                     @if let Some(latency) = component.latency { ", answered in " (duration_words(latency)) }
-                    @if let Some(reason) = &component.reason { ": " (reason) }
+                    @if let Some(reason) = &component.reason { ": " (Reader::Everybody.reason(reason)) }
                 } @else { "No sample yet." }
             }
             (charts::last_day(region, &component.name, &component.title, &snapshot.buckets, now))
@@ -323,34 +325,42 @@ fn row(region: &str, component: &ComponentReport, snapshot: &Snapshot, now: Time
     }
 }
 
-/// The share of good samples, with the window that it is true for.
+/// The share of good samples, with the window that it is true for and how much of that was measured.
 fn uptime(component: &ComponentReport) -> String {
     let Some(percent) = percent_down(component.good, component.total) else { return "no samples".to_owned() };
     let samples = plural(component.total, "sample", "samples");
+    let known = component.known.words();
     let first = component.days.iter().find(|day| day.total > 0).map(|day| day.date);
     // The region may have been observed for longer than the bars reach.
     let since = match (component.since.map(Timestamp::date), first) {
         (Some(since), Some(first)) if since >= first => since.to_string(),
         (_, Some(first)) => first.to_string(),
         (Some(since), None) => since.to_string(),
-        (None, None) => return format!("{percent} of {samples}"),
+        (None, None) => return format!("{percent} of {samples}, over {known} of measured time"),
     };
-    format!("{percent} of {samples} good since {since}")
+    format!("{percent} of {samples} good since {since}, over {known} of measured time")
 }
 
 fn bar(day: &Day) -> Bar {
     let Some(percent) = percent_down(day.good, day.total) else {
-        return Bar { class: "none", title: format!("{}: no data", day.date) };
+        return Bar { class: "none", title: format!("{}: no data", day.date), share: 0 };
     };
+    let may_be_whole = day.measured.may_be_whole(day.passed);
     let class = match day {
-        day if day.good == day.total => "good",
         // Half of a day's samples or more were bad.
         day if day.good * 2 <= day.total => "bad",
-        _ => "warn",
+        day if day.good < day.total => "warn",
+        // What nobody saw was not good, nor what nobody knows to have been seen.
+        day if !day.measured.is_whole(day.passed) => "part",
+        _ => "good",
     };
+    let samples = plural(day.total, "sample", "samples");
+    let (known, passed) = (day.measured.words(), span_words(day.passed));
+    let part = if may_be_whole { "" } else { "partly measured, " };
     Bar {
         class,
-        title: format!("{}: {percent} of {} good", day.date, plural(day.total, "sample", "samples")),
+        title: format!("{}: {part}{percent} of {samples} good, measured for {known} of {passed}", day.date),
+        share: if may_be_whole { 1_000 } else { day.measured.share(day.passed) },
     }
 }
 
@@ -418,15 +428,46 @@ fn subscribe() -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::features::status_page::measured::Measured;
 
     #[test]
     fn a_day_is_green_only_when_all_of_it_was_good() {
         let date = Timestamp::from_seconds(1_795_503_701).date();
-        for (good, total, class) in
-            [(10, 10, "good"), (9, 10, "warn"), (5, 10, "bad"), (0, 10, "bad"), (0, 0, "none")]
-        {
-            assert_eq!(bar(&Day { date, good, total }).class, class, "{good}/{total}");
+        let passed = Duration::from_secs(86_400);
+        let day = |good, total, seconds| Day {
+            date,
+            good,
+            total,
+            measured: Measured::exactly(Duration::from_secs(seconds)),
+            passed,
+        };
+        for (good, total, seconds, class, share) in [
+            (10, 10, 86_400, "good", 1_000),
+            (9, 10, 86_400, "warn", 1_000),
+            (5, 10, 86_400, "bad", 1_000),
+            (0, 10, 86_400, "bad", 1_000),
+            (0, 0, 0, "none", 0),
+            // Nothing is green without evidence; and what was bad is not hidden by how little was seen.
+            (10, 10, 12_000, "part", 138),
+            (10, 10, 82_100, "good", 1_000),
+            (10, 10, 82_000, "part", 949),
+            (9, 10, 12_000, "warn", 138),
+            (5, 10, 12_000, "bad", 138),
+        ] {
+            let bar = bar(&day(good, total, seconds));
+            assert_eq!((bar.class, bar.share), (class, share), "{good}/{total} {seconds}: {}", bar.title);
         }
+        let told = bar(&day(2_400, 2_400, 12_000)).title;
+        assert_eq!(
+            told,
+            format!("{date}: partly measured, 100 % of 2,400 samples good, measured for 3 h 20 min of 24 h")
+        );
+        let sums_only = Day { measured: Measured::at_most(17_280), ..day(17_280, 17_280, 0) };
+        let bar = bar(&sums_only);
+        assert_eq!((bar.class, bar.share), ("part", 1_000));
+        assert!(bar.title.ends_with("good, measured for at most 24 h of 24 h"), "{}", bar.title);
     }
 }

@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     incidents::Disturbance,
+    reasons::Reader,
     rendered::View,
     service::{ComponentReport, FRESH, Report},
     snapshot::{self, Snapshot},
@@ -41,7 +42,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
 
 /// The state of the platform, computed from evidence.
 #[derive(Debug, Serialize, ToSchema)]
-struct StatusReport {
+pub(super) struct StatusReport {
     /// `operational`, `degraded`, `down`, or `unknown`: there is no fresh evidence.
     #[schema(example = "operational")]
     status: &'static str,
@@ -102,12 +103,16 @@ struct StatusComponent {
     at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_ms: Option<f64>,
-    /// Why the newest sample is not good.
+    /// Why the newest sample is not good: of what kind it is, such as `does not answer`. Operators read at `/api/ops/status` what was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Good samples of the last 90 days, and all of them.
     good: i64,
     total: i64,
+    /// Over how many seconds of those days that is reckoned: somebody's word stood. The rest is not known.
+    measured_seconds: u64,
+    /// False: of some of those days only sums are left, and it was measured for so long at most.
+    measured_exactly: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -200,8 +205,8 @@ impl MaintenanceView {
     }
 }
 
-impl From<&ComponentReport> for StatusComponent {
-    fn from(component: &ComponentReport) -> Self {
+impl StatusComponent {
+    fn new(component: &ComponentReport, reader: Reader) -> Self {
         Self {
             name: component.name.clone(),
             title: component.title.clone(),
@@ -210,9 +215,11 @@ impl From<&ComponentReport> for StatusComponent {
             in_maintenance: component.in_maintenance,
             at: component.at,
             latency_ms: component.latency.map(|latency| latency.as_secs_f64() * 1_000.0),
-            reason: component.reason.clone(),
+            reason: component.reason.as_deref().map(|reason| reader.reason(reason)),
             good: component.good,
             total: component.total,
+            measured_seconds: component.known.span.as_secs(),
+            measured_exactly: component.known.is_exact,
         }
     }
 }
@@ -238,7 +245,7 @@ impl From<&Disturbance> for StatusIncident {
 }
 
 impl StatusReport {
-    fn new(snapshot: &Snapshot) -> Self {
+    pub(super) fn new(snapshot: &Snapshot, reader: Reader) -> Self {
         let report: &Report = &snapshot.report;
         let regions = report.regions.iter().map(|region| StatusRegion {
             code: region.code.clone(),
@@ -246,7 +253,7 @@ impl StatusReport {
             status: region.state.as_str(),
             planned: region.planned,
             draining: region.draining,
-            components: region.components.iter().map(StatusComponent::from).collect(),
+            components: region.components.iter().map(|one| StatusComponent::new(one, reader)).collect(),
         });
         let capabilities = report.capabilities.iter().map(|one| StatusCapability {
             name: one.name.clone(),
@@ -290,7 +297,7 @@ impl StatusReport {
 async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     let snapshot = snapshot::current(&app).await;
     // Texts and numbers always have a JSON form.
-    let make = || serde_json::to_vec(&StatusReport::new(&snapshot)).unwrap_or_default();
+    let make = || serde_json::to_vec(&StatusReport::new(&snapshot, Reader::Everybody)).unwrap_or_default();
     snapshot.rendered.answer(View::Api, &headers, make)
 }
 

@@ -21,7 +21,10 @@ use levqor_store::{
     subscriptions::meets,
 };
 
-use super::{parts, snapshot, voices};
+use super::{
+    measured::{Measured, MeasuredDay},
+    parts, snapshot, voices,
+};
 use crate::{App, features::regions::service::RegionNow};
 
 /// How old the newest sample may be and still speak for the present.
@@ -69,6 +72,8 @@ pub struct Evidence {
     /// Samples of the last time, and the newest of each component in each region; one that is there twice counts once.
     pub samples: Vec<Sample>,
     pub days: Vec<SampleDay>,
+    /// For how long parts were measured on days of which that is known; of others the sums tell what it can have been at most.
+    pub measured: Vec<MeasuredDay>,
     /// When each region was first observed, by code.
     pub first: Vec<(String, Timestamp)>,
     /// What is so in each region now, as the regions' API tells it.
@@ -125,6 +130,8 @@ pub struct ComponentReport {
     pub reason: Option<String>,
     pub good: i64,
     pub total: i64,
+    /// Over how much time that is reckoned.
+    pub known: Measured,
     pub since: Option<Timestamp>,
     /// [`DAYS`] of them, oldest first.
     pub days: Vec<Day>,
@@ -148,6 +155,10 @@ pub struct Day {
     pub date: Date,
     pub good: i64,
     pub total: i64,
+    /// For how long it was measured.
+    pub measured: Measured,
+    /// How much of the day has passed.
+    pub passed: Duration,
 }
 
 /// The report of now.
@@ -175,7 +186,7 @@ fn seen(evidence: &Evidence, now: Timestamp) -> Seen<'_> {
 /// Judges the evidence. Pure.
 pub fn assess(evidence: &Evidence, now: Timestamp) -> Report {
     let seen = seen(evidence, now);
-    let history = History::new(&evidence.days, now.date());
+    let history = History::new(evidence, now);
     let regions: Vec<_> =
         evidence.regions.iter().map(|region| assess_region(region, evidence, &seen, &history, now)).collect();
     let in_use: Vec<_> = regions.iter().filter(|region| !region.planned).collect();
@@ -301,6 +312,7 @@ fn assess_region(
                 reason: newest.and_then(|sample| sample.reason.clone()),
                 good: days.iter().map(|day| day.good).sum(),
                 total: days.iter().map(|day| day.total).sum(),
+                known: days.iter().fold(Measured::NONE, |sum, day| sum.and(day.measured)),
                 since,
                 name: name.to_owned(),
                 title,
@@ -356,31 +368,51 @@ fn is_future(at: Timestamp, now: Timestamp) -> bool {
 /// The last [`DAYS`] days, and what was stored of them.
 struct History<'a> {
     dates: Vec<Date>,
-    /// Good samples and all of them, by region and component.
-    stored: BTreeMap<(&'a str, &'a str), Sums>,
+    now: Timestamp,
+    /// What is known of each day, by region and component.
+    stored: BTreeMap<(&'a str, &'a str), BTreeMap<Date, Sums>>,
 }
 
-type Sums = BTreeMap<Date, (i64, i64)>;
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    good: i64,
+    total: i64,
+    measured: Option<Duration>,
+}
 
 impl<'a> History<'a> {
-    fn new(days: &'a [SampleDay], today: Date) -> Self {
+    fn new(evidence: &'a Evidence, now: Timestamp) -> Self {
+        let today = now.date();
         let dates: Vec<Date> = (0..DAYS).rev().map(|back| today.plus_days(-back)).collect();
         let shown: BTreeSet<Date> = dates.iter().copied().collect();
-        let mut stored: BTreeMap<_, Sums> = BTreeMap::new();
-        for day in days.iter().filter(|day| shown.contains(&day.day)) {
+        let mut stored: BTreeMap<(&str, &str), BTreeMap<Date, Sums>> = BTreeMap::new();
+        for day in evidence.days.iter().filter(|day| shown.contains(&day.day)) {
             let part = stored.entry((day.region.as_str(), day.component.as_str())).or_default();
             let sums = part.entry(day.day).or_default();
-            *sums = (sums.0 + day.good, sums.1 + day.total);
+            sums.good += day.good;
+            sums.total += day.total;
         }
-        Self { dates, stored }
+        for day in evidence.measured.iter().filter(|day| shown.contains(&day.day)) {
+            let part = stored.entry((day.region.as_str(), day.component.as_str())).or_default();
+            part.entry(day.day).or_default().measured = Some(day.span);
+        }
+        Self { dates, now, stored }
     }
 
     /// All days that are shown, also those without evidence.
     fn days(&self, region: &str, component: &str) -> Vec<Day> {
         let stored = self.stored.get(&(region, component));
         let of = |date: &Date| {
-            let (good, total) = stored.and_then(|stored| stored.get(date)).copied().unwrap_or_default();
-            Day { date: *date, good, total }
+            let Sums { good, total, measured } =
+                stored.and_then(|stored| stored.get(date)).copied().unwrap_or_default();
+            let passed = date.plus_days(1).start().min(self.now).since(date.start());
+            let measured = match measured {
+                // Without samples there is nothing that it was measured by.
+                _ if total == 0 => Measured::NONE,
+                Some(span) => Measured::exactly(span),
+                None => Measured::at_most(total),
+            };
+            Day { date: *date, good, total, measured: measured.within(passed), passed }
         };
         self.dates.iter().map(of).collect()
     }
@@ -491,17 +523,31 @@ mod tests {
             good,
             total,
         };
+        let measured = |back: i64, seconds| MeasuredDay {
+            region: "eu-west".to_owned(),
+            component: "api".to_owned(),
+            day: today.plus_days(-back),
+            span: Duration::from_secs(seconds),
+        };
         let evidence = Evidence {
             regions: RegionRegistry::default().all().to_vec(),
             samples: samples("eu-west/api good 1"),
             days: vec![day(2, 9, 10), day(0, 5, 5), day(200, 1, 1)],
+            measured: vec![measured(0, 25), measured(1, 60)],
             first: vec![("eu-west".to_owned(), now() - Duration::from_secs(200_000))],
             ..Evidence::default()
         };
         let report = assess(&evidence, now());
         let api = &report.regions[0].components[0];
         assert_eq!((api.days.len(), api.good, api.total), (90, 14, 15));
-        assert_eq!(api.days[87], Day { date: today.plus_days(-2), good: 9, total: 10 });
+        let passed = Duration::from_secs(86_400);
+        let sums_only = Measured { span: Duration::from_secs(50), is_exact: false };
+        let day = Day { date: today.plus_days(-2), good: 9, total: 10, measured: sums_only, passed };
+        assert_eq!(api.days[87], day);
+        assert_eq!(api.days[88].measured, Measured::NONE, "without samples nothing was measured");
+        assert_eq!(api.days[89].measured, Measured::exactly(Duration::from_secs(25)));
+        assert_eq!(api.days[89].passed, now().since(today.start()));
+        assert_eq!(api.known, Measured { span: Duration::from_secs(75), is_exact: false });
         assert_eq!(api.days[88].total, 0);
         assert_eq!(api.days[89].total, 5);
     }

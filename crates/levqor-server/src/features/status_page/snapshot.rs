@@ -18,9 +18,9 @@ use std::{
     time::Duration,
 };
 
-use levqor_model::Timestamp;
+use levqor_model::{Date, Timestamp};
 use levqor_store::{
-    Error,
+    Error, Store,
     health::{BUCKET, Sample, SampleBucket},
     maintenance::Window,
 };
@@ -28,6 +28,7 @@ use levqor_store::{
 use super::{
     early::Early,
     incidents::{self, Disturbance},
+    measured::{self, MeasuredDay},
     rendered::Rendered,
     service::{DAYS, Evidence, FRESH, Report, State, assess},
     voices::LOOKS_BACK,
@@ -43,6 +44,10 @@ const SLOW_PATIENCE: Duration = Duration::from_secs(5);
 const SLOW_EVERY: Duration = Duration::from_secs(15);
 /// What the charts show.
 pub(super) const CHARTED: Duration = Duration::from_secs(24 * 60 * 60);
+/// A day is signed so long after its end at the latest; until then its samples tell how much of it was measured.
+const SIGNED_WITHIN: Duration = Duration::from_secs(3 * 60 * 60);
+/// As many signed days as there are bars.
+const SIGNED_MAX: usize = 90;
 /// Incidents and maintenance that are over are shown for so long.
 pub(super) const SHOWN: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
@@ -52,6 +57,9 @@ struct Known {
     evidence: Evidence,
     disturbances: Vec<Disturbance>,
     buckets: Vec<SampleBucket>,
+    /// For how long parts were measured, by the signed days; and the last of those.
+    signed: Vec<MeasuredDay>,
+    signed_until: Option<Date>,
     totals: Option<Vec<(String, i64)>>,
     /// When all of what is read each second was read last.
     read_at: Option<Timestamp>,
@@ -208,6 +216,7 @@ async fn quick(app: &App, before: &Known, now: Timestamp) -> Result<Known, Error
         declarations: app.store.declarations(now).await?,
         windows: app.store.maintenance(now - SHOWN).await?,
         days: before.evidence.days.clone(),
+        measured: before.evidence.measured.clone(),
         first: before.evidence.first.clone(),
         now: before.evidence.now.clone(),
     };
@@ -215,6 +224,8 @@ async fn quick(app: &App, before: &Known, now: Timestamp) -> Result<Known, Error
         evidence,
         disturbances: incidents::read(app, now - SHOWN, &before.disturbances).await?,
         buckets: before.buckets.clone(),
+        signed: before.signed.clone(),
+        signed_until: before.signed_until,
         totals: before.totals.clone(),
         read_at: Some(now),
         slow_at: before.slow_at,
@@ -234,7 +245,7 @@ async fn slow(app: &App, memory: &Memory, now: Timestamp) -> Result<Known, Error
             first.push((region.code.to_string(), at));
         }
     }
-    let from = now - CHARTED;
+    let from = now - (CHARTED + SIGNED_WITHIN);
     // What was complete when it was read has not changed since, but for what came late: one more is read again.
     let again =
         known.slow_at.filter(|_| !known.buckets.is_empty()).map_or(from, |at| (at - BUCKET * 2).max(from));
@@ -249,15 +260,33 @@ async fn slow(app: &App, memory: &Memory, now: Timestamp) -> Result<Known, Error
     buckets.sort_by(|left, right| {
         (&left.region, &left.component, left.at).cmp(&(&right.region, &right.component, right.at))
     });
+    // A record does not change, so they are read again when there is another one.
+    let signed_until = store.last_uptime_record().await?.map(|kept| kept.day);
+    let signed =
+        if signed_until == known.signed_until { known.signed.clone() } else { signed_days(&store).await? };
+    let mut measured = measured::of_buckets(&buckets, from, signed_until);
+    measured.extend(signed.iter().cloned());
     let there = regions::service::all(app).await?;
     let totals = store.totals().await?;
     Ok(Known {
-        evidence: Evidence { days, first, now: there, ..known.evidence },
+        evidence: Evidence { days, measured, first, now: there, ..known.evidence },
         buckets,
+        signed,
+        signed_until,
         totals: Some(totals),
         slow_at: Some(now),
         ..known
     })
+}
+
+/// For how long parts were measured on the days that are signed. A record that does not hold proves nothing.
+async fn signed_days(store: &Store) -> Result<Vec<MeasuredDay>, Error> {
+    let kept = store.uptime_records(None, SIGNED_MAX).await?;
+    let read = move || -> Vec<MeasuredDay> {
+        let records = kept.iter().filter_map(|kept| kept.signed.verified(None).ok());
+        records.flat_map(|record| measured::of_record(&record)).collect()
+    };
+    tokio::task::spawn_blocking(read).await.map_err(|error| Error::Unavailable(error.to_string()))
 }
 
 /// Judges what is known, now.

@@ -159,8 +159,9 @@ pub(super) async fn confirm(
     headers: HeaderMap,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    let confirmed = app.store.confirm_subscription(token_hash(&token), since(&app), app.now()).await?;
-    let Some(confirmed) = confirmed else { return Ok(spent(&app, &headers)) };
+    let Some(confirmed) = subscriptions::confirm(&app, &token).await? else {
+        return Ok(spent(&app, &headers));
+    };
     let secret = match confirmed.kind {
         SubscriptionKind::Email => None,
         SubscriptionKind::Webhook => Some(subscriptions::secret(&app, confirmed.id).await?),

@@ -9,7 +9,10 @@ use levqor_model::{NotificationId, ProblemCode, Random, Secret, Severity, Subscr
 use levqor_store::{
     Error,
     notifications::{NewNotification, Target},
-    subscriptions::{NewSubscription, Subscribed, Subscription, SubscriptionBounds, SubscriptionKind},
+    subscriptions::{
+        Confirmed, NewSubscription, SUBSCRIPTIONS_MAX, Subscribed, Subscription, SubscriptionBounds,
+        SubscriptionKind,
+    },
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -110,12 +113,27 @@ pub(super) async fn subscribe(app: &App, network: IpAddr, wish: Wish) -> Result<
     let (sent, ()) = tokio::join!(sent, tokio::time::sleep(ANSWER_TIME));
     match sent? {
         Subscribed::Done => Ok(()),
-        Subscribed::Full => Err(Problem::new(
-            ProblemCode::Overloaded,
-            "no more subscriptions are taken now; try again later, or follow /status/history.atom",
-        )
-        .retry_after(RETRY_AFTER)),
+        Subscribed::Full => Err(full()),
     }
+}
+
+/// Has them told from now on who have opened their link; None: the link works no more.
+///
+/// # Errors
+/// 503 when as many are told as may be; the link goes on working.
+pub(super) async fn confirm(app: &App, token: &str) -> Result<Option<Subscription>, Problem> {
+    let now = app.now();
+    let hash = token_hash(token);
+    match app.store.confirm_subscription(hash, now - LINK_TTL, now, SUBSCRIPTIONS_MAX).await? {
+        Confirmed::Done(confirmed) => Ok(Some(confirmed)),
+        Confirmed::Unknown => Ok(None),
+        Confirmed::Full => Err(full()),
+    }
+}
+
+fn full() -> Problem {
+    let detail = "no more subscriptions are taken now; try again later, or follow /status/history.atom";
+    Problem::new(ProblemCode::Overloaded, detail).retry_after(RETRY_AFTER)
 }
 
 async fn send_link(app: &App, wish: Wish) -> Result<Subscribed, Error> {
@@ -131,7 +149,12 @@ async fn send_link(app: &App, wish: Wish) -> Result<Subscribed, Error> {
         farewell: new_token(&*app.random),
         at: now,
     };
-    let bounds = SubscriptionBounds { open: OPEN_MAX, since: now - OPEN_WITHIN };
+    let bounds = SubscriptionBounds {
+        open: OPEN_MAX,
+        since: now - OPEN_WITHIN,
+        expired: now - LINK_TTL,
+        confirmed: SUBSCRIPTIONS_MAX,
+    };
     let (site, random) = (app.settings.public_url.clone(), app.random.clone());
     let message = move |subscription: &Subscription, known: bool| {
         if known {

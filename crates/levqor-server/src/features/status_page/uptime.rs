@@ -2,7 +2,7 @@
 
 use levqor_model::{
     Date,
-    uptime::{Observation, UptimeRecord},
+    uptime::{Observation, OutOfOrder, Tally},
 };
 use levqor_store::{
     Error,
@@ -15,9 +15,8 @@ use crate::{App, features::audit};
 const BACK: i64 = 6;
 /// Days that one round seals.
 const AT_ONCE: usize = 31;
-/// Observations that are read at once, and of a day.
+/// Observations that are read at once.
 const PAGE: usize = 10_000;
-const OF_A_DAY_MAX: usize = 2_000_000;
 
 /// The job: seals each day that is over and settled, in their order.
 ///
@@ -37,14 +36,10 @@ pub(crate) async fn seal(app: &App) -> Result<(), Error> {
         if now < day.plus_days(1).start() + SETTLES {
             break;
         }
-        let observations = all(app, day).await?;
-        let counted = u64::try_from(observations.len()).unwrap_or(u64::MAX);
+        let tally = count(app, day).await?;
+        let counted = tally.counted();
         let key = audit::signing_key(app).await?;
-        let before = std::mem::take(&mut previous);
-        // Some hundred milliseconds of counting and hashing when there are many nodes.
-        let signed =
-            tokio::task::spawn_blocking(move || UptimeRecord::of(day, &observations, before).sign(&key));
-        let signed = signed.await.map_err(|error| Error::Unavailable(error.to_string()))?;
+        let signed = tally.record(std::mem::take(&mut previous)).sign(&key);
         previous.clone_from(&signed.sha256);
         if !app.store.keep_uptime(KeptUptime { day, signed, sealed_at: now }, counted).await? {
             // Somebody else was faster, and what they signed is the one to go on from; or something came late, and it is counted again.
@@ -56,17 +51,25 @@ pub(crate) async fn seal(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-async fn all(app: &App, day: Date) -> Result<Vec<Observation>, Error> {
-    let mut found: Vec<Observation> = Vec::new();
+/// Counts a day page by page: however many observations it has, one page of them is in memory.
+async fn count(app: &App, day: Date) -> Result<Tally, Error> {
+    let mut tally = Tally::new(day);
+    let mut after: Option<Observation> = None;
     loop {
-        let page = app.store.observations(day, found.last().cloned(), PAGE).await?;
+        let page = app.store.observations(day, after, PAGE).await?;
         let is_end = page.len() < PAGE;
-        found.extend(page);
+        after = page.last().cloned();
+        // Some milliseconds of counting and hashing, which hold up nobody who asks for something.
+        let counted = tokio::task::spawn_blocking(move || {
+            for one in &page {
+                tally.add(one)?;
+            }
+            Ok::<_, OutOfOrder>(tally)
+        });
+        let counted = counted.await.map_err(|error| Error::Unavailable(error.to_string()))?;
+        tally = counted.map_err(|error| Error::Decode(error.to_string()))?;
         if is_end {
-            return Ok(found);
-        }
-        if found.len() > OF_A_DAY_MAX {
-            return Err(Error::Unavailable(format!("{day} has more than {OF_A_DAY_MAX} observations")));
+            return Ok(tally);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use levqor_model::{ProblemCode, RequestId, Timestamp, tamper::Consent};
+use levqor_model::{ProblemCode, RequestId, TextError, Timestamp, one_line, tamper::Consent};
 use levqor_store::tamper::{AgreedFinding, Finding, KeptState};
 
 use super::{board::EVIDENCE, keeper, report::Report};
@@ -162,13 +162,14 @@ pub(super) struct Wish {
 /// Notes that an operator agrees to what was found at a path and below; the nodes concerned sign it within a second.
 pub(super) async fn accept(app: &App, wish: Wish) -> Result<Vec<Finding>, Problem> {
     let Wish { path, reason, place, found } = wish;
-    let reason = reason.trim().to_owned();
-    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(Problem::field(
-            "/reason",
-            format!("say why the change is right, in 1 to {REASON_CHARS_MAX} characters"),
-        ));
-    }
+    let reason = match one_line(&reason, REASON_CHARS_MAX) {
+        Ok(reason) => reason.to_owned(),
+        Err(TextError::Empty) => {
+            let problem = format!("say why the change is right, in 1 to {REASON_CHARS_MAX} characters");
+            return Err(Problem::field("/reason", problem));
+        }
+        Err(problem) => return Err(Problem::field("/reason", problem.to_string())),
+    };
     if path.is_empty() || path.chars().count() > PATH_CHARS_MAX {
         return Err(Problem::field(
             "/path",

@@ -5,10 +5,12 @@ use maud::{Markup, html};
 /// One bar of a strip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bar {
-    /// `good`, `warn`, `bad` or `none`.
+    /// `good`, `part`, `warn`, `bad` or `none`.
     pub class: &'static str,
     /// What a pointer over it reads.
     pub title: String,
+    /// How high it is, in thousandths; what is above is marked as not known.
+    pub share: u32,
 }
 
 /// A strip of bars over the whole width, oldest first. `label` says in words what the strip shows.
@@ -17,8 +19,12 @@ pub fn day_bars(label: &str, bars: &[Bar]) -> Markup {
     html! {
         svg.bars viewBox={ "0 0 " (width) " 32" } preserveAspectRatio="none" role="img" aria-label=(label) {
             @for (place, bar) in bars.iter().enumerate() {
-                rect class=(bar.class) x=(place * 10 + 1) y="0" width="8" height="32" rx="1.5" {
+                // What is there is seen, however little it is.
+                @let height = if bar.share == 0 { 0 } else { (bar.share.min(1_000) * 32 / 1_000).max(3) };
+                g {
                     title { (bar.title) }
+                    @if height < 32 { rect.none x=(place * 10 + 1) y="0" width="8" height="32" rx="1.5" {} }
+                    @if height > 0 { rect class=(bar.class) x=(place * 10 + 1) y=(32 - height) width="8" height=(height) rx="1.5" {} }
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::{io::stdout, time::Duration};
 
 use levqor_model::{
     Clock, Date, PublicKey, SystemClock, Timestamp,
-    uptime::{Observation, SignedUptime, UptimeRecord},
+    uptime::{Observation, SignedUptime, Tally, UptimeRecord},
 };
 use serde_json::{Value, json};
 
@@ -19,8 +19,6 @@ use crate::{
 const EVIDENCE_DAYS: i64 = 6;
 /// A server that runs has signed a day so long after its end: an hour until it is settled, and time to come to it.
 const SIGNED_WITHIN: Duration = Duration::from_secs(3 * 60 * 60);
-/// No server signs a day with more observations; one that shows more shows no day.
-const OBSERVATIONS_MAX: usize = 2_100_000;
 
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
@@ -163,11 +161,9 @@ async fn one(
     (verdict.good, verdict.known) = shares(&record);
     let is_kept = SystemClock.now().date().plus_days(-EVIDENCE_DAYS) <= day;
     if is_kept {
-        let seen = observations(client, day).await?;
-        let again = UptimeRecord::of(day, &seen, record.previous.clone());
-        let differences = record.differences(&again);
-        verdict.counted = Some(differences.is_empty());
-        verdict.findings.extend(differences);
+        let findings = again(client, &record).await?;
+        verdict.counted = Some(findings.is_empty());
+        verdict.findings.extend(findings);
     }
     Ok((verdict, signed, Some(record.previous)))
 }
@@ -181,24 +177,36 @@ fn shares(record: &UptimeRecord) -> (Option<f64>, Option<f64>) {
     (share(good, known as f64), share(known, day))
 }
 
-async fn observations(client: &ClientArgs, day: Date) -> Result<Vec<Observation>, (Exit, String)> {
-    let mut seen = Vec::new();
+/// What is different when the samples that the server shows are counted again, page by page.
+async fn again(client: &ClientArgs, record: &UptimeRecord) -> Result<Vec<String>, (Exit, String)> {
+    let day = record.day;
+    let mut tally = Tally::new(day);
+    let signed: u64 =
+        record.components.iter().map(|part| u64::try_from(part.total).unwrap_or_default()).sum();
     let mut cursor = String::new();
     loop {
         let page = send_as_anyone(client, &format!("api/status/uptime/{day}/evidence{cursor}"), None).await?;
-        let before = seen.len();
+        let before = tally.counted();
         for one in page["observations"].as_array().into_iter().flatten() {
             let read = observation(one);
-            seen.push(
-                read.ok_or((Exit::Failed, format!("the server shows an observation that is none: {one}")))?,
-            );
+            let read =
+                read.ok_or((Exit::Failed, format!("the server shows an observation that is none: {one}")))?;
+            if let Err(error) = tally.add(&read) {
+                return Ok(vec![error.to_string()]);
+            }
         }
         match page["next_cursor"].as_str() {
-            Some(_) if seen.len() == before || seen.len() > OBSERVATIONS_MAX => {
+            // Whatever comes after that, it is not what was signed; and a server may have no end of it.
+            Some(_) if tally.counted() > signed => {
+                return Ok(vec![format!(
+                    "there are more than the {signed} observations that its record was counted from"
+                )]);
+            }
+            Some(_) if tally.counted() == before => {
                 return Err((Exit::Failed, format!("the server's samples of {day} have no end")));
             }
             Some(next) => cursor = format!("?cursor={next}"),
-            None => return Ok(seen),
+            None => return Ok(record.differences(&tally.record(record.previous.clone()))),
         }
     }
 }
