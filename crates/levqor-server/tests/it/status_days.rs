@@ -6,7 +6,7 @@ use levqor_model::{Timestamp, uptime::UptimeRecord};
 use levqor_server::features::status_page::seal_uptime;
 use levqor_store::health::Sample;
 
-use crate::support::TestApp;
+use crate::{pages::Browser, support::TestApp};
 
 /// A sample of the API each five seconds, so many of them, from then on.
 async fn observed(test: &TestApp, from: Timestamp, samples: u64) {

@@ -3,7 +3,10 @@
 use http::{Method, StatusCode};
 use levqor_store::health::Sample;
 
-use crate::support::{TestApp, sign_in_operator};
+use crate::{
+    pages::Browser,
+    support::{TestApp, sign_in_operator},
+};
 
 const FOUND: &str = "db-7.internal (10.1.2.3:5432) did not answer: password of levqor refused";
 

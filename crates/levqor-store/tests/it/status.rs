@@ -253,7 +253,7 @@ async fn maintenance_is_told_once_at_each_step() {
     for (hash, address) in [(1, "ada@example.com"), (2, "b@example.com")] {
         wish(store, address, hash, NOW, 10).await;
     }
-    store.confirm_subscription([1; 32], NOW - Duration::from_secs(9), NOW).await.unwrap().unwrap();
+    confirm(store, 1, NOW).await.unwrap();
     let (eu, us) = (window(1, "eu-west/database"), window(2, "us-east/*"));
     for one in [&eu, &us] {
         assert!(
@@ -429,7 +429,7 @@ async fn samples_of_the_last_time_and_sums_of_half_hours() {
         timed,
         latency_us: timed * 2_000,
         latency_us_max: 2_000,
-        measured_us: measured * 1_000_000,
+        measured_us: i64::from(measured) * 1_000_000,
     };
     // A word stands until the next one of the same part, and for 15 seconds at most.
     let buckets = [

@@ -28,8 +28,7 @@ pub(super) async fn listed(
             0 => Value::Null,
             wanted => send(client, &page(path, wanted, Some(&cursor)), None).await?,
         };
-        let Some(Value::Array(further)) = next.get_mut(member).map(Value::take).filter(|list| has_some(list))
-        else {
+        let Some(Value::Array(further)) = next.get_mut(member).map(Value::take).filter(has_some) else {
             // Enough; or a page of nothing, after which it would go on for ever.
             found["more"] = Value::from(format!("/{}", page(path, PAGE, Some(&cursor))));
             return Ok(found);

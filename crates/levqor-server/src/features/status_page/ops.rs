@@ -42,7 +42,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/api/ops/status", operation_id = "show_status_of_parts", tag = "operations",
     responses((status = 200, body = StatusReport), Refusals))]
 async fn show_parts(State(app): State<App>) -> Json<StatusReport> {
-    Json(StatusReport::new(&snapshot::current(&app).await, Reader::Operator))
+    Json(StatusReport::new(&*snapshot::current(&app).await, Reader::Operator))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
