@@ -1,7 +1,7 @@
 //! How many runs begin and end, and how soon they begin: each is counted once.
 
 use levqor_model::{RunStatus, Timestamp};
-use levqor_testkit::{Reply, Route};
+use levqor_testkit::{Reply, Route, wait_until};
 use serde_json::json;
 
 use crate::world::{World, seconds};
@@ -49,9 +49,11 @@ async fn a_queued_run_begins_when_its_turn_has_come() {
     assert_eq!(engine.take_measures().started, 1);
     // One that is cancelled in the queue never begins.
     engine.cancel(world.account, third).await.unwrap();
+    wait_until("the call of the first", || world.stub.count() == 1).await;
     world.advance(&engine, seconds(20));
     engine.cancel(world.account, first).await.unwrap();
-    world.status(second, RunStatus::Running).await;
+    // Claimed is not begun: it could still be cancelled before it does anything.
+    wait_until("the call of the second", || world.stub.count() == 2).await;
     engine.cancel(world.account, second).await.unwrap();
     let measures = engine.take_measures();
     assert_eq!((measures.started, measures.cancelled), (1, 3));
