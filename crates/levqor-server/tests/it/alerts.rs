@@ -267,7 +267,7 @@ async fn a_silence_keeps_quiet_and_its_end_tells() {
     assert_eq!(told(&stub), 1, "it still fires, and now it is told");
     assert!(get(&test, "/api/ops/silences").await["silences"].as_array().unwrap().is_empty());
     // It is kept.
-    assert_eq!(get(&test, &path).await["reason"], "work on the rack");
+    assert_eq!(get(&test, &path).await["reason"], "the rack is longer");
 }
 
 #[tokio::test]
