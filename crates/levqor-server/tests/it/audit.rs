@@ -187,7 +187,7 @@ async fn what_an_abandoned_key_signed_is_agreed_to_once_and_as_it_was_seen() {
         (key.as_str(), "9f86", "lost", "/seen: it has 64 hexadecimal digits"),
         (key.as_str(), zeros.as_str(), "lost", "/seen: the key signed something else by now, 1 checkpoints"),
         (key.as_str(), seen, " ", "/reason: say why"),
-        (key.as_str(), seen, long.as_str(), "/reason: say why"),
+        (key.as_str(), seen, long.as_str(), "/reason: is longer than 500 characters"),
     ] {
         let refused = accept(key, digest, reason).await;
         assert_eq!(refused.problem(), "invalid-fields", "{told}");
