@@ -126,18 +126,23 @@ impl Store {
 
     /// Drops samples that lie ahead by more than [`AHEAD_MAX`], of the days' sums as well: they were taken by a clock that was put
     /// right afterwards, and would speak for a time in which nobody looked. How many; more than 10,000 are left to the next time.
+    /// Those of days that are signed stay, wherever the clock is put: what is signed can be counted again.
     pub async fn drop_samples_ahead(&self, now: Timestamp) -> Result<usize, Error> {
         // Nearly always there are none, and a look costs less than a write.
-        let found = self
+        let is_there = self
             .read(move |session| {
                 let latest = session.now(now)? + AHEAD_MAX;
-                session.scalar::<Timestamp>(
+                let found: Option<Timestamp> = session.scalar(
                     "SELECT at FROM samples WHERE at > $1 ORDER BY at LIMIT 1",
-                    params![latest],
-                )
+                    params![not_signed(session, latest)?],
+                )?;
+                // The newest of a component may be one of a signed day.
+                let newest: Option<Timestamp> =
+                    session.scalar("SELECT at FROM latest_samples WHERE at > $1 LIMIT 1", params![latest])?;
+                Ok(found.or(newest).is_some())
             })
             .await?;
-        if found.is_none() {
+        if !is_there {
             return Ok(0);
         }
         self.write(move |session| {
@@ -242,12 +247,22 @@ impl Store {
     }
 }
 
+/// That moment, or the last one of the days that are signed when it is later.
+fn not_signed(session: &Session, latest: Timestamp) -> Result<Timestamp, Error> {
+    let signed: Option<Date> =
+        session.scalar("SELECT day FROM uptime_records ORDER BY day DESC LIMIT 1", &[])?;
+    let last = signed.map(|day| day.plus_days(1).start() - Duration::from_micros(1));
+    Ok(last.map_or(latest, |last| last.max(latest)))
+}
+
 fn drop_after(session: &Session, now: Timestamp, latest: Timestamp) -> Result<usize, Error> {
+    // The next sample of each is the newest then.
+    session.execute("DELETE FROM latest_samples WHERE at > $1", params![latest])?;
     let gone = session.rows(
         "DELETE FROM samples WHERE (at, region, component, node_id) IN
             (SELECT at, region, component, node_id FROM samples WHERE at > $1 ORDER BY at LIMIT $2)
          RETURNING at, region, component, good",
-        params![latest, DROPPED_AT_ONCE],
+        params![not_signed(session, latest)?, DROPPED_AT_ONCE],
         |row| {
             let (at, region, component): (Timestamp, String, String) =
                 (row.take()?, row.take()?, row.take()?);
@@ -275,8 +290,6 @@ fn drop_after(session: &Session, now: Timestamp, latest: Timestamp) -> Result<us
             params![day, region, component],
         )?;
     }
-    // The next sample of each is the newest then.
-    session.execute("DELETE FROM latest_samples WHERE at > $1", params![latest])?;
     let details = json!({ "samples": gone.len(), "first": first, "last": last });
     let kind = "status.samples_dropped";
     audit::note(session, Note { kind, at: now, account: None, subject: "samples", details })?;

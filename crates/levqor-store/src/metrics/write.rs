@@ -129,12 +129,21 @@ fn number(session: &Session, series: &Series, now: Timestamp, room: &mut Room) -
     let Series { name, labels, kind } = series;
     // Texts by texts, which always have a JSON form, in the order of their names.
     let labels = serde_json::to_string(labels).unwrap_or_default();
-    let known: Option<i64> = session.scalar(
-        "SELECT series_id FROM metric_series WHERE name = $1 AND labels = $2",
+    let known: Option<(i64, Timestamp)> = session.row(
+        "SELECT series_id, last_at FROM metric_series WHERE name = $1 AND labels = $2",
         params![name, labels],
+        |row| Ok((row.take()?, row.take()?)),
     )?;
-    if known.is_some() {
-        return Ok(known);
+    if let Some((number, last_at)) = known {
+        // Whoever asks is about to write: it is not dead, though all nodes may have been off for days, and must keep its place until
+        // the next hour is rolled up.
+        if last_at < now - DEAD_AFTER / 2 {
+            session.execute(
+                "UPDATE metric_series SET last_at = $2 WHERE series_id = $1",
+                params![number, now],
+            )?;
+        }
+        return Ok(Some(number));
     }
     if !is_reserved && !room.take(session, name, now)? {
         return Ok(None);

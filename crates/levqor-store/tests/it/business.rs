@@ -240,8 +240,17 @@ async fn an_address_is_forgotten_with_all_that_is_kept_of_it_and_what_is_old_goe
         let told = told(&consultation.id.to_string());
         store.book_consultation(consultation, told, 3).await.unwrap();
     }
+    // Each goes to two destinations, and what these are called is changed while it waits: copies of copies.
+    for _ in 0..2 {
+        for one in store.claim_notifications(NOW, Duration::from_secs(30), 50, 0).await.unwrap() {
+            let copies = ["team", "desk"].map(|name| (NotificationId::new(NOW, &random), name.to_owned()));
+            assert!(store.split_notification((one.id, one.attempts), copies.to_vec(), NOW).await.unwrap());
+        }
+    }
     let forgotten = store.forget_person(ada.to_owned(), after(1)).await.unwrap();
-    assert_eq!(forgotten, Forgotten { leads: 1, tickets: 1, consultations: 1, messages: 2 });
+    assert_eq!(forgotten, Forgotten { leads: 1, tickets: 1, consultations: 1, messages: 14 });
+    let left = store.notifications(None, None, 50).await.unwrap();
+    assert_eq!(left.len(), 14, "as many are about others: {left:?}");
     assert_eq!(store.forget_person(ada.to_owned(), after(2)).await.unwrap(), Forgotten::default());
     let records = store.audit_records(Filter::default(), None, 100).await.unwrap();
     let of: Vec<_> = records.iter().filter(|record| record.kind == "person.forgotten").collect();

@@ -266,10 +266,17 @@ async fn one_name_takes_no_place_from_others_and_what_is_dead_gives_its_own() {
     let asked = vec![series("depth", "node-1"), series("uptime", OTHER), series("uptime", "node-99999")];
     let found = store.series_numbers(asked, BEGIN).await.unwrap();
     assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
-    // Days later nobody has written to them.
+    // Days later nobody has written to them. Who comes back first asks for the oldest, which are not dead then.
     let later = BEGIN + seconds(3 * 86_400);
+    let own = vec![series("uptime", "node-00000"), series("uptime", "node-00001")];
+    assert_eq!(store.series_numbers(own.clone(), later).await.unwrap(), numbers[..2]);
     let found = store.series_numbers(vec![series("uptime", "node-99999")], later).await.unwrap();
     assert!(found[0].is_some());
+    assert_eq!(
+        store.series_numbers(own, later).await.unwrap(),
+        numbers[..2],
+        "points are written with these"
+    );
     let names = store.series_names().await.unwrap();
     let uptime = names.iter().find(|name| name.name == "uptime").unwrap();
     assert_eq!(uptime.series, SERIES_OF_NAME_KEPT_MAX + 1 - 1_000 + 1);

@@ -375,6 +375,32 @@ async fn a_signed_day_takes_nothing_more_and_can_be_counted_again() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_takes_nothing_out_of_a_signed_day() {
+    let world = World::new();
+    let (store, node) = (&world.store, world.node_id());
+    let day = NOW.date();
+    let (start, next) = (day.start(), day.plus_days(1).start());
+    let at = |second: u64| start + Duration::from_secs(second);
+    let samples = vec![
+        sample(node, "api", at(50_000), true),
+        sample(node, "api", next, true),
+        sample(node, "engine", at(9), true),
+    ];
+    store.add_samples(samples).await.unwrap();
+    let seen = store.observations(day, None, 10).await.unwrap();
+    let key = SigningKey::from_seed(&[3; 32]).unwrap();
+    let signed = UptimeRecord::of(day, &seen, String::new()).sign(&key);
+    assert!(store.keep_uptime(KeptUptime { day, signed, sealed_at: at(2 * 86_400) }, 2).await.unwrap());
+    // To the morning of that day.
+    assert_eq!(store.drop_samples_ahead(at(30_000)).await, Ok(1), "the one of the day that is not signed");
+    assert_eq!(store.drop_samples_ahead(at(30_000)).await, Ok(0));
+    assert_eq!(store.observations(day, None, 10).await.unwrap(), seen, "it can be counted again");
+    let newest: Vec<_> =
+        store.latest_samples().await.unwrap().into_iter().map(|sample| sample.component).collect();
+    assert_eq!(newest, ["engine"], "none that lies ahead speaks for now");
+}
+
+#[tokio::test]
 async fn samples_stay_until_their_day_is_signed() {
     let world = World::new();
     let (store, node) = (&world.store, world.node_id());
