@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use levqor_model::{
     Clock, RunId, SigningKey,
-    audit::{Checkpoint, Head, Record},
+    audit::{Checkpoint, Head, Heads, Record, SignedHeads},
 };
 use levqor_store::Options;
 use levqor_testkit::temp_dir;
@@ -229,4 +229,24 @@ async fn what_an_abandoned_key_signed_is_agreed_to_once_and_as_it_was_seen() {
         "{found}"
     );
     assert!(found["findings"].to_string().contains("is not what was agreed to"), "{found}");
+}
+
+#[tokio::test]
+async fn a_witness_by_the_key_that_was_given_up_is_none_of_now() {
+    let data = temp_dir();
+    let folder = data.path().to_owned();
+    let test = TestApp::with(|settings| settings.data_dir = Some(folder)).await;
+    let key = signed_by_another(&test).await;
+    give_up(&test).await;
+    let found = verified(&test).await;
+    let body =
+        json!({ "key": key, "seen": found["other_keys"][0]["digest"], "reason": "the secret was lost" });
+    let agreed = test.post("/api/ops/audit/accept").key(&test.keys.operator).json(&body).send().await;
+    assert_eq!(agreed.status, StatusCode::OK, "{}", agreed.text());
+    // Whoever finds the lost secret puts one in the place of the node's own that has seen nothing.
+    let heads = Heads { at: test.clock.now(), heads: Vec::new() };
+    let forged = SignedHeads::sign(&heads, &SigningKey::from_seed(&[77; 32]).unwrap());
+    std::fs::write(data.path().join("audit-witness.json"), serde_json::to_string(&forged).unwrap()).unwrap();
+    let found = verified(&test).await;
+    assert_eq!((&found["whole"], &found["witnessed"]), (&json!(true), &json!(false)), "{found}");
 }
