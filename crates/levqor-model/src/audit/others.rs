@@ -26,6 +26,8 @@ pub struct OtherKey {
     pub digest: RecordHash,
     /// An operator agreed to all of it, in these words. None: nobody did, and every signature of it is a finding.
     pub accepted: Option<String>,
+    /// How many findings its signatures are.
+    pub findings: u64,
 }
 
 /// What one of them signed.
@@ -46,11 +48,13 @@ impl Other {
 
     fn told(&self, key: &str, accepted: Option<String>) -> OtherKey {
         let chains: BTreeSet<&str> = self.checkpoints.iter().map(|place| place.chain.as_str()).collect();
+        let signatures = self.checkpoints.len() + self.acceptances.len() + self.lists.len();
         OtherKey {
             key: key.to_owned(),
             checkpoints: self.checkpoints.len() as u64,
             chains: chains.len() as u64,
             digest: self.digest(),
+            findings: if accepted.is_some() { 0 } else { signatures as u64 },
             accepted,
         }
     }

@@ -22,10 +22,17 @@ pub(super) fn scrubbed(text: &str) -> String {
             continue;
         }
         let (word, after) = rest.split_at(rest.find(is_between).unwrap_or(rest.len()));
-        told.push_str(&if is_secret { HIDDEN.to_owned() } else { shown(word) });
-        is_secret =
-            word.eq_ignore_ascii_case("bearer") || (after.starts_with('=') && is_name_of_secret(word));
         rest = after;
+        // Quotes within quotes are escaped.
+        let bare = word.trim_end_matches('\\');
+        if is_secret && matches!(bare, "" | ":") {
+            // What JSON has between a name and its value.
+            told.push_str(word);
+            continue;
+        }
+        told.push_str(&if is_secret { HIDDEN.to_owned() } else { shown(word) });
+        let names_what_follows = after.starts_with('=') || after.starts_with("\":");
+        is_secret = word.eq_ignore_ascii_case("bearer") || (names_what_follows && is_name_of_secret(bare));
     }
     told
 }
@@ -77,6 +84,10 @@ mod tests {
             ("password=hunter2&user=ada", "password=…&user=ada"),
             ("SMTP_PASSWORD='hunter2'", "SMTP_PASSWORD='…'"),
             ("a key = 5", "a key = 5"),
+            (r#"{"password":"hunter2","user":"ada"}"#, r#"{"password":"…","user":"ada"}"#),
+            (r#"{"api_key": "hunter2"}"#, r#"{"api_key": "…"}"#),
+            (r#"{\"token\": \"hunter2\"}"#, r#"{\"token\": \"…"}"#),
+            ("a configuration key: limits.effects", "a configuration key: limits.effects"),
         ] {
             assert_eq!(scrubbed(text), told);
         }

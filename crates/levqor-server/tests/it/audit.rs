@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use levqor_model::{
     Clock, RunId, SigningKey,
-    audit::{Checkpoint, Head, Record},
+    audit::{Checkpoint, Head, Heads, Record, SignedHeads},
 };
 use levqor_store::Options;
 use levqor_testkit::temp_dir;
@@ -14,7 +14,11 @@ use crate::support::TestApp;
 
 /// Has another key sign what is new, as the one did that was given up with its keyring; its public half.
 pub async fn signed_by_another(test: &TestApp) -> String {
-    let key = SigningKey::from_seed(&[77; 32]).unwrap();
+    signed_by(test, 77).await
+}
+
+async fn signed_by(test: &TestApp, seed: u8) -> String {
+    let key = SigningKey::from_seed(&[seed; 32]).unwrap();
     let public = key.public_key().to_string();
     let details = move |record: &Record, heads: Vec<Head>| {
         serde_json::to_string(&Checkpoint::sign(record, heads, &key)).unwrap()
@@ -229,4 +233,60 @@ async fn what_an_abandoned_key_signed_is_agreed_to_once_and_as_it_was_seen() {
         "{found}"
     );
     assert!(found["findings"].to_string().contains("is not what was agreed to"), "{found}");
+}
+
+#[tokio::test]
+async fn a_witness_by_the_key_that_was_given_up_is_none_of_now() {
+    let data = temp_dir();
+    let folder = data.path().to_owned();
+    let test = TestApp::with(|settings| settings.data_dir = Some(folder)).await;
+    let key = signed_by_another(&test).await;
+    give_up(&test).await;
+    let found = verified(&test).await;
+    let body =
+        json!({ "key": key, "seen": found["other_keys"][0]["digest"], "reason": "the secret was lost" });
+    let agreed = test.post("/api/ops/audit/accept").key(&test.keys.operator).json(&body).send().await;
+    assert_eq!(agreed.status, StatusCode::OK, "{}", agreed.text());
+    // Whoever finds the lost secret puts one in the place of the node's own that has seen nothing.
+    let heads = Heads { at: test.clock.now(), heads: Vec::new() };
+    let forged = SignedHeads::sign(&heads, &SigningKey::from_seed(&[77; 32]).unwrap());
+    std::fs::write(data.path().join("audit-witness.json"), serde_json::to_string(&forged).unwrap()).unwrap();
+    let found = verified(&test).await;
+    assert_eq!((&found["whole"], &found["witnessed"]), (&json!(true), &json!(false)), "{found}");
+}
+
+#[tokio::test]
+async fn who_has_lost_two_secrets_agrees_to_one_key_after_the_other() {
+    let directory = temp_dir();
+    let file = directory.path().join("levqor.db");
+    let test = TestApp::over(Options::file(file.clone()), |_| {}).await;
+    let mut keys = Vec::new();
+    for seed in [77, 78] {
+        keys.push(signed_by(&test, seed).await);
+        give_up(&test).await;
+    }
+    let agree = async |key: &str| {
+        let found = verified(&test).await;
+        let others = found["other_keys"].as_array().unwrap();
+        let seen = &others.iter().find(|other| other["key"] == key).unwrap()["digest"];
+        let body = json!({ "key": key, "seen": seen, "reason": "the secret was lost" });
+        test.post("/api/ops/audit/accept").key(&test.keys.operator).json(&body).send().await
+    };
+    assert_eq!(verified(&test).await["findings_total"], 2);
+    // What is wrong beside the other key is told, and not the other key.
+    let database = Connection::open(&file).unwrap();
+    database.execute_batch("UPDATE audit_records SET author = author || 'x' WHERE seq = 1").unwrap();
+    let refused = agree(&keys[0]).await;
+    assert!(refused.text().contains("was edited; see to that first"), "{}", refused.text());
+    database
+        .execute_batch(
+            "UPDATE audit_records SET author = substr(author, 1, length(author) - 1) WHERE seq = 1",
+        )
+        .unwrap();
+    for (key, left) in [(&keys[0], 1), (&keys[1], 0)] {
+        let agreed = agree(key).await;
+        assert_eq!(agreed.status, StatusCode::OK, "{}", agreed.text());
+        let found = verified(&test).await;
+        assert_eq!((&found["whole"], &found["findings_total"]), (&json!(left == 0), &json!(left)), "{found}");
+    }
 }

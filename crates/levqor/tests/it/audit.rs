@@ -4,8 +4,11 @@ use std::{fs, path::Path, process::Output};
 
 use levqor_lab::Signal;
 use levqor_model::{
-    Timestamp,
-    audit::{Record, RecordHash},
+    SigningKey, Timestamp,
+    audit::{
+        Acceptance, CHECKPOINT, Checkpoint, EXPORT_FORMAT, Head, Heads, KEY_ACCEPTED, Record, RecordHash,
+        SignedHeads, Verifier,
+    },
 };
 use levqor_testkit::wait_for;
 use reqwest::Method;
@@ -233,4 +236,67 @@ async fn a_rewritten_end_is_noticed_by_the_witness_also_later() {
     let told = found["findings"].to_string();
     assert!(told.contains(&chain) && told.contains("this node's witness"), "{found}");
     stop(server).await;
+}
+
+/// Adds a record to a log of one chain.
+fn append(log: &mut Vec<Record>, kind: &str, details: impl FnOnce(&Record) -> String) {
+    let last = log.last();
+    let mut record = Record {
+        chain: "node_a".to_owned(),
+        seq: last.map_or(1, |last| last.seq + 1),
+        at: Timestamp::from_seconds(1_795_502_901),
+        region: "eu-west".to_owned(),
+        kind: kind.to_owned(),
+        author: "node".to_owned(),
+        account: None,
+        subject: "a".to_owned(),
+        details: String::new(),
+        request_id: None,
+        previous: last.map_or(RecordHash::NONE, |last| last.hash),
+        hash: RecordHash::NONE,
+    };
+    record.details = details(&record);
+    log.push(record.hashed());
+}
+
+/// Whoever finds the lost secret cannot say that a copy ends where they have cut it.
+#[test]
+fn the_head_of_a_copy_is_signed_by_the_key_of_now() {
+    let (old, new) = (SigningKey::from_seed(&[5; 32]).unwrap(), SigningKey::from_seed(&[6; 32]).unwrap());
+    let mut log = Vec::new();
+    let signed = |key: &SigningKey, record: &Record| {
+        serde_json::to_string(&Checkpoint::sign(record, Vec::new(), key)).unwrap()
+    };
+    append(&mut log, "key.created", |_| "{}".to_owned());
+    append(&mut log, CHECKPOINT, |record| signed(&old, record));
+    append(&mut log, "keyring.abandoned", |_| "{}".to_owned());
+    let mut verifier = Verifier::new(vec![new.public_key()]);
+    log.iter().for_each(|record| verifier.push(record));
+    let digest = verifier.finish().other_keys[0].digest;
+    append(&mut log, KEY_ACCEPTED, |_| {
+        let said = Acceptance::sign(old.public_key(), digest, "the secret was lost".to_owned(), &new);
+        serde_json::to_string(&said).unwrap()
+    });
+    append(&mut log, CHECKPOINT, |record| signed(&new, record));
+    append(&mut log, "key.revoked", |_| "{}".to_owned());
+
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("audit.ndjson");
+    let public = new.public_key().to_string();
+    let verified = |records: &[Record], heads: Vec<Head>, by: &SigningKey| {
+        let heads = SignedHeads::sign(&Heads { at: records[0].at, heads }, by);
+        let head = json!({ "format": EXPORT_FORMAT, "public_key": public, "heads": heads });
+        let lines = records.iter().map(|record| serde_json::to_string(record).unwrap());
+        let lines: Vec<String> = [head.to_string()].into_iter().chain(lines).collect();
+        fs::write(&copy, lines.join("\n")).unwrap();
+        let ran =
+            levqor(&["audit", "verify", copy.to_str().unwrap(), "--public-key", public.as_str(), "--json"]);
+        (ran.status.code(), text(&ran.stdout))
+    };
+    let last = &log[5];
+    let end = vec![Head { chain: last.chain.clone(), seq: last.seq, hash: last.hash }];
+    let (code, found) = verified(&log, end, &new);
+    assert_eq!(code, Some(0), "{found}");
+    let (code, found) = verified(&log[..5], Vec::new(), &old);
+    assert!(code == Some(1) && found.contains("the head of the export"), "{found}");
 }

@@ -175,6 +175,34 @@ fn a_second_key_takes_what_it_had_agreed_to_along() {
     );
 }
 
+#[test]
+fn two_lost_keys_are_agreed_to_one_after_the_other() {
+    let last = SigningKey::from_seed(&[8; 32]).unwrap();
+    let old = witness(&super::log());
+    let mut log = gone_on();
+    append(&mut log, "node_e", |_| ("node.started".to_owned(), "{}".to_owned()));
+    checkpoint_by(&mut log, "node_e", &last);
+    let of_keys = |report: &Report| -> Vec<u64> {
+        [key(), next()]
+            .map(|key| key.public_key().to_string())
+            .iter()
+            .map(|name| report.other_keys.iter().find(|other| other.key == *name).unwrap().findings)
+            .collect()
+    };
+    let report = verify_by(&last, &log, Some(&old));
+    let checkpoints = super::log().iter().filter(|record| record.kind == CHECKPOINT).count() as u64;
+    // Of the first key there is the witness, too; and nothing else is wrong.
+    assert_eq!(of_keys(&report), [checkpoints + 1, 1]);
+    assert_eq!(report.findings_total, checkpoints + 2, "{:?}", told(&report));
+
+    accept(&mut log, &key(), &last);
+    let report = verify_by(&last, &log, Some(&old));
+    assert_eq!((of_keys(&report), report.findings_total), (vec![0, 1], 1), "{:?}", told(&report));
+    accept(&mut log, &next(), &last);
+    let report = verify_by(&last, &log, Some(&old));
+    assert!(report.is_whole(), "{:?}", told(&report));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -2,11 +2,12 @@
 //!
 //! The next key cannot know whose the signatures of before are. An operator can, who has noted the old public key: they name it, with
 //! the digest of all that it signed, and this node signs that. It refuses while anything else is wrong with the log, so that an
-//! agreement is never what a change hides behind.
+//! agreement is never what a change hides behind. What still other keys signed stays a finding until it is agreed to itself: whoever has
+//! lost two secrets agrees to one key after the other.
 
 use levqor_model::{
     PublicKey, TextError,
-    audit::{Acceptance, OtherKey, RecordHash},
+    audit::{Acceptance, Finding, OtherKey, RecordHash},
     one_line,
 };
 use levqor_store::audit::Filter;
@@ -85,7 +86,11 @@ pub(super) async fn accept(app: &App, wish: Wish) -> Result<OtherKey, Problem> {
             ),
         ));
     }
-    if let Some(first) = report.findings.first() {
+    // Keys are told up to a hundred: what more of them signed counts as anything else does.
+    let by_others: u64 = report.other_keys.iter().map(|other| other.findings).sum();
+    if report.findings_total > by_others {
+        let of_records = report.findings.iter().find(|finding| !is_about_signer(finding));
+        let first = of_records.or(report.findings.first()).map(ToString::to_string).unwrap_or_default();
         return Err(Problem::field(
             "/key",
             format!(
@@ -107,4 +112,9 @@ pub(super) async fn accept(app: &App, wish: Wish) -> Result<OtherKey, Problem> {
         );
     }
     Ok(other.clone())
+}
+
+/// Whether it says that no trusted key signed something.
+fn is_about_signer(finding: &Finding) -> bool {
+    matches!(finding, Finding::Forged { .. } | Finding::ForgedAcceptance { .. } | Finding::ForgedHeads { .. })
 }

@@ -203,7 +203,7 @@ struct OtherKeyView {
 
 impl From<OtherKey> for OtherKeyView {
     fn from(other: OtherKey) -> Self {
-        let OtherKey { key, checkpoints, chains, digest, accepted } = other;
+        let OtherKey { key, checkpoints, chains, digest, accepted, findings: _ } = other;
         Self {
             key,
             checkpoints,

@@ -64,7 +64,7 @@ pub(crate) struct Verdict {
     pub(super) report: Report,
     /// Who signs checkpoints.
     pub(super) key: PublicKey,
-    /// Whether this node has a witness; without one, a database that was put back looks whole.
+    /// Whether this node has a witness that the key of now signed; without one, a database that was put back looks whole.
     pub(super) witnessed: bool,
 }
 
@@ -139,7 +139,9 @@ pub(super) async fn verify_as_if(app: &App, agreed: Option<Acceptance>) -> Resul
         }
         verifier = verify_chain(app, verifier, &chain).await?;
     }
-    Ok(Verdict { report: verifier.finish(), key, witnessed: matches!(found, Found::Witness(_)) })
+    // One that a key of before signed tells what it knows, and whoever has that key's secret can make one that knows nothing.
+    let witnessed = matches!(&found, Found::Witness(signed) if signed.open(&[key]).is_some());
+    Ok(Verdict { report: verifier.finish(), key, witnessed })
 }
 
 async fn verify_chain(app: &App, mut verifier: Verifier, chain: &str) -> Result<Verifier, Problem> {
