@@ -54,8 +54,10 @@ pub struct Track {
     /// How long it has failed (pending) or held again (firing).
     pub held: Duration,
     pub flaps: u32,
-    /// Whether somebody was told that it is as bad as it is.
+    /// Whether somebody was told that it is as bad as it is. What gets worse while nobody is told takes it back.
     pub told: bool,
+    /// Whether somebody was told that it fires, at whatever severity: they are told that it is over. Nothing takes it back.
+    pub heard: bool,
 }
 
 /// What is said now of the thing.
@@ -134,6 +136,7 @@ fn begin(before: Option<Before>, said: Said, patience: Patience) -> (Option<Trac
         held: Duration::ZERO,
         flaps,
         told: false,
+        heard: false,
     };
     if patience.fire_after.is_zero() { fire(track, said) } else { (Some(track), Event::Kept) }
 }
@@ -145,6 +148,7 @@ fn fire(track: Track, said: Said) -> (Option<Track>, Event) {
         seen_at: said.at,
         held: Duration::ZERO,
         told: !said.hushed,
+        heard: !said.hushed,
         ..track
     };
     (Some(fired), Event::Fired)
@@ -184,6 +188,7 @@ fn firing(track: Track, said: Said, patience: Patience) -> (Option<Track>, Event
                 severity: track.severity.min(said.severity),
                 // That it is worse is told when nothing keeps it quiet any more.
                 told: !said.hushed || (track.told && !worse),
+                heard: !said.hushed || track.heard,
                 ..still
             };
             let event = match (worse, track.told, said.hushed) {
@@ -214,7 +219,7 @@ mod tests {
     const PATIENCE: Patience =
         Patience { fire_after: Duration::from_secs(30), clear_after: Duration::from_secs(60) };
 
-    /// Plays looks (seconds, what was found) and gives what happened, with its time.
+    /// Plays looks (seconds, what was found) and gives what happened, with its time. An end of which nobody would be told is left out.
     fn play(looks: &[(i64, char)]) -> String {
         let (mut track, mut before, mut told) = (None, None, Vec::new());
         for (at, letter) in looks {
@@ -231,13 +236,14 @@ mod tests {
                 hushed: letter.is_ascii_uppercase(),
                 at: Timestamp::from_seconds(*at),
             };
-            let flaps = track.map_or(0, |track: Track| track.flaps);
+            let (flaps, heard) = track.map_or((0, false), |track: Track| (track.flaps, track.heard));
             let (next, event) = step(track.as_ref(), before, said, PATIENCE);
             if event == Event::Resolved {
                 before = Some(Before { ended_at: said.at, flaps });
             }
             track = next;
-            if event.is_news() || event == Event::Dropped {
+            let is_told = event.is_news() && (heard || event != Event::Resolved);
+            if is_told || event == Event::Dropped {
                 told.push(format!("{at} {event:?}"));
             }
         }
@@ -283,6 +289,16 @@ mod tests {
         // It got worse while nobody was to be told: that is told at the end of the silence.
         assert_eq!(play(&every(10, 0, "ffffWWWWww")), "30 Fired, 40 Raised, 80 Told");
         assert_eq!(play(&every(10, 0, "ffffFFFFff")), "30 Fired");
+    }
+
+    #[test]
+    fn whoever_heard_that_it_fires_hears_that_it_is_over() {
+        // It got worse in a silence, and was over before that could be told.
+        assert_eq!(play(&every(10, 0, "ffffWWWWhhhhhhh")), "30 Fired, 40 Raised, 140 Resolved");
+        // Nobody has heard of it.
+        assert_eq!(play(&every(10, 0, "FFFFWWWWhhhhhhh")), "30 Fired, 40 Raised");
+        // Told at the end of its silence; then another one, in which it gets worse.
+        assert_eq!(play(&every(10, 0, "FFFFffWWhhhhhhh")), "30 Fired, 40 Told, 60 Raised, 140 Resolved");
     }
 
     #[test]

@@ -47,8 +47,10 @@ pub struct Alert {
     pub held_us: i64,
     /// How often it came back soon after it was over.
     pub flaps: u32,
-    /// Whether somebody was told that it fires.
+    /// Whether somebody was told that it is as bad as it is. What gets worse in a silence is told at its end: until then it is not.
     pub told: bool,
+    /// Whether somebody was told that it fires, at whatever severity: they are told that it is over. It stays so to the end.
+    pub heard: bool,
     /// By which silence nobody is told.
     pub silence: Option<SilenceId>,
     /// Why it is over.
@@ -130,13 +132,13 @@ impl AlertStep {
 macro_rules! columns {
     () => {
         "id, rule, subject, source, severity, state, summary, details, began_at, firing_at, ended_at, seen_at, held_us, \
-         flaps, told, silence_id, ending, acknowledged_at, acknowledged_by, acknowledged_note, version"
+         flaps, told, heard, silence_id, ending, acknowledged_at, acknowledged_by, acknowledged_note, version"
     };
 }
 
 impl Alert {
     fn read(row: &mut Row<'_>) -> Result<Self, Error> {
-        Ok(Self {
+        let mut alert = Self {
             id: row.take()?,
             rule: row.take()?,
             subject: row.take()?,
@@ -152,6 +154,7 @@ impl Alert {
             held_us: row.take()?,
             flaps: row.take()?,
             told: row.take()?,
+            heard: row.take()?,
             silence: row.take()?,
             ending: row.take()?,
             acknowledged: {
@@ -160,7 +163,10 @@ impl Alert {
                 at.zip(by).map(|(at, by)| Acknowledged { at, by, note })
             },
             version: row.take()?,
-        })
+        };
+        // A node of the build before knows only `told`.
+        alert.heard |= alert.told;
+        Ok(alert)
     }
 }
 
@@ -450,7 +456,7 @@ fn insert(session: &Session, alert: &Alert) -> Result<u64, Error> {
         concat!(
             "INSERT INTO alerts (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
              ON CONFLICT (rule, subject) WHERE ended_at IS NULL DO NOTHING"
         ),
         params![
@@ -469,6 +475,7 @@ fn insert(session: &Session, alert: &Alert) -> Result<u64, Error> {
             alert.held_us,
             alert.flaps,
             alert.told,
+            alert.heard,
             alert.silence,
             alert.ending,
             acknowledged.map(|given| given.at),
@@ -483,7 +490,7 @@ fn insert(session: &Session, alert: &Alert) -> Result<u64, Error> {
 fn update(session: &Session, alert: &Alert, was: i64) -> Result<u64, Error> {
     session.execute(
         "UPDATE alerts SET severity = $3, state = $4, summary = $5, details = $6, firing_at = $7, ended_at = $8,
-             seen_at = $9, held_us = $10, told = $11, silence_id = $12, ending = $13, version = $14
+             seen_at = $9, held_us = $10, told = $11, heard = $12, silence_id = $13, ending = $14, version = $15
          WHERE id = $1 AND version = $2 AND ended_at IS NULL",
         params![
             alert.id,
@@ -497,6 +504,7 @@ fn update(session: &Session, alert: &Alert, was: i64) -> Result<u64, Error> {
             alert.seen_at,
             alert.held_us,
             alert.told,
+            alert.heard,
             alert.silence,
             alert.ending,
             alert.version,

@@ -57,6 +57,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     36 "0036_calls",
     37 "0037_measured",
     38 "0038_node_load",
+    39 "0039_heard",
 ];
 
 /// The version that this build knows.

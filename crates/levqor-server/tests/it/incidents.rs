@@ -72,6 +72,7 @@ fn alert(test: &TestApp, rule: &str, details: Value) -> Alert {
         held_us: 0,
         flaps: 0,
         told: true,
+        heard: true,
         silence: None,
         ending: None,
         acknowledged: None,

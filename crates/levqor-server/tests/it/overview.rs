@@ -87,6 +87,7 @@ async fn fire(test: &TestApp, severity: Severity) -> AlertId {
         held_us: 0,
         flaps: 0,
         told: true,
+        heard: true,
         silence: None,
         ending: None,
         acknowledged: None,

@@ -33,6 +33,7 @@ pub(super) async fn touch_alerts(store: &Store, random: &SeededRandom) {
         held_us: 0,
         flaps: 0,
         told: true,
+        heard: true,
         silence: None,
         ending: None,
         acknowledged: None,

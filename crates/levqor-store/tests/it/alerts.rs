@@ -37,6 +37,7 @@ fn alert(random: &SeededRandom, subject: &str) -> Alert {
         held_us: 0,
         flaps: 0,
         told: false,
+        heard: false,
         silence: None,
         ending: None,
         acknowledged: None,
@@ -80,6 +81,7 @@ async fn a_change_is_made_once_whoever_makes_it() {
         firing_at: Some(after(30)),
         seen_at: after(30),
         told: true,
+        heard: true,
         version: 2,
         ..begun.clone()
     };
@@ -102,6 +104,8 @@ async fn a_change_is_made_once_whoever_makes_it() {
         ended_at: Some(after(90)),
         seen_at: after(90),
         ending: Some("holds".to_owned()),
+        // It got worse in a silence, and that was not told any more.
+        told: false,
         version: 4,
         ..taken
     };

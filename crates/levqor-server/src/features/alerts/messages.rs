@@ -170,6 +170,7 @@ mod tests {
                 held_us: 0,
                 flaps: 0,
                 told: true,
+                heard: true,
                 silence: None,
                 ending: ended.then(|| "it holds again".to_owned()),
                 acknowledged: None,

@@ -224,7 +224,7 @@ fn look(
     }
     // Whoever was not told that it fires is not told that it is over.
     let tells = match event {
-        Event::Resolved => alert.is_some_and(|alert| alert.told) && said.tells_over && silence.is_none(),
+        Event::Resolved => alert.is_some_and(|alert| alert.heard) && said.tells_over && silence.is_none(),
         Event::Fired | Event::Raised | Event::Told => !hushed,
         Event::Kept => reminds,
         Event::Nothing | Event::Dropped => false,
@@ -276,6 +276,7 @@ fn track_of(alert: &Alert) -> Track {
         held: std::time::Duration::from_micros(alert.held_us.max(0).cast_unsigned()),
         flaps: alert.flaps,
         told: alert.told,
+        heard: alert.heard,
     }
 }
 
@@ -307,6 +308,7 @@ fn fresh(
         held_us: held_us(next),
         flaps: next.flaps,
         told: next.told,
+        heard: next.heard,
         silence: None,
         ending: None,
         acknowledged: None,
@@ -340,6 +342,7 @@ fn changed(
             seen_at: now,
             held_us: held_us(&next),
             told: next.told,
+            heard: next.heard,
             version,
             ..alert.clone()
         },

@@ -132,7 +132,8 @@ fn a_silence_puts_off_the_message_and_its_end_tells_it() {
         let verdict = if seconds < 40 { Verdict::Fails } else { Verdict::Holds };
         world.says(seconds, &[said("nodes.full", "a", verdict)]);
         if seconds == 20 {
-            assert_eq!((world.open[0].silence, world.open[0].told), (Some(id), false));
+            let open = &world.open[0];
+            assert_eq!((open.silence, open.told, open.heard), (Some(id), false, false));
         }
     }
     assert_eq!(world.told, ["30 Told nodes.full/a", "50 Resolved nodes.full/a"]);
@@ -143,6 +144,36 @@ fn a_silence_puts_off_the_message_and_its_end_tells_it() {
         world.says(seconds, &[said("nodes.full", "a", verdict)]);
     }
     assert_eq!((world.told.len(), world.ended.len()), (0, 1));
+}
+
+/// It got worse in a silence and was over before that was told: whoever was told that it fires hears that it is over, and nobody else.
+#[test]
+fn whoever_heard_of_an_alert_hears_of_its_end() {
+    let random = SeededRandom::new(3);
+    let lives = |silent_from: u64| {
+        let matchers = vec![Matcher { field: MatcherField::Rule, pattern: "nodes.*".to_owned() }];
+        let silencing = Silencing { matchers, begins_at: at(silent_from), ends_at: at(30) };
+        let silence = (SilenceId::new(NOW, &random), silencing);
+        let mut world = World { silences: vec![silence], ..World::default() };
+        for seconds in (0..60).step_by(2) {
+            let mut now = said("nodes.full", "a", if seconds < 28 { Verdict::Fails } else { Verdict::Holds });
+            if seconds >= 20 {
+                now.condition.severity = Severity::Critical;
+            }
+            world.says(seconds, &[now]);
+            if seconds == 26 {
+                let open = &world.open[0];
+                assert_eq!(
+                    (open.severity, open.told, open.heard),
+                    (Severity::Critical, false, silent_from > 10)
+                );
+            }
+        }
+        assert_eq!(world.ended.len(), 1);
+        world.told
+    };
+    assert_eq!(lives(16), ["10 Fired nodes.full/a", "38 Resolved nodes.full/a"]);
+    assert_eq!(lives(0), Vec::<String>::new());
 }
 
 #[test]

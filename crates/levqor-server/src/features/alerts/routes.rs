@@ -151,7 +151,7 @@ impl From<Alert> for AlertView {
             ended_at: alert.ended_at,
             ending: alert.ending,
             flaps: alert.flaps,
-            told: alert.told,
+            told: alert.heard,
             silence: alert.silence,
             acknowledged: alert.acknowledged.map(|given| AcknowledgedView {
                 by: given.by,

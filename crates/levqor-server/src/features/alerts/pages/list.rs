@@ -139,6 +139,7 @@ fn line(alert: &Alert, page: &PageActor, now: Timestamp) -> Markup {
                     }
                     (None, Some(_), _) => "Nobody is told: it is silenced.",
                     (None, None, true) => "A message was made.",
+                    (None, None, false) if firing && alert.heard => "A message was made before it got worse.",
                     (None, None, false) if firing => "Nobody is told: a worse alert says it.",
                     (None, None, false) => "It has not been so for long enough to tell anybody.",
                 }
