@@ -487,6 +487,10 @@ async fn an_outage_is_a_verdict_evidence_and_a_condition_and_ends() {
     .await;
     println!("an outage is evidence after {:?}", began.elapsed());
     assert!(bad.reason.as_ref().is_some_and(|reason| reason.contains(&address.to_string())), "{bad:?}");
+    // It is told with when it began: what is bad is believed once it has lasted, and this has.
+    let told = test.store.recent_samples(bad.at - Duration::from_secs(10), bad.at).await.unwrap();
+    let lasts = |sample: &Sample| !sample.good && bad.at.since(sample.at) >= Duration::from_secs(2);
+    assert!(told.iter().any(|sample| sample.component == "shop" && lasts(sample)), "{told:?}");
     let all = conditions(&test.app).await.unwrap();
     let down = all.iter().find(|condition| condition.rule == "probes.verdict").unwrap();
     assert_eq!((down.verdict, down.subject.as_str()), (Verdict::Fails, format!("shop/{address}").as_str()));

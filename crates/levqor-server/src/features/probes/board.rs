@@ -154,6 +154,12 @@ impl Board {
         self.inner().watches.get(&key).map(|watch| watch.looks.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Whether looks from here have begun to fail, and not for long enough to say that the target is down.
+    pub(super) fn is_in_doubt(&self, (probe, target): &(String, String)) -> bool {
+        let key: Key = (probe.as_str().into(), target.clone());
+        self.inner().watches.get(&key).is_some_and(|watch| watch.view.is_in_doubt(Instant::now()))
+    }
+
     /// Forgets what is looked at no more.
     pub(super) fn retain(&self, is_there: impl Fn(&Key) -> bool) {
         self.inner().watches.retain(|key, _| is_there(key));

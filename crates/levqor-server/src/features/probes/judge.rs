@@ -19,7 +19,7 @@ use super::{
     definition::Definition,
     look::Target,
     memory,
-    verdict::{State, Votes, tally},
+    verdict::{CONFIRM, State, Votes, tally},
 };
 use crate::App;
 
@@ -104,6 +104,8 @@ struct Round {
     /// What each was last, up or down, and since when. None: the store was not asked yet.
     settled: Option<BTreeMap<Place, (State, Timestamp)>>,
     waiting: VecDeque<Sample>,
+    /// Of which nothing was said when it was time: they were in doubt.
+    owed: Vec<Place>,
     unsaid: VecDeque<ProbeVerdict>,
 }
 
@@ -303,7 +305,15 @@ async fn write(app: &App, round: &mut Round, changes: Vec<ProbeVerdict>) -> Resu
         changes.iter().map(|change| (change.probe.clone(), change.target.clone())).collect();
     round.unsaid.extend(changes);
     let all = is_due(round.sampled, SAMPLED_EVERY);
-    round.waiting.extend(samples(app, |place| all || changed.contains(place)));
+    let owed = std::mem::take(&mut round.owed);
+    let wanted = |place: &Place| match (changed.contains(place), all || owed.contains(place)) {
+        (true, _) => Wanted::Turned,
+        (false, true) => Wanted::Again,
+        (false, false) => Wanted::Not,
+    };
+    let (said, owed) = samples(app, wanted);
+    round.owed = owed;
+    round.waiting.extend(said);
     if all {
         round.sampled = Some(Instant::now());
     }
@@ -350,20 +360,38 @@ async fn flush(app: &App) -> Result<(), Error> {
     written
 }
 
-/// The evidence of components, for the status page. What is unknown gives none.
-fn samples(app: &App, is_wanted: impl Fn(&Place) -> bool) -> Vec<Sample> {
+/// Whether evidence of a target is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Not,
+    Again,
+    /// Its verdict is another one now.
+    Turned,
+}
+
+/// The evidence of components, for the status page, and those that are in doubt here, of which nothing good is said meanwhile. What is
+/// unknown gives none.
+///
+/// Whoever reads evidence believes what is bad once it has lasted. A verdict is made of looks that have failed for so long already, so
+/// that one is told with when that began: else it would have to last twice.
+fn samples(app: &App, wanted: impl Fn(&Place) -> Wanted) -> (Vec<Sample>, Vec<Place>) {
     let memory = memory(app);
     let (now, at) = (memory.judged.now(), app.now());
-    let mut samples = Vec::new();
+    let (mut samples, mut doubted) = (Vec::new(), Vec::new());
     for definition in &app.settings.probes.definitions.probes {
         let Some(component) = &definition.component else { continue };
         for Target { name, region, .. } in memory.targets.of(definition) {
             let place = (definition.name.clone(), name);
-            let Some(verdict) = now.verdicts.get(&place).filter(|_| is_wanted(&place)) else { continue };
+            let wanted = wanted(&place);
+            let Some(verdict) = now.verdicts.get(&place).filter(|_| wanted != Wanted::Not) else { continue };
             if verdict.state == State::Unknown {
                 continue;
             }
-            samples.push(Sample {
+            if verdict.state == State::Up && memory.board.is_in_doubt(&place) {
+                doubted.push(place);
+                continue;
+            }
+            let sample = Sample {
                 region: region.unwrap_or_else(|| app.region.code.clone()),
                 node: app.node,
                 component: component.clone(),
@@ -371,10 +399,14 @@ fn samples(app: &App, is_wanted: impl Fn(&Place) -> bool) -> Vec<Sample> {
                 good: verdict.state == State::Up,
                 latency_us: middle(verdict.regions.iter().filter_map(|view| view.latency_us).collect()),
                 reason: (verdict.state == State::Down).then(|| verdict.reason.clone()).flatten(),
-            });
+            };
+            if (wanted, verdict.state) == (Wanted::Turned, State::Down) {
+                samples.push(Sample { at: at - CONFIRM, latency_us: None, ..sample.clone() });
+            }
+            samples.push(sample);
         }
     }
-    samples
+    (samples, doubted)
 }
 
 /// The middle; of an even number the lower one.

@@ -25,6 +25,8 @@ use utoipa::ToSchema;
 pub const CONFIRM: Duration = Duration::from_millis(2_250);
 /// Good looks over such a span are its end.
 pub const RECOVER: Duration = Duration::from_secs(1);
+/// For so long looks that fail are a doubt; where looks are far apart, what was known stands after it.
+const DOUBT: Duration = Duration::from_secs(4);
 /// Looks in a row, at least, for either.
 const ROW: u32 = 2;
 
@@ -124,6 +126,12 @@ impl View {
             }
         }
         self.state != before
+    }
+
+    /// Looks have begun to fail just now, and it is not down yet.
+    pub fn is_in_doubt(&self, now: Instant) -> bool {
+        let just = |bad: Streak| now.saturating_duration_since(bad.first) < DOUBT;
+        self.state != State::Down && self.bad.is_some_and(just)
     }
 
     /// As of now: what was seen longer ago than `fresh` says nothing.
@@ -318,6 +326,20 @@ mod tests {
             }
         }
         assert_eq!(changes, [(State::Up, 5), (State::Down, 7_501), (State::Up, 16_005)]);
+    }
+
+    #[test]
+    fn looks_that_have_just_begun_to_fail_are_a_doubt() {
+        let start = Instant::now();
+        let mut view = View::default();
+        view.see(start, start + ms(1), true);
+        assert!(!view.is_in_doubt(start + ms(1)));
+        view.see(start + ms(500), start + ms(501), false);
+        assert!(view.is_in_doubt(start + ms(501)) && view.is_in_doubt(start + ms(4_400)));
+        assert!(!view.is_in_doubt(start + ms(4_600)), "nobody has looked again");
+        view.see(start + ms(2_800), start + ms(2_801), false);
+        assert_eq!(view.state(start + ms(2_801), ms(3_000)), State::Down);
+        assert!(!view.is_in_doubt(start + ms(2_801)), "it is sure");
     }
 
     #[test]
