@@ -1,6 +1,9 @@
 //! The API's own description.
 
+use std::{collections::BTreeMap, fs, path::Path};
+
 use levqor_server::openapi;
+use regex::Regex;
 use serde_json::Value;
 
 use crate::support::TestApp;
@@ -42,6 +45,36 @@ fn the_document_is_about_this_product_and_whole() {
             );
         }
     }
+}
+
+/// Of two shapes of one name the document would have only one.
+#[test]
+fn no_two_shapes_share_a_name() {
+    let shape = Regex::new(
+        r"#\[derive\([^\]]*ToSchema[^\]]*\)\](?P<between>(?:\s*(?:#\[[^\]]*\]|///[^\n]*))*)\s*(?:pub(?:\([^)]*\))?\s+)?(?:struct|enum)\s+(?P<name>\w+)",
+    )
+    .unwrap();
+    let renamed = Regex::new(r"\bas\s*=\s*(\w+)").unwrap();
+    let (mut folders, mut names) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            for found in shape.captures_iter(&text) {
+                let name = renamed
+                    .captures(&found["between"])
+                    .map_or_else(|| found["name"].to_owned(), |renamed| renamed[1].to_owned());
+                if let Some(other) = names.insert(name.clone(), path.clone()) {
+                    panic!("{name} is a shape in {} and in {}", other.display(), path.display());
+                }
+            }
+        }
+    }
+    assert!(names.len() > 100, "{} shapes are no API", names.len());
 }
 
 fn collect(value: &Value, references: &mut Vec<String>) {

@@ -378,7 +378,8 @@ async fn a_webhook_gets_its_secret_when_it_is_confirmed() {
     let mute = TestApp::new().await;
     let refused =
         mute.post("/api/status/subscriptions").json(&json!({ "email": "a@b.example" })).send().await;
-    assert_eq!(refused.problem(), "mail-not-sent");
+    assert_eq!(refused.problem(), "invalid-fields");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/email");
 }
 
 #[tokio::test]

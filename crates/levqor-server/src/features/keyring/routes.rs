@@ -75,7 +75,7 @@ struct KeyringView {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RotateBody {
+struct RotatePurposeBody {
     #[schema(value_type = PurposeName)]
     purpose: KeyPurpose,
 }
@@ -165,10 +165,13 @@ async fn list(State(app): State<App>) -> Result<Json<KeyringView>, Problem> {
     path = "/api/ops/keyring/rotate",
     operation_id = "rotate_keyring",
     tag = "operations",
-    request_body = RotateBody,
+    request_body = RotatePurposeBody,
     responses((status = 200, description = "Published; it becomes active by itself", body = RotationView), Refusals)
 )]
-async fn rotate(State(app): State<App>, Body(body): Body<RotateBody>) -> Result<Json<RotationView>, Problem> {
+async fn rotate(
+    State(app): State<App>,
+    Body(body): Body<RotatePurposeBody>,
+) -> Result<Json<RotationView>, Problem> {
     let rotation = service::rotate(&app, body.purpose).await?;
     Ok(Json(RotationView { key: rotation.key.into(), already: rotation.already }))
 }

@@ -89,13 +89,13 @@ pub(super) async fn secret(app: &App, id: SubscriptionId) -> Result<Secret, Erro
 /// Has a link sent to an address, whether it is known or not.
 ///
 /// # Errors
-/// 422 for what can be no address; 429; 503 when there are too many subscriptions, or nothing can be sent.
+/// 422 for what can be no address, and for one of mail where none is sent; 429; 503 when there are too many subscriptions.
 pub(super) async fn subscribe(app: &App, network: IpAddr, wish: Wish) -> Result<(), Problem> {
     let wish = checked(app, wish)?;
     if wish.kind == SubscriptionKind::Email && app.mailer.is_none() {
-        return Err(Problem::new(
-            ProblemCode::MailNotSent,
-            "this server sends no mail; follow /status/history.atom, or subscribe with a webhook",
+        return Err(Problem::field(
+            "/email",
+            "cannot be written to, since this server sends no mail; follow /status/history.atom, or subscribe with a webhook",
         ));
     }
     let limits = app.memory(|_| Limits::new());

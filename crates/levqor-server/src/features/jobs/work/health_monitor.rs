@@ -142,8 +142,8 @@ fn certificates(all: &[Certificate], now: Timestamp) -> (String, Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DAY;
     use super::*;
-    use crate::features::jobs::work::DAY;
 
     #[test]
     fn certificates_are_told_with_the_first_that_ends() {
