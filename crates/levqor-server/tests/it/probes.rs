@@ -380,8 +380,9 @@ async fn a_node_is_seen_from_outside_and_the_evidence_is_kept() {
     );
     let results = wait_for("results to be kept", || async {
         let found = test.get("/api/ops/probes/reach/results").key(operator).send().await.json();
-        // Whoever asks so often may be told to wait.
-        found["results"].as_array().is_some_and(|results| !results.is_empty()).then_some(found)
+        // They are read one after the other, and whoever asks so often may be told to wait.
+        let has = |list: &str| found[list].as_array().is_some_and(|list| !list.is_empty());
+        ["results", "days", "changes"].into_iter().all(has).then_some(found)
     })
     .await;
     assert!(results["days"][0]["total"].as_i64().unwrap() > 0, "{results}");
