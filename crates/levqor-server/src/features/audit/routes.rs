@@ -281,7 +281,7 @@ async fn verify(State(app): State<App>) -> Result<Json<Verified>, Problem> {
 /// Agree to what a key signed that was given up with its keyring. Nothing of it can be changed afterwards.
 ///
 /// It is refused when no keyring was given up, when the key signed something else than was seen, and while anything else is wrong with
-/// the log. The log is read whole for it.
+/// the log, but for what still other keys signed. The log is read whole for it.
 #[utoipa::path(
     post,
     path = "/api/ops/audit/accept",
