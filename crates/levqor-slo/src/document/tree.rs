@@ -112,7 +112,7 @@ pub(super) fn trees(text: &str) -> (Vec<(usize, Tree)>, Vec<Unreadable>) {
 fn parts(text: &str) -> Vec<(u32, &str)> {
     let (mut parts, mut begin, mut begin_line) = (Vec::new(), 0, 0_u32);
     let (mut at, mut line) = (0, 0_u32);
-    for whole in text.split_inclusive('\n') {
+    for whole in lines(text) {
         line += 1;
         let is_mark = whole
             .strip_prefix("---")
@@ -130,6 +130,22 @@ fn parts(text: &str) -> Vec<(u32, &str)> {
     parts.push((begin_line, &text[begin..]));
     parts.retain(|(_, part)| !part.trim().is_empty());
     parts
+}
+
+/// The lines of a text with their ends, as YAML counts them (YAML 1.2.2, section 5.4): a carriage return
+/// alone ends a line, too.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = match rest.find(['\n', '\r']) {
+            Some(at) if rest[at..].starts_with("\r\n") => at + 2,
+            Some(at) => at + 1,
+            None => rest.len(),
+        };
+        let (line, behind) = rest.split_at(end);
+        rest = behind;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 fn tree(text: &str) -> Result<Tree, (u32, String)> {

@@ -8,7 +8,8 @@ fn one(text: String) -> Vec<(String, String)> {
 }
 
 fn looks_sane(text: String) {
-    let lines = text.lines().count() as u32 + 1;
+    // As YAML counts them: a carriage return alone ends a line.
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n").lines().count() as u32 + 1;
     let (catalogue, issues) = read(&one(text));
     assert!(issues.len() <= 100 && catalogue.objectives.len() <= 200);
     for issue in issues {
@@ -114,6 +115,14 @@ proptest! {
     #[test]
     fn any_text_is_answered(text in "\\PC{0,300}") {
         looks_sane(text);
+    }
+
+    /// Where the lines of several documents end in every way there is.
+    #[test]
+    fn lines_end_in_any_way(pieces in prop::collection::vec(
+        prop::sample::select(vec!["\r", "\n", "\r\n", "---", "kind: SLO", "$", "a: 1", " "]), 0..40,
+    )) {
+        looks_sane(pieces.concat());
     }
 
     #[test]
