@@ -1,13 +1,15 @@
 //! The features, and the one list of all their routes.
 //!
-//! A feature of the API gives an `OpenApiRouter` (`api()`), so that its routes and their description cannot part; a
+//! A feature of the API gives an `ApiRouter` (`api()`), so that its routes and their description cannot part; a
 //! feature of pages gives a plain router.
 
 use axum::Router;
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::{App, openapi, pages};
+use crate::{
+    App,
+    openapi::{self, ApiRouter},
+    pages,
+};
 
 pub mod account;
 pub mod admin;
@@ -51,8 +53,9 @@ pub mod workflows;
 
 /// Every route of every feature.
 pub fn routes() -> Router<App> {
-    let (api, _) = api();
-    api.merge(openapi::routes())
+    api()
+        .into_routes()
+        .merge(openapi::routes())
         .merge(admin::routes())
         .merge(ai::routes())
         .merge(customer_care::routes())
@@ -69,9 +72,9 @@ pub fn routes() -> Router<App> {
         .merge(status_page::routes())
 }
 
-/// The routes of the API, and their description.
-pub fn api() -> (Router<App>, OpenApi) {
-    OpenApiRouter::with_openapi(openapi::base())
+/// The routes of the API, with what describes them.
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .merge(health::api())
         .merge(metrics::api())
         .merge(regions::api())
@@ -103,5 +106,4 @@ pub fn api() -> (Router<App>, OpenApi) {
         .merge(alerts::api())
         .merge(incidents::api())
         .merge(status_page::api())
-        .split_for_parts()
 }

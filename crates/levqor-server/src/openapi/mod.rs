@@ -4,6 +4,7 @@
 //! who they are, and, from the gateway's table of rules, which operations need that.
 
 mod describe;
+pub(crate) mod router;
 mod values;
 mod words;
 
@@ -21,6 +22,8 @@ use utoipa::{
     },
 };
 
+pub use router::ApiRouter;
+pub(crate) use router::routes;
 pub(crate) use words::{one_of, vocabulary};
 
 use crate::{
@@ -63,7 +66,7 @@ const SESSION_SCHEME: &str = "session";
 struct Base;
 
 /// The document before the routes are added.
-pub(crate) fn base() -> OpenApi {
+fn base() -> OpenApi {
     // The router's own default would put another project's title and licence here.
     let mut document = Base::openapi();
     document.merge(describe::Described::openapi());
@@ -84,7 +87,8 @@ pub(crate) fn base() -> OpenApi {
 
 /// The whole document.
 pub fn document() -> OpenApi {
-    let (_, mut document) = features::api();
+    let mut document = base();
+    features::api().describe(&mut document);
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             let rule = RULES.iter().find(|(m, p, ..)| *m == method && p == path);

@@ -10,18 +10,18 @@ use levqor_model::{AccountId, Role, Timestamp};
 use levqor_store::accounts::Account;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     features::keys::RoleName,
     gateway::{Actor, Body, farewell, session_cookie},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(get, update))
         .routes(routes!(memberships))
         .routes(routes!(switch))

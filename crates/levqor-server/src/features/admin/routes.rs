@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{facts::Overview, service};
-use crate::{App, problem::Refusals};
+use crate::{
+    App,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(overview))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(overview))
 }
 
 /// Whether everything is all right, and if not, what and since when.

@@ -11,18 +11,17 @@ use levqor_store::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Wanted};
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query},
-    openapi::vocabulary,
+    openapi::{ApiRouter, routes, vocabulary},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(show))
         .routes(routes!(acknowledge))

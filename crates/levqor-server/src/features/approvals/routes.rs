@@ -6,17 +6,17 @@ use levqor_store::approvals::Approval;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Answer};
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(get))
         .routes(routes!(approve))

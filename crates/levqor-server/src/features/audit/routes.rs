@@ -15,7 +15,6 @@ use levqor_store::audit::Filter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     accept::{self, Wish},
@@ -25,11 +24,12 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{Body as JsonBody, Cursor, PageQuery, Query},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(records))
         .routes(routes!(export))
         .routes(routes!(verify))

@@ -17,11 +17,10 @@ mod routes;
 pub(crate) mod service;
 
 use axum::Router;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::App;
+use crate::{App, openapi::ApiRouter};
 
-pub fn api() -> OpenApiRouter<App> {
+pub fn api() -> ApiRouter {
     routes::api().merge(ops::api())
 }
 

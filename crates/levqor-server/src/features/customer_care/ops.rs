@@ -7,13 +7,12 @@ use levqor_store::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{place::Place, service};
 use crate::{
     App, Problem,
     gateway::{Body, Cursor, Id, PageQuery, Query},
-    openapi::vocabulary,
+    openapi::{ApiRouter, routes, vocabulary},
     problem::Refusals,
 };
 
@@ -21,8 +20,8 @@ const TICKETS: &str = "tickets";
 const CONSULTATIONS: &str = "consultations";
 const FEEDBACK: &str = "trial-feedback";
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(tickets))
         .routes(routes!(answered))
         .routes(routes!(closed))

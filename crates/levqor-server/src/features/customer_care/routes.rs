@@ -5,18 +5,18 @@ use http::StatusCode;
 use levqor_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Asker, Booking, Outcome, Request};
 use crate::{
     App, Problem,
     features::marketing::service::refuse_programs,
     gateway::{Body, ClientAddress, OptionalActor},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(support)).routes(routes!(consultation)).routes(routes!(feedback))
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(support)).routes(routes!(consultation)).routes(routes!(feedback))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

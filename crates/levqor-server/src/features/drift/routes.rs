@@ -8,13 +8,12 @@ use levqor_model::{Deviation, ProblemCode, Severity, Timestamp, one_line};
 use levqor_store::drift::DriftResult;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, ACKNOWLEDGED_MAX, Refusal};
 use crate::{
     App, Problem,
     gateway::{Actor, Body},
-    openapi::vocabulary,
+    openapi::{ApiRouter, routes, vocabulary},
     problem::Refusals,
 };
 
@@ -24,8 +23,8 @@ const REASON_CHARS_MAX: usize = 500;
 /// Seconds until it is worth to ask again.
 const RETRY_AFTER: u64 = 5;
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(show)).routes(routes!(check)).routes(routes!(acknowledge))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(show)).routes(routes!(check)).routes(routes!(acknowledge))
 }
 
 vocabulary! { DriftSeverity = Severity; }

@@ -10,7 +10,6 @@ use http::{HeaderMap, StatusCode};
 use levqor_model::{ProblemCode, limits::EVENTS_PER_REQUEST_MAX};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     binding::{self, Refusal},
@@ -19,11 +18,12 @@ use super::{
 use crate::{
     App, Problem,
     gateway::Actor,
+    openapi::{ApiRouter, routes},
     problem::{FieldError, Refusals},
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(publish))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(publish))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

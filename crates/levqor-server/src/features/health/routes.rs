@@ -6,13 +6,15 @@ use axum::{Json, extract::State};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
-use crate::App;
+use crate::{
+    App,
+    openapi::{ApiRouter, routes},
+};
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(health)).routes(routes!(ready))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(health)).routes(routes!(ready))
 }
 
 /// The process is alive.

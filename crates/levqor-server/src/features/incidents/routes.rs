@@ -8,7 +8,6 @@ use levqor_model::{IncidentId, IncidentLevel, IncidentRole, IncidentState, Times
 use levqor_store::incidents::{ActionItems, Incident};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     hand::Update,
@@ -21,14 +20,15 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
 /// Action items of one incident.
 const ITEMS_MAX: usize = 200;
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list, open))
         .routes(routes!(get))
         .routes(routes!(update))

@@ -10,18 +10,18 @@ use levqor_model::{InvitationId, Role, Timestamp};
 use levqor_store::invitations::Invitation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Made};
 use crate::{
     App, Problem,
     features::keys::RoleName,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(invite, invitations)).routes(routes!(revoke_invitation))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(invite, invitations)).routes(routes!(revoke_invitation))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -10,17 +10,17 @@ use levqor_store::jobs::JobFiring;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Standing};
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Claimed, Cursor, PageQuery, Query},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(get))
         .routes(routes!(history))

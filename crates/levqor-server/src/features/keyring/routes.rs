@@ -6,18 +6,17 @@ use levqor_model::{KeyPurpose, KeyState, RingKeyId, Timestamp};
 use levqor_store::keyring::KeptKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     gateway::{Body, Id},
-    openapi::vocabulary,
+    openapi::{ApiRouter, routes, vocabulary},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(rotate))
         .routes(routes!(verify))

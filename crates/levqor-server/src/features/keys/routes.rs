@@ -12,18 +12,17 @@ use levqor_model::{KeyId, Role, Scope, Scopes, Secret, Timestamp};
 use levqor_store::keys::ApiKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Wish};
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query, Remembered},
-    openapi::vocabulary,
+    openapi::{ApiRouter, routes, vocabulary},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(revoke)).routes(routes!(rotate))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(create, list)).routes(routes!(revoke)).routes(routes!(rotate))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -6,12 +6,12 @@ use levqor_model::{Date, LeadId, Timestamp};
 use levqor_store::leads::Lead;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     gateway::{Cursor, Id, PageQuery, Query},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
@@ -20,8 +20,8 @@ const LIST: &str = "leads";
 const DAYS_DEFAULT: i64 = 30;
 const DAYS_MAX: i64 = 366;
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(leads)).routes(routes!(forget)).routes(routes!(funnel))
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(leads)).routes(routes!(forget)).routes(routes!(funnel))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,17 +4,17 @@ use axum::{Json, extract::State};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Kind, Told};
 use crate::{
     App, Problem,
     gateway::{Body, ClientAddress, OptionalActor},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(lead)).routes(routes!(event))
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(lead)).routes(routes!(event))
 }
 
 /// Somebody who wants to hear of Levqor.

@@ -10,18 +10,18 @@ use levqor_model::{Role, Timestamp, UserId};
 use levqor_store::members::Member;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     features::keys::RoleName,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query, session_cookie},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(update, remove)).routes(routes!(sign_out))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list)).routes(routes!(update, remove)).routes(routes!(sign_out))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

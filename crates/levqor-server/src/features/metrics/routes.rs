@@ -6,7 +6,6 @@ use levqor_store::runs::RunCounts;
 use serde::Serialize;
 use tracing::warn;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Counter,
@@ -18,11 +17,12 @@ use super::{
 use crate::{
     App,
     features::jobs,
+    openapi::{ApiRouter, routes},
     problem::{Refusals, chain},
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(metrics)).routes(routes!(app_metrics)).merge(series::api())
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(metrics)).routes(routes!(app_metrics)).merge(series::api())
 }
 
 /// What the server counts, for people and dashboards. Totals are those of all nodes and survive restarts; `last_5m` is a window that slides by the second.

@@ -6,7 +6,6 @@ use axum::{Json, extract::State};
 use levqor_model::{SeriesKind, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     catalogue,
@@ -15,14 +14,15 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{OptionalActor, Query, unauthenticated},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
 /// Values of a label that are listed.
 const VALUES_MAX: usize = 200;
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(points)).routes(routes!(names))
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(points)).routes(routes!(names))
 }
 
 impl From<query::Error> for Problem {

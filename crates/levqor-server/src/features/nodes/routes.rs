@@ -5,13 +5,16 @@ use levqor_model::Timestamp;
 use levqor_store::runs::Takeover;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, NodeNow};
-use crate::{App, Problem, problem::Refusals};
+use crate::{
+    App, Problem,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,12 +4,15 @@ use axum::{Json, extract::State};
 use levqor_model::{Addon, Blueprint, Currency, Package, Plan, ServiceCredit};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{App, problem::Refusals};
+use crate::{
+    App,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,7 +8,6 @@ use levqor_model::{Date, RegionCode, Severity, Timestamp};
 use levqor_store::probes::{ProbeDay, ProbeFilter, ProbeResult, ProbeVerdict};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     board::Seen,
@@ -21,15 +20,15 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{Body, Cursor, Query, page_limit},
-    openapi::vocabulary,
+    openapi::{ApiRouter, routes, vocabulary},
     problem::Refusals,
 };
 
 /// Looks of this node at each target that the list has.
 const LOOKS: usize = 10;
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(results))
         .routes(routes!(run))

@@ -12,9 +12,8 @@ pub mod service;
 mod snapshot;
 
 use levqor_model::RegionCode;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::App;
+use crate::{App, openapi::ApiRouter};
 
 /// Tells the other nodes how this one is, and measures how far the other regions are.
 ///
@@ -44,6 +43,6 @@ pub(crate) async fn checks_of(
     Ok(checks.into_iter().map(|check| (check.name, check.ok, check.detail)).collect())
 }
 
-pub fn api() -> OpenApiRouter<App> {
+pub fn api() -> ApiRouter {
     routes::api().merge(ops::api())
 }

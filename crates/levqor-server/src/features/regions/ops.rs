@@ -9,7 +9,6 @@ use levqor_model::{ProblemCode, Timestamp};
 use levqor_store::regions::Act;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     acts::{self, Report},
@@ -19,11 +18,12 @@ use super::{
 use crate::{
     App, Problem, agreed_key,
     gateway::{Actor, Body},
+    openapi::{ApiRouter, routes},
     problem::{FieldError, Refusals},
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(get))
         .routes(routes!(drain))

@@ -7,16 +7,19 @@ use axum::{
 use levqor_model::{SignedSnapshot, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     service::{self, RegionNow},
     snapshot,
 };
-use crate::{App, Problem, problem::Refusals};
+use crate::{
+    App, Problem,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(signed))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(signed))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

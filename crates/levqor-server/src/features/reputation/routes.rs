@@ -10,20 +10,20 @@ use http::StatusCode;
 use levqor_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     gateway::{Cursor, ERRORS_MAX, Query, Suspect, WINDOW, cut, page_limit},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
 /// The name of the list in cursors.
 const LIST: &str = "reputation";
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(forgive))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list)).routes(routes!(forgive))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

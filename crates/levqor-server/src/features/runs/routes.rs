@@ -9,7 +9,6 @@ use http::{StatusCode, header};
 use levqor_engine::Changes;
 use levqor_model::{AccountId, RunId, WorkflowId};
 use levqor_store::runs::{Run, RunFilter};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ServerSentEvent, events, retention, service,
@@ -22,6 +21,7 @@ use crate::{
     App, Problem,
     features::workflows,
     gateway::{Actor, Body, Claimed, Id, PageQuery, Query, cut, page_limit},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
@@ -30,8 +30,9 @@ use crate::{
 #[openapi(components(schemas(RunStatusName, TaskStatusName, TriggerName)))]
 struct Names;
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(<Names as utoipa::OpenApi>::openapi())
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
+        .described(|document| document.merge(<Names as utoipa::OpenApi>::openapi()))
         .routes(routes!(start, list_of_workflow))
         .routes(routes!(list))
         .routes(routes!(get, delete))

@@ -12,17 +12,17 @@ use levqor_store::secrets::SecretName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, PageQuery, Query},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(set, delete))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list)).routes(routes!(set, delete))
 }
 
 #[derive(Deserialize, ToSchema)]

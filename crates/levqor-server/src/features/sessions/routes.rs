@@ -5,17 +5,17 @@ use http::StatusCode;
 use levqor_model::{SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Seen};
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Id},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(revoke))
         .routes(routes!(revoke_others))

@@ -10,18 +10,22 @@ use levqor_model::Timestamp;
 use levqor_store::slo::{HISTORY_STEP, SloMoment};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{report::Report, service};
-use crate::{App, Problem, gateway::Query, problem::Refusals};
+use crate::{
+    App, Problem,
+    gateway::Query,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
 
 /// Days that a history shows when nobody says it.
 const DAYS: u64 = 30;
 /// Points of one answer.
 const POINTS_MAX: u64 = 2_000;
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(history))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list)).routes(routes!(history))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

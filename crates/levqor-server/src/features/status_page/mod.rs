@@ -40,14 +40,13 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::App;
+use crate::{App, openapi::ApiRouter};
 
 // For the delivery of messages, which asks where they go.
 pub use subscriptions::{Recipient, recipient};
 
-pub fn api() -> OpenApiRouter<App> {
+pub fn api() -> ApiRouter {
     routes::api().merge(statuspage::api()).merge(ops::api())
 }
 

@@ -9,7 +9,6 @@ use levqor_store::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     declarations::{self, Wish},
@@ -21,11 +20,12 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query, cut, page_limit},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(show_parts))
         .routes(routes!(list_declarations))
         .routes(routes!(declare))

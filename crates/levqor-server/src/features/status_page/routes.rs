@@ -11,7 +11,6 @@ use levqor_store::{maintenance::Window, subscriptions::SubscriptionKind, uptime:
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     incidents::Disturbance,
@@ -25,14 +24,15 @@ use crate::{
     App, Problem,
     features::audit,
     gateway::{Body, ClientAddress, Cursor, PageQuery, Query, cut, page_limit},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
 /// Observations in one answer.
 const OBSERVATIONS_MAX: usize = 5_000;
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(show))
         .routes(routes!(uptime_days))
         .routes(routes!(uptime_day))

@@ -15,7 +15,6 @@ use levqor_store::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     incidents::Disturbance,
@@ -23,14 +22,17 @@ use super::{
     service::{ComponentReport, RegionReport, State as Health},
     snapshot::{self, Snapshot},
 };
-use crate::App;
+use crate::{
+    App,
+    openapi::{ApiRouter, routes},
+};
 
 /// Letters and digits of ids, and how many they have.
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 const ID_CHARS: usize = 12;
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(summary))
         .routes(routes!(status))
         .routes(routes!(components))

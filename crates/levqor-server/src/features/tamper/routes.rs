@@ -6,16 +6,21 @@ use levqor_model::{Severity, Timestamp};
 use levqor_store::tamper::Finding;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Asked, Place, Wish};
-use crate::{App, Problem, gateway::Body, openapi::vocabulary, problem::Refusals};
+use crate::{
+    App, Problem,
+    gateway::Body,
+    openapi::vocabulary,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
 
 /// Findings of one place that are shown.
 const SHOWN_MAX: usize = 1_000;
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(status)).routes(routes!(accept)).routes(routes!(verify))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(status)).routes(routes!(accept)).routes(routes!(verify))
 }
 
 vocabulary! {

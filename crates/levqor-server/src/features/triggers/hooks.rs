@@ -16,10 +16,19 @@ use super::{
     service::{self, Message},
     signature::Signed,
 };
-use crate::{App, Problem, gateway::Rates, problem::Refusals};
+use crate::{
+    App, Problem,
+    gateway::Rates,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
+
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(receive))
+}
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct StartedView {
+struct StartedView {
     #[schema(example = "run_01ARZ3NDEKTSV4RRFFQ69G5FAV")]
     run_id: String,
     /// A message with the same `webhook-id` had started this run before.
@@ -39,7 +48,7 @@ pub(super) struct StartedView {
     request_body(content = serde_json::Value, description = "Anything; JSON is parsed"),
     responses((status = 202, body = StartedView), Refusals)
 )]
-pub(super) async fn receive(
+async fn receive(
     State(app): State<App>,
     Path(token): Path<String>,
     RawQuery(query): RawQuery,

@@ -10,7 +10,6 @@ use levqor_model::{Timestamp, WebhookId, WorkflowId};
 use levqor_store::webhooks::Webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     hooks,
@@ -19,15 +18,16 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Id, Remembered},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(list, create))
         .routes(routes!(delete))
         .routes(routes!(rotate))
-        .routes(routes!(hooks::receive))
+        .merge(hooks::api())
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,13 +7,13 @@ use http::header;
 use levqor_model::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service;
 use crate::{
     App, Problem,
     features::plans::Limits,
     gateway::{OptionalActor, Query},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
@@ -22,8 +22,8 @@ const DAYS_DEFAULT: i64 = 30;
 /// Days in an export at most.
 const DAYS_MAX: usize = 366;
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(summary)).routes(routes!(export))
+pub fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(summary)).routes(routes!(export))
 }
 
 /// What was used this month: by the account with a key or a session, by the whole platform without.

@@ -9,7 +9,6 @@ use http::{StatusCode, header};
 use levqor_flow::document::Fetched;
 use levqor_model::{Timestamp, WorkflowId};
 use levqor_store::workflows::Workflow;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     service,
@@ -21,11 +20,12 @@ use super::{
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Id, PageQuery, Query, cut, page_limit},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(create, list))
         .routes(routes!(validate))
         .routes(routes!(get, update, delete))

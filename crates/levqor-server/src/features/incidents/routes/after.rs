@@ -9,7 +9,6 @@ use levqor_model::IncidentId;
 use levqor_store::incidents::{ActionItem, ActionItems, PostmortemSummary};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::super::{
     actions::{self, ItemChange, NewItem},
@@ -20,11 +19,12 @@ use super::super::{
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Cursor, Id, PageQuery, Query, page_limit},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default()
         .routes(routes!(postmortem, write_postmortem))
         .routes(routes!(append_postmortem))
         .routes(routes!(add_action_item))

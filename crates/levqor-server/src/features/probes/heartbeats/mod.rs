@@ -12,10 +12,8 @@ mod ping;
 pub(super) mod routes;
 pub(super) mod service;
 
-use utoipa_axum::router::OpenApiRouter;
+use crate::openapi::ApiRouter;
 
-use crate::App;
-
-pub fn api() -> OpenApiRouter<App> {
+pub fn api() -> ApiRouter {
     routes::api().merge(ping::api())
 }

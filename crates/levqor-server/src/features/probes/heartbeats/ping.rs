@@ -3,16 +3,19 @@
 use axum::extract::{Path, State};
 use levqor_model::ProblemCode;
 use levqor_store::heartbeats::Ping;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::hear;
-use crate::{App, Problem, problem::Refusals};
+use crate::{
+    App, Problem,
+    openapi::{ApiRouter, routes},
+    problem::Refusals,
+};
 
 /// What a good answer says.
 const HEARD: &str = "OK";
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(get_ping, post_ping)).routes(routes!(get_signal, post_signal))
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(get_ping, post_ping)).routes(routes!(get_signal, post_signal))
 }
 
 /// Say that a job has ended well.

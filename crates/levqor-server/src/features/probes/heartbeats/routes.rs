@@ -10,17 +10,17 @@ use levqor_model::Timestamp;
 use levqor_store::heartbeats::{BeatState, Heartbeat, KeptPing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::{self, Wish};
 use crate::{
     App, Problem,
     gateway::{Actor, Body, Remembered},
+    openapi::{ApiRouter, routes},
     problem::Refusals,
 };
 
-pub(super) fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(show, change, delete))
+pub(super) fn api() -> ApiRouter {
+    ApiRouter::default().routes(routes!(list, create)).routes(routes!(show, change, delete))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
