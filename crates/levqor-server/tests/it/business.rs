@@ -84,6 +84,11 @@ async fn page_events_are_counted() {
     let funnel = ops(&test, "/api/ops/marketing").await;
     assert_eq!(funnel["page_views"], json!([{ "name": "/pricing", "count": 3 }]));
     assert_eq!(funnel["cta_clicks"], json!([{ "name": "start-trial", "count": 1 }]));
+    // Of three who came by it, one agreed to say so.
+    assert_eq!(funnel["campaigns"], json!([{ "name": "may", "page_views": 1, "cta_clicks": 0 }]));
+    let cookie = sign_in_operator(&test.app, test.account).await;
+    let page = test.page("/admin/customers").header("cookie", &cookie).send().await.text();
+    assert!(page.contains("<th scope=\"row\">may</th>"), "{page}");
 }
 
 #[tokio::test]
