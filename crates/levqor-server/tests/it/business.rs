@@ -229,6 +229,12 @@ async fn the_forms_work_without_scripts_and_only_from_this_site() {
     let wrong = send("same-origin", "message=Qwyzzt+brlfgh&email=nobody").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.text().contains("Qwyzzt brlfgh"), "what was typed is still there");
+    let trapped =
+        send("same-origin", "message=Qwyzzt+brlfgh&email=bob%40example.com&website=ads.example").await;
+    assert_eq!(trapped.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let text = trapped.text();
+    assert!(text.contains("people do not see was filled in") && !text.contains("ads.example"), "{text}");
+    assert!(text.contains("Qwyzzt brlfgh") && text.contains("id=\"support-email\""), "{text}");
     let sent = send("same-origin", "message=Qwyzzt+%3Cb%3Ebrlfgh&email=bob%40example.com").await;
     assert_eq!(sent.status, StatusCode::OK, "{}", sent.text());
     assert!(sent.text().contains("bob@example.com"));
