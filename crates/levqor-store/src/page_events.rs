@@ -23,6 +23,14 @@ pub struct PageEvents {
     pub events: i64,
 }
 
+/// What came by one campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSums {
+    pub source: String,
+    pub views: i64,
+    pub clicks: i64,
+}
+
 /// What came of some days.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageSums {
@@ -32,6 +40,8 @@ pub struct PageSums {
     pub views: Vec<(String, i64)>,
     /// Clicks of each target, most first; at most 1,000 targets.
     pub clicks: Vec<(String, i64)>,
+    /// Of visitors who agreed to say by which campaign they came, most views first; at most 1,000 campaigns.
+    pub sources: Vec<SourceSums>,
 }
 
 impl Store {
@@ -51,7 +61,10 @@ impl Store {
                     .scalar("SELECT count(*) FROM page_events WHERE day = $1", params![day])?
                     .unwrap_or_default();
                 let is_over = kinds >= KINDS_A_DAY_MAX;
-                let named = |name: &String| if is_over { OTHER.to_owned() } else { name.clone() };
+                // What was not said stays so: nobody came by a campaign that is called `other`.
+                let named = |name: &String| {
+                    if is_over && !name.is_empty() { OTHER.to_owned() } else { name.clone() }
+                };
                 session.execute(
                     "INSERT INTO page_events (day, kind, page, target, source, events) VALUES ($1, $2, $3, $4, $5, $6)
                      ON CONFLICT (day, kind, page, target, source)
@@ -85,6 +98,14 @@ impl Store {
                     "SELECT target, CAST(sum(events) AS bigint) AS found FROM page_events
                      WHERE day >= $1 AND day <= $2 AND kind = 'cta_click'
                      GROUP BY target ORDER BY found DESC, target LIMIT 1000",
+                )?,
+                sources: session.rows(
+                    "SELECT source, CAST(sum(CASE WHEN kind = 'cta_click' THEN events ELSE 0 END) AS bigint) AS clicks,
+                            CAST(sum(CASE WHEN kind = 'page_view' THEN events ELSE 0 END) AS bigint) AS found FROM page_events
+                     WHERE day >= $1 AND day <= $2 AND source <> ''
+                     GROUP BY source ORDER BY found DESC, source LIMIT 1000",
+                    params![from, to],
+                    |row| Ok(SourceSums { source: row.take()?, clicks: row.take()?, views: row.take()? }),
                 )?,
             })
         })

@@ -23,7 +23,8 @@ use crate::{App, Problem};
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everyone; nobody is asked who they are, so not even a wrong key is refused, and nothing limits the rate.
+    /// Everyone; nobody is asked who they are, so not even a wrong key is refused, and nothing limits the rate. A
+    /// route may tell operators more ([`super::ByOperator`]).
     Open,
     /// Everyone; who sends a key or has a session is known, and a wrong key is refused.
     Anyone,

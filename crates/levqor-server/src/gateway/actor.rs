@@ -1,5 +1,7 @@
 //! Who asks.
 
+use std::{convert::Infallible, time::Duration};
+
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Redirect, Response},
@@ -99,6 +101,16 @@ impl ActedBy {
 #[derive(Debug, Clone)]
 pub struct OptionalActor(pub Option<Actor>);
 
+/// Whether an operator asks, for routes that tell everybody something, operators more, and refuse nobody: a wrong key, one that is limited
+/// to other scopes, and one that the store cannot tell of soon are no operator's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByOperator(pub bool);
+
+impl ByOperator {
+    /// Who asks whether a node is ready wants an answer also when the database hangs.
+    const PATIENCE: Duration = Duration::from_secs(1);
+}
+
 /// A caller of a page: without a session the answer is 307 to `/signin?next=…`.
 #[derive(Debug, Clone)]
 pub struct PageActor {
@@ -155,6 +167,18 @@ impl FromRequestParts<App> for OptionalActor {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let identity = authenticate::identity(parts, app).await?;
         Ok(OptionalActor(identity.map(|identity| identity.actor.clone())))
+    }
+}
+
+impl FromRequestParts<App> for ByOperator {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let look = tokio::time::timeout(Self::PATIENCE, authenticate::identity(parts, app)).await;
+        let identity = look.ok().and_then(Result::ok).flatten();
+        Ok(Self(identity.is_some_and(|identity| {
+            identity.actor.operator && identity.actor.require_scope(Scope::Operate).is_ok()
+        })))
     }
 }
 

@@ -54,7 +54,7 @@ use tower_http::{
 
 pub use access::{Access, ApiRule, RULES, Rule};
 pub(crate) use actor::unauthenticated;
-pub use actor::{ActedBy, Actor, OptionalActor, PageActor};
+pub use actor::{ActedBy, Actor, ByOperator, OptionalActor, PageActor};
 pub(crate) use allowances::{Allowance, Allowances};
 pub(crate) use authenticate::{Callers, log_refused};
 pub use authenticate::{HOST_SESSION_COOKIE, SESSION_COOKIE, SESSION_IDLE_MAX, farewell, session_cookie};

@@ -27,7 +27,7 @@ pub(crate) use router::routes;
 pub(crate) use words::{one_of, vocabulary};
 
 use crate::{
-    App, features,
+    App, Problem, features,
     gateway::{Access, RULES, SESSION_COOKIE},
     problem::{FieldError, ProblemDocument},
 };
@@ -166,8 +166,14 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/openapi.json", get(serve))
 }
 
-async fn serve() -> impl IntoResponse {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| document().to_json().unwrap_or_default());
-    ([(header::CONTENT_TYPE, "application/json")], text.as_str())
+/// The whole document as text: half a megabyte, which is made once and kept for the life of the process. What it is made from, several
+/// times as large, goes again. The first call takes long enough to be made on a thread that may block.
+pub(crate) fn text() -> &'static str {
+    static TEXT: OnceLock<Box<str>> = OnceLock::new();
+    TEXT.get_or_init(|| document().to_json().unwrap_or_default().into_boxed_str())
+}
+
+async fn serve() -> Result<impl IntoResponse, Problem> {
+    let text = tokio::task::spawn_blocking(text).await.map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text))
 }

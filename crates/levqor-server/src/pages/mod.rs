@@ -5,6 +5,7 @@
 //! security policy can be `default-src 'self'`.
 
 mod assets;
+mod card;
 pub mod components;
 mod console;
 mod errors;
@@ -25,6 +26,7 @@ use axum::{
     routing::{get, post},
 };
 
+pub use card::{again, card_page};
 pub use console::{Button, Done, chosen, uncached};
 pub use errors::{not_found, problem_page};
 pub use form_data::{FormData, from_this_site};

@@ -84,6 +84,11 @@ async fn page_events_are_counted() {
     let funnel = ops(&test, "/api/ops/marketing").await;
     assert_eq!(funnel["page_views"], json!([{ "name": "/pricing", "count": 3 }]));
     assert_eq!(funnel["cta_clicks"], json!([{ "name": "start-trial", "count": 1 }]));
+    // Of three who came by it, one agreed to say so.
+    assert_eq!(funnel["campaigns"], json!([{ "name": "may", "page_views": 1, "cta_clicks": 0 }]));
+    let cookie = sign_in_operator(&test.app, test.account).await;
+    let page = test.page("/admin/customers").header("cookie", &cookie).send().await.text();
+    assert!(page.contains("<th scope=\"row\">may</th>"), "{page}");
 }
 
 #[tokio::test]
@@ -224,6 +229,12 @@ async fn the_forms_work_without_scripts_and_only_from_this_site() {
     let wrong = send("same-origin", "message=Qwyzzt+brlfgh&email=nobody").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.text().contains("Qwyzzt brlfgh"), "what was typed is still there");
+    let trapped =
+        send("same-origin", "message=Qwyzzt+brlfgh&email=bob%40example.com&website=ads.example").await;
+    assert_eq!(trapped.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let text = trapped.text();
+    assert!(text.contains("people do not see was filled in") && !text.contains("ads.example"), "{text}");
+    assert!(text.contains("Qwyzzt brlfgh") && text.contains("id=\"support-email\""), "{text}");
     let sent = send("same-origin", "message=Qwyzzt+%3Cb%3Ebrlfgh&email=bob%40example.com").await;
     assert_eq!(sent.status, StatusCode::OK, "{}", sent.text());
     assert!(sent.text().contains("bob@example.com"));

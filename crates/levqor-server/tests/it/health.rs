@@ -1,12 +1,16 @@
 //! Liveness, readiness, and the samples of oneself.
 
 use http::StatusCode;
-use levqor_model::Timestamp;
-use levqor_store::Options;
+use levqor_model::{KeyId, Role, Scope, Scopes, Timestamp};
+use levqor_server::gateway::new_key;
+use levqor_store::{Options, keys::ApiKey};
 use levqor_testkit::wait_until;
 use serde_json::json;
 
-use crate::support::{TestApp, WAIT};
+use crate::{
+    callers::{keep_log, kept_log},
+    support::{TestApp, WAIT, sign_in_operator},
+};
 
 #[tokio::test]
 async fn liveness_has_its_members() {
@@ -53,6 +57,71 @@ async fn a_node_without_a_database_is_not_ready() {
     let complaints = complaints(&test).await;
     assert!(complaints.contains(&"database_write".to_owned()), "{complaints:?}");
     assert!(complaints.contains(&"lease".to_owned()), "{complaints:?}");
+}
+
+#[tokio::test]
+async fn what_a_driver_said_is_for_operators_and_for_the_log() {
+    keep_log();
+    let test = TestApp::new().await;
+    let limited = limited_operator(&test).await;
+    let session = sign_in_operator(&test.app, test.account).await;
+    let ask = async |path: &str, name: &'static str, value: &str| {
+        let call = test.get(path);
+        let call = if name.is_empty() { call } else { call.header(name, value) };
+        call.send().await
+    };
+    let key = |key: &str| format!("Bearer {key}");
+    let callers = [
+        ("", String::new(), false),
+        ("authorization", key(&test.keys.owner), false),
+        ("authorization", key(&limited), false),
+        ("cookie", test.cookie.clone(), false),
+        ("authorization", key(&test.keys.operator), true),
+        ("cookie", session, true),
+    ];
+    // Nobody can be looked up any more who was not seen before the store goes.
+    for (name, value, _) in &callers {
+        assert_eq!(ask("/api/regions", *name, value).await.status, StatusCode::OK);
+    }
+    test.store.close().await;
+    let detail = levqor_store::Error::Closed.to_string();
+    let stranger = [("authorization", "Bearer nonsense".to_owned(), false)];
+    for (name, value, is_operator) in callers.iter().chain(&stranger) {
+        let answer = ask("/ready", *name, value).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let checks = answer.json()["checks"].clone();
+        let words = if *is_operator { detail.as_str() } else { "the database cannot be written to" };
+        assert_eq!(checks["database_write"], json!({ "ok": false, "detail": words }), "{name} {value}");
+        assert_eq!(checks.to_string().contains(&detail), *is_operator, "{name} {value}: {checks}");
+    }
+    let (log, lines) = kept_log();
+    let whole = format!("database_write: {detail}");
+    let mut told = lines.iter().filter_map(|line| line["fields"]["ready.failure"].as_str());
+    assert!(told.any(|failure| failure.contains(&whole)), "{log}");
+}
+
+/// The key of an operator that is limited to something else.
+async fn limited_operator(test: &TestApp) -> String {
+    let new = new_key(&*test.app.random);
+    let key = ApiKey {
+        id: KeyId::new(test.app.now(), &*test.app.random),
+        account_id: test.account,
+        name: "limited".to_owned(),
+        prefix: new.prefix,
+        hash: new.hash,
+        role: Role::Owner,
+        operator: true,
+        created_at: test.app.now(),
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+        scopes: Some(Scopes::of([Scope::RunsRead]).unwrap()),
+        previous: None,
+        rotated_at: None,
+        created_by: None,
+    };
+    test.store.create_key(key).await.unwrap();
+    new.key.expose().to_owned()
 }
 
 #[tokio::test]
@@ -124,11 +193,13 @@ async fn a_run_that_cannot_be_read_is_left_out_and_told() {
     test.app.engine.halt().await;
     let next = test.restarted().await;
     wait_until("the engine to find it", || next.app.engine.failure().is_some()).await;
-    let answer = next.get("/ready").send().await;
+    let answer = next.get("/ready").key(&next.keys.operator).send().await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     let check = answer.json()["checks"]["engine"].clone();
     assert_eq!(check["ok"], false, "{check}");
     assert!(check.to_string().contains(&damaged), "{check}");
+    let told = next.get("/ready").send().await.json();
+    assert_eq!(told["checks"]["engine"], json!({ "ok": false, "detail": "some runs do not go on" }));
     levqor_server::features::health::service::sample(&next.app).await.unwrap();
     let samples = test.store.latest_samples().await.unwrap();
     let engine = samples.iter().find(|sample| sample.component == "engine").unwrap();

@@ -317,7 +317,9 @@ async fn names_have_no_characters_that_nobody_sees() {
             assert!(told.contains(&format!("U+{code:04X}")) && told.contains("write it without"), "{told}");
         }
         let asked = test.form("/signin", &[("email", &address)]).send().await;
-        assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", asked.text());
+        // Somebody may be here by such an address since before; the answer says the same whether somebody is.
+        assert_eq!(asked.status, StatusCode::OK, "{}", asked.text());
+        assert!(asked.text().contains("has a character that nobody sees"), "{}", asked.text());
     }
     // What is written so belongs there.
     let persian = "می\u{200c}خواهم";

@@ -374,6 +374,21 @@ async fn somebody_who_is_known_by_a_verified_address_comes_in_and_stays_who_they
     }
 }
 
+/// Nobody new comes by an address with a character that nobody sees; whose address was taken before that was refused is still known by it.
+#[tokio::test]
+async fn an_address_in_which_something_hides_is_that_of_somebody_who_is_here_or_nobodys() {
+    let issuer = Issuer::start().await;
+    let test = issuer.app(true).await;
+    let address = "gr\u{200b}ace@example.com";
+    issuer.plan(Plan { subject: "grace", email: address, ..Plan::good() });
+    let stranger = issuer.go(&test).await;
+    assert_eq!(session(&stranger), None, "{}", stranger.text());
+    assert_eq!(test.store.user_by_email(address.to_owned()).await, Ok(None), "nobody was made");
+    sign_in_as(&test.app, test.account, address, Role::Viewer).await;
+    let known = issuer.go(&test).await;
+    assert!(session(&known).is_some(), "{}", known.text());
+}
+
 #[tokio::test]
 async fn tokens_that_are_not_as_they_must_be_let_nobody_in() {
     let issuer = Issuer::start().await;

@@ -6,7 +6,7 @@ use levqor_server::openapi;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::support::TestApp;
+use crate::{pages::Browser, support::TestApp};
 
 #[test]
 fn the_document_changes_only_on_purpose() {
@@ -87,6 +87,26 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         }
         Value::Array(items) => items.iter().for_each(|value| collect(value, references)),
         _ => {}
+    }
+}
+
+/// The page is made for whoever comes first, and kept.
+#[tokio::test]
+async fn the_page_has_every_operation_for_whoever_asks() {
+    let test = TestApp::new().await;
+    let ask = || test.page("/docs/api").send();
+    let (first, second) = tokio::join!(ask(), ask());
+    let page = first.text();
+    assert_eq!((first.status.as_u16(), &second.text(), &ask().await.text()), (200, &page, &page));
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let id = format!("id=\"{method}{}\"", path.replace(['/', '{', '}'], "-"));
+            assert!(page.contains(&id), "{method} {path}");
+        }
+    }
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
     }
 }
 

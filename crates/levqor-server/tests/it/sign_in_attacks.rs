@@ -3,15 +3,17 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use levqor_model::Role;
 use levqor_server::features::sign_in::service::issue_link;
 use levqor_store::{Options, audit::Filter};
 use levqor_testkit::{temp_dir, wait_for};
 use rusqlite::Connection;
+use serde_json::json;
 
 use crate::{
     callers::{keep_log, kept_log},
     pages::Browser,
-    support::TestApp,
+    support::{TestApp, sign_in_as},
 };
 
 const ELSEWHERE: &[&str] = &[
@@ -162,6 +164,39 @@ async fn a_database_that_takes_its_time_tells_nobody_who_is_known() {
     let records = test.store.audit_records(wanted, None, 10).await.unwrap();
     assert_eq!((records.len(), records[0].author.as_str()), (1, "visitor"));
     assert!(records[0].request_id.is_some() && records[0].details.contains("network"), "{records:?}");
+}
+
+/// Addresses were taken with characters that nobody sees before new ones with them were refused.
+#[tokio::test]
+async fn somebody_whose_address_was_taken_before_hides_nothing_and_still_comes_in() {
+    let directory = temp_dir();
+    let file = directory.path().join("levqor.db");
+    let test = TestApp::over(Options::file(file.clone()), |_| {}).await;
+    let (known, unknown) = ("gr\u{200b}ace@example.com", "ev\u{200b}e@example.com");
+    sign_in_as(&test.app, test.account, known, Role::Viewer).await;
+    let ask = async |email: &str| test.form("/signin", &[("email", email)]).send().await;
+    let (theirs, nobodys) = (ask(known).await, ask(unknown).await);
+    assert_eq!((theirs.status, nobodys.status), (StatusCode::OK, StatusCode::OK));
+    assert!(theirs.text().contains("U+200B"), "{}", theirs.text());
+    assert_eq!(theirs.text().replace("gr\u{200b}ace", "ev\u{200b}e"), nobodys.text());
+    assert!(!ask("grace@example.com").await.text().contains("U+200B"), "what looks alike is another address");
+
+    let links = "SELECT users.email FROM links JOIN users ON users.user_id = links.user_id";
+    let other = Connection::open(&file).unwrap();
+    let made = || -> Vec<String> {
+        let mut statement = other.prepare(links).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    wait_for("the link", || std::future::ready((!made().is_empty()).then_some(()))).await;
+    assert_eq!(made(), [known], "one, for who was here");
+
+    // Operators find them, too.
+    let asked = json!({ "email": known });
+    let out = test.post("/api/ops/people/sign-out").key(&test.keys.operator).json(&asked).send().await;
+    assert_eq!((out.status, &out.json()["ended"]), (StatusCode::OK, &json!(1)), "{}", out.text());
+    let gone = test.post("/api/ops/people/forget").key(&test.keys.operator).json(&asked).send().await;
+    assert_eq!(gone.status, StatusCode::OK, "{}", gone.text());
 }
 
 #[tokio::test]

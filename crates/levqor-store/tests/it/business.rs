@@ -10,7 +10,7 @@ use levqor_store::{
     audit::Filter,
     consultations::{Booked, Consultation},
     notifications::{NewNotification, Target},
-    page_events::{PageEvents, PageSums},
+    page_events::{PageEvents, PageSums, SourceSums},
     people::Forgotten,
     tickets::{Ticket, TicketLoad},
 };
@@ -87,19 +87,29 @@ async fn page_events_are_sums_and_bounded() {
     let (before, day) = (NOW.date().plus_days(-1), NOW.date());
     let sums = world.store.page_sums(before, day).await.unwrap();
     assert_eq!(sums.views, [("/a".to_owned(), 5), ("/b".to_owned(), 1)]);
+    assert_eq!(sums.sources, [], "nobody said by which campaign they came");
+    let by =
+        |source: &str, events| PageEvents { source: source.to_owned(), day: before, ..event("/c", events) };
+    let bought = PageEvents { kind: "cta_click".to_owned(), target: "buy".to_owned(), ..by("may", 1) };
+    world.store.add_page_events(vec![by("may", 2), by("june", 4), by("may", 3), bought]).await.unwrap();
+    let sums = world.store.page_sums(before, before).await.unwrap();
+    let of = |source: &str, views, clicks| SourceSums { source: source.to_owned(), views, clicks };
+    assert_eq!(sums.sources, [of("may", 5, 1), of("june", 4, 0)]);
     // Somebody makes up pages: what they cost ends.
     let made_up: Vec<_> = (0..2_500).map(|number| event(&format!("/made-up-{number}"), 1)).collect();
     world.store.add_page_events(made_up).await.unwrap();
     let click = PageEvents { kind: "cta_click".to_owned(), target: "trial".to_owned(), ..event("/a", 2) };
     let yesterday = PageEvents { day: before, ..click.clone() };
     world.store.add_page_events(vec![click, yesterday]).await.unwrap();
-    let sums = world.store.page_sums(before, day).await.unwrap();
+    let sums = world.store.page_sums(day, day).await.unwrap();
+    assert_eq!(sums.sources, [], "and what is too much has come by none");
     assert_eq!((sums.all_views, sums.views.len()), (2_506, 1_000), "none is lost, and not all are named");
     // 2,000 kinds have rows of their own.
     assert_eq!(sums.views[..2], [("other".to_owned(), 502), ("/a".to_owned(), 5)]);
     // The kinds of the day were used up by what was made up.
-    assert_eq!(sums.clicks, [("other".to_owned(), 2), ("trial".to_owned(), 2)]);
-    assert_eq!(world.store.page_sums(before, before).await.unwrap().clicks, [("trial".to_owned(), 2)]);
+    assert_eq!(sums.clicks, [("other".to_owned(), 2)]);
+    let clicks = world.store.page_sums(before, before).await.unwrap().clicks;
+    assert_eq!(clicks, [("trial".to_owned(), 2), ("buy".to_owned(), 1)]);
     world.store.prune_page_events(NOW.date().plus_days(1)).await.unwrap();
     assert_eq!(world.store.page_sums(before, day).await.unwrap(), PageSums::default());
 }

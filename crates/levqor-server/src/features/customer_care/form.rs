@@ -6,8 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use levqor_model::Timestamp;
+use levqor_store::consultations::Consultation;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -17,9 +18,9 @@ use crate::{
     features::{marketing::service::refuse_programs, sign_in::require_own_form},
     gateway::ClientAddress,
     pages::{
-        FormData, Page, Section, View,
+        FormData, View, again, card_page,
         components::{
-            form::{Area, Field, error_of, trap},
+            form::{Area, Field, error_of, trap, trap_error},
             icon::icon,
             time::moment,
         },
@@ -50,19 +51,6 @@ pub(in crate::features) struct Typed {
     website: String,
 }
 
-fn email(id: &str, typed: &Typed, errors: &[FieldError], hint: &str) -> Markup {
-    let error = error_of(errors, "/email");
-    html! {
-        div.field {
-            label for=(id) { "E-mail" }
-            p.hint id={ (id) "-hint" } { (hint) }
-            input id=(id) name="email" type="email" autocomplete="email" value=(typed.email)
-                aria-invalid=[error.map(|_| "true")] aria-describedby={ (id) "-hint" };
-            @if let Some(error) = error { p.field-error { (icon("alert")) span { (error) } } }
-        }
-    }
-}
-
 /// The form that asks for help.
 pub(in crate::features) fn support_form(typed: &Typed, errors: &[FieldError]) -> Markup {
     let message = Area {
@@ -74,11 +62,13 @@ pub(in crate::features) fn support_form(typed: &Typed, errors: &[FieldError]) ->
         hint: None,
         error: error_of(errors, "/message"),
     };
+    let email = Field::email(&typed.email).error(error_of(errors, "/email"));
     html! {
         form.stack method="post" action="/support/request" novalidate {
+            (trap_error(errors))
             (Field::text("subject", "Subject", &typed.subject).error(error_of(errors, "/subject")).render())
             (message.render())
-            (email("support-email", typed, errors, "Where a person answers."))
+            (email.id("support-email").hint("Where a person answers.").render())
             label.check { input type="checkbox" name="want_person" value="yes" checked[typed.want_person.is_some()]; " A person is to answer, not the documentation" }
             (trap())
             button.button.primary type="submit" data-cta="ask-support" { (icon("mail")) "Ask" }
@@ -101,29 +91,18 @@ pub(in crate::features) fn consultation_form(typed: &Typed, errors: &[FieldError
         .hint("Not sooner than in an hour.")
         .error(error_of(errors, "/begins_at"));
     when.kind = "datetime-local";
+    let email = Field::email(&typed.email).error(error_of(errors, "/email"));
     html! {
         form.stack method="post" action="/support/consultation" novalidate {
+            (trap_error(errors))
             (Field::text("name", "Your name", &typed.name).error(error_of(errors, "/name")).render())
-            (email("consultation-email", typed, errors, "Where a person writes to you."))
+            (email.id("consultation-email").hint("Where a person writes to you.").render())
             (topic.render())
             (when.render())
             (trap())
             button.button type="submit" data-cta="book-consultation" { "Book" }
         }
     }
-}
-
-fn page(view: &View, title: &str, content: &Markup) -> Markup {
-    let body = html! { div.narrow { section.card { div.body.stack { h1 { (title) } (content) } } } };
-    Page::new(title, Section::Other, body).render(view)
-}
-
-/// The form once more, with what is wrong; other problems are answered as they are.
-fn again(view: &View, title: &str, problem: Problem, form: impl Fn(&[FieldError]) -> Markup) -> Response {
-    if problem.status() != StatusCode::UNPROCESSABLE_ENTITY || problem.errors.is_empty() {
-        return problem.into_response();
-    }
-    (StatusCode::UNPROCESSABLE_ENTITY, page(view, title, &form(&problem.errors))).into_response()
 }
 
 async fn support(
@@ -134,16 +113,7 @@ async fn support(
     FormData(typed): FormData<Typed>,
 ) -> Result<Response, Problem> {
     require_own_form(&headers)?;
-    refuse_programs(Some(&typed.website))?;
-    let request = Request {
-        email: Some(&typed.email),
-        subject: Some(&typed.subject),
-        message: &typed.message,
-        language: None,
-        wants_person: typed.want_person.is_some(),
-    };
-    let asker = Asker { client, actor: view.reader.as_ref().map(|reader| &reader.actor) };
-    let content = match service::ask(&app, asker, request).await {
+    let content = match ask(&app, client, &view, &typed).await {
         Ok(Outcome::Answered(answer)) => html! {
             p { "The documentation says:" }
             p.preserve { (answer.answer) }
@@ -156,10 +126,24 @@ async fn support(
             a.button href="/support" { "Back" }
         },
         Err(problem) => {
-            return Ok(again(&view, "Ask for help", problem, |errors| support_form(&typed, errors)));
+            return Ok(again(problem, |errors| {
+                card_page("Ask for help", &support_form(&typed, errors)).render(&view)
+            }));
         }
     };
-    Ok(page(&view, "Support", &content).into_response())
+    Ok(card_page("Support", &content).render(&view).into_response())
+}
+
+async fn ask(app: &App, client: ClientAddress, view: &View, typed: &Typed) -> Result<Outcome, Problem> {
+    refuse_programs(Some(&typed.website))?;
+    let request = Request {
+        email: Some(&typed.email),
+        subject: Some(&typed.subject),
+        message: &typed.message,
+        language: None,
+        wants_person: typed.want_person.is_some(),
+    };
+    service::ask(app, asker(client, view), request).await
 }
 
 async fn consultation(
@@ -170,24 +154,31 @@ async fn consultation(
     FormData(typed): FormData<Typed>,
 ) -> Result<Response, Problem> {
     require_own_form(&headers)?;
-    refuse_programs(Some(&typed.website))?;
-    const TITLE: &str = "Book a consultation";
-    let Some(begins_at) = in_utc(&typed.begins_at) else {
-        let problem = Problem::field("/begins_at", "must be a date with a time, such as 2030-05-17T14:00");
-        return Ok(again(&view, TITLE, problem, |errors| consultation_form(&typed, errors)));
-    };
-    let booking = Booking { email: &typed.email, name: &typed.name, topic: &typed.topic, begins_at };
-    let asker = Asker { client, actor: view.reader.as_ref().map(|reader| &reader.actor) };
-    match service::book(&app, asker, booking).await {
+    match book(&app, client, &view, &typed).await {
         Ok(booked) => {
             let content = html! {
                 p { "It is booked for " (moment(booked.begins_at)) ". Before that, a person writes to " strong { (booked.email) } "." }
                 a.button href="/support" { "Back" }
             };
-            Ok(page(&view, "Consultation", &content).into_response())
+            Ok(card_page("Consultation", &content).render(&view).into_response())
         }
-        Err(problem) => Ok(again(&view, TITLE, problem, |errors| consultation_form(&typed, errors))),
+        Err(problem) => Ok(again(problem, |errors| {
+            card_page("Book a consultation", &consultation_form(&typed, errors)).render(&view)
+        })),
     }
+}
+
+async fn book(app: &App, client: ClientAddress, view: &View, typed: &Typed) -> Result<Consultation, Problem> {
+    refuse_programs(Some(&typed.website))?;
+    let begins_at = in_utc(&typed.begins_at).ok_or_else(|| {
+        Problem::field("/begins_at", "must be a date with a time, such as 2030-05-17T14:00")
+    })?;
+    let booking = Booking { email: &typed.email, name: &typed.name, topic: &typed.topic, begins_at };
+    service::book(app, asker(client, view), booking).await
+}
+
+fn asker(client: ClientAddress, view: &View) -> Asker<'_> {
+    Asker { client, actor: view.reader.as_ref().map(|reader| &reader.actor) }
 }
 
 /// What a browser sends of a date with a time, with or without seconds, read as UTC.

@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 use levqor_model::{ConsultationId, ConsultationState, TicketId, TicketState, Timestamp};
-use levqor_store::{consultations::Consultation, tickets::Ticket};
+use levqor_store::{consultations::Consultation, page_events::SourceSums, tickets::Ticket};
 use maud::{Markup, html};
 
 use super::service;
@@ -150,6 +150,19 @@ fn funnel_card(funnel: &Funnel) -> Markup {
                         }
                     }))
                 }
+            }
+            @if funnel.campaigns.is_empty() {
+                p.body.quiet { "Campaigns: nobody who agreed to say it came by one." }
+            } @else {
+                (table("Campaigns", &[("Campaign", false), ("Pages looked at", true), ("Clicks", true)], &html! {
+                    @for SourceSums { source, views, clicks } in funnel.campaigns.iter().take(ROWS) {
+                        tr {
+                            th scope="row" { (source) }
+                            td.num data-label="Pages looked at" { (count(*views)) }
+                            td.num data-label="Clicks" { (count(*clicks)) }
+                        }
+                    }
+                }))
             }
         }
     }

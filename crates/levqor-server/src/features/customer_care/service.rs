@@ -306,7 +306,7 @@ pub(super) async fn end_consultation(
 /// 422 for what is no address.
 pub(super) async fn forget(app: &App, email: &str) -> Result<Forgotten, Problem> {
     let email =
-        sign_in::service::email(email).map_err(|error| Problem::field("/email", error.to_string()))?;
+        sign_in::service::stored_email(email).map_err(|error| Problem::field("/email", error.to_string()))?;
     Ok(app.store.forget_person(email, app.now()).await?)
 }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod pages;
+mod reference;
 pub mod service;
 
 use axum::{Router, routing::get};

@@ -10,17 +10,14 @@ use levqor_model::ProblemCode;
 use maud::{Markup, PreEscaped, html};
 
 use super::{
-    api::{self, Body, Member, Operation, Schema},
+    reference,
     service::{GUIDES, Guide, problem_page},
 };
 use crate::{
-    App, Problem, openapi,
+    App, Problem,
     pages::{
         Page, Section, View,
-        components::{
-            code::{Language, code_block, with_code},
-            icon::icon,
-        },
+        components::icon::icon,
         markdown::{self, Rendered},
     },
 };
@@ -141,12 +138,8 @@ pub(super) async fn problem(view: View, Path(slug): Path<String>) -> Result<Resp
     Ok(page(code.title(), Here::Problem(*code), body, &view))
 }
 
-pub(super) async fn api(State(app): State<App>, view: View) -> Response {
-    // The description is the same for the life of the process.
-    let reference = app.memory(|parts| {
-        let document = serde_json::to_value(openapi::document()).unwrap_or_default();
-        api::read(&document, &parts.settings.public_url)
-    });
+pub(super) async fn api(State(app): State<App>, view: View) -> Result<Response, Problem> {
+    let reference = reference::body(&app).await?;
     let body = html! {
         div.prose {
             h1 { "API reference" }
@@ -155,121 +148,10 @@ pub(super) async fn api(State(app): State<App>, view: View) -> Response {
                 code { "Authorization: Bearer lvq_…" } "; make one under " a href="/dashboard/keys" { "API keys" } "."
             }
         }
-        @for group in &reference.groups {
-            section.band aria-labelledby={ "group-" (group.name) } {
-                h2 id={ "group-" (group.name) } { (heading(&group.name)) }
-                p.quiet { (with_code(&group.description)) }
-                br;
-                @for operation in &group.operations { (operation_card(operation)) }
-            }
-        }
-        section.band aria-labelledby="schemas" {
-            h2 id="schemas" { "Schemas" }
-            br;
-            @for schema in &reference.schemas { (schema_card(schema)) }
-        }
+        // Markup of ours, which was escaped when it was made.
+        (PreEscaped(&reference))
     };
-    page("API reference", Here::Api, body, &view)
-}
-
-fn operation_card(operation: &Operation) -> Markup {
-    html! {
-        details.operation id=(operation.anchor) {
-            summary {
-                span class={ "method " (operation.method.to_lowercase()) } { (operation.method) }
-                code { (operation.path) }
-                span.quiet { (with_code(&operation.summary)) }
-            }
-            div.body {
-                @if operation.description != operation.summary && !operation.description.is_empty() { p { (with_code(&operation.description)) } }
-                p.small.faint { (icon("key")) " " (operation.access) }
-                (member_table("Parameters", &operation.parameters))
-                @if let Some(body) = &operation.body { (body_part("Body", body)) }
-                @if !operation.answers.is_empty() {
-                    div {
-                        h3 { "Answers" }
-                        ul.answers {
-                            @for answer in &operation.answers {
-                                li {
-                                    strong.nums { (answer.status) } " " (with_code(&answer.description))
-                                    @if let Some(body) = &answer.body { " " (kind(&body.kind, body.refers.as_deref())) }
-                                }
-                            }
-                        }
-                    }
-                }
-                (code_block(&format!("{}-curl", operation.anchor), "curl", &operation.curl, Language::Plain))
-            }
-        }
-    }
-}
-
-fn body_part(title: &str, body: &Body) -> Markup {
-    html! {
-        div {
-            h3 { (title) ", " code { (body.content_type) } " " (kind(&body.kind, body.refers.as_deref())) }
-            (member_rows(&body.members))
-        }
-    }
-}
-
-fn member_table(title: &str, members: &[Member]) -> Markup {
-    html! { @if !members.is_empty() { div { h3 { (title) } (member_rows(members)) } } }
-}
-
-fn member_rows(members: &[Member]) -> Markup {
-    html! {
-        @if !members.is_empty() {
-            div.table-wrap {
-                table.fold {
-                    thead { tr { th scope="col" { "Name" } th scope="col" { "Type" } th scope="col" { "Meaning" } } }
-                    tbody {
-                        @for member in members {
-                            tr {
-                                th scope="row" {
-                                    code { (member.name) }
-                                    @if !member.place.is_empty() { " " span.small.faint { (member.place) } }
-                                }
-                                td data-label="Type" { span { (kind(&member.kind, member.refers.as_deref())) @if member.required { " " span.small.faint { "required" } } } }
-                                td data-label="Meaning" { span { (with_code(&member.description)) } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn kind(name: &str, refers: Option<&str>) -> Markup {
-    html! {
-        @match refers {
-            Some(schema) => a href={ "#schema-" (schema) } { (name) },
-            None => span.quiet { (name) },
-        }
-    }
-}
-
-fn schema_card(schema: &Schema) -> Markup {
-    html! {
-        details.operation id={ "schema-" (schema.name) } {
-            summary { code { (schema.name) } span.quiet { (with_code(&schema.description)) } }
-            div.body {
-                @if schema.members.is_empty() { p.quiet { (schema.kind) } } @else { (member_rows(&schema.members)) }
-            }
-        }
-    }
-}
-
-/// The name of a group as a heading.
-fn heading(name: &str) -> String {
-    match name {
-        "ai" => "AI".to_owned(),
-        name => {
-            let mut chars = name.chars();
-            chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-        }
-    }
+    Ok(page("API reference", Here::Api, body, &view))
 }
 
 /// The first sentence or two of a guide.
@@ -330,11 +212,6 @@ fn page(title: &str, here: Here<'_>, content: Markup, view: &View) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_groups_become_headings() {
-        assert_eq!(["ai", "runs", ""].map(heading), ["AI", "Runs", ""]);
-    }
 
     #[test]
     fn every_guide_has_a_lead_and_a_page() {

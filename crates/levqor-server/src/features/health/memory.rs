@@ -45,6 +45,8 @@ pub(crate) struct Memory {
     recent: Mutex<VecDeque<Sample>>,
     /// What was told of each component last.
     told: Mutex<BTreeMap<String, Told>>,
+    /// Of what the log was told last that it is not good, and of what kind that is.
+    complaints: Mutex<Vec<(&'static str, &'static str)>>,
     last: Arc<Mutex<Option<Verdict>>>,
     /// Held while somebody looks.
     looks: Arc<tokio::sync::Mutex<()>>,
@@ -85,6 +87,7 @@ impl Default for Memory {
             waiting: Mutex::default(),
             recent: Mutex::default(),
             told: Mutex::default(),
+            complaints: Mutex::default(),
             last: Arc::default(),
             looks: Arc::default(),
         }
@@ -116,6 +119,16 @@ impl Memory {
     pub(super) fn clock_went_back(&self, now: Timestamp) -> Duration {
         let last = self.last_look.swap(now.as_micros(), Ordering::SeqCst);
         Timestamp::from_micros(last).since(now)
+    }
+
+    /// Whether something else is not good than when this was asked last; at first all is taken to be good.
+    pub(super) fn complains_anew(&self, complaints: &[(&'static str, &'static str)]) -> bool {
+        let mut last = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *last != complaints;
+        if is_new {
+            *last = complaints.to_vec();
+        }
+        is_new
     }
 
     /// The verdict that is new, or what `judge` finds now; a good one of before that, while it is being found.
@@ -231,6 +244,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::features::health::service::{Check, Failure};
 
     fn good() -> Readiness {
         Readiness { checks: Vec::new() }
@@ -254,6 +268,24 @@ mod tests {
         assert_eq!(memory.verdict(judge()).await, Some(good()));
         assert_eq!(memory.verdict(judge()).await, Some(good()));
         assert_eq!(looks.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn what_is_not_good_is_logged_when_it_changes() {
+        let memory = Memory::default();
+        let (lease, clock) = (("lease", "is gone"), ("clock", "is wrong"));
+        let rows: [(&[(&'static str, &'static str)], bool); 7] = [
+            (&[], false),
+            (&[lease], true),
+            (&[lease], false),
+            (&[lease, clock], true),
+            (&[clock], true),
+            (&[], true),
+            (&[], false),
+        ];
+        for (number, (complaints, is_new)) in rows.into_iter().enumerate() {
+            assert_eq!(memory.complains_anew(complaints), is_new, "{number}");
+        }
     }
 
     #[test]
@@ -310,10 +342,8 @@ mod tests {
     #[tokio::test]
     async fn a_good_verdict_stands_for_a_while_and_a_bad_one_does_not() {
         let bad = || {
-            let failure = Some("gone".to_owned());
-            Readiness {
-                checks: vec![super::super::service::Check { name: "engine", failure, latency_us: None }],
-            }
+            let failure = Some(Failure { plain: "is gone", detail: "gone".to_owned() });
+            Readiness { checks: vec![Check { name: "engine", failure, latency_us: None }] }
         };
         let old = |found, age: Duration| Verdict { at: Instant::now().checked_sub(age).unwrap(), found };
         let ms = Duration::from_millis;

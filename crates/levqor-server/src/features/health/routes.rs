@@ -7,9 +7,10 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::service;
+use super::service::{self, Failure};
 use crate::{
     App,
+    gateway::ByOperator,
     openapi::{ApiRouter, routes},
 };
 
@@ -64,7 +65,7 @@ struct Ready {
 #[derive(Debug, Serialize, ToSchema)]
 struct Verdict {
     ok: bool,
-    /// What is wrong and what to do.
+    /// What is wrong; operators, who send their key or are signed in, also read what exactly and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,16 +79,18 @@ struct Verdict {
     tag = "operations",
     responses((status = 200, body = Ready), (status = 503, description = "Not ready", body = Ready))
 )]
-async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
+async fn ready(State(app): State<App>, ByOperator(by_operator): ByOperator) -> (StatusCode, Json<Ready>) {
     let found = service::readiness(&app).await;
     let is_ready = found.is_ready();
     let checks = found
         .checks
         .into_iter()
         .map(|check| {
-            let verdict =
-                Verdict { ok: check.failure.is_none(), detail: check.failure, latency_us: check.latency_us };
-            (check.name, verdict)
+            let ok = check.failure.is_none();
+            // What a driver says may name machines and people.
+            let shown =
+                |failure: Failure| if by_operator { failure.detail } else { failure.plain.to_owned() };
+            (check.name, Verdict { ok, detail: check.failure.map(shown), latency_us: check.latency_us })
         })
         .collect();
     let draining = app.is_draining();

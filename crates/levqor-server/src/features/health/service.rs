@@ -17,18 +17,30 @@ pub(crate) const CLOCK_OFF_MAX: Duration = Duration::from_secs(10);
 /// No clock is right that shows a time before this product existed: 2025-01-01.
 const CLOCK_MIN_SECONDS: i64 = 1_735_689_600;
 
+/// What everybody is told of a clock.
+const CLOCK_WRONG: &str = "the clock is not right";
+
 /// Who asks for readiness wants an answer soon, also when the database hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A look at the node is over by then; a database that says nothing for so long is down for whoever waits for it.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Why something is not good: once for everybody, once for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Words that stand in the source and nowhere else: nothing that a driver, a machine or a run is called can get out with them.
+    pub plain: &'static str,
+    /// What was found, and what to do.
+    pub detail: String,
+}
+
 /// What was found about one thing that the node depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     pub name: &'static str,
-    /// Why it is not good; None when it is.
-    pub failure: Option<String>,
+    /// None when it is good.
+    pub failure: Option<Failure>,
     pub latency_us: Option<u64>,
 }
 
@@ -65,9 +77,14 @@ impl Readiness {
             .checks
             .iter()
             .filter(|check| names.contains(&check.name))
-            .filter_map(|check| Some(format!("{}: {}", check.name, check.failure.as_ref()?)))
+            .filter_map(|check| Some(format!("{}: {}", check.name, check.failure.as_ref()?.detail)))
             .collect();
         (!failures.is_empty()).then(|| failures.join("; "))
+    }
+
+    /// What is not good, and of what kind that is: it stays the same while only numbers in a detail change.
+    fn complaints(&self) -> Vec<(&'static str, &'static str)> {
+        self.checks.iter().filter_map(|check| Some((check.name, check.failure.as_ref()?.plain))).collect()
     }
 }
 
@@ -75,7 +92,11 @@ impl Readiness {
 pub async fn readiness(app: &App) -> Readiness {
     let judge = {
         let app = app.clone();
-        async move { assess(&app).await }
+        async move {
+            let found = assess(&app).await;
+            log_change(&app, &found);
+            found
+        }
     };
     let Some(mut found) = app.health.verdict(judge).await else { return without_answer(app, PATIENCE) };
     for check in found.checks.iter_mut().filter(|check| check.name == "engine") {
@@ -84,16 +105,35 @@ pub async fn readiness(app: &App) -> Readiness {
     found
 }
 
+/// Tells the log when something else is not good than before: there the whole reason stays, which not everybody is shown.
+fn log_change(app: &App, found: &Readiness) {
+    let complaints = found.complaints();
+    // That a node which is being stopped is not ready is no news.
+    if app.stopping.is_cancelled() || !app.health.complains_anew(&complaints) {
+        return;
+    }
+    let names: Vec<_> = found.checks.iter().map(|check| check.name).collect();
+    match found.failure_of(&names) {
+        Some(failure) => {
+            tracing::warn!(ready.failure = %failure, "not all that the node depends on is good: {failure}");
+        }
+        None => tracing::info!("all that the node depends on is good again"),
+    }
+}
+
 /// Judges everything now.
 pub async fn assess(app: &App) -> Readiness {
     let Ok(found) = tokio::time::timeout(PATIENCE, app.store.readiness()).await else {
         return without_answer(app, PATIENCE);
     };
-    let check = |name, failure: Option<String>| Check { name, failure, latency_us: None };
-    let timed = |name, result: &Result<u64, String>| Check {
+    let check = |name, plain, detail: Option<String>| Check {
         name,
-        failure: result.as_ref().err().cloned(),
+        failure: detail.map(|detail| Failure { plain, detail }),
+        latency_us: None,
+    };
+    let timed = |name, plain, result: Result<u64, String>| Check {
         latency_us: result.as_ref().ok().copied(),
+        ..check(name, plain, result.err())
     };
     let migrations = (found.migration != found.migration_expected).then(|| {
         format!("the schema is at {}, this build expects {}", found.migration, found.migration_expected)
@@ -106,17 +146,17 @@ pub async fn assess(app: &App) -> Readiness {
         .filter(|free| *free < min)
         .map(|free| format!("{free} bytes are free where the database lives; at least {min} are needed"));
     let mut checks = vec![
-        timed("database_read", &found.read),
-        timed("database_write", &found.write),
-        check("migrations", migrations),
-        check("disk", disk),
-        check("lease", lease_failure(app).await),
-        check("clock", clock_failure(app).or_else(|| ahead.and_then(ahead_failure))),
-        check("engine", engine_failure(app)),
+        timed("database_read", "the database cannot be read", found.read),
+        timed("database_write", "the database cannot be written to", found.write),
+        check("migrations", "the database is of another version than this build", migrations),
+        check("disk", "space is short where the database lives", disk),
+        Check { name: "lease", failure: lease_failure(app).await, latency_us: None },
+        check("clock", CLOCK_WRONG, clock_failure(app).or_else(|| ahead.and_then(ahead_failure))),
+        Check { name: "engine", failure: engine_failure(app), latency_us: None },
     ];
     if let Some(replica) = app.store.replica() {
-        let failure = replica.verdict.err().map(|reason| format!("{reason}; reads go to the primary"));
-        checks.push(check(Check::INFORMS, failure));
+        let detail = replica.verdict.err().map(|reason| format!("{reason}; reads go to the primary"));
+        checks.push(check(Check::INFORMS, "the replica is not read from; reads go to the primary", detail));
     }
     Readiness { checks }
 }
@@ -142,27 +182,35 @@ pub(crate) fn ahead_failure((ahead, took): (i64, i64)) -> Option<String> {
 
 /// When the database says nothing at all, nothing that is in it is good.
 fn without_answer(app: &App, patience: Duration) -> Readiness {
-    let silent = |name| Check {
-        name,
-        failure: Some(format!("the database did not answer within {} s", patience.as_secs())),
-        latency_us: None,
-    };
-    let mut checks: Vec<_> =
-        ["database_read", "database_write", "migrations", "disk", "lease"].map(silent).into();
-    checks.push(Check { name: "clock", failure: clock_failure(app), latency_us: None });
-    checks.push(Check { name: "engine", failure: engine_failure(app), latency_us: None });
+    let failed = |name, failure| Check { name, failure, latency_us: None };
+    let mut checks: Vec<_> = ["database_read", "database_write", "migrations", "disk", "lease"]
+        .map(|name| failed(name, Some(silence(patience))))
+        .into();
+    let clock = clock_failure(app).map(|detail| Failure { plain: CLOCK_WRONG, detail });
+    checks.push(failed("clock", clock));
+    checks.push(failed("engine", engine_failure(app)));
     Readiness { checks }
 }
 
+fn silence(patience: Duration) -> Failure {
+    Failure {
+        plain: "the database does not answer",
+        detail: format!("the database did not answer within {} s", patience.as_secs()),
+    }
+}
+
 /// A node without a lease may not work: another may have taken over.
-async fn lease_failure(app: &App) -> Option<String> {
+async fn lease_failure(app: &App) -> Option<Failure> {
     let Ok(found) = tokio::time::timeout(PATIENCE, app.store.nodes(Some(app.now()))).await else {
-        return Some(format!("the database did not answer within {} s", PATIENCE.as_secs()));
+        return Some(silence(PATIENCE));
     };
     match found {
         Ok(nodes) if nodes.iter().any(|node| node.id == app.node) => None,
-        Ok(_) => Some("this node has no live lease in the database".to_owned()),
-        Err(error) => Some(error.to_string()),
+        Ok(_) => Some(Failure {
+            plain: "the node has no lease",
+            detail: "this node has no live lease in the database".to_owned(),
+        }),
+        Err(error) => Some(Failure { plain: "the lease cannot be looked up", detail: error.to_string() }),
     }
 }
 
@@ -176,15 +224,17 @@ fn clock_failure(app: &App) -> Option<String> {
         .then(|| format!("the clock went back by {} s; check the time service", back.as_secs()))
 }
 
-fn engine_failure(app: &App) -> Option<String> {
+fn engine_failure(app: &App) -> Option<Failure> {
     if app.stopping.is_cancelled() {
-        return Some("the node is shutting down".to_owned());
+        let detail = "the node is shutting down".to_owned();
+        return Some(Failure { plain: "the node is being stopped", detail });
     }
     let (depth, capacity) = app.store.queue_depth();
     if depth >= capacity {
-        return Some(format!("{depth} writes wait for the database, as many as may"));
+        let detail = format!("{depth} writes wait for the database, as many as may");
+        return Some(Failure { plain: "too many writes wait for the database", detail });
     }
-    app.engine.failure()
+    app.engine.failure().map(|detail| Failure { plain: "some runs do not go on", detail })
 }
 
 /// Looks at this node, and remembers what was seen; what says something new waits for the store. The store is not waited for, so that

@@ -16,9 +16,9 @@ use crate::{
     features::sign_in::require_own_form,
     gateway::ClientAddress,
     pages::{
-        FormData, Page, Section, View,
+        FormData, Page, View, again, card_page,
         components::{
-            form::{Field, error_of, trap},
+            form::{Field, error_of, trap, trap_error},
             icon::icon,
         },
         uncached,
@@ -62,19 +62,10 @@ pub(in crate::features) fn lead_form() -> Markup {
 }
 
 fn form(typed: &Typed, errors: &[FieldError]) -> Markup {
-    let mut email = Field::text("email", "E-mail", &typed.email).error(error_of(errors, "/email"));
-    email.kind = "email";
-    email.autocomplete = Some("email");
     html! {
         form.stack method="post" action=(FORM) novalidate {
-            // The field itself is not seen, so what is said of it stands first, and it is empty again.
-            @if error_of(errors, "/website").is_some() {
-                p.field-error role="alert" {
-                    (icon("alert"))
-                    span { "A field that people do not see was filled in, perhaps by your browser. It is empty now: send the form once more." }
-                }
-            }
-            (email.render())
+            (trap_error(errors))
+            (Field::email(&typed.email).error(error_of(errors, "/email")).render())
             label.check {
                 input type="checkbox" name="consent" value="yes" checked[typed.consent.is_some()];
                 " You may also write to me about news of Levqor"
@@ -90,16 +81,12 @@ fn form(typed: &Typed, errors: &[FieldError]) -> Markup {
     }
 }
 
-fn card(title: &str, content: &Markup) -> Markup {
-    html! { div.narrow { section.card { div.body.stack { h1 { (title) } (content) } } } }
-}
-
 fn form_page(typed: &Typed, errors: &[FieldError]) -> Page {
     let content = html! {
         p.quiet { "Leave your address, and the people who run this site write to you about using Levqor." }
         (form(typed, errors))
     };
-    Page::new("Stay in touch", Section::Other, card("Stay in touch", &content))
+    card_page("Stay in touch", &content)
 }
 
 async fn show(view: View) -> Markup {
@@ -122,11 +109,7 @@ async fn leave(
     match keep(&app, client, &typed).await {
         // Somewhere else, so that loading the page again sends nothing again.
         Ok(()) => Ok(Redirect::to(THANKS).into_response()),
-        Err(problem) if !problem.errors.is_empty() => {
-            let page = form_page(&typed, &problem.errors).render(&view);
-            Ok((problem.status(), page).into_response())
-        }
-        Err(problem) => Err(problem),
+        Err(problem) => Ok(again(problem, |errors| form_page(&typed, errors).render(&view))),
     }
 }
 
@@ -145,5 +128,5 @@ async fn thanks(view: View) -> Markup {
             a.button href="/docs" { "Read the guides" }
         }
     };
-    Page::new("Thank you", Section::Other, card("Thank you", &content)).render(&view)
+    card_page("Thank you", &content).render(&view)
 }

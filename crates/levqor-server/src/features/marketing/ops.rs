@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use http::StatusCode;
 use levqor_model::{Date, LeadId, Timestamp};
-use levqor_store::leads::Lead;
+use levqor_store::{leads::Lead, page_events::SourceSums};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -108,6 +108,22 @@ struct Counted {
     count: i64,
 }
 
+/// What came by one campaign.
+#[derive(Debug, Serialize, ToSchema)]
+struct CampaignView {
+    #[schema(example = "newsletter-may")]
+    name: String,
+    page_views: i64,
+    cta_clicks: i64,
+}
+
+impl From<SourceSums> for CampaignView {
+    fn from(sums: SourceSums) -> Self {
+        let SourceSums { source, views, clicks } = sums;
+        Self { name: source, page_views: views, cta_clicks: clicks }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 struct FunnelView {
     #[schema(value_type = String, format = Date)]
@@ -118,6 +134,8 @@ struct FunnelView {
     page_views: Vec<Counted>,
     /// Clicks of each target, most first.
     cta_clicks: Vec<Counted>,
+    /// By which campaign visitors came who agreed to say it, most views first.
+    campaigns: Vec<CampaignView>,
     /// New leads by source, most first.
     leads: Vec<Counted>,
 }
@@ -149,6 +167,7 @@ async fn funnel(State(app): State<App>, Query(days): Query<Days>) -> Result<Json
         to,
         page_views: counted(funnel.views),
         cta_clicks: counted(funnel.clicks),
+        campaigns: funnel.campaigns.into_iter().map(CampaignView::from).collect(),
         leads: counted(funnel.leads),
     }))
 }

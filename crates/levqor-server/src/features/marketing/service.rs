@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levqor_model::{Date, LeadId, ProblemCode};
-use levqor_store::page_events::{PageEvents, PageSums};
+use levqor_store::page_events::{PageEvents, PageSums, SourceSums};
 
 use crate::{
     App, Problem,
@@ -180,6 +180,8 @@ pub(crate) struct Funnel {
     pub(crate) views: Vec<(String, i64)>,
     /// Clicks of each target, most first.
     pub(crate) clicks: Vec<(String, i64)>,
+    /// What visitors did who agreed to say by which campaign they came, most views first.
+    pub(crate) campaigns: Vec<SourceSums>,
     /// New leads by source, most first.
     pub(crate) leads: Vec<(String, i64)>,
 }
@@ -190,9 +192,9 @@ pub(crate) struct Funnel {
 /// When the store cannot be read.
 pub(crate) async fn funnel(app: &App, from: Date, to: Date) -> Result<Funnel, levqor_store::Error> {
     let store = app.store.views();
-    let PageSums { all_views, views, clicks } = store.page_sums(from, to).await?;
+    let PageSums { all_views, views, clicks, sources } = store.page_sums(from, to).await?;
     let leads = store.lead_sources(from.start(), to.plus_days(1).start()).await?;
-    Ok(Funnel { all_views, views, clicks, leads })
+    Ok(Funnel { all_views, views, clicks, campaigns: sources, leads })
 }
 
 #[cfg(test)]

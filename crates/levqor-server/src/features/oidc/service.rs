@@ -18,7 +18,7 @@ use crate::{
     App, Problem,
     features::{
         sessions::service::{self as sessions, Entered, Seat},
-        sign_in::service::{email, enter_first},
+        sign_in::service::{email, enter_first, stored_email},
     },
 };
 
@@ -160,13 +160,16 @@ async fn person(app: &App, settings: &OidcSettings, told: Told) -> Result<Person
     if let Some(user) = app.store.foreign_user(issuer, told.subject.clone()).await? {
         return Ok(Person::Known(user));
     }
-    let address = told.email.as_deref().and_then(|text| email(text).ok()).ok_or(Error::NotVerified)?;
+    let address = told.email.as_deref().and_then(|text| stored_email(text).ok()).ok_or(Error::NotVerified)?;
     match app.store.user_by_email(address.clone()).await? {
         Some(user) => {
             bind(app, settings, told.subject, user.id).await?;
             Ok(Person::Known(user.id))
         }
-        None => Ok(Person::New { subject: told.subject, address }),
+        None => {
+            let address = email(&address).map_err(|_| Error::NotVerified)?;
+            Ok(Person::New { subject: told.subject, address })
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use levqor_store::{accounts::Account, sessions::Session};
 use super::browser;
 use crate::{
     App, Problem,
-    features::sign_in::service::email,
+    features::sign_in::service::stored_email,
     gateway::{Actor, SESSION_IDLE_MAX, new_token, token_hash},
 };
 
@@ -176,7 +176,7 @@ pub async fn sign_out(
 }
 
 async fn sign_out_person(app: &App, address: &str) -> Result<usize, Problem> {
-    let address = email(address).map_err(|error| Problem::field("/email", error.to_string()))?;
+    let address = stored_email(address).map_err(|error| Problem::field("/email", error.to_string()))?;
     let user = app.store.user_by_email(address).await?.ok_or_else(|| {
         Problem::field("/email", "belongs to nobody here; see how the person's address is spelled")
     })?;

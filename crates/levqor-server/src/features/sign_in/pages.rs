@@ -7,7 +7,7 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use levqor_model::{ProblemCode, UserId};
+use levqor_model::{ProblemCode, UserId, unseen};
 use levqor_store::audit;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -91,7 +91,7 @@ pub(super) async fn request(
         return Err(Problem::new(ProblemCode::Forbidden, detail));
     }
     let next = Next { next: request.next };
-    let email = match service::email(&request.email) {
+    let email = match service::stored_email(&request.email) {
         Ok(email) => email,
         Err(error) => {
             let card = form_card(&app, &request.email, next.path(), Some(&error.to_string()));
@@ -313,6 +313,12 @@ fn asked_card(app: &App, email: &str) -> Markup {
                 h1 { "Look for your link" }
                 p { "If " strong { (email) } " belongs to somebody here, a link that works once was made, good for 15 minutes." }
                 (note(Tone::Idle, &html! { p { "This server runs in development: it sends no mail and shows the link in the server's terminal." } }))
+            }
+            // The same for known and unknown addresses: a few old ones are stored so, and mostly it was pasted along.
+            @if let Some((_, letter)) = unseen(email) {
+                (note(Tone::Warn, &html! {
+                    p { "The address has a character that nobody sees (U+" (format!("{:04X}", u32::from(letter))) "). If nothing comes, type the address anew." }
+                }))
             }
             a.button href="/signin" { "Use another address" }
         }

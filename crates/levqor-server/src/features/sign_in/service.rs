@@ -35,11 +35,25 @@ pub enum Error {
     Store(#[from] levqor_store::Error),
 }
 
-/// An address in the form in which it is stored.
+/// A new address, in the form in which it is stored.
 ///
 /// # Errors
-/// When it cannot be an address. Whether it is one, only mail can tell.
+/// When it cannot be an address, or hides something. Whether it is one, only mail can tell.
 pub fn email(text: &str) -> Result<String, EmailError> {
+    let address = stored_email(text)?;
+    // Two addresses that look alike would be two people.
+    match unseen(&address) {
+        Some((_, letter)) => Err(EmailError::Unseen(letter.into())),
+        None => Ok(address),
+    }
+}
+
+/// An address by which somebody is looked up who may be here already, in the form in which it is stored. Addresses that were taken before
+/// new ones with characters that nobody sees were refused are there as they are, and their owners must be found.
+///
+/// # Errors
+/// When it cannot be an address.
+pub fn stored_email(text: &str) -> Result<String, EmailError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(EmailError::Missing);
@@ -52,11 +66,7 @@ pub fn email(text: &str) -> Result<String, EmailError> {
     if !(fits && labels && local.chars().all(allowed) && domain.chars().all(allowed)) {
         return Err(EmailError::Shape);
     }
-    // Two addresses that look alike would be two people.
-    match unseen(text) {
-        Some((_, letter)) => Err(EmailError::Unseen(letter.into())),
-        None => Ok(text.to_lowercase()),
-    }
+    Ok(text.to_lowercase())
 }
 
 /// Makes a link that signs `user` in: once, within 15 minutes. Only its hash is stored.
@@ -157,6 +167,12 @@ mod tests {
         ];
         for (text, result) in rows {
             assert_eq!(email(text).as_deref(), result.as_ref().copied(), "{text:?}");
+            // Who is here already is found, whatever hides in their address; what is no address is none.
+            let found = match &result {
+                Err(EmailError::Unseen(_)) => Ok(text.to_lowercase()),
+                other => other.map(str::to_owned),
+            };
+            assert_eq!(stored_email(text), found, "{text:?}");
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::problem::FieldError;
 /// A field of one line.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
+    /// The name, unless another form on the page has a field of that name, too.
+    pub id: &'a str,
     pub name: &'a str,
     pub label: &'a str,
     /// `text`, `email`, …
@@ -22,6 +24,7 @@ pub struct Field<'a> {
 impl<'a> Field<'a> {
     pub fn text(name: &'a str, label: &'a str, value: &'a str) -> Self {
         Self {
+            id: name,
             name,
             label,
             kind: "text",
@@ -31,6 +34,16 @@ impl<'a> Field<'a> {
             required: false,
             autocomplete: None,
         }
+    }
+
+    /// For an address of mail.
+    pub fn email(value: &'a str) -> Self {
+        Self { kind: "email", autocomplete: Some("email"), ..Self::text("email", "E-mail", value) }
+    }
+
+    pub fn id(mut self, id: &'a str) -> Self {
+        self.id = id;
+        self
     }
 
     pub fn required(mut self) -> Self {
@@ -51,13 +64,13 @@ impl<'a> Field<'a> {
     pub fn render(&self) -> Markup {
         html! {
             div.field {
-                label for=(self.name) { (self.label) }
-                @if let Some(hint) = self.hint { p.hint id={ (self.name) "-hint" } { (hint) } }
-                input id=(self.name) name=(self.name) type=(self.kind) value=(self.value)
+                label for=(self.id) { (self.label) }
+                @if let Some(hint) = self.hint { p.hint id={ (self.id) "-hint" } { (hint) } }
+                input id=(self.id) name=(self.name) type=(self.kind) value=(self.value)
                     required[self.required] autofocus[self.error.is_some()] autocomplete=[self.autocomplete]
                     aria-invalid=[self.error.map(|_| "true")]
-                    aria-describedby=[described_by(self.name, self.hint.is_some(), self.error.is_some())];
-                (field_error(self.name, self.error))
+                    aria-describedby=[described_by(self.id, self.hint.is_some(), self.error.is_some())];
+                (field_error(self.id, self.error))
             }
         }
     }
@@ -127,6 +140,18 @@ pub fn error_of<'a>(errors: &'a [FieldError], pointer: &str) -> Option<&'a str> 
     errors.iter().find(|error| error.pointer == pointer).map(|error| error.message.as_str())
 }
 
+/// What is wrong with the field of [`trap`]. It stands first in its form, since the field itself is not seen; that is empty again.
+pub fn trap_error(errors: &[FieldError]) -> Markup {
+    html! {
+        @if error_of(errors, "/website").is_some() {
+            p.field-error role="alert" {
+                (icon("alert"))
+                span { "A field that people do not see was filled in, perhaps by your browser. It is empty now: send the form once more." }
+            }
+        }
+    }
+}
+
 /// The field that people do not see, and must not fill in. Programs that fill in every field show themselves by it.
 pub fn trap() -> Markup {
     html! {
@@ -154,6 +179,20 @@ pub fn csrf(token: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_forms_of_one_page_may_have_fields_of_one_name() {
+        let shown = Field::email("").id("support-email").hint("Where?").error(Some("is none")).render();
+        let shown = shown.into_string();
+        for part in [
+            "for=\"support-email\"",
+            "id=\"support-email\" name=\"email\" type=\"email\"",
+            "aria-describedby=\"support-email-hint support-email-error\"",
+            "id=\"support-email-error\"",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
 
     #[test]
     fn a_field_with_an_error_keeps_its_value_and_points_to_the_reason() {

@@ -262,7 +262,7 @@ async fn marketing_counts_clicks_since_the_last_time_and_how_far_accounts_come()
         kind: "page_view".to_owned(),
         page: "/pricing".to_owned(),
         target: String::new(),
-        source: String::new(),
+        source: "may".to_owned(),
         events: 3,
     };
     test.store.add_page_events(vec![looks]).await.unwrap();
@@ -280,6 +280,7 @@ async fn marketing_counts_clicks_since_the_last_time_and_how_far_accounts_come()
     assert_eq!((&data["since_last"]["pricing_cta_clicks"], &data["leads"]), (&json!(1), &json!(1)));
     assert_eq!(data["lead_sources"], json!([{ "name": "newsletter", "count": 1 }]));
     assert_eq!(data["page_views"], json!([{ "name": "/pricing", "count": 3 }]));
+    assert_eq!(data["campaigns"], json!([{ "name": "may", "page_views": 3, "cta_clicks": 0 }]));
 }
 
 async fn observe(test: &TestApp, component: &str, good: bool, at: Timestamp) {

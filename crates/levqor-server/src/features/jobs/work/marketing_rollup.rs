@@ -18,7 +18,7 @@ const COUNTED: [Counter; 4] = [
     Counter::SupportAutoRequests,
     Counter::TrialFeedbackSubmissions,
 ];
-/// Pages, buttons and sources that are named.
+/// Pages, buttons, campaigns and sources that are named.
 const NAMED_MAX: usize = 50;
 /// Results before this one that are looked at, to say what has come since.
 const RESULTS_MAX: usize = 20;
@@ -56,12 +56,19 @@ pub(in super::super) async fn work(context: &Context) -> Done {
         count(totals[clicks]),
         since(clicks).map_or_else(String::new, |new| format!(", {} since the last rollup", count(new))),
     );
+    let campaigns: Vec<_> = events
+        .campaigns
+        .iter()
+        .take(NAMED_MAX)
+        .map(|one| json!({ "name": one.source, "page_views": one.views, "cta_clicks": one.clicks }))
+        .collect();
     let new: BTreeMap<&str, Option<i64>> = totals.keys().map(|name| (*name, since(name))).collect();
     output(
         summary,
         json!({
             "from": from, "until": end, "totals": totals, "since_last": new, "leads": leads,
             "lead_sources": named(sources), "page_views": named(events.views), "cta_clicks": named(events.clicks),
+            "campaigns": campaigns,
             "funnel": { "opened": opened, "with_workflow": with_workflow, "with_run": with_run },
         }),
     )
