@@ -73,6 +73,7 @@ fn alert(test: &TestApp, rule: &str, details: Value) -> Alert {
         flaps: 0,
         told: true,
         heard: true,
+        heard_by: Vec::new(),
         silence: None,
         ending: None,
         acknowledged: None,
