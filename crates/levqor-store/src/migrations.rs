@@ -59,6 +59,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     38 "0038_node_load",
     39 "0039_heard",
     40 "0040_heard_by",
+    41 "0041_node_lease",
 ];
 
 /// The version that this build knows.

@@ -10,8 +10,6 @@ use crate::App;
 
 /// For how long a node that is gone is missed.
 const MISSED_FOR: Duration = Duration::from_secs(10 * 60);
-/// As long as a lease: whoever takes the place of a node may begin before others know that it is gone.
-const LEASE: Duration = Duration::from_secs(6);
 /// What a node says of itself is fresh for this long.
 const FRESH: Duration = Duration::from_secs(20);
 
@@ -34,7 +32,9 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
             None => {}
         }
     }
-    let replaced = replaced(&missed, &live);
+    // What one whose build does not say it has is taken to be this node's.
+    let usual = app.engine.lease();
+    let replaced = replaced(&missed, &live, usual);
     let of_missed = |node: &Node| of_node(node, true, replaced.contains(&node.id), left(&node.region));
     found.extend(missed.iter().map(of_missed));
     for state in &states {
@@ -81,17 +81,18 @@ fn is_lost(node: &Node, is_live: bool, now: Timestamp) -> Option<bool> {
     }
 }
 
-/// Those that are lost and whose place another one has taken: it lives there, and began after they were heard of last. Each takes one
-/// place, so that of two that are lost one is still missed.
-fn replaced(lost: &[Node], live: &[Node]) -> BTreeSet<NodeId> {
+/// Those that are lost and whose place another one has taken: it lives there, and began after they were heard of last, which may be before
+/// others know that they are gone. Each takes one place, so that of two that are lost one is still missed. `usual`: the lease of those that
+/// do not say what theirs is.
+fn replaced(lost: &[Node], live: &[Node], usual: Duration) -> BTreeSet<NodeId> {
     let mut lost: Vec<&Node> = lost.iter().collect();
-    lost.sort_by_key(|node| node.expires_at);
+    lost.sort_by_key(|node| node.heard_at(usual));
     let mut free: Vec<&Node> = live.iter().collect();
     free.sort_by_key(|node| node.started_at);
     let mut replaced = BTreeSet::new();
     for node in lost {
-        let heard_of = node.expires_at - LEASE;
-        let takes_it = |other: &&Node| other.region == node.region && other.started_at >= heard_of;
+        let heard_at = node.heard_at(usual);
+        let takes_it = |other: &&Node| other.region == node.region && other.started_at >= heard_at;
         if let Some(place) = free.iter().position(takes_it) {
             free.remove(place);
             replaced.insert(node.id);
@@ -124,6 +125,8 @@ mod tests {
 
     use super::*;
 
+    const LEASE: Duration = Duration::from_secs(6);
+
     fn now() -> Timestamp {
         Timestamp::from_seconds(1_795_500_000)
     }
@@ -137,6 +140,7 @@ mod tests {
             epoch: 1,
             started_at: now() - Duration::from_secs(begun),
             expires_at: now() - Duration::from_secs(heard_of) + LEASE,
+            lease: Some(LEASE),
             stopped_at: None,
             stop_reason: None,
         }
@@ -182,7 +186,18 @@ mod tests {
         for (live, expected) in rows {
             let live: Vec<_> =
                 (3..).zip(*live).map(|(n, (region, begun))| node(n, region, *begun, 1)).collect();
-            assert_eq!(replaced(&lost, &live), expected.iter().copied().collect(), "{live:?}");
+            let expected: BTreeSet<_> = expected.iter().copied().collect();
+            assert_eq!(replaced(&lost, &live, LEASE * 100), expected, "{live:?}");
+            // As it was with a build that did not say it; and each with a lease of its own, whatever this node's is.
+            let unsaid = lost.clone().map(|node| Node { lease: None, ..node });
+            assert_eq!(replaced(&unsaid, &live, LEASE), expected, "{live:?}");
+            let long = LEASE * 50;
+            let longer = lost.clone().map(|node| Node {
+                expires_at: node.expires_at - LEASE + long,
+                lease: Some(long),
+                ..node
+            });
+            assert_eq!(replaced(&longer, &live, LEASE), expected, "{live:?}");
         }
         let holds = of_node(&lost[0], true, true, 1);
         assert_eq!(holds.verdict, Verdict::Holds);
