@@ -76,6 +76,14 @@ impl Node {
     pub fn heard_at(&self, usual: Duration) -> Timestamp {
         (self.expires_at - self.lease.unwrap_or(usual)).max(self.started_at)
     }
+
+    /// Until when it is known to have lived: until it was stopped, or until its last sign when it is gone without a word.
+    pub fn lived_until(&self, usual: Duration) -> Timestamp {
+        match self.stopped_at {
+            Some(at) if self.stop_reason.as_deref() != Some("expired") => at,
+            _ => self.heard_at(usual),
+        }
+    }
 }
 
 fn micros(lease: Duration) -> i64 {

@@ -62,6 +62,9 @@ async fn it_is_known_when_a_node_was_heard_of_last() {
     store.condemn_nodes(other, NOW + MINUTE * 4).await.unwrap();
     let gone = store.nodes(None).await.unwrap().into_iter().find(|node| node.id == id).unwrap();
     assert_eq!((gone.stopped_at, gone.heard_at(usual)), (Some(NOW + MINUTE * 4), NOW + MINUTE / 2));
+    assert_eq!(gone.lived_until(usual), NOW + MINUTE / 2, "nobody knows more than that");
+    store.stop_node(other, NOW + MINUTE * 5).await.unwrap();
+    assert_eq!(found().await.lived_until(usual), NOW + MINUTE * 5, "it said so itself");
     // One of a build that does not say; and it was not heard of before it began.
     let older = levqor_store::nodes::Node { lease: None, expires_at: NOW + MINUTE, ..gone };
     assert_eq!((older.heard_at(usual), older.heard_at(MINUTE * 9)), (NOW + MINUTE - usual, NOW));

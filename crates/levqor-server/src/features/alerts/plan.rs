@@ -211,7 +211,11 @@ fn look(
     let (next, event) = step(track.as_ref(), before, now, said.patience);
     let made = match (alert, next) {
         (None, None) => return false,
-        (None, Some(next)) => fresh(new_id(), source, condition, &next, event, known.now),
+        (None, Some(next)) => {
+            let began_at = began_at(said, before, known.now);
+            let made = fresh(new_id(), source, condition, &next, event, known.now);
+            Alert { began_at, ..made }
+        }
         (Some(alert), next) => changed(alert, condition, next, event, ending, known.now),
     };
     let mut made = Alert { silence, ..made };
@@ -249,6 +253,12 @@ fn look(
     }
     plan.moves.push(AlertMove { alert: made, was: alert.map(|alert| alert.version), step: step_of(event) });
     fires
+}
+
+/// When something began that fails now: as its source has it, though not before the last alert of it was over.
+fn began_at(said: &Said, before: Option<Before>, now: Timestamp) -> Timestamp {
+    let began_at = said.since.unwrap_or(now);
+    before.map_or(began_at, |before| began_at.max(before.ended_at)).min(now)
 }
 
 /// The routes by which an alert of that severity is told.

@@ -100,6 +100,31 @@ fn an_alert_lives_and_is_told_twice() {
     assert!(world.writes <= 14, "{}", world.writes);
 }
 
+/// A source may know that it began before it could be seen.
+#[test]
+fn an_alert_began_when_its_source_says() {
+    let began = |world: &World| world.open.iter().map(|alert| alert.began_at).collect::<Vec<_>>();
+    let fails = |since: u64| said("nodes.full", "a", Verdict::Fails).since(at(since));
+    let mut world = World::default();
+    for seconds in (100..120).step_by(2) {
+        // A clock of somebody else's may be ahead.
+        world.says(seconds, &[fails(94), said("nodes.full", "b", Verdict::Fails).since(at(500))]);
+    }
+    assert_eq!(began(&world), [at(94), at(100)]);
+    assert_eq!(world.open[0].firing_at, Some(at(110)));
+    for seconds in (120..140).step_by(2) {
+        world.says(
+            seconds,
+            &[said("nodes.full", "a", Verdict::Holds), said("nodes.full", "b", Verdict::Holds)],
+        );
+    }
+    assert_eq!(began(&world), []);
+    let over = world.ended[0].ended_at.unwrap();
+    // In between it held.
+    world.says(150, &[fails(94)]);
+    assert_eq!(began(&world), [over]);
+}
+
 #[test]
 fn what_is_unknown_is_an_alert_of_its_own() {
     let mut world = World::default();

@@ -6,36 +6,39 @@ use levqor_model::{Condition, NodeId, RegionCode, Severity, Timestamp, Verdict};
 use levqor_store::{Error, nodes::Node};
 use serde_json::json;
 
-use crate::App;
+use crate::{App, features::alerts::Said};
 
 /// For how long a node that is gone is missed.
 const MISSED_FOR: Duration = Duration::from_secs(10 * 60);
 /// What a node says of itself is fresh for this long.
 const FRESH: Duration = Duration::from_secs(20);
 
-/// Which nodes are lost, and which are not ready.
+/// Which nodes are lost, and since when, and which are not ready.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
+pub(crate) async fn conditions(app: &App) -> Result<Vec<Said>, Error> {
     let now = app.now();
     let live = app.store.nodes(Some(now)).await?;
     let states = app.store.node_states(now).await?;
     let left = |region: &RegionCode| live.iter().filter(|node| node.region == *region).count();
+    // What one whose build does not say it has is taken to be this node's.
+    let usual = app.engine.lease();
+    let said_of = |node: &Node, lost, replaced, left| {
+        Said::of(of_node(node, lost, replaced, left, usual)).since(node.heard_at(usual))
+    };
     let mut missed = Vec::new();
     let mut found = Vec::new();
     for node in app.store.nodes(None).await? {
         let is_live = live.iter().any(|other| other.id == node.id);
         match is_lost(&node, is_live, now) {
             Some(true) => missed.push(node),
-            Some(false) => found.push(of_node(&node, false, false, left(&node.region))),
+            Some(false) => found.push(said_of(&node, false, false, left(&node.region))),
             None => {}
         }
     }
-    // What one whose build does not say it has is taken to be this node's.
-    let usual = app.engine.lease();
     let replaced = replaced(&missed, &live, usual);
-    let of_missed = |node: &Node| of_node(node, true, replaced.contains(&node.id), left(&node.region));
+    let of_missed = |node: &Node| said_of(node, true, replaced.contains(&node.id), left(&node.region));
     found.extend(missed.iter().map(of_missed));
     for state in &states {
         let Some(node) = live.iter().find(|node| node.id == state.node) else { continue };
@@ -44,7 +47,7 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
             (true, true) => Verdict::Holds,
             (true, false) => Verdict::Fails,
         };
-        found.push(Condition {
+        found.push(Said::of(Condition {
             rule: "nodes.ready".to_owned(),
             subject: node.id.to_string(),
             verdict,
@@ -65,7 +68,7 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
                 (Verdict::Holds, _) => format!("node {} of {} is ready", node.id, node.region),
             },
             details: json!({ "region": node.region, "reason": state.reason }),
-        });
+        }));
     }
     Ok(found)
 }
@@ -102,7 +105,7 @@ fn replaced(lost: &[Node], live: &[Node], usual: Duration) -> BTreeSet<NodeId> {
 }
 
 /// `left`: nodes that live in its region.
-fn of_node(node: &Node, lost: bool, replaced: bool, left: usize) -> Condition {
+fn of_node(node: &Node, lost: bool, replaced: bool, left: usize, usual: Duration) -> Condition {
     Condition {
         rule: "nodes.lost".to_owned(),
         subject: node.id.to_string(),
@@ -115,7 +118,9 @@ fn of_node(node: &Node, lost: bool, replaced: bool, left: usize) -> Condition {
             (true, false) => format!("node {} of {} is lost; {left} are left there", node.id, node.region),
             (false, _) => format!("node {} of {} lives", node.id, node.region),
         },
-        details: json!({ "region": node.region, "left": left, "stopped_at": node.stopped_at }),
+        details: json!({
+            "region": node.region, "left": left, "heard_at": node.heard_at(usual), "stopped_at": node.stopped_at,
+        }),
     }
 }
 
@@ -162,7 +167,7 @@ mod tests {
                 stop_reason: stopped.map(|(_, why)| why.to_owned()),
                 ..node(1, "eu-west", 600, 11)
             };
-            let found = is_lost(&node, is_live, now()).map(|lost| of_node(&node, lost, false, left));
+            let found = is_lost(&node, is_live, now()).map(|lost| of_node(&node, lost, false, left, LEASE));
             let found = found.map(|condition| (condition.verdict, condition.severity));
             assert_eq!(found, expected, "{stopped:?}");
         }
@@ -199,7 +204,7 @@ mod tests {
             });
             assert_eq!(replaced(&longer, &live, LEASE), expected, "{live:?}");
         }
-        let holds = of_node(&lost[0], true, true, 1);
+        let holds = of_node(&lost[0], true, true, 1, LEASE);
         assert_eq!(holds.verdict, Verdict::Holds);
         assert!(holds.summary.ends_with("is lost, and another took its place"), "{}", holds.summary);
     }
