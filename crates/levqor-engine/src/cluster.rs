@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::{approvals, core::Core, drains, nudges};
 
 /// The lease of a node that is alone: nobody waits for its end.
-pub(crate) const LEASE_ALONE: Duration = Duration::from_secs(15);
+const LEASE_ALONE: Duration = Duration::from_secs(15);
 const RENEW_EVERY_ALONE: Duration = Duration::from_secs(5);
 /// Runs that one transaction takes over: bounds how long other writers wait.
 const TAKEN_AT_ONCE: usize = 2_000;
@@ -64,6 +64,16 @@ impl Shared {
             renew_every: Duration::from_millis(1_200),
             look_every: Duration::from_millis(500),
             look_again: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Cluster {
+    /// How long others wait for a sign of this node before they hold it for gone.
+    pub(crate) const fn lease(&self) -> Duration {
+        match self {
+            Cluster::Alone => LEASE_ALONE,
+            Cluster::Shared(shared) => shared.lease,
         }
     }
 }
@@ -109,9 +119,10 @@ impl Core {
 /// Renews the lease until the engine stops. When that fails for too long, or the node was stopped by others, it stops the engine:
 /// whatever it still computed would be refused.
 pub(crate) async fn renew(core: Arc<Core>) {
-    let (lease, renew_every, shared) = match &core.cluster {
-        Cluster::Alone => (LEASE_ALONE, RENEW_EVERY_ALONE, false),
-        Cluster::Shared(shared) => (shared.lease, shared.renew_every, true),
+    let lease = core.cluster.lease();
+    let (renew_every, shared) = match &core.cluster {
+        Cluster::Alone => (RENEW_EVERY_ALONE, false),
+        Cluster::Shared(shared) => (shared.renew_every, true),
     };
     // Before the lease is over for others, whose clocks run at another pace.
     let patience = lease.saturating_sub(renew_every);

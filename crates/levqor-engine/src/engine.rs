@@ -92,10 +92,11 @@ impl Engine {
         let now = clock.now();
         let store = store.recording_as(node, &region);
         let (region_code, version) = (region.clone(), surroundings.runtime_version.clone());
-        let registered = |lease, alone| NewNode { id: node, region: region_code, version, lease, alone };
+        let lease = cluster.lease();
+        let registered = |alone| NewNode { id: node, region: region_code, version, lease, alone };
         let (store, epoch) = match &cluster {
             Cluster::Alone => {
-                let epoch = store.register_node(registered(cluster::LEASE_ALONE, true), now).await?;
+                let epoch = store.register_node(registered(true), now).await?;
                 let taken = store.own_live_runs(node, epoch, now).await?;
                 tracing::info!(
                     node.id = %node, epoch, runs = taken, region = %region,
@@ -103,8 +104,8 @@ impl Engine {
                 );
                 (store, epoch)
             }
-            Cluster::Shared(shared) => {
-                let epoch = store.register_node(registered(shared.lease, false), now).await?;
+            Cluster::Shared(_) => {
+                let epoch = store.register_node(registered(false), now).await?;
                 tracing::info!(node.id = %node, epoch, region = %region, "node {node} of {region} has joined");
                 (store.acting_as(node), epoch)
             }
@@ -491,6 +492,11 @@ impl Engine {
 
     pub fn node(&self) -> NodeId {
         self.core.node
+    }
+
+    /// How long others wait for a sign of this node before they hold it for gone.
+    pub fn lease(&self) -> std::time::Duration {
+        self.core.cluster.lease()
     }
 
     pub(crate) async fn row(&self, account: AccountId, run: RunId) -> Result<Run, Error> {

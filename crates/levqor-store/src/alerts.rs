@@ -14,7 +14,7 @@ use crate::{
     Conflict, Error, Row, Session, Store,
     audit::{self, Note},
     cursor,
-    notifications::{self, NewNotification},
+    notifications::{self, NewNotification, Target},
     params,
 };
 
@@ -22,6 +22,8 @@ use crate::{
 pub const OPEN_MAX: usize = 2_000;
 /// Silences that are looked at.
 pub const SILENCES_MAX: usize = 500;
+/// Targets that an alert remembers to have been told: more than a configuration has destinations and routes.
+pub const HEARD_BY_MAX: usize = 200;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +53,9 @@ pub struct Alert {
     pub told: bool,
     /// Whether somebody was told that it fires, at whatever severity: they are told that it is over. It stays so to the end.
     pub heard: bool,
+    /// Who was told that it fires: destinations by their names, and routes that led to nobody then. At most [`HEARD_BY_MAX`]. Empty although
+    /// it was heard: a build before this one told them.
+    pub heard_by: Vec<Target>,
     /// By which silence nobody is told.
     pub silence: Option<SilenceId>,
     /// Why it is over.
@@ -132,7 +137,7 @@ impl AlertStep {
 macro_rules! columns {
     () => {
         "id, rule, subject, source, severity, state, summary, details, began_at, firing_at, ended_at, seen_at, held_us, \
-         flaps, told, heard, silence_id, ending, acknowledged_at, acknowledged_by, acknowledged_note, version"
+         flaps, told, heard, heard_by, silence_id, ending, acknowledged_at, acknowledged_by, acknowledged_note, version"
     };
 }
 
@@ -155,6 +160,7 @@ impl Alert {
             flaps: row.take()?,
             told: row.take()?,
             heard: row.take()?,
+            heard_by: targets(&row.take::<String>()?)?,
             silence: row.take()?,
             ending: row.take()?,
             acknowledged: {
@@ -456,7 +462,7 @@ fn insert(session: &Session, alert: &Alert) -> Result<u64, Error> {
         concat!(
             "INSERT INTO alerts (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
              ON CONFLICT (rule, subject) WHERE ended_at IS NULL DO NOTHING"
         ),
         params![
@@ -476,6 +482,7 @@ fn insert(session: &Session, alert: &Alert) -> Result<u64, Error> {
             alert.flaps,
             alert.told,
             alert.heard,
+            texts(&alert.heard_by),
             alert.silence,
             alert.ending,
             acknowledged.map(|given| given.at),
@@ -490,7 +497,8 @@ fn insert(session: &Session, alert: &Alert) -> Result<u64, Error> {
 fn update(session: &Session, alert: &Alert, was: i64) -> Result<u64, Error> {
     session.execute(
         "UPDATE alerts SET severity = $3, state = $4, summary = $5, details = $6, firing_at = $7, ended_at = $8,
-             seen_at = $9, held_us = $10, told = $11, heard = $12, silence_id = $13, ending = $14, version = $15
+             seen_at = $9, held_us = $10, told = $11, heard = $12, heard_by = $13, silence_id = $14, ending = $15,
+             version = $16
          WHERE id = $1 AND version = $2 AND ended_at IS NULL",
         params![
             alert.id,
@@ -505,11 +513,24 @@ fn update(session: &Session, alert: &Alert, was: i64) -> Result<u64, Error> {
             alert.held_us,
             alert.told,
             alert.heard,
+            texts(&alert.heard_by),
             alert.silence,
             alert.ending,
             alert.version,
         ],
     )
+}
+
+/// Targets, as a JSON list of how each is kept.
+fn texts(targets: &[Target]) -> String {
+    json!(targets.iter().map(Target::text).collect::<Vec<_>>()).to_string()
+}
+
+/// One of a later build that is not known here is left out: that somebody is not told of an end is no reason to look at no alert.
+fn targets(text: &str) -> Result<Vec<Target>, Error> {
+    let texts: Vec<String> =
+        serde_json::from_str(text).map_err(|error| Error::Decode(format!("column heard_by: {error}")))?;
+    Ok(texts.iter().filter_map(|text| Target::parse(text)).collect())
 }
 
 fn json_of(text: &str) -> Result<Value, Error> {

@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use crate::{
     Error, Row, Session, Store,
     audit::{self, Note},
-    params,
+    cursor, params,
     subscriptions::{self, Announcement, list_of},
 };
 
-/// Windows that are listed at once.
+/// Windows that are listed at once, and that are not over at the same time.
 pub const WINDOWS_MAX: usize = 500;
 /// Windows that are told of in one round.
 const TOLD_AT_ONCE: usize = 20;
@@ -158,16 +158,44 @@ impl Store {
         .await
     }
 
-    /// Those that end after that moment, by their end.
+    /// Those that end after that moment, by their end: the last [`WINDOWS_MAX`], which have all that are not over.
     pub async fn maintenance(&self, after: Timestamp) -> Result<Vec<Window>, Error> {
+        self.read(move |session| {
+            let mut windows = session.rows(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM maintenance_windows WHERE ends_at > $1 ORDER BY ends_at DESC, id DESC LIMIT $2"
+                ),
+                params![after, WINDOWS_MAX],
+                Window::read,
+            )?;
+            windows.reverse();
+            Ok(windows)
+        })
+        .await
+    }
+
+    /// Those that end after that moment, by their end, and behind a place in that list, which is the end and the id of a window.
+    pub async fn maintenance_behind(
+        &self,
+        after: Timestamp,
+        place: Option<(Timestamp, MaintenanceId)>,
+        limit: usize,
+    ) -> Result<Vec<Window>, Error> {
+        let (at, id) = match place {
+            Some((at, id)) if at > after => (at, id.to_string()),
+            // Behind all of that moment.
+            _ => (after, cursor::below(None::<MaintenanceId>)),
+        };
         self.read(move |session| {
             session.rows(
                 concat!(
                     "SELECT ",
                     columns!(),
-                    " FROM maintenance_windows WHERE ends_at > $1 ORDER BY ends_at, id LIMIT $2"
+                    " FROM maintenance_windows WHERE (ends_at, id) > ($1, $2) ORDER BY ends_at, id LIMIT $3"
                 ),
-                params![after, WINDOWS_MAX],
+                params![at, id, limit],
                 Window::read,
             )
         })

@@ -58,6 +58,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     37 "0037_measured",
     38 "0038_node_load",
     39 "0039_heard",
+    40 "0040_heard_by",
+    41 "0041_node_lease",
 ];
 
 /// The version that this build knows.

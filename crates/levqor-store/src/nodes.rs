@@ -32,6 +32,8 @@ pub struct Node {
     pub epoch: i64,
     pub started_at: Timestamp,
     pub expires_at: Timestamp,
+    /// How long its lease is, as it said with its last sign. None: a build before this one does not say.
+    pub lease: Option<Duration>,
     pub stopped_at: Option<Timestamp>,
     /// `drained`, `expired`, `replaced` or `failed over`.
     pub stop_reason: Option<String>,
@@ -51,7 +53,7 @@ pub struct NewNode {
 /// The columns of [`Node`], in the order in which [`Node::read`] takes them.
 macro_rules! columns {
     () => {
-        "node_id, region, version, epoch, started_at, expires_at, stopped_at, stop_reason"
+        "node_id, region, version, epoch, started_at, expires_at, lease_us, stopped_at, stop_reason"
     };
 }
 
@@ -64,10 +66,28 @@ impl Node {
             epoch: row.take()?,
             started_at: row.take()?,
             expires_at: row.take()?,
+            lease: row.take::<Option<u64>>()?.map(Duration::from_micros),
             stopped_at: row.take()?,
             stop_reason: row.take()?,
         })
     }
+
+    /// When it gave its last sign, from which on its lease counts. `usual`: the lease of one that does not say what its own is.
+    pub fn heard_at(&self, usual: Duration) -> Timestamp {
+        (self.expires_at - self.lease.unwrap_or(usual)).max(self.started_at)
+    }
+
+    /// Until when it is known to have lived: until it was stopped, or until its last sign when it is gone without a word.
+    pub fn lived_until(&self, usual: Duration) -> Timestamp {
+        match self.stopped_at {
+            Some(at) if self.stop_reason.as_deref() != Some("expired") => at,
+            _ => self.heard_at(usual),
+        }
+    }
+}
+
+fn micros(lease: Duration) -> i64 {
+    i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Store {
@@ -98,12 +118,12 @@ impl Store {
             )?;
             let epoch = epoch.ok_or(Error::Conflict(Conflict::Other))?;
             session.execute(
-                "INSERT INTO nodes (node_id, region, version, epoch, started_at, expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6)
+                "INSERT INTO nodes (node_id, region, version, epoch, started_at, expires_at, lease_us)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
                  ON CONFLICT (node_id) DO UPDATE SET region = excluded.region, version = excluded.version,
                      epoch = excluded.epoch, started_at = excluded.started_at, expires_at = excluded.expires_at,
-                     stopped_at = NULL, stop_reason = NULL, emptied_at = NULL",
-                params![new.id, new.region, new.version, epoch, now, now + new.lease],
+                     lease_us = excluded.lease_us, stopped_at = NULL, stop_reason = NULL, emptied_at = NULL",
+                params![new.id, new.region, new.version, epoch, now, now + new.lease, micros(new.lease)],
             )?;
             audit::note(
                 session,
@@ -131,8 +151,9 @@ impl Store {
         self.database
             .write_beside(move |session| {
                 let renewed = session.execute(
-                    "UPDATE nodes SET expires_at = $3 WHERE node_id = $1 AND epoch = $2 AND stopped_at IS NULL",
-                    params![id, epoch, session.now(now)? + lease],
+                    "UPDATE nodes SET expires_at = $3, lease_us = $4
+                     WHERE node_id = $1 AND epoch = $2 AND stopped_at IS NULL",
+                    params![id, epoch, session.now(now)? + lease, micros(lease)],
                 )?;
                 Ok(renewed > 0)
             })

@@ -46,10 +46,13 @@ pub struct NewNotification {
 }
 
 /// Where a message goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A route that the operator configured, by name. One with the severity's name is where messages of that severity go.
     Route(String),
+    /// Somebody whom the operator configured, by name, whatever routes lead there. It is kept as a route of a name that none has, so that a
+    /// node of a build before this one takes it for a route that nobody configured, and tells those of the severity.
+    Destination(String),
     /// Somebody who subscribed to the platform's state, by the id.
     Subscription(String),
 }
@@ -59,14 +62,26 @@ impl Target {
     pub fn text(&self) -> String {
         match self {
             Target::Route(name) => format!("route:{name}"),
+            Target::Destination(name) => format!("route:={name}"),
             Target::Subscription(id) => format!("subscription:{id}"),
+        }
+    }
+
+    /// As people read it.
+    pub fn words(&self) -> String {
+        match self {
+            Target::Destination(name) => format!("destination:{name}"),
+            Target::Route(_) | Target::Subscription(_) => self.text(),
         }
     }
 
     /// None: not one that was kept.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':')? {
-            ("route", name) => Some(Target::Route(name.to_owned())),
+            ("route", name) => Some(match name.strip_prefix('=') {
+                Some(name) => Target::Destination(name.to_owned()),
+                None => Target::Route(name.to_owned()),
+            }),
             ("subscription", id) => Some(Target::Subscription(id.to_owned())),
             _ => None,
         }

@@ -55,6 +55,16 @@ async fn each_node_drives_its_own_runs() {
 }
 
 #[tokio::test]
+async fn a_node_says_how_long_its_lease_is() {
+    let world = World::new().await;
+    let engine = world.node("eu-west").await;
+    assert_eq!(engine.lease(), LEASE);
+    let nodes = world.store.nodes(None).await.unwrap();
+    let own = nodes.iter().find(|node| node.id == engine.node()).unwrap();
+    assert_eq!(own.lease, Some(LEASE));
+}
+
+#[tokio::test]
 async fn the_runs_of_a_node_that_is_gone_go_on_elsewhere() {
     let world = World::new().await;
     let workflow = world.save("pause", "1.0.0", PAUSE).await;

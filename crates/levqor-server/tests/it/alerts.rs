@@ -230,6 +230,108 @@ async fn what_ended_on_another_node_is_an_alert_and_its_silence_ends_none() {
     assert_eq!(alert().await["state"], "resolved");
 }
 
+/// What it disturbs began with its last sign, not when its lease was over: so say the alert, its incident, the timeline, what is told to
+/// everybody, and what the postmortem measures.
+#[tokio::test]
+async fn what_a_lost_node_disturbs_began_when_it_was_heard_of_last() {
+    let test = TestApp::new().await;
+    let join = async |seconds: u64| {
+        let id = NodeId::new(test.app.now(), &*test.random);
+        let (region, lease) = ("us-east".parse().unwrap(), Duration::from_secs(seconds));
+        let new = NewNode { id, region, version: "0.1.0".to_owned(), lease, alone: false };
+        let epoch = test.store.register_node(new, test.app.now()).await.unwrap();
+        (id, epoch, lease)
+    };
+    let looks = async |seconds: u64| {
+        for _ in (0..seconds).step_by(2) {
+            look(&test.app).await.unwrap();
+            test.advance(2);
+        }
+    };
+    let (node, epoch, lease) = join(30).await;
+    test.advance(10);
+    let heard_at = test.app.now();
+    assert!(test.store.renew_node(node, epoch, heard_at, lease).await.unwrap());
+    looks(40).await;
+    let found = get(&test, &format!("/api/ops/alerts?rule=nodes.lost&subject={node}")).await;
+    let alert = &found["alerts"][0];
+    assert_eq!((&alert["state"], &alert["began_at"]), (&json!("firing"), &json!(heard_at)), "{found}");
+    assert_eq!(alert["details"]["heard_at"], json!(heard_at));
+    assert_eq!(alert["firing_at"], json!(heard_at + lease));
+    let all = get(&test, "/api/ops/incidents").await;
+    let all = all["incidents"].as_array().unwrap();
+    let incident = all.iter().find(|one| one["components"] == json!(["us-east"])).unwrap();
+    assert_eq!(incident["began_at"], json!(heard_at), "{incident}");
+    let path = format!("/api/ops/incidents/{}", incident["id"].as_str().unwrap());
+    let timeline = get(&test, &format!("{path}/timeline")).await;
+    let lines = timeline["timeline"].as_array().unwrap();
+    let began = lines.iter().find(|line| line["kind"] == "alert.began").unwrap();
+    assert_eq!(began["at"], json!(heard_at), "{timeline}");
+
+    join(3_600).await;
+    looks(100).await;
+    let version = get(&test, &path).await["version"].clone();
+    let body = json!({ "version": version, "text": "It is back." });
+    let ended = test.post(&format!("{path}/resolve")).key(&test.keys.operator).json(&body).send().await;
+    assert!(ended.status.is_success(), "{}", ended.text());
+    let postmortem = get(&test, &format!("{path}/postmortem")).await;
+    let text = postmortem["text"].as_str().unwrap();
+    for measured in ["| Time to detect | 30.00 s |", "| Lasted | 2 min 20 s |"] {
+        assert!(text.contains(measured), "{measured}: {text}");
+    }
+}
+
+/// Each severity has its own people. A node is lost (major), then the last one of its region, too (critical); then others take their places.
+#[tokio::test]
+async fn whoever_was_told_hears_of_the_end_whatever_the_severity_is_by_then() {
+    let stub = HttpStub::start().await;
+    let named = destinations(&stub, &["team", "pager", "desk"]);
+    let test = TestApp::with(|settings| {
+        named(settings);
+        for (route, to) in [("critical", "pager"), ("major", "team"), ("minor", "desk")] {
+            settings.alerts.routes.insert(route.to_owned(), vec![to.to_owned()]);
+        }
+    })
+    .await;
+    let join = async |seconds: u64| {
+        let id = NodeId::new(test.app.now(), &*test.random);
+        let (region, lease) = ("us-east".parse().unwrap(), Duration::from_secs(seconds));
+        let new = NewNode { id, region, version: "0.1.0".to_owned(), lease, alone: false };
+        test.store.register_node(new, test.app.now()).await.unwrap();
+        id
+    };
+    let looks = async |seconds: u64| {
+        for _ in (0..seconds).step_by(2) {
+            look(&test.app).await.unwrap();
+            deliver_all(&test.app).await.unwrap();
+            test.advance(2);
+        }
+    };
+    let lost = join(10).await.to_string();
+    join(40).await;
+    let told = |name: &str| {
+        let about = stub.requests_to(&format!("/{name}")).into_iter();
+        let about = about.filter(|request| request.text().contains(&lost)).map(|request| request.json());
+        let kinds = about.map(|body| body["type"].as_str().unwrap().to_owned());
+        // What is said of its incident goes another way.
+        kinds.filter(|kind| kind.starts_with("alert.")).collect::<Vec<_>>()
+    };
+    looks(30).await;
+    assert_eq!((told("team"), told("pager")), (vec!["alert.firing".to_owned()], vec![]));
+    looks(30).await;
+    assert_eq!((told("team").len(), told("pager")), (1, vec!["alert.worse".to_owned()]));
+    join(3_600).await;
+    join(3_600).await;
+    looks(100).await;
+    assert_eq!(told("team"), ["alert.firing", "alert.resolved"]);
+    assert_eq!(told("pager"), ["alert.worse", "alert.resolved"]);
+    assert_eq!(told("desk"), Vec::<String>::new());
+    let over = messages(&test).await;
+    let targets = over.iter().filter(|message| about(message, "over: ")).map(|message| &message["target"]);
+    let targets: std::collections::BTreeSet<String> = targets.map(ToString::to_string).collect();
+    assert!(targets.contains("\"destination:team\""), "{targets:?}");
+}
+
 #[tokio::test]
 async fn a_silence_keeps_quiet_and_its_end_tells() {
     let stub = HttpStub::start().await;

@@ -73,6 +73,7 @@ fn alert(test: &TestApp, rule: &str, details: Value) -> Alert {
         flaps: 0,
         told: true,
         heard: true,
+        heard_by: Vec::new(),
         silence: None,
         ending: None,
         acknowledged: None,
@@ -356,15 +357,64 @@ async fn what_a_rule_lets_settle_is_over_by_itself() {
 }
 
 #[tokio::test]
-async fn a_list_of_action_items_that_is_cut_says_so() {
+async fn action_items_are_paged_through_by_the_day_on_which_they_are_due() {
     let test = TestApp::new().await;
     let path = opened(&test, "l1").await;
-    for text in ["one", "two", "three"] {
-        good(&test, &format!("{path}/action-items"), &json!({ "text": text, "due": "2026-12-24" })).await;
+    let days =
+        [("last", "2026-12-25"), ("one", "2026-12-24"), ("two", "2026-12-24"), ("first", "2026-12-01")];
+    for (text, due) in days {
+        good(&test, &format!("{path}/action-items"), &json!({ "text": text, "due": due })).await;
     }
-    for (limit, cut) in [(2, true), (3, false)] {
-        let list = read(&test, &format!("/api/ops/action-items?limit={limit}")).await;
-        assert_eq!((list["action_items"].as_array().unwrap().len(), &list["cut"]), (limit, &json!(cut)));
+    let page = async |query: &str| {
+        let list = read(&test, &format!("/api/ops/action-items?{query}")).await;
+        let items = list["action_items"].as_array().unwrap().iter();
+        let texts: Vec<_> = items.map(|item| item["text"].as_str().unwrap().to_owned()).collect();
+        (texts, list["next_cursor"].as_str().map(str::to_owned))
+    };
+    let (first, next) = page("limit=2").await;
+    let next = next.unwrap();
+    let (second, end) = page(&format!("limit=2&cursor={next}")).await;
+    assert_eq!((first[0].as_str(), second[1].as_str(), end), ("first", "last", None));
+    let mut between = [first[1].as_str(), second[0].as_str()];
+    between.sort_unstable();
+    assert_eq!(between, ["one", "two"], "of the same day each once");
+    assert_eq!(page("limit=4").await.1, None);
+    test.advance(10 * 24 * 3_600);
+    assert_eq!(page(&format!("overdue=true&cursor={next}")).await.0, Vec::<String>::new());
+    let bad = test.get("/api/ops/action-items?cursor=x").key(&test.keys.operator).send().await;
+    assert_eq!((bad.status, bad.problem().as_str()), (StatusCode::BAD_REQUEST, "bad-cursor"));
+}
+
+#[tokio::test]
+async fn the_page_of_incidents_leads_to_all_action_items() {
+    let test = TestApp::new().await;
+    let cookie = sign_in_operator(&test.app, test.account).await;
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        paths.push(opened(&test, "l1").await);
+    }
+    for number in 0..51 {
+        let day = 1 + number / 2;
+        let item = json!({ "text": format!("item {number} of all"), "due": format!("2026-12-{day:02}") });
+        good(&test, &format!("{}/action-items", paths[number % 2]), &item).await;
+    }
+    let see = async |path: &str| {
+        let page = test.page(path).header("cookie", &cookie).send().await;
+        assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.text());
+        page.text()
+    };
+    let of_page =
+        |text: &str| (0..51).filter(|n| text.contains(&format!("item {n} of all"))).collect::<Vec<_>>();
+    for list in ["/admin/incidents", "/admin/incidents?all=yes"] {
+        let text = see(list).await;
+        assert_eq!(of_page(&text), (0..50).collect::<Vec<_>>());
+        assert!(!text.contains("Due first"), "it is the first page");
+        let link = text.split("<a ").find(|link| link.contains("Due later")).unwrap();
+        let path = link.split('"').find(|part| part.starts_with("/admin/incidents")).unwrap();
+        let path = path.replace("&amp;", "&");
+        let rest = see(path.split('#').next().unwrap()).await;
+        assert_eq!(of_page(&rest), [50], "{path}");
+        assert!(rest.contains("Due first") && !rest.contains("Due later"), "{path}");
     }
 }
 

@@ -88,6 +88,7 @@ async fn fire(test: &TestApp, severity: Severity) -> AlertId {
         flaps: 0,
         told: true,
         heard: true,
+        heard_by: Vec::new(),
         silence: None,
         ending: None,
         acknowledged: None,

@@ -272,6 +272,33 @@ async fn maintenance_is_planned_told_and_hides_nothing() {
     assert!(!test.get("/status/maintenance.ics").send().await.text().contains("Another"));
 }
 
+#[tokio::test]
+async fn maintenance_is_listed_page_by_page() {
+    let (_directory, _database, test) = on_file().await;
+    observe(&test, &WELL).await;
+    for (title, day) in [("second", 26), ("first", 25), ("third", 27)] {
+        let plan = json!({
+            "title": title, "parts": ["*/*"], "starts_at": format!("2026-11-{day}T12:00:00Z"),
+            "ends_at": format!("2026-11-{day}T13:00:00Z"),
+        });
+        let made = operate(&test, Method::POST, "/api/ops/maintenance", &plan).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    }
+    let page = async |query: &str| {
+        let path = format!("/api/ops/maintenance?{query}");
+        let answer = test.get(&path).key(&test.keys.operator).send().await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        let list = answer.json();
+        let windows = list["maintenance"].as_array().unwrap().iter();
+        let titles: Vec<_> = windows.map(|one| one["title"].as_str().unwrap().to_owned()).collect();
+        (titles.join(" "), list["next_cursor"].as_str().map(str::to_owned))
+    };
+    let (titles, next) = page("limit=2").await;
+    assert_eq!(titles, "first second");
+    assert_eq!(page(&format!("limit=2&cursor={}", next.unwrap())).await, ("third".to_owned(), None));
+    assert_eq!(page("").await, ("first second third".to_owned(), None));
+}
+
 /// The last message's link of that kind, as a path.
 fn link(database: &Path, member: &str) -> String {
     let (.., data) = outbox(database).pop().unwrap();

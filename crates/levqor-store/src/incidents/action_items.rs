@@ -142,10 +142,20 @@ impl Store {
     }
 
     pub async fn action_items(&self, which: ActionItems, limit: usize) -> Result<Vec<ActionItem>, Error> {
+        self.action_items_behind(which, None, limit).await
+    }
+
+    /// Those that come behind a place in the list, which is the day and the id of an item; an incident has all of its own on one page.
+    pub async fn action_items_behind(
+        &self,
+        which: ActionItems,
+        place: Option<(Date, ActionItemId)>,
+        limit: usize,
+    ) -> Result<Vec<ActionItem>, Error> {
         self.view(move |session| match which {
             ActionItems::Of(incident) => of(session, incident),
-            ActionItems::Open => before(session, None, limit),
-            ActionItems::Overdue(today) => before(session, Some(today), limit),
+            ActionItems::Open => before(session, None, place, limit),
+            ActionItems::Overdue(today) => before(session, Some(today), place, limit),
         })
         .await
     }
@@ -212,16 +222,23 @@ fn of(session: &Session, incident: IncidentId) -> Result<Vec<ActionItem>, Error>
     )
 }
 
-/// Those that are not done; due before a day, or all.
-fn before(session: &Session, day: Option<Date>, limit: usize) -> Result<Vec<ActionItem>, Error> {
+/// Those that are not done; due before a day, or all; behind a place in the list, or from its beginning.
+fn before(
+    session: &Session,
+    day: Option<Date>,
+    place: Option<(Date, ActionItemId)>,
+    limit: usize,
+) -> Result<Vec<ActionItem>, Error> {
     let day = cursor::below(day);
+    let (due, id) = place.map_or_else(Default::default, |(due, id)| (due.to_string(), id.to_string()));
     session.rows(
         concat!(
             "SELECT ",
             columns!(),
-            " FROM action_items WHERE done_at IS NULL AND due < $1 ORDER BY due, action_id LIMIT $2"
+            " FROM action_items WHERE done_at IS NULL AND due < $1 AND (due, action_id) > ($2, $3)
+             ORDER BY due, action_id LIMIT $4"
         ),
-        params![day, limit],
+        params![day, due, id, limit],
         ActionItem::read,
     )
 }

@@ -34,6 +34,7 @@ pub(super) async fn touch_alerts(store: &Store, random: &SeededRandom) {
         flaps: 0,
         told: true,
         heard: true,
+        heard_by: vec![Target::Destination(text())],
         silence: None,
         ending: None,
         acknowledged: None,

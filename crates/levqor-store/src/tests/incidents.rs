@@ -154,6 +154,7 @@ async fn touch_what_comes_after(store: &Store, id: IncidentId, random: &SeededRa
     let today = NOW.date().plus_days(1);
     for which in [ActionItems::Open, ActionItems::Overdue(today), ActionItems::Of(id)] {
         store.action_items(which, 10).await.unwrap();
+        store.action_items_behind(which, Some((today, item.id)), 10).await.unwrap();
     }
     store.untold_action_items(today, 10).await.unwrap();
     store.tell_action_item(item.clone(), message(random, "overdue"), NOW).await.unwrap();

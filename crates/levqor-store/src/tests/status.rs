@@ -126,6 +126,7 @@ async fn touch_maintenance(store: &Store, random: &SeededRandom) {
         store.schedule_maintenance(one.clone(), told("a", 0), source()).await.unwrap();
     }
     store.maintenance(NOW).await.unwrap();
+    store.maintenance_behind(NOW, Some((first.ends_at, first.id)), 10).await.unwrap();
     store.maintenance_window(first.id).await.unwrap();
     store.cancel_maintenance(first.id, "reason".to_owned(), told("b", 0), source()).await.unwrap();
     for due in store.due_maintenance(NOW + Duration::from_secs(1)).await.unwrap() {

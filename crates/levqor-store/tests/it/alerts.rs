@@ -38,6 +38,7 @@ fn alert(random: &SeededRandom, subject: &str) -> Alert {
         flaps: 0,
         told: false,
         heard: false,
+        heard_by: Vec::new(),
         silence: None,
         ending: None,
         acknowledged: None,
@@ -82,6 +83,7 @@ async fn a_change_is_made_once_whoever_makes_it() {
         seen_at: after(30),
         told: true,
         heard: true,
+        heard_by: vec![Target::Destination("team".to_owned()), Target::Route("major".to_owned())],
         version: 2,
         ..begun.clone()
     };

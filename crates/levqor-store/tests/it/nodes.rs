@@ -47,6 +47,30 @@ async fn every_registration_gets_a_newer_epoch() {
 }
 
 #[tokio::test]
+async fn it_is_known_when_a_node_was_heard_of_last() {
+    let world = World::new();
+    let (store, id) = (&world.store, world.node_id());
+    let usual = Duration::from_secs(7);
+    let epoch = store.register_node(node(id, MINUTE), NOW).await.unwrap();
+    let found = async || store.nodes(None).await.unwrap().remove(0);
+    assert_eq!((found().await.lease, found().await.heard_at(usual)), (Some(MINUTE), NOW));
+    // With another lease than before, and others have seen no sign since.
+    store.renew_node(id, epoch, NOW + MINUTE / 2, MINUTE * 2).await.unwrap();
+    assert_eq!((found().await.lease, found().await.heard_at(usual)), (Some(MINUTE * 2), NOW + MINUTE / 2));
+    let other = world.node_id();
+    store.register_node(node(other, MINUTE), NOW + MINUTE * 4).await.unwrap();
+    store.condemn_nodes(other, NOW + MINUTE * 4).await.unwrap();
+    let gone = store.nodes(None).await.unwrap().into_iter().find(|node| node.id == id).unwrap();
+    assert_eq!((gone.stopped_at, gone.heard_at(usual)), (Some(NOW + MINUTE * 4), NOW + MINUTE / 2));
+    assert_eq!(gone.lived_until(usual), NOW + MINUTE / 2, "nobody knows more than that");
+    store.stop_node(other, NOW + MINUTE * 5).await.unwrap();
+    assert_eq!(found().await.lived_until(usual), NOW + MINUTE * 5, "it said so itself");
+    // One of a build that does not say; and it was not heard of before it began.
+    let older = levqor_store::nodes::Node { lease: None, expires_at: NOW + MINUTE, ..gone };
+    assert_eq!((older.heard_at(usual), older.heard_at(MINUTE * 9)), (NOW + MINUTE - usual, NOW));
+}
+
+#[tokio::test]
 async fn an_epoch_never_comes_back() {
     let world = World::new();
     let first = world.node_id();

@@ -12,7 +12,7 @@ use levqor_store::{
     audit::Filter,
     declarations::{Declaration, Declared},
     health::{Sample, SampleBucket},
-    maintenance::{Changed, Phase, Window},
+    maintenance::{Changed, Phase, WINDOWS_MAX, Window},
     notifications::{NewNotification, Target},
     subscriptions::{
         Announcement, Confirmed, NewSubscription, Subscribed, Subscription, SubscriptionBounds,
@@ -313,6 +313,43 @@ async fn maintenance_is_told_once_at_each_step() {
     assert_eq!(found, expected.map(|(kind, told)| (kind.to_owned(), told)));
     store.prune_maintenance(after(151)).await.unwrap();
     assert_eq!(store.maintenance(NOW).await.unwrap().len(), 1);
+}
+
+/// However much there was, what is still to come is always listed, and everything is, page by page.
+#[tokio::test]
+async fn no_maintenance_is_left_out_silently() {
+    let world = World::new();
+    let store = &world.store;
+    let plan = async |seed: usize, ends: u64, created: u64| {
+        let seed = u64::try_from(seed).unwrap();
+        let one = Window { ends_at: after(ends), created_at: after(created), ..window(seed, "*/*") };
+        let news = told(&one, &format!("scheduled {seed}"), NOW);
+        assert!(store.schedule_maintenance(one.clone(), news, random()).await.unwrap());
+        one.id
+    };
+    // They were over when they were written down, so that none of them is in the way of the next.
+    for seed in 0..WINDOWS_MAX {
+        plan(seed, 150 + u64::try_from(seed % 50).unwrap(), 300).await;
+    }
+    let to_come = plan(WINDOWS_MAX, 1_000, 300).await;
+    let listed = store.maintenance(NOW).await.unwrap();
+    assert_eq!((listed.len(), listed.last().map(|one| one.id)), (WINDOWS_MAX, Some(to_come)));
+    assert!(listed.is_sorted_by_key(|one| (one.ends_at, one.id.to_string())));
+    let (mut all, mut place) = (Vec::new(), None);
+    for _ in 0..10 {
+        let page = store.maintenance_behind(NOW, place, 200).await.unwrap();
+        place = page.last().map(|last| (last.ends_at, last.id));
+        all.extend(page);
+        if place.is_none() {
+            break;
+        }
+    }
+    assert_eq!(all.len(), WINDOWS_MAX + 1);
+    assert_eq!(all[1..], listed);
+    // Only those that end later, whatever place is given.
+    let place = Some((after(120), all[0].id));
+    let late = store.maintenance_behind(after(199), place, 10).await.unwrap();
+    assert_eq!(late.iter().map(|one| one.id).collect::<Vec<_>>(), [to_come]);
 }
 
 #[tokio::test]

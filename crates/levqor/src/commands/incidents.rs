@@ -246,8 +246,9 @@ fn item_path(id: &str, item: &str) -> Result<String, (Exit, String)> {
 }
 
 async fn actions(client: &ClientArgs, overdue: bool, as_json: bool) -> Outcome {
-    let query = if overdue { "?overdue=true&limit=200" } else { "?limit=200" };
-    let found = send(client, &format!("api/ops/action-items{query}"), None).await?;
+    let query = if overdue { "?overdue=true" } else { "" };
+    let path = format!("api/ops/action-items{query}");
+    let found = listed(client, &path, "action_items", LISTED_MAX).await?;
     let all = items(&found["action_items"]);
     let is_good = all.is_empty() || !overdue;
     present(&found, as_json, || {
@@ -255,9 +256,7 @@ async fn actions(client: &ClientArgs, overdue: bool, as_json: bool) -> Outcome {
         let rows = all.iter().map(|item| columns.map(|column| word(&item[column])).to_vec());
         let none = if overdue { "nothing is overdue" } else { "nothing is to be done" };
         say_table(&columns.map(heading), rows, none);
-        if found["cut"] == true {
-            say("there are more, which are due later; each incident has its own (`levqor incidents show`)");
-        }
+        say_more(&found, "action_items");
     });
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }

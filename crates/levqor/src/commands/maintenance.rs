@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::client::{items, or_tell, present, send, word};
+use super::{
+    client::{items, or_tell, present, send, word},
+    listed::{LISTED_MAX, listed, say_more},
+};
 use crate::{
     Exit,
     cli::{ClientArgs, MaintenanceArgs, MaintenanceCommand},
@@ -29,10 +32,11 @@ pub async fn maintenance(args: &MaintenanceArgs, as_json: bool) -> Exit {
 }
 
 async fn list(client: &ClientArgs, as_json: bool) -> Result<Exit, Exit> {
-    let found = or_tell(send(client, PATH, None).await)?;
+    let found = or_tell(listed(client, PATH, "maintenance", LISTED_MAX).await)?;
     present(&found, as_json, || {
         let nothing = "nothing is planned, and nothing was in the last 90 days";
         say_table(&HEADS, items(&found["maintenance"]).iter().map(row), nothing);
+        say_more(&found, "maintenance");
     });
     Ok(Exit::Done)
 }

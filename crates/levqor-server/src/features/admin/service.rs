@@ -169,7 +169,7 @@ async fn places(app: &App) -> Known<(Vec<RegionFact>, Vec<NodeFact>)> {
     for one in found {
         let lived_last = || {
             let there = all.iter().filter(|node| node.region == one.region.code);
-            there.map(|node| node.stopped_at.unwrap_or(node.expires_at).min(now)).max()
+            there.map(|node| node.lived_until(app.engine.lease()).min(now)).max()
         };
         let since = match (&one.drain, one.status) {
             (_, RegionStatus::Down) if one.nodes.is_empty() => lived_last(),

@@ -55,7 +55,8 @@ pub async fn look(app: &App) -> Result<(), Error> {
             before.insert(key, Before { ended_at, flaps: last.flaps });
         }
     }
-    let known = Known { open: &open, silences: &silences, before: &before, now };
+    let settings = &app.settings.alerts;
+    let known = Known { open: &open, silences: &silences, before: &before, settings, now };
     let made = plan(&answers, &said, &known, || AlertId::new(now, &*app.random));
     if made.left_out > 0 {
         tracing::error!("{} more things fail than alerts may be open; they are left out", made.left_out);

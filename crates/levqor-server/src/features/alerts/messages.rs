@@ -20,7 +20,7 @@ pub(in crate::features) const WHAT_TO_DO: &str = "/docs/operating#when-you-are-p
 const SUBJECT_CHARS_MAX: usize = 150;
 
 /// What is grouped: who is told, what happened, and of which rule.
-type Group<'a> = (String, &'static str, &'a str);
+type Group<'a> = (&'a Target, &'static str, &'a str);
 
 /// The messages, each with the alerts that it names. `new_id` gives ids.
 pub(super) fn messages(
@@ -31,15 +31,13 @@ pub(super) fn messages(
 ) -> Vec<NewNotification> {
     let mut groups: BTreeMap<Group<'_>, Vec<&News>> = BTreeMap::new();
     for one in news {
-        let routes =
-            if one.routes.is_empty() { vec![one.alert.severity.to_string()] } else { one.routes.clone() };
-        for route in routes {
-            groups.entry((route, word(one.event), one.alert.rule.as_str())).or_default().push(one);
+        for target in &one.to {
+            groups.entry((target, word(one.event), one.alert.rule.as_str())).or_default().push(one);
         }
     }
     groups
         .into_iter()
-        .map(|((route, word, rule), group)| message(route, word, rule, &group, public_url, now, new_id()))
+        .map(|((target, word, rule), group)| message(target, word, rule, &group, public_url, now, new_id()))
         .collect()
 }
 
@@ -53,7 +51,7 @@ const fn word(event: Event) -> &'static str {
 }
 
 fn message(
-    route: String,
+    target: &Target,
     word: &'static str,
     rule: &str,
     group: &[&News],
@@ -77,14 +75,16 @@ fn message(
         .map(|char| if char.is_control() { ' ' } else { char })
         .take(SUBJECT_CHARS_MAX)
         .collect();
-    let mut dedup = format!("alert:{}:{word}:{}:{route}", first.id, first.version);
+    let to = target.text();
+    let to = to.strip_prefix("route:").unwrap_or(&to);
+    let mut dedup = format!("alert:{}:{word}:{}:{to}", first.id, first.version);
     if rule.starts_with("notifications.") {
         dedup.insert_str(0, ABOUT_UNSENT);
     }
     NewNotification {
         id,
         dedup,
-        target: Target::Route(route),
+        target: target.clone(),
         severity,
         subject,
         body: body(word, group, public_url),
@@ -152,6 +152,7 @@ mod tests {
 
     fn news(rule: &str, subject: &str, severity: Severity, event: Event, routes: &[&str]) -> News {
         let ended = event == Event::Resolved;
+        let routes = if routes.is_empty() { vec![severity.as_str()] } else { routes.to_vec() };
         let number = subject.bytes().map(u64::from).sum();
         News {
             alert: Alert {
@@ -171,13 +172,14 @@ mod tests {
                 flaps: 0,
                 told: true,
                 heard: true,
+                heard_by: Vec::new(),
                 silence: None,
                 ending: ended.then(|| "it holds again".to_owned()),
                 acknowledged: None,
                 version: 3,
             },
             event,
-            routes: routes.iter().map(|route| (*route).to_owned()).collect(),
+            to: routes.into_iter().map(|route| Target::Route(route.to_owned())).collect(),
         }
     }
 
@@ -219,6 +221,32 @@ mod tests {
         let mut dedups: Vec<_> = written.iter().map(|message| message.dedup.clone()).collect();
         dedups.dedup();
         assert_eq!(dedups.len(), 4);
+    }
+
+    /// It was bad in several ways, and each of those who hear that it is over hears it once.
+    #[test]
+    fn what_is_over_for_somebody_is_one_message() {
+        let to = |name: &str| vec![Target::Destination(name.to_owned())];
+        let over = |subject: &str, severity: Severity, name: &str| News {
+            to: to(name),
+            ..news("nodes.lost", subject, severity, Event::Resolved, &[])
+        };
+        let written = written(&[
+            over("a", Severity::Major, "team"),
+            over("b", Severity::Critical, "team"),
+            // A route that is called like a destination is something else.
+            news("nodes.lost", "a", Severity::Major, Event::Resolved, &["team"]),
+        ]);
+        let shown: Vec<_> =
+            written.iter().map(|it| format!("{} {}", it.target.words(), it.subject)).collect();
+        assert_eq!(
+            shown,
+            [
+                "route:team [major] over: a is lost",
+                "destination:team [critical] over: 2 alerts of nodes.lost"
+            ]
+        );
+        assert_ne!(written[0].dedup, written[1].dedup);
     }
 
     #[test]

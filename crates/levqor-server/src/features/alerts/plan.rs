@@ -7,9 +7,12 @@ use levqor_slo::{
     Silencing,
     alert::{Before, Event, GAP_MAX, Track, step},
 };
-use levqor_store::alerts::{Alert, AlertMove, AlertStep, OPEN_MAX};
+use levqor_store::{
+    alerts::{Alert, AlertMove, AlertStep, HEARD_BY_MAX, OPEN_MAX},
+    notifications::Target,
+};
 
-use super::{Said, rules};
+use super::{AlertSettings, Said, rules};
 
 /// How often the summary of an alert that goes on is written anew.
 const REWRITE_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
@@ -28,6 +31,8 @@ pub(super) struct Known<'a> {
     pub(super) silences: &'a [(SilenceId, Silencing)],
     /// Of things that fail and have no open alert: the alert that ended last.
     pub(super) before: &'a BTreeMap<(String, String), Before>,
+    /// Who may be told.
+    pub(super) settings: &'a AlertSettings,
     pub(super) now: Timestamp,
 }
 
@@ -36,7 +41,7 @@ pub(super) struct Known<'a> {
 pub(super) struct News {
     pub(super) alert: Alert,
     pub(super) event: Event,
-    pub(super) routes: Vec<String>,
+    pub(super) to: Vec<Target>,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -206,10 +211,14 @@ fn look(
     let (next, event) = step(track.as_ref(), before, now, said.patience);
     let made = match (alert, next) {
         (None, None) => return false,
-        (None, Some(next)) => fresh(new_id(), source, condition, &next, event, known.now),
+        (None, Some(next)) => {
+            let began_at = began_at(said, before, known.now);
+            let made = fresh(new_id(), source, condition, &next, event, known.now);
+            Alert { began_at, ..made }
+        }
         (Some(alert), next) => changed(alert, condition, next, event, ending, known.now),
     };
-    let made = Alert { silence, ..made };
+    let mut made = Alert { silence, ..made };
     let fires = made.state == AlertState::Firing;
     let reminds = event == Event::Kept
         && !hushed
@@ -230,10 +239,53 @@ fn look(
         Event::Nothing | Event::Dropped => false,
     };
     if tells {
-        plan.news.push(News { alert: made.clone(), event, routes: said.routes.clone() });
+        let heard_by = alert.map(|alert| told_before(alert, said, known.settings)).unwrap_or_default();
+        let routes = routes_of(said, made.severity);
+        let to = if event == Event::Resolved {
+            let there = known.settings.still_there(&heard_by, made.severity);
+            // None of those who heard of it can be told: rather others than nobody.
+            if there.is_empty() { to_routes(routes) } else { there }
+        } else {
+            made.heard_by = joined(heard_by, known.settings.hearers(&routes, made.severity));
+            to_routes(routes)
+        };
+        plan.news.push(News { alert: made.clone(), event, to });
     }
     plan.moves.push(AlertMove { alert: made, was: alert.map(|alert| alert.version), step: step_of(event) });
     fires
+}
+
+/// When something began that fails now: as its source has it, though not before the last alert of it was over.
+fn began_at(said: &Said, before: Option<Before>, now: Timestamp) -> Timestamp {
+    let began_at = said.since.unwrap_or(now);
+    before.map_or(began_at, |before| began_at.max(before.ended_at)).min(now)
+}
+
+/// The routes by which an alert of that severity is told.
+fn routes_of(said: &Said, severity: Severity) -> Vec<String> {
+    if said.routes.is_empty() { vec![severity.to_string()] } else { said.routes.clone() }
+}
+
+fn to_routes(routes: Vec<String>) -> Vec<Target> {
+    routes.into_iter().map(Target::Route).collect()
+}
+
+/// Who was told that it fires. A build before this one did not write it down: those whom its severity leads to.
+fn told_before(alert: &Alert, said: &Said, settings: &AlertSettings) -> Vec<Target> {
+    if alert.heard && alert.heard_by.is_empty() {
+        return settings.hearers(&routes_of(said, alert.severity), alert.severity);
+    }
+    alert.heard_by.clone()
+}
+
+/// Each once, in the order in which they heard of it.
+fn joined(mut heard_by: Vec<Target>, now: Vec<Target>) -> Vec<Target> {
+    for target in now {
+        if heard_by.len() < HEARD_BY_MAX && !heard_by.contains(&target) {
+            heard_by.push(target);
+        }
+    }
+    heard_by
 }
 
 /// How bad it is, as silences see it: one of minor alerts is none of an alert that was critical a moment ago, and what holds again is as bad
@@ -309,6 +361,7 @@ fn fresh(
         flaps: next.flaps,
         told: next.told,
         heard: next.heard,
+        heard_by: Vec::new(),
         silence: None,
         ending: None,
         acknowledged: None,

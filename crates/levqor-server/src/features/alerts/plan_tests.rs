@@ -7,6 +7,7 @@ use levqor_slo::{Matcher, MatcherField, alert::Patience};
 use serde_json::json;
 
 use super::*;
+use crate::features::alerts::settings::{Destination, DestinationKind};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_500_000);
 
@@ -32,7 +33,10 @@ struct World {
     open: Vec<Alert>,
     ended: Vec<Alert>,
     silences: Vec<(SilenceId, Silencing)>,
+    settings: AlertSettings,
     told: Vec<String>,
+    /// To whom each of these went.
+    told_to: Vec<String>,
     writes: usize,
 }
 
@@ -48,7 +52,13 @@ impl World {
             })
             .collect();
         let random = SeededRandom::new(seconds + 1);
-        let known = Known { open: &self.open, silences: &self.silences, before: &before, now: at(seconds) };
+        let known = Known {
+            open: &self.open,
+            silences: &self.silences,
+            before: &before,
+            settings: &self.settings,
+            now: at(seconds),
+        };
         let plan = plan(answers, &said, &known, || AlertId::new(at(seconds), &random));
         self.writes += plan.moves.len();
         for AlertMove { alert, was, step } in plan.moves {
@@ -63,6 +73,8 @@ impl World {
                 self.ended.push(alert);
             }
         }
+        let to = |news: &News| news.to.iter().map(Target::words).collect::<Vec<_>>().join(" ");
+        self.told_to.extend(plan.news.iter().map(|news| format!("{seconds} {}", to(news))));
         let news = plan.news.iter();
         self.told.extend(
             news.map(|news| format!("{seconds} {:?} {}/{}", news.event, news.alert.rule, news.alert.subject)),
@@ -86,6 +98,31 @@ fn an_alert_lives_and_is_told_twice() {
     assert_eq!((world.ended[0].began_at, world.ended[0].firing_at), (at(0), Some(at(10))));
     // Nothing is written while it only goes on firing.
     assert!(world.writes <= 14, "{}", world.writes);
+}
+
+/// A source may know that it began before it could be seen.
+#[test]
+fn an_alert_began_when_its_source_says() {
+    let began = |world: &World| world.open.iter().map(|alert| alert.began_at).collect::<Vec<_>>();
+    let fails = |since: u64| said("nodes.full", "a", Verdict::Fails).since(at(since));
+    let mut world = World::default();
+    for seconds in (100..120).step_by(2) {
+        // A clock of somebody else's may be ahead.
+        world.says(seconds, &[fails(94), said("nodes.full", "b", Verdict::Fails).since(at(500))]);
+    }
+    assert_eq!(began(&world), [at(94), at(100)]);
+    assert_eq!(world.open[0].firing_at, Some(at(110)));
+    for seconds in (120..140).step_by(2) {
+        world.says(
+            seconds,
+            &[said("nodes.full", "a", Verdict::Holds), said("nodes.full", "b", Verdict::Holds)],
+        );
+    }
+    assert_eq!(began(&world), []);
+    let over = world.ended[0].ended_at.unwrap();
+    // In between it held.
+    world.says(150, &[fails(94)]);
+    assert_eq!(began(&world), [over]);
 }
 
 #[test]
@@ -176,6 +213,108 @@ fn whoever_heard_of_an_alert_hears_of_its_end() {
     assert_eq!(lives(0), Vec::<String>::new());
 }
 
+/// Destinations of these names, and routes to them.
+fn settings(names: &[&str], routes: &[(&str, &[&str])]) -> AlertSettings {
+    let destination = |name: &&str| Destination {
+        name: (*name).to_owned(),
+        kind: DestinationKind::Chat { url: levqor_model::Secret::new("https://hooks.example/") },
+    };
+    let route = |(route, to): &(&str, &[&str])| {
+        ((*route).to_owned(), to.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    };
+    AlertSettings {
+        destinations: names.iter().map(destination).collect(),
+        routes: routes.iter().map(route).collect(),
+    }
+}
+
+/// Each severity has its own people: whoever was told by one of them hears of the end, once, whatever the severity is by then.
+#[test]
+fn the_end_goes_to_everybody_who_was_told_by_whatever_route() {
+    let apart = || {
+        settings(
+            &["team", "pager", "desk"],
+            &[("critical", &["pager"]), ("major", &["team"]), ("minor", &["desk"])],
+        )
+    };
+    // Major until 20, critical until `ends`, and with other routes from then on.
+    let lives = |mut world: World, ends: u64, then: AlertSettings| {
+        for seconds in (0..ends + 20).step_by(2) {
+            let verdict = if seconds < ends { Verdict::Fails } else { Verdict::Holds };
+            let mut now = said("nodes.full", "a", verdict);
+            if seconds >= 20 {
+                now.condition.severity = Severity::Critical;
+            }
+            if seconds == ends {
+                world.settings = then.clone();
+            }
+            world.says(seconds, &[now]);
+        }
+        assert_eq!(world.ended.len(), 1);
+        world
+    };
+    let world = || World { settings: apart(), ..World::default() };
+    let got_worse = lives(world(), 30, apart());
+    assert_eq!(
+        got_worse.told_to,
+        ["10 route:major", "20 route:critical", "40 destination:team destination:pager"]
+    );
+    assert_eq!(got_worse.told.len(), 3);
+    // It got worse while nobody was to be told, and was over before that was: the pager has heard of nothing.
+    let matchers = vec![Matcher { field: MatcherField::Rule, pattern: "nodes.*".to_owned() }];
+    let silencing = Silencing { matchers, begins_at: at(16), ends_at: at(32) };
+    let silences = vec![(SilenceId::new(NOW, &SeededRandom::new(3)), silencing)];
+    let in_silence = lives(World { silences, ..world() }, 30, apart());
+    assert_eq!(in_silence.told_to, ["10 route:major", "40 destination:team"]);
+    // In no route any more; not configured any more; and none of them is.
+    let other = settings(&["team", "pager", "desk"], &[("critical", &["desk"]), ("major", &[])]);
+    assert_eq!(lives(world(), 30, other).told_to[2], "40 destination:team destination:pager");
+    let less = settings(&["pager"], &[("critical", &["pager"])]);
+    assert_eq!(lives(world(), 30, less).told_to[2], "40 destination:pager");
+    let new = settings(&["new"], &[("critical", &["new"])]);
+    assert_eq!(lives(world(), 30, new).told_to[2], "40 route:critical");
+}
+
+/// An alert that a build before this one told, which did not write down whom.
+#[test]
+fn whoever_an_older_build_told_hears_of_the_end() {
+    let mut world = World {
+        settings: settings(&["team", "pager"], &[("critical", &["pager"]), ("major", &["team"])]),
+        ..World::default()
+    };
+    for seconds in (0..60).step_by(2) {
+        let mut now = said("nodes.full", "a", if seconds < 40 { Verdict::Fails } else { Verdict::Holds });
+        if seconds >= 30 {
+            now.condition.severity = Severity::Critical;
+        }
+        if seconds == 20 {
+            world.open[0].heard_by.clear();
+        }
+        world.says(seconds, &[now]);
+    }
+    assert_eq!(
+        world.told_to,
+        ["10 route:major", "30 route:critical", "50 destination:team destination:pager"]
+    );
+}
+
+/// Its document named routes of its own, and is gone by the end.
+#[test]
+fn who_was_told_by_a_route_of_a_document_hears_of_the_end_without_it() {
+    let mut world =
+        World { settings: settings(&["team", "api-people"], &[("major", &["team"])]), ..World::default() };
+    for seconds in (0..20).step_by(2) {
+        let routes = vec!["api-people".to_owned()];
+        world.says(seconds, &[said("slo.burn", "api", Verdict::Fails).routed(routes)]);
+    }
+    for seconds in (20..200).step_by(2) {
+        world.says(seconds, &[]);
+    }
+    assert_eq!(world.told_to.len(), 2, "{:?}", world.told_to);
+    assert_eq!(world.told_to[0], "10 route:api-people");
+    assert!(world.told_to[1].ends_with(" destination:api-people"), "{:?}", world.told_to);
+}
+
 #[test]
 fn the_lesser_alert_keeps_quiet_while_the_worse_one_speaks() {
     let mut world = World::default();
@@ -261,7 +400,8 @@ fn alerts_are_bounded() {
     assert_eq!(world.open.len(), OPEN_MAX);
     let said = flatten(&answers);
     let (before, random) = (BTreeMap::new(), SeededRandom::new(1));
-    let known = Known { open: &world.open, silences: &[], before: &before, now: at(2) };
+    let settings = &world.settings;
+    let known = Known { open: &world.open, silences: &[], before: &before, settings, now: at(2) };
     assert_eq!(plan(&answers, &said, &known, || AlertId::new(NOW, &random)).left_out, 5);
 }
 

@@ -416,7 +416,7 @@ struct NotificationView {
     /// `dead`: it was tried often enough.
     #[schema(value_type = NotificationStateName)]
     state: NotificationState,
-    /// The route, or the subscription.
+    /// The route, the destination, or the subscription.
     #[schema(example = "route:critical")]
     target: String,
     /// The name of the destination that it went to, or was tried to.
@@ -453,7 +453,7 @@ struct NotificationView {
 
 impl From<Notification> for NotificationView {
     fn from(message: Notification) -> Self {
-        let target = message.target.text();
+        let target = message.target.words();
         Self {
             id: message.id,
             state: message.state,

@@ -1,6 +1,6 @@
 //! A condition, and how it is dealt with.
 
-use levqor_model::{Condition, Severity, Verdict};
+use levqor_model::{Condition, Severity, Timestamp, Verdict};
 use levqor_slo::alert::Patience;
 
 use super::rules;
@@ -9,6 +9,8 @@ use super::rules;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Said {
     pub(crate) condition: Condition,
+    /// Since when it fails; None: nobody knows more than that it does now.
+    pub(crate) since: Option<Timestamp>,
     pub(crate) patience: Patience,
     /// Routes of the configuration; empty: those of the severity.
     pub(crate) routes: Vec<String>,
@@ -26,7 +28,11 @@ impl Said {
     pub(crate) fn of(condition: Condition) -> Self {
         let patience = rules::patience(&condition.rule);
         let condition = Condition { summary: line_of(&condition.summary), ..condition };
-        Self { condition, patience, routes: Vec::new(), tells_unknown: true, tells_over: true }
+        Self { condition, since: None, patience, routes: Vec::new(), tells_unknown: true, tells_over: true }
+    }
+
+    pub(crate) fn since(self, since: Timestamp) -> Self {
+        Self { since: Some(since), ..self }
     }
 
     pub(crate) fn patient(self, patience: Patience) -> Self {
@@ -69,6 +75,7 @@ impl Said {
         };
         Some(Self {
             condition,
+            since: None,
             patience: rules::patience_of_unknown(&self.condition.rule),
             routes: self.routes.clone(),
             tells_unknown: false,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use levqor_model::{Secret, Severity};
 use levqor_slo::Catalogue;
+use levqor_store::notifications::Target;
 
 /// The objectives of this installation.
 #[derive(Debug, Clone)]
@@ -87,20 +88,67 @@ impl AlertSettings {
     /// Who is told by a route. What nobody has configured goes the way of its severity, and that to all destinations: somebody who is told
     /// too much can say so, somebody who is not told cannot.
     pub fn of_route(&self, route: &str, severity: Severity) -> Vec<Destination> {
-        let named = |names: &Vec<String>| {
-            let listed = self.destinations.iter().filter(|it| names.contains(&it.name));
-            listed.flat_map(Destination::each).collect::<Vec<_>>()
-        };
+        self.led_to(route, severity).into_iter().flat_map(Destination::each).collect()
+    }
+
+    fn led_to(&self, route: &str, severity: Severity) -> Vec<&Destination> {
         if let Some(names) = self.routes.get(route) {
-            return named(names);
+            return self.listed(names);
         }
-        if let Some(destination) = self.destinations.iter().find(|it| it.name == route) {
-            return destination.each();
+        if let Some(destination) = self.named(route) {
+            return vec![destination];
         }
         match self.routes.get(severity.as_str()) {
-            Some(names) => named(names),
-            None => self.destinations.iter().flat_map(Destination::each).collect(),
+            Some(names) => self.listed(names),
+            None => self.destinations.iter().collect(),
         }
+    }
+
+    fn listed(&self, names: &[String]) -> Vec<&Destination> {
+        self.destinations.iter().filter(|it| names.contains(&it.name)).collect()
+    }
+
+    fn named(&self, name: &str) -> Option<&Destination> {
+        self.destinations.iter().find(|it| it.name == name)
+    }
+
+    /// Who has what is meant for a destination, whatever routes lead there. When nobody is called like that any more, it goes the way of a
+    /// route.
+    pub fn of_destination(&self, name: &str, severity: Severity) -> Vec<Destination> {
+        self.named(name).map_or_else(|| self.of_route(name, severity), Destination::each)
+    }
+
+    /// Who is told by some routes, as it is remembered: destinations by their names, so that they are found when the routes are others; and
+    /// a route that leads to nobody by its own, since an operator may give it somebody and have the message sent after all.
+    pub fn hearers(&self, routes: &[String], severity: Severity) -> Vec<Target> {
+        let mut heard_by = Vec::new();
+        for route in routes {
+            let led_to = self.led_to(route, severity);
+            if led_to.is_empty() {
+                heard_by.push(Target::Route(route.clone()));
+            }
+            heard_by.extend(led_to.into_iter().map(|it| Target::Destination(it.name.clone())));
+        }
+        heard_by
+    }
+
+    /// Of those who heard of something, whoever is still configured, each once. Empty: none of them is.
+    pub fn still_there(&self, heard_by: &[Target], severity: Severity) -> Vec<Target> {
+        let mut found: Vec<Target> = Vec::new();
+        for target in heard_by {
+            let there: Vec<&Destination> = match target {
+                Target::Destination(name) => self.named(name).into_iter().collect(),
+                Target::Route(route) => self.led_to(route, severity),
+                Target::Subscription(_) => Vec::new(),
+            };
+            for one in there {
+                let target = Target::Destination(one.name.clone());
+                if !found.contains(&target) {
+                    found.push(target);
+                }
+            }
+        }
+        found
     }
 
     /// Who has a copy that was made for a destination, whatever routes are called. When nobody is called like that any more, it goes the
@@ -138,6 +186,45 @@ mod tests {
         assert_eq!(of(&settings, "digest", Severity::Major), "mail pager chat");
         assert_eq!(of(&settings, "minor", Severity::Minor), "");
         assert_eq!(of(&AlertSettings::default(), "critical", Severity::Critical), "");
+    }
+
+    #[test]
+    fn who_was_told_is_found_again_once_when_the_routes_are_others() {
+        let destination = |name: &str| Destination {
+            name: name.to_owned(),
+            kind: DestinationKind::Chat { url: Secret::new("https://hooks.example/") },
+        };
+        let with = |names: &[&str], routes: &[(&str, &[&str])]| AlertSettings {
+            destinations: names.iter().copied().map(destination).collect(),
+            routes: routes
+                .iter()
+                .map(|(route, to)| ((*route).to_owned(), to.iter().map(ToString::to_string).collect()))
+                .collect(),
+        };
+        let shown = |targets: &[Target]| targets.iter().map(Target::words).collect::<Vec<_>>().join(" ");
+        let then = with(
+            &["team", "pager", "desk"],
+            &[("major", &["team"]), ("critical", &["pager", "team"]), ("minor", &[])],
+        );
+        let routes = ["major", "critical", "minor"].map(str::to_owned);
+        let heard_by = then.hearers(&routes, Severity::Major);
+        assert_eq!(shown(&heard_by), "destination:team destination:team destination:pager route:minor");
+        let now = |settings: &AlertSettings| shown(&settings.still_there(&heard_by, Severity::Critical));
+        assert_eq!(now(&then), "destination:team destination:pager");
+        // In no route any more, and there; and one that had nobody has somebody.
+        let other =
+            with(&["team", "pager", "desk"], &[("major", &[]), ("critical", &[]), ("minor", &["desk"])]);
+        assert_eq!(now(&other), "destination:team destination:pager destination:desk");
+        // Out of the configuration, and its address with it.
+        let less = with(&["pager"], &[("critical", &["pager"]), ("minor", &[])]);
+        assert_eq!(now(&less), "destination:pager");
+        assert_eq!(now(&with(&["new"], &[("minor", &[])])), "");
+        let of = |settings: &AlertSettings| {
+            let to = settings.of_destination("team", Severity::Critical);
+            to.into_iter().map(|it| it.name).collect::<Vec<_>>().join(" ")
+        };
+        // Also one that no route names. One that is gone by the time of the delivery goes the way of the severity.
+        assert_eq!((of(&other), of(&less)), ("team".to_owned(), "pager".to_owned()));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) async fn gather(app: &App) -> Vec<Answer> {
 async fn of_features(app: &App) -> Vec<Answer> {
     let asked: [BoxFuture<'_, Answer>; 10] = [
         of("health", health::conditions(app)).boxed(),
-        of("nodes", nodes::conditions(app)).boxed(),
+        bounded("nodes", nodes::conditions(app)).boxed(),
         of("tamper", tamper::conditions(app)).boxed(),
         of("drift", drift::conditions(app)).boxed(),
         of("events", events::conditions(app)).boxed(),

@@ -12,7 +12,6 @@ mod conditions;
 mod form;
 mod ops;
 mod pages;
-mod place;
 mod routes;
 pub(crate) mod service;
 

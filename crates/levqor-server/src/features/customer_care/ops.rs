@@ -8,7 +8,7 @@ use levqor_store::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{place::Place, service};
+use super::service;
 use crate::{
     App, Problem,
     gateway::{Body, Cursor, Id, PageQuery, Query},
@@ -135,7 +135,9 @@ async fn tickets(
 ) -> Result<Json<Tickets>, Problem> {
     let WhichTickets { state, limit, cursor } = asked;
     let (store, state) = (app.store.views(), state.unwrap_or(TicketState::Open));
-    let read = |after: Option<Place<TicketId>>, limit| store.tickets(state, after.map(Place::parts), limit);
+    let read = |after: Option<Place<Timestamp, TicketId>>, limit| {
+        store.tickets(state, after.map(Place::parts), limit)
+    };
     let place = |ticket: &Ticket| Place(ticket.respond_by, ticket.id);
     let (found, next_cursor) = PageQuery { limit, cursor }.read(TICKETS, read, place).await?;
     let now = app.now();
@@ -254,7 +256,7 @@ async fn consultations(
 ) -> Result<Json<Consultations>, Problem> {
     let WhichConsultations { state, limit, cursor } = asked;
     let (store, state) = (app.store.views(), state.unwrap_or(ConsultationState::Booked));
-    let read = |after: Option<Place<ConsultationId>>, limit| {
+    let read = |after: Option<Place<Timestamp, ConsultationId>>, limit| {
         store.consultations(state, after.map(Place::parts), limit)
     };
     let place = |one: &Consultation| Place(one.begins_at, one.id);

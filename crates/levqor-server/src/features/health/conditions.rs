@@ -146,6 +146,7 @@ mod tests {
             epoch: 1,
             started_at: NOW,
             expires_at: NOW,
+            lease: None,
             stopped_at: stopped.map(|_| NOW),
             stop_reason: stopped.map(str::to_owned),
         };

@@ -1,13 +1,16 @@
 //! Action items: what is to be done, by whom and until when; tracked until it is.
 
 use levqor_model::{ActionItemId, Date, IncidentId, ProblemCode, TextError, Timestamp, one_line};
-use levqor_store::incidents::{ActionItem, ActionItemChange};
+use levqor_store::incidents::{ActionItem, ActionItemChange, ActionItems};
 
 use super::{
     service::{self, moved},
     writings,
 };
-use crate::{App, Problem};
+use crate::{
+    App, Problem,
+    gateway::{Cursor, PageQuery, Place},
+};
 
 const TEXT_CHARS_MAX: usize = 500;
 /// How far away the day may be.
@@ -32,6 +35,22 @@ pub(super) struct ItemChange {
     pub owner: Option<String>,
     pub due: Option<String>,
     pub done: Option<bool>,
+}
+
+/// A page of items that are not done, what is due first at first, and where the next one begins.
+///
+/// # Errors
+/// 400 for a limit that no page has and a cursor of another list.
+pub(super) async fn page(
+    app: &App,
+    which: ActionItems,
+    page: PageQuery,
+) -> Result<(Vec<ActionItem>, Option<Cursor>), Problem> {
+    let store = app.store.views();
+    let read = |behind: Option<Place<Date, ActionItemId>>, limit| {
+        store.action_items_behind(which, behind.map(Place::parts), limit)
+    };
+    page.read("action_items", read, |item: &ActionItem| Place(item.due, item.id)).await
 }
 
 /// # Errors

@@ -6,36 +6,39 @@ use levqor_model::{Condition, NodeId, RegionCode, Severity, Timestamp, Verdict};
 use levqor_store::{Error, nodes::Node};
 use serde_json::json;
 
-use crate::App;
+use crate::{App, features::alerts::Said};
 
 /// For how long a node that is gone is missed.
 const MISSED_FOR: Duration = Duration::from_secs(10 * 60);
-/// As long as a lease: whoever takes the place of a node may begin before others know that it is gone.
-const LEASE: Duration = Duration::from_secs(6);
 /// What a node says of itself is fresh for this long.
 const FRESH: Duration = Duration::from_secs(20);
 
-/// Which nodes are lost, and which are not ready.
+/// Which nodes are lost, and since when, and which are not ready.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
+pub(crate) async fn conditions(app: &App) -> Result<Vec<Said>, Error> {
     let now = app.now();
     let live = app.store.nodes(Some(now)).await?;
     let states = app.store.node_states(now).await?;
     let left = |region: &RegionCode| live.iter().filter(|node| node.region == *region).count();
+    // What one whose build does not say it has is taken to be this node's.
+    let usual = app.engine.lease();
+    let said_of = |node: &Node, lost, replaced, left| {
+        Said::of(of_node(node, lost, replaced, left, usual)).since(node.heard_at(usual))
+    };
     let mut missed = Vec::new();
     let mut found = Vec::new();
     for node in app.store.nodes(None).await? {
         let is_live = live.iter().any(|other| other.id == node.id);
         match is_lost(&node, is_live, now) {
             Some(true) => missed.push(node),
-            Some(false) => found.push(of_node(&node, false, false, left(&node.region))),
+            Some(false) => found.push(said_of(&node, false, false, left(&node.region))),
             None => {}
         }
     }
-    let replaced = replaced(&missed, &live);
-    let of_missed = |node: &Node| of_node(node, true, replaced.contains(&node.id), left(&node.region));
+    let replaced = replaced(&missed, &live, usual);
+    let of_missed = |node: &Node| said_of(node, true, replaced.contains(&node.id), left(&node.region));
     found.extend(missed.iter().map(of_missed));
     for state in &states {
         let Some(node) = live.iter().find(|node| node.id == state.node) else { continue };
@@ -44,7 +47,7 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
             (true, true) => Verdict::Holds,
             (true, false) => Verdict::Fails,
         };
-        found.push(Condition {
+        found.push(Said::of(Condition {
             rule: "nodes.ready".to_owned(),
             subject: node.id.to_string(),
             verdict,
@@ -65,7 +68,7 @@ pub(crate) async fn conditions(app: &App) -> Result<Vec<Condition>, Error> {
                 (Verdict::Holds, _) => format!("node {} of {} is ready", node.id, node.region),
             },
             details: json!({ "region": node.region, "reason": state.reason }),
-        });
+        }));
     }
     Ok(found)
 }
@@ -81,17 +84,18 @@ fn is_lost(node: &Node, is_live: bool, now: Timestamp) -> Option<bool> {
     }
 }
 
-/// Those that are lost and whose place another one has taken: it lives there, and began after they were heard of last. Each takes one
-/// place, so that of two that are lost one is still missed.
-fn replaced(lost: &[Node], live: &[Node]) -> BTreeSet<NodeId> {
+/// Those that are lost and whose place another one has taken: it lives there, and began after they were heard of last, which may be before
+/// others know that they are gone. Each takes one place, so that of two that are lost one is still missed. `usual`: the lease of those that
+/// do not say what theirs is.
+fn replaced(lost: &[Node], live: &[Node], usual: Duration) -> BTreeSet<NodeId> {
     let mut lost: Vec<&Node> = lost.iter().collect();
-    lost.sort_by_key(|node| node.expires_at);
+    lost.sort_by_key(|node| node.heard_at(usual));
     let mut free: Vec<&Node> = live.iter().collect();
     free.sort_by_key(|node| node.started_at);
     let mut replaced = BTreeSet::new();
     for node in lost {
-        let heard_of = node.expires_at - LEASE;
-        let takes_it = |other: &&Node| other.region == node.region && other.started_at >= heard_of;
+        let heard_at = node.heard_at(usual);
+        let takes_it = |other: &&Node| other.region == node.region && other.started_at >= heard_at;
         if let Some(place) = free.iter().position(takes_it) {
             free.remove(place);
             replaced.insert(node.id);
@@ -101,7 +105,7 @@ fn replaced(lost: &[Node], live: &[Node]) -> BTreeSet<NodeId> {
 }
 
 /// `left`: nodes that live in its region.
-fn of_node(node: &Node, lost: bool, replaced: bool, left: usize) -> Condition {
+fn of_node(node: &Node, lost: bool, replaced: bool, left: usize, usual: Duration) -> Condition {
     Condition {
         rule: "nodes.lost".to_owned(),
         subject: node.id.to_string(),
@@ -114,7 +118,9 @@ fn of_node(node: &Node, lost: bool, replaced: bool, left: usize) -> Condition {
             (true, false) => format!("node {} of {} is lost; {left} are left there", node.id, node.region),
             (false, _) => format!("node {} of {} lives", node.id, node.region),
         },
-        details: json!({ "region": node.region, "left": left, "stopped_at": node.stopped_at }),
+        details: json!({
+            "region": node.region, "left": left, "heard_at": node.heard_at(usual), "stopped_at": node.stopped_at,
+        }),
     }
 }
 
@@ -123,6 +129,8 @@ mod tests {
     use levqor_model::SeededRandom;
 
     use super::*;
+
+    const LEASE: Duration = Duration::from_secs(6);
 
     fn now() -> Timestamp {
         Timestamp::from_seconds(1_795_500_000)
@@ -137,6 +145,7 @@ mod tests {
             epoch: 1,
             started_at: now() - Duration::from_secs(begun),
             expires_at: now() - Duration::from_secs(heard_of) + LEASE,
+            lease: Some(LEASE),
             stopped_at: None,
             stop_reason: None,
         }
@@ -158,7 +167,7 @@ mod tests {
                 stop_reason: stopped.map(|(_, why)| why.to_owned()),
                 ..node(1, "eu-west", 600, 11)
             };
-            let found = is_lost(&node, is_live, now()).map(|lost| of_node(&node, lost, false, left));
+            let found = is_lost(&node, is_live, now()).map(|lost| of_node(&node, lost, false, left, LEASE));
             let found = found.map(|condition| (condition.verdict, condition.severity));
             assert_eq!(found, expected, "{stopped:?}");
         }
@@ -182,9 +191,20 @@ mod tests {
         for (live, expected) in rows {
             let live: Vec<_> =
                 (3..).zip(*live).map(|(n, (region, begun))| node(n, region, *begun, 1)).collect();
-            assert_eq!(replaced(&lost, &live), expected.iter().copied().collect(), "{live:?}");
+            let expected: BTreeSet<_> = expected.iter().copied().collect();
+            assert_eq!(replaced(&lost, &live, LEASE * 100), expected, "{live:?}");
+            // As it was with a build that did not say it; and each with a lease of its own, whatever this node's is.
+            let unsaid = lost.clone().map(|node| Node { lease: None, ..node });
+            assert_eq!(replaced(&unsaid, &live, LEASE), expected, "{live:?}");
+            let long = LEASE * 50;
+            let longer = lost.clone().map(|node| Node {
+                expires_at: node.expires_at - LEASE + long,
+                lease: Some(long),
+                ..node
+            });
+            assert_eq!(replaced(&longer, &live, LEASE), expected, "{live:?}");
         }
-        let holds = of_node(&lost[0], true, true, 1);
+        let holds = of_node(&lost[0], true, true, 1, LEASE);
         assert_eq!(holds.verdict, Verdict::Holds);
         assert!(holds.summary.ends_with("is lost, and another took its place"), "{}", holds.summary);
     }

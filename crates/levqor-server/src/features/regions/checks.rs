@@ -182,6 +182,7 @@ mod tests {
                 epoch: 1,
                 started_at: at,
                 expires_at: at,
+                lease: None,
                 stopped_at: None,
                 stop_reason: None,
             },

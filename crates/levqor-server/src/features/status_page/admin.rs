@@ -252,6 +252,7 @@ async fn show(
     let declarations = app.store.declarations(app.now()).await?;
     let mut windows = app.store.maintenance(app.now() - SHOWN).await?;
     windows.reverse();
+    let more = windows.len() > WINDOWS;
     windows.truncate(WINDOWS);
     let body = html! {
         (said)
@@ -263,7 +264,7 @@ async fn show(
             div.stack {
                 (not_well(&snapshot.report, view.now))
                 (said_now(page, view.now, &declarations))
-                (planned(page, view.now, &windows))
+                (planned(page, view.now, &windows, more))
             }
             div.stack {
                 (declare_form(page, typed))
@@ -338,7 +339,8 @@ fn said_now(page: &PageActor, now: Timestamp, declarations: &[Declaration]) -> M
     }
 }
 
-fn planned(page: &PageActor, now: Timestamp, windows: &[Window]) -> Markup {
+/// `more`: there are others, which end earlier.
+fn planned(page: &PageActor, now: Timestamp, windows: &[Window], more: bool) -> Markup {
     html! {
         section.card aria-labelledby="windows" {
             header { h2 id="windows" { "Maintenance" } }
@@ -346,6 +348,12 @@ fn planned(page: &PageActor, now: Timestamp, windows: &[Window]) -> Markup {
                 (empty("clock", "No maintenance", "Nothing is planned, and nothing was in the last 90 days.", &html! {}))
             } @else {
                 ul.told { @for window in windows { (planned_one(page, now, window)) } }
+                @if more {
+                    p.small.quiet {
+                        "These are the " (windows.len()) " that end last. All of the last 90 days: "
+                        code { "levqor maintenance list" } "."
+                    }
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use http::StatusCode;
 use levqor_model::{DeclarationId, MaintenanceId, SubscriptionId, Timestamp};
 use levqor_store::{
     declarations::{Declaration, Declared},
+    maintenance::Window,
     subscriptions::Subscription,
 };
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, cut, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Place, Query, cut, page_limit},
     openapi::{ApiRouter, routes},
     problem::Refusals,
 };
@@ -131,17 +132,27 @@ async fn withdraw(
 struct MaintenanceList {
     /// By their ends: those of the last 90 days, and all to come.
     maintenance: Vec<MaintenanceView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<Cursor>,
 }
 
 /// When operators work on the platform.
 #[utoipa::path(get, path = "/api/ops/maintenance", operation_id = "list_maintenance", tag = "operations",
+    params(PageQuery),
     responses((status = 200, body = MaintenanceList), Refusals))]
-async fn list_maintenance(State(app): State<App>) -> Result<Json<MaintenanceList>, Problem> {
+async fn list_maintenance(
+    State(app): State<App>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<MaintenanceList>, Problem> {
     let now = app.now();
-    let found = app.store.maintenance(now - SHOWN).await?;
-    Ok(Json(MaintenanceList {
-        maintenance: found.iter().map(|one| MaintenanceView::new(one, now)).collect(),
-    }))
+    let read = |behind: Option<Place<Timestamp, MaintenanceId>>, limit| {
+        app.store.maintenance_behind(now - SHOWN, behind.map(Place::parts), limit)
+    };
+    let place = |window: &Window| Place(window.ends_at, window.id);
+    let (found, next_cursor) = query.read("maintenance", read, place).await?;
+    let maintenance = found.iter().map(|one| MaintenanceView::new(one, now)).collect();
+    Ok(Json(MaintenanceList { maintenance, next_cursor }))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -91,18 +91,18 @@ async fn round(app: &App) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
 
 /// One message, as far as it gets.
 async fn handle(app: &App, message: Notification) -> Result<(), Error> {
+    let settings = &app.settings.alerts;
     match &message.target {
         Target::Route(route) => {
-            let settings = &app.settings.alerts;
             let destinations = match message.copy_of {
                 None => settings.of_route(route, message.severity),
                 Some(_) => settings.of_copy(route, message.severity),
             };
-            match destinations.as_slice() {
-                [] => undeliverable(app, &message, route).await,
-                [one] => attempt(app, &message, one, None).await,
-                several => split(app, &message, several).await,
-            }
+            to_operators(app, &message, route, &destinations).await
+        }
+        Target::Destination(name) => {
+            let destinations = settings.of_destination(name, message.severity);
+            to_operators(app, &message, name, &destinations).await
         }
         Target::Subscription(id) => match subscriptions::resolve(app, id).await? {
             Resolved::Gone(why) => {
@@ -116,6 +116,19 @@ async fn handle(app: &App, message: Notification) -> Result<(), Error> {
                 attempt(app, &message, &destination, Some(&unsubscribe_url)).await
             }
         },
+    }
+}
+
+async fn to_operators(
+    app: &App,
+    message: &Notification,
+    route: &str,
+    destinations: &[Destination],
+) -> Result<(), Error> {
+    match destinations {
+        [] => undeliverable(app, message, route).await,
+        [one] => attempt(app, message, one, None).await,
+        several => split(app, message, several).await,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn send(
     unsubscribe_url: Option<&str>,
 ) -> Result<(), NotSent> {
     // Strangers may only name public addresses.
-    let near = matches!(message.target, Target::Route(_));
+    let near = !matches!(message.target, Target::Subscription(_));
     match &to.kind {
         DestinationKind::Mail { to } => mail(app, message, to, unsubscribe_url).await,
         DestinationKind::Webhook { url, secret } => {

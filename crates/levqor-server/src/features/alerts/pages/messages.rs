@@ -130,7 +130,7 @@ fn line(message: &Notification, page: &PageActor, now: Timestamp) -> Markup {
             }
             p { (message.subject) }
             p.small.quiet {
-                code { (message.target.text()) }
+                code { (message.target.words()) }
                 @if let Some(destination) = &message.destination { " to " code { (destination) } }
                 @if message.attempts > 0 { ", " (plural(message.attempts.into(), "attempt", "attempts")) }
                 @if let (NotificationState::Waiting, Some(next)) = (message.state, message.next_at) { ", next " (ago(next, now)) }

@@ -11,10 +11,13 @@ use levqor_store::incidents::{ActionItem, ActionItems, Incident};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{super::service, OpenForm, fields, is_on, level_badge, state_badge, told};
+use super::{
+    super::{actions, service},
+    OpenForm, fields, is_on, level_badge, state_badge, told,
+};
 use crate::{
     App, Problem,
-    gateway::{PageActor, Query},
+    gateway::{Cursor, PageActor, PageQuery, Query},
     pages::{
         Page, Section, View, chosen,
         components::{
@@ -31,7 +34,7 @@ use crate::{
 
 /// Incidents on one page.
 const INCIDENTS: usize = 50;
-/// Action items that are shown.
+/// Action items on one page.
 const ITEMS: usize = 50;
 
 #[derive(Debug, Deserialize)]
@@ -39,6 +42,8 @@ pub(super) struct Asked {
     /// Also those that are over.
     all: Option<String>,
     before: Option<String>,
+    /// Where the page of action items begins.
+    items: Option<Cursor>,
     done: Option<String>,
 }
 
@@ -62,7 +67,7 @@ pub(super) async fn again(
     if !matches!(problem.code, ProblemCode::InvalidFields | ProblemCode::BadParameter) {
         return Err(problem);
     }
-    let asked = Asked { all: None, before: None, done: None };
+    let asked = Asked { all: None, before: None, items: None, done: None };
     let shown = render(app, page, view, &asked, Some((form, &problem))).await?;
     Ok((problem.status(), shown).into_response())
 }
@@ -83,7 +88,13 @@ async fn render(
     let list = if all { "/admin/incidents?all=yes" } else { "/admin/incidents" };
     let join = if all { '&' } else { '?' };
     let next = incidents.last().filter(|_| more).map(|last| format!("{list}{join}before={}", last.id));
-    let items = store.action_items(ActionItems::Open, ITEMS).await?;
+    let is_first = asked.items.is_none();
+    let on_page = PageQuery { limit: Some(ITEMS), cursor: asked.items.clone() };
+    let (items, more_items) = actions::page(app, ActionItems::Open, on_page).await?;
+    let here = before.map_or_else(|| list.to_owned(), |before| format!("{list}{join}before={before}"));
+    let mark = if here.contains('?') { '&' } else { '?' };
+    let more_items = more_items.map(|cursor| format!("{here}{mark}items={cursor}#to-do"));
+    let pages = items_pager((!is_first).then(|| format!("{here}#to-do")).as_deref(), more_items.as_deref());
     let people = service::addresses(app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let (other, words) = if all {
         ("/admin/incidents", "Only open ones")
@@ -114,7 +125,7 @@ async fn render(
                 (pager(before.map(|_| list), next.as_deref()))
             }
             div.grid.main-aside {
-                (to_do(&items, &people, view.now))
+                (to_do(&items, &people, view.now, &pages))
                 (opening(&page.csrf, typed.map(|(form, _)| form)))
             }
         }
@@ -149,12 +160,26 @@ fn row(incident: &Incident, now: Timestamp) -> Markup {
     }
 }
 
-fn to_do(items: &[ActionItem], people: &BTreeMap<UserId, String>, now: Timestamp) -> Markup {
+/// Between pages of action items, what is due first at first.
+fn items_pager(first: Option<&str>, next: Option<&str>) -> Markup {
+    html! {
+        @if first.is_some() || next.is_some() {
+            nav.pager aria-label="Pages of action items" {
+                @if let Some(path) = first { a.button.slim href=(path) { "Due first" } } @else { span {} }
+                @if let Some(path) = next { a.button.slim href=(path) rel="next" { "Due later" } }
+            }
+        }
+    }
+}
+
+fn to_do(items: &[ActionItem], people: &BTreeMap<UserId, String>, now: Timestamp, pages: &Markup) -> Markup {
     html! {
         section.card aria-labelledby="to-do" {
             header { h2 id="to-do" { "To be done after incidents" } }
             @if items.is_empty() {
-                (empty("check", "Nothing is open", "Each incident has its action items on its page.", &html! {}))
+                // Behind the first page there may have been some that are done by now.
+                @let words = if pages.0.is_empty() { "Nothing is open" } else { "Nothing more is open" };
+                (empty("check", words, "Each incident has its action items on its page.", &html! {}))
             } @else {
                 ul.lines {
                     @for item in items {
@@ -169,6 +194,7 @@ fn to_do(items: &[ActionItem], people: &BTreeMap<UserId, String>, now: Timestamp
                     }
                 }
             }
+            (pages)
         }
     }
 }

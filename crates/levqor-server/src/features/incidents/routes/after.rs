@@ -18,7 +18,7 @@ use super::super::{
 };
 use crate::{
     App, Problem,
-    gateway::{Actor, Body, Cursor, Id, PageQuery, Query, page_limit},
+    gateway::{Actor, Body, Cursor, Id, PageQuery, Query},
     openapi::{ApiRouter, routes},
     problem::Refusals,
 };
@@ -94,14 +94,18 @@ struct ActionItemsQuery {
     /// Items, 1 to 200; 50 when left out.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct ActionItemList {
     /// Not done; what is due first comes first.
     action_items: Vec<ActionItemView>,
-    /// Whether there are more than these.
-    cut: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<Cursor>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -235,14 +239,12 @@ async fn action_items(
     Query(query): Query<ActionItemsQuery>,
 ) -> Result<Json<ActionItemList>, Problem> {
     let now = app.now();
-    let which = if query.overdue { ActionItems::Overdue(now.date()) } else { ActionItems::Open };
-    let limit = page_limit(query.limit)?;
-    let mut items = app.store.views().action_items(which, limit + 1).await?;
-    let cut = items.len() > limit;
-    items.truncate(limit);
+    let ActionItemsQuery { overdue, limit, cursor } = query;
+    let which = if overdue { ActionItems::Overdue(now.date()) } else { ActionItems::Open };
+    let (items, next_cursor) = actions::page(&app, which, PageQuery { limit, cursor }).await?;
     let people = service::addresses(&app, items.iter().filter_map(|item| item.owner).collect()).await?;
     let action_items = items.into_iter().map(|item| ActionItemView::new(item, &people, now)).collect();
-    Ok(Json(ActionItemList { action_items, cut }))
+    Ok(Json(ActionItemList { action_items, next_cursor }))
 }
 
 /// All postmortems, those of the newest incidents first.

@@ -106,6 +106,7 @@ fn it_writes_itself_from_what_was_seen_done_and_said() {
         epoch: 4,
         started_at: at(10),
         expires_at: at(20),
+        lease: None,
         stopped_at: None,
         stop_reason: None,
     };
