@@ -14,6 +14,7 @@ use levqor_store::{
 };
 use serde_json::{Value, json};
 
+use crate::pages::Browser as _;
 use crate::support::{Answer, TestApp, sign_in_operator};
 
 const INCIDENTS: &str = "/api/ops/incidents";
@@ -401,7 +402,7 @@ async fn the_page_of_incidents_leads_to_all_action_items() {
     let see = async |path: &str| {
         let page = test.page(path).header("cookie", &cookie).send().await;
         assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.text());
-        page.text()
+        page.text().to_owned()
     };
     let of_page =
         |text: &str| (0..51).filter(|n| text.contains(&format!("item {n} of all"))).collect::<Vec<_>>();

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::service;
 use crate::{
     App, Problem,
-    gateway::{Body, Cursor, Id, PageQuery, Query},
+    gateway::{Body, Cursor, Id, PageQuery, Place, Query},
     openapi::{ApiRouter, routes, vocabulary},
     problem::Refusals,
 };
