@@ -226,9 +226,8 @@ pub(super) fn check_schema(
         Err(error) => {
             let place = error.instance_path().to_string();
             let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
-            let reason = error.to_string();
-            Err(ErrorKind::Validation
-                .error("the schema is not met", format!("{what}{place}: {}", clip(&reason))))
+            let reason = document::misfit(&error);
+            Err(ErrorKind::Validation.error("the schema is not met", format!("{what}{place}: {reason}")))
         }
     }
 }

@@ -79,6 +79,12 @@ async fn wishes_that_cannot_be_granted() {
         ("{\"residency\": {\"regions\": []}}".to_owned(), 422, "/residency/regions"),
         ("{\"residency\": {\"jurisdiction\": \"MARS\"}}".to_owned(), 422, "/residency/jurisdiction"),
         ("{\"residency\": \"here\"}".to_owned(), 400, "/residency"),
+        ("{\"residency\": [\"eu-west\"]}".to_owned(), 400, "/residency"),
+        (
+            "{\"residency\": {\"jurisdiction\": \"EU\", \"regions\": [\"eu-west\"]}}".to_owned(),
+            400,
+            "/residency",
+        ),
         ("{\"inptu\": {}}".to_owned(), 400, "/inptu"),
         (format!("{{\"input\": {deep}}}"), 422, "/input"),
         (format!("{{\"input\": {large}}}"), 422, "/input"),
