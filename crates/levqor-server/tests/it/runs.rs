@@ -220,6 +220,19 @@ async fn a_waiting_run_says_for_what_and_is_cancelled_once() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_not_waited_for_long_enough_says_why() {
+    const PARENT: &str =
+        "do: [{ ask: { run: { workflow: { namespace: test, name: wait, version: latest } } } }]";
+    let test = TestApp::new().await;
+    test.save("wait", WAIT).await;
+    let parent = test.save("parent", PARENT).await;
+    let started = test.start(&parent, 1, &json!({})).await;
+    assert_eq!(started["status"], "running", "{started}");
+    let why = started["waiting_for"].as_str().unwrap_or_default();
+    assert!(why.starts_with("waits for run run_") && why.ends_with(" of test/wait (task ask)"), "{started}");
+}
+
+#[tokio::test]
 async fn lists_are_filtered() {
     let test = TestApp::new().await;
     let (greet, fails) = (test.save("greet", GREET).await, test.save("fails", FAULT).await);
