@@ -265,7 +265,8 @@ pub enum HttpOutput {
 pub struct For {
     pub each: String,
     pub at: String,
-    pub items: Expression,
+    /// Gives an array.
+    pub items: Template,
     pub condition: Option<Expression>,
     pub tasks: TaskList,
 }

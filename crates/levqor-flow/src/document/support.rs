@@ -159,13 +159,6 @@ pub(super) const OWN_EMAIL: Construct = off(
     "do: [{ a: { call: 'email:1.0.0@default', with: { to: ada@example.com, subject: Paid, text: '${ .message }' } } }]",
     "/do/0/a/call",
 );
-pub(super) const LIST_OF_EXPRESSIONS: Construct = refused(
-    (TASKS, "`for.in` as a list with expressions in it"),
-    "expressions inside a list",
-    "write one expression such as '[.a, .b]'",
-    "do: [{ a: { for: { in: ['${ .x }'] }, do: [{ b: { set: { x: 1 } } }] } }]",
-    "/do/0/a/for/in",
-);
 pub(super) const CATCH_THEN: Construct = refused(
     (TASKS, "`catch.then`"),
     "`catch.then`",
@@ -408,7 +401,11 @@ pub const CONSTRUCTS: &[Construct] = &[
         "`for`, with `each`, `at`, `while`",
         "do: [{ a: { for: { each: pet, in: .pets, at: n }, while: $n < 5, do: [{ b: { set: { x: '${ $pet }' } } }] } }]",
     ),
-    LIST_OF_EXPRESSIONS,
+    full(
+        TASKS,
+        "`for.in` as a list, with expressions in it",
+        "do: [{ a: { for: { in: [1, '${ .x }', { y: '${ .z }' }] }, do: [{ b: { set: { x: '${ $item }' } } }] } }]",
+    ),
     full(
         TASKS,
         "`fork`, with `compete`",

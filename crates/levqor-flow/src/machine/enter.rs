@@ -464,15 +464,19 @@ impl Machine {
 
 /// The items of a loop; None when it has no iteration.
 fn items(scope: &Scope<'_>, definition: &For, input: &Value) -> Result<Option<Vec<Value>>, Trouble> {
-    let items = match scope.evaluate(&definition.items, input)? {
+    let items = match scope.build(&definition.items, input)? {
         Value::Array(items) => items,
         other => {
+            let text = match &definition.items {
+                Template::Expression(expression) => expression.text(),
+                _ => "in",
+            };
             return Err(ErrorKind::Expression
                 .error(
                     "there is nothing to loop over",
                     format!(
                         "`for.in` must give an array, and `{}` gave {}; `… // []` makes nothing an empty array",
-                        clip(definition.items.text()),
+                        clip(text),
                         kind(&other)
                     ),
                 )
