@@ -18,7 +18,7 @@ mod process;
 mod reuse;
 
 pub use events::{Correlation, Filter, ForEach, Listen, ListenSpec, Matcher, Mode, Read, Strategy, Until};
-pub use process::{Program, Returns, RunProcess};
+pub use process::{Code, Program, Returns, RunProcess};
 pub use reuse::{CallFunction, CallService, Extend, Extension};
 
 /// A valid workflow document.

@@ -32,15 +32,16 @@ pub struct Construct {
     pub pointer: &'static str,
 }
 
+fn off_by(key: &str) -> String {
+    format!(" is off on this server; its operator can allow it by `{key}` in the configuration")
+}
+
 impl Construct {
     /// The refusal of this construct.
     pub(super) fn refusal(&self) -> String {
         match self.state {
             State::Refused { what, remedy } => format!("not supported yet: {what}; {remedy}"),
-            State::Off { key } => format!(
-                "{} is off on this server; its operator can allow it by `{key}` in the configuration",
-                self.name
-            ),
+            State::Off { key } => format!("{}{}", self.name, off_by(key)),
             State::Full => format!("{} cannot be used here", self.name),
         }
     }
@@ -49,7 +50,8 @@ impl Construct {
     pub fn refuses(&self, message: &str) -> bool {
         match self.state {
             State::Full => false,
-            State::Off { .. } => message == self.refusal(),
+            // The refusal names what is off as a whole.
+            State::Off { key } => message.ends_with(&off_by(key)),
             State::Refused { what, .. } => message.contains(what),
         }
     }
@@ -193,13 +195,6 @@ pub(super) const OTHER_SCRIPTS: Construct = refused(
     "use one of them",
     "do: [{ a: { run: { script: { language: ruby, code: 'puts 1' } } } }]",
     "/do/0/a/run/script/language",
-);
-pub(super) const SCRIPT_SOURCE: Construct = refused(
-    (RUN, "scripts from elsewhere (`script.source`)"),
-    "scripts from elsewhere (`source`)",
-    "write the script under `code`",
-    "do: [{ a: { run: { script: { language: js, source: { endpoint: 'https://example.com/a.js' } } } } }]",
-    "/do/0/a/run/script/source",
 );
 pub(super) const CONTAINER: Construct = refused(
     (RUN, "`run: container`"),
@@ -445,7 +440,13 @@ pub const CONSTRUCTS: &[Construct] = &[
     JAVASCRIPT,
     PYTHON,
     OTHER_SCRIPTS,
-    SCRIPT_SOURCE,
+    off(
+        RUN,
+        "scripts from elsewhere (`script.source`)",
+        PROCESSES_ALLOW,
+        "do: [{ a: { run: { script: { language: js, source: { endpoint: 'https://example.com/a.js' } } } } }]",
+        "/do/0/a/run/script",
+    ),
     CONTAINER,
     full(VALUES, "`${ … }` around a whole text", "do: [{ a: { set: { x: '${ .y }' } } }]"),
     full(

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     definition::{
-        CallHttp, CallOpenApi, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow,
-        Task, TaskKind, Template,
+        CallHttp, CallOpenApi, Catch, Code, DurationSpec, Endpoint, Fork, RaiseError, RunProcess,
+        RunWorkflow, Task, TaskKind, Template,
     },
     event::written,
     schedule::span,
@@ -109,12 +109,16 @@ fn raise(error: &RaiseError) -> String {
 
 fn run_process(run: &RunProcess) -> String {
     let wait = if run.wait { "" } else { ", without waiting" };
-    let text = match &run.text {
-        Template::Literal(Value::String(text)) => {
+    let text = match &run.code {
+        Code::Here(Template::Literal(Value::String(text))) => {
             text.lines().find(|line| !line.trim().is_empty()).unwrap_or("")
         }
-        Template::Expression(expression) => expression.text(),
-        _ => "",
+        Code::Here(Template::Expression(expression)) => expression.text(),
+        Code::Here(_) => "",
+        Code::Elsewhere(resource) => match &resource.endpoint {
+            Endpoint::UriTemplate(uri) => uri,
+            Endpoint::Computed(expression) => expression.text(),
+        },
     };
     format!("{}: {}{wait}", run.program.word(), text.trim())
 }

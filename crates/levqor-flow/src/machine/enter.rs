@@ -11,7 +11,7 @@ use super::{
     effects::Purpose,
     fault::Resume,
     frame::{Body, Branch, ForkBody, Frame, ListBody, LoopBody, TryBody, TryPhase},
-    http, payload, process,
+    http, payload,
     scope::{Scope, Trouble, check_schema, clip, kind},
     step::{Next, Step},
 };
@@ -298,10 +298,9 @@ impl Machine {
                 return Ok(None);
             }
             TaskKind::RunProcess(definition) => {
-                let call = process::call(&scope, definition, &input, self.key(id))?;
+                let next = self.process(id, definition, &input)?;
                 self.opened(id, &input, timeout, Body::Ready);
-                let effect = self.ask(Purpose::Call(id), |id| Effect::RunProcess { id, call });
-                self.set_body(id, Body::Effect(effect));
+                self.ask_for(id, next);
                 return Ok(None);
             }
             TaskKind::CallOpenApi(call) => {
