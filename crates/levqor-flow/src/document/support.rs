@@ -285,6 +285,13 @@ pub const CONSTRUCTS: &[Construct] = &[
         "do: [{ a: { input: { from: .x, schema: { document: { type: object } } }, set: { y: 1 }, output: { as: .y }, export: { as: '{ y: . }' } } }]",
     ),
     SCHEMA_FORMAT,
+    refused(
+        (COMMON, "schemas of other drafts than 2020-12 (`$schema`)"),
+        "schemas of other drafts",
+        "remove `$schema`, and write what draft 2020-12 has",
+        "do: [{ a: { set: { x: 1 }, output: { schema: { document: { $schema: 'http://json-schema.org/draft-07/schema#' } } } } }]",
+        "/do/0/a/output/schema/document/$schema",
+    ),
     full(
         COMMON,
         "schemas from elsewhere (`schema.resource`)",
