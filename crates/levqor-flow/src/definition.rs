@@ -325,6 +325,8 @@ pub struct Catch {
     /// Shared with `use.retries` when the policy stands there.
     pub retry: Option<Arc<Retry>>,
     pub tasks: Option<TaskList>,
+    /// Where the flow goes after an error that was caught, instead of where the task's own `then` says.
+    pub then: Option<Then>,
 }
 
 #[derive(Debug, Clone)]

@@ -161,13 +161,6 @@ pub(super) const OWN_EMAIL: Construct = off(
     "do: [{ a: { call: 'email:1.0.0@default', with: { to: ada@example.com, subject: Paid, text: '${ .message }' } } }]",
     "/do/0/a/call",
 );
-pub(super) const CATCH_THEN: Construct = refused(
-    (TASKS, "`catch.then`"),
-    "`catch.then`",
-    "give the last task of `catch.do` a `then`",
-    "do: [{ a: { try: [{ b: { set: { x: 1 } } }], catch: { then: end } } }]",
-    "/do/0/a/catch/then",
-);
 pub(super) const SHELL: Construct = off(
     RUN,
     "`run: shell`",
@@ -441,7 +434,7 @@ pub const CONSTRUCTS: &[Construct] = &[
          retry: { delay: PT1S, backoff: { exponential: {} }, jitter: { from: PT0S, to: PT1S }, limit: { attempt: { count: 3, duration: PT1M }, duration: PT1H } }, \
          do: [{ c: { set: { x: 1 } } }] } } }]",
     ),
-    CATCH_THEN,
+    full(TASKS, "`catch.then`", "do: [{ a: { try: [{ b: { set: { x: 1 } } }], catch: { then: end } } }]"),
     full(TASKS, "`wait`", "do: [{ a: { wait: { minutes: 5 } } }]"),
     SHELL,
     JAVASCRIPT,

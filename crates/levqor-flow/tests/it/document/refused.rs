@@ -599,11 +599,8 @@ fn faults() {
         ("- a: {try: []}", &[("/do/0/a", "`catch` is missing")]),
         ("- a: {catch: {}}", &[("/do/0/a/catch", "not a member of a task"), ("/do/0/a", "does nothing")]),
         (
-            "- a: {try: [], catch: {erors: {}, then: end}}",
-            &[
-                ("/do/0/a/catch/erors", "did you mean `errors`?"),
-                ("/do/0/a/catch/then", "not supported yet: `catch.then`"),
-            ],
+            "- a: {try: [], catch: {erors: {}, then: nowhere}}",
+            &[("/do/0/a/catch/erors", "did you mean `errors`?"), ("/do/0/a/catch/then", "there is no task")],
         ),
         (
             "- a: {try: [], catch: {errors: {status: 404}}}",
