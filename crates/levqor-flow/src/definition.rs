@@ -18,7 +18,7 @@ mod process;
 mod reuse;
 
 pub use events::{Correlation, Filter, ForEach, Listen, ListenSpec, Matcher, Mode, Read, Strategy, Until};
-pub use process::{Program, Returns, RunProcess};
+pub use process::{Code, Program, Returns, RunProcess};
 pub use reuse::{CallFunction, CallService, Extend, Extension};
 
 /// A valid workflow document.
@@ -265,7 +265,8 @@ pub enum HttpOutput {
 pub struct For {
     pub each: String,
     pub at: String,
-    pub items: Expression,
+    /// Gives an array.
+    pub items: Template,
     pub condition: Option<Expression>,
     pub tasks: TaskList,
 }
@@ -324,6 +325,8 @@ pub struct Catch {
     /// Shared with `use.retries` when the policy stands there.
     pub retry: Option<Arc<Retry>>,
     pub tasks: Option<TaskList>,
+    /// Where the flow goes after an error that was caught, instead of where the task's own `then` says.
+    pub then: Option<Then>,
 }
 
 #[derive(Debug, Clone)]

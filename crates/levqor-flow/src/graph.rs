@@ -133,6 +133,12 @@ impl Layout {
                         arrow(task.then, "else");
                     }
                 }
+                TaskKind::Try(attempt) => {
+                    arrow(task.then, "");
+                    if let Some(then) = attempt.catch.then {
+                        arrow(then, "error");
+                    }
+                }
                 _ => arrow(task.then, ""),
             }
             let goes_on =

@@ -9,6 +9,8 @@ use crate::pool::guarded;
 
 /// Tasks that are executed right here: handing a run over costs more than a few of them.
 const TASKS_INLINE: u64 = 8;
+/// Steps of expressions that are made right here, some milliseconds: an async worker serves others, too.
+const STEPS_INLINE: u64 = 20_000;
 /// Tasks of one slice elsewhere; between slices other runs get their turn, and a cancel gets through.
 const TASKS_A_SLICE: u64 = 256;
 
@@ -41,7 +43,7 @@ impl Driver {
     pub(super) fn slice_here(&mut self) -> Result<Result<Progress, MustAbort>, Stop> {
         let Some(machine) = &mut self.machine else { return Ok(Ok(Progress::Idle)) };
         let (effects, notepad) = (&mut self.effects, &mut self.notepad);
-        Ok(guarded(|| machine.run(TASKS_INLINE, effects, notepad))?)
+        Ok(guarded(|| machine.run_within(TASKS_INLINE, STEPS_INLINE, effects, notepad))?)
     }
 
     async fn slice_elsewhere(&mut self) -> Result<Result<Progress, MustAbort>, Stop> {
@@ -52,7 +54,9 @@ impl Driver {
         let (machine, effects, notepad, progress) = core
             .pool
             .run(move || {
-                let progress = machine.run(TASKS_A_SLICE, &mut effects, &mut notepad);
+                // Enough for any task, and not for many that take all they may.
+                let steps = machine.steps_together().saturating_mul(2);
+                let progress = machine.run_within(TASKS_A_SLICE, steps, &mut effects, &mut notepad);
                 (machine, effects, notepad, progress)
             })
             .await?;

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Template;
+use super::{Resource, Template};
 
 /// A process to run.
 #[derive(Debug)]
 pub struct RunProcess {
     pub program: Program,
-    /// The command of a shell, or the code of a script; gives a text.
-    pub text: Template,
+    pub code: Code,
     /// None: nothing to read.
     pub stdin: Option<Template>,
     /// Gives an array of texts, numbers and booleans.
@@ -21,7 +20,16 @@ pub struct RunProcess {
     pub returns: Returns,
 }
 
-/// What runs the text.
+/// The command of a shell, or the code of a script.
+#[derive(Debug)]
+pub enum Code {
+    /// Gives a text.
+    Here(Template),
+    /// Fetched when a run first needs it, and kept for that run.
+    Elsewhere(Resource),
+}
+
+/// What runs the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::{
     checker::{Checker, kind},
     data::{Moment, Scope, enclosed},
+    flow::{Exits, Targets},
     issue::{Place, clip},
     near::did_you_mean,
-    support,
 };
 use crate::definition::{Backoff, Catch, DurationSpec, RaiseError, Retry, TaskKind, Template, Try};
 
@@ -142,19 +142,26 @@ impl<'d> Checker<'d> {
         task: &'d Map<String, Value>,
         place: &Place<'_>,
         scope: Scope<'_>,
+        targets: Targets<'_, 'd>,
+        leads: &mut Exits,
     ) -> Option<TaskKind> {
         let tasks = self.task_list(value, &place.key("try"), scope);
         let catch = self.required(task, place, "catch")?;
-        let catch = self.catch(catch, &place.key("catch"), scope)?;
+        let catch = self.catch(catch, &place.key("catch"), scope, targets)?;
+        leads.to.extend(catch.then);
         Some(TaskKind::Try(Try { tasks, catch }))
     }
 
-    fn catch(&mut self, value: &'d Value, place: &Place<'_>, scope: Scope<'_>) -> Option<Catch> {
+    fn catch(
+        &mut self,
+        value: &'d Value,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+        targets: Targets<'_, 'd>,
+    ) -> Option<Catch> {
         let catch = self.object(value, place, "{ errors: { with: { status: 503 } } }")?;
         self.closed(catch, place, &["errors", "as", "when", "exceptWhen", "retry", "do", "then"]);
-        if catch.contains_key("then") {
-            self.refuse(&place.key("then"), &support::CATCH_THEN);
-        }
+        let then = catch.get("then").and_then(|value| self.then(value, &place.key("then"), targets));
         let variable = self.variable(catch, place, "as").unwrap_or(ERROR);
         let error = scope.local(variable);
         let inside = scope.within(&error);
@@ -172,7 +179,7 @@ impl<'d> Checker<'d> {
             }
         });
         let tasks = catch.get("do").map(|value| self.task_list(value, &place.key("do"), inside));
-        Some(Catch { filter, variable: variable.to_owned(), when, except_when, retry, tasks })
+        Some(Catch { filter, variable: variable.to_owned(), when, except_when, retry, tasks, then })
     }
 
     /// `errors.with`: members that the error must have. The DSL leaves both objects open.

@@ -139,8 +139,62 @@ fn compile(document: &Value) -> Result<Schema, Issue> {
         })
 }
 
+/// What a value does not meet, in a line that has the rule in it: the library's words begin with the value, whatever its
+/// length, and leave out most of what a longer enumeration allows.
+pub(crate) fn misfit(error: &jsonschema::ValidationError<'_>) -> String {
+    const VALUE_CHARS_MAX: usize = 80;
+    const LINE_CHARS_MAX: usize = 300;
+    let value = error.instance().to_string();
+    let is_short = value.chars().nth(VALUE_CHARS_MAX).is_none();
+    let line = match error.kind() {
+        jsonschema::error::ValidationErrorKind::Enum { options } => {
+            let allowed = options.as_array().map_or(&[][..], Vec::as_slice);
+            let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+            format!("{} is not one of {}", if is_short { value.as_str() } else { "it" }, allowed.join(", "))
+        }
+        _ if is_short => error.to_string(),
+        _ => error.masked_with("it").to_string(),
+    };
+    match line.char_indices().nth(LINE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 /// A library's message, whose length depends on the schema, cut to a line.
 fn clip_line(message: &str) -> String {
     const CHARS_MAX: usize = 300;
     message.lines().next().unwrap_or_default().chars().take(CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(schema: &Value, value: &Value) -> String {
+        misfit(&external(schema).unwrap().0.validate(value).unwrap_err())
+    }
+
+    #[test]
+    fn what_is_not_met_is_said_however_long_the_value_is() {
+        assert_eq!(told(&json!({ "type": "object" }), &json!("x")), r#""x" is not of type "object""#);
+        let long = json!("x".repeat(100_000));
+        assert_eq!(told(&json!({ "type": "object" }), &long), r#"it is not of type "object""#);
+        assert_eq!(
+            told(&json!({ "required": ["z"] }), &json!({ "a": long })),
+            r#""z" is a required property"#
+        );
+        let wordy = json!({ "required": ["z".repeat(1_000)] });
+        let line = told(&wordy, &json!({}));
+        assert!(line.chars().count() == 301 && line.ends_with('…'), "{line}");
+    }
+
+    #[test]
+    fn all_that_is_allowed_is_named() {
+        let schema = json!({ "enum": ["a", "b", "c", "d", "e"] });
+        assert_eq!(told(&schema, &json!("f")), r#""f" is not one of "a", "b", "c", "d", "e""#);
+        assert_eq!(told(&schema, &json!("f".repeat(1_000))), r#"it is not one of "a", "b", "c", "d", "e""#);
+    }
 }

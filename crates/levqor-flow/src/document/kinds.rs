@@ -10,13 +10,7 @@ use super::{
     process::{Manner, RETURNS},
     support,
 };
-use crate::{
-    definition::{Case, For, Fork, Returns, RunWorkflow, TaskKind, Then},
-    expression::Expression,
-};
-
-/// A list in `for.in` is compiled as an expression, whose length is bounded.
-const LIST_BYTES_MAX: usize = 32 * 1024;
+use crate::definition::{Case, For, Fork, Returns, RunWorkflow, TaskKind, Template, Then};
 
 impl<'d> Checker<'d> {
     pub(super) fn for_task(
@@ -58,28 +52,11 @@ impl<'d> Checker<'d> {
         }))
     }
 
-    /// `for.in`: an expression, or the items themselves.
-    fn collection(&mut self, value: &'d Value, place: &Place<'_>, scope: Scope<'_>) -> Option<Expression> {
+    /// `for.in`: an expression, or the items themselves, with expressions among them or in them.
+    fn collection(&mut self, value: &'d Value, place: &Place<'_>, scope: Scope<'_>) -> Option<Template> {
         match value {
-            Value::Array(items) => {
-                if items.iter().any(holds_expression) {
-                    self.refuse(place, &support::LIST_OF_EXPRESSIONS);
-                    return None;
-                }
-                // JSON is a part of jq.
-                let text = value.to_string();
-                if text.len() > LIST_BYTES_MAX {
-                    let message = format!(
-                        "the list has {} bytes as JSON, and {LIST_BYTES_MAX} are allowed here; `set` it in a task before, \
-                         and write `in: .items`",
-                        text.len()
-                    );
-                    self.error(place, message);
-                    return None;
-                }
-                self.compile(&text, place, scope)
-            }
-            Value::String(_) => self.expression(value, place, scope),
+            Value::Array(_) => Some(self.data(value, place, scope)),
+            Value::String(_) => self.expression(value, place, scope).map(Template::Expression),
             other => {
                 let message = format!(
                     "`in` must be an expression that gives a list, such as '.items', or a list, and is {}",

@@ -48,6 +48,7 @@ pub use duration::duration;
 pub use issue::Issue;
 pub(crate) use issue::clip;
 pub use json_schema::external as external_schema;
+pub(crate) use json_schema::misfit;
 pub use near::nearest;
 pub(crate) use process::is_variable;
 pub use read::{bounded, read};

@@ -8,7 +8,7 @@ use super::{
     issue::Place,
     support,
 };
-use crate::definition::{Program, Returns, RunProcess, TaskKind, Template};
+use crate::definition::{Code, Program, Returns, RunProcess, TaskKind, Template};
 
 pub(super) const RETURNS: [(&str, Returns); 5] = [
     ("stdout", Returns::Stdout),
@@ -35,8 +35,8 @@ impl<'d> Checker<'d> {
     ) -> Option<TaskKind> {
         let shell = self.object(value, place, "{ command: 'echo hello' }")?;
         self.closed(shell, place, &["command", "stdin", "arguments", "environment"]);
-        let text = self.program_text(shell, place, "command", scope);
-        self.process(Program::Shell, shell, place, scope, text, manner)
+        let code = self.program_text(shell, place, "command", scope).map(Code::Here);
+        self.process(Program::Shell, shell, place, scope, code, manner)
     }
 
     pub(super) fn script(
@@ -56,12 +56,17 @@ impl<'d> Checker<'d> {
                 None
             }
         });
-        if script.contains_key("source") {
-            self.refuse(&place.key("source"), &support::SCRIPT_SOURCE);
-            return None;
-        }
-        let text = self.program_text(script, place, "code", scope);
-        self.process(program?, script, place, scope, text, manner)
+        let code = match script.get("source") {
+            Some(source) => {
+                let at = place.key("source");
+                if script.contains_key("code") {
+                    self.error(&at, "there are both `source` and `code`; keep one");
+                }
+                self.resource(source, &at, scope).map(Code::Elsewhere)
+            }
+            None => self.program_text(script, place, "code", scope).map(Code::Here),
+        };
+        self.process(program?, script, place, scope, code, manner)
     }
 
     /// `place` is that of `shell` or `script`.
@@ -71,7 +76,7 @@ impl<'d> Checker<'d> {
         members: &'d Map<String, Value>,
         place: &Place<'_>,
         scope: Scope<'_>,
-        text: Option<Template>,
+        code: Option<Code>,
         Manner { wait, returns }: Manner,
     ) -> Option<TaskKind> {
         let allowed = self.host.processes;
@@ -139,7 +144,7 @@ impl<'d> Checker<'d> {
         });
         Some(TaskKind::RunProcess(RunProcess {
             program,
-            text: text?,
+            code: code?,
             stdin,
             arguments,
             environment,

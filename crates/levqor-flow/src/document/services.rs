@@ -116,7 +116,7 @@ impl<'d> Checker<'d> {
 
     fn meets(&mut self, schema: &crate::definition::Schema, value: &Value, place: &Place<'_>) {
         if let Err(error) = schema.0.validate(value) {
-            let reason: String = error.to_string().chars().take(200).collect();
+            let reason = super::misfit(&error);
             let pointer = error.instance_path().to_string();
             self.errors.push(
                 place,

@@ -32,15 +32,16 @@ pub struct Construct {
     pub pointer: &'static str,
 }
 
+fn off_by(key: &str) -> String {
+    format!(" is off on this server; its operator can allow it by `{key}` in the configuration")
+}
+
 impl Construct {
     /// The refusal of this construct.
     pub(super) fn refusal(&self) -> String {
         match self.state {
             State::Refused { what, remedy } => format!("not supported yet: {what}; {remedy}"),
-            State::Off { key } => format!(
-                "{} is off on this server; its operator can allow it by `{key}` in the configuration",
-                self.name
-            ),
+            State::Off { key } => format!("{}{}", self.name, off_by(key)),
             State::Full => format!("{} cannot be used here", self.name),
         }
     }
@@ -49,7 +50,8 @@ impl Construct {
     pub fn refuses(&self, message: &str) -> bool {
         match self.state {
             State::Full => false,
-            State::Off { .. } => message == self.refusal(),
+            // The refusal names what is off as a whole.
+            State::Off { key } => message.ends_with(&off_by(key)),
             State::Refused { what, .. } => message.contains(what),
         }
     }
@@ -159,20 +161,6 @@ pub(super) const OWN_EMAIL: Construct = off(
     "do: [{ a: { call: 'email:1.0.0@default', with: { to: ada@example.com, subject: Paid, text: '${ .message }' } } }]",
     "/do/0/a/call",
 );
-pub(super) const LIST_OF_EXPRESSIONS: Construct = refused(
-    (TASKS, "`for.in` as a list with expressions in it"),
-    "expressions inside a list",
-    "write one expression such as '[.a, .b]'",
-    "do: [{ a: { for: { in: ['${ .x }'] }, do: [{ b: { set: { x: 1 } } }] } }]",
-    "/do/0/a/for/in",
-);
-pub(super) const CATCH_THEN: Construct = refused(
-    (TASKS, "`catch.then`"),
-    "`catch.then`",
-    "give the last task of `catch.do` a `then`",
-    "do: [{ a: { try: [{ b: { set: { x: 1 } } }], catch: { then: end } } }]",
-    "/do/0/a/catch/then",
-);
 pub(super) const SHELL: Construct = off(
     RUN,
     "`run: shell`",
@@ -200,13 +188,6 @@ pub(super) const OTHER_SCRIPTS: Construct = refused(
     "use one of them",
     "do: [{ a: { run: { script: { language: ruby, code: 'puts 1' } } } }]",
     "/do/0/a/run/script/language",
-);
-pub(super) const SCRIPT_SOURCE: Construct = refused(
-    (RUN, "scripts from elsewhere (`script.source`)"),
-    "scripts from elsewhere (`source`)",
-    "write the script under `code`",
-    "do: [{ a: { run: { script: { language: js, source: { endpoint: 'https://example.com/a.js' } } } } }]",
-    "/do/0/a/run/script/source",
 );
 pub(super) const CONTAINER: Construct = refused(
     (RUN, "`run: container`"),
@@ -297,6 +278,13 @@ pub const CONSTRUCTS: &[Construct] = &[
         "do: [{ a: { input: { from: .x, schema: { document: { type: object } } }, set: { y: 1 }, output: { as: .y }, export: { as: '{ y: . }' } } }]",
     ),
     SCHEMA_FORMAT,
+    refused(
+        (COMMON, "schemas of other drafts than 2020-12 (`$schema`)"),
+        "schemas of other drafts",
+        "remove `$schema`, and write what draft 2020-12 has",
+        "do: [{ a: { set: { x: 1 }, output: { schema: { document: { $schema: 'http://json-schema.org/draft-07/schema#' } } } } }]",
+        "/do/0/a/output/schema/document/$schema",
+    ),
     full(
         COMMON,
         "schemas from elsewhere (`schema.resource`)",
@@ -408,7 +396,11 @@ pub const CONSTRUCTS: &[Construct] = &[
         "`for`, with `each`, `at`, `while`",
         "do: [{ a: { for: { each: pet, in: .pets, at: n }, while: $n < 5, do: [{ b: { set: { x: '${ $pet }' } } }] } }]",
     ),
-    LIST_OF_EXPRESSIONS,
+    full(
+        TASKS,
+        "`for.in` as a list, with expressions in it",
+        "do: [{ a: { for: { in: [1, '${ .x }', { y: '${ .z }' }] }, do: [{ b: { set: { x: '${ $item }' } } }] } }]",
+    ),
     full(
         TASKS,
         "`fork`, with `compete`",
@@ -442,13 +434,19 @@ pub const CONSTRUCTS: &[Construct] = &[
          retry: { delay: PT1S, backoff: { exponential: {} }, jitter: { from: PT0S, to: PT1S }, limit: { attempt: { count: 3, duration: PT1M }, duration: PT1H } }, \
          do: [{ c: { set: { x: 1 } } }] } } }]",
     ),
-    CATCH_THEN,
+    full(TASKS, "`catch.then`", "do: [{ a: { try: [{ b: { set: { x: 1 } } }], catch: { then: end } } }]"),
     full(TASKS, "`wait`", "do: [{ a: { wait: { minutes: 5 } } }]"),
     SHELL,
     JAVASCRIPT,
     PYTHON,
     OTHER_SCRIPTS,
-    SCRIPT_SOURCE,
+    off(
+        RUN,
+        "scripts from elsewhere (`script.source`)",
+        PROCESSES_ALLOW,
+        "do: [{ a: { run: { script: { language: js, source: { endpoint: 'https://example.com/a.js' } } } } }]",
+        "/do/0/a/run/script",
+    ),
     CONTAINER,
     full(VALUES, "`${ … }` around a whole text", "do: [{ a: { set: { x: '${ .y }' } } }]"),
     full(

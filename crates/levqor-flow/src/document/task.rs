@@ -247,7 +247,7 @@ impl<'d> Checker<'d> {
             "run" => self.run(value, &at, scope),
             "set" => self.set(value, &at, scope),
             "switch" => self.switch(value, &at, scope, targets, leads),
-            "try" => self.try_task(value, task, place, scope),
+            "try" => self.try_task(value, task, place, scope, targets, leads),
             "wait" => self.duration_spec(value, &at, scope).map(TaskKind::Wait),
             other => {
                 self.unsupported(&at, other);

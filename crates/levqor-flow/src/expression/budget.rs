@@ -113,6 +113,11 @@ pub(super) fn evaluation() -> u64 {
     ACCOUNT.with(|account| account.number.get())
 }
 
+/// Steps that the evaluation has not used.
+pub(super) fn steps_left() -> u64 {
+    ACCOUNT.with(|account| account.steps.get())
+}
+
 /// The bound that was met, if any.
 pub(super) fn stopped() -> Option<Stop> {
     ACCOUNT.with(|account| account.stop.get())

@@ -12,16 +12,17 @@
 //! The interpreter is the library's; the values, the functions and the gates are ours, because the library's
 //! own bound nothing. Each module says what it keeps: [`budget`] counts, [`value`] owns, [`rewrite`] makes
 //! programs pay, [`needs`] says what of the data they look at, [`guard`] keeps the parser's stack, [`stack`]
-//! gives evaluations a larger one.
+//! gives evaluations a larger one, [`allowance`] bounds what several use together.
 //!
 //! Different from jq: no `?//`, no `$__loc__`, no escapes of surrogate pairs, no look-around in regular
 //! expressions; and nothing that reads a clock, a zone, the environment or an input, or ends the process.
 //!
 //! Invariant: a result depends on the text, the data and the bounds alone. There is no clock, no environment,
 //! no input and no output in the language; [`ExpressionError::TooSlow`] and [`ExpressionError::TooDeep`] are
-//! the only errors that depend on the machine.
+//! the only errors that depend on the machine, and [`ExpressionError::Unfinished`] the only one that depends on the caller.
 
 mod access;
+pub(crate) mod allowance;
 mod arithmetic;
 mod budget;
 mod compare;
@@ -83,6 +84,9 @@ pub enum ExpressionError {
     Evaluate(String),
     #[error("the expression needs more than {0} steps")]
     TooManySteps(u64),
+    /// More than the expressions of one step of a run may use together.
+    #[error("the expressions of one task need more than {0} steps together")]
+    TooManyStepsTogether(u64),
     #[error("the expression makes more than {0} bytes of data")]
     TooMuchData(usize),
     /// How deep is too deep depends on the build, as it is the stack that ends: recorded like [`Self::TooSlow`].
@@ -91,6 +95,9 @@ pub enum ExpressionError {
     /// Not deterministic: the engine must record it rather than count on seeing it again.
     #[error("the expression ran longer than {0:?}")]
     TooSlow(Duration),
+    /// Nothing that a run sees: the slice is used up, and the evaluation is made again in another.
+    #[error("the expression needs more steps than the slice has")]
+    Unfinished,
 }
 
 impl Expression {
@@ -135,18 +142,40 @@ impl Expression {
         bounds: &Bounds,
     ) -> Result<Value, ExpressionError> {
         let variables: Vec<Value> = self.program.variables.iter().map(|name| variable(name)).collect();
-        if !self.program.needs_stack {
-            match self.run(input, &variables, bounds, stack::BORROWED) {
-                Err(Failure::NeedsStack) => {}
-                Err(Failure::Final(error)) => return Err(error),
-                Ok(result) => return Ok(result),
+        let (steps, limit) = allowance::granted(bounds.steps);
+        let bounds = Bounds { steps, ..*bounds };
+        let (outcome, used) = self.run_somewhere(input, &variables, &bounds);
+        match outcome {
+            Err(ExpressionError::TooManySteps(granted)) => {
+                allowance::spend(granted);
+                Err(limit.error(granted))
+            }
+            outcome => {
+                allowance::spend(used);
+                outcome
             }
         }
-        let outcome = stack::with_own(|| self.run(input, &variables, bounds, stack::OWN));
-        match outcome {
-            Some(Ok(result)) => Ok(result),
-            Some(Err(Failure::Final(error))) => Err(error),
-            Some(Err(Failure::NeedsStack)) | None => Err(ExpressionError::TooDeep),
+    }
+
+    /// On the caller's stack, or on one of its own; with the steps that it took. A first try on too small a stack does not
+    /// count, since what is too small depends on the build.
+    fn run_somewhere(
+        &self,
+        input: &Value,
+        variables: &[Value],
+        bounds: &Bounds,
+    ) -> (Result<Value, ExpressionError>, u64) {
+        if !self.program.needs_stack {
+            match self.run(input, variables, bounds, stack::BORROWED) {
+                (Err(Failure::NeedsStack), _) => {}
+                (Err(Failure::Final(error)), used) => return (Err(error), used),
+                (Ok(result), used) => return (Ok(result), used),
+            }
+        }
+        match stack::with_own(|| self.run(input, variables, bounds, stack::OWN)) {
+            Some((Ok(result), used)) => (Ok(result), used),
+            Some((Err(Failure::Final(error)), used)) => (Err(error), used),
+            Some((Err(Failure::NeedsStack), _)) | None => (Err(ExpressionError::TooDeep), 0),
         }
     }
 
@@ -156,7 +185,7 @@ impl Expression {
         variables: &[Value],
         bounds: &Bounds,
         stack: usize,
-    ) -> Result<Value, Failure> {
+    ) -> (Result<Value, Failure>, u64) {
         let session = Session::open(bounds, stack);
         let outcome = self.run_metered(input, variables);
         // A bound that was met is the answer, whatever the program made of it.
@@ -164,8 +193,9 @@ impl Expression {
             Some(stop) => Err(Failure::of(stop, bounds)),
             None => outcome.map_err(|message| Failure::Final(ExpressionError::Evaluate(message))),
         };
+        let used = bounds.steps.saturating_sub(budget::steps_left());
         drop(session);
-        outcome
+        (outcome, used)
     }
 
     fn run_metered(&self, input: &Value, variables: &[Value]) -> Result<Value, String> {

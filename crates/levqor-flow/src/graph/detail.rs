@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     definition::{
-        CallHttp, CallOpenApi, Catch, DurationSpec, Endpoint, Fork, RaiseError, RunProcess, RunWorkflow,
-        Task, TaskKind, Template,
+        CallHttp, CallOpenApi, Catch, Code, DurationSpec, Endpoint, Fork, RaiseError, RunProcess,
+        RunWorkflow, Task, TaskKind, Template,
     },
     event::written,
     schedule::span,
@@ -21,7 +21,7 @@ pub(super) fn of(task: &Task) -> (&'static str, String) {
         TaskKind::Emit(members) => ("emit", emit(members)),
         TaskKind::Listen(listen) => ("listen", listen.spec.to.describe()),
         TaskKind::Do(tasks) => ("do", count(tasks.len(), "task")),
-        TaskKind::For(each) => ("for", format!("each {} in {}", each.each, each.items.text())),
+        TaskKind::For(each) => ("for", format!("each {} in {}", each.each, items(&each.items))),
         TaskKind::Fork(Fork { branches, compete: true }) => ("fork", format!("race of {}", branches.len())),
         TaskKind::Fork(fork) => ("fork", count_branches(fork.branches.len())),
         TaskKind::Raise(error) => ("raise", raise(error)),
@@ -51,6 +51,16 @@ pub(super) fn clip(text: &str) -> String {
         line.push(if c.is_control() { ' ' } else { c });
     }
     line
+}
+
+fn items(items: &Template) -> String {
+    match items {
+        Template::Expression(expression) => expression.text().to_owned(),
+        Template::Literal(value) => value.to_string(),
+        Template::Array(items) => count(items.len(), "item"),
+        Template::Attempt(_, text) => text.clone(),
+        Template::Object(_) => String::new(),
+    }
 }
 
 fn count(number: usize, thing: &str) -> String {
@@ -99,12 +109,16 @@ fn raise(error: &RaiseError) -> String {
 
 fn run_process(run: &RunProcess) -> String {
     let wait = if run.wait { "" } else { ", without waiting" };
-    let text = match &run.text {
-        Template::Literal(Value::String(text)) => {
+    let text = match &run.code {
+        Code::Here(Template::Literal(Value::String(text))) => {
             text.lines().find(|line| !line.trim().is_empty()).unwrap_or("")
         }
-        Template::Expression(expression) => expression.text(),
-        _ => "",
+        Code::Here(Template::Expression(expression)) => expression.text(),
+        Code::Here(_) => "",
+        Code::Elsewhere(resource) => match &resource.endpoint {
+            Endpoint::UriTemplate(uri) => uri,
+            Endpoint::Computed(expression) => expression.text(),
+        },
     };
     format!("{}: {}{wait}", run.program.word(), text.trim())
 }

@@ -49,7 +49,7 @@ pub fn file_request(
     let scope = Scope::new(&machine, None);
     let credentials = access::credentials(&scope, wanted.authentication.as_deref(), &Value::Null);
     let (credentials, _) = credentials.map_err(|trouble| match trouble {
-        Trouble::Error(error) | Trouble::Slow(error) => error,
+        Trouble::Error(error) | Trouble::Slow(error) | Trouble::Later(error) => error,
     })?;
     Ok(HttpRequest {
         key: format!("{}/catalog", machine.run),

@@ -65,14 +65,15 @@ impl Machine {
         if !catches(&scope, catch, error, input)? {
             return Ok(Verdict::Propagate);
         }
-        match (&catch.retry, &catch.tasks) {
-            (Some(retry), handler) => Ok(match self.retry_in(&scope, retry, body, error)? {
+        let is_handled = catch.tasks.is_some() || catch.then.is_some();
+        match &catch.retry {
+            Some(retry) => Ok(match self.retry_in(&scope, retry, body, error)? {
                 Some(delay) => Verdict::RetryIn(delay),
-                None if handler.is_some() => Verdict::Handle,
+                None if is_handled => Verdict::Handle,
                 None => Verdict::Propagate,
             }),
-            (None, Some(_)) => Ok(Verdict::Handle),
-            (None, None) => Ok(Verdict::Swallow),
+            None if is_handled => Ok(Verdict::Handle),
+            None => Ok(Verdict::Swallow),
         }
     }
 

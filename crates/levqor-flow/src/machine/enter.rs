@@ -11,7 +11,7 @@ use super::{
     effects::Purpose,
     fault::Resume,
     frame::{Body, Branch, ForkBody, Frame, ListBody, LoopBody, TryBody, TryPhase},
-    http, payload, process,
+    http, payload,
     scope::{Scope, Trouble, check_schema, clip, kind},
     step::{Next, Step},
 };
@@ -298,10 +298,9 @@ impl Machine {
                 return Ok(None);
             }
             TaskKind::RunProcess(definition) => {
-                let call = process::call(&scope, definition, &input, self.key(id))?;
+                let next = self.process(id, definition, &input)?;
                 self.opened(id, &input, timeout, Body::Ready);
-                let effect = self.ask(Purpose::Call(id), |id| Effect::RunProcess { id, call });
-                self.set_body(id, Body::Effect(effect));
+                self.ask_for(id, next);
                 return Ok(None);
             }
             TaskKind::CallOpenApi(call) => {
@@ -464,15 +463,19 @@ impl Machine {
 
 /// The items of a loop; None when it has no iteration.
 fn items(scope: &Scope<'_>, definition: &For, input: &Value) -> Result<Option<Vec<Value>>, Trouble> {
-    let items = match scope.evaluate(&definition.items, input)? {
+    let items = match scope.build(&definition.items, input)? {
         Value::Array(items) => items,
         other => {
+            let text = match &definition.items {
+                Template::Expression(expression) => expression.text(),
+                _ => "in",
+            };
             return Err(ErrorKind::Expression
                 .error(
                     "there is nothing to loop over",
                     format!(
                         "`for.in` must give an array, and `{}` gave {}; `… // []` makes nothing an empty array",
-                        clip(definition.items.text()),
+                        clip(text),
                         kind(&other)
                     ),
                 )

@@ -118,7 +118,8 @@ impl Machine {
                 self.clear_body(id, blame, notes);
                 let handler = definition.catch.tasks.clone().unwrap_or_default();
                 if handler.is_empty() {
-                    return Ok(Some(Step::Finish { frame: id, output: input, then: None }));
+                    let then = definition.catch.then;
+                    return Ok(Some(Step::Finish { frame: id, output: input, then }));
                 }
                 if let Some(Frame { body: Body::Try(body), .. }) = self.frames.get_mut(id) {
                     body.phase = TryPhase::Handling(Arc::new(value));

@@ -9,11 +9,11 @@ use super::{
     Machine, Notes, RunState, TaskNote,
     arena::FrameId,
     enter::goes_on,
-    frame::{Body, Branch, Frame},
+    frame::{Body, Branch, Frame, TryPhase},
     scope::{Scope, check_schema},
     step::{Next, Step},
 };
-use crate::definition::{TaskKind, Then};
+use crate::definition::{TaskKind, Then, Try};
 
 impl Machine {
     pub(super) fn finish(
@@ -157,6 +157,14 @@ impl Machine {
         }
         let Some(frame) = self.frames.get(id) else { return Ok(None) };
         let (tasks, index) = (Arc::clone(&frame.tasks), frame.index);
+        let then = match (&tasks[index].kind, &frame.body) {
+            (TaskKind::Try(Try { catch, .. }), Body::Try(body))
+                if matches!(body.phase, TryPhase::Handling(_)) =>
+            {
+                catch.then
+            }
+            _ => None,
+        };
         if let (TaskKind::Listen(definition), Body::Listen(_)) = (&tasks[index].kind, &frame.body) {
             return self.item_ended(id, definition, output);
         }
@@ -173,7 +181,7 @@ impl Machine {
                 }
             }
         }
-        Ok(Some(Step::Finish { frame: id, output: Arc::clone(output), then: None }))
+        Ok(Some(Step::Finish { frame: id, output: Arc::clone(output), then }))
     }
 
     /// Shapes and checks the workflow's output, and completes the run.

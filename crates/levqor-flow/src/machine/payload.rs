@@ -27,6 +27,23 @@ pub(super) fn check(what: &str, value: &Value, bytes_max: usize) -> Result<(), F
     Ok(())
 }
 
+/// Counts what one of several expressions has given. A little over the limit is left to [`check`], which says what it is.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn add(total: &mut usize, value: &Value, bytes_max: usize) -> Result<(), FlowError> {
+    let Some(bytes) = bytes(value, NESTING_MAX) else { return check("the data", value, bytes_max) };
+    *total = total.saturating_add(bytes);
+    if *total > bytes_max.saturating_mul(2) {
+        let detail = format!(
+            "the task's expressions together give more than {total} bytes as JSON and the limit is {bytes_max}; keep only \
+             what later tasks need"
+        );
+        return Err(ErrorKind::Runtime.error("too much data", detail));
+    }
+    Ok(())
+}
+
 /// Bytes of compact JSON; None when nested more than `depth` levels. The bound on depth also bounds the recursion.
 pub(crate) fn bytes(value: &Value, depth: usize) -> Option<usize> {
     Some(match value {

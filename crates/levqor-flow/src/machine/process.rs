@@ -6,19 +6,27 @@ use super::{
     ErrorKind, FlowError, ProcessCall,
     scope::{Scope, Trouble, kind},
 };
-use crate::{definition::RunProcess, document::is_variable};
+use crate::{
+    definition::{RunProcess, Template},
+    document::is_variable,
+};
+
+/// The code of a process that stands in the document.
+pub(super) fn code(scope: &Scope<'_>, template: &Template, input: &Value) -> Result<String, Trouble> {
+    match scope.build(template, input)? {
+        Value::String(text) => Ok(text),
+        other => Err(wrong("what to run must be text", &other)),
+    }
+}
 
 /// What the engine is to run. `key` names this execution, as for calls.
 pub(super) fn call(
     scope: &Scope<'_>,
     definition: &RunProcess,
+    text: String,
     input: &Value,
     key: String,
 ) -> Result<ProcessCall, Trouble> {
-    let text = match scope.build(&definition.text, input)? {
-        Value::String(text) => text,
-        other => return Err(wrong("what to run must be text", &other)),
-    };
     let stdin = match definition.stdin.as_ref().map(|stdin| scope.build(stdin, input)).transpose()? {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text,

@@ -10,38 +10,49 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, ErrorKind, FlowError, HttpRequest, Machine, Notes, Outcome, access,
+    Effect, ErrorKind, FlowError, HttpRequest, Machine, Notes, Outcome, ProcessCall, access,
     arena::FrameId,
     effects::Purpose,
     fault::Resume,
     frame::Body,
-    http, payload,
+    http, payload, process,
     scope::{Scope, Trouble, clip, kind},
     step::{INPUT, Next, Step},
 };
 use crate::{
-    definition::{CallOpenApi, ExternalSchema, HttpOutput, Schema, SchemaSource, TaskKind},
+    definition::{
+        CallOpenApi, Code, ExternalSchema, HttpOutput, Resource, RunProcess, Schema, SchemaSource, TaskKind,
+    },
     document, openapi,
 };
 
 /// Documents of one run that are kept; the oldest goes first, and is fetched again when it is needed.
 const KEPT_MAX: usize = 16;
 
-/// Documents by their addresses.
+/// What a resource is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum As {
+    OpenApi,
+    /// A text.
+    Script,
+}
+
+/// Documents by what they are and their addresses.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Resources(VecDeque<(String, Arc<Value>)>);
+pub(super) struct Resources(VecDeque<(As, String, Arc<Value>)>);
 
 impl Resources {
-    fn get(&self, uri: &str) -> Option<&Arc<Value>> {
-        self.0.iter().find(|(known, _)| known == uri).map(|(_, document)| document)
+    fn get(&self, what: As, uri: &str) -> Option<&Arc<Value>> {
+        let is_it = |known: &&(As, String, Arc<Value>)| known.0 == what && known.1 == uri;
+        self.0.iter().find(is_it).map(|(_, _, document)| document)
     }
 
-    fn keep(&mut self, uri: String, document: Value) {
-        self.0.retain(|(known, _)| *known != uri);
+    fn keep(&mut self, what: As, uri: String, document: Value) {
+        self.0.retain(|known| known.0 != what || known.1 != uri);
         if self.0.len() >= KEPT_MAX {
             self.0.pop_front();
         }
-        self.0.push_back((uri, Arc::new(document)));
+        self.0.push_back((what, uri, Arc::new(document)));
     }
 }
 
@@ -53,6 +64,7 @@ pub(super) struct Schemas(BTreeMap<Arc<str>, Schema>);
 pub(super) enum Asked {
     Resource(HttpRequest),
     Call(HttpRequest, Option<Value>),
+    Process(ProcessCall),
 }
 
 impl Machine {
@@ -60,21 +72,8 @@ impl Machine {
     pub(super) fn operation(&self, id: FrameId, call: &CallOpenApi, input: &Value) -> Result<Asked, Trouble> {
         let scope = Scope { input: Some(input), ..Scope::new(self, Some(id)) };
         let uri = http::uri(&scope, &call.document.endpoint, input)?;
-        let Some(document) = self.resources.get(&uri) else {
-            let (credentials, _) =
-                access::credentials(&scope, call.document.authentication.as_deref(), input)?;
-            return Ok(Asked::Resource(HttpRequest {
-                // It has no attempts of its own, and must not share the key of the call.
-                key: format!("{}.document", self.key(id)),
-                method: "GET".to_owned(),
-                uri,
-                credentials,
-                headers: Vec::new(),
-                query: Vec::new(),
-                body: None,
-                output: HttpOutput::Text,
-                redirect: true,
-            }));
+        let Some(document) = self.resources.get(As::OpenApi, &uri) else {
+            return self.fetch(&scope, id, &call.document, uri, input);
         };
         let (credentials, authorization) =
             access::credentials(&scope, call.authentication.as_deref(), input)?;
@@ -110,12 +109,60 @@ impl Machine {
         Ok(Asked::Call(request, authorization))
     }
 
-    pub(super) fn ask_for(&mut self, id: FrameId, asked: Asked) {
-        let (purpose, call, authorization) = match asked {
-            Asked::Resource(call) => (Purpose::Resource(id), call, None),
-            Asked::Call(call, authorization) => (Purpose::Call(id), call, authorization),
+    /// The next thing that a process asks for: its script, or to be run.
+    pub(super) fn process(
+        &self,
+        id: FrameId,
+        definition: &RunProcess,
+        input: &Value,
+    ) -> Result<Asked, Trouble> {
+        let scope = Scope { input: Some(input), ..Scope::new(self, Some(id)) };
+        let text = match &definition.code {
+            Code::Here(template) => process::code(&scope, template, input)?,
+            Code::Elsewhere(resource) => {
+                let uri = http::uri(&scope, &resource.endpoint, input)?;
+                match self.resources.get(As::Script, &uri).and_then(|script| script.as_str()) {
+                    Some(text) => text.to_owned(),
+                    None => return self.fetch(&scope, id, resource, uri, input),
+                }
+            }
         };
-        let effect = self.ask(purpose, |id| Effect::CallHttp { id, call });
+        process::call(&scope, definition, text, input, self.key(id)).map(Asked::Process)
+    }
+
+    fn fetch(
+        &self,
+        scope: &Scope<'_>,
+        id: FrameId,
+        resource: &Resource,
+        uri: String,
+        input: &Value,
+    ) -> Result<Asked, Trouble> {
+        let (credentials, _) = access::credentials(scope, resource.authentication.as_deref(), input)?;
+        Ok(Asked::Resource(HttpRequest {
+            // It has no attempts of its own, and must not share the key of the call.
+            key: format!("{}.document", self.key(id)),
+            method: "GET".to_owned(),
+            uri,
+            credentials,
+            headers: Vec::new(),
+            query: Vec::new(),
+            body: None,
+            output: HttpOutput::Text,
+            redirect: true,
+        }))
+    }
+
+    pub(super) fn ask_for(&mut self, id: FrameId, asked: Asked) {
+        let mut authorization = None;
+        let effect = match asked {
+            Asked::Resource(call) => self.ask(Purpose::Resource(id), |id| Effect::CallHttp { id, call }),
+            Asked::Call(call, proof) => {
+                authorization = proof;
+                self.ask(Purpose::Call(id), |id| Effect::CallHttp { id, call })
+            }
+            Asked::Process(call) => self.ask(Purpose::Call(id), |id| Effect::RunProcess { id, call }),
+        };
         self.set_body(id, Body::Effect(effect));
         if let Some(frame) = self.frames.get_mut(id) {
             frame.authorization = authorization.map(Arc::new);
@@ -182,14 +229,17 @@ impl Machine {
 
     /// A document came, or did not.
     pub(super) fn resource_came(&mut self, frame: FrameId, uri: &str, outcome: &Outcome) -> Option<Step> {
+        let task = self.frames.get(frame)?.task();
+        let what = if matches!(task.kind, TaskKind::RunProcess(_)) { As::Script } else { As::OpenApi };
         let read = match outcome {
             Outcome::Failed { error, .. } => Err(error.clone()),
+            Outcome::Output(Value::String(text)) if what == As::Script => Ok(Value::from(text.as_str())),
             Outcome::Output(Value::String(text)) => openapi::read(text),
             Outcome::Output(other) => Err(unfit("the document", "text", other)),
         };
         match read {
             Ok(document) => {
-                self.resources.keep(uri.to_owned(), document);
+                self.resources.keep(what, uri.to_owned(), document);
                 Some(Step::Resume(frame))
             }
             Err(error) => self.fail(frame, error),
@@ -200,10 +250,12 @@ impl Machine {
     pub(super) fn resume_call(&mut self, id: FrameId) -> Next {
         let Some(frame) = self.frames.get(id) else { return Ok(None) };
         let (tasks, index, input) = (Arc::clone(&frame.tasks), frame.index, Arc::clone(&frame.input));
-        if let TaskKind::CallOpenApi(call) = &tasks[index].kind {
-            let next = self.operation(id, call, &input)?;
-            self.ask_for(id, next);
-        }
+        let next = match &tasks[index].kind {
+            TaskKind::CallOpenApi(call) => self.operation(id, call, &input)?,
+            TaskKind::RunProcess(definition) => self.process(id, definition, &input)?,
+            _ => return Ok(None),
+        };
+        self.ask_for(id, next);
         Ok(None)
     }
 }

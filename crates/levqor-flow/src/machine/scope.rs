@@ -10,6 +10,7 @@ use super::{
     arena::FrameId,
     around::EXTENSIONS,
     frame::{Body, Frame, TryPhase},
+    payload,
 };
 use crate::{
     definition::{DurationSpec, Schema, SchemaSource, TaskKind, Template},
@@ -25,6 +26,8 @@ pub(super) enum Trouble {
     /// The expression ran over its time, or out of stack: both depend on the machine and the build, so replay need not
     /// find them again and the engine must record them.
     Slow(FlowError),
+    /// The slice is used up; the step is tried again in another.
+    Later(FlowError),
 }
 
 impl From<FlowError> for Trouble {
@@ -60,12 +63,15 @@ impl<'a> Scope<'a> {
         self.machine.check_secrets(expression)?;
         let bounds = self.machine.bounds();
         expression.evaluate(on, &|name| self.variable(name), &bounds).map_err(|error| {
-            let slow = matches!(error, ExpressionError::TooSlow(_) | ExpressionError::TooDeep);
-            let error = ErrorKind::Expression.error(
+            let told = ErrorKind::Expression.error(
                 "the expression could not be evaluated",
                 format!("`{}`: {error}", clip(expression.text())),
             );
-            if slow { Trouble::Slow(error) } else { Trouble::Error(error) }
+            match error {
+                ExpressionError::TooSlow(_) | ExpressionError::TooDeep => Trouble::Slow(told),
+                ExpressionError::Unfinished => Trouble::Later(told),
+                _ => Trouble::Error(told),
+            }
         })
     }
 
@@ -90,15 +96,31 @@ impl<'a> Scope<'a> {
                 Err(Trouble::Error(_)) => Ok(Value::String(text.clone())),
                 result => result,
             },
-            Template::Array(items) => {
-                items.iter().map(|item| self.build(item, on)).collect::<Result<_, _>>().map(Value::Array)
-            }
+            Template::Array(_) | Template::Object(_) => self.part(template, on, &mut 0),
+        }
+    }
+
+    /// A part of a template. `bytes` counts what the expressions before it have given: each is bounded by itself, and there
+    /// may be ten thousands of them.
+    fn part(&self, template: &Template, on: &Value, bytes: &mut usize) -> Result<Value, Trouble> {
+        match template {
+            Template::Array(items) => items
+                .iter()
+                .map(|item| self.part(item, on, bytes))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
             Template::Object(members) => {
                 let mut object = Map::with_capacity(members.len());
                 for (name, member) in members {
-                    object.insert(name.clone(), self.build(member, on)?);
+                    object.insert(name.clone(), self.part(member, on, bytes)?);
                 }
                 Ok(Value::Object(object))
+            }
+            Template::Literal(value) => Ok(value.clone()),
+            Template::Expression(_) | Template::Attempt(..) => {
+                let value = self.build(template, on)?;
+                payload::add(bytes, &value, self.machine.surroundings.payload_bytes_max)?;
+                Ok(value)
             }
         }
     }
@@ -226,9 +248,8 @@ pub(super) fn check_schema(
         Err(error) => {
             let place = error.instance_path().to_string();
             let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
-            let reason = error.to_string();
-            Err(ErrorKind::Validation
-                .error("the schema is not met", format!("{what}{place}: {}", clip(&reason))))
+            let reason = document::misfit(&error);
+            Err(ErrorKind::Validation.error("the schema is not met", format!("{what}{place}: {reason}")))
         }
     }
 }

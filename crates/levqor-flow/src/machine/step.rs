@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{FlowError, Machine, MustAbort, Notes, Progress, arena::FrameId, fault::Resume, scope::Trouble};
-use crate::definition::Then;
+use super::{
+    Effect, FlowError, Machine, MustAbort, Notes, Progress, arena::FrameId, fault::Resume, scope::Trouble,
+};
+use crate::{definition::Then, expression::allowance};
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -63,6 +65,10 @@ impl Until<'_> {
     pub(super) const IDLE: Until<'static> = Until { begun: u64::MAX, reference: None };
 }
 
+/// How often the bound of one expression all expressions of a step may use together: the cases of a `switch`, the members
+/// of a `set`.
+const TOGETHER: u64 = 8;
+
 /// The places that errors of the workflow itself have.
 pub(super) const INPUT: &str = "/input";
 pub(super) const OUTPUT: &str = "/output";
@@ -72,6 +78,27 @@ pub(super) const TIMEOUT: &str = "/timeout";
 pub(super) type Next = Result<Option<Step>, Trouble>;
 
 impl Machine {
+    /// [`Machine::run`] that also ends when its expressions have used `steps`: a task whose expressions need more is tried
+    /// again by the next call. To get past every task it takes [`Machine::steps_together`].
+    ///
+    /// # Errors
+    /// As [`Machine::run`].
+    pub fn run_within(
+        &mut self,
+        tasks: u64,
+        steps: u64,
+        effects: &mut Vec<Effect>,
+        notes: &mut dyn Notes,
+    ) -> Result<Progress, MustAbort> {
+        let _slice = allowance::slice(steps);
+        self.run(tasks, effects, notes)
+    }
+
+    /// What the expressions of one task may use together.
+    pub fn steps_together(&self) -> u64 {
+        self.surroundings.bounds.steps.saturating_mul(TOGETHER)
+    }
+
     pub(super) fn work(&mut self, until: Until<'_>, notes: &mut dyn Notes) -> Result<Progress, MustAbort> {
         if self.suspension.is_some() {
             return Ok(Progress::Idle);
@@ -95,6 +122,10 @@ impl Machine {
                 next = match self.step(&step, notes) {
                     Ok(next) => next,
                     Err(Trouble::Error(error)) => self.failure(&step, error, notes),
+                    Err(Trouble::Later(_)) => {
+                        self.queue.push_front(step);
+                        return Ok(Progress::More);
+                    }
                     Err(Trouble::Slow(mut error)) => {
                         error.instance = self.place(&step).unwrap_or_default().to_owned();
                         self.queue.push_front(step);
@@ -108,6 +139,7 @@ impl Machine {
     }
 
     fn step(&mut self, step: &Step, notes: &mut dyn Notes) -> Next {
+        let _together = allowance::step(self.steps_together());
         match step {
             Step::Open => self.open(notes),
             Step::Begin(frame) => Ok(self.begin(*frame, notes)),

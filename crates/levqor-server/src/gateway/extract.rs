@@ -59,6 +59,12 @@ pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());
+        if is_of_another_kind(error.inner(), bytes) {
+            return misplaced(
+                &pointer,
+                "the value is none of those that are taken here; see /docs/api".to_owned(),
+            );
+        }
         misfit(&pointer, error.inner())
     })?;
     deserializer.end().map_err(|error| misfit("", &error))?;
@@ -77,16 +83,25 @@ fn misfit(pointer: &str, error: &serde_json::Error) -> Problem {
     }
     let message = in_plain_words(message);
     match error.classify() {
-        Category::Data => {
-            let place = if pointer.is_empty() { "the body" } else { pointer };
-            Problem::new(ProblemCode::BadRequest, format!("{place}: {message}"))
-                .with_errors(vec![FieldError::new(pointer, message)])
-        }
+        Category::Data => misplaced(pointer, message),
         Category::Syntax | Category::Eof | Category::Io => Problem::new(
             ProblemCode::BadRequest,
             format!("the body is not JSON: {message} (line {}, column {})", error.line(), error.column()),
         ),
     }
+}
+
+/// JSON with a value of another kind where one of several words or shapes is wanted, a number for a word for example:
+/// `serde_json` calls that a mistake of syntax, which it is not.
+fn is_of_another_kind(error: &serde_json::Error, bytes: &[u8]) -> bool {
+    error.to_string().starts_with("expected value at line")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+fn misplaced(pointer: &str, message: String) -> Problem {
+    let place = if pointer.is_empty() { "the body" } else { pointer };
+    Problem::new(ProblemCode::BadRequest, format!("{place}: {message}"))
+        .with_errors(vec![FieldError::new(pointer, message)])
 }
 
 /// Names of Rust's types, which say nothing to a reader, as what is allowed.
@@ -295,6 +310,15 @@ mod tests {
         #[serde(default)]
         #[expect(dead_code, reason = "only its type matters")]
         items: Vec<Item>,
+        #[expect(dead_code, reason = "only its type matters")]
+        paint: Option<Colour>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Colour {
+        Red,
+        Green,
     }
 
     #[derive(Debug, Deserialize)]
@@ -316,12 +340,27 @@ mod tests {
             (
                 r#"{"name": "a", "colour": 1}"#,
                 "/colour",
-                "/colour: unknown field `colour`, expected `name` or `items`",
+                "/colour: unknown field `colour`, expected one of `name`, `items`, `paint`",
             ),
             (
                 r#"{"name": "a", "items": [{"a/b": 1}]}"#,
                 "/items/0/a~1b",
                 "/items/0/a~1b: unknown field `a/b`, expected `count`",
+            ),
+            (
+                r#"{"name": "a", "paint": ["red"]}"#,
+                "/paint",
+                "/paint: the value is none of those that are taken here; see /docs/api",
+            ),
+            (
+                r#"{"name": "a", "paint": 7}"#,
+                "/paint",
+                "/paint: the value is none of those that are taken here; see /docs/api",
+            ),
+            (
+                r#"{"name": "a", "paint": ["red"}"#,
+                "-",
+                "the body is not JSON: expected value (line 1, column 24)",
             ),
             ("{}", "", "the body: missing field `name`"),
             ("[]", "", "the body must be an object"),

@@ -79,6 +79,12 @@ async fn wishes_that_cannot_be_granted() {
         ("{\"residency\": {\"regions\": []}}".to_owned(), 422, "/residency/regions"),
         ("{\"residency\": {\"jurisdiction\": \"MARS\"}}".to_owned(), 422, "/residency/jurisdiction"),
         ("{\"residency\": \"here\"}".to_owned(), 400, "/residency"),
+        ("{\"residency\": [\"eu-west\"]}".to_owned(), 400, "/residency"),
+        (
+            "{\"residency\": {\"jurisdiction\": \"EU\", \"regions\": [\"eu-west\"]}}".to_owned(),
+            400,
+            "/residency",
+        ),
         ("{\"inptu\": {}}".to_owned(), 400, "/inptu"),
         (format!("{{\"input\": {deep}}}"), 422, "/input"),
         (format!("{{\"input\": {large}}}"), 422, "/input"),
@@ -211,6 +217,19 @@ async fn a_waiting_run_says_for_what_and_is_cancelled_once() {
     let odd =
         test.post(&format!("{path}/cancel")).key(&test.keys.editor).json(&json!({ "why": "x" })).send().await;
     assert_eq!(odd.problem(), "bad-request");
+}
+
+#[tokio::test]
+async fn a_run_that_was_not_waited_for_long_enough_says_why() {
+    const PARENT: &str =
+        "do: [{ ask: { run: { workflow: { namespace: test, name: wait, version: latest } } } }]";
+    let test = TestApp::new().await;
+    test.save("wait", WAIT).await;
+    let parent = test.save("parent", PARENT).await;
+    let started = test.start(&parent, 1, &json!({})).await;
+    assert_eq!(started["status"], "running", "{started}");
+    let why = started["waiting_for"].as_str().unwrap_or_default();
+    assert!(why.starts_with("waits for run run_") && why.ends_with(" of test/wait (task ask)"), "{started}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use levqor_flow::secrets::is_name;
 use serde_json::Value;
 
-use super::validate::read;
+use super::validate::read_beside;
 
 /// `LEVQOR_SECRET_<name>`; what cannot stand in a variable's name is `_` there.
 const PREFIX: &str = "LEVQOR_SECRET_";
@@ -34,7 +34,7 @@ pub fn given<'w>(
             .filter(|(name, file)| is_name(name) && !file.is_empty())
             .ok_or("--secret: write it like name=@file; values are read from files or from LEVQOR_SECRET_<name>, \
                     since the words of a command can be read by others")?;
-        found.push((name.to_owned(), value(read(Path::new(file))?)));
+        found.push((name.to_owned(), value(read_beside(Path::new(file), "secret")?)));
     }
     Ok(found)
 }

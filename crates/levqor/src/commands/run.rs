@@ -26,7 +26,10 @@ use levqor_store::{Options, Store, accounts::Account, workflows};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{blueprint, given_secrets, validate::read};
+use super::{
+    blueprint, given_secrets,
+    validate::{read, read_beside},
+};
 use crate::{
     Exit,
     cli::RunArgs,
@@ -129,7 +132,7 @@ fn invalid(file: &str, errors: &[Issue]) -> String {
 fn input(argument: Option<&str>) -> Result<Value, String> {
     let Some(argument) = argument else { return Ok(json!({})) };
     let text = match argument.strip_prefix('@') {
-        Some(file) => read(Path::new(file))?,
+        Some(file) => read_beside(Path::new(file), "input")?,
         None => argument.to_owned(),
     };
     serde_json::from_str(&text)

@@ -105,6 +105,18 @@ fn show(file: &Path, checked: &Checked) {
 /// # Errors
 /// A sentence that names the file, the problem and the remedy; also for files over the size that a document may have.
 pub fn read(file: &Path) -> Result<String, String> {
+    text_of(file, "workflow", "a workflow document may have; split it into several workflows")
+}
+
+/// Reads a file that is handed over beside a workflow, an `input` or a `secret`, within the same bound.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_beside(file: &Path, what: &str) -> Result<String, String> {
+    text_of(file, what, &format!("is taken as {what}; hand over less"))
+}
+
+fn text_of(file: &Path, what: &str, most: &str) -> Result<String, String> {
     // One byte more than allowed shows that there is more, without reading all of it.
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
     let mut text = Vec::new();
@@ -113,12 +125,9 @@ pub fn read(file: &Path) -> Result<String, String> {
     } else {
         std::fs::File::open(file).and_then(|opened| opened.take(limit).read_to_end(&mut text))
     };
-    outcome.map_err(|error| format!("{}: {error}; name a readable workflow file", file.display()))?;
+    outcome.map_err(|error| format!("{}: {error}; name a readable {what} file", file.display()))?;
     if text.len() > DOCUMENT_BYTES_MAX {
-        return Err(format!(
-            "{}: larger than 1 MiB, the most that a workflow document may have; split it into several workflows",
-            file.display()
-        ));
+        return Err(format!("{}: larger than 1 MiB, the most that {most}", file.display()));
     }
     String::from_utf8(text).map_err(|_| format!("{}: not UTF-8 text; save the file as UTF-8", file.display()))
 }

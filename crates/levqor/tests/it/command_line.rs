@@ -74,6 +74,7 @@ fn mistakes_of_use_exit_with_2_and_failures_with_1() {
     let rows: &[(&[&str], i32, &str)] = &[
         (&["run", "/nowhere.yaml"], 2, "/nowhere.yaml"),
         (&["run", &hello, "--input", "{"], 2, "--input is not JSON"),
+        (&["run", &hello, "--input", "@nowhere.json"], 2, "name a readable input file"),
         (&["run", &hello, "--rewrite", "x"], 2, "--rewrite"),
         (&["run", &broken], 2, "/do/0/x"),
         (&["run", &raises], 1, "faulted"),

@@ -26,7 +26,11 @@ fn end(result: &Result<Value, ExpressionError>) -> End {
         Ok(_) => End::Result,
         Err(ExpressionError::Compile(_)) => End::Compile,
         Err(ExpressionError::Evaluate(_)) => End::Evaluate,
-        Err(ExpressionError::TooManySteps(_)) => End::Steps,
+        Err(
+            ExpressionError::TooManySteps(_)
+            | ExpressionError::TooManyStepsTogether(_)
+            | ExpressionError::Unfinished,
+        ) => End::Steps,
         Err(ExpressionError::TooMuchData(_)) => End::Data,
         Err(ExpressionError::TooDeep) => End::Deep,
         Err(ExpressionError::TooSlow(_)) => End::Slow,

@@ -487,10 +487,7 @@ fn kinds() {
         ("- a: {for: {each: x}, do: []}", &[("/do/0/a/for", "`in` is missing")]),
         ("- a: {for: {in: .x}}", &[("/do/0/a", "`do` is missing")]),
         ("- a: {for: {in: 5}, do: []}", &[("/do/0/a/for/in", "must be an expression that gives a list")]),
-        (
-            "- a: {for: {in: ['${ .x }']}, do: []}",
-            &[("/do/0/a/for/in", "not supported yet: expressions inside a list")],
-        ),
+        ("- a: {for: {in: ['${ .x } ', '${ .[ }']}, do: []}", &[("/do/0/a/for/in/1", "does not compile")]),
         ("- a: {for: {in: .x, each: $pet}, do: []}", &[("/do/0/a/for/each", "write it without `$`: pet")]),
         ("- a: {for: {in: .x, each: input}, do: []}", &[("/do/0/a/for/each", "has a meaning already")]),
         ("- a: {for: {in: .x, each: a-b}, do: []}", &[("/do/0/a/for/each", "letters, digits and `_`")]),
@@ -602,11 +599,8 @@ fn faults() {
         ("- a: {try: []}", &[("/do/0/a", "`catch` is missing")]),
         ("- a: {catch: {}}", &[("/do/0/a/catch", "not a member of a task"), ("/do/0/a", "does nothing")]),
         (
-            "- a: {try: [], catch: {erors: {}, then: end}}",
-            &[
-                ("/do/0/a/catch/erors", "did you mean `errors`?"),
-                ("/do/0/a/catch/then", "not supported yet: `catch.then`"),
-            ],
+            "- a: {try: [], catch: {erors: {}, then: nowhere}}",
+            &[("/do/0/a/catch/erors", "did you mean `errors`?"), ("/do/0/a/catch/then", "there is no task")],
         ),
         (
             "- a: {try: [], catch: {errors: {status: 404}}}",

@@ -38,6 +38,10 @@ fn what_is_constant_is_checked_when_saved() {
             "{ call: 'store:2.0.0@default' }",
             "has no \"store:2.0.0\"; there are ai-chat:1.0.0@default, ai-classify:1.0.0@default, ai-extract:1.0.0@default, ai-summarise:1.0.0@default, approval:1.0.0@default, email:1.0.0@default, store:1.0.0@default, webhook:1.0.0@default",
         ),
+        (
+            "{ call: 'store:1.0.0@default', with: { action: gett, key: a } }",
+            "/do/0/a/with/action: the argument is not what the function takes: \"gett\" is not one of \"get\", \"set\", \"delete\", \"compare-and-set\"",
+        ),
         ("{ call: 'stor:1.0.0@default' }", "has no \"stor:1.0.0\""),
         ("{ call: 'store@default' }", "has no \"store:\""),
         (

@@ -129,6 +129,13 @@ fn loops_count() {
             "= [5,0]",
         ),
         (
+            "items as a list, with expressions among them and in them",
+            "do: [{ l: { for: { in: [1, '${ .x }', { y: '${ .x + 1 }' }, '.x'] }, do: [{ a: { set: { all: '${ (.all // []) + [$item] }' } } }] } }]",
+            json!({ "x": 5 }),
+            vec![],
+            r#"= {"all":[1,5,{"y":6},".x"]}"#,
+        ),
+        (
             "no items: the input",
             "do: [{ l: { for: { in: '[]' }, do: [{ a: { set: '${ 1 }' } }] } }]",
             json!("in"),

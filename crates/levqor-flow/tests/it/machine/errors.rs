@@ -17,6 +17,63 @@ fn try_raise(error: &str, catch: &str) -> &'static str {
     format!("do: [{{ t: {{ try: [{{ a: {{ raise: {{ error: {error} }} }} }}], catch: {catch} }} }}]").leak()
 }
 
+#[test]
+fn a_caught_error_goes_its_own_way() {
+    let flow = |catch: &str, then: &str| -> &'static str {
+        format!(
+            "do: [{{ t: {{ try: [{{ a: {{ call: http, with: {{ method: get, endpoint: http://h/a }} }} }}], catch: {catch}{then} }} }}, \
+             {{ x: {{ set: '${{ [., 1] }}' }} }}, {{ y: {{ set: '${{ [., 2] }}' }} }}]"
+        )
+        .leak()
+    };
+    let handled = "{ do: [{ h: { set: '${ $error.status }' } }], then: y }";
+    check(vec![
+        (
+            "without an error, the next",
+            flow(handled, ""),
+            json!(0),
+            vec![Answer(1, json!(9))],
+            "#1 GET http://h/a; = [[9,1],2]",
+        ),
+        (
+            "after the handler",
+            flow(handled, ""),
+            json!(0),
+            vec![Refuse(1, 503)],
+            "#1 GET http://h/a; = [503,2]",
+        ),
+        (
+            "before the task's own",
+            flow("{ then: y }", ", then: end"),
+            json!(0),
+            vec![Refuse(1, 503)],
+            "#1 GET http://h/a; = [0,2]",
+        ),
+        (
+            "which is for the other way",
+            flow("{ then: y }", ", then: end"),
+            json!(0),
+            vec![Answer(1, json!(9))],
+            "#1 GET http://h/a; = 9",
+        ),
+        ("the end", flow("{ then: end }", ""), json!(0), vec![Refuse(1, 503)], "#1 GET http://h/a; = 0"),
+        (
+            "after the retries",
+            flow("{ retry: { limit: { attempt: { count: 1 } } }, then: y }", ""),
+            json!(0),
+            vec![Refuse(1, 503), Refuse(2, 503)],
+            "#1 GET http://h/a; #2 GET http://h/a; = [0,2]",
+        ),
+        (
+            "not for what is not caught",
+            flow("{ errors: { with: { status: 404 } }, then: y }", ""),
+            json!(0),
+            vec![Refuse(1, 503)],
+            "#1 GET http://h/a; ! communication 503 /do/0/t/try/0/a",
+        ),
+    ]);
+}
+
 const PLAIN: &str = "{ type: 'urn:odd', status: 418, title: T, detail: D }";
 
 #[test]

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use levqor_flow::{
     expression::Bounds,
-    machine::{ApplyError, Effect, ErrorKind, Event, Machine, Outcome, Surroundings},
+    machine::{ApplyError, Effect, ErrorKind, Event, Machine, Outcome, Progress, Surroundings},
 };
 use levqor_model::RunStatus;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::play::{
     Answer, Cancel, Lose, Pass, Player, Refuse, Retry, START, check, play_in, started, workflow,
@@ -290,6 +290,49 @@ fn an_event_out_of_turn_is_refused_until_the_run_is_idle() {
     assert_eq!(machine.apply(&fired(2), &mut ()), Ok(()));
     machine.run(9, &mut Vec::new(), &mut ()).unwrap();
     assert_eq!(machine.output(), Some(&json!([0, 0])));
+}
+
+#[test]
+fn a_slice_ends_where_its_steps_do_and_nothing_is_lost() {
+    let flow = workflow(
+        "do: [{ a: { set: '${ . + 1 }' } }, { b: { set: '${ . + ([range(5000)] | length) }' } }, { c: { set: '${ . + 1 }' } }]",
+    );
+    let mut machine = Machine::start(flow, Arc::new(Surroundings::default()), &started(json!(0))).unwrap();
+    let mut effects = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(machine.run_within(8, 1_000, &mut effects, &mut ()), Ok(Progress::More));
+        assert_eq!(machine.tasks_begun(), 2, "the second is tried again and again");
+    }
+    let enough = machine.steps_together();
+    assert_eq!(machine.run_within(8, enough, &mut effects, &mut ()), Ok(Progress::Idle));
+    assert_eq!(machine.output(), Some(&json!(5_002)));
+}
+
+#[test]
+fn expressions_of_one_task_are_bounded_together() {
+    let many = |expression: &str| {
+        let members: Vec<_> = (0..200).map(|n| format!("m{n}: '${{ {expression} }}'")).collect();
+        format!("do: [{{ a: {{ set: {{ {} }} }} }}]", members.join(", "))
+    };
+    let detail = |surroundings: Surroundings, text: &str, input: Value| {
+        let player = play_in(&Arc::new(surroundings), text, input, &[]);
+        player.machine.error().and_then(|error| error.detail.clone()).unwrap_or_default()
+    };
+    // Each of them is far below the bound of one.
+    let bounds = Bounds { steps: 10_000, ..Bounds::default() };
+    let text = many("[range(1000)] | length");
+    let told = detail(Surroundings { bounds, ..Default::default() }, &text, json!(0));
+    assert!(told.ends_with("the expressions of one task need more than 80000 steps together"), "{told}");
+    assert_eq!(detail(Surroundings::default(), &text, json!(0)), "");
+    // A loop is no task: each iteration has its own.
+    let text =
+        "do: [{ l: { for: { in: '[range(200)]' }, do: [{ a: { set: '${ [range(1000)] | length }' } }] } }]";
+    assert_eq!(detail(Surroundings { bounds, ..Default::default() }, text, json!(0)), "");
+    // Nor is the data of all of them more than a task may hold, however little each gives.
+    let text = many(".");
+    let told = detail(Surroundings::default(), &text, json!("x".repeat(100_000)));
+    assert!(told.starts_with("the task's expressions together give more than 2100042 bytes"), "{told}");
+    assert_eq!(detail(Surroundings::default(), &text, json!("x".repeat(1_000))), "");
 }
 
 /// A time so short that whatever takes many steps is too slow.

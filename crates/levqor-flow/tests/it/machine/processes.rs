@@ -3,7 +3,7 @@
 use levqor_flow::{definition::Returns, machine::ProcessEnd};
 use serde_json::{Value, json};
 
-use super::play::{Answer, Lose, Pass, Retry, check};
+use super::play::{Answer, Lose, Pass, Refuse, Retry, check};
 
 #[test]
 fn what_is_asked_for() {
@@ -21,6 +21,20 @@ fn what_is_asked_for() {
             json!({ "n": 5 }),
             vec![Answer(1, json!("out")), Answer(2, Value::Null)],
             r#"#1 python "x" <"{\"n\":5}" ["1"]; #2 js "b" <"" []; = null"#,
+        ),
+        (
+            "a script from elsewhere is fetched once for the run",
+            "do: [{ l: { for: { in: '[1, 2]' }, do: [{ a: { run: { script: { language: js, source: { endpoint: 'http://h/x.js' }, arguments: ['${ $item }'] } } } }] } }]",
+            json!({}),
+            vec![Answer(1, json!("go()")), Answer(2, json!("out")), Answer(3, json!("again"))],
+            r#"#1 GET http://h/x.js; #2 js "go()" <"" ["1"]; #3 js "go()" <"" ["2"]; = "again""#,
+        ),
+        (
+            "a script that is not there",
+            "do: [{ a: { run: { script: { language: python, source: { endpoint: 'http://h/{dir}/x.py' } } } } }]",
+            json!({ "dir": "d" }),
+            vec![Refuse(1, 404)],
+            "#1 GET http://h/d/x.py; ! communication 404 /do/0/a",
         ),
         (
             "without waiting the task goes on with its input",

@@ -80,11 +80,13 @@ pub async fn start(
     let patience = Duration::from_secs(wish.wait_seconds);
     let waited =
         app.stopping.run_until_cancelled(app.engine.wait_ended(account, started.run.id, patience)).await;
-    match waited {
-        Some(detail) => Ok(detail?),
+    let mut detail = match waited {
+        Some(detail) => detail?,
         // The run is accepted and goes on after the stop: its caller learns that now, not by a broken connection.
-        None => Ok(app.engine.run(account, started.run.id).await?),
-    }
+        None => app.engine.run(account, started.run.id).await?,
+    };
+    say_why(app, account, &mut detail).await?;
+    Ok(detail)
 }
 
 /// Starts the run of a webhook message. The run, and whether an earlier message with the same id had started it.
@@ -156,10 +158,18 @@ pub async fn find(app: &App, account: AccountId, id: RunId) -> Result<RunDetail,
         Ok(detail) => detail,
         Err(error) => return Err(retention::explained(app, account, error).await),
     };
-    if !detail.run.status.is_ended() {
-        detail.run.waiting_for = app.engine.waiting_for(account, id).await?.or(detail.run.waiting_for);
-    }
+    say_why(app, account, &mut detail).await?;
     Ok(detail)
+}
+
+/// Why a run that has not ended is not moving, which its row alone does not always say.
+async fn say_why(app: &App, account: AccountId, detail: &mut RunDetail) -> Result<(), Problem> {
+    if !detail.run.status.is_ended()
+        && let Some(why) = app.engine.waiting_for(account, detail.run.id).await?
+    {
+        detail.run.waiting_for = Some(why);
+    }
+    Ok(())
 }
 
 async fn within_plan(app: &App, account: AccountId) -> Result<(), Problem> {
