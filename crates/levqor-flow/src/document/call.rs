@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use levqor_model::reserved_header;
 use serde_json::{Map, Value};
 
 use super::{
@@ -217,6 +218,9 @@ impl<'d> Checker<'d> {
                 place,
                 format!("{:?} cannot be the name of a header; use letters, digits and hyphens", clip(name)),
             );
+        }
+        if let Some(reason) = reserved_header(name) {
+            self.error(place, format!("the header {name} {reason}"));
         }
         let literal = value.as_str().filter(|text| enclosed(text).is_none());
         if literal.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
