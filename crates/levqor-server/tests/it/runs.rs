@@ -52,6 +52,7 @@ async fn a_run_without_patience_is_accepted() {
         "{\"wait_seconds\": 0}",
         "{\"wait_seconds\": 1}",
         "{\"residency\": {\"regions\": [\"eu-west\", \"us-east\"]}}",
+        "{\"residency\": [\"eu-west\", \"us-east\"]}",
         "{\"residency\": \"anywhere\", \"region\": \"eu-west\"}",
         "{\"residency\": {\"jurisdiction\": \"EU\"}}",
     ] {
@@ -79,7 +80,10 @@ async fn wishes_that_cannot_be_granted() {
         ("{\"residency\": {\"regions\": []}}".to_owned(), 422, "/residency/regions"),
         ("{\"residency\": {\"jurisdiction\": \"MARS\"}}".to_owned(), 422, "/residency/jurisdiction"),
         ("{\"residency\": \"here\"}".to_owned(), 400, "/residency"),
-        ("{\"residency\": [\"eu-west\"]}".to_owned(), 400, "/residency"),
+        ("{\"residency\": \"eu-west\"}".to_owned(), 400, "/residency"),
+        ("{\"residency\": [\"eu-west\", \"mars-north\"]}".to_owned(), 422, "/residency/1"),
+        ("{\"residency\": [\"eu-west\", 5]}".to_owned(), 400, "/residency/1"),
+        ("{\"residency\": []}".to_owned(), 422, "/residency"),
         (
             "{\"residency\": {\"jurisdiction\": \"EU\", \"regions\": [\"eu-west\"]}}".to_owned(),
             400,
