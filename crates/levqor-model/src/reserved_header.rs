@@ -16,12 +16,10 @@ const OF_THE_CONNECTION: [&str; 10] = [
 
 /// Why a call must not set the header, and what to do instead, to be read after its name; None when it may. Names have no case.
 pub fn reserved_header(name: &str) -> Option<&'static str> {
-    if OF_THE_CONNECTION.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-        return Some("belongs to the connection; leave it out");
-    }
-    // Another one than the address has is an error of HTTP/2 (RFC 9113 §8.3.1), and would follow redirects to other hosts.
-    name.eq_ignore_ascii_case("host")
-        .then_some("is what the address says; leave it out, and name the host there")
+    OF_THE_CONNECTION
+        .iter()
+        .any(|reserved| name.eq_ignore_ascii_case(reserved))
+        .then_some("belongs to the connection; leave it out")
 }
 
 #[cfg(test)]
@@ -35,8 +33,7 @@ mod tests {
         {
             assert_eq!(reserved_header(name), Some("belongs to the connection; leave it out"), "{name}");
         }
-        assert!(reserved_header("Host").is_some_and(|reason| reason.starts_with("is what the address says")));
-        for name in ["", "authorization", "content-type", "idempotency-key", "x-host", "hosts", "te "] {
+        for name in ["", "authorization", "content-type", "idempotency-key", "host", "hosts", "te "] {
             assert_eq!(reserved_header(name), None, "{name}");
         }
     }

@@ -472,7 +472,6 @@ fn calls() {
                     "the header Content-Length belongs to the connection; leave it out",
                 ),
                 ("/do/0/a/with/headers/Upgrade", "belongs to the connection"),
-                ("/do/0/a/with/headers/host", "the header host is what the address says"),
             ],
         ),
         (
