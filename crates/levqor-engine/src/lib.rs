@@ -212,7 +212,10 @@ pub enum Error {
     RunEnded { id: RunId, status: RunStatus },
     #[error("run {id} cannot go on: {reason}; cancel it, or run it again from its start")]
     Stuck { id: RunId, reason: String },
-    #[error("run {id} is {status}; only a faulted run can be retried from the failed task")]
+    #[error(
+        "run {id} is {status}; only a faulted run can be retried from the failed task; {} from \"start\" to run it again",
+        if .status.is_ended() { "use" } else { "wait for its end or cancel it, and use" }
+    )]
     NotFaulted { id: RunId, status: RunStatus },
     #[error("run {id} is {status}; wait for its end or cancel it before you run it again")]
     NotEnded { id: RunId, status: RunStatus },

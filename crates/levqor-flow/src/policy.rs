@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     definition::Template,
-    expression::{Bounds, Expression},
+    expression::{Bounds, Expression, ExpressionError},
 };
 
 /// The longest concurrency key, in characters.
@@ -99,9 +99,14 @@ impl Concurrency {
             Key::Computed(expression) => expression,
         };
         let place = || format!("the concurrency key ${{ {} }}", expression.text());
-        let value = expression
-            .evaluate(input, &|_| Value::Null, bounds)
-            .map_err(|reason| format!("{} could not be computed on the input: {reason}", place()))?;
+        let value = expression.evaluate(input, &|_| Value::Null, bounds).map_err(|reason| {
+            let remedy = match reason {
+                ExpressionError::Compile(_) | ExpressionError::Evaluate(_) => "",
+                // It has met a bound, and the same input would meet it again.
+                _ => "; make `document.metadata.levqor.concurrency.key` simpler, such as ${ .customer }",
+            };
+            format!("{} could not be computed on the input: {reason}{remedy}", place())
+        })?;
         let text = match value {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
@@ -144,6 +149,13 @@ mod tests {
             let said = of(".id", input).unwrap_err();
             assert!(said.contains(reason), "{said}");
         }
+        let dear = Key::Computed(Expression::compile("[range(100000)] | length", &[]).unwrap());
+        let bounds = Bounds { steps: 20_000, ..Bounds::default() };
+        let said = Concurrency { key: dear, limit: 1 }.key_of(&Value::Null, &bounds).unwrap_err();
+        assert!(
+            said.contains("needs more than 20000 steps; make `document.metadata.levqor.concurrency.key`"),
+            "{said}"
+        );
         let literal = Concurrency { key: Key::Literal("one".into()), limit: 1 };
         assert_eq!(literal.key_of(&Value::Null, &Bounds::default()).as_deref(), Ok("one"));
     }

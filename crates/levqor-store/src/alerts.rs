@@ -522,12 +522,12 @@ fn update(session: &Session, alert: &Alert, was: i64) -> Result<u64, Error> {
 }
 
 /// Targets, as a JSON list of how each is kept.
-fn texts(targets: &[Target]) -> String {
+pub(crate) fn texts(targets: &[Target]) -> String {
     json!(targets.iter().map(Target::text).collect::<Vec<_>>()).to_string()
 }
 
 /// One of a later build that is not known here is left out: that somebody is not told of an end is no reason to look at no alert.
-fn targets(text: &str) -> Result<Vec<Target>, Error> {
+pub(crate) fn targets(text: &str) -> Result<Vec<Target>, Error> {
     let texts: Vec<String> =
         serde_json::from_str(text).map_err(|error| Error::Decode(format!("column heard_by: {error}")))?;
     Ok(texts.iter().filter_map(|text| Target::parse(text)).collect())

@@ -22,7 +22,11 @@ pub use evidence::SampleSum;
 pub use levqor_model::{IncidentLevel, IncidentState};
 pub use postmortems::{NewPostmortem, Postmortem, PostmortemSummary, Written};
 
-use crate::{Error, Row, notifications::NewNotification, subscriptions::Announcement};
+use crate::{
+    Error, Row, alerts,
+    notifications::{NewNotification, Target},
+    subscriptions::Announcement,
+};
 
 /// A disturbance that people deal with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,9 @@ pub struct Incident {
     pub settles_after: Option<Duration>,
     /// When it is over by itself.
     pub settles_at: Option<Timestamp>,
+    /// Who was told that it goes on since it was opened or reopened: destinations by their names, and routes that led to nobody then. At
+    /// most [`crate::alerts::HEARD_BY_MAX`].
+    pub heard_by: Vec<Target>,
 }
 
 /// Who is told next because something does not come.
@@ -225,7 +232,7 @@ macro_rules! columns {
     () => {
         "incident_id, title, level, state, components, public, opened_by, opened_at, began_at, acknowledged_at, acknowledged_by,
          resolved_at, resolved_by, commander, communications, operations, reopened, updated_at, version, waits_for, step,
-         next_step_at, settles_after, settles_at"
+         next_step_at, settles_after, settles_at, heard_by"
     };
 }
 pub(crate) use columns;
@@ -259,6 +266,7 @@ impl Incident {
             },
             settles_after: row.take::<Option<u64>>()?.map(Duration::from_micros),
             settles_at: row.take()?,
+            heard_by: alerts::targets(&row.take::<String>()?)?,
         })
     }
 

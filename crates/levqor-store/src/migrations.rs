@@ -60,6 +60,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     39 "0039_heard",
     40 "0040_heard_by",
     41 "0041_node_lease",
+    42 "0042_incident_heard_by",
 ];
 
 /// The version that this build knows.

@@ -335,8 +335,11 @@ impl Driver {
     }
 
     fn written(&mut self, append: Append) {
-        // Of a run that was queued; of others, the first entry came with the acceptance. One that is cancelled there never begins.
-        if append.events.is_some() && self.run.next_seq == 0 && append.status != RunStatus::Cancelled {
+        // Of a run that was queued; of others, the first entry came with the acceptance. One that is cancelled there never begins, and
+        // one that is suspended there begins when it goes on.
+        let is_new = self.run.next_seq == 0 || self.run.started_at.is_none();
+        let begins = append.started_at.is_some() && append.status != RunStatus::Cancelled;
+        if append.events.is_some() && is_new && begins {
             self.core.measures.started(self.run.created_at, self.core.clock.now());
         }
         if append.ended_at.is_some() {
@@ -362,6 +365,8 @@ impl Driver {
             Some(event) => event.at(),
             None => self.moment(),
         };
+        // A place gives it one. Without, it was loaded from the queue for a wish, and to stand still or to end there begins nothing.
+        let begins = !matches!(status, RunStatus::Pending | RunStatus::Suspended | RunStatus::Cancelled);
         let machine = self.machine();
         Append {
             run_id: self.run.id,
@@ -372,7 +377,7 @@ impl Driver {
             events: (!self.events.is_empty()).then(|| json(&self.events)),
             status,
             waiting_for,
-            started_at: self.run.started_at.or(Some(at)),
+            started_at: self.run.started_at.or(begins.then_some(at)),
             ended_at: status.is_ended().then_some(at),
             output: machine.and_then(Machine::output).map(json),
             error: machine.and_then(Machine::error).map(json),

@@ -397,7 +397,7 @@ pub(super) async fn give_up(core: &Core, run: &Run, entry: &Entry, reason: &str)
         events: None,
         status,
         waiting_for: (!cancelled).then(|| format!("{CANNOT_GO_ON}{reason}")),
-        started_at: run.started_at.or(Some(now)),
+        started_at: run.started_at,
         ended_at: cancelled.then_some(now),
         output: None,
         error: None,

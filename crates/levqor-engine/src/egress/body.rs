@@ -2,26 +2,13 @@
 
 use bytes::Bytes;
 use levqor_flow::machine::{ErrorKind, FlowError, HttpRequest};
+use levqor_model::reserved_header;
 use reqwest::{
     Method,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::Value;
 use url::Url;
-
-/// Headers that belong to the connection, not to the author: a wrong one would desynchronise it.
-const OURS: &[&str] = &[
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -75,11 +62,9 @@ fn read_headers(pairs: &[(String, String)]) -> Result<HeaderMap, FlowError> {
     for (name, value) in pairs {
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| wrong("Header not valid", format!("{name:?} is not a header name")))?;
-        if OURS.contains(&parsed.as_str()) {
-            return Err(wrong(
-                "Header not allowed",
-                format!("the header {name} belongs to the connection; leave it out"),
-            ));
+        // Refused when saved, too, unless an expression gives the name.
+        if let Some(reason) = reserved_header(parsed.as_str()) {
+            return Err(wrong("Header not allowed", format!("the header {name} {reason}")));
         }
         headers.append(parsed, header_value(name, value)?);
     }

@@ -181,6 +181,15 @@ async fn a_key_lets_so_many_through_and_the_others_come_in_order() {
         matches!(&refused, Err(Error::ConcurrencyKey(reason)) if reason.contains("is null")),
         "{refused:?}"
     );
+    // So is one whose key takes more steps than an acceptance has, though a task would have them.
+    let dear = "{ concurrency: { key: '${ [range(100000)] | length }', limit: 1 } }";
+    let workflow = world.save_with("dear", "1.0.0", dear, HANG).await;
+    let refused = world.try_start(&engine, workflow, json!({})).await;
+    assert!(
+        matches!(&refused, Err(Error::ConcurrencyKey(reason))
+            if reason.contains("needs more than 20000 steps; make `document.metadata.levqor.concurrency.key` simpler")),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

@@ -191,12 +191,21 @@ async fn a_run_that_waits_for_a_place_is_suspended_before_its_first_task() {
     assert!(sentence.contains("queue") || sentence == "waits for a free place on a node", "{sentence}");
     engine.suspend(world.account, queued, "ada").await.unwrap();
     assert_eq!(engine.tasks(world.account, queued, None, 10).await.unwrap().len(), 0);
+    // So is one cancelled. Neither has begun.
+    let gone = world.start(&engine, workflow, json!({})).await;
+    engine.cancel(world.account, gone).await.unwrap();
+    let gone = world.ended(&engine, gone).await.run;
+    assert_eq!((gone.status, gone.started_at), (RunStatus::Cancelled, None));
     engine.cancel(world.account, first).await.unwrap();
     world.ended(&engine, last).await;
-    assert_eq!(world.store.run(None, queued).await.unwrap().unwrap().status, RunStatus::Suspended);
+    let still = world.store.run(None, queued).await.unwrap().unwrap();
+    assert_eq!((still.status, still.started_at), (RunStatus::Suspended, None));
     assert_eq!(world.stub.requests_to("/first").len(), 1);
+    world.advance(&engine, seconds(60));
+    let resumed_at = world.now();
     engine.resume(world.account, queued).await.unwrap();
-    assert_eq!(world.ended(&engine, queued).await.run.status, RunStatus::Completed);
+    let ended = world.ended(&engine, queued).await.run;
+    assert_eq!((ended.status, ended.started_at), (RunStatus::Completed, Some(resumed_at)));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use levqor_model::reserved_header;
 use serde_json::{Map, Value};
 
 use super::{
@@ -163,7 +164,14 @@ impl<'d> Checker<'d> {
             return self.compile(inner, place, scope).map(Endpoint::Computed);
         }
         match uri_template(text) {
-            Ok(()) => Some(Endpoint::UriTemplate(text.to_owned())),
+            Ok(()) => {
+                if holds_a_secret(text) {
+                    let message = "credentials in an address are seen by all who see the workflow; leave them out, write \
+                                   `authentication` beside `uri`, and set what is secret as a secret";
+                    self.warn(place, message);
+                }
+                Some(Endpoint::UriTemplate(text.to_owned()))
+            }
             Err(reason) => {
                 self.error(place, reason);
                 None
@@ -217,6 +225,9 @@ impl<'d> Checker<'d> {
                 place,
                 format!("{:?} cannot be the name of a header; use letters, digits and hyphens", clip(name)),
             );
+        }
+        if let Some(reason) = reserved_header(name) {
+            self.error(place, format!("the header {name} {reason}"));
         }
         let literal = value.as_str().filter(|text| enclosed(text).is_none());
         if literal.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
@@ -273,6 +284,19 @@ fn uri_template(text: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(reason) => Err(format!("{:?} is not an address: {reason}; mend it", clip(text))),
     }
+}
+
+/// Whether an address, which is one, has a user with a constant password, or a constant user without one, which is as good.
+fn holds_a_secret(address: &str) -> bool {
+    let rest = address.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    let secret = match user.split_once(':') {
+        Some((user, "")) => user,
+        Some((_, password)) => password,
+        None => user,
+    };
+    !secret.is_empty() && !secret.contains('{')
 }
 
 fn parameter(name: &str) -> Result<(), String> {
@@ -335,6 +359,28 @@ mod tests {
                 Ok(()) => assert_eq!(reason, "", "{text}"),
                 Err(said) => assert!(!reason.is_empty() && said.contains(reason), "{text}: {said}"),
             }
+        }
+    }
+
+    #[test]
+    fn credentials_in_addresses() {
+        let table = [
+            ("https://ada:secret@example.com/x", true),
+            ("http://token@example.com", true),
+            ("http://token:@example.com", true),
+            ("https://{user}:secret@{host}/x", true),
+            ("https://a@b:c@example.com", true),
+            ("https://ada:{password}@example.com", false),
+            ("https://{token}@example.com", false),
+            ("https://@example.com", false),
+            ("https://example.com/a:b@c", false),
+            ("https://example.com?to=a:b@c", false),
+            ("https://example.com#a:b@c", false),
+            ("https://example.com:8080/", false),
+        ];
+        for (address, holds) in table {
+            assert_eq!(uri_template(address), Ok(()), "{address}");
+            assert_eq!(holds_a_secret(address), holds, "{address}");
         }
     }
 }

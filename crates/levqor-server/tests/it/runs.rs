@@ -52,6 +52,7 @@ async fn a_run_without_patience_is_accepted() {
         "{\"wait_seconds\": 0}",
         "{\"wait_seconds\": 1}",
         "{\"residency\": {\"regions\": [\"eu-west\", \"us-east\"]}}",
+        "{\"residency\": [\"eu-west\", \"us-east\"]}",
         "{\"residency\": \"anywhere\", \"region\": \"eu-west\"}",
         "{\"residency\": {\"jurisdiction\": \"EU\"}}",
     ] {
@@ -79,7 +80,10 @@ async fn wishes_that_cannot_be_granted() {
         ("{\"residency\": {\"regions\": []}}".to_owned(), 422, "/residency/regions"),
         ("{\"residency\": {\"jurisdiction\": \"MARS\"}}".to_owned(), 422, "/residency/jurisdiction"),
         ("{\"residency\": \"here\"}".to_owned(), 400, "/residency"),
-        ("{\"residency\": [\"eu-west\"]}".to_owned(), 400, "/residency"),
+        ("{\"residency\": \"eu-west\"}".to_owned(), 400, "/residency"),
+        ("{\"residency\": [\"eu-west\", \"mars-north\"]}".to_owned(), 422, "/residency/1"),
+        ("{\"residency\": [\"eu-west\", 5]}".to_owned(), 400, "/residency/1"),
+        ("{\"residency\": []}".to_owned(), 422, "/residency"),
         (
             "{\"residency\": {\"jurisdiction\": \"EU\", \"regions\": [\"eu-west\"]}}".to_owned(),
             400,
@@ -118,6 +122,36 @@ async fn a_run_keeps_the_version_that_was_asked_for() {
         let run = test.post(&runs).key(&test.keys.editor).json(&body).send().await.json();
         assert_eq!(run["status"], status, "{run}");
     }
+}
+
+#[tokio::test]
+async fn a_run_that_has_not_failed_says_how_to_run_it_again() {
+    let test = TestApp::new().await;
+    let greet = test.save("greet", GREET).await;
+    let ended = test.start(&greet, 10, &json!({ "name": "Ada" })).await;
+    assert_eq!(ended["status"], "completed", "{ended}");
+    let wait = test.save("wait", WAIT).await;
+    let live = test.start(&wait, 0, &json!({})).await;
+    for (run, code, remedy) in [
+        (&ended, "run-ended", "; use from \"start\" to run it again"),
+        (&live, "run-not-ended", "; wait for its end or cancel it, and use from \"start\" to run it again"),
+    ] {
+        let path = format!("/api/runs/{}/retry", id_of(run));
+        let answer = test.post(&path).key(&test.keys.editor).json(&json!({})).send().await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (StatusCode::CONFLICT, code),
+            "{}",
+            answer.text()
+        );
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.ends_with(remedy), "{detail}");
+    }
+    // As it says.
+    let path = format!("/api/runs/{}/retry", id_of(&ended));
+    let again = test.post(&path).key(&test.keys.editor).json(&json!({ "from": "start" })).send().await;
+    assert_eq!(again.status, StatusCode::OK, "{}", again.text());
+    assert_eq!(again.json()["retry_of"].as_str(), Some(id_of(&ended)));
 }
 
 #[tokio::test]

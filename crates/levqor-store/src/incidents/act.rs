@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Act, Incident, IncidentAlert, IncidentState, NewEntry, Situation, Wait, lists};
 use crate::{
-    Conflict, Error, Session, Store,
+    Conflict, Error, Session, Store, alerts,
     audit::{self, Note},
     notifications, params, subscriptions,
 };
@@ -104,8 +104,9 @@ fn insert(session: &Session, act: &Act) -> Result<Incident, Error> {
     session.execute(
         "INSERT INTO incidents (incident_id, title, level, state, components, public, opened_by, opened_at, began_at,
              acknowledged_at, acknowledged_by, resolved_at, resolved_by, commander, communications, operations, reopened,
-             updated_at, version, waits_for, step, next_step_at, settles_after, settles_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+             updated_at, version, waits_for, step, next_step_at, settles_after, settles_at, heard_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+             $25)",
         params![
             incident.id,
             incident.title,
@@ -131,6 +132,7 @@ fn insert(session: &Session, act: &Act) -> Result<Incident, Error> {
             incident.escalation.next_at,
             settles_after(&incident),
             incident.settles_at,
+            alerts::texts(&incident.heard_by),
         ],
     )?;
     around(session, act, &incident)?;
@@ -145,8 +147,8 @@ fn update(session: &Session, act: &Act) -> Result<Incident, Error> {
         "UPDATE incidents SET title = $2, level = $3, state = $4, components = $5, public = $6, began_at = $7,
              acknowledged_at = $8, acknowledged_by = $9, resolved_at = $10, resolved_by = $11, commander = $12,
              communications = $13, operations = $14, reopened = $15, updated_at = $16, version = $17, waits_for = $18, step = $19,
-             next_step_at = $20, settles_after = $21, settles_at = $22
-         WHERE incident_id = $1 AND version = $23",
+             next_step_at = $20, settles_after = $21, settles_at = $22, heard_by = $23
+         WHERE incident_id = $1 AND version = $24",
         params![
             incident.id,
             incident.title,
@@ -170,6 +172,7 @@ fn update(session: &Session, act: &Act) -> Result<Incident, Error> {
             incident.escalation.next_at,
             settles_after(&incident),
             incident.settles_at,
+            alerts::texts(&incident.heard_by),
             seen,
         ],
     )?;

@@ -63,6 +63,7 @@ pub struct Run {
     /// The run that this one repeats from its start.
     pub retry_of: Option<RunId>,
     pub created_at: Timestamp,
+    /// When it had a place for the first time. None: it is queued, or was suspended or cancelled there.
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     pub owner: Option<NodeId>,

@@ -96,6 +96,7 @@ pub(super) async fn touch_incidents(store: &Store, random: &SeededRandom) {
         escalation: Escalation { waits_for: None, step: 0, next_at: Some(NOW) },
         settles_after: None,
         settles_at: Some(NOW),
+        heard_by: vec![Target::Destination("t".to_owned())],
     };
     let opened = act(incident, random);
     let alert = opened.alerts[0].alert;

@@ -55,6 +55,7 @@ fn incident(number: u64) -> Incident {
         },
         settles_after: Some(Duration::from_secs(900)),
         settles_at: None,
+        heard_by: vec![Target::Destination("team".to_owned()), Target::Route("minor".to_owned())],
     }
 }
 
@@ -134,6 +135,7 @@ async fn what_becomes_of_an_incident_is_written_whole() {
             incident.state = IncidentState::Identified;
             incident.escalation = Escalation { waits_for: Some(Wait::Update), step: 2, next_at: None };
             incident.settles_at = Some(after(5));
+            incident.heard_by.push(Target::Destination("pager".to_owned()));
             Ok::<_, ()>(Act {
                 entries: vec![
                     entry(EntryKind::Update, "it is the disk", after(2)),
@@ -148,6 +150,7 @@ async fn what_becomes_of_an_incident_is_written_whole() {
         .unwrap()
         .unwrap();
     assert_eq!((changed.version, changed.commander), (2, Some(user)));
+    assert_eq!(changed.heard_by.len(), 3);
     assert_eq!(store.incident(opened.id).await.unwrap(), Some(changed.clone()));
     let entries = store.incident_entries(opened.id).await.unwrap();
     let shown: Vec<_> = entries.iter().map(|entry| (entry.seq, entry.kind, entry.state)).collect();

@@ -465,6 +465,16 @@ fn calls() {
             ],
         ),
         (
+            "- a: {call: http, with: {method: get, endpoint: https://a.b, headers: {Content-Length: '${ .n }', Upgrade: h2c, host: c.d, x: y}}}",
+            &[
+                (
+                    "/do/0/a/with/headers/Content-Length",
+                    "the header Content-Length belongs to the connection; leave it out",
+                ),
+                ("/do/0/a/with/headers/Upgrade", "belongs to the connection"),
+            ],
+        ),
+        (
             "- a: {call: http, with: {method: get, endpoint: https://a.b, body: {x: ['${ .a | }']}}}",
             &[("/do/0/a/with/body/x/0", "does not compile")],
         ),

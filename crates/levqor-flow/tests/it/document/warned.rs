@@ -43,6 +43,13 @@ fn warnings_say_what_may_not_be_meant() {
             &[("/do/0/a/with/method", "not one of HTTP's usual methods")],
         ),
         (
+            "do:\n- a: {call: http, with: {method: get, endpoint: 'https://ada:secret@a.b/c'}}\n- b: {call: http, with: {method: get, endpoint: {uri: 'https://token@a.b'}}}",
+            &[
+                ("/do/0/a/with/endpoint", "credentials in an address are seen by all"),
+                ("/do/1/b/with/endpoint/uri", "write `authentication` beside `uri`"),
+            ],
+        ),
+        (
             "do:\n- a: {run: {workflow: {namespace: x, name: y}, return: none}}",
             &[("/do/0/a/run/return", "no effect on a workflow")],
         ),
@@ -55,6 +62,7 @@ fn warnings_say_what_may_not_be_meant() {
         ("do:\n- a: {set: {x: 1}, then: end, if: .x}\n- b: {set: {x: 1}}", &[]),
         ("do:\n- a: {switch: [{x: {when: .x, then: c}}]}\n- b: {set: {x: 1}}\n- c: {set: {x: 1}}", &[]),
         ("do:\n- a: {set: {x: '${ .name }', y: 'costs $5', z: ...}}", &[]),
+        ("do:\n- a: {call: http, with: {method: get, endpoint: 'https://ada:{password}@a.b/c:d@e'}}", &[]),
     ];
     for (rest, expected) in rows {
         let checked = parse(&format!("{HEAD}{rest}"));

@@ -8,7 +8,7 @@ use levqor_slo::{
     alert::{Before, Event, GAP_MAX, Track, step},
 };
 use levqor_store::{
-    alerts::{Alert, AlertMove, AlertStep, HEARD_BY_MAX, OPEN_MAX},
+    alerts::{Alert, AlertMove, AlertStep, OPEN_MAX},
     notifications::Target,
 };
 
@@ -246,7 +246,7 @@ fn look(
             // None of those who heard of it can be told: rather others than nobody.
             if there.is_empty() { to_routes(routes) } else { there }
         } else {
-            made.heard_by = joined(heard_by, known.settings.hearers(&routes, made.severity));
+            made.heard_by = known.settings.heard(heard_by, &routes, made.severity);
             to_routes(routes)
         };
         plan.news.push(News { alert: made.clone(), event, to });
@@ -276,16 +276,6 @@ fn told_before(alert: &Alert, said: &Said, settings: &AlertSettings) -> Vec<Targ
         return settings.hearers(&routes_of(said, alert.severity), alert.severity);
     }
     alert.heard_by.clone()
-}
-
-/// Each once, in the order in which they heard of it.
-fn joined(mut heard_by: Vec<Target>, now: Vec<Target>) -> Vec<Target> {
-    for target in now {
-        if heard_by.len() < HEARD_BY_MAX && !heard_by.contains(&target) {
-            heard_by.push(target);
-        }
-    }
-    heard_by
 }
 
 /// How bad it is, as silences see it: one of minor alerts is none of an alert that was critical a moment ago, and what holds again is as bad

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use levqor_model::{Secret, Severity};
 use levqor_slo::Catalogue;
-use levqor_store::notifications::Target;
+use levqor_store::{alerts::HEARD_BY_MAX, notifications::Target};
 
 /// The objectives of this installation.
 #[derive(Debug, Clone)]
@@ -128,6 +128,16 @@ impl AlertSettings {
                 heard_by.push(Target::Route(route.clone()));
             }
             heard_by.extend(led_to.into_iter().map(|it| Target::Destination(it.name.clone())));
+        }
+        heard_by
+    }
+
+    /// Those who heard of something, and whoever hears of it now by some routes: each once, in the order in which they heard of it.
+    pub fn heard(&self, mut heard_by: Vec<Target>, routes: &[String], severity: Severity) -> Vec<Target> {
+        for target in self.hearers(routes, severity) {
+            if heard_by.len() < HEARD_BY_MAX && !heard_by.contains(&target) {
+                heard_by.push(target);
+            }
         }
         heard_by
     }

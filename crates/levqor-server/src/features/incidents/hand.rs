@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 pub(super) use alert::{News, REOPENED_WITHIN};
 
 use super::policy::IncidentSettings;
-use crate::features::alerts::WHAT_TO_DO;
+use crate::features::alerts::{AlertSettings, WHAT_TO_DO};
 
 /// Who acts, when, and by which rules.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub(super) struct Hand {
     /// As records name them.
     pub by: String,
     pub policy: Arc<IncidentSettings>,
+    /// Whom routes lead to.
+    pub alerts: Arc<AlertSettings>,
     /// What links start with.
     pub public_url: String,
     pub random: Arc<dyn Random>,
@@ -106,9 +108,10 @@ impl Hand {
             escalation: Escalation::default(),
             settles_after: None,
             settles_at: None,
+            heard_by: Vec::new(),
         };
         self.wait_for(&mut incident, Some(Wait::Acknowledgement));
-        let message = self.message(&incident, "opened", &text);
+        let message = self.tell(&mut incident, "opened", &text);
         let details = json!({ "title": incident.title, "level": level, "components": incident.components, "public": public });
         Act {
             entries: vec![self.entry(EntryKind::Opened, text, public)],
@@ -144,7 +147,7 @@ impl Hand {
         }
         let mut notifications = Vec::new();
         if incident.level > before.level {
-            notifications.push(self.message(&incident, "raised", &text));
+            notifications.push(self.tell(&mut incident, "raised", &text));
             self.hasten(&mut incident);
         }
         let details =
@@ -236,11 +239,15 @@ impl Hand {
         incident.public |= public;
         incident.updated_at = self.now;
         self.wait_for(&mut incident, None);
-        let message = self.message(&incident, "resolved", &text);
+        let notifications = self
+            .hearers(&incident)
+            .iter()
+            .map(|target| self.message(&incident, target, "resolved", &text))
+            .collect();
         let seconds = self.now.since(incident.opened_at).as_secs();
         Ok(Act {
             entries: vec![self.entry(EntryKind::Resolved, text, public)],
-            notifications: vec![message],
+            notifications,
             ..self.act(
                 incident,
                 "incident.resolved",
@@ -265,7 +272,7 @@ impl Hand {
         incident.public |= public;
         self.acknowledged(&mut incident);
         self.wait_for(&mut incident, Some(Wait::Update));
-        let message = self.message(&incident, "reopened", &text);
+        let message = self.tell(&mut incident, "reopened", &text);
         Ok(Act {
             entries: vec![self.entry(EntryKind::Reopened, text, public)],
             notifications: vec![message],
@@ -280,6 +287,8 @@ impl Hand {
         incident.acknowledged_at = None;
         incident.acknowledged_by = None;
         incident.reopened += 1;
+        // They were told that it is over.
+        incident.heard_by.clear();
         incident.updated_at = self.now;
     }
 
@@ -346,14 +355,33 @@ impl Hand {
         act
     }
 
-    /// To the people of its severity.
-    fn message(&self, incident: &Incident, what: &str, text: &str) -> NewNotification {
-        let target = Target::Route(incident.level.severity().as_str().to_owned());
+    /// To the people of its severity, who hear of its end, too.
+    fn tell(&self, incident: &mut Incident, what: &str, text: &str) -> NewNotification {
+        let route = incident.level.severity().as_str().to_owned();
+        self.hears(incident, std::slice::from_ref(&route));
+        self.message(incident, &Target::Route(route), what, text)
+    }
+
+    /// Remembers whom some routes tell that it goes on.
+    fn hears(&self, incident: &mut Incident, routes: &[String]) {
+        let before = std::mem::take(&mut incident.heard_by);
+        incident.heard_by = self.alerts.heard(before, routes, incident.level.severity());
+    }
+
+    /// Who is told that it is over: whoever was told that it goes on, by whatever route and at whatever level. When none of them can be told
+    /// any more, rather the people of its severity than nobody.
+    fn hearers(&self, incident: &Incident) -> Vec<Target> {
+        let severity = incident.level.severity();
+        let there = self.alerts.still_there(&incident.heard_by, severity);
+        if there.is_empty() { vec![Target::Route(severity.as_str().to_owned())] } else { there }
+    }
+
+    fn message(&self, incident: &Incident, target: &Target, what: &str, text: &str) -> NewNotification {
         let said = if text.is_empty() { String::new() } else { format!("\n\n{text}") };
         let words =
             format!("The incident \"{}\" ({}) was {what}.{said}", incident.title, incident.level.title());
         let data = json!({ "type": format!("incident.{what}"), "event": what });
-        self.notification(incident, &target, what, &words, data)
+        self.notification(incident, target, what, &words, data)
     }
 
     /// One for each version of the incident, kind and target.

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use levqor_model::{IncidentLevel, Severity};
-use levqor_store::{incidents::Wait, notifications::Target};
+use levqor_store::incidents::Wait;
 
 const MINUTE: u64 = 60;
 /// Longest time between two messages, unless the level's own time is longer.
@@ -91,15 +91,14 @@ impl IncidentSettings {
         base.saturating_mul(1 << doublings).min(PAUSE_MAX.max(base))
     }
 
-    /// Who is told by a step, the first of which is 1: each route in turn, and then everybody again.
-    pub(super) fn told_by(&self, level: IncidentLevel, step: u32) -> Vec<Target> {
+    /// The routes that are told by a step, the first of which is 1: each route in turn, and then everybody again.
+    pub(super) fn told_by(&self, level: IncidentLevel, step: u32) -> Vec<String> {
         let place = usize::try_from(step).unwrap_or(usize::MAX).saturating_sub(1);
         match self.routes.get(place) {
-            Some(route) => vec![Target::Route(route.clone())],
-            None => std::iter::once(level.severity().as_str())
-                .chain(self.routes.iter().map(String::as_str))
-                .map(|route| Target::Route(route.to_owned()))
-                .collect(),
+            Some(route) => vec![route.clone()],
+            None => {
+                std::iter::once(level.severity().as_str().to_owned()).chain(self.routes.clone()).collect()
+            }
         }
     }
 
@@ -196,13 +195,10 @@ mod tests {
     #[test]
     fn each_route_in_turn_and_then_everybody_ever_more_seldom() {
         let own = settings(&["duty", "lead"], &[]);
-        let told = |step| {
-            let told = own.told_by(IncidentLevel::L3, step);
-            told.iter().map(Target::text).collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(told(1), "route:duty");
-        assert_eq!(told(2), "route:lead");
-        assert_eq!(told(3), "route:critical route:duty route:lead");
+        let told = |step| own.told_by(IncidentLevel::L3, step).join(" ");
+        assert_eq!(told(1), "duty");
+        assert_eq!(told(2), "lead");
+        assert_eq!(told(3), "critical duty lead");
         assert_eq!(told(400), told(3));
         let minutes = |step| own.pause(IncidentLevel::L3, Wait::Acknowledgement, step).as_secs() / MINUTE;
         let pauses: Vec<_> = [0, 1, 2, 3, 4, 9, 12, u32::MAX].into_iter().map(minutes).collect();

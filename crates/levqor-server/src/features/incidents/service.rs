@@ -54,6 +54,7 @@ pub(super) fn hand(app: &App, by: &str) -> Hand {
         now: app.now(),
         by: by.to_owned(),
         policy: policy(app),
+        alerts: app.memory(|parts| parts.settings.alerts.clone()),
         public_url: app.settings.public_url.clone(),
         random: Arc::clone(&app.random),
     }

@@ -1,6 +1,7 @@
 //! Runs: start, watch, cancel, retry.
 
 mod events;
+mod residency;
 pub mod retention;
 mod routes;
 pub mod service;

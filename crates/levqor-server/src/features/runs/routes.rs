@@ -64,11 +64,13 @@ async fn start(
     Claimed(claim): Claimed,
     Body(body): Body<StartBody>,
 ) -> Result<Response, Problem> {
+    let regions_are_the_list = body.residency.as_ref().is_some_and(|body| body.is_list);
     let wish = service::Wish {
         input: body.input,
         version: body.version,
         region: body.region,
-        residency: body.residency,
+        residency: body.residency.map(|body| body.residency),
+        regions_are_the_list,
         wait_seconds: body.wait_seconds.unwrap_or(0),
         claim,
     };

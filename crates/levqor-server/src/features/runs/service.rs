@@ -25,6 +25,8 @@ pub struct Wish {
     pub version: Option<String>,
     pub region: Option<String>,
     pub residency: Option<Residency>,
+    /// Whether its regions were given as documents give them, without their name: what is wrong is said at its place.
+    pub regions_are_the_list: bool,
     /// How long to wait for the run's end, in seconds.
     pub wait_seconds: u64,
     /// The `Idempotency-Key` of the request, claimed.
@@ -56,7 +58,8 @@ pub async fn start(
     }
     let home_region = wish.region.map(|code| known_region(app, "/region", &code)).transpose()?;
     if let Some(residency) = &wish.residency {
-        check_residency(app, residency, "/residency")?;
+        let regions_at = if wish.regions_are_the_list { "/residency" } else { "/residency/regions" };
+        check_residency(app, residency, "/residency", regions_at)?;
     }
     within_plan(app, account).await?;
     let started = app
@@ -211,18 +214,23 @@ fn known_region(app: &App, pointer: &str, code: &str) -> Result<RegionCode, Prob
         .map_err(|error| Problem::field(pointer, error.to_string()))
 }
 
-/// Whether there are such regions; `at` is the JSON Pointer of the policy.
+/// Whether there are such regions; `at` is the JSON Pointer of the policy, `regions_at` that of the list of regions if it is one.
 ///
 /// # Errors
 /// 422 with what is not known, and what is.
-pub(crate) fn check_residency(app: &App, residency: &Residency, at: &str) -> Result<(), Problem> {
+pub(crate) fn check_residency(
+    app: &App,
+    residency: &Residency,
+    at: &str,
+    regions_at: &str,
+) -> Result<(), Problem> {
     match residency {
         Residency::Anywhere => Ok(()),
         Residency::Regions(codes) if codes.is_empty() => {
-            Err(Problem::field(format!("{at}/regions"), "must name a region at least"))
+            Err(Problem::field(regions_at, "must name a region at least"))
         }
         Residency::Regions(codes) => codes.iter().enumerate().try_for_each(|(place, code)| {
-            known_region(app, &format!("{at}/regions/{place}"), code.as_str()).map(drop)
+            known_region(app, &format!("{regions_at}/{place}"), code.as_str()).map(drop)
         }),
         Residency::Jurisdiction(asked) => {
             let known: std::collections::BTreeSet<_> =

@@ -2,12 +2,13 @@
 
 use levqor_engine::{RunDetail, TaskRecord};
 use levqor_flow::machine::FlowError;
-use levqor_model::{RegionCode, Residency, RunStatus, TaskStatus, Timestamp, TriggerKind, WorkflowId};
+use levqor_model::{RegionCode, RunStatus, TaskStatus, Timestamp, TriggerKind, WorkflowId};
 use levqor_store::runs::Run;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::residency::ResidencyBody;
 use crate::{gateway::Cursor, openapi::vocabulary};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -26,19 +27,9 @@ pub(super) struct StartBody {
     /// The run's home region; the one that answers when left out.
     #[schema(example = "eu-west")]
     pub(super) region: Option<String>,
-    /// Where the run may be taken over: `"anywhere"`, `{"regions": ["eu-west"]}` or `{"jurisdiction": "EU"}`.
-    #[schema(value_type = Option<ResidencyBody>)]
-    pub(super) residency: Option<Residency>,
-}
-
-/// Where a run may be taken over.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes `Residency` to the API's readers")]
-pub(super) enum ResidencyBody {
-    Anywhere,
-    Regions(Vec<String>),
-    Jurisdiction(String),
+    /// Where the run may be taken over: `"anywhere"`, a list of regions (`["eu-west"]`, or `{"regions": ["eu-west"]}`), or
+    /// `{"jurisdiction": "EU"}`.
+    pub(super) residency: Option<ResidencyBody>,
 }
 
 /// `null` is an input, too.

@@ -288,16 +288,9 @@ pub fn due_times(schedule: &Schedule, anchor: Timestamp, after: Timestamp) -> Ve
 fn residency_exists(app: &App, checked: &Checked) -> Result<(), Problem> {
     const AT: &str = "/document/metadata/levqor/residency";
     let Some(residency) = &checked.policy.residency else { return Ok(()) };
-    runs::service::check_residency(app, residency, AT).map_err(|mut problem| {
-        problem.code = ProblemCode::InvalidWorkflow;
-        // In a document the regions are the list itself.
-        let in_document = |text: &str| text.replace("/residency/regions", "/residency");
-        problem.detail = in_document(&problem.detail);
-        for error in &mut problem.errors {
-            error.pointer = in_document(&error.pointer);
-        }
-        problem
-    })
+    // In a document the regions are the list itself.
+    runs::service::check_residency(app, residency, AT, AT)
+        .map_err(|problem| Problem { code: ProblemCode::InvalidWorkflow, ..problem })
 }
 
 fn missing(id: WorkflowId) -> Problem {

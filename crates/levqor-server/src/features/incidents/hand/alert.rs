@@ -164,7 +164,8 @@ impl Hand {
         };
         if worse.is_some() {
             let text = format!("level {} by the alert {}", act.incident.level.title(), news.rule);
-            act.notifications.push(self.message(&act.incident, "raised", &news.summary));
+            let message = self.tell(&mut act.incident, "raised", &news.summary);
+            act.notifications.push(message);
             act.entries.push(self.entry(EntryKind::Changed, text, false));
             self.hasten(&mut act.incident);
         }
@@ -177,7 +178,7 @@ impl Hand {
         let act = self.join(incident, news);
         let mut incident = act.incident.clone();
         self.wait_for(&mut incident, Some(Wait::Acknowledgement));
-        let message = self.message(&incident, "reopened", &news.summary);
+        let message = self.tell(&mut incident, "reopened", &news.summary);
         let text = if incident.public { "It is disturbed again.".to_owned() } else { news.summary.clone() };
         let mut entries = act.entries.clone();
         entries.push(self.entry(EntryKind::Reopened, text, incident.public));

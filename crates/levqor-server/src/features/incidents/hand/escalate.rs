@@ -1,6 +1,9 @@
 //! What happens when nothing comes: the next ones are told.
 
-use levqor_store::incidents::{Act, EntryKind, Escalation, Incident, Wait};
+use levqor_store::{
+    incidents::{Act, EntryKind, Escalation, Incident, Wait},
+    notifications::Target,
+};
 use serde_json::json;
 
 use super::{Hand, Refusal, clock};
@@ -35,7 +38,9 @@ impl Hand {
             incident.level.title(),
             clock(since)
         );
-        let targets = self.policy.told_by(incident.level, step);
+        let routes = self.policy.told_by(incident.level, step);
+        self.hears(&mut incident, &routes);
+        let targets: Vec<_> = routes.iter().cloned().map(Target::Route).collect();
         let what = match wait {
             Wait::Acknowledgement => format!("not acknowledged ({step})"),
             Wait::Update => format!("no update ({step})"),
@@ -45,9 +50,8 @@ impl Hand {
             .iter()
             .map(|target| self.notification(&incident, target, &what, &words, data.clone()))
             .collect();
-        let told: Vec<_> = targets.iter().map(|target| target.text().replace("route:", "")).collect();
-        let text = format!("{missing} for {passed}; told: {}", told.join(", "));
-        let details = json!({ "waits_for": wait.as_str(), "step": step, "told": told });
+        let text = format!("{missing} for {passed}; told: {}", routes.join(", "));
+        let details = json!({ "waits_for": wait.as_str(), "step": step, "told": routes });
         Ok(Act {
             entries: vec![self.entry(EntryKind::Escalated, text, false)],
             notifications,

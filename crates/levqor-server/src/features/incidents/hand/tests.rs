@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use levqor_model::{AlertId, SeededRandom, Severity};
+use levqor_model::{AlertId, Secret, SeededRandom, Severity};
 use levqor_store::incidents::Situation;
 use proptest::prelude::*;
 
 use super::*;
+use crate::features::alerts::{Destination, DestinationKind};
 
 fn begin() -> Timestamp {
     "2026-11-24T12:00:00Z".parse().unwrap()
@@ -30,6 +31,7 @@ fn hand_of(seconds: u64, routes: &[&str], rules: &[&str]) -> Hand {
         now: at(seconds),
         by: "user a".to_owned(),
         policy: Arc::new(policy),
+        alerts: Arc::default(),
         public_url: "https://levqor.example".to_owned(),
         random: Arc::new(SeededRandom::new(seconds)),
     }
@@ -200,6 +202,65 @@ fn a_worse_alert_raises_the_level_and_hastens() {
         (last.severity, last.subject.as_str()),
         (Severity::Critical, "[L4] jobs in eu-west is disturbed: raised")
     );
+}
+
+#[test]
+fn the_end_goes_to_whoever_was_told_that_it_goes_on() {
+    let destination = |name: &str| Destination {
+        name: name.to_owned(),
+        kind: DestinationKind::Chat { url: Secret::new("https://hooks.example/") },
+    };
+    let with = |seconds: u64, names: &[&str]| Hand {
+        alerts: Arc::new(AlertSettings {
+            destinations: names.iter().copied().map(destination).collect(),
+            routes: [("minor", "team"), ("critical", "pager")]
+                .map(|(route, name)| (route.to_owned(), vec![name.to_owned()]))
+                .into(),
+        }),
+        ..hand(seconds)
+    };
+    let all = |seconds: u64| with(seconds, &["team", "pager", "duty", "chat"]);
+    let told =
+        |act: &Act| act.notifications.iter().map(|one| one.target.words()).collect::<Vec<_>>().join(" ");
+    let mut world = World::default();
+    let act = all(0).open(Opened {
+        title: "Hooks fail".to_owned(),
+        level: IncidentLevel::L1,
+        components: Vec::new(),
+        text: String::new(),
+        public: false,
+        began_at: None,
+    });
+    assert_eq!(told(&act), "route:minor");
+    let opened = world.keep(act);
+    let hour = 60 * 60;
+    let act = all(4 * hour).escalate(opened).unwrap();
+    assert_eq!(told(&act), "route:duty");
+    let escalated = world.keep(act);
+    let level = |level| Update { level: Some(level), ..Update::default() };
+    let seen = escalated.version;
+    let act = all(5 * hour).update(escalated, seen, level(IncidentLevel::L4)).unwrap();
+    assert_eq!(told(&act), "route:critical");
+    let raised = world.keep(act);
+    let seen = raised.version;
+    let lowered = world.keep(all(6 * hour).update(raised, seen, level(IncidentLevel::L2)).unwrap());
+    let over = |hand: &Hand, incident: &Incident| {
+        hand.resolve(incident.clone(), &[], incident.version, "mended".to_owned(), false).unwrap()
+    };
+    let act = over(&all(7 * hour), &lowered);
+    assert_eq!(told(&act), "destination:team destination:duty destination:pager", "and not all of major");
+    assert!(act.notifications.iter().all(|one| one.data["type"] == "incident.resolved"));
+    // Who is not configured any more cannot be told; when none of them is, others are.
+    assert_eq!(told(&over(&with(7 * hour, &["pager", "chat"]), &lowered)), "destination:pager");
+    assert_eq!(told(&over(&with(7 * hour, &["chat"]), &lowered)), "route:major");
+    // Of the end of what goes on after all only those hear who were told that it does.
+    let resolved = world.keep(act);
+    let seen = resolved.version;
+    let act = all(8 * hour).reopen(resolved, seen, String::new(), false).unwrap();
+    assert_eq!(told(&act), "route:major");
+    let reopened = world.keep(act);
+    let shown: Vec<_> = reopened.heard_by.iter().map(Target::words).collect();
+    assert_eq!(shown, ["destination:team", "destination:pager", "destination:duty", "destination:chat"]);
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn incident() -> Incident {
         escalation: Escalation::default(),
         settles_after: None,
         settles_at: None,
+        heard_by: Vec::new(),
     }
 }
 
