@@ -4,7 +4,7 @@ use http::StatusCode;
 use levqor_model::{KeyId, Role, Scope, Scopes, Timestamp};
 use levqor_server::gateway::new_key;
 use levqor_store::{Options, keys::ApiKey};
-use levqor_testkit::wait_until;
+use levqor_testkit::{wait_for, wait_until};
 use serde_json::json;
 
 use crate::{
@@ -84,6 +84,11 @@ async fn what_a_driver_said_is_for_operators_and_for_the_log() {
         assert_eq!(ask("/api/regions", *name, value).await.status, StatusCode::OK);
     }
     test.store.close().await;
+    // What was found a moment ago stands for a moment.
+    wait_for("a look without the store", || async {
+        (test.get("/ready").send().await.status == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    })
+    .await;
     let detail = levqor_store::Error::Closed.to_string();
     let stranger = [("authorization", "Bearer nonsense".to_owned(), false)];
     for (name, value, is_operator) in callers.iter().chain(&stranger) {
