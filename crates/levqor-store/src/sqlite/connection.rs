@@ -101,7 +101,7 @@ pub(super) fn writer(path: &Path, durability: Durability) -> Result<Session, Err
          PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
          PRAGMA journal_size_limit = {LOG_BYTES_KEPT};
-         PRAGMA cache_size = -32768;"
+         PRAGMA cache_size = -8192;"
     ))?;
     if application_id != APPLICATION_ID {
         connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
@@ -113,7 +113,7 @@ pub(super) fn writer(path: &Path, durability: Durability) -> Result<Session, Err
 pub(super) fn reader(path: &Path) -> Result<Session, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = open(path, flags)?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192")?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048")?;
     Ok(Session::new(connection))
 }
 
