@@ -12,7 +12,7 @@ use super::{
     scope::{Scope, Trouble},
 };
 use crate::{
-    definition::{HttpOutput, Input, Output, Workflow},
+    definition::{Input, Output, Workflow},
     document::Wanted,
     policy::Policy,
 };
@@ -51,15 +51,6 @@ pub fn file_request(
     let (credentials, _) = credentials.map_err(|trouble| match trouble {
         Trouble::Error(error) | Trouble::Slow(error) | Trouble::Later(error) => error,
     })?;
-    Ok(HttpRequest {
-        key: format!("{}/catalog", machine.run),
-        method: "GET".to_owned(),
-        uri: wanted.uri.clone(),
-        credentials,
-        headers: Vec::new(),
-        query: Vec::new(),
-        body: None,
-        output: HttpOutput::Text,
-        redirect: true,
-    })
+    let key = format!("{}/catalog", machine.run);
+    Ok(HttpRequest::document(key, wanted.uri.clone(), credentials))
 }

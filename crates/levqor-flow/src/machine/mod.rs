@@ -367,6 +367,23 @@ pub struct HttpRequest {
     pub redirect: bool,
 }
 
+impl HttpRequest {
+    /// Fetches a document that a workflow refers to.
+    fn document(key: String, uri: String, credentials: Option<Credentials>) -> Self {
+        Self {
+            key,
+            method: "GET".to_owned(),
+            uri,
+            credentials,
+            headers: Vec::new(),
+            query: Vec::new(),
+            body: None,
+            output: crate::definition::HttpOutput::Text,
+            redirect: true,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct SubRun {
     pub key: String,

@@ -20,9 +20,7 @@ use super::{
     step::{INPUT, Next, Step},
 };
 use crate::{
-    definition::{
-        CallOpenApi, Code, ExternalSchema, HttpOutput, Resource, RunProcess, Schema, SchemaSource, TaskKind,
-    },
+    definition::{CallOpenApi, Code, ExternalSchema, Resource, RunProcess, Schema, SchemaSource, TaskKind},
     document, openapi,
 };
 
@@ -139,18 +137,9 @@ impl Machine {
         input: &Value,
     ) -> Result<Asked, Trouble> {
         let (credentials, _) = access::credentials(scope, resource.authentication.as_deref(), input)?;
-        Ok(Asked::Resource(HttpRequest {
-            // It has no attempts of its own, and must not share the key of the call.
-            key: format!("{}.document", self.key(id)),
-            method: "GET".to_owned(),
-            uri,
-            credentials,
-            headers: Vec::new(),
-            query: Vec::new(),
-            body: None,
-            output: HttpOutput::Text,
-            redirect: true,
-        }))
+        // It has no attempts of its own, and must not share the key of the call.
+        let key = format!("{}.document", self.key(id));
+        Ok(Asked::Resource(HttpRequest::document(key, uri, credentials)))
     }
 
     pub(super) fn ask_for(&mut self, id: FrameId, asked: Asked) {
@@ -176,17 +165,8 @@ impl Machine {
         let input = Arc::clone(&self.raw_input);
         let scope = Scope::new(self, None);
         let (credentials, _) = access::credentials(&scope, schema.authentication.as_deref(), &input)?;
-        Ok(Some(HttpRequest {
-            key: format!("{}/schema/{}", self.run, self.schemas.0.len()),
-            method: "GET".to_owned(),
-            uri: schema.uri.to_string(),
-            credentials,
-            headers: Vec::new(),
-            query: Vec::new(),
-            body: None,
-            output: HttpOutput::Text,
-            redirect: true,
-        }))
+        let key = format!("{}/schema/{}", self.run, self.schemas.0.len());
+        Ok(Some(HttpRequest::document(key, schema.uri.to_string(), credentials)))
     }
 
     /// A schema came, or the run ends before it has begun.
